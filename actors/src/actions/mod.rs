@@ -1,0 +1,192 @@
+//! The one registry of actions. The API, the tools list, the checker and the runs all read it.
+//!
+//! An action is a name, schemas, a word on idempotence, redaction rules and code. Actions never open the store,
+//! never retry and never call each other: what they want recorded they return.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use xyn_store::Timestamp;
+use xyn_store::ids::{EventId, RunId};
+use xyn_store::scope::{Attribution, Stage};
+
+use crate::blueprint::FailureKind;
+
+/// What everybody may know about an action.
+#[derive(Clone, Debug, Serialize)]
+pub struct Spec {
+    /// `domain.verb`, the name blueprints and intents use.
+    pub name: &'static str,
+    /// One sentence for people and agents.
+    pub description: &'static str,
+    /// JSON Schema of the input.
+    pub input_schema: Value,
+    /// JSON Schema of the output.
+    pub output_schema: Value,
+    /// Whether doing it twice with the same key is doing it once, unless a step says otherwise.
+    pub idempotent: bool,
+    /// JSON pointers into the input whose values are never recorded; `*` stands for any key.
+    pub redact: &'static [&'static str],
+}
+
+/// An action: what is known about it, and its code.
+#[derive(Clone)]
+pub struct Action {
+    /// What everybody may know.
+    pub spec: Spec,
+    /// Compiled form of `spec.input_schema`.
+    pub input: crate::blueprint::Schema,
+    /// The code.
+    pub run: Code,
+}
+
+/// How an action takes effect.
+#[derive(Clone)]
+pub enum Code {
+    /// Its whole effect is what it returns, recorded in the same append as the step's result. Pure.
+    Inside(fn(&Value, &Context) -> Result<Effects, Failure>),
+    /// It reaches out: the step's start is durable before, its result after.
+    Outside(Arc<dyn Outside>),
+}
+
+/// An action whose effect lies outside the append that records it.
+pub trait Outside: Send + Sync {
+    /// Performs one attempt. Cancelled by dropping the future.
+    fn execute(&self, input: Value, context: Context) -> BoxFuture<'static, Result<Value, Failure>>;
+}
+
+/// What an action is told about the call.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Who calls, and in answer to what.
+    pub attribution: Attribution,
+    /// The run and step that call; none for a direct intent.
+    pub step: Option<(RunId, String)>,
+    /// The event that a direct intent or a step's result will be recorded as: seeds derived ids.
+    pub cause: EventId,
+    /// The same over retries, new on a fork or a person's retry.
+    pub idempotency_key: String,
+    /// Stage of the target.
+    pub stage: Stage,
+    /// Addresses the call may reach.
+    pub egress: Egress,
+    /// The present instant.
+    pub now: Timestamp,
+}
+
+/// Address ranges that a policy opened for one call. Public addresses are always open.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Egress {
+    /// `127.0.0.0/8`, `::1`.
+    pub loopback: bool,
+    /// RFC 1918, unique local, carrier-grade NAT.
+    pub private: bool,
+    /// `169.254.0.0/16`, `fe80::/10`: also where clouds keep their metadata services.
+    pub link_local: bool,
+}
+
+/// What an inside action wants recorded.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Effects {
+    /// The step's output.
+    pub output: Value,
+    /// Artifacts to keep.
+    pub artifacts: Vec<NewArtifact>,
+    /// Events to emit.
+    pub events: Vec<NewEvent>,
+    /// Runs to start.
+    pub runs: Vec<NewRun>,
+}
+
+/// An artifact to keep.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewArtifact {
+    /// Its id, derived from the cause.
+    pub id: xyn_store::ids::ArtifactId,
+    /// File name for people.
+    pub name: String,
+    /// `log`, `report`, `bundle` or `file`.
+    pub kind: String,
+    /// Media type.
+    pub content_type: String,
+    /// The bytes.
+    pub content: Vec<u8>,
+    /// A JSON object, free for the author.
+    pub metadata: Value,
+}
+
+/// An event to emit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewEvent {
+    /// Its id, derived from the cause or given by the sender.
+    pub id: EventId,
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub data: Value,
+}
+
+/// A run to start.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewRun {
+    /// Its id, derived from the cause.
+    pub id: RunId,
+    /// The blueprint's id.
+    pub blueprint: String,
+    /// A JSON object.
+    pub inputs: Value,
+    /// Free labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What a retry looks at.
+    pub kind: FailureKind,
+    /// The effect may have taken place: the request went out and no answer came back.
+    pub uncertain: bool,
+    /// Stable word for programs, such as `connection_refused`.
+    pub code: String,
+    /// Sentence for people.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure that certainly had no effect.
+    pub fn certain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
+        Self { kind, uncertain: false, code: code.into(), message: message.into() }
+    }
+
+    /// A failure after the request went out: nobody knows whether it took effect.
+    pub fn uncertain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
+        Self { kind, uncertain: true, code: code.into(), message: message.into() }
+    }
+}
+
+/// All actions by name.
+#[derive(Clone, Default)]
+pub struct Registry(BTreeMap<&'static str, Action>);
+
+impl Registry {
+    /// Adds `action`; a later one of the same name replaces it.
+    pub fn register(&mut self, spec: Spec, run: Code) -> Result<(), crate::blueprint::InvalidSchema> {
+        let input = crate::blueprint::Schema::compile(&spec.input_schema)?;
+        self.0.insert(spec.name, Action { spec, input, run });
+        Ok(())
+    }
+
+    /// The action called `name`.
+    pub fn get(&self, name: &str) -> Option<&Action> {
+        self.0.get(name)
+    }
+
+    /// All actions, by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Action> {
+        self.0.values()
+    }
+}

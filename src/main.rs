@@ -1,0 +1,2 @@
+//! The xyn binary.
+fn main() {}

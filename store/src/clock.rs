@@ -1,0 +1,181 @@
+//! Time as the node sees it: UTC microseconds that never run backwards within a process.
+//!
+//! Owns the only reading of the system clock. Everything that decides takes a [`Timestamp`] as an argument.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Microseconds since the Unix epoch, UTC. Shown as ISO-8601 with six decimals.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(i64);
+
+/// A text that is no instant, or one outside the years 1970 to 9999.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not an ISO-8601 instant between 1970 and 9999, such as 2026-01-31T12:00:00Z")]
+pub struct InvalidTimestamp(String);
+
+impl Timestamp {
+    /// The epoch, 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+    /// The last representable instant, the end of the year 9999.
+    pub const MAX: Self = Self(253_402_300_799_999_999);
+
+    /// From microseconds since the epoch; clamped to `EPOCH..=MAX`.
+    pub fn from_micros(micros: i64) -> Self {
+        Self(micros.clamp(Self::EPOCH.0, Self::MAX.0))
+    }
+
+    /// Microseconds since the epoch.
+    pub fn as_micros(self) -> i64 {
+        self.0
+    }
+
+    /// Milliseconds since the epoch, as UUIDv7 carries them.
+    pub fn as_millis(self) -> u64 {
+        (self.0 / 1000) as u64
+    }
+
+    /// This instant `by` later; saturates at [`Timestamp::MAX`].
+    pub fn after(self, by: Duration) -> Self {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.0.saturating_add(micros))
+    }
+
+    /// This instant `by` earlier; saturates at the epoch.
+    pub fn before(self, by: Duration) -> Self {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        Self::from_micros(self.0.saturating_sub(micros))
+    }
+
+    /// How much later this is than `earlier`; zero when it is not later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(u64::try_from(self.0 - earlier.0).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instant = jiff::Timestamp::from_microsecond(self.0).map_err(|_| fmt::Error)?;
+        write!(f, "{instant:.6}")
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = InvalidTimestamp;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let instant: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp(text.to_owned()))?;
+        let micros = instant.as_microsecond();
+        if (Self::EPOCH.0..=Self::MAX.0).contains(&micros) {
+            Ok(Self(micros))
+        } else {
+            Err(InvalidTimestamp(text.to_owned()))
+        }
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { self.0.serialize(serializer) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+            text.parse().map_err(serde::de::Error::custom)
+        } else {
+            i64::deserialize(deserializer).map(Self::from_micros)
+        }
+    }
+}
+
+/// Where a shell gets the time from. Cloning shares the source.
+#[derive(Clone)]
+pub struct Clock(Arc<Source>);
+
+enum Source {
+    /// The machine's clock, made monotonic by remembering the last answer.
+    System(AtomicI64),
+    /// A clock that stands still until it is set.
+    Manual(AtomicI64),
+}
+
+impl Clock {
+    /// The machine's clock. A step back of the wall clock is answered with the last instant plus one microsecond.
+    pub fn system() -> Self {
+        Self(Arc::new(Source::System(AtomicI64::new(0))))
+    }
+
+    /// A clock that only [`Clock::set`] moves.
+    pub fn manual(now: Timestamp) -> Self {
+        Self(Arc::new(Source::Manual(AtomicI64::new(now.0))))
+    }
+
+    /// The present instant. Two calls never give a later, then an earlier one.
+    pub fn now(&self) -> Timestamp {
+        match &*self.0 {
+            Source::Manual(micros) => Timestamp(micros.load(Ordering::Acquire)),
+            Source::System(last) => {
+                let wall = jiff::Timestamp::now().as_microsecond();
+                let before = last.fetch_max(wall, Ordering::AcqRel);
+                Timestamp::from_micros(wall.max(before))
+            }
+        }
+    }
+
+    /// Moves a manual clock to `now`. The system clock is not moved; `false` says so.
+    pub fn set(&self, now: Timestamp) -> bool {
+        match &*self.0 {
+            Source::Manual(micros) => {
+                micros.store(now.0, Ordering::Release);
+                true
+            }
+            Source::System(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_show_six_decimals_and_parse_back() {
+        let at = Timestamp::from_micros(1_700_000_000_000_042);
+        assert_eq!(at.to_string(), "2023-11-14T22:13:20.000042Z");
+        assert_eq!(at.to_string().parse::<Timestamp>().expect("own output parses"), at);
+    }
+
+    #[test]
+    fn instants_outside_the_range_are_refused_and_arithmetic_saturates() {
+        assert!("1969-12-31T23:59:59Z".parse::<Timestamp>().is_err());
+        assert!("yesterday".parse::<Timestamp>().is_err());
+        assert_eq!(Timestamp::MAX.after(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::EPOCH.before(Duration::MAX), Timestamp::EPOCH);
+        assert_eq!(Timestamp::EPOCH.since(Timestamp::MAX), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_system_clock_never_runs_backwards() {
+        let clock = Clock::system();
+        let mut last = clock.now();
+        for _ in 0..1000 {
+            let now = clock.now();
+            assert!(now >= last);
+            last = now;
+        }
+    }
+}
