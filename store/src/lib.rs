@@ -4,6 +4,7 @@
 //! nothing about what an event means; the floors above hand it opaque records and the rows they imply.
 //! Invariant: nothing is acknowledged before it is durable.
 
+pub mod audit;
 pub mod clock;
 pub mod digest;
 pub mod ids;
