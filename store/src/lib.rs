@@ -5,12 +5,26 @@
 //! Invariant: nothing is acknowledged before it is durable.
 
 pub mod audit;
+pub mod blobs;
 pub mod clock;
+mod database;
 pub mod digest;
+pub mod envelope;
+mod error;
 pub mod ids;
+mod incarnation;
+pub mod journal;
 pub mod json;
+pub mod projection;
+mod reader;
 pub mod scope;
+mod store;
+pub mod tables;
 
 pub use clock::{Clock, Timestamp};
 pub use digest::Digest;
+pub use error::StoreError;
+pub use incarnation::Incarnation;
 pub use json::Json;
+pub use reader::{Order, Reader, SCAN_LIMIT};
+pub use store::{DATABASE_FILE, Options, Store};

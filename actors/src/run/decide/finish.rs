@@ -1,0 +1,159 @@
+//! Results: what an ended attempt means, and what a crash leaves uncertain.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use xyn_store::projection::{GateMode, StepKey};
+use xyn_store::{Digest, Json};
+
+use super::start::{call_input, failed};
+use super::{World, fault, start};
+use crate::actions::Failure;
+use crate::blueprint::plan::{Backoff, FailureKind, OnUncertain, Retry, Step};
+use crate::run::command::Rejection;
+use crate::run::event::{Event, GateRequest};
+use crate::run::state::{Course, Phase, State, Undo};
+
+/// Attempts that an idempotent call gets when its effect is uncertain, whatever its `retry` says.
+const UNCERTAIN_ATTEMPTS: u32 = 3;
+
+/// An attempt ended with `result`.
+pub(super) fn finish(
+    state: &State,
+    at: StepKey,
+    attempt: u32,
+    result: Result<Value, Failure>,
+    world: &World<'_>,
+) -> Result<Vec<Event>, Rejection> {
+    let step = state.at(at).filter(|step| step.phase == Phase::Running && step.attempt == attempt);
+    if step.is_none() {
+        return Err(Rejection::Stale { at, attempt });
+    }
+    Ok(match result {
+        Ok(output) => vec![Event::StepCompleted { at, output: Json::from(&output) }],
+        Err(failure) => after_failure(state, at, attempt, failure, world),
+    })
+}
+
+fn after_failure(
+    state: &State,
+    at: StepKey,
+    attempt: u32,
+    failure: Failure,
+    world: &World<'_>,
+) -> Vec<Event> {
+    let step = &state.plan.steps[usize::from(at.step)];
+    let is_uncertain = failure.uncertain && !is_idempotent(state, at, step, world);
+    let mut events = Vec::new();
+    if is_uncertain {
+        events.push(Event::StepUncertain { at, failure: failure.clone() });
+    }
+    let may_go_on = state.course == Course::Forward;
+    if is_uncertain && may_go_on && step.on_uncertain == OnUncertain::Ask {
+        events.push(ask(at, &failure));
+        return events;
+    }
+    let wants_retry = match (is_uncertain, failure.uncertain) {
+        (true, _) => step.on_uncertain == OnUncertain::Retry && attempt < UNCERTAIN_ATTEMPTS.max(step.retry.max_attempts),
+        (false, true) => attempt < UNCERTAIN_ATTEMPTS.max(step.retry.max_attempts),
+        (false, false) => attempt < step.retry.max_attempts && repeats(&step.retry, failure.kind),
+    };
+    events.push(if wants_retry && may_go_on {
+        let due = world.now.after(wait(&step.retry, attempt, state, at));
+        Event::StepRetried { at, failure, due }
+    } else {
+        failed(at, &failure.code, failure.message)
+    });
+    events
+}
+
+/// Whether doing the call twice with one key is doing it once.
+fn is_idempotent(state: &State, at: StepKey, step: &Step, world: &World<'_>) -> bool {
+    step.idempotent.unwrap_or_else(|| {
+        call_input(state, at).is_some_and(|(call, input)| {
+            world.registry.get(&call.action).is_some_and(|action| action.spec.is_idempotent(Some(&input)))
+        })
+    })
+}
+
+fn repeats(retry: &Retry, kind: FailureKind) -> bool {
+    match retry.on.as_slice() {
+        // What the peer refuses once it refuses again.
+        [] => kind != FailureKind::Client,
+        kinds => kinds.contains(&kind),
+    }
+}
+
+/// The wait before the attempt behind `attempt`. Jitter spreads it evenly over 50 % to 100 % of itself, by a hash of
+/// what is retried, so that a replay comes to the same.
+fn wait(retry: &Retry, attempt: u32, state: &State, at: StepKey) -> Duration {
+    let factor = match retry.backoff {
+        Backoff::Constant => 1,
+        Backoff::Linear => attempt,
+        Backoff::Exponential => 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX),
+    };
+    let wait = retry.initial.saturating_mul(factor).min(retry.max);
+    if !retry.jitter {
+        return wait;
+    }
+    let seed = Digest::of(format!("{}/{at}/{attempt}", state.id).as_bytes());
+    let fraction = f64::from(seed.as_bytes()[0]) / f64::from(u8::MAX);
+    wait.mul_f64(0.5 + fraction / 2.0)
+}
+
+/// The gate at which a person says what to do about an uncertain effect.
+fn ask(at: StepKey, failure: &Failure) -> Event {
+    let prompt = json!({
+        "question": "nobody knows whether this took effect: approve to do it again, reject to fail the step",
+        "code": failure.code,
+        "known": failure.message,
+    });
+    let gate = GateRequest {
+        mode: GateMode::Uncertain,
+        approvers: Vec::new(),
+        min: 1,
+        allow_requester: Some(true),
+        expires_at: None,
+        prompt: Some(Json::from(&prompt)),
+    };
+    Event::GateRequested { at, gate: Box::new(gate) }
+}
+
+/// The node starts again: attempts without a result have an unknown outcome.
+pub(super) fn recover(state: &State, world: &World<'_>) -> Vec<Event> {
+    let stopped = || {
+        let message = "the node stopped before the result was recorded";
+        Failure::uncertain(FailureKind::Other, "node_stopped", message)
+    };
+    let attempts = state
+        .open()
+        .filter(|(_, step)| step.phase == Phase::Running && step.fan.is_none())
+        .flat_map(|(at, step)| after_failure(state, at, step.attempt, stopped(), world));
+    let undoings = state.steps.iter().enumerate().filter_map(|(index, step)| match step.undo {
+        Undo::Running(attempt) if attempt < UNCERTAIN_ATTEMPTS => {
+            Some(start::compensation(state, StepKey::step(index as u16), attempt + 1, world))
+        }
+        Undo::Running(_) => {
+            let fault = fault("node_stopped", stopped().message);
+            Some(Event::CompensationFailed { at: StepKey::step(index as u16), fault })
+        }
+        Undo::None | Undo::Done | Undo::Failed => None,
+    });
+    attempts.chain(undoings).collect()
+}
+
+/// The undoing of a step ended.
+pub(super) fn undone(
+    state: &State,
+    at: StepKey,
+    attempt: u32,
+    result: Result<(), Failure>,
+) -> Result<Vec<Event>, Rejection> {
+    if state.at(at).is_none_or(|step| step.undo != Undo::Running(attempt)) {
+        return Err(Rejection::Stale { at, attempt });
+    }
+    Ok(vec![match result {
+        Ok(()) => Event::StepCompensated { at },
+        Err(failure) => Event::CompensationFailed { at, fault: fault(&failure.code, failure.message) },
+    }])
+}

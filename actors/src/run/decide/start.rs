@@ -1,0 +1,212 @@
+//! Beginning a step: its condition, its fan-out, its gate, or the call of its action under the policies in force.
+
+use serde_json::{Map, Value};
+use xyn_store::projection::{GateMode, StepKey};
+use xyn_store::scope::Stage;
+use xyn_store::{Json, Timestamp};
+
+use super::{World, fault, gate};
+use crate::actions::Spec;
+use crate::blueprint::plan::{Call, Kind, Step};
+use crate::governance::{self, Effect};
+use crate::run::event::{Event, GateRequest};
+use crate::run::state::{Phase, State};
+
+/// Items that one fan-out may have.
+pub(crate) const ITEM_LIMIT: usize = 100_000;
+
+/// Begins a step (or an item whose policy gate was approved) that is ready.
+pub(super) fn step(state: &State, at: StepKey, world: &World<'_>, events: &mut Vec<Event>) {
+    let plan = &state.plan.steps[usize::from(at.step)];
+    if at.item.is_none() && state.at(at).is_some_and(|step| !step.cleared && step.generation == 0) {
+        match plan.when.as_ref().map(|when| when.truthy(&state.scope)) {
+            None | Some(Ok(true)) => {}
+            Some(Ok(false)) => return events.push(Event::StepSkipped { at }),
+            Some(Err(error)) => return events.push(failed(at, "template_failed", format!("`when`: {error}"))),
+        }
+        if let Some(foreach) = &plan.foreach {
+            return events.push(fan_out(at, foreach.items.list(&state.scope)));
+        }
+    }
+    item(state, at, world, events);
+}
+
+fn fan_out(at: StepKey, items: Result<Vec<Value>, crate::blueprint::TemplateError>) -> Event {
+    match items {
+        Ok(items) if items.len() > ITEM_LIMIT => {
+            let message = format!("`foreach` gave {} items; the limit is {ITEM_LIMIT}", items.len());
+            failed(at, "too_many_items", message)
+        }
+        Ok(items) => Event::StepFannedOut { at, items: Json::from(&Value::Array(items)) },
+        Err(error) => failed(at, "template_failed", format!("`foreach`: {error}")),
+    }
+}
+
+/// Begins the work itself.
+pub(super) fn item(state: &State, at: StepKey, world: &World<'_>, events: &mut Vec<Event>) {
+    let plan = &state.plan.steps[usize::from(at.step)];
+    match &plan.kind {
+        Kind::Transform { set } => {
+            let scope = state.scope_at(at);
+            let render = |(name, template): &(String, crate::blueprint::Template)| {
+                let value = template.render(&scope).map_err(|error| format!("`set.{name}`: {error}"))?;
+                Ok::<_, String>((name.clone(), value))
+            };
+            events.push(Event::StepStarted { at, attempt: 1, input: None, rule: None });
+            events.push(match set.iter().map(render).collect::<Result<Map<_, _>, _>>() {
+                Ok(output) => Event::StepCompleted { at, output: Json::from(&Value::Object(output)) },
+                Err(message) => failed(at, "template_failed", message),
+            });
+        }
+        Kind::Gate(wait) => events.push(gate::request(state, at, wait, world)),
+        Kind::Action(call) => events.push(attempt(state, at, call, world)),
+    }
+}
+
+/// Begins an attempt of the action, or says what keeps it from beginning.
+fn attempt(state: &State, at: StepKey, call: &Call, world: &World<'_>) -> Event {
+    let before = state.at(at).map_or(0, |step| step.attempt);
+    match admit(state, at, call, world) {
+        Ok(Admission { input, rule }) => Event::StepStarted { at, attempt: before + 1, input: Some(input), rule },
+        Err(event) => *event,
+    }
+}
+
+/// An action that may be called.
+struct Admission {
+    /// Its input, redacted.
+    input: Json,
+    /// The rule that let it through.
+    rule: Option<String>,
+}
+
+fn admit(state: &State, at: StepKey, call: &Call, world: &World<'_>) -> Result<Admission, Box<Event>> {
+    let refuse = |code, message| Box::new(failed(at, code, message));
+    let Some(action) = world.registry.get(&call.action) else {
+        return Err(refuse("unknown_action", format!("there is no action `{}`", call.action)));
+    };
+    let input = call.with.render(&state.scope_at(at));
+    let input = input.map_err(|error| refuse("template_failed", format!("`with`: {error}")))?;
+    if let Some(wrong) = action.input.validate(&input).into_iter().next() {
+        let message = format!("input of `{}` at `{}`: {}", call.action, wrong.path, wrong.message);
+        return Err(refuse("invalid_input", message));
+    }
+    let decision = world.policies.evaluate(&policy_context(state, call, world));
+    let rule = decision.rule_name();
+    let redacted = Json::from(&redact(&action.spec, input));
+    match decision.effect {
+        Effect::Allow => Ok(Admission { input: redacted, rule }),
+        Effect::RequireApproval if state.at(at).is_some_and(|step| step.cleared) => {
+            Ok(Admission { input: redacted, rule })
+        }
+        Effect::RequireApproval => Err(Box::new(approval(at, &decision, redacted, world.now))),
+        Effect::Deny => Err(refuse("denied_by_policy", decision.explain())),
+    }
+}
+
+/// The gate at which a policy's approvals are collected.
+fn approval(at: StepKey, decision: &governance::Decision, input: Json, now: Timestamp) -> Event {
+    let asked = decision.approvals.as_ref();
+    let gate = GateRequest {
+        mode: GateMode::Policy,
+        approvers: asked.map(|asked| asked.approver_names()).unwrap_or_default(),
+        min: asked.map_or(1, |asked| asked.min),
+        allow_requester: asked.and_then(|asked| asked.allow_requester),
+        expires_at: asked.and_then(|asked| asked.expires_in()).map(|wait| now.after(wait)),
+        prompt: Some(input),
+    };
+    Event::GateRequested { at, gate: Box::new(gate) }
+}
+
+/// What the policies are asked about a call.
+pub(super) fn policy_context(state: &State, call: &Call, world: &World<'_>) -> governance::Context {
+    let principal = xyn_store::scope::Principal::new(format!("run:{}", state.id));
+    governance::Context::of_action(
+        governance::Identity::bare(principal),
+        world.env,
+        &call.action,
+        stage_of(state, call),
+        world.now,
+    )
+}
+
+/// Stage of the call's target: its own word, else the environment's.
+pub(super) fn stage_of(state: &State, call: &Call) -> Stage {
+    let own = state.begin.as_ref().map_or(Stage::Prod, |begin| begin.created.stage);
+    call.stage.unwrap_or(own)
+}
+
+/// Another attempt, when the wait for it is over.
+pub(super) fn attempt_again(state: &State, at: StepKey, due: Timestamp, world: &World<'_>) -> Vec<Event> {
+    let is_due = matches!(state.at(at), Some(step) if matches!(step.phase, Phase::Backoff { due: d, .. } if d <= due));
+    match &state.plan.steps.get(usize::from(at.step)).map(|step| &step.kind) {
+        Some(Kind::Action(call)) if is_due => vec![attempt(state, at, call, world)],
+        _ => Vec::new(),
+    }
+}
+
+/// The undoing of a completed step.
+pub(super) fn compensation(state: &State, at: StepKey, attempt: u32, world: &World<'_>) -> Event {
+    let broken = |code: &str, message: String| Event::CompensationFailed { at, fault: fault(code, message) };
+    let Some(call) = &state.plan.steps[usize::from(at.step)].compensate else {
+        return broken("no_compensation", "the step says no way to undo it".into());
+    };
+    match admit(state, at, call, world) {
+        Ok(Admission { input, .. }) => Event::CompensationStarted { at, attempt, input },
+        Err(event) => match *event {
+            Event::StepFailed { fault, .. } => Event::CompensationFailed { at, fault },
+            _ => broken("approval_required", format!("a policy asks for approval of `{}`", call.action)),
+        },
+    }
+}
+
+/// The unredacted input of the step's action; deterministic, so it need not be recorded.
+pub fn call_input(state: &State, at: StepKey) -> Option<(&Call, Value)> {
+    match &state.plan.steps.get(usize::from(at.step))?.kind {
+        Kind::Action(call) => Some((call, call.with.render(&state.scope_at(at)).ok()?)),
+        Kind::Transform { .. } | Kind::Gate(_) => None,
+    }
+}
+
+/// The unredacted input of the step's compensation.
+pub fn compensation_input(state: &State, at: StepKey) -> Option<(&Call, Value)> {
+    let call = state.plan.steps.get(usize::from(at.step))?.compensate.as_ref()?;
+    Some((call, call.with.render(&state.scope).ok()?))
+}
+
+/// The key of a step's call: the same over retries, new on a fork or a person's retry.
+pub fn idempotency_key(state: &State, at: StepKey) -> String {
+    let step: Option<&Step> = state.plan.steps.get(usize::from(at.step));
+    let name = step.map_or("", |step| step.id.as_str());
+    let item = at.item.map(|item| format!(".{item}")).unwrap_or_default();
+    let generation = state.at(at).map_or(0, |step| step.generation);
+    format!("{}/{name}{item}/{generation}", state.id)
+}
+
+/// The input without what the action says must not be recorded.
+fn redact(spec: &Spec, mut input: Value) -> Value {
+    for pointer in spec.redact {
+        let parts: Vec<&str> = pointer.trim_start_matches('/').split('/').collect();
+        redact_at(&mut input, &parts);
+    }
+    input
+}
+
+fn redact_at(value: &mut Value, path: &[&str]) {
+    let Some((part, rest)) = path.split_first() else {
+        *value = Value::String("«redacted»".into());
+        return;
+    };
+    match value {
+        Value::Object(fields) => fields
+            .iter_mut()
+            .filter(|(name, _)| *part == "*" || name.eq_ignore_ascii_case(part))
+            .for_each(|(_, field)| redact_at(field, rest)),
+        Value::Array(items) if *part == "*" => items.iter_mut().for_each(|item| redact_at(item, rest)),
+        _ => {}
+    }
+}
+
+pub(super) fn failed(at: StepKey, code: &str, message: impl Into<String>) -> Event {
+    Event::StepFailed { at, fault: fault(code, message) }
+}

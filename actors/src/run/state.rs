@@ -1,0 +1,255 @@
+//! The state of a run: the fold of its events over its plan.
+//!
+//! Owns what is true now. It decides nothing; an event that does not fit means a damaged journal and is refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::Value;
+use xyn_store::ids::RunId;
+use xyn_store::projection::{ApprovalRow, Fault, RunStatus, StepKey, StepStatus};
+use xyn_store::scope::{Attribution, Principal};
+use xyn_store::{Json, Timestamp};
+
+use super::event::{Created, GateRequest};
+use crate::blueprint::{Plan, Scope};
+
+/// Item outputs that a fan-out collects into its own output; more are left to the rows.
+pub const COLLECT_LIMIT: usize = 1_000;
+
+/// What is true of a run.
+#[derive(Debug)]
+pub struct State {
+    /// The run.
+    pub id: RunId,
+    /// What it executes.
+    pub plan: Arc<Plan>,
+    /// How it began; none before it was created.
+    pub begin: Option<Begin>,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// Which way it is going.
+    pub course: Course,
+    /// When work began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// One for each step of the plan.
+    pub steps: Vec<StepState>,
+    /// Completed steps in the order of their completion.
+    pub completion: Vec<u16>,
+    /// What it answers.
+    pub outputs: Option<Json>,
+    /// Why it failed.
+    pub fault: Option<Fault>,
+    /// What templates see.
+    pub scope: Scope,
+}
+
+/// How a run began.
+#[derive(Clone, Debug)]
+pub struct Begin {
+    /// The recorded fact.
+    pub created: Created,
+    /// When.
+    pub at: Timestamp,
+    /// Who asked for it.
+    pub attribution: Attribution,
+}
+
+/// Which way a run is going.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Course {
+    /// Towards its outputs.
+    #[default]
+    Forward,
+    /// A step failed: nothing new starts, what runs may end, then what was done is undone.
+    Failing(Fault),
+    /// Somebody asked it to stop.
+    Cancelling {
+        /// Who asked.
+        by: Principal,
+        /// Whether what was done is to be undone.
+        compensate: bool,
+    },
+}
+
+/// What is true of a step or of one item of its fan-out.
+#[derive(Clone, Debug, Default)]
+pub struct StepState {
+    /// What it is at.
+    pub phase: Phase,
+    /// Attempts begun.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub completed_at: Option<Timestamp>,
+    /// What the last attempt was given.
+    pub input: Option<Json>,
+    /// The fan-out, for a step that has one.
+    pub fan: Option<Box<Fan>>,
+    /// People approved the action as the policy asks; it need not ask again.
+    pub cleared: bool,
+    /// How often a person had an uncertain effect done anew; part of the idempotency key.
+    pub generation: u32,
+    /// The undoing of this step.
+    pub undo: Undo,
+}
+
+/// What a step is at.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Phase {
+    /// Not begun.
+    #[default]
+    Pending,
+    /// An attempt is under way, or items are.
+    Running,
+    /// Waits at a gate.
+    Gated(Box<OpenGate>),
+    /// Waits for another attempt.
+    Backoff {
+        /// Since when.
+        since: Timestamp,
+        /// When it is due.
+        due: Timestamp,
+    },
+    /// Ended well.
+    Completed(Json),
+    /// Ended badly.
+    Failed(Fault),
+    /// Not done.
+    Skipped,
+}
+
+impl Phase {
+    /// Whether the step has ended.
+    pub fn is_ended(&self) -> bool {
+        matches!(self, Self::Completed(_) | Self::Failed(_) | Self::Skipped)
+    }
+
+    /// The word for it.
+    pub fn status(&self) -> StepStatus {
+        match self {
+            Self::Pending => StepStatus::Created,
+            Self::Running | Self::Gated(_) | Self::Backoff { .. } => StepStatus::Running,
+            Self::Completed(_) => StepStatus::Completed,
+            Self::Failed(_) => StepStatus::Failed,
+            Self::Skipped => StepStatus::Skipped,
+        }
+    }
+}
+
+/// A gate that nobody decided yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenGate {
+    /// What it waits for.
+    pub request: GateRequest,
+    /// Since when.
+    pub since: Timestamp,
+    /// Words given so far.
+    pub answers: Vec<ApprovalRow>,
+}
+
+/// The fan-out of a step. Only items under way are kept; the others live in their rows.
+#[derive(Clone, Debug, Default)]
+pub struct Fan {
+    /// The list.
+    pub items: Arc<[Value]>,
+    /// The first item that was not begun.
+    pub next: u32,
+    /// Items begun and not forgotten yet.
+    pub active: BTreeMap<u32, StepState>,
+    /// Items under way.
+    pub running: u32,
+    /// Items that ended well.
+    pub completed: u32,
+    /// Items that ended badly.
+    pub failed: u32,
+    /// Why the first of them did.
+    pub fault: Option<Fault>,
+    /// Outputs of the first [`COLLECT_LIMIT`] items by index.
+    pub outputs: BTreeMap<u32, Json>,
+}
+
+/// How far the undoing of a step has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Undo {
+    /// Nothing was undone.
+    #[default]
+    None,
+    /// Attempt under way.
+    Running(u32),
+    /// Done.
+    Done,
+    /// It could not be done.
+    Failed,
+}
+
+impl State {
+    /// A run of `plan` before its first event.
+    pub fn new(id: RunId, plan: Arc<Plan>) -> Self {
+        let steps = plan.steps.iter().map(|_| StepState::default()).collect();
+        let scope = Scope::new(&Value::Null, &plan.vars, &Value::Null);
+        Self {
+            id,
+            plan,
+            begin: None,
+            status: RunStatus::Created,
+            course: Course::Forward,
+            started_at: None,
+            completed_at: None,
+            steps,
+            completion: Vec::new(),
+            outputs: None,
+            fault: None,
+            scope,
+        }
+    }
+
+    /// The state of a step, or of an item that is under way.
+    pub fn at(&self, at: StepKey) -> Option<&StepState> {
+        let step = self.steps.get(usize::from(at.step))?;
+        match at.item {
+            None => Some(step),
+            Some(item) => step.fan.as_ref()?.active.get(&item),
+        }
+    }
+
+    /// What templates of this step or item see.
+    pub fn scope_at(&self, at: StepKey) -> Scope {
+        let item = at.item.and_then(|index| {
+            let fan = self.steps.get(usize::from(at.step))?.fan.as_ref()?;
+            Some((fan.items.get(index as usize)?, index))
+        });
+        match item {
+            Some((item, index)) => self.scope.with_item(item, index as usize),
+            None => self.scope.clone(),
+        }
+    }
+
+    /// Every step and item that is begun and not ended.
+    pub fn open(&self) -> impl Iterator<Item = (StepKey, &StepState)> {
+        self.steps.iter().enumerate().flat_map(|(index, step)| {
+            let index = index as u16;
+            let items = step.fan.iter().flat_map(move |fan| {
+                fan.active.iter().map(move |(&item, state)| (StepKey::item(index, item), state))
+            });
+            std::iter::once((StepKey::step(index), step)).chain(items)
+        })
+        .filter(|(_, step)| !matches!(step.phase, Phase::Pending) && !step.phase.is_ended())
+    }
+
+    /// Forgets items that have ended; their rows were rendered.
+    pub fn forget_ended_items(&mut self) {
+        for fan in self.steps.iter_mut().filter_map(|step| step.fan.as_mut()) {
+            fan.active.retain(|_, item| !item.phase.is_ended());
+        }
+    }
+
+    /// Whether an attempt or an undoing is under way: then the run works and does not wait.
+    pub fn is_working(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.undo, Undo::Running(_)))
+            || self.open().any(|(_, step)| step.phase == Phase::Running && step.fan.is_none())
+    }
+}

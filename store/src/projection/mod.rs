@@ -1,0 +1,95 @@
+//! Read models: rows that answer questions, all derived from the log.
+//!
+//! A row is a view of a stream's folded state; the floor above renders rows from that state and hands them over in
+//! the same append as the facts, so rows and facts cannot disagree. `store rebuild` folds each stream again and
+//! must come to the same rows.
+
+mod artifact;
+mod claim;
+mod gate;
+mod intent;
+mod library;
+mod page;
+mod run;
+mod step;
+mod timer;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::tables::{Key, Table, seal};
+
+pub use artifact::ArtifactRow;
+pub use claim::{ClaimRow, Subject};
+pub use gate::{ApprovalRow, GateMode, GateRow, GateStatus};
+pub use intent::{IntentRow, IntentStatus};
+pub use library::{BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus};
+pub use page::{Cursor, InvalidCursor, Page};
+pub use run::{Fault, Lineage, RunFilter, RunRow, RunStatus, WaitKind, Waiting};
+pub use step::{StepKey, StepRow, StepStatus};
+pub use timer::{Purpose, TimerRow};
+
+/// A typed row of one table.
+pub trait Row: Serialize + DeserializeOwned {
+    /// Where rows of this type live.
+    const TABLE: Table;
+
+    /// The row's key.
+    fn key(&self) -> Key;
+}
+
+/// Rows to put and remove, applied in the transaction of the append they belong to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(pub(crate) Vec<Change>);
+
+/// One row to put (`value` is sealed) or to remove.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    pub(crate) table: Table,
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+impl Changes {
+    /// No changes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether there is nothing to apply.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Puts `row`, in place of one with the same key.
+    pub fn put<R: Row>(&mut self, row: &R) {
+        let value = postcard::to_stdvec(row).expect("rows hold no type that postcard refuses");
+        self.put_bytes(R::TABLE, row.key(), value);
+    }
+
+    /// Removes the row of type `R` at `key`.
+    pub fn remove<R: Row>(&mut self, key: Key) {
+        self.unmark(R::TABLE, key);
+    }
+
+    /// Puts an index entry without a value.
+    pub(crate) fn mark(&mut self, table: Table, key: Key) {
+        self.put_bytes(table, key, Vec::new());
+    }
+
+    /// Removes an index entry.
+    pub(crate) fn unmark(&mut self, table: Table, key: Key) {
+        self.0.push(Change { table, key: key.into_bytes(), value: None });
+    }
+
+    pub(crate) fn put_bytes(&mut self, table: Table, key: Key, value: Vec<u8>) {
+        let key = key.into_bytes();
+        let value = Some(seal(table, &key, value));
+        self.0.push(Change { table, key, value });
+    }
+
+    /// Adds all of `other` behind these.
+    pub fn extend(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+}

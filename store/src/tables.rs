@@ -1,0 +1,262 @@
+//! Every redb table of a node, and the one way a row is laid out in it.
+//!
+//! Owns names and key order. A row is `value ‖ crc32(table ‖ key ‖ value)`, because the database itself does not
+//! notice a flipped bit inside a value. Invariant: no row is read without its checksum being verified.
+
+use redb::TableDefinition;
+
+/// A table. Keys and values are bytes; keys sort by their bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// Offset (u64) → sealed envelope. The primary record; all others but `Meta` derive from it.
+    Log,
+    /// Stream ‖ seq (u64) → offset.
+    Streams,
+    /// Event name ‖ 0 ‖ block of [`NAME_BLOCK`] offsets → (): where to look for events of that name.
+    Names,
+    /// Correlation id ‖ 0 ‖ stream → ().
+    Correlations,
+    /// Intent id → intent row.
+    Intents,
+    /// Run id → run row.
+    Runs,
+    /// Status ‖ run id → ().
+    RunsByStatus,
+    /// Run id ‖ step ‖ item → step row.
+    Steps,
+    /// Run id ‖ step ‖ item → gate row.
+    Gates,
+    /// Run id ‖ step ‖ item of gates that people can answer → ().
+    GatesOpen,
+    /// Event pattern ‖ 0 ‖ run id ‖ step ‖ item of gates that wait for an event → ().
+    EventWaits,
+    /// Artifact id → artifact row.
+    Artifacts,
+    /// Run id ‖ artifact id → ().
+    ArtifactsByRun,
+    /// Blueprint id ‖ 0 ‖ version (u32) → blueprint row.
+    Blueprints,
+    /// Draft id → draft row.
+    Drafts,
+    /// Policy id ‖ 0 ‖ version (u32) → policy row.
+    Policies,
+    /// Due (u64 µs) ‖ stream ‖ purpose → timer row.
+    Timers,
+    /// Idempotency scope and key → claim row.
+    Claims,
+    /// Digest → bytes of a small blob.
+    Blobs,
+    /// Stream → snapshot row; a hint only.
+    Snapshots,
+    /// Size (u64) → signed checkpoint.
+    Checkpoints,
+    /// Fixed names → format version, incarnation, heads, cursors.
+    Meta,
+}
+
+/// Offsets summarised by one row of [`Table::Names`].
+pub const NAME_BLOCK: u64 = 256;
+
+impl Table {
+    /// Every table, in the order a transaction writes them.
+    pub const ALL: [Self; 22] = [
+        Self::Log,
+        Self::Streams,
+        Self::Names,
+        Self::Correlations,
+        Self::Intents,
+        Self::Runs,
+        Self::RunsByStatus,
+        Self::Steps,
+        Self::Gates,
+        Self::GatesOpen,
+        Self::EventWaits,
+        Self::Artifacts,
+        Self::ArtifactsByRun,
+        Self::Blueprints,
+        Self::Drafts,
+        Self::Policies,
+        Self::Timers,
+        Self::Claims,
+        Self::Blobs,
+        Self::Snapshots,
+        Self::Checkpoints,
+        Self::Meta,
+    ];
+
+    /// Tables that `store rebuild` empties and fills again from the log.
+    pub const DERIVED: [Self; 14] = [
+        Self::Names,
+        Self::Correlations,
+        Self::Intents,
+        Self::Runs,
+        Self::RunsByStatus,
+        Self::Steps,
+        Self::Gates,
+        Self::GatesOpen,
+        Self::EventWaits,
+        Self::Artifacts,
+        Self::ArtifactsByRun,
+        Self::Blueprints,
+        Self::Drafts,
+        Self::Policies,
+    ];
+
+    /// The table's name on disk.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Streams => "streams",
+            Self::Names => "names",
+            Self::Correlations => "correlations",
+            Self::Intents => "intents",
+            Self::Runs => "runs",
+            Self::RunsByStatus => "runs_by_status",
+            Self::Steps => "steps",
+            Self::Gates => "gates",
+            Self::GatesOpen => "gates_open",
+            Self::EventWaits => "event_waits",
+            Self::Artifacts => "artifacts",
+            Self::ArtifactsByRun => "artifacts_by_run",
+            Self::Blueprints => "blueprints",
+            Self::Drafts => "drafts",
+            Self::Policies => "policies",
+            Self::Timers => "timers",
+            Self::Claims => "claims",
+            Self::Blobs => "blobs",
+            Self::Snapshots => "snapshots",
+            Self::Checkpoints => "checkpoints",
+            Self::Meta => "meta",
+        }
+    }
+
+    /// The table's definition in the database.
+    pub(crate) fn definition(self) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+        TableDefinition::new(self.name())
+    }
+}
+
+/// A stored row whose checksum does not fit: the disk or a stranger changed it.
+#[derive(Debug, thiserror::Error)]
+#[error("table `{}` holds a damaged row at key {}", table.name(), hex(key))]
+pub struct DamagedRow {
+    /// The table.
+    pub table: Table,
+    /// The row's key.
+    pub key: Vec<u8>,
+}
+
+const CHECKSUM_BYTES: usize = 4;
+
+/// Appends the checksum of `value` under `key`.
+pub(crate) fn seal(table: Table, key: &[u8], mut value: Vec<u8>) -> Vec<u8> {
+    let sum = checksum(table, key, &value);
+    value.extend_from_slice(&sum);
+    value
+}
+
+/// The value of a sealed row, after its checksum was verified.
+pub(crate) fn unseal<'a>(table: Table, key: &[u8], row: &'a [u8]) -> Result<&'a [u8], DamagedRow> {
+    let damaged = || DamagedRow { table, key: key.to_vec() };
+    let (value, sum) = row.split_at_checked(row.len().wrapping_sub(CHECKSUM_BYTES)).ok_or_else(damaged)?;
+    if checksum(table, key, value) == sum { Ok(value) } else { Err(damaged()) }
+}
+
+fn checksum(table: Table, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(table.name().as_bytes());
+    hasher.update(key);
+    hasher.update(value);
+    hasher.finalize().to_le_bytes()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Builds a key from parts; integers are big-endian, so that keys sort as their parts do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Key(Vec<u8>);
+
+impl Key {
+    /// An empty key, the prefix of all.
+    pub fn new() -> Self {
+        Self(Vec::with_capacity(40))
+    }
+
+    /// Appends raw bytes.
+    pub fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.extend_from_slice(bytes);
+        self
+    }
+
+    /// Appends a text and a terminator. Texts in keys hold no NUL; one that does is cut there.
+    pub fn text(mut self, text: &str) -> Self {
+        let end = text.find('\0').unwrap_or(text.len());
+        self.0.extend_from_slice(&text.as_bytes()[..end]);
+        self.0.push(0);
+        self
+    }
+
+    /// Appends a byte.
+    pub fn u8(self, value: u8) -> Self {
+        self.bytes(&[value])
+    }
+
+    /// Appends a 16-bit integer.
+    pub fn u16(self, value: u16) -> Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends a 32-bit integer.
+    pub fn u32(self, value: u32) -> Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// Appends a 64-bit integer.
+    pub fn u64(self, value: u64) -> Self {
+        self.bytes(&value.to_be_bytes())
+    }
+
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The bytes, owned.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_bound_to_its_table_and_key() {
+        let row = seal(Table::Runs, b"k", b"value".to_vec());
+        assert_eq!(unseal(Table::Runs, b"k", &row).expect("intact"), b"value");
+        assert!(unseal(Table::Runs, b"j", &row).is_err());
+        assert!(unseal(Table::Steps, b"k", &row).is_err());
+        assert!(unseal(Table::Runs, b"k", &row[..3]).is_err());
+    }
+
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let row = seal(Table::Log, b"key", b"some value".to_vec());
+        for bit in 0..row.len() * 8 {
+            let mut bad = row.clone();
+            bad[bit / 8] ^= 1 << (bit % 8);
+            assert!(unseal(Table::Log, b"key", &bad).is_err(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn keys_sort_as_their_parts() {
+        let key = |n: u64| Key::new().text("a").u64(n).into_bytes();
+        assert!(key(255) < key(256));
+        assert!(Key::new().text("a").into_bytes() < Key::new().text("ab").into_bytes());
+    }
+}
