@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod clock;
 pub mod digest;
+mod durable;
 pub mod ids;
 pub mod json;
 pub mod scope;
