@@ -5,6 +5,7 @@
 //! Invariant: nothing is acknowledged before it is durable.
 
 pub mod audit;
+pub mod blobs;
 pub mod clock;
 pub mod digest;
 mod durable;
