@@ -1,4 +1,11 @@
 //! The authority of a Xyn node: everything that executes does so here, governed and recorded.
+//!
+//! Owns blueprints, governance, runs, actions and the Runtime that ties them to the journal. Knows no HTTP and no
+//! database. Invariant: no effect without a recorded intent, policy decision and step start.
 
 pub mod actions;
 pub mod blueprint;
+pub mod governance;
+pub mod record;
+pub mod run;
+pub mod runtime;

@@ -5,7 +5,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::leaf::Salt;
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::ids::StreamId;
 use crate::scope::Attribution;
 
@@ -24,7 +26,7 @@ pub struct Envelope {
     pub records: Vec<u8>,
 }
 
-/// The first byte of a sealed envelope: how to read the rest.
+/// The byte behind the salt: how to read the rest.
 const VERSION: u8 = 1;
 const SALT_BYTES: usize = 16;
 
@@ -42,23 +44,28 @@ pub enum DecodeError {
 /// An envelope with the salt that keeps its Merkle leaf from being guessed after a purge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    /// `version ‖ salt ‖ postcard(envelope)`
+    /// `salt ‖ version ‖ postcard(envelope)`
     bytes: Vec<u8>,
 }
 
 impl Sealed {
     /// Encodes `envelope` under `salt`.
-    pub fn new(envelope: &Envelope, salt: [u8; SALT_BYTES]) -> Result<Self, DecodeError> {
+    pub fn new(envelope: &Envelope, salt: &Salt) -> Result<Self, DecodeError> {
         let mut bytes = Vec::with_capacity(envelope.records.len() + 160);
+        bytes.extend_from_slice(salt.as_bytes());
         bytes.push(VERSION);
-        bytes.extend_from_slice(&salt);
         let bytes = postcard::to_extend(envelope, bytes).map_err(|e| DecodeError::Malformed(Some(e)))?;
         Ok(Self { bytes })
     }
 
-    /// The bytes as stored; also what the Merkle leaf is a digest of.
+    /// The bytes as stored.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// The leaf that stands for the envelope in the audit tree.
+    pub fn leaf(&self) -> Digest {
+        leaf(&self.bytes)
     }
 
     /// The bytes as stored, owned.
@@ -67,11 +74,17 @@ impl Sealed {
     }
 }
 
+/// The leaf of stored bytes: [`leaf_data`](crate::audit::leaf::leaf_data) of their salt and the rest.
+pub fn leaf(bytes: &[u8]) -> Digest {
+    // The salt comes first, so the digest of the whole is the digest of salt and envelope.
+    Digest::of(bytes)
+}
+
 /// Decodes stored bytes without copying them first.
 pub fn decode(bytes: &[u8]) -> Result<Envelope, DecodeError> {
-    match bytes.split_first() {
-        Some((&VERSION, rest)) if rest.len() > SALT_BYTES => {
-            postcard::from_bytes(&rest[SALT_BYTES..]).map_err(|e| DecodeError::Malformed(Some(e)))
+    match bytes.get(SALT_BYTES..).and_then(<[u8]>::split_first) {
+        Some((&VERSION, envelope)) => {
+            postcard::from_bytes(envelope).map_err(|e| DecodeError::Malformed(Some(e)))
         }
         Some((&version, _)) if version > VERSION => Err(DecodeError::Newer(version)),
         _ => Err(DecodeError::Malformed(None)),
@@ -109,20 +122,20 @@ mod tests {
             .map(|i| u8::from_str_radix(&GOLDEN[i..i + 2], 16).expect("hex"))
             .collect();
         assert_eq!(decode(&bytes).expect("golden bytes decode"), envelope(b"records".to_vec()));
-        let again = Sealed::new(&envelope(b"records".to_vec()), [9; 16]).expect("encodes");
+        let again = Sealed::new(&envelope(b"records".to_vec()), &Salt::from_bytes([9; 16])).expect("encodes");
         assert_eq!(again.as_bytes(), bytes, "the encoding of version 1 is frozen");
     }
 
     #[test]
     fn a_newer_version_is_refused_by_name() {
-        let error = decode(&[VERSION + 1, 0, 0]).expect_err("newer");
+        let error = decode(&[[0; 16].as_slice(), &[VERSION + 1, 0]].concat()).expect_err("newer");
         assert!(matches!(error, DecodeError::Newer(2)), "{error}");
     }
 
     proptest! {
         #[test]
         fn envelopes_survive_sealing(records in proptest::collection::vec(any::<u8>(), 0..500), salt: [u8; 16]) {
-            let sealed = Sealed::new(&envelope(records.clone()), salt).expect("encodes");
+            let sealed = Sealed::new(&envelope(records.clone()), &Salt::from_bytes(salt)).expect("encodes");
             prop_assert_eq!(decode(sealed.as_bytes()).expect("decodes"), envelope(records));
         }
 

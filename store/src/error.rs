@@ -38,6 +38,12 @@ pub enum StoreError {
         #[source]
         source: std::io::Error,
     },
+    /// The node's key cannot be had.
+    #[error(transparent)]
+    Key(#[from] crate::audit::key::KeyError),
+    /// A blob cannot be read or written.
+    #[error(transparent)]
+    Blob(#[from] crate::blobs::BlobError),
     /// The database file is damaged.
     #[error("the database is damaged: {0}; restore a backup, or move the file aside to start anew")]
     Damaged(String),

@@ -102,6 +102,44 @@ pub fn derived<T: From<Uuid>>(now: Timestamp, parts: &[&[u8]]) -> T {
     T::from(uuid::Builder::from_unix_timestamp_millis(now.as_millis(), &low).into_uuid())
 }
 
+impl EventId {
+    /// The id of record `index` of the entry at `offset` of a journal, written at `at`: a UUIDv7 whose free bits hold
+    /// the place and a checksum of it, so that the record is found without an index.
+    pub fn placed(at: Timestamp, offset: u64, index: u16) -> Self {
+        let offset = offset & OFFSET_MASK;
+        let index = index & INDEX_MASK;
+        let low = (offset << 22) | u64::from(place_checksum(at.as_millis(), offset, index));
+        let mut free = [0; 10];
+        free[..2].copy_from_slice(&index.to_be_bytes());
+        free[2..].copy_from_slice(&low.to_be_bytes());
+        Self(uuid::Builder::from_unix_timestamp_millis(at.as_millis(), &free).into_uuid())
+    }
+
+    /// The place that the id names, offset and index; none when it is not a placed id.
+    pub fn place(&self) -> Option<(u64, u16)> {
+        let bytes = self.0.as_bytes();
+        let (mut millis, mut index, mut low) = ([0; 8], [0; 2], [0; 8]);
+        millis[2..].copy_from_slice(&bytes[..6]);
+        index.copy_from_slice(&bytes[6..8]);
+        low.copy_from_slice(&bytes[8..]);
+        let index = u16::from_be_bytes(index) & INDEX_MASK;
+        let low = u64::from_be_bytes(low) & (u64::MAX >> 2);
+        let (offset, checksum) = (low >> 22, (low & 0x3f_ffff) as u32);
+        (checksum == place_checksum(u64::from_be_bytes(millis), offset, index)).then_some((offset, index))
+    }
+}
+
+const OFFSET_MASK: u64 = (1 << 40) - 1;
+const INDEX_MASK: u16 = (1 << 12) - 1;
+
+fn place_checksum(millis: u64, offset: u64, index: u16) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&millis.to_be_bytes());
+    hasher.update(&offset.to_be_bytes());
+    hasher.update(&index.to_be_bytes());
+    hasher.finalize() & 0x3f_ffff
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,6 +150,18 @@ mod tests {
         let late: RunId = fresh(Timestamp::from_micros(2_000_000));
         assert!(early < late);
         assert_eq!(Uuid::from(early).get_version_num(), 7);
+    }
+
+    #[test]
+    fn a_placed_event_id_names_its_place_and_others_do_not() {
+        let at = Timestamp::from_micros(1_700_000_000_123_456);
+        for (offset, index) in [(0, 0), (1, 9), (1 << 39, 4095)] {
+            let id = EventId::placed(at, offset, index);
+            assert_eq!(id.place(), Some((offset, index)));
+            assert_eq!(Uuid::from(id).get_version_num(), 7);
+        }
+        let strangers = (0..1000_u32).filter(|n| derived::<EventId>(at, &[&n.to_le_bytes()]).place().is_some());
+        assert_eq!(strangers.count(), 0);
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod database;
 pub mod digest;
 pub mod envelope;
 mod error;
+mod durable;
 pub mod ids;
 mod incarnation;
 pub mod journal;

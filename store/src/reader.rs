@@ -6,8 +6,6 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use redb::ReadableTable;
-
 use crate::envelope::{self, Envelope};
 use crate::error::StoreError;
 use crate::ids::{RunId, StreamId};

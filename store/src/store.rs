@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use crate::audit::NodeKey;
-use crate::blobs::Blobs;
+use crate::audit::key::{KeyError, NodeKey};
+use crate::blobs::{BlobError, Blobs};
 use crate::database::{Opener, Slot, check_format, contained, file_opener};
 use crate::digest::Digest;
 use crate::error::StoreError;
@@ -60,13 +60,13 @@ impl Store {
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
         std::fs::create_dir_all(folder).map_err(|source| StoreError::io("create", folder, source))?;
         let lock = lock(folder)?;
-        let key = NodeKey::load_or_create(folder)?;
+        let key = node_key(folder)?;
         let file = folder.join(DATABASE_FILE);
         let opener = options.opener.unwrap_or_else(|| file_opener(file, options.cache_bytes));
         let slot = Arc::new(Slot::open(opener)?);
         contained(|| check_format(&*slot.engine()?, folder))?;
         let incarnation = Incarnation::establish(&*slot.engine()?, folder)?;
-        let blobs = Blobs::open(folder.join("blobs"), options.blob_quota_bytes)?;
+        let blobs = Blobs::open(&folder.join("blobs"), options.blob_quota_bytes)?;
         let writer = WriterOptions { quick_repair: options.quick_repair, folder: folder.to_owned() };
         let (journal, thread) = Journal::start(slot.clone(), writer)?;
         Ok(Self(Arc::new(Inner {
@@ -101,7 +101,11 @@ impl Store {
     pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         match self.read()?.get_raw(Table::Blobs, digest.as_bytes())? {
             Some(bytes) => Ok(Some(bytes)),
-            None => self.0.blobs.read(digest),
+            None => match self.0.blobs.read(digest) {
+                Ok(bytes) => Ok(Some(bytes)),
+                Err(BlobError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
         }
     }
 
@@ -133,6 +137,14 @@ impl Store {
         {
             tracing::error!("the journal's writer ended in a panic");
         }
+    }
+}
+
+/// The node's key; a folder without a database gets a new one.
+fn node_key(folder: &Path) -> Result<NodeKey, KeyError> {
+    match NodeKey::load(folder) {
+        Err(KeyError::Missing(_)) if !folder.join(DATABASE_FILE).exists() => NodeKey::create(folder),
+        found => found,
     }
 }
 

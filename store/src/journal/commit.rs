@@ -6,7 +6,7 @@ use redb::{ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use super::{AppendError, Prepared, Receipt, Request};
-use crate::audit::merkle::{Frontier, leaf_hash};
+use crate::audit::merkle::Frontier;
 use crate::error::StoreError;
 use crate::ids::StreamId;
 use crate::projection::{Change, Changes, ClaimRow, Row};
@@ -163,7 +163,7 @@ impl Ledger {
         let offset = self.head.len;
         let seq = entry.expected + 1;
         self.head.len += 1;
-        self.head.frontier.push(leaf_hash(&entry.leaf));
+        self.head.frontier.push(entry.leaf);
         self.streams.insert(entry.stream, seq);
         put(rows, Table::Log, offset.to_be_bytes().to_vec(), entry.sealed.into_bytes());
         let position = Key::new().bytes(entry.stream.as_bytes()).u64(seq);

@@ -5,6 +5,8 @@
 //! nobody is told of it before it is durable.
 
 mod commit;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::borrow::Cow;
@@ -14,13 +16,15 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 
 use tokio::sync::{oneshot, watch};
 
+use crate::audit::leaf::Salt;
 use crate::clock::Timestamp;
 use crate::database::Slot;
+use crate::digest::Digest;
 use crate::envelope::{DecodeError, Envelope, Sealed};
 use crate::error::StoreError;
 use crate::ids::StreamId;
 use crate::projection::{Changes, ClaimRow};
-use crate::scope::Attribution;
+use crate::scope::{Attribution, CorrelationId};
 
 /// Appends that may wait for the writer; one more is refused as [`AppendError::Overloaded`].
 pub const QUEUE_LIMIT: usize = 16_384;
@@ -103,10 +107,10 @@ struct Prepared {
     stream: StreamId,
     expected: u64,
     at: Timestamp,
-    correlation_id: crate::scope::CorrelationId,
+    correlation_id: CorrelationId,
     names: Vec<Cow<'static, str>>,
     sealed: Sealed,
-    leaf: crate::Digest,
+    leaf: Digest,
 }
 
 /// A request to the writer thread.
@@ -174,8 +178,7 @@ fn prepare(entry: Entry) -> Result<Prepared, AppendError> {
         return Err(AppendError::TooLarge { bytes });
     }
     let unencodable = |error| AppendError::Unencodable(Arc::new(error));
-    let mut salt = [0; 16];
-    getrandom::fill(&mut salt).map_err(|_| unencodable(DecodeError::Malformed(None)))?;
+    let salt = Salt::fresh().map_err(|_| unencodable(DecodeError::Malformed(None)))?;
     let correlation_id = entry.attribution.correlation_id.clone();
     let envelope = Envelope {
         stream: entry.stream,
@@ -184,14 +187,14 @@ fn prepare(entry: Entry) -> Result<Prepared, AppendError> {
         attribution: entry.attribution,
         records: entry.records,
     };
-    let sealed = Sealed::new(&envelope, salt).map_err(unencodable)?;
+    let sealed = Sealed::new(&envelope, &salt).map_err(unencodable)?;
     Ok(Prepared {
         stream: envelope.stream,
         expected: entry.expected,
         at: envelope.at,
         correlation_id,
         names: entry.names,
-        leaf: crate::Digest::of(sealed.as_bytes()),
+        leaf: sealed.leaf(),
         sealed,
     })
 }

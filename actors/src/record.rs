@@ -1,0 +1,273 @@
+//! Records: what an envelope of the journal holds, and how each shows as an event of the catalogue.
+//!
+//! Owns the encoding of facts. Variants are append-only: postcard writes them by position. Invariant: every record
+//! shows as exactly one event, and the event's id names its place in the journal or is the sender's own.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use xyn_store::envelope::Envelope;
+use xyn_store::ids::{ArtifactId, EventId, IntentId, RunId, StreamId};
+use xyn_store::projection::{ApprovalRow, ArtifactRow, DraftRow, IntentRow};
+use xyn_store::{Json, StoreError, Timestamp, ids};
+
+use crate::run;
+
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record {
+    /// An intent was allowed and is carried out.
+    IntentAccepted(Box<IntentRow>),
+    /// An intent was refused.
+    IntentDenied(Box<IntentRow>),
+    /// An intent waits for approvals.
+    IntentParked(Box<IntentRow>),
+    /// Something was said about a parked intent.
+    IntentAnswered {
+        /// The intent.
+        intent_id: IntentId,
+        /// The word.
+        answer: ApprovalRow,
+    },
+    /// An event from outside, or one that an action emitted.
+    Event(Box<OutsideEvent>),
+    /// A fact about a run.
+    Run(run::Event),
+    /// An artifact was kept.
+    ArtifactCreated(Box<ArtifactRow>),
+    /// A draft was saved, validated or promoted; the row is as it became.
+    Draft(DraftChange, Box<DraftRow>),
+    /// A blueprint version was activated: id, version, source.
+    BlueprintActivated(Box<xyn_store::projection::BlueprintRow>),
+    /// A policy version was activated.
+    PolicyActivated(Box<xyn_store::projection::PolicyRow>),
+    /// The node came up.
+    NodeStarted {
+        /// The program's version.
+        version: String,
+        /// The life of the data folder.
+        incarnation: u64,
+    },
+    /// The node went down in good order.
+    NodeStopped,
+    /// A session was opened for a principal.
+    SessionOpened {
+        /// How it came: `loopback`.
+        via: String,
+    },
+    /// A session was closed.
+    SessionClosed,
+}
+
+/// What happened to a draft.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DraftChange {
+    /// A new revision.
+    Saved,
+    /// This revision is valid.
+    Validated,
+    /// This revision has faults.
+    ValidationFailed,
+    /// It became active.
+    Promoted,
+}
+
+/// An event from outside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutsideEvent {
+    /// The sender's id, or one given at intake.
+    pub event_id: EventId,
+    /// Its name.
+    pub name: String,
+    /// When it happened, as the sender says.
+    pub occurred_at: Timestamp,
+    /// What it is about: type and id.
+    pub resource: Option<(String, String)>,
+    /// The run and step that emitted it.
+    pub emitted_by: Option<(RunId, String)>,
+    /// What it says.
+    pub data: Json,
+}
+
+/// An event as readers see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventView {
+    /// Its id.
+    pub event_id: EventId,
+    /// Its name in the catalogue, or the sender's.
+    pub event_name: Cow<'static, str>,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+    /// Who did it.
+    pub actor: String,
+    /// The interaction it belongs to.
+    pub correlation_id: String,
+    /// The event it follows from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub causation_id: Option<EventId>,
+    /// The run it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<RunId>,
+    /// The step it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_id: Option<String>,
+    /// What it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resource: Option<ResourceView>,
+    /// What it says.
+    pub data: Json,
+}
+
+/// What an event is about.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResourceView {
+    /// Its type, such as `run` or `artifact`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Its id.
+    pub id: String,
+}
+
+/// The first byte of encoded records: how to read the rest.
+const VERSION: u8 = 1;
+
+/// Encodes records for an envelope.
+pub fn encode(records: &[Record]) -> Vec<u8> {
+    let bytes = vec![VERSION];
+    postcard::to_extend(records, bytes).expect("records hold no type that postcard refuses")
+}
+
+/// Decodes the records of `envelope`, which is entry `offset`.
+pub fn decode(offset: u64, envelope: &Envelope) -> Result<Vec<Record>, StoreError> {
+    let unfoldable = |reason: String| StoreError::Unfoldable { stream: envelope.stream, reason };
+    match envelope.records.split_first() {
+        Some((&VERSION, bytes)) => {
+            postcard::from_bytes(bytes).map_err(|e| unfoldable(format!("entry {offset}: {e}")))
+        }
+        version => Err(unfoldable(format!("entry {offset} has records of unknown version {version:?}"))),
+    }
+}
+
+/// The events that `envelope`, which is entry `offset`, shows as.
+pub fn views(offset: u64, envelope: &Envelope) -> Result<Vec<EventView>, StoreError> {
+    let records = decode(offset, envelope)?;
+    Ok(records.iter().enumerate().map(|(index, record)| record.view(offset, index, envelope)).collect())
+}
+
+impl Record {
+    /// The event's name in the catalogue, or the sender's.
+    pub fn name(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Self::Event(event) => return Cow::Owned(event.name.clone()),
+            Self::Run(event) => event.name(),
+            Self::IntentAccepted(_) => "xyn.intent.accepted",
+            Self::IntentDenied(_) => "xyn.intent.denied",
+            Self::IntentParked(_) => "xyn.intent.parked",
+            Self::IntentAnswered { answer, .. } if answer.approve => "xyn.intent.approved",
+            Self::IntentAnswered { .. } => "xyn.intent.rejected",
+            Self::ArtifactCreated(_) => "xyn.artifact.created",
+            Self::Draft(DraftChange::Saved, _) => "xyn.draft.saved",
+            Self::Draft(DraftChange::Validated, _) => "xyn.draft.validated",
+            Self::Draft(DraftChange::ValidationFailed, _) => "xyn.draft.validation_failed",
+            Self::Draft(DraftChange::Promoted, _) => "xyn.draft.promoted",
+            Self::BlueprintActivated(_) => "xyn.blueprint.activated",
+            Self::PolicyActivated(_) => "xyn.policy.activated",
+            Self::NodeStarted { .. } => "xyn.node.started",
+            Self::NodeStopped => "xyn.node.stopped",
+            Self::SessionOpened { .. } => "xyn.session.opened",
+            Self::SessionClosed => "xyn.session.closed",
+        })
+    }
+
+    /// This record, number `index` of `envelope`, as readers see it.
+    pub fn view(&self, offset: u64, index: usize, envelope: &Envelope) -> EventView {
+        let about = |kind: &str, id: String| Some(ResourceView { kind: kind.to_owned(), id });
+        let mut view = EventView {
+            event_id: EventId::placed(envelope.at, offset, index as u16),
+            event_name: self.name(),
+            occurred_at: envelope.at,
+            actor: envelope.attribution.actor.to_string(),
+            correlation_id: envelope.attribution.correlation_id.to_string(),
+            causation_id: envelope.attribution.causation_id,
+            run_id: None,
+            step_id: None,
+            resource: None,
+            data: self.data(),
+        };
+        match self {
+            Self::Event(event) => {
+                view.event_id = event.event_id;
+                view.occurred_at = event.occurred_at;
+                view.resource = event.resource.as_ref().and_then(|(kind, id)| about(kind, id.clone()));
+                if let Some((run_id, step)) = &event.emitted_by {
+                    (view.run_id, view.step_id) = (Some(*run_id), Some(step.clone()));
+                }
+            }
+            Self::Run(event) => {
+                let run_id = RunId::from(uuid::Uuid::from(envelope.stream));
+                view.run_id = Some(run_id);
+                view.step_id = event.position().map(|at| at.to_string());
+                view.resource = about("run", run_id.to_string());
+            }
+            Self::IntentAccepted(row) | Self::IntentDenied(row) | Self::IntentParked(row) => {
+                view.resource = about("intent", row.intent_id.to_string());
+            }
+            Self::IntentAnswered { intent_id, .. } => view.resource = about("intent", intent_id.to_string()),
+            Self::ArtifactCreated(row) => {
+                (view.run_id, view.step_id) = (row.run_id, row.step_id.clone());
+                view.resource = about("artifact", row.artifact_id.to_string());
+            }
+            Self::Draft(_, row) => view.resource = about("draft", row.draft_id.to_string()),
+            Self::BlueprintActivated(row) => view.resource = about("blueprint", row.blueprint_id.clone()),
+            Self::PolicyActivated(row) => view.resource = about("policy", row.policy_id.clone()),
+            Self::NodeStarted { .. } | Self::NodeStopped => {
+                view.resource = about("node", envelope.stream.to_string());
+            }
+            Self::SessionOpened { .. } | Self::SessionClosed => {
+                view.resource = about("session", envelope.stream.to_string());
+            }
+        }
+        view
+    }
+
+    /// What the event says, without what its other fields say already.
+    fn data(&self) -> Json {
+        let rendered = match self {
+            Self::Event(event) => return event.data.clone(),
+            Self::Run(event) => inner(serde_json::to_value(event)),
+            Self::IntentAccepted(row) | Self::IntentDenied(row) | Self::IntentParked(row) => {
+                serde_json::to_value(row)
+            }
+            Self::IntentAnswered { answer, .. } => serde_json::to_value(answer),
+            Self::ArtifactCreated(row) => serde_json::to_value(row),
+            Self::Draft(_, row) => serde_json::to_value(row),
+            Self::BlueprintActivated(row) => serde_json::to_value(row),
+            Self::PolicyActivated(row) => serde_json::to_value(row),
+            Self::NodeStarted { version, incarnation } => {
+                Ok(json!({ "version": version, "incarnation": format!("{incarnation:016x}") }))
+            }
+            Self::SessionOpened { via } => Ok(json!({ "via": via })),
+            Self::NodeStopped | Self::SessionClosed => Ok(json!({})),
+        };
+        Json::from(&rendered.expect("records have string keys and finite numbers"))
+    }
+}
+
+/// The fields of an externally tagged variant.
+fn inner(tagged: serde_json::Result<Value>) -> serde_json::Result<Value> {
+    tagged.map(|value| match value {
+        Value::Object(fields) => fields.into_iter().next().map_or(json!({}), |(_, inner)| inner),
+        _ => json!({}),
+    })
+}
+
+/// The stream of an outside event: its own, so that a second event with its id conflicts.
+pub fn stream_of(event_id: EventId) -> StreamId {
+    StreamId::from(uuid::Uuid::from(event_id))
+}
+
+/// An artifact id that follows from what made it.
+pub fn artifact_id(now: Timestamp, cause: &[&[u8]]) -> ArtifactId {
+    ids::derived(now, cause)
+}

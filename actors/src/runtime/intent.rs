@@ -1,0 +1,167 @@
+//! Intents: the only thing the Runtime is ever asked, and what it answers.
+
+use serde::Serialize;
+use serde_json::Value;
+use xyn_store::StoreError;
+use xyn_store::ids::{EventId, IntentId, SessionId};
+use xyn_store::journal::AppendError;
+use xyn_store::projection::Subject;
+use xyn_store::scope::{Attribution, CorrelationId, Stage};
+
+use crate::governance::{Decision, Identity};
+
+/// A request to do something, by somebody, somewhere.
+#[derive(Clone, Debug)]
+pub struct Intent {
+    /// The intent.
+    pub intent_id: IntentId,
+    /// The action asked for, by its name in the registry.
+    pub action: String,
+    /// The action's input.
+    pub input: Value,
+    /// Stage of the target; none means the environment's own.
+    pub stage: Option<Stage>,
+    /// Who asks, with roles and teams.
+    pub identity: Identity,
+    /// The session it is asked in.
+    pub session: Option<SessionId>,
+    /// The interaction it belongs to.
+    pub correlation_id: CorrelationId,
+    /// The event it follows from.
+    pub causation_id: Option<EventId>,
+    /// A second intent of the same principal with this key is answered like the first.
+    pub idempotency_key: Option<String>,
+}
+
+impl Intent {
+    /// Who, in which session, in answer to what.
+    pub fn attribution(&self) -> Attribution {
+        Attribution {
+            actor: self.identity.principal.clone(),
+            session: self.session,
+            correlation_id: self.correlation_id.clone(),
+            causation_id: self.causation_id,
+        }
+    }
+}
+
+/// What an accepted intent brought about.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Outcome {
+    /// The intent.
+    pub intent_id: IntentId,
+    /// What it brought about.
+    pub subject: Subject,
+    /// The action's output.
+    pub output: Value,
+    /// It was done before under the same idempotency key; nothing was done now.
+    pub repeated: bool,
+}
+
+/// Why an intent was not carried out.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The input does not fit.
+    #[error("{message}")]
+    Invalid {
+        /// Stable word for programs.
+        code: &'static str,
+        /// Where in the input, as a JSON pointer.
+        path: String,
+        /// What is wrong with it.
+        message: String,
+        /// What to do.
+        hint: Option<String>,
+    },
+    /// What it is about does not exist.
+    #[error("there is no {kind} `{id}`")]
+    NotFound {
+        /// What sort of thing.
+        kind: &'static str,
+        /// Its name.
+        id: String,
+    },
+    /// It does not fit what is there.
+    #[error("{message}")]
+    Conflict {
+        /// Stable word for programs.
+        code: &'static str,
+        /// What does not fit.
+        message: String,
+    },
+    /// A policy denies it.
+    #[error("denied by policy: {}", .0.explain())]
+    Denied(Box<Decision>),
+    /// A policy asks for approvals first; the intent waits for them.
+    #[error("intent {intent_id} waits for approval: {}", decision.explain())]
+    Parked {
+        /// The waiting intent.
+        intent_id: IntentId,
+        /// What is asked for.
+        decision: Box<Decision>,
+    },
+    /// The principal may not do this to that.
+    #[error("{message}")]
+    Forbidden {
+        /// Stable word for programs.
+        code: &'static str,
+        /// Why not.
+        message: String,
+    },
+    /// The idempotency key was used for something else.
+    #[error("the idempotency key `{key}` was used with another body")]
+    KeyReused {
+        /// The key.
+        key: String,
+    },
+    /// The idempotency key belongs to an intent that is under way.
+    #[error("an intent with the idempotency key `{key}` is under way")]
+    InProgress {
+        /// The key.
+        key: String,
+    },
+    /// Too much is waiting.
+    #[error("{message}")]
+    Overloaded {
+        /// What is full.
+        message: String,
+    },
+    /// An outside system failed.
+    #[error("{message}")]
+    Upstream {
+        /// Stable word for programs.
+        code: String,
+        /// What it said.
+        message: String,
+    },
+    /// The store cannot be written or read at the moment.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+}
+
+impl Refusal {
+    /// An input that does not fit at `path`.
+    pub fn invalid(code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::Invalid { code, path: path.into(), message: message.into(), hint: None }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+impl From<AppendError> for Refusal {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Conflict { .. } => Self::Conflict { code: "conflict", message: error.to_string() },
+            AppendError::Overloaded => Self::Overloaded { message: error.to_string() },
+            AppendError::TooLarge { .. } => Self::invalid("too_large", "", error.to_string()),
+            AppendError::Claimed(_)
+            | AppendError::Unavailable(_)
+            | AppendError::Closed
+            | AppendError::Unencodable(_) => Self::Unavailable(error.to_string()),
+        }
+    }
+}

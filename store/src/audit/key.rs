@@ -1,0 +1,240 @@
+//! The node's key: one file, `node.key`, readable by its owner only.
+//!
+//! Owns making, keeping and signing with the secret. Never shows it and never replaces it: a node that lost its key
+//! is another node. Invariant: a key that was handed out is durable.
+
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use ed25519_dalek::{Signer, SigningKey};
+
+use crate::audit::hex;
+use crate::audit::signature::{PublicKey, Signature, message};
+use crate::durable;
+
+/// The name of the key's file in the data folder: 64 hex digits and a line feed.
+pub const FILE_NAME: &str = "node.key";
+
+/// The secret key of a node.
+pub struct NodeKey(SigningKey);
+
+/// Why there is no key.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// No file.
+    #[error("`{0}` is missing; restore it from a backup: without it the node cannot continue its log")]
+    Missing(PathBuf),
+    /// There is one already, and replacing it would give the node another identity.
+    #[error("`{0}` exists already; a node keeps its key")]
+    Exists(PathBuf),
+    /// Group or others may read or write the file.
+    #[error("`{}` is open to other users (mode {mode:03o}); run `chmod 600 {}`", path.display(), path.display())]
+    Permissions {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// The file is not 64 hex digits. Says nothing of what it holds, which may be most of a key.
+    #[error("`{0}` does not hold 64 hex digits; restore it from a backup")]
+    Malformed(PathBuf),
+    /// The file or its folder cannot be read or written.
+    #[error("cannot {action} `{}`: {}", path.display(), durable::reason(source))]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The operating system has no randomness.
+    #[error("cannot make a key: no randomness")]
+    Randomness(#[from] getrandom::Error),
+}
+
+impl NodeKey {
+    /// Makes the key of a new node and keeps it in `folder`.
+    ///
+    /// The caller holds the folder's lock, so that two processes do not make a key each.
+    pub fn create(folder: &Path) -> Result<Self, KeyError> {
+        let path = folder.join(FILE_NAME);
+        let io = |source| KeyError::Io {
+            action: "create",
+            path: path.clone(),
+            source,
+        };
+        if path.try_exists().map_err(io)? {
+            return Err(KeyError::Exists(path));
+        }
+        let mut secret = [0; 32];
+        getrandom::fill(&mut secret)?;
+        let key = Self(SigningKey::from_bytes(&secret));
+        key.keep(folder, &path).map_err(io)?;
+        Ok(key)
+    }
+
+    /// Reads the key kept in `folder`.
+    pub fn load(folder: &Path) -> Result<Self, KeyError> {
+        let path = folder.join(FILE_NAME);
+        let (mode, text) = match read(&path) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyError::Missing(path)),
+            Err(source) => {
+                return Err(KeyError::Io {
+                    action: "read",
+                    path,
+                    source,
+                });
+            }
+        };
+        if mode & 0o077 != 0 {
+            return Err(KeyError::Permissions { path, mode });
+        }
+        let secret = std::str::from_utf8(&text)
+            .ok()
+            .and_then(|text| hex::decode(text.trim_end()));
+        secret
+            .map(|secret| Self(SigningKey::from_bytes(&secret)))
+            .ok_or(KeyError::Malformed(path))
+    }
+
+    /// Who this node is.
+    pub fn public(&self) -> PublicKey {
+        PublicKey::from_bytes(self.0.verifying_key().to_bytes())
+    }
+
+    /// Signs `payload` for one purpose: `domain` is a line that no other use of the key has.
+    pub fn sign(&self, domain: &'static str, payload: &[u8]) -> Signature {
+        Signature::from_bytes(self.0.sign(&message(domain, payload)).to_bytes())
+    }
+
+    #[cfg(test)]
+    pub(super) fn from_secret(secret: [u8; 32]) -> Self {
+        Self(SigningKey::from_bytes(&secret))
+    }
+
+    fn keep(&self, folder: &Path, path: &Path) -> io::Result<()> {
+        let temporary = path.with_extension("key.tmp");
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            // A left-over of a crash was never handed out as a key.
+            _ => {}
+        }
+        let mut file = durable::create_private(&temporary)?;
+        writeln!(file, "{}", hex::encode(self.0.as_bytes()))?;
+        durable::publish(&file, &temporary, path)?;
+        durable::sync_folder(folder)
+    }
+}
+
+/// The permission bits and the beginning of the file, enough to see whether it is a key.
+fn read(path: &Path) -> io::Result<(u32, Vec<u8>)> {
+    let file = File::open(path)?;
+    let mode = file.metadata()?.permissions().mode() & 0o777;
+    let mut text = Vec::new();
+    file.take(128).read_to_end(&mut text)?;
+    Ok((mode, text))
+}
+
+/// Shows the public half.
+impl fmt::Debug for NodeKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("NodeKey").field(&self.public()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder() -> tempfile::TempDir {
+        tempfile::tempdir().expect("a temporary folder can be made")
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("the key is there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_key_is_the_same_after_a_restart_and_only_the_owner_reads_it() {
+        let folder = folder();
+        let made = NodeKey::create(folder.path()).expect("the folder is empty");
+        let found = NodeKey::load(folder.path()).expect("the key was kept");
+        assert_eq!(made.public(), found.public());
+        assert_eq!(mode(&folder.path().join(FILE_NAME)), 0o600);
+        let names = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!(names, 1, "nothing temporary stays");
+    }
+
+    #[test]
+    fn a_key_is_never_replaced() {
+        let folder = folder();
+        let first = NodeKey::create(folder.path())
+            .expect("the folder is empty")
+            .public();
+        assert!(matches!(NodeKey::create(folder.path()), Err(KeyError::Exists(_))));
+        assert_eq!(NodeKey::load(folder.path()).expect("still there").public(), first);
+    }
+
+    #[test]
+    fn a_crash_while_making_the_key_leaves_no_obstacle() {
+        let folder = folder();
+        fs::write(folder.path().join("node.key.tmp"), "half a k").expect("a file");
+        assert!(matches!(NodeKey::load(folder.path()), Err(KeyError::Missing(_))));
+        NodeKey::create(folder.path()).expect("the left-over is thrown away");
+        assert_eq!(mode(&folder.path().join(FILE_NAME)), 0o600);
+    }
+
+    #[test]
+    fn a_key_that_others_can_read_is_refused_with_the_command_that_helps() {
+        let folder = folder();
+        NodeKey::create(folder.path()).expect("the folder is empty");
+        let path = folder.path().join(FILE_NAME);
+        for open in [0o640, 0o604, 0o620] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(open)).expect("own file");
+            let error = NodeKey::load(folder.path()).expect_err("the key is open to others");
+            assert!(matches!(error, KeyError::Permissions { mode, .. } if mode == open));
+            assert!(error.to_string().contains("chmod 600"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_without_repeating_it() {
+        let folder = folder();
+        NodeKey::create(folder.path()).expect("the folder is empty");
+        let path = folder.path().join(FILE_NAME);
+        let cases = [
+            "",
+            "5ecre7",
+            &"a".repeat(63),
+            &"a".repeat(66),
+            &"g".repeat(64),
+            &"é".repeat(32),
+        ];
+        for text in cases {
+            fs::write(&path, text).expect("own file");
+            let error = NodeKey::load(folder.path()).expect_err("not a key");
+            assert!(matches!(error, KeyError::Malformed(_)), "{text}: {error}");
+            assert!(text.is_empty() || !format!("{error} {error:?}").contains(text));
+        }
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let missing = folder().path().join("gone");
+        let error = NodeKey::create(&missing).expect_err("there is no folder");
+        assert!(matches!(error, KeyError::Io { .. }));
+        assert!(error.to_string().contains("gone"), "{error}");
+    }
+
+    #[test]
+    fn the_secret_is_never_shown() {
+        let key = NodeKey::from_secret([7; 32]);
+        assert!(!format!("{key:?}").contains("0707"));
+        assert!(format!("{key:?}").contains(&key.public().to_string()));
+    }
+}
