@@ -1,8 +1,8 @@
 //! The rules of the house, kept by reading manifests and sources.
 //!
 //! Owns which floor may import which, who may name which crate, what code that decides may never name, and
-//! the shape of files. Judges text only and compiles nothing. Invariant: each rule is a row of the tables below,
-//! and a test shows it failing.
+//! the shape of files. Judges text only and compiles nothing. Invariant: each rule is a row of the tables
+//! below, and a test shows it failing.
 
 mod breaches;
 mod lexer;

@@ -1,4 +1,4 @@
-//! The checks behind the tables: each takes what was read and returns its faults as `path:line: what and why`.
+//! The checks behind the tables: each takes what was read and returns its faults as `path:line: what`.
 //!
 //! Pure, so that each is shown a made-up file that breaks it. Invariant: no fault, no text; one line a fault.
 
@@ -143,7 +143,7 @@ pub(super) fn shape(sources: &[Source]) -> Vec<String> {
     faults
 }
 
-/// Each dependency has one version with a reason, is wanted by a member, and named in the code of that member.
+/// Each dependency has one version with a reason, is wanted by a member, and named in that member's code.
 pub(super) fn dependencies(manifests: &[Manifest], sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
     let wanted: BTreeSet<&str> = manifests
