@@ -111,7 +111,7 @@ fn decides(path: &str) -> bool {
         path.strip_prefix(*module)
             .is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
     };
-    PURE.iter().any(|module| inside(&module))
+    PURE.iter().any(inside)
         && !["/actor.rs", "/tests.rs"].iter().any(|end| path.ends_with(end))
         && !path.contains("/tests/")
 }
