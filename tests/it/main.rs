@@ -1,0 +1,3 @@
+//! The integration tests of Xyn, one link unit: a module for each thing that is tried from outside.
+
+mod architecture;
