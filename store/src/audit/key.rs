@@ -126,7 +126,8 @@ impl NodeKey {
         }
         let mut file = durable::create_private(&temporary)?;
         writeln!(file, "{}", hex::encode(self.0.as_bytes()))?;
-        durable::publish(&file, &temporary, path)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
         durable::sync_folder(folder)
     }
 }
