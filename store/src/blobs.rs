@@ -1,9 +1,9 @@
 //! Blobs: bytes too large for the journal, kept in files that are named by their SHA-256.
 //!
-//! Owns the folder, what it may hold in all, and the checking of what comes out. Small blobs belong to the journal,
-//! and so do all references: nothing here knows what a blob is for. Every call blocks; callers in async code move
-//! it to a blocking thread. A folder has one `Blobs` (its clones share it). Invariant: once a digest is returned,
-//! its bytes are durable; a name without `.tmp` never shows part of a blob.
+//! Owns the folder, what it may hold in all, and the checking of what comes out. Small blobs belong to the
+//! journal, and so do all references: nothing here knows what a blob is for. Every call blocks; callers in
+//! async code move it to a blocking thread. A folder has one `Blobs` (its clones share it). Invariant: once a
+//! digest is returned, its bytes are durable; a name without `.tmp` never shows part of a blob.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -38,7 +38,7 @@ pub enum BlobError {
     #[error("blob `{0}` is not in this store")]
     NotFound(Digest),
     /// The bytes on disk are not those that were written.
-    #[error("blob `{digest}` is damaged: `{}` has another digest; restore it from a backup or a peer", path.display())]
+    #[error("blob `{digest}` is damaged in `{}`; put its bytes again from a backup", path.display())]
     Damaged {
         /// What it should be.
         digest: Digest,
@@ -97,7 +97,8 @@ struct Inner {
 }
 
 impl Blobs {
-    /// Opens the folder, makes it if need be, throws away what a crash left unfinished and counts what is there.
+    /// Opens the folder, makes it if need be, throws away what a crash left unfinished and counts what is
+    /// there.
     pub fn open(folder: &Path, quota_bytes: u64) -> Result<Self, BlobError> {
         folder::prepare(folder)?;
         let used_bytes = AtomicU64::new(folder::sweep(folder)?);
@@ -197,8 +198,8 @@ impl Blobs {
         self.shard(digest).join(digest.to_string())
     }
 
-    /// Whether the blob is here and whole; if so makes sure that it stays. A damaged one does not count: whoever
-    /// brings its bytes again heals it.
+    /// Whether the blob is here and whole; if so makes sure that it stays. A damaged one does not count:
+    /// whoever brings its bytes again heals it.
     fn keeps(&self, digest: &Digest, size_bytes: u64) -> Result<bool, BlobError> {
         if self.size_on_disk(digest)? != Some(size_bytes) {
             return Ok(false);
@@ -258,7 +259,8 @@ impl Blobs {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
-    /// A path for a temporary file, beside the shards: the same file system, and found again at the next opening.
+    /// A path for a temporary file, beside the shards: the same file system, and found again at the next
+    /// opening.
     fn temporary(&self) -> PathBuf {
         self.0
             .folder

@@ -1,8 +1,8 @@
 //! What a file needs to become lasting, and what it means when it cannot.
 //!
-//! Owns private files, the syncing of folders and the wording of I/O errors. Whoever keeps a file writes it beside
-//! its place, syncs it, renames it and syncs the folder, in this order. Knows nothing of the contents. Invariant:
-//! what is made here is readable by its owner only.
+//! Owns private files, the syncing of folders and the wording of I/O errors. Whoever keeps a file writes it
+//! beside its place, syncs it, renames it and syncs the folder, in this order. Knows nothing of the contents.
+//! Invariant: what is made here is readable by its owner only.
 
 use std::fs::{File, OpenOptions};
 use std::io;

@@ -1,7 +1,7 @@
 //! The folder of the blobs: `00` to `ff` by the first byte of the digest, unfinished files beside them.
 //!
-//! Owns its making and what happens to it at opening. Invariant: after [`prepare`] every shard is durable, so that
-//! keeping a blob takes the syncing of its own shard only.
+//! Owns its making and what happens to it at opening. Invariant: after [`prepare`] every shard is durable, so
+//! that keeping a blob takes the syncing of its own shard only.
 
 use std::fs;
 use std::io;

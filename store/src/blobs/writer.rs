@@ -1,7 +1,7 @@
 //! Taking a blob in pieces: hashed on the way, counted against limits, never whole in memory.
 //!
-//! Owns the unfinished blob. One that stays small never touches the disk. Invariant: a writer that does not finish
-//! leaves nothing behind, neither a file nor a count.
+//! Owns the unfinished blob. One that stays small never touches the disk. Invariant: a writer that does not
+//! finish leaves nothing behind, neither a file nor a count.
 
 use std::fs::{self, File};
 use std::io::Write;
