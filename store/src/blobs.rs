@@ -1,9 +1,9 @@
 //! Blobs: bytes too large for the journal, kept in files that are named by their SHA-256.
 //!
-//! Owns the folder, what it may hold in all, and the checking of what comes out. Small blobs belong to the journal,
-//! and so do all references: nothing here knows what a blob is for. Every call blocks; callers in async code move
-//! it to a blocking thread. A folder has one `Blobs` (its clones share it). Invariant: once a digest is returned,
-//! its bytes are durable; a name without `.tmp` never shows part of a blob.
+//! Owns the folder, what it may hold in all, and the checking of what comes out. Small blobs belong to the
+//! journal, and so do all references: nothing here knows what a blob is for. Every call blocks; callers in
+//! async code move it to a blocking thread. A folder has one `Blobs` (its clones share it). Invariant: once a
+//! digest is returned, its bytes are durable; a name without `.tmp` never shows part of a blob.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -15,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Digest, durable};
 
+mod folder;
 mod writer;
 
 pub use writer::{Writer, Written};
@@ -37,7 +38,7 @@ pub enum BlobError {
     #[error("blob `{0}` is not in this store")]
     NotFound(Digest),
     /// The bytes on disk are not those that were written.
-    #[error("blob `{digest}` is damaged: `{}` has another digest; restore it from a backup or a peer", path.display())]
+    #[error("blob `{digest}` is damaged in `{}`; put its bytes again from a backup", path.display())]
     Damaged {
         /// What it should be.
         digest: Digest,
@@ -91,34 +92,16 @@ struct Inner {
     used_bytes: AtomicU64,
     /// Names temporary files. Left-overs go when the folder is opened, so counting from zero meets none.
     next: AtomicU64,
-    /// Held while a blob gets its name, so that of two writers of the same bytes one finds the other's.
+    /// Held while a blob gets its name, so that a file that is replaced is given back to the quota once.
     naming: Mutex<()>,
 }
 
 impl Blobs {
-    /// Opens the folder, makes it if need be, throws away what a crash left unfinished and counts what is there.
+    /// Opens the folder, makes it if need be, throws away what a crash left unfinished and counts what is
+    /// there.
     pub fn open(folder: &Path, quota_bytes: u64) -> Result<Self, BlobError> {
-        fs::create_dir_all(folder).map_err(BlobError::io("create", folder))?;
-        for shard in 0..=u8::MAX {
-            let path = folder.join(format!("{shard:02x}"));
-            match fs::create_dir(&path) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
-                    return Err(BlobError::io("create", &path)(error));
-                }
-                // All shards are made and synced here, so that a blob needs only its own shard synced.
-                _ => {}
-            }
-        }
-        for made in [Some(folder), folder.parent()].into_iter().flatten() {
-            // The parent of a relative path of one part is the empty path, the current folder.
-            let made = if made.as_os_str().is_empty() {
-                Path::new(".")
-            } else {
-                made
-            };
-            durable::sync_folder(made).map_err(BlobError::io("sync", made))?;
-        }
-        let used_bytes = AtomicU64::new(sweep(folder)?);
+        folder::prepare(folder)?;
+        let used_bytes = AtomicU64::new(folder::sweep(folder)?);
         let (folder, next, naming) = (folder.to_owned(), AtomicU64::new(0), Mutex::new(()));
         Ok(Self(Arc::new(Inner {
             folder,
@@ -135,8 +118,7 @@ impl Blobs {
         if !self.keeps(&digest, bytes.len() as u64)? {
             let mut writer = self.writer(bytes.len() as u64);
             writer.spill()?;
-            writer.write(bytes)?;
-            writer.finish()?;
+            writer.write(bytes)?.finish()?;
         }
         Ok(digest)
     }
@@ -216,14 +198,21 @@ impl Blobs {
         self.shard(digest).join(digest.to_string())
     }
 
-    /// Whether a blob of this digest and length is here already, and if so makes sure that it stays.
+    /// Whether the blob is here and whole; if so makes sure that it stays. A damaged one does not count:
+    /// whoever brings its bytes again heals it.
     fn keeps(&self, digest: &Digest, size_bytes: u64) -> Result<bool, BlobError> {
-        let kept = self.size_on_disk(digest)? == Some(size_bytes);
-        if kept {
-            // Whoever gave it its name may not have come to syncing the folder.
-            self.sync_shard(digest)?;
+        if self.size_on_disk(digest)? != Some(size_bytes) {
+            return Ok(false);
         }
-        Ok(kept)
+        match self.verify(digest) {
+            Ok(_) => {
+                // Whoever gave it its name may not have come to syncing the folder.
+                self.sync_shard(digest)?;
+                Ok(true)
+            }
+            Err(BlobError::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn size_on_disk(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
@@ -240,23 +229,15 @@ impl Blobs {
         durable::sync_folder(&shard).map_err(BlobError::io("sync", &shard))
     }
 
-    /// Gives a written file its name, unless the same blob is here; returns whether the file was taken.
-    fn adopt(&self, digest: &Digest, size_bytes: u64, file: &File, from: &Path) -> Result<bool, BlobError> {
+    /// Gives a written file its name, in place of a damaged one or of a twin that was faster.
+    fn adopt(&self, digest: &Digest, file: &File, from: &Path) -> Result<(), BlobError> {
         let to = self.path(digest);
-        // Before the lock: this is the slow part.
         file.sync_all().map_err(BlobError::io("sync", from))?;
-        let taken = {
-            let _naming = self.0.naming.lock().unwrap_or_else(PoisonError::into_inner);
-            let before = self.size_on_disk(digest)?;
-            if before != Some(size_bytes) {
-                durable::publish(file, from, &to).map_err(BlobError::io("create", &to))?;
-                // A file of another length was a damaged one, which is now whole again.
-                self.release(before.unwrap_or(0));
-            }
-            before != Some(size_bytes)
-        };
-        self.sync_shard(digest)?;
-        Ok(taken)
+        let _naming = self.0.naming.lock().unwrap_or_else(PoisonError::into_inner);
+        let replaced = self.size_on_disk(digest)?;
+        fs::rename(from, &to).map_err(BlobError::io("create", &to))?;
+        self.release(replaced.unwrap_or(0));
+        Ok(())
     }
 
     fn reserve(&self, bytes: u64) -> Result<(), BlobError> {
@@ -270,52 +251,21 @@ impl Blobs {
     }
 
     fn release(&self, bytes: u64) {
-        // INVARIANT: what is released was reserved or counted at opening, so this does not go below zero.
-        self.0.used_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        // Saturating: a file that a stranger made longer is given back at its new length.
+        let less = |used: u64| Some(used.saturating_sub(bytes));
+        let _always = self
+            .0
+            .used_bytes
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
-    /// A path for a temporary file, beside the shards: the same file system, and found again at the next opening.
+    /// A path for a temporary file, beside the shards: the same file system, and found again at the next
+    /// opening.
     fn temporary(&self) -> PathBuf {
         self.0
             .folder
             .join(format!("{}.tmp", self.0.next.fetch_add(1, Ordering::Relaxed)))
     }
-}
-
-/// Removes temporary files and adds up the lengths of all blobs. Leaves alone what is neither.
-fn sweep(folder: &Path) -> Result<u64, BlobError> {
-    for (path, _) in files(folder)? {
-        if path.extension().is_some_and(|extension| extension == "tmp") {
-            fs::remove_file(&path).map_err(BlobError::io("remove", &path))?;
-        }
-    }
-    let mut used_bytes = 0;
-    for shard in 0..=u8::MAX {
-        let blobs = files(&folder.join(format!("{shard:02x}")))?.into_iter();
-        let named = blobs.filter(|(path, _)| {
-            path.file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.parse::<Digest>().is_ok())
-        });
-        used_bytes += named.map(|(_, size_bytes)| size_bytes).sum::<u64>();
-    }
-    Ok(used_bytes)
-}
-
-/// The plain files of a folder and their lengths.
-fn files(folder: &Path) -> Result<Vec<(PathBuf, u64)>, BlobError> {
-    let list = || -> io::Result<Vec<(PathBuf, u64)>> {
-        let mut found = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            let metadata = entry.metadata()?;
-            if metadata.is_file() {
-                found.push((entry.path(), metadata.len()));
-            }
-        }
-        Ok(found)
-    };
-    list().map_err(BlobError::io("read", folder))
 }
 
 #[cfg(test)]

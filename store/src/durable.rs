@@ -1,9 +1,10 @@
-//! How a file comes to be whole and lasting: written beside its place, synced, renamed, its folder synced.
+//! What a file needs to become lasting, and what it means when it cannot.
 //!
-//! Owns that order and what an I/O error means to whoever runs the node. Knows nothing of the contents. Invariant:
-//! a name outside `*.tmp` never shows part of a file, and after [`publish`] not even a power cut takes it away.
+//! Owns private files, the syncing of folders and the wording of I/O errors. Whoever keeps a file writes it
+//! beside its place, syncs it, renames it and syncs the folder, in this order. Knows nothing of the contents.
+//! Invariant: what is made here is readable by its owner only.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -17,13 +18,7 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Moves a synced file to its place, replacing what is there. Lasting only after [`sync_folder`].
-pub(crate) fn publish(file: &File, from: &Path, to: &Path) -> io::Result<()> {
-    file.sync_all()?;
-    fs::rename(from, to)
-}
-
-/// Makes the names in a folder lasting.
+/// Makes the names in a folder lasting: until then a power cut may undo a rename.
 pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }

@@ -1,7 +1,8 @@
 //! Checkpoints: what a node vouches for, so that it cannot say otherwise later.
 //!
-//! Owns the signed shape of a tree's size and root. Keeps none and decides nothing about witnesses. Invariant: the
-//! signed bytes begin with their domain and version, so that a checkpoint's signature is good for nothing else.
+//! Owns the signed shape of a tree's size and root. Keeps none and decides nothing about witnesses.
+//! Invariant: the signed bytes begin with their domain and version, so that a checkpoint's signature is good
+//! for nothing else.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +53,8 @@ impl Checkpoint {
 }
 
 impl SignedCheckpoint {
-    /// Checks that the node named in the checkpoint signed it. Says nothing about whether that node is trusted.
+    /// Checks that the node named in the checkpoint signed it. Says nothing about whether that node is
+    /// trusted.
     pub fn verify(&self) -> Result<(), InvalidSignature> {
         self.checkpoint
             .node

@@ -1,7 +1,7 @@
 //! The node's key: one file, `node.key`, readable by its owner only.
 //!
-//! Owns making, keeping and signing with the secret. Never shows it and never replaces it: a node that lost its key
-//! is another node. Invariant: a key that was handed out is durable.
+//! Owns making, keeping and signing with the secret. Never shows it and never replaces it: a node that lost
+//! its key is another node. Invariant: a key that was handed out is durable.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -31,7 +31,7 @@ pub enum KeyError {
     #[error("`{0}` exists already; a node keeps its key")]
     Exists(PathBuf),
     /// Group or others may read or write the file.
-    #[error("`{}` is open to other users (mode {mode:03o}); run `chmod 600 {}`", path.display(), path.display())]
+    #[error("`{0}` is open to other users (mode {mode:03o}); run `chmod 600 {0}`", path.display())]
     Permissions {
         /// The file.
         path: PathBuf,
@@ -126,7 +126,8 @@ impl NodeKey {
         }
         let mut file = durable::create_private(&temporary)?;
         writeln!(file, "{}", hex::encode(self.0.as_bytes()))?;
-        durable::publish(&file, &temporary, path)?;
+        file.sync_all()?;
+        fs::rename(&temporary, path)?;
         durable::sync_folder(folder)
     }
 }

@@ -1,7 +1,8 @@
 //! The leaf of an envelope: a salted digest that outlives what it stands for.
 //!
-//! Owns the salt and how it is mixed in. Without the salt a purged envelope could be found again by guessing: its
-//! leaf stays in the tree for ever. Invariant: a salt is random, used once, and forgotten with its envelope.
+//! Owns the salt and how it is mixed in. Without the salt a purged envelope could be found again by guessing:
+//! its leaf stays in the tree for ever. Invariant: a salt is random, used once, and forgotten with its
+//! envelope.
 
 use std::fmt;
 

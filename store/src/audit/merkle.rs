@@ -1,8 +1,9 @@
 //! The Merkle tree of RFC 9162 §2.1 over leaves of 32 bytes.
 //!
-//! Owns how leaves and nodes are hashed and the frontier that grows the tree. Keeps no leaves: they belong to the
-//! journal. A *leaf* is always the leaf's data, never its hash; hashing happens in here, so that the prefixes that
-//! tell a leaf from a node cannot be forgotten. Invariant: a frontier holds one peak for each set bit of its size.
+//! Owns how leaves and nodes are hashed and the frontier that grows the tree. Keeps no leaves: they belong to
+//! the journal. A *leaf* is always the leaf's data, never its hash; hashing happens in here, so that the
+//! prefixes that tell a leaf from a node cannot be forgotten. Invariant: a frontier holds one peak for each
+//! set bit of its size.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,12 +13,12 @@ use crate::Digest;
 const MAX_SIZE: u64 = 1 << 62;
 
 /// The hash of a leaf: SHA-256 of `0x00` and the leaf's data.
-pub fn leaf_hash(leaf: &Digest) -> Digest {
+pub(super) fn leaf_hash(leaf: &Digest) -> Digest {
     entry_hash(leaf.as_bytes())
 }
 
 /// The hash of an inner node: SHA-256 of `0x01`, its left and its right child.
-pub fn node_hash(left: &Digest, right: &Digest) -> Digest {
+pub(super) fn node_hash(left: &Digest, right: &Digest) -> Digest {
     Digest::of_parts(&[&[1], left.as_bytes(), right.as_bytes()])
 }
 
@@ -28,7 +29,8 @@ pub(super) fn entry_hash(entry: &[u8]) -> Digest {
 
 /// The right edge of a growing tree: all that is needed to add leaves and to know the root.
 ///
-/// A push costs one leaf hash and, amortised, one node hash; the whole takes 32 bytes per set bit of the size.
+/// A push costs one leaf hash and, amortised, one node hash; the whole takes 32 bytes per set bit of the
+/// size.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Frontier {

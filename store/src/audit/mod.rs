@@ -1,7 +1,8 @@
 //! The audit chain: what makes the journal evidence.
 //!
-//! Owns the tree over the journal's envelopes, its proofs and the checkpoints a node signs. Reads and writes no
-//! journal: it is handed leaves. Invariant: whoever holds a checkpoint and a proof needs to trust nobody else.
+//! Owns the tree over the journal's envelopes, its proofs and the checkpoints a node signs. Reads and writes
+//! no journal: it is handed leaves. Invariant: whoever holds a checkpoint and a proof needs to trust nobody
+//! else.
 
 pub mod checkpoint;
 mod hex;

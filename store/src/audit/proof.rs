@@ -1,9 +1,9 @@
 //! Proofs over the audit tree: that a leaf is in it, and that it only ever grew (RFC 9162 §2.1.3 and §2.1.4).
 //!
-//! Owns which subtrees a proof consists of and how it is checked. Reads no leaves: a proof is planned as ranges, and
-//! whoever has the leaves turns each into its root by collecting it into a [`Frontier`], in bounded memory. A proof
-//! does not bind the size it was made for; the signed checkpoint does. Invariant: the ranges of a plan are disjoint,
-//! so that making a proof reads every leaf at most once.
+//! Owns which subtrees a proof consists of and how it is checked. Reads no leaves: a proof is planned as
+//! ranges, and whoever has the leaves turns each into its root by collecting it into a [`Frontier`], in
+//! bounded memory. A proof does not bind the size it was made for; the signed checkpoint does. Invariant: the
+//! ranges of a plan are disjoint, so that making a proof reads every leaf at most once.
 
 use std::ops::Range;
 
@@ -37,7 +37,8 @@ pub enum InvalidProof {
     Root(Digest),
 }
 
-/// The subtrees whose roots prove that leaf `index` is in the tree of `size` leaves, nearest to the leaf first.
+/// The subtrees whose roots prove that leaf `index` is in the tree of `size` leaves, nearest to the leaf
+/// first.
 pub fn inclusion_plan(index: u64, size: u64) -> Result<Vec<Range<u64>>, InvalidProof> {
     if index >= size {
         return Err(InvalidProof::OutsideTree { index, size });
@@ -58,7 +59,8 @@ pub fn inclusion_plan(index: u64, size: u64) -> Result<Vec<Range<u64>>, InvalidP
     Ok(plan)
 }
 
-/// The subtrees whose roots prove that the tree of `new_size` leaves begins with the one of `old_size` leaves.
+/// The subtrees whose roots prove that the tree of `new_size` leaves begins with the one of `old_size`
+/// leaves.
 ///
 /// Every tree continues the empty one and itself: their plan is empty.
 pub fn consistency_plan(old_size: u64, new_size: u64) -> Result<Vec<Range<u64>>, InvalidProof> {
@@ -136,7 +138,8 @@ fn verify_path(
     }
 }
 
-/// Checks that the tree of `new_size` leaves with `new_root` begins with the tree of `old_size` leaves and `old_root`.
+/// Checks that the tree of `new_size` leaves with `new_root` begins with the tree of `old_size` leaves and
+/// `old_root`.
 pub fn verify_consistency(
     old_size: u64,
     new_size: u64,

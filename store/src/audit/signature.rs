@@ -1,7 +1,8 @@
 //! Public keys and Ed25519 signatures (RFC 8032) as they are stored, sent and checked.
 //!
 //! Owns the shapes and the strict check. Makes no signatures: that takes a [`NodeKey`](super::key::NodeKey).
-//! Invariant: what is signed always begins with a domain, so that a signature for one purpose serves no other.
+//! Invariant: what is signed always begins with a domain, so that a signature for one purpose serves no
+//! other.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::Digest;
 use crate::audit::hex;
 
-/// An Ed25519 public key: who a node is. Shown as 64 hex digits. Not known to be a point of the curve until used.
+/// An Ed25519 public key: who a node is. Shown as 64 hex digits. Not known to be a point of the curve until
+/// used.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct PublicKey(#[serde(with = "hex")] [u8; 32]);
@@ -43,7 +45,8 @@ impl PublicKey {
         &self.0
     }
 
-    /// What people compare aloud: the first 128 bits of the key's SHA-256, in eight groups of four hex digits.
+    /// What people compare aloud: the first 128 bits of the key's SHA-256, in eight groups of four hex
+    /// digits.
     pub fn fingerprint(&self) -> String {
         let digest = Digest::of(&self.0);
         let groups = digest.as_bytes()[..16].chunks_exact(2).map(hex::encode);

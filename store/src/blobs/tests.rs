@@ -1,6 +1,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::thread;
 
+use super::folder::files;
 use super::*;
 
 const MIB: u64 = 1 << 20;
@@ -15,6 +16,13 @@ fn sample(seed: u8, size: usize) -> Vec<u8> {
     (0..size)
         .map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed) ^ (at >> 8) as u8)
         .collect()
+}
+
+fn stream(mut writer: Writer, bytes: &[u8], piece: usize) -> Result<Written, BlobError> {
+    for piece in bytes.chunks(piece) {
+        writer = writer.write(piece)?;
+    }
+    writer.finish()
 }
 
 fn temporaries(blobs: &Blobs) -> usize {
@@ -52,9 +60,7 @@ fn the_same_bytes_are_written_and_counted_once() {
     let digest = blobs.put(&bytes).expect("there is room");
     let inode = fs::metadata(blobs.path(&digest)).expect("just put").ino();
     blobs.put(&bytes).expect("it is here already");
-    let mut writer = blobs.writer(MIB);
-    writer.write(&bytes).expect("there is room");
-    writer.finish().expect("it is here already");
+    stream(blobs.writer(MIB), &bytes, 9_000).expect("it is here already");
     assert_eq!(
         fs::metadata(blobs.path(&digest)).expect("still there").ino(),
         inode
@@ -101,6 +107,35 @@ fn a_truncated_file_is_detected_and_made_whole_by_the_next_put() {
 }
 
 #[test]
+fn bringing_the_bytes_again_heals_a_blob_with_a_flipped_bit() {
+    let (_folder, blobs) = store(MIB);
+    let bytes = sample(15, 30_000);
+    let digest = blobs.put(&bytes).expect("there is room");
+    let mut damaged = bytes.clone();
+    damaged[7] ^= 1;
+    for piece in [None, Some(4_000)] {
+        fs::write(blobs.path(&digest), &damaged).expect("own file");
+        match piece {
+            None => assert_eq!(blobs.put(&bytes).expect("there is room"), digest),
+            Some(piece) => drop(stream(blobs.writer(MIB), &bytes, piece).expect("there is room")),
+        }
+        assert_eq!(blobs.read(&digest).expect("whole again"), bytes);
+        assert_eq!((blobs.used_bytes(), temporaries(&blobs)), (30_000, 0));
+    }
+}
+
+#[test]
+fn a_file_that_a_stranger_made_longer_does_not_upset_the_count() {
+    let (_folder, blobs) = store(MIB);
+    let bytes = sample(16, 20_000);
+    let digest = blobs.put(&bytes).expect("there is room");
+    fs::write(blobs.path(&digest), sample(17, 90_000)).expect("own file");
+    blobs.put(&bytes).expect("there is room");
+    assert!(blobs.verify(&digest).is_ok());
+    assert!(blobs.used_bytes() <= 20_000, "{}", blobs.used_bytes());
+}
+
+#[test]
 fn many_writers_of_the_same_bytes_make_one_blob() {
     let (_folder, blobs) = store(8 * MIB);
     let bytes = sample(5, 200_000);
@@ -108,11 +143,7 @@ fn many_writers_of_the_same_bytes_make_one_blob() {
         for turn in 0..8 {
             let (blobs, bytes) = (blobs.clone(), &bytes);
             scope.spawn(move || {
-                let mut writer = blobs.writer(MIB);
-                bytes
-                    .chunks(1_000 + turn)
-                    .for_each(|piece| writer.write(piece).expect("there is room"));
-                let written = writer.finish().expect("the folder is writable");
+                let written = stream(blobs.writer(MIB), bytes, 1_000 + turn).expect("there is room");
                 assert_eq!(
                     blobs.read(&written.digest()).expect("durable when finished"),
                     *bytes
@@ -138,11 +169,7 @@ fn a_small_stream_stays_off_the_disk_and_a_large_one_goes_there() {
         (300_000, false),
     ] {
         let bytes = sample(6, size);
-        let mut writer = blobs.writer(MIB);
-        bytes
-            .chunks(7_000)
-            .for_each(|piece| writer.write(piece).expect("there is room"));
-        let written = writer.finish().expect("the folder is writable");
+        let written = stream(blobs.writer(MIB), &bytes, 7_000).expect("there is room");
         assert_eq!(
             (written.digest(), written.size_bytes()),
             (Digest::of(&bytes), size as u64)
@@ -160,10 +187,8 @@ fn a_small_stream_stays_off_the_disk_and_a_large_one_goes_there() {
 fn a_blob_over_its_limit_is_refused_and_leaves_nothing() {
     let (_folder, blobs) = store(MIB);
     for (limit_bytes, piece) in [(10, 11), (100_000, 30_000)] {
-        let mut writer = blobs.writer(limit_bytes);
-        let refusal = (0..10).find_map(|_| writer.write(&sample(7, piece)).err());
-        assert!(matches!(refusal, Some(BlobError::TooLarge { limit_bytes: named }) if named == limit_bytes));
-        drop(writer);
+        let refusal = stream(blobs.writer(limit_bytes), &sample(7, 100_001), piece);
+        assert!(matches!(refusal, Err(BlobError::TooLarge { limit_bytes: named }) if named == limit_bytes));
         assert_eq!((blobs.used_bytes(), temporaries(&blobs)), (0, 0));
     }
 }
@@ -172,8 +197,10 @@ fn a_blob_over_its_limit_is_refused_and_leaves_nothing() {
 fn the_quota_holds_for_all_blobs_together_with_those_under_way() {
     let (_folder, blobs) = store(100_000);
     let first = blobs.put(&sample(8, 60_000)).expect("within the quota");
-    let mut under_way = blobs.writer(MIB);
-    under_way.write(&sample(9, 30_000)).expect("within the quota");
+    let under_way = blobs
+        .writer(MIB)
+        .write(&sample(9, 30_000))
+        .expect("within the quota");
     assert_eq!(blobs.used_bytes(), 90_000);
     let refused = blobs.put(&sample(10, 20_000));
     assert!(matches!(refused, Err(BlobError::Quota { quota_bytes: 100_000 })));
@@ -200,8 +227,10 @@ fn the_quota_holds_for_all_blobs_together_with_those_under_way() {
 fn what_a_crash_left_is_thrown_away_and_nothing_else() {
     let (_folder, blobs) = store(MIB);
     let digest = blobs.put(&sample(13, 20_000)).expect("there is room");
-    let mut writer = blobs.writer(MIB);
-    writer.write(&sample(14, 20_000)).expect("there is room");
+    let writer = blobs
+        .writer(MIB)
+        .write(&sample(14, 20_000))
+        .expect("there is room");
     // A crash drops nothing.
     std::mem::forget(writer);
     fs::write(blobs.0.folder.join("README"), "not a blob").expect("own folder");

@@ -1,7 +1,7 @@
 //! Taking a blob in pieces: hashed on the way, counted against limits, never whole in memory.
 //!
-//! Owns the unfinished blob. One that stays small never touches the disk. Invariant: a writer that does not finish
-//! leaves nothing behind, neither a file nor a count.
+//! Owns the unfinished blob. One that stays small never touches the disk. Invariant: a writer that does not
+//! finish leaves nothing behind, neither a file nor a count.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -55,17 +55,15 @@ impl Writer {
         }
     }
 
-    /// Appends bytes. After an error the writer is of no more use.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), BlobError> {
+    /// Appends bytes. An error takes the writer with it: a blob with a hole in it cannot be finished.
+    pub fn write(mut self, bytes: &[u8]) -> Result<Self, BlobError> {
         let grown = self.size_bytes.saturating_add(bytes.len() as u64);
         if grown > self.limit_bytes {
             return Err(BlobError::TooLarge {
                 limit_bytes: self.limit_bytes,
             });
         }
-        if let Content::Memory(_) = self.content
-            && grown > INLINE_MAX as u64
-        {
+        if grown > INLINE_MAX as u64 {
             self.spill()?;
         }
         if let Content::Disk { .. } = self.content {
@@ -77,26 +75,25 @@ impl Writer {
             Content::Memory(held) => held.extend_from_slice(bytes),
             Content::Disk { file, path } => file.write_all(bytes).map_err(BlobError::io("write", path))?,
         }
-        Ok(())
+        Ok(self)
     }
 
     /// Ends the blob and makes it durable, unless it is one for the journal.
     pub fn finish(mut self) -> Result<Written, BlobError> {
-        let hasher = std::mem::take(&mut self.hasher);
-        let digest = Digest::from_bytes(hasher.finalize().into());
+        let digest = Digest::from_bytes(std::mem::take(&mut self.hasher).finalize().into());
+        let size_bytes = self.size_bytes;
         match &mut self.content {
-            Content::Memory(held) => Ok(Written::Inline(digest, std::mem::take(held))),
+            Content::Memory(held) => return Ok(Written::Inline(digest, std::mem::take(held))),
+            // The drop at the end removes the second copy.
+            Content::Disk { .. } if self.blobs.keeps(&digest, size_bytes)? => {}
             Content::Disk { file, path } => {
-                if self.blobs.adopt(&digest, self.size_bytes, file, path)? {
-                    // The file is the store's now; what is dropped is an empty blob.
-                    self.content = Content::Memory(Vec::new());
-                }
-                Ok(Written::File {
-                    digest,
-                    size_bytes: self.size_bytes,
-                })
+                self.blobs.adopt(&digest, file, path)?;
+                // The file is the store's now: what is dropped is an empty blob.
+                self.content = Content::Memory(Vec::new());
+                self.blobs.sync_shard(&digest)?;
             }
         }
+        Ok(Written::File { digest, size_bytes })
     }
 
     /// Moves what is held in memory into a file.
