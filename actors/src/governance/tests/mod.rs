@@ -1,0 +1,4 @@
+//! Tests of the evaluator through its public face.
+
+mod evaluation;
+mod properties;
