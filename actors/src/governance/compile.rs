@@ -1,8 +1,8 @@
 //! Policies made ready for evaluation: globs, windows and durations are read once.
 //!
-//! Owns the translation from [`Policy`]. Refuses to fail: a rule that cannot be compiled (a zone this program does
-//! not know, a glob from a store that nobody checked) stays in the set. INVARIANT: such a rule matches at least
-//! what its author meant, and denies it.
+//! Owns the translation from [`Policy`]. Refuses to fail: a rule that cannot be compiled (a zone this
+//! program does not know, a glob from a store that nobody checked) stays in the set. INVARIANT: such a rule
+//! matches at least what its author meant, and denies it.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use xyn_store::scope::Stage;
 use super::context::{Context, NamedStage};
 use super::decision::{Approvals, RuleRef, Unmet};
 use super::pattern::{Pattern, Subject};
-use super::policy::{ApprovalRule, Policy, Rule};
+use super::policy::{ApprovalRule, Match, Policy, Rule};
 use super::window::{self, Window};
 use super::words::{Effect, EvaluationMode, Reach, Risk};
 use crate::actions::Egress;
@@ -34,6 +34,8 @@ pub(super) struct CompiledRule {
     pub(super) effect: Effect,
     pub(super) approvals: Option<Approvals>,
     pub(super) egress: Egress,
+    /// The match as its author wrote it, for explanations.
+    pub(super) written: Match,
     action: Pattern,
     stage: Option<Stage>,
     resource_type: Option<Box<str>>,
@@ -107,6 +109,7 @@ impl CompiledRule {
             effect: rule.effect,
             approvals,
             egress: egress(&rule.egress),
+            written: rule.matches.clone(),
             action: keep(action, &mut faults).unwrap_or(Pattern::Any),
             stage: rule.matches.stage.stage(),
             resource_type: rule.matches.resource_type.as_deref().map(Into::into),

@@ -10,6 +10,9 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use super::document::{Key, Node, Position, Tree};
 use super::issue::Issue;
 
+/// Longest message, in characters.
+const MAX_MESSAGE_CHARS: usize = 300;
+
 /// A value of the document and the path to it.
 #[derive(Clone)]
 pub(super) struct Cursor<'n> {
@@ -215,13 +218,22 @@ impl<'n> Fields<'n> {
     }
 }
 
+/// Messages quote the author's text, which may be as long as the document.
+fn shortened(mut message: String) -> String {
+    if let Some((end, _)) = message.char_indices().nth(MAX_MESSAGE_CHARS) {
+        message.truncate(end);
+        message.push('…');
+    }
+    message
+}
+
 fn issue(at: Position, path: &str, code: &str, message: impl Display, hint: &str) -> Issue {
     Issue {
         path: path.to_owned(),
         line: at.line,
         column: at.column,
         code: code.to_owned(),
-        message: message.to_string(),
+        message: shortened(message.to_string()),
         hint: (!hint.is_empty()).then(|| hint.to_owned()),
     }
 }

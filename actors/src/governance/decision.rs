@@ -5,8 +5,10 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use xyn_store::Timestamp;
 use xyn_store::scope::Stage;
 
 use super::context::stage_word;
@@ -49,7 +51,7 @@ pub struct Approvals {
     pub from_any_of: Vec<Approver>,
     /// Whether the requester counts; none means the stage's default.
     pub allow_requester: Option<bool>,
-    /// How long the approvals may take, in seconds.
+    /// How long the approvals may take, in seconds; none means [`Approvals::DEFAULT_EXPIRES_IN_S`].
     pub expires_in_s: Option<u64>,
 }
 
@@ -66,9 +68,20 @@ impl Default for Approvals {
 }
 
 impl Approvals {
+    /// How long approvals may take when no rule says so: seven days, in seconds.
+    pub const DEFAULT_EXPIRES_IN_S: u64 = 7 * 24 * 60 * 60;
+
+    /// When an act that was parked at `now` expires.
+    pub fn deadline(&self, now: Timestamp) -> Timestamp {
+        now.after(Duration::from_secs(
+            self.expires_in_s.unwrap_or(Self::DEFAULT_EXPIRES_IN_S),
+        ))
+    }
+
     /// Both: the larger `min`, the union of approvers, the stricter word on the requester, the shorter time.
     ///
-    /// A rule that names nobody adds nobody, so that it does not open to everybody what another rule restricts.
+    /// A rule that names nobody adds nobody, so that it does not open to everybody what another rule
+    /// restricts.
     pub(super) fn merge(&mut self, other: &Self) {
         self.min = self.min.max(other.min);
         let added = other

@@ -1,7 +1,7 @@
 //! The policies that come with the program.
 //!
-//! Owns nothing but their texts, which are files so that people can read and copy them. Refuses to activate them.
-//! Invariant: each parses without an issue, which a test proves.
+//! Owns nothing but their texts, which are files so that people can read and copy them. Refuses to activate
+//! them. Invariant: each parses without an issue, which a test proves.
 
 /// In force in a `dev` environment: allows everything there, and `http.call` reaches the machine itself.
 pub const DEV_POLICY: &str = include_str!("../../policies/dev.yaml");

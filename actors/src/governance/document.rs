@@ -11,7 +11,7 @@ use serde_saphyr::Spanned;
 use super::issue::Issue;
 
 /// Largest text that is read, in bytes.
-pub const MAX_SIZE_BYTES: usize = 1 << 20;
+pub const MAX_DOCUMENT_BYTES: usize = 1 << 20;
 /// Deepest nesting.
 const MAX_DEPTH: usize = 32;
 /// Most values, those that aliases repeat included.
@@ -56,9 +56,9 @@ pub(super) struct Key {
 
 /// Reads `source` whole. The syntax ends at its first fault, so there is one issue at most.
 pub(super) fn read(source: &[u8]) -> Result<Node, Issue> {
-    if source.len() > MAX_SIZE_BYTES {
+    if source.len() > MAX_DOCUMENT_BYTES {
         let message = format!(
-            "the text has {} bytes; the limit is {MAX_SIZE_BYTES}",
+            "the text has {} bytes; the limit is {MAX_DOCUMENT_BYTES}",
             source.len()
         );
         return Err(whole("too_large", message));
@@ -74,8 +74,8 @@ pub(super) fn read(source: &[u8]) -> Result<Node, Issue> {
             max_aliases: MAX_ALIASES,
             max_anchors: MAX_ALIASES,
             max_recorded_anchor_events: MAX_NODES,
-            max_recorded_anchor_bytes: 4 * MAX_SIZE_BYTES,
-            max_total_scalar_bytes: 4 * MAX_SIZE_BYTES,
+            max_recorded_anchor_bytes: 4 * MAX_DOCUMENT_BYTES,
+            max_total_scalar_bytes: 4 * MAX_DOCUMENT_BYTES,
             max_merge_keys: MAX_ALIASES,
             max_documents: 1,
         },

@@ -1,10 +1,10 @@
 //! The evaluator: `(policies, context) → decision`, a pure function.
 //!
 //! Within a policy its mode combines the rules. A rule that matches and requires something that does not hold
-//! denies; `allow` with `approvals` means `require_approval`. Across policies deny wins over require_approval over
-//! allow; where several require approval their approvals are merged, and the first in order of policy id is named.
-//! What no rule matches gets the stage's default: prod denies, staging and dev allow. An unknown stage is denied.
-//! Egress comes from the rules whose effect won, and from no other.
+//! denies; `allow` with `approvals` means `require_approval`. Across policies deny wins over
+//! require_approval over allow; where several require approval their approvals are merged, and the first in
+//! order of policy id is named. What no rule matches gets the stage's default: prod denies, staging and dev
+//! allow. An unknown stage is denied. Egress comes from the rules whose effect won, and from no other.
 //!
 //! Refuses to look anything up. Invariant: the same set and context give the same decision on every node.
 

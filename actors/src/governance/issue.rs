@@ -1,7 +1,7 @@
 //! One fault in a policy or a table of cases, with its place in the author's text.
 //!
-//! Owns the shape; what is a fault is decided by the readers. Invariant: line and column are 1-based, or 0 when
-//! the fault belongs to the text as a whole.
+//! Owns the shape; what is a fault is decided by the readers. Invariant: line and column are 1-based, or 0
+//! when the fault belongs to the text as a whole.
 
 use std::fmt;
 

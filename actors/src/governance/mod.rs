@@ -4,6 +4,7 @@
 //! Invariant: when in doubt, deny; the same policies and context give the same decision on every node.
 
 pub mod approval;
+mod cases;
 mod compile;
 mod context;
 mod cursor;
@@ -11,6 +12,7 @@ mod decision;
 mod defaults;
 mod document;
 mod evaluate;
+mod explain;
 mod identity;
 mod issue;
 mod pattern;
@@ -22,11 +24,13 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+pub use cases::{CaseResult, Table};
 pub use context::{Context, Evidence, NamedStage, Resource, SessionFacts};
 pub use decision::{Approvals, Decision, Reason, RuleRef, Unmet};
 pub use defaults::{DEV_POLICY, PROD_EXAMPLE_POLICY};
-pub use document::MAX_SIZE_BYTES;
+pub use document::MAX_DOCUMENT_BYTES;
 pub use evaluate::{PolicySet, evaluate};
+pub use explain::{ExplainedPolicy, ExplainedRule, Explanation, explain};
 pub use identity::{Approver, Identity, InvalidApprover, Role};
 pub use issue::Issue;
 pub use policy::{ApprovalRule, Match, Policy, Requirements, Rule, TimeWindow};

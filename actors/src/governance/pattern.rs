@@ -1,7 +1,7 @@
 //! Compiled patterns over action names and principals.
 //!
-//! Owns the meaning of a glob: `*` any text (dots included), `?` one character, `[ab]`, `{a,b}`. Invariant: the
-//! common shapes (`*`, a literal, a prefix with `*`) compare bytes and never enter the regex engine.
+//! Owns the meaning of a glob: `*` any text (dots included), `?` one character, `[ab]`, `{a,b}`. Invariant:
+//! the common shapes (`*`, a literal, a prefix with `*`) compare bytes and never enter the regex engine.
 
 use globset::{GlobBuilder, GlobMatcher};
 

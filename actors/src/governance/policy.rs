@@ -1,7 +1,8 @@
 //! The policy as its author writes it.
 //!
-//! Owns the shapes, from which the JSON Schema is generated. Refuses to decide: [`PolicySet`](super::PolicySet)
-//! does. Invariant: a policy that [`parse`](super::parse) returned compiles without a fault.
+//! Owns the shapes, from which the JSON Schema is generated. Refuses to decide:
+//! [`PolicySet`](super::PolicySet) does. Invariant: a policy that [`parse`](super::parse) returned compiles
+//! without a fault.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -135,7 +136,7 @@ pub struct ApprovalRule {
     /// Whether the requester counts; by default in dev, not in staging and prod.
     #[serde(default)]
     pub allow_requester: Option<bool>,
-    /// How long the approvals may take, such as `24h`.
+    /// How long the approvals may take, such as `24h`; seven days when absent.
     #[serde(default)]
     pub expires_in: Option<String>,
 }

@@ -18,6 +18,8 @@ use super::words::{Effect, PolicyType};
 const MAX_RULES: usize = 1000;
 /// Most entries of any other list.
 const MAX_ENTRIES: usize = 100;
+/// Most issues that are reported; the rest would drown them.
+const MAX_ISSUES: usize = 1000;
 /// Longest id, in bytes.
 const MAX_ID_BYTES: usize = 128;
 
@@ -26,10 +28,16 @@ pub fn parse(source: &[u8]) -> Result<Policy, Vec<Issue>> {
     let node = document::read(source).map_err(|issue| vec![issue])?;
     let mut issues = Vec::new();
     let policy = policy(&Cursor::root(&node), &mut issues);
-    match policy {
-        Some(policy) if issues.is_empty() => Ok(policy),
+    conclude(policy, issues)
+}
+
+/// What was read when there is no issue, otherwise the issues in the order of the text.
+pub(super) fn conclude<T>(read: Option<T>, mut issues: Vec<Issue>) -> Result<T, Vec<Issue>> {
+    match read {
+        Some(read) if issues.is_empty() => Ok(read),
         _ => {
             issues.sort_by_key(|issue| (issue.line, issue.column));
+            issues.truncate(MAX_ISSUES);
             Err(issues)
         }
     }
@@ -134,7 +142,8 @@ fn rule<'n>(cursor: &Cursor<'n>, seen: &mut BTreeSet<&'n str>, issues: &mut Vec<
     let effect = fields.required("effect", issues).and_then(|c| c.word(issues));
     fields.finish(issues);
     if effect == Some(Effect::Deny) {
-        for cursor in [requirements_cursor, egress_cursor].into_iter().flatten() {
+        let reach = egress_cursor.filter(|_| !egress.is_empty());
+        for cursor in [requirements_cursor, reach].into_iter().flatten() {
             cursor.fault(
                 issues,
                 "contradiction",

@@ -1,7 +1,7 @@
 //! Time windows: which instants a rule allows, in whose clock.
 //!
-//! Owns the arithmetic. Refuses to read a clock, or a zone file of the machine: zones come with the program, so
-//! that every node answers the same. Invariant: `from` belongs to the window, `to` does not.
+//! Owns the arithmetic. Refuses to read a clock, or a zone file of the machine: zones come with the
+//! program, so that every node answers the same. Invariant: `from` belongs to the window, `to` does not.
 
 use std::time::Duration;
 
@@ -53,8 +53,8 @@ impl Window {
     }
 
     pub(super) fn contains(&self, now: Timestamp) -> bool {
-        // INVARIANT: a `Timestamp` lies between 1970 and 9999, which jiff represents; were it not so, no window
-        // would contain it.
+        // INVARIANT: a `Timestamp` lies between 1970 and 9999, which jiff represents; were it not so, no
+        // window would contain it.
         let Ok(instant) = jiff::Timestamp::from_microsecond(now.as_micros()) else {
             return false;
         };

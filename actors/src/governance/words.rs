@@ -40,6 +40,17 @@ pub enum EvaluationMode {
     CollectRequirements,
 }
 
+impl EvaluationMode {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstMatch => "first_match",
+            Self::DenyOverrides => "deny_overrides",
+            Self::CollectRequirements => "collect_requirements",
+        }
+    }
+}
+
 /// A stage, or any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +90,17 @@ pub enum Risk {
     Medium,
     /// Much, or it cannot be undone.
     High,
+}
+
+impl Risk {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
 }
 
 /// A risk, or any.

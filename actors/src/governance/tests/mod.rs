@@ -1,4 +1,8 @@
-//! Tests of the evaluator through its public face.
+//! Tests through the public face.
 
+mod approvals;
+mod combination;
 mod evaluation;
 mod properties;
+mod reading;
+mod tables;
