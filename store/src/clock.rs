@@ -129,6 +129,7 @@ impl Clock {
         match &*self.0 {
             Source::Manual(micros) => Timestamp(micros.load(Ordering::Acquire)),
             Source::System(last) => {
+                #[expect(clippy::disallowed_methods, reason = "the one reading of the system clock")]
                 let wall = jiff::Timestamp::now().as_microsecond();
                 let before = last.fetch_max(wall, Ordering::AcqRel);
                 Timestamp::from_micros(wall.max(before))

@@ -9,7 +9,10 @@ use std::sync::Arc;
 use crate::envelope::{self, Envelope};
 use crate::error::StoreError;
 use crate::ids::{RunId, StreamId};
-use crate::projection::{ArtifactRow, Cursor, GateRow, Page, Row, RunFilter, RunRow, RunStatus, StepRow};
+use crate::clock::Timestamp;
+use crate::projection::{
+    ArtifactRow, Cursor, GateRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
+};
 use crate::tables::{Key, Table, unseal};
 
 /// A consistent view of the node's data.
@@ -144,21 +147,79 @@ impl Reader {
         }
     }
 
-    /// Ids of up to `limit` runs that stand at `status`, oldest first, behind `after`.
-    pub fn run_ids(
-        &self,
-        status: RunStatus,
-        after: Option<RunId>,
-        limit: usize,
-    ) -> Result<Vec<RunId>, StoreError> {
-        let prefix = RunRow::status_prefix(status);
-        let after = after.map(|id| prefix.clone().bytes(id.as_bytes()).into_bytes());
+    /// Ids of up to `limit` runs that are under way or not begun, oldest first, behind `after`.
+    pub fn active_runs(&self, after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
         let mut ids = Vec::new();
-        self.scan(Table::RunsByStatus, prefix.as_bytes(), after.as_deref(), Order::Ascending, |key, _| {
+        let after = after.as_ref().map(|id| id.as_bytes().as_slice());
+        self.scan(Table::RunsActive, &[], after, Order::Ascending, |key, _| {
             ids.extend(tail_id(key).map(RunId::from));
             Ok(ids.len() < limit)
         })?;
         Ok(ids)
+    }
+
+    /// Timers due at `now` or before, earliest first, at most `limit`.
+    pub fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<TimerRow>, StoreError> {
+        let mut due = Vec::new();
+        self.scan(Table::Timers, &[], None, Order::Ascending, |_, value| {
+            let timer = decode::<TimerRow>(value)?;
+            let is_due = timer.due <= now;
+            due.extend(is_due.then_some(timer));
+            Ok(is_due && due.len() < limit)
+        })?;
+        Ok(due)
+    }
+
+    /// When the earliest timer is due.
+    pub fn next_timer(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut next = None;
+        self.scan(Table::Timers, &[], None, Order::Ascending, |_, value| {
+            next = Some(decode::<TimerRow>(value)?.due);
+            Ok(false)
+        })?;
+        Ok(next)
+    }
+
+    /// Patterns that gates wait for, each once.
+    pub fn awaited_patterns(&self) -> Result<Vec<String>, StoreError> {
+        let mut patterns = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let mut found = None;
+            self.scan(Table::EventWaits, &[], after.as_deref(), Order::Ascending, |key, _| {
+                found = key.iter().position(|&byte| byte == 0).map(|end| key[..end].to_vec());
+                Ok(false)
+            })?;
+            let Some(pattern) = found else { return Ok(patterns) };
+            // Skips all other waits for the same pattern.
+            after = Some([pattern.as_slice(), &[1]].concat());
+            patterns.extend(String::from_utf8(pattern));
+        }
+    }
+
+    /// Up to `limit` runs with a gate that waits for `pattern`, behind `after`; each once for each gate.
+    pub fn runs_awaiting(
+        &self,
+        pattern: &str,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let prefix = GateRow::wait_prefix(pattern);
+        let after = after.map(|id| prefix.clone().bytes(id.as_bytes()).u64(u64::MAX).into_bytes());
+        let mut runs = Vec::new();
+        self.scan(Table::EventWaits, prefix.as_bytes(), after.as_deref(), Order::Ascending, |key, _| {
+            let id = key.get(prefix.as_bytes().len()..).and_then(|rest| rest.first_chunk::<16>());
+            runs.extend(id.map(|bytes| RunId::from(uuid::Uuid::from_bytes(*bytes))));
+            runs.dedup();
+            Ok(runs.len() < limit)
+        })?;
+        Ok(runs)
+    }
+
+    /// How far `follower` of the log has come; 0 for one that never began.
+    pub fn position(&self, follower: &str) -> Result<u64, StoreError> {
+        let found = self.get_raw(Table::Positions, Key::new().text(follower).as_bytes())?;
+        found.map_or(Ok(0), |bytes| offset_of(&bytes))
     }
 
     /// Steps and items of `run_id`, in the plan's order.

@@ -31,9 +31,10 @@ impl Principal {
         &self.0
     }
 
-    /// Whether a person stands behind this principal, not a machine: `name@place`.
+    /// Whether a person stands behind this principal: `name@place`. Machines have a kind and a colon, whatever
+    /// their name holds: `webhook:a@b` is none.
     pub fn is_person(&self) -> bool {
-        self.0.contains('@')
+        self.0.contains('@') && !self.0.contains(':')
     }
 }
 

@@ -23,6 +23,8 @@ pub enum Table {
     Runs,
     /// Status ‖ run id → ().
     RunsByStatus,
+    /// Ids of runs that are under way or not begun → ().
+    RunsActive,
     /// Run id ‖ step ‖ item → step row.
     Steps,
     /// Run id ‖ step ‖ item → gate row.
@@ -51,6 +53,8 @@ pub enum Table {
     Snapshots,
     /// Size (u64) → signed checkpoint.
     Checkpoints,
+    /// Name of a follower of the log → offset it has come to.
+    Positions,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -60,7 +64,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -68,6 +72,7 @@ impl Table {
         Self::Intents,
         Self::Runs,
         Self::RunsByStatus,
+        Self::RunsActive,
         Self::Steps,
         Self::Gates,
         Self::GatesOpen,
@@ -82,16 +87,18 @@ impl Table {
         Self::Blobs,
         Self::Snapshots,
         Self::Checkpoints,
+        Self::Positions,
         Self::Meta,
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 14] = [
+    pub const DERIVED: [Self; 17] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
         Self::Runs,
         Self::RunsByStatus,
+        Self::RunsActive,
         Self::Steps,
         Self::Gates,
         Self::GatesOpen,
@@ -101,6 +108,8 @@ impl Table {
         Self::Blueprints,
         Self::Drafts,
         Self::Policies,
+        Self::Timers,
+        Self::Claims,
     ];
 
     /// The table's name on disk.
@@ -113,6 +122,7 @@ impl Table {
             Self::Intents => "intents",
             Self::Runs => "runs",
             Self::RunsByStatus => "runs_by_status",
+            Self::RunsActive => "runs_active",
             Self::Steps => "steps",
             Self::Gates => "gates",
             Self::GatesOpen => "gates_open",
@@ -127,6 +137,7 @@ impl Table {
             Self::Blobs => "blobs",
             Self::Snapshots => "snapshots",
             Self::Checkpoints => "checkpoints",
+            Self::Positions => "positions",
             Self::Meta => "meta",
         }
     }

@@ -135,7 +135,9 @@ impl State {
                     GateMode::Manual | GateMode::Timer | GateMode::Event(_) => {}
                 }
                 // Until the event behind it says what follows, the step is between two waits.
-                step.phase = Phase::Pending;
+                if let Phase::Gated(gate) = std::mem::take(&mut step.phase) {
+                    step.last_gate = Some(gate);
+                }
             }
             Event::StepCompleted { output, .. } => return self.end_step(at, Phase::Completed(output.clone()), now),
             Event::StepFailed { fault, .. } => return self.end_step(at, Phase::Failed(fault.clone()), now),

@@ -93,6 +93,8 @@ pub struct StepState {
     pub cleared: bool,
     /// How often a person had an uncertain effect done anew; part of the idempotency key.
     pub generation: u32,
+    /// The gate that was decided last.
+    pub last_gate: Option<Box<OpenGate>>,
     /// The undoing of this step.
     pub undo: Undo,
 }

@@ -17,6 +17,7 @@ mod timer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::digest::Digest;
 use crate::tables::{Key, Table, seal};
 
 pub use artifact::ArtifactRow;
@@ -67,9 +68,21 @@ impl Changes {
         self.put_bytes(R::TABLE, row.key(), value);
     }
 
-    /// Removes the row of type `R` at `key`.
-    pub fn remove<R: Row>(&mut self, key: Key) {
-        self.unmark(R::TABLE, key);
+    /// Removes `row`.
+    pub fn remove_row<R: Row>(&mut self, row: &R) {
+        self.unmark(R::TABLE, row.key());
+    }
+
+    /// Keeps `bytes` as a small blob.
+    pub fn keep_blob(&mut self, bytes: &[u8]) -> Digest {
+        let digest = Digest::of(bytes);
+        self.put_bytes(Table::Blobs, Key::new().bytes(digest.as_bytes()), bytes.to_vec());
+        digest
+    }
+
+    /// Remembers how far a follower of the log has come.
+    pub fn put_position(&mut self, follower: &str, offset: u64) {
+        self.put_bytes(Table::Positions, Key::new().text(follower), offset.to_be_bytes().to_vec());
     }
 
     /// Puts an index entry without a value.

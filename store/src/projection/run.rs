@@ -164,6 +164,15 @@ impl RunRow {
         }
     }
 
+    /// Moves the run into or out of the list of those that somebody must act for.
+    pub fn mark_active(run_id: RunId, was: bool, is: bool, changes: &mut Changes) {
+        match (was, is) {
+            (false, true) => changes.mark(Table::RunsActive, Self::key_of(run_id)),
+            (true, false) => changes.unmark(Table::RunsActive, Self::key_of(run_id)),
+            _ => {}
+        }
+    }
+
     fn status_key(status: RunStatus, run_id: RunId) -> Key {
         Key::new().u8(status as u8).bytes(run_id.as_bytes())
     }
