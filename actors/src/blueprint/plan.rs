@@ -196,7 +196,8 @@ pub struct GateTimeout {
 }
 
 /// What an expired gate means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum OnTimeout {
     /// The step fails.
     #[default]

@@ -1,0 +1,35 @@
+//! What a node allows any blueprint.
+//!
+//! Owns the bounds that the checker holds an author's numbers against. A blueprint may stay below them, never above.
+
+use std::time::Duration;
+
+/// Bounds that a node sets for every blueprint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeLimits {
+    /// Steps of a plan, and steps a run may take.
+    pub max_steps: u32,
+    /// Time a run may work, waiting apart.
+    pub wall_clock: Duration,
+    /// Runs of one blueprint that may work at once.
+    pub concurrency: u32,
+    /// Items of one step under way at once.
+    pub max_parallel: u32,
+    /// Attempts of one step, the first included.
+    pub max_attempts: u32,
+    /// Longest wait of a gate or between attempts.
+    pub max_wait: Duration,
+}
+
+impl Default for NodeLimits {
+    fn default() -> Self {
+        Self {
+            max_steps: 200,
+            wall_clock: Duration::from_secs(60 * 60),
+            concurrency: 256,
+            max_parallel: 64,
+            max_attempts: 100,
+            max_wait: Duration::from_secs(366 * 24 * 60 * 60),
+        }
+    }
+}
