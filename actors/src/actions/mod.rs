@@ -1,7 +1,7 @@
 //! The one registry of actions. The API, the tools list, the checker and the runs all read it.
 //!
-//! An action is a name, schemas, a word on idempotence, redaction rules and code. Actions never open the store,
-//! never retry and never call each other: what they want recorded they return.
+//! An action is a name, schemas, a word on idempotence, redaction rules and code. Actions never open the
+//! store, never retry and never call each other: what they want recorded they return.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,6 +15,9 @@ use xyn_store::scope::{Attribution, Stage};
 
 use crate::blueprint::FailureKind;
 
+pub mod http_call;
+mod redact;
+
 /// What everybody may know about an action.
 #[derive(Clone, Debug, Serialize)]
 pub struct Spec {
@@ -27,9 +30,50 @@ pub struct Spec {
     /// JSON Schema of the output.
     pub output_schema: Value,
     /// Whether doing it twice with the same key is doing it once, unless a step says otherwise.
-    pub idempotent: bool,
-    /// JSON pointers into the input whose values are never recorded; `*` stands for any key.
+    pub idempotent: Idempotence,
+    /// JSON pointers into the input whose values are never recorded; `*` stands for any key, and keys match
+    /// whatever their case, because header names do.
     pub redact: &'static [&'static str],
+}
+
+impl Spec {
+    /// Whether the call with `input` may be done twice. Without an input, whether every call may.
+    pub fn idempotent(&self, input: Option<&Value>) -> bool {
+        match (self.idempotent, input) {
+            (Idempotence::Always, _) => true,
+            (Idempotence::Never, _) | (Idempotence::ByInput(_), None) => false,
+            (Idempotence::ByInput(judge), Some(input)) => judge(input),
+        }
+    }
+
+    /// `input` as it may be recorded: what `redact` names is replaced by [`REDACTED`].
+    pub fn redacted(&self, input: &Value) -> Value {
+        redact::redacted(input, self.redact)
+    }
+}
+
+/// What stands where a secret value was.
+pub const REDACTED: &str = "[redacted]";
+
+/// Whether doing an action twice with the same key is doing it once.
+#[derive(Clone, Copy, Debug)]
+pub enum Idempotence {
+    /// Whatever the input.
+    Always,
+    /// Never by itself.
+    Never,
+    /// A property of the call: the function judges the input and answers `false` to what it cannot read.
+    ByInput(fn(&Value) -> bool),
+}
+
+impl Serialize for Idempotence {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(match self {
+            Self::Always => "always",
+            Self::Never => "never",
+            Self::ByInput(_) => "by_input",
+        })
+    }
 }
 
 /// An action: what is known about it, and its code.
@@ -159,12 +203,22 @@ pub struct Failure {
 impl Failure {
     /// A failure that certainly had no effect.
     pub fn certain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, uncertain: false, code: code.into(), message: message.into() }
+        Self {
+            kind,
+            uncertain: false,
+            code: code.into(),
+            message: message.into(),
+        }
     }
 
     /// A failure after the request went out: nobody knows whether it took effect.
     pub fn uncertain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, uncertain: true, code: code.into(), message: message.into() }
+        Self {
+            kind,
+            uncertain: true,
+            code: code.into(),
+            message: message.into(),
+        }
     }
 }
 
