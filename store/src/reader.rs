@@ -34,9 +34,6 @@ pub enum Order {
     Descending,
 }
 
-/// A raw row: key and verified value.
-pub(crate) type RawRow = (Vec<u8>, Vec<u8>);
-
 impl Reader {
     pub(crate) fn new(transaction: redb::ReadTransaction, engine: Arc<redb::Database>) -> Self {
         Self { transaction, _engine: engine }

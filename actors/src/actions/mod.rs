@@ -109,8 +109,10 @@ pub struct Context {
     pub attribution: Attribution,
     /// The run and step that call; none for a direct intent.
     pub step: Option<(RunId, String)>,
-    /// The event that a direct intent or a step's result will be recorded as: seeds derived ids.
-    pub cause: EventId,
+    /// What ids of new things are derived from: the same over retries.
+    pub seed: String,
+    /// Runs that started each other before the one that calls.
+    pub depth: u16,
     /// The same over retries, new on a fork or a person's retry.
     pub idempotency_key: String,
     /// Stage of the target.
@@ -174,7 +176,7 @@ pub struct NewEvent {
 }
 
 /// A run to start.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewRun {
     /// Its id, derived from the cause.
     pub id: RunId,

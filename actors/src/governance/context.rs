@@ -116,6 +116,22 @@ pub struct SessionFacts {
 }
 
 impl Context {
+    /// `action` by `actor` on a target of `stage`, with nothing else known.
+    pub fn of_action(actor: Identity, env_id: &str, action: &str, stage: Stage, now: Timestamp) -> Self {
+        Self {
+            actor,
+            pou_id: None,
+            env_id: env_id.to_owned(),
+            action: action.to_owned(),
+            stage: stage.into(),
+            resource: None,
+            risk: Risk::default(),
+            artifacts: Vec::new(),
+            session: None,
+            now,
+        }
+    }
+
     /// Whether there is a test report that passed and none that failed.
     pub(super) fn tests_passed(&self) -> bool {
         let mut reports = self

@@ -94,5 +94,5 @@ pub enum Rejection {
     NoGate(StepKey),
     /// The gate is not for this person, or not any more.
     #[error(transparent)]
-    Approval(#[from] crate::governance::Refusal),
+    Approval(#[from] crate::governance::approval::Refusal),
 }

@@ -90,10 +90,10 @@ pub enum Refusal {
         message: String,
     },
     /// A policy denies it.
-    #[error("denied by policy: {}", .0.explain())]
+    #[error("denied by policy: {}", .0)]
     Denied(Box<Decision>),
     /// A policy asks for approvals first; the intent waits for them.
-    #[error("intent {intent_id} waits for approval: {}", decision.explain())]
+    #[error("intent {intent_id} waits for approval: {}", decision)]
     Parked {
         /// The waiting intent.
         intent_id: IntentId,

@@ -71,7 +71,7 @@ fn after_failure(
 fn is_idempotent(state: &State, at: StepKey, step: &Step, world: &World<'_>) -> bool {
     step.idempotent.unwrap_or_else(|| {
         call_input(state, at).is_some_and(|(call, input)| {
-            world.registry.get(&call.action).is_some_and(|action| action.spec.is_idempotent(Some(&input)))
+            world.registry.get(&call.action).is_some_and(|action| action.spec.idempotent(Some(&input)))
         })
     })
 }

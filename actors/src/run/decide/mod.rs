@@ -17,7 +17,7 @@ use super::state::State;
 use crate::actions::Registry;
 use crate::governance::PolicySet;
 
-pub use start::{call_input, compensation_input, idempotency_key};
+pub use start::{call_context, call_input, compensation_input};
 
 /// What a decision may look at besides the run's state.
 pub struct World<'a> {

@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value};
 use xyn_store::projection::{GateMode, StepKey};
-use xyn_store::scope::Stage;
+use xyn_store::ids::EventId;
+use xyn_store::scope::{Attribution, Principal, Stage};
 use xyn_store::{Json, Timestamp};
 
 use super::{World, fault, gate};
-use crate::actions::Spec;
-use crate::blueprint::plan::{Call, Kind, Step};
-use crate::governance::{self, Effect};
+use crate::actions::Context;
+use crate::blueprint::plan::{Call, Kind};
+use crate::governance::{self, Effect, Identity};
 use crate::run::event::{Event, GateRequest};
 use crate::run::state::{Phase, State};
 
@@ -92,15 +93,15 @@ fn admit(state: &State, at: StepKey, call: &Call, world: &World<'_>) -> Result<A
         return Err(refuse("invalid_input", message));
     }
     let decision = world.policies.evaluate(&policy_context(state, call, world));
-    let rule = decision.rule_name();
-    let redacted = Json::from(&redact(&action.spec, input));
+    let rule = decision.matched.as_ref().map(ToString::to_string);
+    let redacted = Json::from(&action.spec.redacted(&input));
     match decision.effect {
         Effect::Allow => Ok(Admission { input: redacted, rule }),
         Effect::RequireApproval if state.at(at).is_some_and(|step| step.cleared) => {
             Ok(Admission { input: redacted, rule })
         }
         Effect::RequireApproval => Err(Box::new(approval(at, &decision, redacted, world.now))),
-        Effect::Deny => Err(refuse("denied_by_policy", decision.explain())),
+        Effect::Deny => Err(refuse("denied_by_policy", decision.to_string())),
     }
 }
 
@@ -109,10 +110,10 @@ fn approval(at: StepKey, decision: &governance::Decision, input: Json, now: Time
     let asked = decision.approvals.as_ref();
     let gate = GateRequest {
         mode: GateMode::Policy,
-        approvers: asked.map(|asked| asked.approver_names()).unwrap_or_default(),
+        approvers: asked.iter().flat_map(|asked| &asked.from_any_of).map(ToString::to_string).collect(),
         min: asked.map_or(1, |asked| asked.min),
         allow_requester: asked.and_then(|asked| asked.allow_requester),
-        expires_at: asked.and_then(|asked| asked.expires_in()).map(|wait| now.after(wait)),
+        expires_at: asked.map(|asked| asked.deadline(now)),
         prompt: Some(input),
     };
     Event::GateRequested { at, gate: Box::new(gate) }
@@ -120,14 +121,8 @@ fn approval(at: StepKey, decision: &governance::Decision, input: Json, now: Time
 
 /// What the policies are asked about a call.
 pub(super) fn policy_context(state: &State, call: &Call, world: &World<'_>) -> governance::Context {
-    let principal = xyn_store::scope::Principal::new(format!("run:{}", state.id));
-    governance::Context::of_action(
-        governance::Identity::bare(principal),
-        world.env,
-        &call.action,
-        stage_of(state, call),
-        world.now,
-    )
+    let principal = Principal::new(format!("run:{}", state.id));
+    governance::Context::of_action(Identity::bare(principal), world.env, &call.action, stage_of(state, call), world.now)
 }
 
 /// Stage of the call's target: its own word, else the environment's.
@@ -174,37 +169,35 @@ pub fn compensation_input(state: &State, at: StepKey) -> Option<(&Call, Value)> 
     Some((call, call.with.render(&state.scope).ok()?))
 }
 
-/// The key of a step's call: the same over retries, new on a fork or a person's retry.
-pub fn idempotency_key(state: &State, at: StepKey) -> String {
-    let step: Option<&Step> = state.plan.steps.get(usize::from(at.step));
-    let name = step.map_or("", |step| step.id.as_str());
-    let item = at.item.map(|item| format!(".{item}")).unwrap_or_default();
-    let generation = state.at(at).map_or(0, |step| step.generation);
-    format!("{}/{name}{item}/{generation}", state.id)
-}
-
-/// The input without what the action says must not be recorded.
-fn redact(spec: &Spec, mut input: Value) -> Value {
-    for pointer in spec.redact {
-        let parts: Vec<&str> = pointer.trim_start_matches('/').split('/').collect();
-        redact_at(&mut input, &parts);
-    }
-    input
-}
-
-fn redact_at(value: &mut Value, path: &[&str]) {
-    let Some((part, rest)) = path.split_first() else {
-        *value = Value::String("«redacted»".into());
-        return;
+/// What the action is told about the call; `undoes` for the compensation of the step.
+pub fn call_context(state: &State, at: StepKey, call: &Call, undoes: bool, world: &World<'_>) -> Context {
+    let policy_context = policy_context(state, call, world);
+    let begin = state.begin.as_ref();
+    let correlation = begin.map(|begin| begin.attribution.correlation_id.clone());
+    let attribution = Attribution {
+        actor: policy_context.actor.principal.clone(),
+        session: begin.and_then(|begin| begin.attribution.session),
+        correlation_id: correlation.unwrap_or_else(|| EventId::from(uuid::Uuid::from(state.id)).into()),
+        causation_id: begin.and_then(|begin| begin.attribution.causation_id),
     };
-    match value {
-        Value::Object(fields) => fields
-            .iter_mut()
-            .filter(|(name, _)| *part == "*" || name.eq_ignore_ascii_case(part))
-            .for_each(|(_, field)| redact_at(field, rest)),
-        Value::Array(items) if *part == "*" => items.iter_mut().for_each(|item| redact_at(item, rest)),
-        _ => {}
+    let idempotency_key = idempotency_key(state, at, undoes);
+    Context {
+        attribution,
+        step: Some((state.id, state.step_name(at))),
+        seed: idempotency_key.clone(),
+        idempotency_key,
+        stage: stage_of(state, call),
+        depth: begin.map_or(0, |begin| begin.created.depth),
+        egress: world.policies.evaluate(&policy_context).egress,
+        now: world.now,
     }
+}
+
+/// The key of a step's call: the same over retries, new on a fork or a person's retry.
+fn idempotency_key(state: &State, at: StepKey, undoes: bool) -> String {
+    let generation = state.at(at).map_or(0, |step| step.generation);
+    let act = if undoes { "undo" } else { "do" };
+    format!("{}/{}/{act}/{generation}", state.id, state.step_name(at))
 }
 
 pub(super) fn failed(at: StepKey, code: &str, message: impl Into<String>) -> Event {

@@ -1,0 +1,147 @@
+//! A turn: everything that follows from one command without reaching out.
+//!
+//! Decides and applies move after move, lets inside actions take effect at once, and gathers what is to be recorded
+//! in one append and what is to be done after it. Pure: what an inside action wants, it returns.
+
+use serde_json::Value;
+use xyn_store::projection::StepKey;
+use xyn_store::scope::Attribution;
+
+use super::apply::IllegalEvent;
+use super::command::{Command, Rejection};
+use super::decide::{World, call_context, call_input, compensation_input, decide};
+use super::event::Event;
+use super::state::State;
+use crate::actions::{Code, Context, Effects};
+
+/// Events of one turn; a longer one goes on in the next.
+const TURN_LIMIT: usize = 2_048;
+
+/// What a turn came to.
+#[derive(Debug, Default)]
+pub struct Turn {
+    /// What happened, in order.
+    pub events: Vec<Event>,
+    /// What inside actions want recorded with it, and the step that wants it.
+    pub emitted: Vec<Emitted>,
+    /// Attempts to perform once it is durable.
+    pub work: Vec<Work>,
+    /// The turn was cut at its limit: advance again.
+    pub goes_on: bool,
+}
+
+/// What an inside action of a step wants recorded.
+#[derive(Debug)]
+pub struct Emitted {
+    /// The step's name.
+    pub step: String,
+    /// What it wants.
+    pub effects: Effects,
+}
+
+/// An attempt to perform.
+#[derive(Clone, Debug)]
+pub struct Work {
+    /// Which step or item.
+    pub at: StepKey,
+    /// Which attempt.
+    pub attempt: u32,
+    /// Whether it undoes the step.
+    pub undoes: bool,
+    /// The action's name.
+    pub action: String,
+    /// Its input.
+    pub input: Value,
+    /// What the action is told.
+    pub context: Context,
+}
+
+/// Why a turn was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum TurnError {
+    /// The command means nothing to the run as it stands.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The core decided something it then did not accept: a fault of this program.
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
+}
+
+/// Takes a turn: `command` and all that follows from it. `by` is who told the run; `state` moves along.
+pub fn take_turn(
+    state: &mut State,
+    command: Command,
+    by: &Attribution,
+    world: &World<'_>,
+) -> Result<Turn, TurnError> {
+    let mut turn = Turn::default();
+    let mut moves = decide(state, command, world)?;
+    loop {
+        let mut finished = Vec::new();
+        for event in moves {
+            state.apply(&event, world.now, by)?;
+            match &event {
+                Event::StepStarted { at, attempt, .. } => {
+                    begin(state, *at, *attempt, world, &mut turn, &mut finished);
+                }
+                Event::CompensationStarted { at, attempt, .. } => undo(state, *at, *attempt, world, &mut turn),
+                _ => {}
+            }
+            turn.events.push(event);
+        }
+        let mut next = Vec::new();
+        for command in finished {
+            next.extend(decide(state, command, world)?);
+        }
+        if next.is_empty() {
+            if turn.events.len() >= TURN_LIMIT {
+                turn.goes_on = true;
+                break;
+            }
+            if state.begin.is_none() || state.status.is_final() {
+                break;
+            }
+            next = decide(state, Command::Advance, world)?;
+        }
+        if next.is_empty() {
+            break;
+        }
+        moves = next;
+    }
+    Ok(turn)
+}
+
+/// An attempt began: inside actions end it at once, outside ones become work.
+fn begin(
+    state: &State,
+    at: StepKey,
+    attempt: u32,
+    world: &World<'_>,
+    turn: &mut Turn,
+    finished: &mut Vec<Command>,
+) {
+    let Some((call, input)) = call_input(state, at) else { return };
+    let Some(action) = world.registry.get(&call.action) else { return };
+    let context = call_context(state, at, call, false, world);
+    match &action.run {
+        Code::Outside(_) => {
+            let action = call.action.clone();
+            turn.work.push(Work { at, attempt, undoes: false, action, input, context });
+        }
+        Code::Inside(run) => {
+            let result = run(&input, &context).map(|effects| {
+                let output = effects.output.clone();
+                turn.emitted.push(Emitted { step: state.step_name(at), effects });
+                output
+            });
+            finished.push(Command::Finish { at, attempt, result });
+        }
+    }
+}
+
+fn undo(state: &State, at: StepKey, attempt: u32, world: &World<'_>, turn: &mut Turn) {
+    let Some((call, input)) = compensation_input(state, at) else { return };
+    let context = call_context(state, at, call, true, world);
+    let action = call.action.clone();
+    turn.work.push(Work { at, attempt, undoes: true, action, input, context });
+}
