@@ -9,14 +9,19 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use xyn_store::Timestamp;
+use xyn_store::{Digest, Timestamp};
 use xyn_store::ids::{EventId, RunId};
 use xyn_store::scope::{Attribution, Stage};
 
 use crate::blueprint::FailureKind;
 
+mod artifacts_put;
+mod builtin;
+mod events_emit;
 pub mod http_call;
 mod redact;
+
+pub use builtin::builtin;
 
 /// What everybody may know about an action.
 #[derive(Clone, Debug, Serialize)]
@@ -94,6 +99,8 @@ pub enum Code {
     Inside(fn(&Value, &Context) -> Result<Effects, Failure>),
     /// It reaches out: the step's start is durable before, its result after.
     Outside(Arc<dyn Outside>),
+    /// A service of the Runtime carries it out as an intent of its own.
+    Service,
 }
 
 /// An action whose effect lies outside the append that records it.
@@ -143,8 +150,6 @@ pub struct Effects {
     pub artifacts: Vec<NewArtifact>,
     /// Events to emit.
     pub events: Vec<NewEvent>,
-    /// Runs to start.
-    pub runs: Vec<NewRun>,
 }
 
 /// An artifact to keep.
@@ -159,9 +164,25 @@ pub struct NewArtifact {
     /// Media type.
     pub content_type: String,
     /// The bytes.
-    pub content: Vec<u8>,
+    pub content: Content,
+    /// The run it belongs to, when no step makes it.
+    pub run_id: Option<RunId>,
     /// A JSON object, free for the author.
     pub metadata: Value,
+}
+
+/// The bytes of an artifact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// Here.
+    Bytes(Vec<u8>),
+    /// In the blob store already.
+    Stored {
+        /// Their digest.
+        sha256: Digest,
+        /// Their number.
+        byte_length: u64,
+    },
 }
 
 /// An event to emit.
@@ -171,21 +192,12 @@ pub struct NewEvent {
     pub id: EventId,
     /// Its name.
     pub name: String,
+    /// When it happened, as the sender says; none means now.
+    pub occurred_at: Option<Timestamp>,
+    /// What it is about: type and id.
+    pub resource: Option<(String, String)>,
     /// What it says.
     pub data: Value,
-}
-
-/// A run to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NewRun {
-    /// Its id, derived from the cause.
-    pub id: RunId,
-    /// The blueprint's id.
-    pub blueprint: String,
-    /// A JSON object.
-    pub inputs: Value,
-    /// Free labels.
-    pub labels: BTreeMap<String, String>,
 }
 
 /// Why an attempt failed.

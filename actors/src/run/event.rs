@@ -236,6 +236,11 @@ impl Event {
         }
     }
 
+    /// Whether it ends the attempts under way.
+    pub fn aborts(&self) -> bool {
+        matches!(self, Self::CancelRequested { .. } | Self::LimitExceeded { .. })
+    }
+
     /// The step or item it is about.
     pub fn position(&self) -> Option<StepKey> {
         match self {

@@ -4,6 +4,7 @@
 //! [`actor`](crate::runtime); nothing here reads a clock or reaches out. Invariant: the same events in the same order
 //! give the same state.
 
+pub(crate) mod actor;
 mod apply;
 mod command;
 pub mod decide;

@@ -28,6 +28,8 @@ pub struct Turn {
     pub work: Vec<Work>,
     /// The turn was cut at its limit: advance again.
     pub goes_on: bool,
+    /// Attempts under way are to be ended.
+    pub aborts: bool,
 }
 
 /// What an inside action of a step wants recorded.

@@ -3,6 +3,242 @@
 //! Everything that wants something done hands it an [`Intent`]. It checks session and scope, asks the policies,
 //! records the decision, and lets a service carry it out. Invariant: what the Runtime cannot see did not happen.
 
+mod catalog;
+mod dispatch;
+mod ended;
+mod environment;
 mod intent;
+mod metrics;
+mod progress;
+mod recording;
+mod submit;
+mod supervisor;
+mod timers;
 
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use xyn_store::ids::{RunId, SessionId};
+use xyn_store::journal::Journal;
+use xyn_store::projection::RunRow;
+use xyn_store::{Clock, Digest, Store, StoreError};
+
+use crate::actions::Registry;
+use crate::blueprint::{NodeLimits, Plan};
+use crate::node::actor::Node;
+use crate::services::library;
+
+pub use catalog::{Active, Catalog, CatalogError};
+pub use environment::{CronEntry, Environment, Hook};
 pub use intent::{Intent, Outcome, Refusal};
+pub use metrics::Metrics;
+
+pub(crate) use recording::{Accepted, Recording};
+use supervisor::Supervisor;
+
+/// The Runtime of a node. Cheap to clone.
+#[derive(Clone)]
+pub struct Runtime(Arc<Inner>);
+
+/// What the Runtime's parts share.
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
+    pub(crate) registry: Registry,
+    pub(crate) catalog: ArcSwap<Catalog>,
+    pub(crate) plans: catalog::Plans,
+    pub(crate) clock: Clock,
+    pub(crate) env: Environment,
+    pub(crate) limits: NodeLimits,
+    pub(crate) ended: ended::Ended,
+    pub(crate) metrics: Metrics,
+    progress: progress::Progress,
+    supervisor: OnceLock<Supervisor>,
+    node: OnceLock<Node>,
+    stopping: watch::Sender<bool>,
+}
+
+/// Why a Runtime did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The library.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// Threads.
+    #[error("cannot start the actor threads")]
+    Threads(#[source] std::io::Error),
+    /// The first records could not be written.
+    #[error("cannot record the start: {0}")]
+    Record(Refusal),
+    /// A cron entry.
+    #[error(transparent)]
+    Cron(#[from] crate::intake::cron::InvalidCron),
+}
+
+/// What runs beside the requests, until the node stops.
+pub struct Background {
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Runtime {
+    /// A Runtime that answers questions about `store` and refuses intents: for a stopped node's folder.
+    pub fn read_only(store: Store, registry: Registry, clock: Clock, env: Environment) -> Result<Self, StartError> {
+        let limits = NodeLimits::default();
+        let catalog = Catalog::load(&store.read()?, &registry, &limits)?;
+        Ok(Self(Arc::new(Inner {
+            journal: store.journal()?,
+            store,
+            registry,
+            catalog: ArcSwap::from_pointee(catalog),
+            plans: catalog::Plans::default(),
+            clock,
+            env,
+            limits,
+            ended: ended::Ended::default(),
+            metrics: Metrics::default(),
+            progress: progress::Progress::default(),
+            supervisor: OnceLock::new(),
+            node: OnceLock::new(),
+            stopping: watch::Sender::new(false),
+        })))
+    }
+
+    /// Starts the Runtime over `store`: actors, recovery, dispatch, timers and cron.
+    pub async fn start(
+        store: Store,
+        registry: Registry,
+        clock: Clock,
+        env: Environment,
+    ) -> Result<(Self, Background), StartError> {
+        let runtime = Self::read_only(store, registry, clock, env)?;
+        let inner = &runtime.0;
+        let threads = std::thread::available_parallelism().map_or(2, usize::from);
+        let supervisor = Supervisor::start(Arc::downgrade(inner), threads).map_err(StartError::Threads)?;
+        let node = Node::start(inner, supervisor.system()).await.map_err(StartError::Record)?;
+        // INVARIANT: nobody else holds this Runtime yet, so both cells are empty.
+        let _ = inner.supervisor.set(supervisor);
+        let _ = inner.node.set(node);
+        library::seed(inner).await.map_err(StartError::Record)?;
+        let tasks = vec![
+            tokio::spawn(recover(inner.clone())),
+            tokio::spawn(dispatch::follow(inner.clone())),
+            tokio::spawn(timers::serve(inner.clone())),
+            tokio::spawn(timers::serve_cron(inner.clone())),
+        ];
+        Ok((runtime, Background { tasks }))
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The registered actions.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// What is in force.
+    pub fn catalog(&self) -> Arc<Catalog> {
+        self.0.catalog.load_full()
+    }
+
+    /// The node's limits on blueprints.
+    pub fn limits(&self) -> &NodeLimits {
+        &self.0.limits
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// The environment.
+    pub fn env(&self) -> &Environment {
+        &self.0.env
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// Runs in memory.
+    pub fn runs_in_memory(&self) -> usize {
+        self.0.supervisor.get().map_or(0, Supervisor::in_memory)
+    }
+
+    /// The session of whoever comes over loopback; none for a stopped node.
+    pub fn session(&self) -> Option<SessionId> {
+        self.0.node.get().map(Node::session)
+    }
+
+    /// Waits for the end of `run`; none when it has not ended `within` the time.
+    pub async fn ended(&self, run: RunId, within: Duration) -> Result<Option<RunRow>, Refusal> {
+        let end = self.0.ended.subscribe(run);
+        let row = self.0.store.read()?.get::<RunRow>(&RunRow::key_of(run))?;
+        let row = row.ok_or_else(|| Refusal::NotFound { kind: "run", id: run.to_string() })?;
+        let found = if row.status.is_final() { Some(row) } else { tokio::time::timeout(within, end).await.ok().and_then(Result::ok) };
+        self.0.ended.tidy(run);
+        Ok(found)
+    }
+
+    /// Stops in good order: no new intents, the stop recorded, everything appended written.
+    pub async fn stop(&self, background: Background) {
+        self.0.stopping.send_replace(true);
+        for task in background.tasks {
+            task.abort();
+            // An aborted task answers with its abortion.
+            let _ = task.await;
+        }
+        if let Some(node) = self.0.node.get() {
+            node.stop().await;
+        }
+        if let Some(supervisor) = self.0.supervisor.get() {
+            supervisor.stop();
+        }
+    }
+}
+
+impl Inner {
+    /// The supervisor of runs.
+    pub(crate) fn supervisor(&self) -> &Supervisor {
+        self.supervisor.get().expect("runs are told something only by a started Runtime")
+    }
+
+    /// The node's own actor; none for a stopped node.
+    pub(crate) fn node(&self) -> Option<&Node> {
+        self.node.get()
+    }
+
+    /// The plan with this digest.
+    pub(crate) fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
+        self.plans.get(digest, &self.store, &self.registry, &self.limits)
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+}
+
+/// Has every run that was under way at the last stop go on.
+async fn recover(inner: Arc<Inner>) {
+    let mut after = None;
+    loop {
+        let runs = match inner.store.read().and_then(|reader| reader.active_runs(after, 256)) {
+            Ok(runs) => runs,
+            Err(error) => return tracing::error!(%error, "runs cannot be recovered"),
+        };
+        let Some(&last) = runs.last() else { return };
+        after = Some(last);
+        for run in runs {
+            inner.recover(run).await;
+        }
+    }
+}

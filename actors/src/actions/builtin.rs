@@ -1,0 +1,179 @@
+//! The actions that every node has.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call};
+
+/// All built-in actions.
+pub fn builtin() -> Registry {
+    let mut registry = Registry::default();
+    let services = SERVICES.iter().map(|service| (service(), Code::Service));
+    let others = [
+        (events_emit::spec(), Code::Inside(events_emit::run)),
+        (artifacts_put::spec(), Code::Inside(artifacts_put::run)),
+        (http_call::spec(), Code::Outside(Arc::new(http_call::HttpCall::new()))),
+    ];
+    for (spec, code) in others.into_iter().chain(services) {
+        registry.register(spec, code).expect("the schemas of built-in actions are valid");
+    }
+    registry
+}
+
+/// Actions that services of the Runtime carry out.
+const SERVICES: [fn() -> Spec; 11] = [
+    runs_start,
+    runs_cancel,
+    runs_retry,
+    runs_fork,
+    runs_replay,
+    gates_answer,
+    intents_answer,
+    drafts_save,
+    blueprints_validate,
+    blueprints_promote,
+    policies_activate,
+];
+
+fn service(name: &'static str, description: &'static str, input: Value, output: Value) -> Spec {
+    Spec {
+        name,
+        description,
+        input_schema: input,
+        output_schema: output,
+        // A service claims the call's key, so a second call is answered like the first.
+        idempotent: Idempotence::Always,
+        redact: &[],
+    }
+}
+
+fn object(required: &[&str], properties: Value) -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "required": required,
+        "properties": properties,
+    })
+}
+
+fn answers(properties: Value) -> Value {
+    json!({ "type": "object", "properties": properties })
+}
+
+fn uuid() -> Value {
+    json!({ "type": "string", "format": "uuid" })
+}
+
+fn text(max_length: u32) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": max_length })
+}
+
+fn runs_start() -> Spec {
+    let input = object(
+        &["blueprint"],
+        json!({
+            "blueprint": text(200),
+            "inputs": { "type": "object" },
+            "labels": {
+                "type": "object",
+                "maxProperties": 32,
+                "additionalProperties": { "type": "string", "maxLength": 200 }
+            },
+            "priority": { "type": "integer", "minimum": -100, "maximum": 100 }
+        }),
+    );
+    service("runs.start", "Starts a run of an active blueprint.", input, answers(json!({ "run_id": uuid() })))
+}
+
+fn runs_cancel() -> Spec {
+    let input = object(
+        &["run_id"],
+        json!({ "run_id": uuid(), "reason": text(1000), "compensate": { "type": "boolean" } }),
+    );
+    service("runs.cancel", "Asks a run to stop.", input, answers(json!({ "run_id": uuid() })))
+}
+
+fn runs_retry() -> Spec {
+    let input = object(&["run_id"], json!({ "run_id": uuid(), "from_step": text(200) }));
+    let description = "Starts a new run that takes over an ended run's results up to a step and does the rest anew.";
+    service("runs.retry", description, input, answers(json!({ "run_id": uuid() })))
+}
+
+fn runs_fork() -> Spec {
+    let input = object(
+        &["run_id", "from_step"],
+        json!({ "run_id": uuid(), "from_step": text(200), "inputs": { "type": "object" } }),
+    );
+    let description = "Starts a new run with other inputs that takes over a run's results of the steps before one.";
+    service("runs.fork", description, input, answers(json!({ "run_id": uuid() })))
+}
+
+fn runs_replay() -> Spec {
+    let input = object(&["run_id"], json!({ "run_id": uuid() }));
+    let output = answers(json!({
+        "deterministic": { "type": "boolean" },
+        "events": { "type": "integer" },
+        "differences": { "type": "array", "items": { "type": "string" } }
+    }));
+    service("runs.replay", "Folds a run's history through today's code and compares; has no effect.", input, output)
+}
+
+fn gates_answer() -> Spec {
+    let input = object(
+        &["run_id", "step_id", "approve"],
+        json!({ "run_id": uuid(), "step_id": text(200), "approve": { "type": "boolean" }, "note": text(1000) }),
+    );
+    let output = answers(json!({ "status": { "type": "string" }, "remaining": { "type": "integer" } }));
+    service("gates.answer", "Approves or rejects at a gate.", input, output)
+}
+
+fn intents_answer() -> Spec {
+    let input = object(
+        &["intent_id", "approve"],
+        json!({ "intent_id": uuid(), "approve": { "type": "boolean" }, "note": text(1000) }),
+    );
+    let output = answers(json!({ "status": { "type": "string" }, "remaining": { "type": "integer" } }));
+    service("intents.answer", "Approves or rejects a parked intent.", input, output)
+}
+
+fn drafts_save() -> Spec {
+    let input = object(
+        &["draft_type", "name", "definition"],
+        json!({
+            "draft_type": { "enum": ["blueprint", "pack"] },
+            "name": text(200),
+            "trigger_event_type": text(200),
+            "definition": { "type": ["string", "object"] },
+            "notes": { "type": "string", "maxLength": 4000 },
+            "source_run_id": uuid(),
+            "draft_id": uuid()
+        }),
+    );
+    let output = answers(json!({
+        "draft_id": uuid(), "revision": { "type": "integer" }, "status": { "type": "string" }
+    }));
+    service("drafts.save", "Saves a new draft, or the next revision of one.", input, output)
+}
+
+fn blueprints_validate() -> Spec {
+    let input = object(&["draft_id"], json!({ "draft_id": uuid() }));
+    let output = answers(json!({ "is_valid": { "type": "boolean" }, "issues": { "type": "array" } }));
+    service("blueprints.validate", "Checks a draft and reports every fault.", input, output)
+}
+
+fn blueprints_promote() -> Spec {
+    let input = object(&["draft_id"], json!({ "draft_id": uuid() }));
+    let output = answers(json!({
+        "blueprint_id": { "type": "string" },
+        "version": { "type": "integer" },
+        "status": { "type": "string" }
+    }));
+    service("blueprints.promote", "Makes a validated draft the active version of its blueprint.", input, output)
+}
+
+fn policies_activate() -> Spec {
+    let input = object(&["source"], json!({ "source": { "type": "string", "minLength": 1 } }));
+    let output = answers(json!({ "policy_id": { "type": "string" }, "version": { "type": "integer" } }));
+    service("policies.activate", "Puts a new version of a policy in force.", input, output)
+}

@@ -1,0 +1,273 @@
+//! The actor around a run: receives commands, appends what they mean, performs what follows.
+//!
+//! A thin shell. It decides nothing, answers only after the append is durable, and puts itself away when the run
+//! waits or has ended. Invariant: the state in memory is never ahead of the journal when a message is answered; when
+//! an append fails the actor stops, and the next message loads the run again.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use xyn_store::journal::AppendError;
+use xyn_store::projection::{ClaimRow, StepKey};
+use xyn_store::scope::Attribution;
+
+use super::turn::TurnError;
+use super::{Command, Event, Rejection, Shown, State, Turn, Work, World, take_turn};
+use crate::actions::{Code, Failure};
+use crate::blueprint::FailureKind;
+use crate::record::Record;
+use crate::runtime::{Accepted, Inner, Recording};
+
+/// A command for a run, and the intent that carries it.
+#[derive(Clone, Debug, Message)]
+#[rtype(result = "Result<(), TellError>")]
+pub(crate) struct Tell {
+    /// The command.
+    pub(crate) command: Command,
+    /// Who tells it.
+    pub(crate) by: Attribution,
+    /// The intent that the command carries out, if it comes from one.
+    pub(crate) accepted: Option<Box<Accepted>>,
+}
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum TellError {
+    /// It means nothing to the run as it stands.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// It could not be made durable.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The run cannot be read, or its history does not fold.
+    #[error("{0}")]
+    Broken(String),
+}
+
+impl TellError {
+    /// The earlier claim of the intent's key, when that is why.
+    pub(crate) fn claimed(&self) -> Option<&ClaimRow> {
+        match self {
+            Self::Append(AppendError::Claimed(row)) => Some(row),
+            _ => None,
+        }
+    }
+}
+
+/// A run in memory.
+pub(crate) struct RunActor {
+    inner: Arc<Inner>,
+    loaded: Result<Loaded, TellError>,
+    /// Attempts under way.
+    under_way: Vec<UnderWay>,
+    /// The wall clock runs.
+    is_timed: bool,
+}
+
+/// An attempt that was begun and has no result yet.
+struct UnderWay {
+    at: StepKey,
+    attempt: u32,
+    undoes: bool,
+    handle: SpawnHandle,
+}
+
+/// A run's state and how far it was recorded and shown.
+pub(crate) struct Loaded {
+    pub(crate) state: State,
+    pub(crate) seq: u64,
+    pub(crate) shown: Shown,
+}
+
+impl RunActor {
+    pub(crate) fn new(inner: Arc<Inner>, loaded: Result<Loaded, TellError>) -> Self {
+        Self { inner, loaded, under_way: Vec::new(), is_timed: false }
+    }
+
+    /// Decides, applies and gathers what is to be appended.
+    fn turn(&mut self, tell: Tell) -> Result<(Turn, Recording), TellError> {
+        let loaded = self.loaded.as_mut().map_err(|error| error.clone())?;
+        let catalog = self.inner.catalog.load();
+        let now = self.inner.clock.now();
+        let world = World {
+            registry: &self.inner.registry,
+            policies: catalog.policies(),
+            env: &self.inner.env.env_id,
+            now,
+        };
+        let mut turn = take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {
+            TurnError::Rejected(rejection) => TellError::Rejected(rejection),
+            TurnError::Illegal(illegal) => TellError::Broken(illegal.to_string()),
+        })?;
+        let mut recording = Recording::default();
+        if turn.events.is_empty() && tell.accepted.is_none() {
+            return Ok((turn, recording));
+        }
+        let mut records: Vec<Record> = tell.accepted.map(|accepted| recording.accept(*accepted)).into_iter().collect();
+        let seq = loaded.seq + 1;
+        loaded.state.render(seq, &turn.events, &mut loaded.shown, recording.changes());
+        loaded.state.forget_ended_items();
+        for emitted in turn.emitted.drain(..) {
+            let step = Some((loaded.state.id, emitted.step));
+            records.extend(recording.effects(emitted.effects, step, now, &tell.by));
+        }
+        turn.aborts = turn.events.iter().any(Event::aborts);
+        records.extend(turn.events.drain(..).map(Record::Run));
+        recording.entry(loaded.state.stream(), loaded.seq, now, &tell.by, &records);
+        Ok((turn, recording))
+    }
+
+    /// What follows when the append is done.
+    fn settle(
+        &mut self,
+        outcome: Result<(), AppendError>,
+        turn: Turn,
+        by: Attribution,
+        context: &mut Context<Self>,
+    ) -> Result<(), TellError> {
+        let Ok(loaded) = &mut self.loaded else { return Ok(()) };
+        if let Err(error) = outcome {
+            // The state is ahead of the journal: whoever comes next reads the run anew.
+            self.inner.supervisor().put_away(loaded.state.id, &context.address(), true);
+            context.stop();
+            return Err(error.into());
+        }
+        loaded.seq += 1;
+        let state = &loaded.state;
+        if turn.goes_on {
+            context.notify(Tell { command: Command::Advance, by, accepted: None });
+            return Ok(());
+        }
+        let is_idle = turn.work.is_empty() && !super::decide::is_active(state);
+        if state.status.is_final()
+            && let Some(row) = state.run_row(loaded.seq)
+        {
+            self.inner.ended.announce(row);
+        }
+        let (id, limit) = (state.id, state.plan.limits.wall_clock);
+        if turn.aborts {
+            self.abort(&by, context);
+        }
+        if !turn.work.is_empty() && !std::mem::replace(&mut self.is_timed, true) {
+            let tell = Tell { command: Command::WallClock, by, accepted: None };
+            context.run_later(limit, move |_, context| context.notify(tell));
+        }
+        for work in turn.work {
+            self.perform(work, context);
+        }
+        if is_idle {
+            self.inner.supervisor().put_away(id, &context.address(), false);
+            context.stop();
+        }
+        Ok(())
+    }
+
+    /// Performs an attempt beside the mailbox; its result is a new command.
+    fn perform(&mut self, work: Work, context: &mut Context<Self>) {
+        let inner = self.inner.clone();
+        let limit = self.loaded.as_ref().ok().and_then(|loaded| {
+            loaded.state.plan.steps.get(usize::from(work.at.step)).and_then(|step| step.timeout)
+        });
+        let (at, number, undoes) = (work.at, work.attempt, work.undoes);
+        let attempt = async move {
+            let by = work.context.attribution.clone();
+            let result = match limit {
+                Some(limit) => tokio::time::timeout(limit, inner.execute(&work))
+                    .await
+                    .unwrap_or_else(|_| Err(timed_out(limit))),
+                None => inner.execute(&work).await,
+            };
+            let (at, attempt) = (work.at, work.attempt);
+            let command = if work.undoes {
+                Command::FinishCompensation { at, attempt, result: result.map(drop) }
+            } else {
+                Command::Finish { at, attempt, result }
+            };
+            Tell { command, by, accepted: None }
+        };
+        let attempt = attempt.into_actor(self).map(move |tell, actor, context| {
+            actor.under_way.retain(|other| (other.at, other.attempt, other.undoes) != (at, number, undoes));
+            context.notify(tell);
+        });
+        let handle = context.spawn(attempt);
+        self.under_way.push(UnderWay { at, attempt: number, undoes, handle });
+    }
+
+    /// Ends the attempts under way: their connections are dropped, and what became of them is uncertain.
+    fn abort(&mut self, by: &Attribution, context: &mut Context<Self>) {
+        let (aborted, kept) = std::mem::take(&mut self.under_way).into_iter().partition(|attempt| !attempt.undoes);
+        self.under_way = kept;
+        for UnderWay { at, attempt, handle, .. } in aborted {
+            context.cancel_future(handle);
+            let failure = Failure::uncertain(FailureKind::Other, "aborted", "the run was stopped during the attempt");
+            let command = Command::Finish { at, attempt, result: Err(failure) };
+            context.notify(Tell { command, by: by.clone(), accepted: None });
+        }
+    }
+}
+
+fn timed_out(limit: std::time::Duration) -> Failure {
+    let message = format!("no answer within {} s", limit.as_secs_f64());
+    Failure::uncertain(FailureKind::Timeout, "timeout", message)
+}
+
+impl Inner {
+    /// Carries out one attempt.
+    async fn execute(self: &Arc<Self>, work: &Work) -> Result<serde_json::Value, Failure> {
+        let unknown = || {
+            let message = format!("there is no action `{}`", work.action);
+            Failure::certain(FailureKind::Other, "unknown_action", message)
+        };
+        match &self.registry.get(&work.action).ok_or_else(unknown)?.run {
+            Code::Outside(action) => action.execute(work.input.clone(), work.context.clone()).await,
+            Code::Inside(action) => action(&work.input, &work.context).map(|effects| effects.output),
+            Code::Service => self.serve_step(work).await,
+        }
+    }
+}
+
+impl Actor for RunActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Tell> for RunActor {
+    type Result = AtomicResponse<Self, Result<(), TellError>>;
+
+    fn handle(&mut self, tell: Tell, context: &mut Context<Self>) -> Self::Result {
+        let by = tell.by.clone();
+        let is_bare = tell.accepted.is_none();
+        match self.turn(tell) {
+            Err(error) => {
+                if !matches!(error, TellError::Rejected(_)) || self.is_idle() {
+                    if let Ok(loaded) = &self.loaded {
+                        self.inner.supervisor().put_away(loaded.state.id, &context.address(), false);
+                    }
+                    context.stop();
+                }
+                AtomicResponse::new(Box::pin(actix::fut::ready(Err(error))))
+            }
+            Ok((turn, recording)) if recording.is_empty() && is_bare => {
+                if self.is_idle() && turn.work.is_empty()
+                    && let Ok(loaded) = &self.loaded
+                {
+                    self.inner.supervisor().put_away(loaded.state.id, &context.address(), false);
+                    context.stop();
+                }
+                AtomicResponse::new(Box::pin(actix::fut::ready(Ok(()))))
+            }
+            Ok((turn, recording)) => {
+                let inner = self.inner.clone();
+                let append = async move { recording.commit(&inner).await.map(drop) };
+                AtomicResponse::new(Box::pin(
+                    append.into_actor(self).map(move |outcome, actor, context| actor.settle(outcome, turn, by, context)),
+                ))
+            }
+        }
+    }
+}
+
+impl RunActor {
+    fn is_idle(&self) -> bool {
+        self.loaded.as_ref().is_ok_and(|loaded| !super::decide::is_active(&loaded.state))
+    }
+}

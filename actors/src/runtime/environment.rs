@@ -1,0 +1,45 @@
+//! The environment a node serves: what configuration says about it.
+
+use serde_json::Value;
+use xyn_store::scope::Stage;
+
+/// An environment.
+#[derive(Clone, Debug)]
+pub struct Environment {
+    /// Its id.
+    pub env_id: String,
+    /// How strict policies are where a target names no stage.
+    pub stage: Stage,
+    /// Webhooks that may send events.
+    pub hooks: Vec<Hook>,
+    /// Events that come by the clock.
+    pub cron: Vec<CronEntry>,
+}
+
+impl Default for Environment {
+    fn default() -> Self {
+        Self { env_id: "local".into(), stage: Stage::Dev, hooks: Vec::new(), cron: Vec::new() }
+    }
+}
+
+/// A webhook.
+#[derive(Clone, Debug)]
+pub struct Hook {
+    /// Its name in the path.
+    pub name: String,
+    /// Name of the events it makes.
+    pub event_name: String,
+    /// Secrets that may sign: `whsec_…`; several while one replaces the other.
+    pub secrets: Vec<String>,
+}
+
+/// Events that come by the clock.
+#[derive(Clone, Debug)]
+pub struct CronEntry {
+    /// When.
+    pub schedule: crate::intake::cron::Entry,
+    /// Name of the events it makes.
+    pub event_name: String,
+    /// What they say.
+    pub data: Value,
+}

@@ -1,0 +1,144 @@
+//! A recording: the one append that an act leaves, gathered piece by piece.
+//!
+//! Large blobs are written before the entry that names them; everything else is in the entry's own transaction.
+
+use std::borrow::Cow;
+
+use serde_json::Value;
+use xyn_store::blobs::is_inline;
+use xyn_store::ids::{RunId, StreamId};
+use xyn_store::journal::{Append, AppendError, Entry, Receipt};
+use xyn_store::projection::{ArtifactRow, ClaimRow, IntentRow};
+use xyn_store::scope::Attribution;
+use xyn_store::{Digest, Json, StoreError, Timestamp};
+
+use super::Inner;
+use crate::actions::{Content, Effects};
+use crate::record::{self, OutsideEvent, Record};
+
+/// What is about to be appended.
+#[derive(Default)]
+pub(crate) struct Recording {
+    append: Append,
+    large_blobs: Vec<Vec<u8>>,
+}
+
+/// The intent that an act carries out: recorded with it, and the key it claims.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) row: IntentRow,
+    pub(crate) claim: Option<ClaimRow>,
+}
+
+impl Recording {
+    /// Adds an entry to `stream` behind `expected`.
+    pub(crate) fn entry(
+        &mut self,
+        stream: StreamId,
+        expected: u64,
+        at: Timestamp,
+        attribution: &Attribution,
+        records: &[Record],
+    ) {
+        let mut names: Vec<Cow<'static, str>> = records.iter().map(Record::name).collect();
+        names.sort_unstable();
+        names.dedup();
+        let attribution = attribution.clone();
+        let records = record::encode(records);
+        self.append.entries.push(Entry { stream, expected, at, attribution, names, records });
+    }
+
+    /// Whether there is nothing to append.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.append.entries.is_empty()
+    }
+
+    /// The rows of the append.
+    pub(crate) fn changes(&mut self) -> &mut xyn_store::projection::Changes {
+        &mut self.append.changes
+    }
+
+    /// Adds the intent that this carries out; answers the record that says so.
+    pub(crate) fn accept(&mut self, accepted: Accepted) -> Record {
+        self.append.changes.put(&accepted.row);
+        self.append.claim = accepted.claim;
+        Record::IntentAccepted(Box::new(accepted.row))
+    }
+
+    /// Adds what an inside action wants recorded: events to streams of their own, artifacts as records for the
+    /// caller's entry.
+    pub(crate) fn effects(
+        &mut self,
+        effects: Effects,
+        emitted_by: Option<(RunId, String)>,
+        at: Timestamp,
+        attribution: &Attribution,
+    ) -> Vec<Record> {
+        for event in effects.events {
+            let stream = record::stream_of(event.id);
+            let record = Record::Event(Box::new(OutsideEvent {
+                event_id: event.id,
+                name: event.name,
+                occurred_at: event.occurred_at.unwrap_or(at),
+                resource: event.resource,
+                emitted_by: emitted_by.clone(),
+                data: Json::from(&event.data),
+            }));
+            self.entry(stream, 0, at, attribution, &[record]);
+        }
+        let artifacts = effects.artifacts.into_iter().map(|artifact| {
+            let (sha256, byte_length) = match artifact.content {
+                Content::Bytes(bytes) => {
+                    let length = bytes.len() as u64;
+                    (self.keep(bytes), length)
+                }
+                Content::Stored { sha256, byte_length } => (sha256, byte_length),
+            };
+            let (run_id, step_id) = emitted_by.clone().unzip();
+            let row = ArtifactRow {
+                artifact_id: artifact.id,
+                name: artifact.name,
+                kind: artifact.kind,
+                content_type: artifact.content_type,
+                byte_length,
+                created_at: at,
+                created_by: attribution.actor.clone(),
+                run_id: run_id.or(artifact.run_id),
+                step_id,
+                sha256,
+                metadata: Json::from(&artifact.metadata),
+            };
+            row.write(&mut self.append.changes);
+            Record::ArtifactCreated(Box::new(row))
+        });
+        artifacts.collect()
+    }
+
+    /// Keeps `bytes`: small ones in the append, large ones as a file written before it.
+    pub(crate) fn keep(&mut self, bytes: Vec<u8>) -> Digest {
+        if is_inline(bytes.len() as u64) {
+            return self.append.changes.keep_blob(&bytes);
+        }
+        let digest = Digest::of(&bytes);
+        self.large_blobs.push(bytes);
+        digest
+    }
+
+    /// Makes it durable.
+    pub(crate) async fn commit(self, inner: &Inner) -> Result<Receipt, AppendError> {
+        for bytes in self.large_blobs {
+            let blobs = inner.store.blobs().clone();
+            let written = tokio::task::spawn_blocking(move || blobs.put(&bytes)).await;
+            let failed = |error: StoreError| AppendError::Unavailable(std::sync::Arc::new(error));
+            written
+                .map_err(|error| failed(StoreError::Unavailable(error.to_string())))?
+                .map_err(|error| failed(error.into()))?;
+        }
+        inner.journal.append(self.append).await
+    }
+}
+
+/// An event as templates of triggers and gates see it.
+pub(crate) fn template_view(view: &crate::record::EventView) -> Value {
+    serde_json::to_value(view).unwrap_or_default()
+}

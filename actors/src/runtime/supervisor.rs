@@ -1,0 +1,170 @@
+//! The supervisor of runs: which ones are in memory, on which thread, and how a command finds its run.
+//!
+//! Owns the actor system's threads. A run is brought into memory by the first command for it and put away when it
+//! waits. Invariant: at most one actor of a run accepts commands; the journal's sequence check stands behind it.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use actix::prelude::*;
+use xyn_store::ids::RunId;
+use xyn_store::scope::{Attribution, CorrelationId, Principal};
+
+use super::Inner;
+use crate::record::{self, Record};
+use crate::run::actor::{Loaded, RunActor, Tell, TellError};
+use crate::run::{Command, Event, Rejection, State};
+
+/// How often a command is brought to a run that is just being put away.
+const DELIVERY_LIMIT: usize = 8;
+/// How long a run whose append failed rests before it is tried again.
+const REVIVAL_DELAY: Duration = Duration::from_secs(1);
+
+/// Runs in memory and the threads they live on.
+pub(crate) struct Supervisor {
+    inner: Weak<Inner>,
+    system: System,
+    arbiters: Vec<ArbiterHandle>,
+    runs: Mutex<HashMap<RunId, Addr<RunActor>>>,
+}
+
+impl Supervisor {
+    /// Starts the actor system with `threads` threads for runs.
+    pub(crate) fn start(inner: Weak<Inner>, threads: usize) -> std::io::Result<Self> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        std::thread::Builder::new().name("actors".into()).spawn(move || {
+            let runner = System::new();
+            let arbiters: Vec<ArbiterHandle> = (0..threads.max(1)).map(|_| Arbiter::new().handle()).collect();
+            // The receiver waits for exactly this message.
+            let _ = sender.send((System::current(), arbiters));
+            if let Err(error) = runner.run() {
+                tracing::error!(%error, "the actor system ended badly");
+            }
+        })?;
+        let (system, arbiters) = receiver.recv().map_err(std::io::Error::other)?;
+        Ok(Self { inner, system, arbiters, runs: Mutex::default() })
+    }
+
+    /// Tells `run` something and waits until it is durable.
+    pub(crate) async fn tell(&self, run: RunId, tell: Tell) -> Result<(), TellError> {
+        for _ in 0..DELIVERY_LIMIT {
+            let address = self.address(run, || None)?;
+            match address.send(tell.clone()).await {
+                Ok(answer) => return answer,
+                // It was put away while the message was under way.
+                Err(MailboxError::Closed | MailboxError::Timeout) => self.put_away(run, &address, false),
+            }
+        }
+        Err(TellError::Broken(format!("run {run} does not stay in memory")))
+    }
+
+    /// Begins `state`, a run that has no history yet.
+    pub(crate) async fn begin(&self, state: State, tell: Tell) -> Result<(), TellError> {
+        let run = state.id;
+        let shown = state.shown();
+        let address = self.address(run, || Some(Loaded { state, seq: 0, shown }))?;
+        match address.send(tell).await {
+            Ok(answer) => answer,
+            Err(error) => Err(TellError::Broken(error.to_string())),
+        }
+    }
+
+    /// The actor of `run`: the one in memory, or one around `fresh` or its history.
+    fn address(&self, run: RunId, fresh: impl FnOnce() -> Option<Loaded>) -> Result<Addr<RunActor>, TellError> {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(address) = runs.get(&run).filter(|address| address.connected()) {
+            return Ok(address.clone());
+        }
+        let inner = self.inner.upgrade().ok_or_else(|| TellError::Broken("the node is stopping".into()))?;
+        let arbiter = &self.arbiters[usize::from(run.as_bytes()[15]) % self.arbiters.len()];
+        let fresh = fresh();
+        let address = RunActor::start_in_arbiter(arbiter, move |_| {
+            let loaded = fresh.map_or_else(|| load(&inner, run), Ok);
+            RunActor::new(inner, loaded)
+        });
+        runs.insert(run, address.clone());
+        Ok(address)
+    }
+
+    /// Forgets the actor at `address`, which stops. With `revive`, the run is recovered after a rest.
+    pub(crate) fn put_away(&self, run: RunId, address: &Addr<RunActor>, revive: bool) {
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        if runs.get(&run) == Some(address) {
+            runs.remove(&run);
+        }
+        if revive && let Some(inner) = self.inner.upgrade() {
+            tokio::spawn(async move {
+                tokio::time::sleep(REVIVAL_DELAY).await;
+                inner.recover(run).await;
+            });
+        }
+    }
+
+    /// Runs in memory.
+    pub(crate) fn in_memory(&self) -> usize {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Ends the actor threads. What was not appended is recovered at the next start.
+    pub(crate) fn stop(&self) {
+        self.system.stop();
+    }
+}
+
+/// The attribution of what the node does by itself for a run.
+pub(crate) fn by_node(run: RunId) -> Attribution {
+    let correlation = CorrelationId::from(xyn_store::ids::EventId::from(uuid::Uuid::from(run)));
+    Attribution { actor: Principal::new("node"), session: None, correlation_id: correlation, causation_id: None }
+}
+
+/// Folds the history of `run`.
+fn load(inner: &Inner, run: RunId) -> Result<Loaded, TellError> {
+    let broken = |error: &dyn std::fmt::Display| TellError::Broken(format!("run {run} cannot be loaded: {error}"));
+    let reader = inner.store.read().map_err(|error| broken(&error))?;
+    let stream = xyn_store::ids::StreamId::from(uuid::Uuid::from(run));
+    let mut loaded: Option<Loaded> = None;
+    loop {
+        let after = loaded.as_ref().map_or(0, |loaded| loaded.seq);
+        let envelopes = reader.stream(stream, after, 256).map_err(|error| broken(&error))?;
+        if envelopes.is_empty() {
+            break;
+        }
+        for (offset, envelope) in envelopes {
+            for record in record::decode(offset, &envelope).map_err(|error| broken(&error))? {
+                let Record::Run(event) = record else { continue };
+                let state = match (&mut loaded, &event) {
+                    (Some(loaded), _) => &mut loaded.state,
+                    (None, Event::Created(created)) => {
+                        let plan = inner.plan(&created.blueprint_digest).map_err(|error| broken(&error))?;
+                        let state = State::new(run, plan);
+                        let shown = state.shown();
+                        &mut loaded.insert(Loaded { state, seq: 0, shown }).state
+                    }
+                    (None, _) => return Err(TellError::Broken(format!("run {run} does not begin with its creation"))),
+                };
+                state.apply(&event, envelope.at, &envelope.attribution).map_err(|error| broken(&error))?;
+                state.forget_ended_items();
+            }
+            if let Some(loaded) = &mut loaded {
+                loaded.seq = envelope.seq;
+            }
+        }
+    }
+    let mut loaded = loaded.ok_or(TellError::Rejected(Rejection::Unknown))?;
+    loaded.shown = loaded.state.shown();
+    Ok(loaded)
+}
+
+impl Inner {
+    /// Has `run` take up what a stop of the node, or of its actor, left open.
+    pub(crate) async fn recover(&self, run: RunId) {
+        let by = by_node(run);
+        for command in [Command::Recover, Command::Advance] {
+            let tell = Tell { command, by: by.clone(), accepted: None };
+            if let Err(error) = self.supervisor().tell(run, tell).await {
+                tracing::warn!(%run, %error, "the run could not be recovered");
+            }
+        }
+    }
+}
