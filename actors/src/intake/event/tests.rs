@@ -103,6 +103,10 @@ fn every_fault_names_its_field() {
         let refused = parse(input.to_string().as_bytes(), now()).expect_err("refused");
         assert_eq!(refused.path, path, "{input}: {refused}");
     }
+}
+
+#[test]
+fn bytes_that_are_no_json_are_refused_as_a_whole() {
     for body in [
         "",
         "{",
