@@ -5,7 +5,11 @@
 
 pub mod actions;
 pub mod blueprint;
+pub mod events;
 pub mod governance;
+pub mod intake;
+mod node;
 pub mod record;
 pub mod run;
 pub mod runtime;
+mod services;

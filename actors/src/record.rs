@@ -8,10 +8,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xyn_store::envelope::Envelope;
-use xyn_store::ids::{ArtifactId, EventId, IntentId, RunId, StreamId};
-use xyn_store::projection::{ApprovalRow, ArtifactRow, DraftRow, IntentRow};
-use xyn_store::{Json, StoreError, Timestamp, ids};
+use xyn_store::ids::{EventId, IntentId, RunId, StreamId};
+use xyn_store::projection::{ApprovalRow, ArtifactRow, DraftRow, IntentRow, IntentStatus};
+use xyn_store::{Json, StoreError, Timestamp};
 
+use crate::actions::NewEvent;
 use crate::run;
 
 /// A fact.
@@ -23,6 +24,8 @@ pub enum Record {
     IntentDenied(Box<IntentRow>),
     /// An intent waits for approvals.
     IntentParked(Box<IntentRow>),
+    /// A carried-out intent that reached out has ended.
+    IntentEnded(Box<IntentRow>),
     /// Something was said about a parked intent.
     IntentAnswered {
         /// The intent.
@@ -164,6 +167,8 @@ impl Record {
             Self::IntentAccepted(_) => "xyn.intent.accepted",
             Self::IntentDenied(_) => "xyn.intent.denied",
             Self::IntentParked(_) => "xyn.intent.parked",
+            Self::IntentEnded(row) if row.status == IntentStatus::Failed => "xyn.intent.failed",
+            Self::IntentEnded(_) => "xyn.intent.completed",
             Self::IntentAnswered { answer, .. } if answer.approve => "xyn.intent.approved",
             Self::IntentAnswered { .. } => "xyn.intent.rejected",
             Self::ArtifactCreated(_) => "xyn.artifact.created",
@@ -210,7 +215,10 @@ impl Record {
                 view.step_id = event.position().map(|at| at.to_string());
                 view.resource = about("run", run_id.to_string());
             }
-            Self::IntentAccepted(row) | Self::IntentDenied(row) | Self::IntentParked(row) => {
+            Self::IntentAccepted(row)
+            | Self::IntentDenied(row)
+            | Self::IntentParked(row)
+            | Self::IntentEnded(row) => {
                 view.resource = about("intent", row.intent_id.to_string());
             }
             Self::IntentAnswered { intent_id, .. } => view.resource = about("intent", intent_id.to_string()),
@@ -236,7 +244,10 @@ impl Record {
         let rendered = match self {
             Self::Event(event) => return event.data.clone(),
             Self::Run(event) => inner(serde_json::to_value(event)),
-            Self::IntentAccepted(row) | Self::IntentDenied(row) | Self::IntentParked(row) => {
+            Self::IntentAccepted(row)
+            | Self::IntentDenied(row)
+            | Self::IntentParked(row)
+            | Self::IntentEnded(row) => {
                 serde_json::to_value(row)
             }
             Self::IntentAnswered { answer, .. } => serde_json::to_value(answer),
@@ -267,7 +278,14 @@ pub fn stream_of(event_id: EventId) -> StreamId {
     StreamId::from(uuid::Uuid::from(event_id))
 }
 
-/// An artifact id that follows from what made it.
-pub fn artifact_id(now: Timestamp, cause: &[&[u8]]) -> ArtifactId {
-    ids::derived(now, cause)
+/// The record of an event that an action emits.
+pub(crate) fn event(event: NewEvent, emitted_by: Option<(RunId, String)>, at: Timestamp) -> Record {
+    Record::Event(Box::new(OutsideEvent {
+        event_id: event.id,
+        name: event.name,
+        occurred_at: event.occurred_at.unwrap_or(at),
+        resource: event.resource,
+        emitted_by,
+        data: Json::from(&event.data),
+    }))
 }

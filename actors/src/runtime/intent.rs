@@ -29,6 +29,8 @@ pub struct Intent {
     pub correlation_id: CorrelationId,
     /// The event it follows from.
     pub causation_id: Option<EventId>,
+    /// Runs that started each other before this intent; 0 for one from outside.
+    pub depth: u16,
     /// A second intent of the same principal with this key is answered like the first.
     pub idempotency_key: Option<String>,
 }
@@ -56,6 +58,13 @@ pub struct Outcome {
     pub output: Value,
     /// It was done before under the same idempotency key; nothing was done now.
     pub repeated: bool,
+}
+
+impl Outcome {
+    /// What `intent_id` has just brought about.
+    pub(crate) fn new(intent_id: IntentId, subject: Subject, output: Value) -> Self {
+        Self { intent_id, subject, output, repeated: false }
+    }
 }
 
 /// Why an intent was not carried out.

@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
 use xyn_store::blobs::is_inline;
 use xyn_store::ids::{RunId, StreamId};
 use xyn_store::journal::{Append, AppendError, Entry, Receipt};
@@ -14,7 +13,7 @@ use xyn_store::{Digest, Json, StoreError, Timestamp};
 
 use super::Inner;
 use crate::actions::{Content, Effects};
-use crate::record::{self, OutsideEvent, Record};
+use crate::record::{self, Record};
 
 /// What is about to be appended.
 #[derive(Default)]
@@ -76,15 +75,7 @@ impl Recording {
     ) -> Vec<Record> {
         for event in effects.events {
             let stream = record::stream_of(event.id);
-            let record = Record::Event(Box::new(OutsideEvent {
-                event_id: event.id,
-                name: event.name,
-                occurred_at: event.occurred_at.unwrap_or(at),
-                resource: event.resource,
-                emitted_by: emitted_by.clone(),
-                data: Json::from(&event.data),
-            }));
-            self.entry(stream, 0, at, attribution, &[record]);
+            self.entry(stream, 0, at, attribution, &[record::event(event, emitted_by.clone(), at)]);
         }
         let artifacts = effects.artifacts.into_iter().map(|artifact| {
             let (sha256, byte_length) = match artifact.content {
@@ -136,9 +127,4 @@ impl Recording {
         }
         inner.journal.append(self.append).await
     }
-}
-
-/// An event as templates of triggers and gates see it.
-pub(crate) fn template_view(view: &crate::record::EventView) -> Value {
-    serde_json::to_value(view).unwrap_or_default()
 }

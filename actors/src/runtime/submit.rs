@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use xyn_store::ids::{self, IntentId, StreamId};
+use xyn_store::ids::{IntentId, StreamId};
+use xyn_store::journal::AppendError;
 use xyn_store::projection::{ClaimRow, IntentRow, IntentStatus, Subject};
 use xyn_store::scope::Stage;
 use xyn_store::{Digest, Json, Timestamp};
 
 use super::{Accepted, Inner, Intent, Outcome, Recording, Refusal, Runtime};
-use crate::actions::{Action, Code, Context, Failure};
+use crate::actions::{Action, Code, Context, Effects, Failure};
 use crate::governance::{self, Decision, Effect, Identity};
 use crate::record::{self, Record};
-use crate::run::Work;
 use crate::services;
 
 /// How long an idempotency key is remembered.
@@ -59,13 +59,13 @@ impl Inner {
         match decision.effect {
             Effect::Allow => {
                 self.metrics.intents_accepted.increment();
-                let accepted = Accept { row: row(IntentStatus::Accepted), claim, now };
-                self.carry_out(intent, &action, accepted, &decision).await
+                let accept = Accept::new(row(IntentStatus::Accepted), claim, now);
+                self.carry_out(intent, &action, accept, &decision).await
             }
             Effect::Deny => {
                 self.metrics.intents_denied.increment();
                 let row = row(IntentStatus::Denied);
-                self.record_alone(&intent, Record::IntentDenied(Box::new(row.clone())), row, now).await?;
+                self.record_intent(&intent, 0, Record::IntentDenied(Box::new(row.clone())), &row, now).await?;
                 Err(Refusal::Denied(Box::new(decision)))
             }
             Effect::RequireApproval => {
@@ -93,41 +93,199 @@ impl Inner {
         match &action.run {
             Code::Service => services::serve(self, &intent, accept).await,
             Code::Inside(run) => {
-                let context = context(&intent, &accept, decision);
-                let effects = run(&intent.input, &context).map_err(refusal)?;
-                let (subject, stream) = match (effects.events.first(), effects.artifacts.first()) {
-                    (Some(event), _) => (Subject::Event(event.id), None),
-                    (None, Some(artifact)) => {
-                        let stream = StreamId::from(uuid::Uuid::from(artifact.id));
-                        (Subject::Artifact(artifact.id), Some(stream))
-                    }
-                    (None, None) => (Subject::Intent(intent.intent_id), None),
-                };
-                let output = effects.output.clone();
-                let mut recording = Recording::default();
-                let now = accept.now;
-                let attribution = intent.attribution();
-                let accepted = recording.accept(accept.by(subject.clone()));
-                let mut records = vec![accepted];
-                match &subject {
-                    // The intent stands in the event's own stream, before the event.
-                    Subject::Event(id) => recording.entry(record::stream_of(*id), 0, now, &attribution, &records),
-                    _ => {}
-                }
-                let mut effects = recording.effects_behind(effects, matches!(subject, Subject::Event(_)), now, &attribution);
-                records.append(&mut effects);
-                if let Some(stream) = stream {
-                    recording.entry(stream, 0, now, &attribution, &records);
-                }
-                match recording.commit(self).await {
-                    Ok(_) => Ok(done(&intent, subject, output)),
-                    Err(error) => self.repeated_or(error.into(), &intent, &subject),
-                }
+                let effects = run(&intent.input, &accept.context(&intent, decision)).map_err(refusal)?;
+                self.record_effects(intent, effects, accept).await
             }
             Code::Outside(outside) => {
-                let context = context(&intent, &accept, decision);
+                let context = accept.context(&intent, decision);
                 services::outside::call(self, &intent, accept, outside, context).await
             }
         }
+    }
+
+    /// Records what an inside action wants, in the stream of the first thing it made.
+    async fn record_effects(&self, intent: Intent, mut effects: Effects, accept: Accept) -> Result<Outcome, Refusal> {
+        let (now, attribution) = (accept.now, intent.attribution());
+        let output = std::mem::take(&mut effects.output);
+        let first_event = (!effects.events.is_empty()).then(|| effects.events.remove(0));
+        let (subject, stream) = match (&first_event, effects.artifacts.first()) {
+            (Some(event), _) => (Subject::Event(event.id), record::stream_of(event.id)),
+            (None, Some(artifact)) => (Subject::Artifact(artifact.id), stream(artifact.id)),
+            (None, None) => (Subject::Intent(intent.intent_id), stream(intent.intent_id)),
+        };
+        let mut recording = Recording::default();
+        let mut records = vec![recording.accept(accept.by(subject.clone()))];
+        records.extend(first_event.map(|event| record::event(event, None, now)));
+        records.extend(recording.effects(effects, None, now, &attribution));
+        recording.entry(stream, 0, now, &attribution, &records);
+        match recording.commit(self).await {
+            Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
+            // The sender chose the event's id: a second event with it is the first one.
+            Err(AppendError::Conflict { .. }) if matches!(subject, Subject::Event(_)) => {
+                Ok(Outcome { repeated: true, ..Outcome::new(intent.intent_id, subject, output) })
+            }
+            Err(error) => self.answer_append(error, &intent),
+        }
+    }
+
+    /// The answer to an append that was not made: an earlier outcome of the same key, or a refusal.
+    pub(crate) fn answer_append(&self, error: AppendError, intent: &Intent) -> Result<Outcome, Refusal> {
+        match (error, &intent.idempotency_key) {
+            (AppendError::Claimed(row), Some(key)) => Claim::of(key, intent).outcome(*row),
+            (error, _) => Err(error.into()),
+        }
+    }
+
+    /// What came of an earlier intent with the same key.
+    fn earlier(&self, claim: &Claim) -> Result<Option<Outcome>, Refusal> {
+        let row = self.store.read()?.get::<ClaimRow>(&ClaimRow::key_of(&claim.key))?;
+        let row = row.filter(|row| row.expires_at > self.clock.now());
+        row.map(|row| claim.outcome(row)).transpose()
+    }
+
+    /// Records something about an intent in a stream of its own.
+    pub(crate) async fn record_intent(
+        &self,
+        intent: &Intent,
+        expected: u64,
+        record: Record,
+        row: &IntentRow,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let mut recording = Recording::default();
+        recording.changes().put(row);
+        recording.entry(stream(intent.intent_id), expected, now, &intent.attribution(), &[record]);
+        recording.commit(self).await?;
+        Ok(())
+    }
+}
+
+/// What carrying out an allowed intent begins with.
+pub(crate) struct Accept {
+    row: IntentRow,
+    claim: Option<Claim>,
+    /// When it was decided.
+    pub(crate) now: Timestamp,
+}
+
+impl Accept {
+    pub(crate) fn new(row: IntentRow, claim: Option<Claim>, now: Timestamp) -> Self {
+        Self { row, claim, now }
+    }
+
+    /// The record of the acceptance, which brings about `subject`.
+    pub(crate) fn by(self, subject: Subject) -> Accepted {
+        let claim = self.claim.map(|claim| ClaimRow {
+            key: claim.key,
+            fingerprint: claim.fingerprint,
+            subject: subject.clone(),
+            expires_at: self.now.after(KEY_LIFETIME),
+        });
+        Accepted { row: IntentRow { subject: Some(subject), ..self.row }, claim }
+    }
+
+    /// Stage of the target.
+    pub(crate) fn stage(&self) -> Stage {
+        self.row.stage
+    }
+
+    /// What ids of new things are derived from: the key, or the intent itself.
+    pub(crate) fn seed(&self) -> String {
+        self.claim.as_ref().map_or_else(|| self.row.intent_id.to_string(), |claim| claim.key.clone())
+    }
+
+    fn context(&self, intent: &Intent, decision: &Decision) -> Context {
+        Context {
+            attribution: intent.attribution(),
+            step: None,
+            seed: self.seed(),
+            idempotency_key: intent.idempotency_key.clone().unwrap_or_else(|| intent.intent_id.to_string()),
+            stage: self.row.stage,
+            depth: 0,
+            egress: decision.egress,
+            now: self.now,
+        }
+    }
+}
+
+/// An idempotency key and what it was given for.
+pub(crate) struct Claim {
+    /// Principal and key: two principals may choose the same.
+    key: String,
+    shown: String,
+    fingerprint: Digest,
+    intent_id: IntentId,
+}
+
+impl Claim {
+    pub(crate) fn of(key: &str, intent: &Intent) -> Self {
+        let input = intent.input.to_string();
+        let stage = intent.stage.map_or("", |stage| stage.as_str());
+        let parts = [intent.action.as_bytes(), b"\0", stage.as_bytes(), b"\0", input.as_bytes()];
+        Self {
+            key: format!("{}\n{key}", intent.identity.principal),
+            shown: key.to_owned(),
+            fingerprint: Digest::of_parts(&parts),
+            intent_id: intent.intent_id,
+        }
+    }
+
+    /// The answer to a later intent, when `row` is what the first one left.
+    fn outcome(&self, row: ClaimRow) -> Result<Outcome, Refusal> {
+        if row.fingerprint != self.fingerprint {
+            return Err(Refusal::KeyReused { key: self.shown.clone() });
+        }
+        let output = output_of(&row.subject);
+        Ok(Outcome { repeated: true, ..Outcome::new(self.intent_id, row.subject, output) })
+    }
+}
+
+/// The output that names `subject`.
+pub(crate) fn output_of(subject: &Subject) -> Value {
+    match subject {
+        Subject::Event(id) => json!({ "event_id": id }),
+        Subject::Run(id) | Subject::Gate(id, _) => json!({ "run_id": id }),
+        Subject::Artifact(id) => json!({ "artifact_id": id }),
+        Subject::Draft(id) => json!({ "draft_id": id }),
+        Subject::Blueprint(id, version) => json!({ "blueprint_id": id, "version": version }),
+        Subject::Policy(id, version) => json!({ "policy_id": id, "version": version }),
+        Subject::Intent(id) => json!({ "intent_id": id }),
+    }
+}
+
+/// The stream of what has `id`.
+pub(crate) fn stream(id: impl Into<uuid::Uuid>) -> StreamId {
+    StreamId::from(id.into())
+}
+
+fn row(intent: &Intent, stage: Stage, now: Timestamp, status: IntentStatus, decision: &Decision) -> IntentRow {
+    IntentRow {
+        intent_id: intent.intent_id,
+        action: intent.action.clone(),
+        stage,
+        actor: intent.identity.principal.clone(),
+        correlation_id: intent.correlation_id.clone(),
+        at: now,
+        status,
+        decision: recorded(decision),
+        subject: None,
+        input: None,
+        approvals: Vec::new(),
+        expires_at: None,
+    }
+}
+
+/// What is recorded of a decision: its effect, the rule, and for anything but a plain yes the reasons.
+fn recorded(decision: &Decision) -> Json {
+    let rule = decision.matched.as_ref().map(ToString::to_string);
+    let reasons = (decision.effect != Effect::Allow).then(|| decision.to_string());
+    Json::from(&json!({ "effect": decision.effect, "rule": rule, "reasons": reasons }))
+}
+
+/// A failed action as the answer to a direct intent.
+pub(crate) fn refusal(failure: Failure) -> Refusal {
+    match failure.code.as_str() {
+        "invalid_input" => Refusal::invalid("invalid_input", "", failure.message),
+        _ => Refusal::Upstream { code: failure.code, message: failure.message },
     }
 }

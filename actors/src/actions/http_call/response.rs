@@ -3,6 +3,8 @@
 //! Refuses to hold more of a body than the call allowed. Invariant: a failure after an answer to an unsafe
 //! method is uncertain unless the peer itself said that it refused or failed.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{self, HeaderMap};
@@ -19,6 +21,8 @@ use crate::blueprint::FailureKind;
 const SECRET_HEADERS: [&str; 3] = ["set-cookie", "authorization", "proxy-authorization"];
 /// How much of a refusal's body is quoted to people.
 const EXCERPT_BYTES: usize = 300;
+/// Longest wait for that quote.
+const EXCERPT_WAIT: Duration = Duration::from_secs(1);
 /// Tokens shorter than this are no secrets worth hiding in an excerpt.
 const MIN_SECRET_CHARS: usize = 6;
 
@@ -187,13 +191,16 @@ fn unexpected(request: &Request, status: StatusCode, excerpt: &str) -> Failure {
 /// The beginning of a refusal's text, without the secrets that the request carried.
 async fn excerpt(request: &Request, response: &mut Response) -> String {
     let mut bytes = Vec::new();
-    // The status is what counts: a body that breaks off is quoted as far as it came.
-    while let Ok(Some(chunk)) = response.chunk().await {
-        bytes.extend_from_slice(&chunk);
-        if bytes.len() > EXCERPT_BYTES {
-            break;
+    let reading = async {
+        while let Ok(Some(chunk)) = response.chunk().await {
+            bytes.extend_from_slice(&chunk);
+            if bytes.len() > EXCERPT_BYTES {
+                break;
+            }
         }
-    }
+    };
+    // The status is what counts: a body that breaks off or dawdles is quoted as far as it came.
+    let _ = tokio::time::timeout(EXCERPT_WAIT, reading).await;
     let shown: String = String::from_utf8_lossy(&bytes)
         .chars()
         .map(|c| if c.is_control() { ' ' } else { c })

@@ -19,7 +19,7 @@ const LOOPBACK: Egress = Egress {
     link_local: false,
 };
 
-async fn call_with(egress: Egress, input: Value) -> Result<Value, Failure> {
+fn context(egress: Egress) -> Context {
     let id: EventId = derived(Timestamp::EPOCH, &[b"call"]);
     let attribution = Attribution {
         actor: Principal::local_operator(),
@@ -27,7 +27,7 @@ async fn call_with(egress: Egress, input: Value) -> Result<Value, Failure> {
         correlation_id: CorrelationId::from(id),
         causation_id: None,
     };
-    let context = Context {
+    Context {
         attribution,
         step: None,
         cause: id,
@@ -35,8 +35,11 @@ async fn call_with(egress: Egress, input: Value) -> Result<Value, Failure> {
         stage: Stage::Dev,
         egress,
         now: Timestamp::EPOCH,
-    };
-    HttpCall::default().execute(input, context).await
+    }
+}
+
+async fn call_with(egress: Egress, input: Value) -> Result<Value, Failure> {
+    HttpCall::default().execute(input, context(egress)).await
 }
 
 async fn call(input: Value) -> Result<Value, Failure> {
@@ -218,6 +221,29 @@ async fn names_are_judged_by_their_addresses_and_nothing_is_sent_when_denied() {
     call(json!({"url": format!("http://localhost:{port}/")}))
         .await
         .expect("loopback is open");
+}
+
+#[tokio::test]
+async fn connections_are_kept_but_never_for_calls_with_less_egress() {
+    let bytes = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+    let server = Server::start(|_| Answer::KeepAlive(bytes.to_vec())).await;
+    let input = json!({"url": format!("http://localhost:{}/", server.address.port())});
+    let http = HttpCall::default();
+    for _ in 0..3 {
+        assert_eq!(
+            http.execute(input.clone(), context(LOOPBACK))
+                .await
+                .expect("answered")["body"],
+            "ok"
+        );
+    }
+    assert_eq!((server.connections(), server.seen().len()), (1, 3));
+    let denied = http.execute(input, context(Egress::default())).await;
+    assert_eq!(
+        verdict(denied),
+        (FailureKind::Other, false, "egress_denied".into())
+    );
+    assert_eq!(server.seen().len(), 3);
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use tokio::io::AsyncWriteExt as _;
+
 use super::*;
 
 #[tokio::test]
@@ -49,10 +51,47 @@ async fn an_answer_that_is_no_http_is_uncertain() {
 
 #[tokio::test]
 async fn silence_is_an_uncertain_timeout() {
-    let server = Server::start(|_| Answer::Silence).await;
-    let silent = call(json!({"url": server.url("/"), "timeout": "200ms"})).await;
-    assert_eq!(verdict(silent), (FailureKind::Timeout, true, "timeout".into()));
-    assert_eq!(server.seen().len(), 1);
+    let half = b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf".to_vec();
+    for bytes in [Vec::new(), half] {
+        let server = Server::start(move |_| Answer::Stall(bytes.clone())).await;
+        let silent = call(json!({"url": server.url("/"), "timeout": "200ms"})).await;
+        assert_eq!(verdict(silent), (FailureKind::Timeout, true, "timeout".into()));
+        assert_eq!(server.seen().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_whose_body_never_ends_is_still_that_refusal() {
+    let half = b"HTTP/1.1 422 No\r\ncontent-length: 100\r\n\r\nhalf".to_vec();
+    let server = Server::start(move |_| Answer::Stall(half.clone())).await;
+    let failure = call(json!({"method": "POST", "url": server.url("/")}))
+        .await
+        .expect_err("refused");
+    assert_eq!((failure.kind, failure.uncertain), (FailureKind::Client, false));
+    assert!(failure.message.ends_with("answered 422: half"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_failed_tls_handshake_is_certain() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a free loopback port");
+    let url = format!(
+        "https://{}/",
+        listener.local_addr().expect("a bound listener has an address")
+    );
+    let plain = async {
+        let (mut stream, _) = listener.accept().await.expect("a client");
+        stream
+            .write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            .await
+            .expect("written");
+    };
+    let (hello, ()) = tokio::join!(call(json!({"method": "POST", "url": url, "json": {}})), plain);
+    assert_eq!(
+        verdict(hello),
+        (FailureKind::Connect, false, "connect_failed".into())
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! An HTTP/1.1 server of one screen: reads a request, answers prepared bytes, closes the connection.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -32,8 +33,10 @@ impl Seen {
 pub(super) enum Answer {
     /// Sends these bytes and closes in order. Nothing at all is a broken connection.
     Full(Vec<u8>),
-    /// Never answers; waits until the client goes away.
-    Silence,
+    /// Sends these bytes and waits for the next request.
+    KeepAlive(Vec<u8>),
+    /// Sends these bytes, then nothing more until the client goes away.
+    Stall(Vec<u8>),
 }
 
 /// A whole HTTP/1.1 answer.
@@ -59,6 +62,7 @@ pub(super) fn redirect(status: u16, location: &str) -> Answer {
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    connections: Arc<AtomicUsize>,
 }
 
 impl Server {
@@ -71,17 +75,28 @@ impl Server {
         let address = listener.local_addr().expect("a bound listener has an address");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (record, answer) = (Arc::clone(&seen), Arc::new(answer));
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::Relaxed);
                 let (record, answer) = (Arc::clone(&record), Arc::clone(&answer));
                 tokio::spawn(async move { handle(stream, &record, &*answer).await });
             }
         });
-        Self { address, seen }
+        Self {
+            address,
+            seen,
+            connections,
+        }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
+    }
+
+    pub(super) fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
     }
 
     pub(super) fn seen(&self) -> Vec<Seen> {
@@ -90,17 +105,20 @@ impl Server {
 }
 
 async fn handle(mut stream: TcpStream, record: &Mutex<Vec<Seen>>, answer: &(dyn Fn(&Seen) -> Answer + Sync)) {
-    let Some(seen) = read(&mut stream).await else {
-        return;
-    };
-    record
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(seen.clone());
-    match answer(&seen) {
-        // A client that has seen enough may have left already.
-        Answer::Full(bytes) => drop(stream.write_all(&bytes).await),
-        Answer::Silence => drop(stream.read(&mut [0]).await),
+    while let Some(seen) = read(&mut stream).await {
+        record
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(seen.clone());
+        // A client that has seen enough may have left already: nothing to say about failed writes.
+        match answer(&seen) {
+            Answer::Full(bytes) => return drop(stream.write_all(&bytes).await),
+            Answer::KeepAlive(bytes) => drop(stream.write_all(&bytes).await),
+            Answer::Stall(bytes) => {
+                drop(stream.write_all(&bytes).await);
+                return drop(stream.read(&mut [0]).await);
+            }
+        }
     }
 }
 

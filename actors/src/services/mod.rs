@@ -1,0 +1,83 @@
+//! The services of the Runtime: each carries out a few kinds of intent and does nothing else.
+//!
+//! A service is handed an allowed intent and records its acceptance together with what it brings about. It asks no
+//! policy and retries nothing. Invariant: an intent that was accepted is recorded in the same append as its effect.
+
+pub(crate) mod approvals;
+pub(crate) mod library;
+pub(crate) mod outside;
+pub(crate) mod replay;
+pub(crate) mod runs;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use xyn_store::ids;
+
+use crate::actions::Failure;
+use crate::blueprint::FailureKind;
+use crate::governance::Identity;
+use crate::run::Work;
+use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+
+/// Carries out `intent`, which was allowed.
+pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    match intent.action.as_str() {
+        "runs.start" => runs::start(inner, intent, accept).await,
+        "runs.cancel" => runs::cancel(inner, intent, accept).await,
+        "runs.retry" | "runs.fork" => runs::again(inner, intent, accept).await,
+        "runs.replay" => replay::replay(inner, intent, accept).await,
+        "gates.answer" => approvals::answer_gate(inner, intent, accept).await,
+        "intents.answer" => approvals::answer_intent(inner, intent, accept).await,
+        "drafts.save" => library::save_draft(inner, intent, accept).await,
+        "blueprints.validate" => library::validate_draft(inner, intent, accept).await,
+        "blueprints.promote" => library::promote_draft(inner, intent, accept).await,
+        "policies.activate" => library::activate_policy(inner, intent, accept).await,
+        other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
+    }
+}
+
+impl Inner {
+    /// Carries out the action of a step as a child intent under the run's principal.
+    pub(crate) async fn serve_step(self: &Arc<Self>, work: &Work) -> Result<Value, Failure> {
+        let context = &work.context;
+        let intent = Intent {
+            intent_id: ids::fresh(self.clock.now()),
+            action: work.action.clone(),
+            input: work.input.clone(),
+            stage: Some(context.stage),
+            identity: Identity::bare(context.attribution.actor.clone()),
+            session: None,
+            correlation_id: context.attribution.correlation_id.clone(),
+            causation_id: context.attribution.causation_id,
+            idempotency_key: Some(context.idempotency_key.clone()),
+            depth: context.depth,
+        };
+        match Box::pin(self.submit(intent)).await {
+            Ok(outcome) => Ok(outcome.output),
+            Err(refusal) => Err(failure(refusal)),
+        }
+    }
+}
+
+/// A refused intent as the failure of the step that asked for it. A service claims the key with its effect, so
+/// trying again after an unknown outcome is safe.
+fn failure(refusal: Refusal) -> Failure {
+    let kind = match &refusal {
+        Refusal::Unavailable(_) => FailureKind::Server,
+        Refusal::Overloaded { .. } | Refusal::InProgress { .. } => FailureKind::RateLimit,
+        _ => FailureKind::Client,
+    };
+    Failure::certain(kind, refusal.code(), refusal.to_string())
+}
+
+/// A field of an input that the schema has checked.
+pub(crate) fn field<'a>(input: &'a Value, name: &str) -> &'a str {
+    input.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// An id in an input.
+pub(crate) fn id<T: std::str::FromStr<Err = ids::InvalidId>>(input: &Value, name: &str) -> Result<T, Refusal> {
+    let text = field(input, name);
+    text.parse().map_err(|error: ids::InvalidId| Refusal::invalid("invalid_id", format!("/{name}"), error.to_string()))
+}
