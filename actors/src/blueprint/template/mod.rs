@@ -15,9 +15,9 @@ mod values;
 use serde_json::{Map, Value};
 
 use parts::Text;
-use program::Program;
-pub use scope::Scope;
 pub(super) use parts::SyntaxFault;
+pub(super) use program::Program;
+pub use scope::Scope;
 pub(super) use uses::{Call, Use, Uses};
 
 /// Instructions that one expression may take. Expressions have no loops, so this is never reached by accident.
@@ -164,9 +164,13 @@ impl Node {
         }
     }
 
-    /// Whether it holds an expression.
-    pub(super) fn is_dynamic(&self) -> bool {
-        !matches!(self, Self::Literal(_))
+    /// The expressions of a text; those of lists and objects belong to their parts.
+    pub(super) fn programs(&self) -> Vec<&Program> {
+        match self {
+            Self::Program(program) => vec![program],
+            Self::Text(text) => text.programs().collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
@@ -212,6 +216,14 @@ impl Expression {
 
     pub(super) fn of_text(text: &str) -> Result<Self, SyntaxFault> {
         parts::parse_expression(text).map(|program| Self(Source::Program(program)))
+    }
+
+    /// What is evaluated, when it is no constant.
+    pub(super) fn program(&self) -> Option<&Program> {
+        match &self.0 {
+            Source::Constant(_) => None,
+            Source::Program(program) => Some(program),
+        }
     }
 
     /// Whether the expression holds in `scope`: not false, zero, empty or null.

@@ -30,6 +30,14 @@ enum Part {
 }
 
 impl Text {
+    /// The expressions in it.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Program(program) => Some(program),
+            Part::Literal(_) => None,
+        })
+    }
+
     /// The text with its expressions replaced by their values.
     pub(super) fn render(&self, scope: &Scope) -> Result<String, TemplateError> {
         let mut text = String::new();

@@ -16,6 +16,8 @@ use super::{MAX_EXPRESSION_BYTES, MAX_VALUE_BYTES, Scope, TemplateError};
 /// An expression, ready to run.
 pub(in crate::blueprint) struct Program {
     source: Box<str>,
+    /// Byte of the author's text at which the source starts.
+    offset: usize,
     code: minijinja::Expression<'static, 'static>,
 }
 
@@ -39,12 +41,17 @@ impl Program {
                 message: error.detail().unwrap_or("this does not parse").to_owned(),
             }
         })?;
-        Ok(Self { source: source.into(), code })
+        Ok(Self { source: source.into(), offset, code })
     }
 
     /// The text of the expression.
-    pub(super) fn source(&self) -> &str {
+    pub(in crate::blueprint) fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Byte of the author's text at which [`Program::source`] starts.
+    pub(in crate::blueprint) fn offset(&self) -> usize {
+        self.offset
     }
 
     /// The value in `scope`, as JSON.
