@@ -15,12 +15,17 @@ use crate::blueprint::template::Template;
 
 impl<'a> Checker<'a> {
     /// The call that `fields` describe, and the action it calls.
-    pub(super) fn call(&mut self, fields: Fields<'a>, what: &str, names: &Names<'_>) -> Option<(Call, &'a Action)> {
+    pub(super) fn call(
+        &mut self,
+        fields: Fields<'a>,
+        what: &str,
+        names: &Names<'_>,
+    ) -> Option<(Call, &'a Action)> {
         let action = self.action(fields, what);
         let with = match fields.get("with") {
             Some(node) => {
-                self.mapping(node, "`with`");
-                if let Some(action) = action.filter(|_| !node.is_unquoted_template()) {
+                let entries = self.mapping(node, "`with`");
+                if let Some(action) = action.filter(|_| entries.is_some()) {
                     self.fits(node, &action.input, "`with`");
                 }
                 self.template(node, names)
@@ -32,13 +37,22 @@ impl<'a> Checker<'a> {
                 Template::literal(serde_json::json!({}))
             }
         };
-        let stage = self.word::<source::StageName>(fields, "stage").map(|stage| match stage {
-            source::StageName::Dev => Stage::Dev,
-            source::StageName::Staging | source::StageName::Test => Stage::Staging,
-            source::StageName::Prod => Stage::Prod,
-        });
+        let stage = self
+            .word::<source::StageName>(fields, "stage")
+            .map(|stage| match stage {
+                source::StageName::Dev => Stage::Dev,
+                source::StageName::Staging | source::StageName::Test => Stage::Staging,
+                source::StageName::Prod => Stage::Prod,
+            });
         let action = action?;
-        Some((Call { action: action.spec.name.to_owned(), with, stage }, action))
+        Some((
+            Call {
+                action: action.spec.name.to_owned(),
+                with,
+                stage,
+            },
+            action,
+        ))
     }
 
     fn action(&mut self, fields: Fields<'a>, what: &str) -> Option<&'a Action> {
@@ -49,7 +63,12 @@ impl<'a> Checker<'a> {
         if found.is_none() {
             let known: Vec<&str> = self.registry.iter().map(|action| action.spec.name).collect();
             let hint = suggest(name, known.iter().copied(), "actions");
-            self.fault(node, Code::UnknownAction, format!("there is no action `{}`", shorten(name)), hint);
+            self.fault(
+                node,
+                Code::UnknownAction,
+                format!("there is no action `{}`", shorten(name)),
+                hint,
+            );
         }
         found
     }
@@ -59,7 +78,11 @@ impl<'a> Checker<'a> {
         let faults = action.input.validate(&serde_json::json!({}));
         let Some(first) = faults.first() else { return };
         let node = fields.key("action").unwrap_or(fields.node);
-        let message = format!("`{}` needs an input: {}", action.spec.name, first.message.replace("the value", "`with`"));
+        let message = format!(
+            "`{}` needs an input: {}",
+            action.spec.name,
+            first.message.replace("the value", "`with`")
+        );
         self.fault(node, Code::MissingKey, message, "give it one below `with:`");
     }
 }

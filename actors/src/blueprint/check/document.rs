@@ -34,8 +34,17 @@ impl<'a> Checker<'a> {
         self.text(top, "description");
         let steps = self.required(top, what, "plan", "list at least one step below `plan:`");
         let steps = steps.and_then(|node| self.plan_items(node));
-        let (outline, order) = if steps.is_some() { self.outline() } else { Default::default() };
-        let trigger = self.required(top, what, "trigger", "say which event starts it: `trigger: { event_type: … }`");
+        let (outline, order) = if steps.is_some() {
+            self.outline()
+        } else {
+            Default::default()
+        };
+        let trigger = self.required(
+            top,
+            what,
+            "trigger",
+            "say which event starts it: `trigger: { event_type: … }`",
+        );
         let trigger = trigger.and_then(|node| self.trigger(node, &outline));
         let inputs = top.get("inputs").and_then(|node| self.inputs(node, &outline));
         let vars = top.get("vars").map(|node| {
@@ -62,14 +71,24 @@ impl<'a> Checker<'a> {
     }
 
     fn id(&mut self, top: Fields<'a>) -> Option<&'a str> {
-        let node = self.required(top, "a blueprint", "id", "give it a stable id, such as `id: bp.team.purpose`")?;
+        let node = self.required(
+            top,
+            "a blueprint",
+            "id",
+            "give it a stable id, such as `id: bp.team.purpose`",
+        )?;
         let id = self.text(top, "id")?;
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(fits) {
             return Some(id);
         }
         let message = format!("`{}` is no id of a blueprint", shorten(id));
-        self.fault(node, Code::InvalidValue, message, "use 1 to 120 letters, digits, `.`, `_` and `-`");
+        self.fault(
+            node,
+            Code::InvalidValue,
+            message,
+            "use 1 to 120 letters, digits, `.`, `_` and `-`",
+        );
         None
     }
 
@@ -77,12 +96,25 @@ impl<'a> Checker<'a> {
         let items = self.items(node, "`plan`")?;
         let most = self.limits.max_steps as usize;
         if items.is_empty() {
-            self.fault(node, Code::MissingKey, "the plan is empty", "list at least one step below `plan:`");
+            self.fault(
+                node,
+                Code::MissingKey,
+                "the plan is empty",
+                "list at least one step below `plan:`",
+            );
             return None;
         }
         if items.len() > most {
-            let message = format!("the plan has {} steps, over the {most} that this node allows", items.len());
-            self.fault(node, Code::OverLimit, message, "split it into blueprints that start each other");
+            let message = format!(
+                "the plan has {} steps, over the {most} that this node allows",
+                items.len()
+            );
+            self.fault(
+                node,
+                Code::OverLimit,
+                message,
+                "split it into blueprints that start each other",
+            );
             return None;
         }
         Some(items)
@@ -93,7 +125,10 @@ impl<'a> Checker<'a> {
         let event_type = self.event_type(fields, "`trigger`");
         let names = Names::at_start(outline);
         let when = fields.get("when").map(|node| self.condition(node, &names));
-        Some(Trigger { event_type: event_type?, when: when.flatten().map(|(when, _)| when) })
+        Some(Trigger {
+            event_type: event_type?,
+            when: when.flatten().map(|(when, _)| when),
+        })
     }
 
     /// The event name or pattern below `event_type`.
@@ -103,8 +138,14 @@ impl<'a> Checker<'a> {
         match self.text(fields, "event_type")?.parse() {
             Ok(pattern) => Some(pattern),
             Err(error) => {
-                let hint = "names look like `checkmk.alert`; `*` stands for one part, `**` for any number of parts";
-                self.fault(node, Code::InvalidValue, super::super::pattern::InvalidEventName::to_string(&error), hint);
+                let hint =
+                    "names look like `checkmk.alert`; `*` stands for one part, `**` for any number of parts";
+                self.fault(
+                    node,
+                    Code::InvalidValue,
+                    super::super::pattern::InvalidEventName::to_string(&error),
+                    hint,
+                );
                 None
             }
         }
@@ -118,7 +159,12 @@ impl<'a> Checker<'a> {
 
     fn input(&mut self, node: &'a Node, names: &Names<'_>) -> Option<Input> {
         let fields = self.fields::<source::Input>(node, "an input", &[])?;
-        self.required(fields, "an input", "name", "give it the name that templates use: `name: host`");
+        self.required(
+            fields,
+            "an input",
+            "name",
+            "give it the name that templates use: `name: host`",
+        );
         self.text(fields, "description");
         let from = fields.get("from").map(|node| self.template(node, names));
         let schema = fields.get("schema").and_then(|node| self.json_schema(node));
@@ -128,14 +174,25 @@ impl<'a> Checker<'a> {
             self.constants(node, "defaults");
             if required {
                 let hint = "keep one: without `required` the default is used";
-                self.fault(node, Code::Contradiction, "an input that is required never takes its default", hint);
+                self.fault(
+                    node,
+                    Code::Contradiction,
+                    "an input that is required never takes its default",
+                    hint,
+                );
             }
             if let Some(schema) = &schema {
                 self.fits(node, schema, "`default`");
             }
         }
         let name = self.text(fields, "name")?.to_owned();
-        Some(Input { name, from, schema, required, default: default.map(Node::to_json) })
+        Some(Input {
+            name,
+            from,
+            schema,
+            required,
+            default: default.map(Node::to_json),
+        })
     }
 
     fn json_schema(&mut self, node: &'a Node) -> Option<Schema> {
@@ -144,7 +201,12 @@ impl<'a> Checker<'a> {
             Err(error) => {
                 let culprit = super::schema::at(node, &error.path);
                 let hint = "write a JSON Schema, such as `{ type: string }`";
-                self.fault(culprit, Code::InvalidSchema, format!("this is no JSON Schema: {}", error.reason), hint);
+                self.fault(
+                    culprit,
+                    Code::InvalidSchema,
+                    format!("this is no JSON Schema: {}", error.reason),
+                    hint,
+                );
                 None
             }
         }
@@ -157,19 +219,30 @@ impl<'a> Checker<'a> {
             wall_clock: node_limits.wall_clock,
             concurrency: node_limits.concurrency,
         };
-        let fields = top.get("limits").and_then(|node| self.fields::<source::Limits>(node, "`limits`", &[]));
+        let fields = top
+            .get("limits")
+            .and_then(|node| self.fields::<source::Limits>(node, "`limits`", &[]));
         let Some(fields) = fields else { return all };
         let max_steps = self.whole(fields, "max_steps", 1..=all.max_steps);
         if let Some((most, node)) = max_steps.zip(fields.get("max_steps"))
             && (most as usize) < steps
         {
             let message = format!("the plan has {steps} steps, more than its own limit of {most}");
-            self.fault(node, Code::Contradiction, message, format!("write {steps} or more"));
+            self.fault(
+                node,
+                Code::Contradiction,
+                message,
+                format!("write {steps} or more"),
+            );
         }
         Limits {
             max_steps: max_steps.unwrap_or(all.max_steps),
-            wall_clock: self.time(fields, "wall_clock", all.wall_clock).unwrap_or(all.wall_clock),
-            concurrency: self.whole(fields, "concurrency", 1..=all.concurrency).unwrap_or(all.concurrency),
+            wall_clock: self
+                .time(fields, "wall_clock", all.wall_clock)
+                .unwrap_or(all.wall_clock),
+            concurrency: self
+                .whole(fields, "concurrency", 1..=all.concurrency)
+                .unwrap_or(all.concurrency),
         }
     }
 
@@ -179,7 +252,11 @@ impl<'a> Checker<'a> {
         let mut steps: Vec<Option<Step>> = (0..outline.steps.len())
             .map(|index| {
                 let mut step = self.step(outline, index, saga, limits)?;
-                step.needs = outline.steps[index].needs.iter().filter_map(|need| place(*need)).collect();
+                step.needs = outline.steps[index]
+                    .needs
+                    .iter()
+                    .filter_map(|need| place(*need))
+                    .collect();
                 step.needs.sort_unstable();
                 Some(step)
             })
@@ -192,12 +269,23 @@ impl<'a> Checker<'a> {
         let mut seen: Vec<&str> = Vec::new();
         let mut outputs = Vec::with_capacity(items.len());
         for item in items {
-            let Some(fields) = self.fields::<source::Output>(item, "an output", &[]) else { continue };
+            let Some(fields) = self.fields::<source::Output>(item, "an output", &[]) else {
+                continue;
+            };
             let node = self.required(fields, "an output", "name", "give it a name: `name: summary`");
-            let from = fields.get("from").map(|node| self.template(node, &Names::of_step(outline, None)));
-            let Some((node, name)) = node.zip(self.text(fields, "name")) else { continue };
+            let from = fields
+                .get("from")
+                .map(|node| self.template(node, &Names::of_step(outline, None)));
+            let Some((node, name)) = node.zip(self.text(fields, "name")) else {
+                continue;
+            };
             if let Err(rule) = plain_name(name) {
-                self.fault(node, Code::InvalidValue, format!("`{}` is no name of an output", shorten(name)), rule);
+                self.fault(
+                    node,
+                    Code::InvalidValue,
+                    format!("`{}` is no name of an output", shorten(name)),
+                    rule,
+                );
                 continue;
             }
             if seen.contains(&name) {
@@ -206,7 +294,10 @@ impl<'a> Checker<'a> {
             }
             seen.push(name);
             let from = from.or_else(|| self.field_of_last_step(node, name, outline));
-            outputs.extend(from.map(|from| Output { name: name.to_owned(), from }));
+            outputs.extend(from.map(|from| Output {
+                name: name.to_owned(),
+                from,
+            }));
         }
         Some(outputs)
     }

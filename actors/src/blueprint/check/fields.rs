@@ -30,7 +30,10 @@ impl<'a> Fields<'a> {
     /// The node of the key itself.
     pub(super) fn key(&self, key: &str) -> Option<&'a Node> {
         match &self.node.value {
-            Tree::Map(entries) => entries.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(name, _)| name),
+            Tree::Map(entries) => entries
+                .iter()
+                .find(|(name, _)| name.as_text() == Some(key))
+                .map(|(name, _)| name),
             _ => None,
         }
     }
@@ -38,14 +41,31 @@ impl<'a> Fields<'a> {
 
 impl<'a> Checker<'a> {
     /// `node` as a mapping with the keys of `T` and `more`; `what` names it in messages.
-    pub(super) fn fields<T: JsonSchema>(&mut self, node: &'a Node, what: &str, more: &[&str]) -> Option<Fields<'a>> {
+    pub(super) fn fields<T: JsonSchema>(
+        &mut self,
+        node: &'a Node,
+        what: &str,
+        more: &[&str],
+    ) -> Option<Fields<'a>> {
         let entries = self.mapping(node, what)?;
-        let mut known = source::keys_of::<T>();
-        known.extend(more.iter().map(|key| (*key).to_owned()));
-        for (key, name) in entries.iter().filter_map(|(key, _)| key.as_text().map(|name| (key, name))) {
+        let more = more.iter().map(|key| (*key).to_owned());
+        let known: Vec<String> = more.chain(source::keys_of::<T>()).collect();
+        for (key, name) in entries
+            .iter()
+            .filter_map(|(key, _)| key.as_text().map(|name| (key, name)))
+        {
             if !known.iter().any(|known| known == name) {
-                let hint = suggest(name, known.iter().map(String::as_str).filter(|key| *key != "$schema"), "keys here");
-                self.fault(key, Code::UnknownKey, format!("{what} has no key `{}`", shorten(name)), hint);
+                let hint = suggest(
+                    name,
+                    known.iter().map(String::as_str).filter(|key| *key != "$schema"),
+                    "keys here",
+                );
+                self.fault(
+                    key,
+                    Code::UnknownKey,
+                    format!("{what} has no key `{}`", shorten(name)),
+                    hint,
+                );
             }
         }
         Some(Fields { node })
@@ -82,7 +102,13 @@ impl<'a> Checker<'a> {
     }
 
     /// The value below `key`, which must be there.
-    pub(super) fn required(&mut self, fields: Fields<'a>, what: &str, key: &str, hint: &str) -> Option<&'a Node> {
+    pub(super) fn required(
+        &mut self,
+        fields: Fields<'a>,
+        what: &str,
+        key: &str,
+        hint: &str,
+    ) -> Option<&'a Node> {
         let found = fields.get(key).filter(|node| !matches!(node.value, Tree::Null));
         if found.is_none() {
             let node = fields.get(key).unwrap_or(fields.node);
@@ -128,12 +154,25 @@ impl<'a> Checker<'a> {
             Ok(number) if range.contains(&number) => Some(number),
             Ok(number) if number < *range.start() => {
                 let message = format!("`{key}` must be at least {}", range.start());
-                self.fault(node, Code::InvalidValue, message, format!("write {} or more", range.start()));
+                self.fault(
+                    node,
+                    Code::InvalidValue,
+                    message,
+                    format!("write {} or more", range.start()),
+                );
                 None
             }
             _ => {
-                let message = format!("`{key}` is {number}, over the {} that this node allows", range.end());
-                self.fault(node, Code::OverLimit, message, format!("write {} or less", range.end()));
+                let message = format!(
+                    "`{key}` is {number}, over the {} that this node allows",
+                    range.end()
+                );
+                self.fault(
+                    node,
+                    Code::OverLimit,
+                    message,
+                    format!("write {} or less", range.end()),
+                );
                 None
             }
         }
@@ -152,17 +191,32 @@ impl<'a> Checker<'a> {
         };
         match parse_duration(&written) {
             Err(error) => {
-                let hint = "write such as 500ms, 10m, 1h30m or 2d, long units first, or a whole number of seconds";
+                let hint =
+                    "write such as 500ms, 10m, 1h30m or 2d, long units first, or a whole number of seconds";
                 self.fault(node, Code::InvalidValue, format!("`{key}`: {error}"), hint);
                 None
             }
             Ok(time) if time.is_zero() => {
-                self.fault(node, Code::InvalidValue, format!("`{key}` must be more than nothing"), "write such as 10s");
+                self.fault(
+                    node,
+                    Code::InvalidValue,
+                    format!("`{key}` must be more than nothing"),
+                    "write such as 10s",
+                );
                 None
             }
             Ok(time) if time > most => {
-                let message = format!("`{key}` is {}, over the {} that this node allows", show(time), show(most));
-                self.fault(node, Code::OverLimit, message, format!("write {} or less", show(most)));
+                let message = format!(
+                    "`{key}` is {}, over the {} that this node allows",
+                    show(time),
+                    show(most)
+                );
+                self.fault(
+                    node,
+                    Code::OverLimit,
+                    message,
+                    format!("write {} or less", show(most)),
+                );
                 None
             }
             Ok(time) => Some(time),
@@ -170,13 +224,21 @@ impl<'a> Checker<'a> {
     }
 
     /// One of the words of `T` below `key`.
-    pub(super) fn word<T: DeserializeOwned + JsonSchema>(&mut self, fields: Fields<'a>, key: &str) -> Option<T> {
+    pub(super) fn word<T: DeserializeOwned + JsonSchema>(
+        &mut self,
+        fields: Fields<'a>,
+        key: &str,
+    ) -> Option<T> {
         let node = fields.get(key)?;
         self.word_of(node, key)
     }
 
     /// `node` as one of the words of `T`.
-    pub(super) fn word_of<T: DeserializeOwned + JsonSchema>(&mut self, node: &'a Node, key: &str) -> Option<T> {
+    pub(super) fn word_of<T: DeserializeOwned + JsonSchema>(
+        &mut self,
+        node: &'a Node,
+        key: &str,
+    ) -> Option<T> {
         let Some(text) = node.as_text() else {
             self.wrong_type(node, &format!("`{key}`"), "one word");
             return None;
@@ -185,7 +247,12 @@ impl<'a> Checker<'a> {
         if word.is_none() {
             let known = source::words_of::<T>();
             let hint = suggest(text, known.iter().map(String::as_str), "words here");
-            self.fault(node, Code::UnknownWord, format!("`{}` is no `{key}`", shorten(text)), hint);
+            self.fault(
+                node,
+                Code::UnknownWord,
+                format!("`{}` is no `{key}`", shorten(text)),
+                hint,
+            );
         }
         word
     }

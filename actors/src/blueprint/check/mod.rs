@@ -29,7 +29,13 @@ pub const MAX_ISSUES: usize = 100;
 /// the text.
 pub fn compile(source: &[u8], registry: &Registry, node_limits: &NodeLimits) -> Result<Plan, Vec<Issue>> {
     let (text, root) = parse::parse(source).map_err(|issue| vec![issue])?;
-    let mut checker = Checker { source: text, root: &root, registry, limits: node_limits, issues: Vec::new() };
+    let mut checker = Checker {
+        source: text,
+        root: &root,
+        registry,
+        limits: node_limits,
+        issues: Vec::new(),
+    };
     checker.keys(&root);
     let plan = checker.blueprint(Digest::of(source));
     let mut issues = checker.issues;
@@ -53,21 +59,56 @@ struct Checker<'a> {
 impl<'a> Checker<'a> {
     /// Reports a fault of `node`.
     fn fault(&mut self, node: &Node, code: Code, message: impl Into<String>, hint: impl Into<String>) {
-        self.report(node, node.line, node.column, self.text_of(node), code, message.into(), hint.into());
+        self.report(
+            node,
+            node.line,
+            node.column,
+            self.text_of(node),
+            code,
+            message.into(),
+            hint.into(),
+        );
     }
 
     /// Reports a fault of the `length` bytes at `offset` of the text that `node` holds.
-    fn fault_within(&mut self, node: &Node, (offset, length): (usize, usize), code: Code, message: String, hint: String) {
+    fn fault_within(
+        &mut self,
+        node: &Node,
+        (offset, length): (usize, usize),
+        code: Code,
+        message: String,
+        hint: String,
+    ) {
         let place = self.locate(node, offset, length);
         let (line, column, text) = place.unwrap_or_else(|| (node.line, node.column, self.text_of(node)));
         self.report(node, line, column, text, code, message, hint);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the one place that puts an issue together")]
-    fn report(&mut self, node: &Node, line: u64, column: u64, text: String, code: Code, message: String, hint: String) {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the one place that puts an issue together"
+    )]
+    fn report(
+        &mut self,
+        node: &Node,
+        line: u64,
+        column: u64,
+        text: String,
+        code: Code,
+        message: String,
+        hint: String,
+    ) {
         if self.issues.len() < MAX_ISSUES {
             let path = path_of(self.root, node).unwrap_or_default();
-            self.issues.push(Issue { path, line, column, code, message, hint, text });
+            self.issues.push(Issue {
+                path,
+                line,
+                column,
+                code,
+                message,
+                hint,
+                text,
+            });
         }
     }
 
@@ -84,8 +125,13 @@ impl<'a> Checker<'a> {
     /// is looked for; when it is not found as it is, nobody knows.
     fn locate(&self, node: &Node, offset: usize, length: usize) -> Option<(u64, u64, String)> {
         let text = node.as_text()?;
-        let wanted = text.get(offset..offset + length).filter(|wanted| !wanted.is_empty())?;
-        let earlier = text.match_indices(wanted).take_while(|(at, _)| *at < offset).count();
+        let wanted = text
+            .get(offset..offset + length)
+            .filter(|wanted| !wanted.is_empty())?;
+        let earlier = text
+            .match_indices(wanted)
+            .take_while(|(at, _)| *at < offset)
+            .count();
         let written = self.source.get(node.span.clone())?;
         let (at, _) = written.match_indices(wanted).nth(earlier)?;
         let (line, column) = parse::position(self.source, node.span.start + at);
@@ -110,11 +156,21 @@ impl<'a> Checker<'a> {
                 let mut seen: Vec<(&str, u64)> = Vec::with_capacity(entries.len());
                 for (key, value) in entries {
                     match key.as_text() {
-                        None => self.fault(key, Code::WrongType, format!("a key must be text, not {}", key.kind()), "put it in quotes"),
+                        None => self.fault(
+                            key,
+                            Code::WrongType,
+                            format!("a key must be text, not {}", key.kind()),
+                            "put it in quotes",
+                        ),
                         Some(name) => match seen.iter().find(|(known, _)| *known == name) {
                             Some((_, line)) => {
                                 let message = format!("`{}` is here twice", shorten(name));
-                                self.fault(key, Code::DuplicateKey, message, format!("keep one of them; the first is on line {line}"));
+                                self.fault(
+                                    key,
+                                    Code::DuplicateKey,
+                                    message,
+                                    format!("keep one of them; the first is on line {line}"),
+                                );
                             }
                             None => seen.push((name, key.line)),
                         },
@@ -138,7 +194,11 @@ fn path_of(root: &Node, wanted: &Node) -> Option<String> {
             .enumerate()
             .find_map(|(index, item)| path_of(item, wanted).map(|rest| join(&format!("[{index}]"), &rest))),
         Tree::Map(entries) => entries.iter().find_map(|(key, value)| {
-            let rest = if std::ptr::eq(key, wanted) { Some(String::new()) } else { path_of(value, wanted) };
+            let rest = if std::ptr::eq(key, wanted) {
+                Some(String::new())
+            } else {
+                path_of(value, wanted)
+            };
             rest.map(|rest| join(&shorten(key.as_text().unwrap_or("?")), &rest))
         }),
         _ => None,
@@ -146,7 +206,11 @@ fn path_of(root: &Node, wanted: &Node) -> Option<String> {
 }
 
 fn join(first: &str, rest: &str) -> String {
-    if rest.is_empty() || rest.starts_with('[') { format!("{first}{rest}") } else { format!("{first}.{rest}") }
+    if rest.is_empty() || rest.starts_with('[') {
+        format!("{first}{rest}")
+    } else {
+        format!("{first}.{rest}")
+    }
 }
 
 #[cfg(test)]

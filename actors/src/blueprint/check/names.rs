@@ -10,8 +10,17 @@ use crate::blueprint::template::{Call, Program, Use, Uses};
 
 /// What an event has at its top.
 const EVENT_KEYS: [&str; 11] = [
-    "event_id", "event_name", "occurred_at", "env_id", "actor", "correlation_id", "causation_id", "run_id", "step_id",
-    "resource", "data",
+    "event_id",
+    "event_name",
+    "occurred_at",
+    "env_id",
+    "actor",
+    "correlation_id",
+    "causation_id",
+    "run_id",
+    "step_id",
+    "resource",
+    "data",
 ];
 
 /// The variables of one place in a blueprint.
@@ -32,13 +41,25 @@ pub(super) struct Names<'o> {
 impl<'o> Names<'o> {
     /// Only what is there before a run: the event and constants.
     pub(super) fn at_start(outline: &'o Outline<'o>) -> Self {
-        Self { outline, roots: vec!["event", "vars"], before: None, own_output: false, guarded: Vec::new() }
+        Self {
+            outline,
+            roots: vec!["event", "vars"],
+            before: None,
+            own_output: false,
+            guarded: Vec::new(),
+        }
     }
 
     /// What a step sees, or with none the outputs of a run.
     pub(super) fn of_step(outline: &'o Outline<'o>, step: Option<usize>) -> Self {
         let roots = vec!["inputs", "event", "vars", "run", "steps"];
-        Self { outline, roots, before: step, own_output: false, guarded: Vec::new() }
+        Self {
+            outline,
+            roots,
+            before: step,
+            own_output: false,
+            guarded: Vec::new(),
+        }
     }
 
     /// The same with `item` and `index`.
@@ -59,7 +80,12 @@ impl<'a> Checker<'a> {
             [root, id, ..] if root == "steps" => names.outline.index_of(id),
             _ => None,
         };
-        let guards: Vec<usize> = uses.variables.iter().filter(|used| used.guards).filter_map(step_of).collect();
+        let guards: Vec<usize> = uses
+            .variables
+            .iter()
+            .filter(|used| used.guards)
+            .filter_map(step_of)
+            .collect();
         for used in &uses.variables {
             if let Some((code, message, hint)) = wrong_use(used, names, &guards) {
                 let place = (program.offset() + used.offset, used.length);
@@ -78,9 +104,19 @@ impl<'a> Checker<'a> {
         }
         let hint = match call.noun {
             "method" => "values have no methods: use a filter, as in `{{ x | items }}`".to_owned(),
-            noun => suggest(&call.name, call.known.iter().copied(), &format!("{noun}s there are")),
+            noun => suggest(
+                &call.name,
+                call.known.iter().copied(),
+                &format!("{noun}s there are"),
+            ),
         };
-        self.fault_within(node, place, Code::TemplateSyntax, format!("there is no {} `{}`", call.noun, call.name), hint);
+        self.fault_within(
+            node,
+            place,
+            Code::TemplateSyntax,
+            format!("there is no {} `{}`", call.noun, call.name),
+            hint,
+        );
     }
 }
 
@@ -94,9 +130,10 @@ fn wrong_use(used: &Use, names: &Names<'_>, guards: &[usize]) -> Option<Fault> {
     }
     let attribute = used.path.get(1).map(String::as_str);
     match (root, attribute) {
-        ("inputs", Some(name)) if !outline.inputs.contains(&name) => {
-            Some(unknown(used, suggest(name, outline.inputs.iter().copied(), "inputs")))
-        }
+        ("inputs", Some(name)) if !outline.inputs.contains(&name) => Some(unknown(
+            used,
+            suggest(name, outline.inputs.iter().copied(), "inputs"),
+        )),
         ("vars", Some(name)) if !outline.vars.contains(&name) => {
             Some(unknown(used, suggest(name, outline.vars.iter().copied(), "vars")))
         }
@@ -108,8 +145,13 @@ fn wrong_use(used: &Use, names: &Names<'_>, guards: &[usize]) -> Option<Fault> {
             Some(unknown(used, hint))
         }
         ("steps", None) => {
-            let hint = "name the step, as in `steps.ID.output`, so that the checker can see that it has ended";
-            Some((Code::UnknownVariable, "`steps` alone is no value".into(), hint.into()))
+            let hint =
+                "name the step, as in `steps.ID.output`, so that the checker can see that it has ended";
+            Some((
+                Code::UnknownVariable,
+                "`steps` alone is no value".into(),
+                hint.into(),
+            ))
         }
         ("steps", Some(id)) => wrong_step(used, id, names, guards),
         _ => None,
@@ -117,7 +159,11 @@ fn wrong_use(used: &Use, names: &Names<'_>, guards: &[usize]) -> Option<Fault> {
 }
 
 fn unknown(used: &Use, hint: String) -> Fault {
-    (Code::UnknownVariable, format!("nothing gives `{used}` a value"), hint)
+    (
+        Code::UnknownVariable,
+        format!("nothing gives `{used}` a value"),
+        hint,
+    )
 }
 
 fn unknown_root(root: &str, names: &Names<'_>) -> Fault {
@@ -130,7 +176,8 @@ fn unknown_root(root: &str, names: &Names<'_>) -> Fault {
     } else if outline.index_of(root).is_some() && names.roots.contains(&"steps") {
         format!("did you mean `{}`?", outline.reference(root))
     } else if matches!(root, "item" | "index") {
-        "`item` and `index` are there in the `with`, `set` and `compensate` of a step with `foreach`".to_owned()
+        "`item` and `index` are there in the `with`, `set` and `compensate` of a step with `foreach`"
+            .to_owned()
     } else {
         suggest(root, names.roots.iter().copied(), "variables here")
     };
@@ -140,9 +187,11 @@ fn unknown_root(root: &str, names: &Names<'_>) -> Fault {
 fn wrong_step(used: &Use, id: &str, names: &Names<'_>, guards: &[usize]) -> Option<Fault> {
     let outline = names.outline;
     let Some(index) = outline.index_of(id) else {
-        let dashed = outline.steps.iter().filter_map(|step| step.id).find(|known| {
-            known.strip_prefix(id).is_some_and(|rest| rest.starts_with('-'))
-        });
+        let dashed = outline
+            .steps
+            .iter()
+            .filter_map(|step| step.id)
+            .find(|known| known.strip_prefix(id).is_some_and(|rest| rest.starts_with('-')));
         let hint = match dashed {
             Some(known) => format!("a name with `-` goes in brackets: `{}`", outline.reference(known)),
             None => suggest(id, outline.steps.iter().filter_map(|step| step.id), "steps"),
@@ -159,12 +208,20 @@ fn wrong_step(used: &Use, id: &str, names: &Names<'_>, guards: &[usize]) -> Opti
         let own = this == index;
         if own && !names.own_output {
             let hint = "use the output of a step that ends before".to_owned();
-            return Some((Code::NotEarlier, format!("step `{id}` uses its own output before it has one"), hint));
+            return Some((
+                Code::NotEarlier,
+                format!("step `{id}` uses its own output before it has one"),
+                hint,
+            ));
         }
         if !own && !outline.steps[this].ancestors[index] {
             let here = outline.steps[this].id.unwrap_or("this step");
             let message = format!("step `{id}` may not have ended when `{here}` starts");
-            return Some((Code::NotEarlier, message, format!("add `{id}` to the `needs` of `{here}`")));
+            return Some((
+                Code::NotEarlier,
+                message,
+                format!("add `{id}` to the `needs` of `{here}`"),
+            ));
         }
     }
     if step.skippable && !used.guarded && !guards.contains(&index) && !names.guarded.contains(&index) {
@@ -173,9 +230,10 @@ fn wrong_step(used: &Use, id: &str, names: &Names<'_>, guards: &[usize]) -> Opti
         return Some((Code::UnguardedUse, message, hint));
     }
     match (&step.fields, used.path.get(3)) {
-        (Some(fields), Some(field)) if !fields.contains(&field.as_str()) => {
-            Some(unknown(used, suggest(field, fields.iter().copied(), &format!("fields that `{id}` sets"))))
-        }
+        (Some(fields), Some(field)) if !fields.contains(&field.as_str()) => Some(unknown(
+            used,
+            suggest(field, fields.iter().copied(), &format!("fields that `{id}` sets")),
+        )),
         _ => None,
     }
 }

@@ -8,7 +8,8 @@ use crate::blueprint::issue::{shorten, suggest};
 
 /// Words of the template language, which no name can be.
 const RESERVED: [&str; 15] = [
-    "true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else", "loop", "self",
+    "true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else", "loop",
+    "self",
 ];
 /// Longest name of a step, input, var or output, in bytes.
 const MAX_NAME_BYTES: usize = 64;
@@ -45,7 +46,11 @@ impl<'a> Outline<'a> {
     /// How a template names the output of the step called `id`.
     pub(super) fn reference(&self, id: &str) -> String {
         let plain = !id.contains('-') && !id.starts_with(|first: char| first.is_ascii_digit());
-        if plain { format!("steps.{id}.output") } else { format!("steps['{id}'].output") }
+        if plain {
+            format!("steps.{id}.output")
+        } else {
+            format!("steps['{id}'].output")
+        }
     }
 }
 
@@ -62,13 +67,20 @@ impl<'a> Checker<'a> {
             _ => &[],
         };
         let mut outline = Outline {
-            inputs: self.names(inputs.iter().filter_map(|input| input.get("name")), "input", plain_name),
+            inputs: self.names(
+                inputs.iter().filter_map(|input| input.get("name")),
+                "input",
+                plain_name,
+            ),
             vars: self.names(vars.iter().map(|(key, _)| key), "var", plain_name),
             steps: Vec::with_capacity(steps.len()),
         };
         let ids = self.names(steps.iter().filter_map(|step| step.get("id")), "step", step_name);
         for node in steps {
-            let id = node.get("id").and_then(Node::as_text).filter(|id| ids.contains(id));
+            let id = node
+                .get("id")
+                .and_then(Node::as_text)
+                .filter(|id| ids.contains(id));
             outline.steps.push(StepOutline {
                 node,
                 id,
@@ -102,10 +114,20 @@ impl<'a> Checker<'a> {
                 let message = format!("no {noun} can be called `{name}`: templates use the word themselves");
                 self.fault(node, Code::ReservedName, message, "choose another name");
             } else if let Err(rule) = check(name) {
-                self.fault(node, Code::InvalidValue, format!("`{}` is no name of a {noun}", shorten(name)), rule);
+                self.fault(
+                    node,
+                    Code::InvalidValue,
+                    format!("`{}` is no name of a {noun}", shorten(name)),
+                    rule,
+                );
             } else if let Some((_, line)) = names.iter().find(|(known, _)| *known == name) {
                 let message = format!("there are two {noun}s called `{name}`");
-                self.fault(node, Code::DuplicateId, message, format!("rename one; the first is on line {line}"));
+                self.fault(
+                    node,
+                    Code::DuplicateId,
+                    message,
+                    format!("rename one; the first is on line {line}"),
+                );
             } else {
                 names.push((name, node.line));
             }
@@ -130,7 +152,12 @@ impl<'a> Checker<'a> {
                 None => {
                     let ids = outline.steps.iter().filter_map(|step| step.id);
                     let hint = suggest(id, ids, "steps");
-                    self.fault(item, Code::UnknownStep, format!("there is no step `{}`", shorten(id)), hint);
+                    self.fault(
+                        item,
+                        Code::UnknownStep,
+                        format!("there is no step `{}`", shorten(id)),
+                        hint,
+                    );
                 }
             }
         }
@@ -138,9 +165,18 @@ impl<'a> Checker<'a> {
     }
 
     fn cycle(&mut self, outline: &Outline<'a>, cycle: &[usize]) {
-        let Some(first) = cycle.first().map(|first| &outline.steps[*first]) else { return };
-        let names: Vec<_> = cycle.iter().map(|step| outline.steps[*step].id.unwrap_or("?")).collect();
-        let message = format!("these steps wait for each other: {} → {}", names.join(" → "), names[0]);
+        let Some(first) = cycle.first().map(|first| &outline.steps[*first]) else {
+            return;
+        };
+        let names: Vec<_> = cycle
+            .iter()
+            .map(|step| outline.steps[*step].id.unwrap_or("?"))
+            .collect();
+        let message = format!(
+            "these steps wait for each other: {} → {}",
+            names.join(" → "),
+            names[0]
+        );
         let node = first.node.get("needs").unwrap_or(first.node);
         self.fault(node, Code::Cycle, message, "take one of them out of `needs`");
     }
@@ -164,7 +200,11 @@ fn fields(node: &Node) -> Option<Vec<&str>> {
 fn step_name(name: &str) -> Result<(), &'static str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let rule = "use 1 to 64 letters, digits, `_` and `-`";
-    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) { Ok(()) } else { Err(rule) }
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) {
+        Ok(())
+    } else {
+        Err(rule)
+    }
 }
 
 /// A name that templates can write after a dot.
@@ -172,5 +212,9 @@ pub(super) fn plain_name(name: &str) -> Result<(), &'static str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     let starts = !name.starts_with(|first: char| first.is_ascii_digit());
     let rule = "use 1 to 64 letters, digits and `_`, no digit first";
-    if (1..=MAX_NAME_BYTES).contains(&name.len()) && starts && name.bytes().all(fits) { Ok(()) } else { Err(rule) }
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) && starts && name.bytes().all(fits) {
+        Ok(())
+    } else {
+        Err(rule)
+    }
 }

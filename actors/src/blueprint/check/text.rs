@@ -47,12 +47,20 @@ impl<'a> Checker<'a> {
     }
 
     /// `node` as a condition: an expression, true or false. Gives the steps that it makes sure of as well.
-    pub(super) fn condition(&mut self, node: &'a Node, names: &Names<'_>) -> Option<(Expression, Vec<usize>)> {
+    pub(super) fn condition(
+        &mut self,
+        node: &'a Node,
+        names: &Names<'_>,
+    ) -> Option<(Expression, Vec<usize>)> {
         match &node.value {
             Tree::Bool(value) => Some((Expression::constant((*value).into()), Vec::new())),
             Tree::Text(text) => self.expression(node, text, names),
             _ => {
-                self.wrong_type(node, "a condition", "an expression in quotes, such as \"{{ inputs.x == 1 }}\"");
+                self.wrong_type(
+                    node,
+                    "a condition",
+                    "an expression in quotes, such as \"{{ inputs.x == 1 }}\"",
+                );
                 None
             }
         }
@@ -65,18 +73,31 @@ impl<'a> Checker<'a> {
                 self.constants(node, "the items of a list that is written out");
                 Some(Expression::constant(node.to_json()))
             }
-            Tree::Text(text) => self.expression(node, text, names).map(|(expression, _)| expression),
+            Tree::Text(text) => self
+                .expression(node, text, names)
+                .map(|(expression, _)| expression),
             _ => {
-                self.wrong_type(node, "`foreach`", "a list, or an expression in quotes that gives one");
+                self.wrong_type(
+                    node,
+                    "`foreach`",
+                    "a list, or an expression in quotes that gives one",
+                );
                 None
             }
         }
     }
 
-    fn expression(&mut self, node: &'a Node, text: &str, names: &Names<'_>) -> Option<(Expression, Vec<usize>)> {
+    fn expression(
+        &mut self,
+        node: &'a Node,
+        text: &str,
+        names: &Names<'_>,
+    ) -> Option<(Expression, Vec<usize>)> {
         match Expression::of_text(text) {
             Ok(expression) => {
-                let sure = expression.program().map(|program| self.uses(node, program, names));
+                let sure = expression
+                    .program()
+                    .map(|program| self.uses(node, program, names));
                 Some((expression, sure.unwrap_or_default()))
             }
             Err(fault) => {
@@ -91,7 +112,12 @@ impl<'a> Checker<'a> {
         match &node.value {
             Tree::Text(text) if text.contains("{{") => {
                 let message = format!("{what} are constants: `{{{{ }}}}` is not rendered here");
-                self.fault(node, Code::InvalidValue, message, "compute it in a `transform` step");
+                self.fault(
+                    node,
+                    Code::InvalidValue,
+                    message,
+                    "compute it in a `transform` step",
+                );
             }
             Tree::List(items) => items.iter().for_each(|item| self.constants(item, what)),
             Tree::Map(entries) => entries.iter().for_each(|(_, value)| self.constants(value, what)),
@@ -102,6 +128,12 @@ impl<'a> Checker<'a> {
     fn syntax(&mut self, node: &Node, fault: SyntaxFault) {
         let hint = "an expression stands between `{{` and `}}`, such as `{{ inputs.host | trim }}`";
         let message = format!("this template does not parse: {}", fault.message);
-        self.fault_within(node, (fault.offset, fault.length), Code::TemplateSyntax, message, hint.into());
+        self.fault_within(
+            node,
+            (fault.offset, fault.length),
+            Code::TemplateSyntax,
+            message,
+            hint.into(),
+        );
     }
 }

@@ -14,8 +14,8 @@ mod values;
 
 use serde_json::{Map, Value};
 
-use parts::Text;
 pub(super) use parts::SyntaxFault;
+use parts::Text;
 pub(super) use program::Program;
 pub use scope::Scope;
 pub(super) use uses::{Call, Use, Uses};
@@ -82,7 +82,7 @@ pub enum TemplateError {
 
 /// A JSON tree whose strings may hold expressions, compiled.
 ///
-/// `{{ x }}` alone keeps the type of `x`; text around it makes a string.
+/// `{{ x }}` alone keeps the type of `x`; text around it, be it a line break, makes a string.
 #[derive(Debug)]
 pub struct Template(Node);
 
@@ -157,9 +157,9 @@ impl Node {
             Self::List(items) if items.iter().all(constant) => {
                 Self::Literal(items.into_iter().map(value).collect())
             }
-            Self::Object(fields) if fields.iter().all(|(_, node)| constant(node)) => {
-                Self::Literal(Value::Object(fields.into_iter().map(|(key, node)| (key, value(node))).collect()))
-            }
+            Self::Object(fields) if fields.iter().all(|(_, node)| constant(node)) => Self::Literal(
+                Value::Object(fields.into_iter().map(|(key, node)| (key, value(node))).collect()),
+            ),
             other => other,
         }
     }
@@ -238,7 +238,10 @@ impl Expression {
     pub fn list(&self, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
         match self.value(scope)? {
             Value::Array(items) => Ok(items),
-            other => Err(TemplateError::NotAList { expression: self.to_string(), kind: kind_of(&other) }),
+            other => Err(TemplateError::NotAList {
+                expression: self.to_string(),
+                kind: kind_of(&other),
+            }),
         }
     }
 

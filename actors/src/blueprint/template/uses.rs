@@ -75,7 +75,12 @@ impl Uses {
         let before = |back: usize| at.checked_sub(back).map(|at| &tokens[at].kind);
         let is = |kind: Option<&Kind<'_>>, word: &str| kind == Some(&Kind::Word(word));
         let called = symbol(tokens, at + 1, "(");
-        let call = |noun, known| Call { noun, name: word.to_owned(), offset: tokens[at].offset, known };
+        let call = |noun, known| Call {
+            noun,
+            name: word.to_owned(),
+            offset: tokens[at].offset,
+            known,
+        };
         let tested = is(before(1), "is") || (is(before(1), "not") && is(before(2), "is"));
         if before(1) == Some(&Kind::Symbol(".")) {
             // A path is taken whole, so an attribute here follows a value that has no name, such as `(a or b).c`.
@@ -106,11 +111,19 @@ impl Uses {
         let mut path = vec![word.to_owned()];
         let mut at = start + 1;
         loop {
-            match (tokens.get(at).map(|t| &t.kind), tokens.get(at + 1).map(|t| &t.kind)) {
+            match (
+                tokens.get(at).map(|t| &t.kind),
+                tokens.get(at + 1).map(|t| &t.kind),
+            ) {
                 (Some(Kind::Symbol(".")), Some(Kind::Word(name) | Kind::Number(name))) => {
                     if symbol(tokens, at + 2, "(") {
                         let offset = tokens[at + 1].offset;
-                        self.unknown.push(Call { noun: "method", name: (*name).to_owned(), offset, known: &[] });
+                        self.unknown.push(Call {
+                            noun: "method",
+                            name: (*name).to_owned(),
+                            offset,
+                            known: &[],
+                        });
                     }
                     path.push((*name).to_owned());
                     at += 2;
@@ -130,13 +143,21 @@ impl Uses {
         let last = &tokens[at - 1];
         let length = end.min(last.offset + length(&last.kind)) - offset;
         let guards = tested || (guarded && in_condition(&tokens[..start]));
-        self.variables.push(Use { path, offset, length, guarded, guards });
+        self.variables.push(Use {
+            path,
+            offset,
+            length,
+            guarded,
+            guards,
+        });
         at
     }
 }
 
 fn symbol(tokens: &[Token<'_>], at: usize, symbol: &str) -> bool {
-    tokens.get(at).is_some_and(|token| token.kind == Kind::Symbol(symbol))
+    tokens
+        .get(at)
+        .is_some_and(|token| token.kind == Kind::Symbol(symbol))
 }
 
 fn length(kind: &Kind<'_>) -> usize {
