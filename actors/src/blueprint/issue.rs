@@ -1,7 +1,7 @@
 //! What the checker says about an author's text.
 //!
-//! Owns the shape of a fault: where it is, what it is, what to do next. Decides nothing. Every issue points at a
-//! character of the author's text, lines and columns counted from 1.
+//! Owns the shape of a fault: where it is, what it is, what to do next. Decides nothing. Every issue points
+//! at a character of the author's text, lines and columns counted from 1.
 
 use std::fmt;
 

@@ -1,8 +1,8 @@
 //! Blueprints: parse, check, compile to a [`Plan`].
 //!
 //! Owns everything between an author's bytes and a plan that a run can follow: positions, faults, templates,
-//! patterns and schemas. Performs nothing. Invariant: the same bytes, registry and limits always give the same
-//! plan or the same issues.
+//! patterns and schemas. Performs nothing. Invariant: the same bytes, registry and limits always give the
+//! same plan or the same issues.
 
 pub mod check;
 mod duration;

@@ -1,7 +1,7 @@
 //! From an author's bytes to a tree in which every node knows where it stands.
 //!
-//! Owns the budgets (size, depth, aliases) and the faults of the text as such. Refuses what is not UTF-8, NaN and
-//! infinity, keys that are no text, and the same key twice. JSON is read as the YAML that it is.
+//! Owns the budgets (size, depth, aliases) and the faults of the text as such. Refuses what is not UTF-8, NaN
+//! and infinity, keys that are no text, and the same key twice. JSON is read as the YAML that it is.
 
 use std::fmt;
 use std::ops::Range;

@@ -1,7 +1,7 @@
 //! Names of events and patterns over them.
 //!
-//! Owns the grammar: dot-separated parts of lowercase letters, digits, `_` and `-`; in patterns `*` stands for one
-//! part and `**` for any number of parts, none included. Refuses everything else. Matching takes time
+//! Owns the grammar: dot-separated parts of lowercase letters, digits, `_` and `-`; in patterns `*` stands
+//! for one part and `**` for any number of parts, none included. Refuses everything else. Matching takes time
 //! proportional to parts of the name times parts of the pattern, whatever the pattern.
 
 use std::fmt;
@@ -52,8 +52,8 @@ impl EventPattern {
         }
         let names: Vec<&str> = name.split('.').collect();
         let (mut at, mut part) = (0, 0);
-        // Where to go on when the rest does not fit: a `**` takes one part of the name more. Only the last `**`
-        // ever needs to give way, which is what keeps this from exploding.
+        // Where to go on when the rest does not fit: a `**` takes one part of the name more. Only the last
+        // `**` ever needs to give way, which is what keeps this from exploding.
         let mut retry: Option<(usize, usize)> = None;
         while at < names.len() {
             match self.parts.get(part) {

@@ -1,7 +1,8 @@
 //! The compiled blueprint: typed steps, resolved edges, template programs.
 //!
-//! A plan is immutable and carries the digest of the bytes it was compiled from; a run keeps that digest, so a
-//! later version never changes a run under way. Plans refuse nothing: only [`check`](super::check) makes them.
+//! A plan is immutable and carries the digest of the bytes it was compiled from; a run keeps that digest, so
+//! a later version never changes a run under way. Plans refuse nothing: only [`check`](super::check) makes
+//! them.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! Blueprints that ship with the node.
 //!
-//! Owns the texts that a first start promotes, and the text that a new blueprint starts from. All of them compile.
+//! Owns the texts that a first start promotes, and the text that a new blueprint starts from. All of them
+//! compile.
 
 /// Greets whoever is named in the event; keeps the greeting as an artifact.
 pub const HELLO: &str = include_str!("../../blueprints/hello.yaml");

@@ -1,7 +1,7 @@
 //! JSON Schemas of inputs, outputs and actions, compiled.
 //!
-//! Owns compiling and applying a schema (draft 2020-12). Refuses references to anything outside the document and
-//! patterns that need backtracking. A schema never reads the network or the disk, and its faults are few.
+//! Owns compiling and applying a schema (draft 2020-12). Refuses references to anything outside the document
+//! and patterns that need backtracking. A schema never reads the network or the disk, and its faults are few.
 
 use std::fmt;
 use std::sync::Arc;

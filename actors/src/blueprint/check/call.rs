@@ -1,7 +1,7 @@
 //! Calls of actions: the action itself, its input, and what undoes it.
 //!
-//! Owns the link to the registry. An input that is written out must fit the action's schema; one that is computed
-//! is checked when the step starts.
+//! Owns the link to the registry. An input that is written out must fit the action's schema; one that is
+//! computed is checked when the step starts.
 
 use xyn_store::scope::Stage;
 

@@ -1,20 +1,18 @@
-//! The top of a blueprint: identity, trigger, inputs, limits, outputs.
+//! The top of a blueprint: identity, trigger, inputs, limits.
 //!
-//! Owns everything that is not a step. Puts the plan together when all of it is there.
+//! Owns everything that is neither a step nor an output. Puts the plan together when all of it is there.
 
 use std::time::Duration;
 
 use xyn_store::Digest;
 
+use super::fields::Fields;
 use super::names::Names;
-use super::outline::{Outline, plain_name};
+use super::outline::Outline;
 use super::{Checker, Code, Node, Tree, source};
 use crate::blueprint::issue::shorten;
-use crate::blueprint::plan::{Input, Limits, Output, Plan, Step, Trigger};
-use crate::blueprint::template::{self, Template};
+use crate::blueprint::plan::{Input, Limits, Plan, Step, Trigger};
 use crate::blueprint::{EventPattern, Schema};
-
-use super::fields::Fields;
 
 /// Longest id of a blueprint, in bytes.
 const MAX_ID_BYTES: usize = 120;
@@ -135,17 +133,12 @@ impl<'a> Checker<'a> {
     pub(super) fn event_type(&mut self, fields: Fields<'a>, what: &str) -> Option<EventPattern> {
         let hint = "name the event, such as `event_type: demo.hello`";
         let node = self.required(fields, what, "event_type", hint)?;
-        match self.text(fields, "event_type")?.parse() {
+        match self.text(fields, "event_type")?.parse::<EventPattern>() {
             Ok(pattern) => Some(pattern),
             Err(error) => {
                 let hint =
                     "names look like `checkmk.alert`; `*` stands for one part, `**` for any number of parts";
-                self.fault(
-                    node,
-                    Code::InvalidValue,
-                    super::super::pattern::InvalidEventName::to_string(&error),
-                    hint,
-                );
+                self.fault(node, Code::InvalidValue, error.to_string(), hint);
                 None
             }
         }
@@ -262,55 +255,6 @@ impl<'a> Checker<'a> {
             })
             .collect();
         order.iter().filter_map(|index| steps[*index].take()).collect()
-    }
-
-    fn outputs(&mut self, node: &'a Node, outline: &Outline<'a>) -> Option<Vec<Output>> {
-        let items = self.items(node, "`outputs`")?;
-        let mut seen: Vec<&str> = Vec::new();
-        let mut outputs = Vec::with_capacity(items.len());
-        for item in items {
-            let Some(fields) = self.fields::<source::Output>(item, "an output", &[]) else {
-                continue;
-            };
-            let node = self.required(fields, "an output", "name", "give it a name: `name: summary`");
-            let from = fields
-                .get("from")
-                .map(|node| self.template(node, &Names::of_step(outline, None)));
-            let Some((node, name)) = node.zip(self.text(fields, "name")) else {
-                continue;
-            };
-            if let Err(rule) = plain_name(name) {
-                self.fault(
-                    node,
-                    Code::InvalidValue,
-                    format!("`{}` is no name of an output", shorten(name)),
-                    rule,
-                );
-                continue;
-            }
-            if seen.contains(&name) {
-                let message = format!("there are two outputs called `{name}`");
-                self.fault(node, Code::DuplicateId, message, "rename one");
-            }
-            seen.push(name);
-            let from = from.or_else(|| self.field_of_last_step(node, name, outline));
-            outputs.extend(from.map(|from| Output {
-                name: name.to_owned(),
-                from,
-            }));
-        }
-        Some(outputs)
-    }
-
-    /// What an output without `from` means.
-    fn field_of_last_step(&mut self, node: &'a Node, name: &str, outline: &Outline<'a>) -> Option<Template> {
-        let last = outline.steps.last()?;
-        let source = format!("{{{{ {}.{name} }}}}", outline.reference(last.id?));
-        let compiled = template::Node::of_text(&source).ok()?;
-        for program in compiled.programs() {
-            self.uses(node, program, &Names::of_step(outline, None));
-        }
-        Some(Template::from_node(compiled))
     }
 
     /// The longest wait that this node allows.

@@ -1,11 +1,12 @@
 //! The graph of a plan: who waits for whom.
 //!
-//! Owns order and reachability. Pure functions over indices; who a step is and where it stands is the caller's.
+//! Owns order and reachability. Pure functions over indices; who a step is and where it stands is the
+//! caller's.
 
 use std::collections::BTreeSet;
 
-/// An order in which every step follows what it needs, else in the author's order; and the cycles that prevent it,
-/// each as its members in the order of waiting.
+/// An order in which every step follows what it needs, else in the author's order; and the cycles that
+/// prevent it, each as its members in the order of waiting.
 pub(super) fn order(needs: &[Vec<usize>]) -> (Vec<usize>, Vec<Vec<usize>>) {
     let mut cycles: Vec<Vec<usize>> = Vec::new();
     let mut broken: BTreeSet<usize> = BTreeSet::new();
@@ -127,7 +128,7 @@ mod tests {
             }
             let (order, cycles) = order(&needs);
             prop_assert!(cycles.is_empty());
-            let place = |step: usize| order.iter().position(|s| *s == step).expect("every step is in the order");
+            let place = |step: usize| order.iter().position(|s| *s == step).expect("every step is in it");
             for (step, needs) in needs.iter().enumerate() {
                 for need in needs {
                     prop_assert!(place(*need) < place(step));

@@ -1,7 +1,7 @@
 //! Reading the keys of a mapping as the types they must have.
 //!
-//! Owns the faults of shape: wrong type, missing, unknown, not one of the words. Each getter gives nothing when it
-//! reported something.
+//! Owns the faults of shape: wrong type, missing, unknown, not one of the words. Each getter gives nothing
+//! when it reported something.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! From a tree with places to a [`Plan`], or to every fault that stands in the way.
 //!
-//! Owns the rules of a blueprint. Never stops at the first fault: what is missing or wrong is reported and checking
-//! goes on with the rest. Invariant: a plan is returned exactly when there is no issue.
+//! Owns the rules of a blueprint. Never stops at the first fault: what is missing or wrong is reported and
+//! checking goes on with the rest. Invariant: a plan is returned exactly when there is no issue.
 
 mod call;
 mod document;
@@ -10,6 +10,7 @@ mod fields;
 mod gate;
 mod names;
 mod outline;
+mod outputs;
 mod schema;
 mod step;
 mod text;
@@ -25,8 +26,8 @@ use crate::actions::Registry;
 /// Most issues that one check reports.
 pub const MAX_ISSUES: usize = 100;
 
-/// Compiles an author's text, YAML or JSON. The issues are all there are (at most [`MAX_ISSUES`]), in the order of
-/// the text.
+/// Compiles an author's text, YAML or JSON. The issues are all there are (at most [`MAX_ISSUES`]), in the
+/// order of the text.
 pub fn compile(source: &[u8], registry: &Registry, node_limits: &NodeLimits) -> Result<Plan, Vec<Issue>> {
     let (text, root) = parse::parse(source).map_err(|issue| vec![issue])?;
     let mut checker = Checker {
@@ -121,8 +122,8 @@ impl<'a> Checker<'a> {
         shorten(self.source.get(node.span.start..end).unwrap_or_default())
     }
 
-    /// Where bytes of a node's text stand in the source. Quotes and folding may stand between the two, so the text
-    /// is looked for; when it is not found as it is, nobody knows.
+    /// Where bytes of a node's text stand in the source. Quotes and folding may stand between the two, so the
+    /// text is looked for; when it is not found as it is, nobody knows.
     fn locate(&self, node: &Node, offset: usize, length: usize) -> Option<(u64, u64, String)> {
         let text = node.as_text()?;
         let wanted = text

@@ -1,7 +1,7 @@
 //! Which variables a template may use, and whether they surely have a value.
 //!
-//! Owns the rules of scope. A step's output is there for the steps that follow it through `needs`; the output of a
-//! step that may be skipped only behind a guard.
+//! Owns the rules of scope. A step's output is there for the steps that follow it through `needs`; the output
+//! of a step that may be skipped only behind a guard.
 
 use super::outline::Outline;
 use super::{Checker, Code, Node};

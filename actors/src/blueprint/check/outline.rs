@@ -1,7 +1,7 @@
 //! The names a blueprint defines, read before anything that uses them.
 //!
-//! Owns ids: which steps, inputs and vars there are, who waits for whom, which steps may be skipped. Reports what is
-//! wrong with the names themselves.
+//! Owns ids: which steps, inputs and vars there are, who waits for whom, which steps may be skipped. Reports
+//! what is wrong with the names themselves.
 
 use super::{Checker, Code, Node, Tree, edges};
 use crate::blueprint::issue::{shorten, suggest};

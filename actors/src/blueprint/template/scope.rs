@@ -1,7 +1,7 @@
 //! What the variables of a template stand for.
 //!
-//! Owns the names `inputs`, `vars`, `run`, `event`, `steps`, `item` and `index`. Values are converted once, when
-//! they are set; copies of a scope share them.
+//! Owns the names `inputs`, `vars`, `run`, `event`, `steps`, `item` and `index`. Values are converted once,
+//! when they are set; copies of a scope share them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! Which variables, filters, tests and functions an expression uses, and where.
 //!
-//! Owns what the checker needs to know beyond "it parses". Expressions bind no names of their own, so every word
-//! that is no keyword, attribute or argument name is a variable.
+//! Owns what the checker needs to know beyond "it parses". Expressions bind no names of their own, so every
+//! word that is no keyword, attribute or argument name is a variable.
 
 use std::fmt;
 
@@ -83,7 +83,8 @@ impl Uses {
         };
         let tested = is(before(1), "is") || (is(before(1), "not") && is(before(2), "is"));
         if before(1) == Some(&Kind::Symbol(".")) {
-            // A path is taken whole, so an attribute here follows a value that has no name, such as `(a or b).c`.
+            // A path is taken whole, so an attribute here follows a value that has no name, such as `(a or
+            // b).c`.
             if called {
                 self.unknown.push(call("method", &[]));
             }
@@ -195,4 +196,79 @@ fn in_condition(before: &[Token<'_>]) -> bool {
         _ => None,
     });
     last == Some("if")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uses_are_found_with_their_places() {
+        let uses = Uses::of(
+            "steps.a.output.x | default(inputs.y, boolean=z) ~ item['k'] \
+             if steps['b-c'].output is not none else d[e]",
+        );
+        let found: Vec<_> = uses
+            .variables
+            .iter()
+            .map(|u| (u.to_string(), u.guarded, u.guards))
+            .collect();
+        let expected = [
+            ("steps.a.output.x", true, false),
+            ("inputs.y", false, false),
+            ("z", false, false),
+            ("item.k", false, false),
+            ("steps.b-c.output", true, true),
+            ("d", false, false),
+            ("e", false, false),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(path, guarded, guards)| (path.to_owned(), guarded, guards))
+        );
+        assert_eq!((uses.variables[1].offset, uses.variables[1].length), (27, 8));
+        assert!(uses.unknown.is_empty());
+    }
+
+    #[test]
+    fn unknown_calls_are_found() {
+        let uses = Uses::of("secret('x') ~ (inputs.a | nope) ~ (1 is odder) ~ inputs.a.keys() ~ range(2)");
+        let found: Vec<_> = uses
+            .unknown
+            .iter()
+            .map(|call| (call.noun, call.name.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("function", "secret"),
+                ("filter", "nope"),
+                ("test", "odder"),
+                ("method", "keys")
+            ]
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_variables_found_are_those_of_the_engine(
+            words in proptest::collection::vec(proptest::sample::select(vec![
+                "a", "b.c", "d['e']", "+", "(", ")", "|trim", "|default(x)", "is defined", "not", "and", "if",
+                "else", "[1]", "~", "'t'",
+            ]), 1..9),
+        ) {
+            let source = words.join(" ");
+            if let Ok(program) = engine::ENGINE.compile_expression_owned(source.clone()) {
+                let mut theirs: Vec<String> = program.undeclared_variables(false).into_iter().collect();
+                let uses = Uses::of(&source).variables;
+                let mut ours: Vec<String> = uses.into_iter().map(|mut used| used.path.remove(0)).collect();
+                // The engine takes a keyword where a value must stand for a variable; nobody can set one.
+                theirs.retain(|name| !["and", "if", "else", "not"].contains(&name.as_str()));
+                theirs.sort();
+                ours.sort();
+                ours.dedup();
+                proptest::prop_assert_eq!(ours, theirs, "{}", source);
+            }
+        }
+    }
 }

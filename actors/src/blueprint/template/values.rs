@@ -1,6 +1,7 @@
 //! Between JSON and the engine's values.
 //!
-//! Owns both ways, and the bound of the way back. Refuses what JSON cannot hold: undefined values, bytes, NaN and infinity.
+//! Owns both ways, and the bound of the way back. Refuses what JSON cannot hold: undefined values, bytes, NaN
+//! and infinity.
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value as Engine};

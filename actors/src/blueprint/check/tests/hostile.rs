@@ -84,7 +84,8 @@ fn text_is_utf8() {
 #[test]
 fn a_key_stands_once_and_is_text() {
     let found = issues(
-        "id: a\nid: b\ntrigger: { event_type: a.b, event_type: a.c }\nplan: [{ kind: transform, id: a, set: { x: 1 }, 5: 6 }]",
+        "id: a\nid: b\ntrigger: { event_type: a.b, event_type: a.c }\n\
+         plan: [{ kind: transform, id: a, set: { x: 1 }, 5: 6 }]",
     );
     let places: Vec<_> = found
         .iter()
@@ -104,7 +105,9 @@ fn a_key_stands_once_and_is_text() {
 fn what_is_no_yaml_is_explained() {
     let issue = only(b"id: a\n  plan: [\n");
     assert_eq!(issue.code, Code::Syntax);
-    let unquoted = only(around("- { kind: transform, id: a, set: { x: 1 } }\n- id: b\n  kind: transform\n  set:\n    x: {{ inputs.host }}.example").as_bytes());
+    let steps = "- { kind: transform, id: a, set: { x: 1 } }\n\
+                 - id: b\n  kind: transform\n  set:\n    x: {{ inputs.host }}.example";
+    let unquoted = only(around(steps).as_bytes());
     assert_eq!(
         (unquoted.code, unquoted.line, unquoted.column),
         (Code::UnquotedTemplate, 9, 8)
@@ -146,7 +149,11 @@ proptest! {
     }
 
     #[test]
-    fn any_change_of_a_blueprint_is_read_without_panic(at in 0usize..900, with in "[-{}\\[\\]:,&*|>'\"#! \n\té]{0,3}", cut in 0usize..4) {
+    fn any_change_of_a_blueprint_is_read_without_panic(
+        at in 0usize..900,
+        with in "[-{}\\[\\]:,&*|>'\"#! \n\té]{0,3}",
+        cut in 0usize..4,
+    ) {
         let mut text: Vec<char> = sample::APPROVAL.chars().collect();
         let at = at.min(text.len());
         let end = (at + cut).min(text.len());
@@ -154,7 +161,8 @@ proptest! {
         let text: String = text.into_iter().collect();
         if let Err(issues) = check(&text) {
             prop_assert!(!issues.is_empty());
-            prop_assert!(issues.iter().all(|issue| issue.line >= 1 && issue.column >= 1 && !issue.hint.is_empty()));
+            let placed = |issue: &Issue| issue.line >= 1 && issue.column >= 1 && !issue.hint.is_empty();
+            prop_assert!(issues.iter().all(placed));
         }
     }
 }

@@ -21,6 +21,9 @@ fn the_shipped_blueprints_compile_and_fit_their_schema() {
         );
         let (_, tree) = parse::parse(source.as_bytes()).expect("parses");
         assert_eq!(schema.validate(&tree.to_json()), []);
+        let mut odd = tree.to_json();
+        odd["plan"][0]["colour"] = json!("red");
+        assert_ne!(schema.validate(&odd), [], "editors see a key that nobody reads");
         serde_json::from_value::<source::Blueprint>(tree.to_json())
             .expect("the types read what the schema allows");
     }
@@ -73,13 +76,16 @@ plan:
     with: { url: "https://{{ inputs.host }}/" }
     stage: test
     timeout: 1m30s
-    retry: { max_attempts: 5, backoff: linear, initial: 500ms, max: 1m, jitter: false, on: [connect, timeout] }
+    retry:
+      { max_attempts: 5, backoff: linear, initial: 500ms, max: 1m, jitter: false, on: [connect, timeout] }
     on_uncertain: fail
     idempotent: true
     compensate: { action: http.call, with: { url: "{{ steps['call-it'].output.undo }}" } }
-  - { kind: gate, id: ask, mode: manual, approvers: ["role:Ops", "team:x"], min: 2, allow_requester: false, prompt: "{{ steps['call-it'].output }}?", timeout: 1d, on_timeout: skip }
+  - { kind: gate, id: ask, mode: manual, approvers: ["role:Ops", "team:x"], min: 2, allow_requester: false,
+      prompt: "{{ steps['call-it'].output }}?", timeout: 1d, on_timeout: skip }
   - { kind: gate, id: settle, mode: timer, delay: 90, when: "{{ steps.ask.output is not none }}" }
-  - { kind: gate, id: back, mode: event, event_type: demo.back, match: "{{ event.data.host == inputs.host }}", timeout: 10m }
+  - { kind: gate, id: back, mode: event, event_type: demo.back,
+      match: "{{ event.data.host == inputs.host }}", timeout: 10m }
   - kind: action_task
     id: each
     needs: []
@@ -137,7 +143,7 @@ outputs:
 fn json_is_read_as_well() {
     let plan = plan(
         r#"{ "id": "bp.json", "trigger": { "event_type": "demo.json" },
-	"plan": [ { "kind": "transform", "id": "a", "set": { "text": "tab\tand \u00e9 \/ {{ event.data.x }}" } } ] }"#,
+	"plan": [ { "kind": "transform", "id": "a", "set": { "text": "tab\t\u00e9 \/ {{ event.data.x }}" } } ] }"#,
     );
     assert_eq!(
         (plan.id.as_str(), plan.name.as_str()),
@@ -161,12 +167,14 @@ fn a_step_may_need_a_later_one() {
 fn a_skippable_step_is_used_behind_a_guard() {
     for use_of_it in [
         "- { kind: transform, id: b, set: { x: \"{{ steps.a.output.x | default(1) }}\" } }",
-        "- { kind: transform, id: b, set: { x: \"{{ steps.a.output.x if steps.a.output is not none else 0 }}\" } }",
-        "- { kind: transform, id: b, when: \"{{ steps.a.output is not none }}\", set: { x: \"{{ steps.a.output.x }}\" } }",
+        "- { kind: transform, id: b, \
+             set: { x: \"{{ steps.a.output.x if steps.a.output is not none else 0 }}\" } }",
+        "- { kind: transform, id: b, when: \"{{ steps.a.output is not none }}\", \
+             set: { x: \"{{ steps.a.output.x }}\" } }",
         "- { kind: transform, id: b, set: { x: \"{{ steps.a.output is none }}\" } }",
     ] {
         plan(&around(&format!(
-            "- {{ kind: transform, id: a, when: \"{{{{ inputs.host == 'x' }}}}\", set: {{ x: 1 }} }}\n{use_of_it}"
+            "- {{ kind: transform, id: a, when: \"{{{{ inputs.host }}}}\", set: {{ x: 1 }} }}\n{use_of_it}"
         )));
     }
 }
@@ -174,10 +182,12 @@ fn a_skippable_step_is_used_behind_a_guard() {
 #[test]
 fn a_template_may_stand_for_any_type_and_a_literal_must_fit() {
     plan(&around(
-        "- { kind: action_task, id: a, action: artifacts.put, with: { name: \"{{ inputs.host }}\", content: x, size: \"{{ inputs.host | length }}\" } }",
+        "- { kind: action_task, id: a, action: artifacts.put, \
+             with: { name: \"{{ inputs.host }}\", content: x, size: \"{{ inputs.host | length }}\" } }",
     ));
     plan(&around(
-        "- { kind: action_task, id: a, action: artifacts.put, with: { name: \"a/{{ inputs.host }}\", content: x } }",
+        "- { kind: action_task, id: a, action: artifacts.put, \
+             with: { name: \"a/{{ inputs.host }}\", content: x } }",
     ));
 }
 
