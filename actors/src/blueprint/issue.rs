@@ -1,7 +1,7 @@
 //! What the checker says about an author's text.
 //!
-//! Owns the shape of a fault: where it is, what it is, what to do next. Decides nothing. Every issue points at a
-//! character of the author's text, lines and columns counted from 1.
+//! Owns the shape of a fault: where it is, what it is, what to do next. Decides nothing. Every issue points
+//! at a character of the author's text, lines and columns counted from 1.
 
 use std::fmt;
 
@@ -89,7 +89,11 @@ pub enum Code {
 
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}; {}", self.line, self.column, self.message, self.hint)
+        write!(
+            f,
+            "{}:{}: {}; {}",
+            self.line, self.column, self.message, self.hint
+        )
     }
 }
 
@@ -110,14 +114,26 @@ pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     }
     let most = 1 + word.len() / 4;
     let distances = known.into_iter().map(|name| (distance(word, name), name));
-    distances.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)
+    distances
+        .filter(|(distance, _)| *distance <= most)
+        .min()
+        .map(|(_, name)| name)
 }
 
 /// `did you mean …?` when a word is close, else `known` spelled out.
-pub(super) fn suggest<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone, noun: &str) -> String {
+pub(super) fn suggest<'a>(
+    word: &str,
+    known: impl IntoIterator<Item = &'a str> + Clone,
+    noun: &str,
+) -> String {
     let close = closest(word, known.clone()).map(|name| format!("did you mean `{name}`? "));
-    let all: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
-    let list = if all.is_empty() { format!("there are no {noun}") } else { format!("{noun}: {}", all.join(", ")) };
+    let mut all: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
+    all.dedup();
+    let list = if all.is_empty() {
+        format!("there are no {noun}")
+    } else {
+        format!("{noun}: {}", all.join(", "))
+    };
     format!("{}{list}", close.unwrap_or_default())
 }
 

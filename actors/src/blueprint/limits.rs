@@ -1,6 +1,7 @@
 //! What a node allows any blueprint.
 //!
-//! Owns the bounds that the checker holds an author's numbers against. A blueprint may stay below them, never above.
+//! Owns the bounds that the checker holds an author's numbers against. A blueprint may stay below them, never
+//! above.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Names of events and patterns over them.
 //!
-//! Owns the grammar: dot-separated parts of lowercase letters, digits, `_` and `-`; in patterns `*` stands for one
-//! part and `**` for any number of parts, none included. Refuses everything else. Matching takes time
+//! Owns the grammar: dot-separated parts of lowercase letters, digits, `_` and `-`; in patterns `*` stands
+//! for one part and `**` for any number of parts, none included. Refuses everything else. Matching takes time
 //! proportional to parts of the name times parts of the pattern, whatever the pattern.
 
 use std::fmt;
@@ -52,8 +52,8 @@ impl EventPattern {
         }
         let names: Vec<&str> = name.split('.').collect();
         let (mut at, mut part) = (0, 0);
-        // Where to go on when the rest does not fit: a `**` takes one part of the name more. Only the last `**`
-        // ever needs to give way, which is what keeps this from exploding.
+        // Where to go on when the rest does not fit: a `**` takes one part of the name more. Only the last
+        // `**` ever needs to give way, which is what keeps this from exploding.
         let mut retry: Option<(usize, usize)> = None;
         while at < names.len() {
             match self.parts.get(part) {
@@ -97,7 +97,10 @@ impl FromStr for EventPattern {
             "**" => Ok(Part::Many),
             name => check_part(name).map(|()| Part::Exactly(name.into())),
         };
-        Ok(Self { text: text.into(), parts: text.split('.').map(part).collect::<Result<_, _>>()? })
+        Ok(Self {
+            text: text.into(),
+            parts: text.split('.').map(part).collect::<Result<_, _>>()?,
+        })
     }
 }
 
@@ -114,7 +117,11 @@ impl fmt::Debug for EventPattern {
 }
 
 fn check_length(text: &str) -> Result<(), InvalidEventName> {
-    if (1..=MAX_EVENT_NAME_BYTES).contains(&text.len()) { Ok(()) } else { Err(InvalidEventName::Length) }
+    if (1..=MAX_EVENT_NAME_BYTES).contains(&text.len()) {
+        Ok(())
+    } else {
+        Err(InvalidEventName::Length)
+    }
 }
 
 fn check_part(part: &str) -> Result<(), InvalidEventName> {
@@ -169,7 +176,10 @@ mod tests {
         for text in ["", ".", "a..b", "a.", "A.b", "a b", "a.b*", "é", &"a".repeat(201)] {
             assert!(text.parse::<EventPattern>().is_err(), "{text}");
         }
-        assert_eq!(check_event_name("demo.*"), Err(InvalidEventName::Part("*".into())));
+        assert_eq!(
+            check_event_name("demo.*"),
+            Err(InvalidEventName::Part("*".into()))
+        );
         assert_eq!(check_event_name("demo.hello-2_x"), Ok(()));
         assert_eq!(
             check_event_name("Demo.hello").expect_err("uppercase").to_string(),

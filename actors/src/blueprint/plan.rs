@@ -1,7 +1,8 @@
 //! The compiled blueprint: typed steps, resolved edges, template programs.
 //!
-//! A plan is immutable and carries the digest of the bytes it was compiled from; a run keeps that digest, so a
-//! later version never changes a run under way. Plans refuse nothing: only [`check`](super::check) makes them.
+//! A plan is immutable and carries the digest of the bytes it was compiled from; a run keeps that digest, so
+//! a later version never changes a run under way. Plans refuse nothing: only [`check`](super::check) makes
+//! them.
 
 use std::time::Duration;
 
@@ -196,7 +197,9 @@ pub struct GateTimeout {
 }
 
 /// What an expired gate means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OnTimeout {
     /// The step fails.
@@ -260,7 +263,9 @@ pub enum Backoff {
 }
 
 /// Why an attempt failed, as far as a retry cares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureKind {
     /// The request never left: refused, unreachable, not resolved.
@@ -278,7 +283,9 @@ pub enum FailureKind {
 }
 
 /// What happens when nobody knows whether an effect took place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize, schemars::JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum OnUncertain {
     /// Do it again with the same key.
@@ -289,4 +296,3 @@ pub enum OnUncertain {
     #[default]
     Ask,
 }
-

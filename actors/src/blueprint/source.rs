@@ -1,7 +1,7 @@
 //! The shape of a blueprint as its author writes it.
 //!
-//! Owns the keys: the JSON Schema that editors use and the keys that the checker allows both come from these types.
-//! Decides nothing about meaning; that is the checker's part.
+//! Owns the keys: the JSON Schema that editors use and the keys that the checker allows both come from these
+//! types. Decides nothing about meaning; that is the checker's part.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,53 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::plan::{Backoff, FailureKind, OnTimeout, OnUncertain};
+mod step;
+
+pub use step::{ActionTask, Compensate, Gate, Mode, Retry, StageName, Step, Transform};
 
 /// The JSON Schema of a blueprint, draft 2020-12.
 pub fn json_schema() -> Value {
-    SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Blueprint>().to_value()
+    SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<Blueprint>()
+        .to_value()
 }
 
 /// The keys of `T`, in its own order.
 pub(super) fn keys_of<T: JsonSchema>() -> Vec<String> {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
+    let schema = SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>();
     let properties = schema.get("properties").and_then(Value::as_object);
-    properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
+    properties
+        .map(|properties| properties.keys().cloned().collect())
+        .unwrap_or_default()
+}
+
+/// The words of `T`, an enumeration without fields.
+pub(super) fn words_of<T: JsonSchema>() -> Vec<String> {
+    let schema = SchemaSettings::draft2020_12()
+        .into_generator()
+        .into_root_schema_for::<T>();
+    let list = |key: &str| {
+        schema
+            .get(key)
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default()
+    };
+    let documented = list("oneOf").into_iter().flat_map(|case| match case {
+        Value::Object(mut case) => match (case.remove("const"), case.remove("enum")) {
+            (Some(word), _) => vec![word],
+            (_, Some(Value::Array(words))) => words,
+            _ => Vec::new(),
+        },
+        _ => Vec::new(),
+    });
+    documented
+        .chain(list("enum"))
+        .filter_map(|word| word.as_str().map(str::to_owned))
+        .collect()
 }
 
 /// A workflow: what starts it, what it takes, what it does and what it answers with.
@@ -107,159 +142,6 @@ pub struct Limits {
     pub wall_clock: Option<Time>,
     /// Runs of this blueprint that may work at once.
     pub concurrency: Option<u32>,
-}
-
-/// One unit of work.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Step {
-    /// Calls a registered action.
-    ActionTask(Box<ActionTask>),
-    /// Computes an object.
-    Transform(Transform),
-    /// Waits for people, a timer or an event.
-    Gate(Gate),
-}
-
-/// Calls a registered action.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct ActionTask {
-    /// Stable id within the blueprint.
-    pub id: String,
-    /// Steps that must have ended before; without it, the step above.
-    pub needs: Option<Vec<String>>,
-    /// Skip the step when this does not hold.
-    pub when: Option<Condition>,
-    /// A list; the step is done for each `item` of it, counted by `index`.
-    pub foreach: Option<List>,
-    /// Items under way at once.
-    pub max_parallel: Option<u32>,
-    /// Name of the action.
-    pub action: String,
-    /// Its input.
-    #[serde(default)]
-    pub with: BTreeMap<String, Value>,
-    /// Stage of the target; without it, the environment's own.
-    pub stage: Option<StageName>,
-    /// Time one attempt may take.
-    pub timeout: Option<Time>,
-    /// How failed attempts are repeated.
-    pub retry: Option<Retry>,
-    /// What happens when nobody knows whether the effect took place.
-    pub on_uncertain: Option<OnUncertain>,
-    /// Whether doing it twice with the same key is doing it once; overrides the action's own word.
-    pub idempotent: Option<bool>,
-    /// How the effect is undone when the run fails later.
-    pub compensate: Option<Compensate>,
-    /// The effect cannot be undone.
-    #[serde(default)]
-    pub irreversible: bool,
-}
-
-/// Computes an object.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Transform {
-    /// Stable id within the blueprint.
-    pub id: String,
-    /// Steps that must have ended before; without it, the step above.
-    pub needs: Option<Vec<String>>,
-    /// Skip the step when this does not hold.
-    pub when: Option<Condition>,
-    /// A list; the step is done for each `item` of it, counted by `index`.
-    pub foreach: Option<List>,
-    /// Items under way at once.
-    pub max_parallel: Option<u32>,
-    /// Fields of the output and their values.
-    pub set: BTreeMap<String, Value>,
-}
-
-/// Waits.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-pub struct Gate {
-    /// Stable id within the blueprint.
-    pub id: String,
-    /// Steps that must have ended before; without it, the step above.
-    pub needs: Option<Vec<String>>,
-    /// Skip the step when this does not hold.
-    pub when: Option<Condition>,
-    /// What it waits for; the other keys depend on it.
-    pub mode: Mode,
-    /// Manual: who may answer (`role:X`, `team:ID`, `principal:ID`); without it, any person.
-    pub approvers: Option<Vec<String>>,
-    /// Manual: how many distinct people must approve.
-    pub min: Option<u32>,
-    /// Manual: whether who started the run counts.
-    pub allow_requester: Option<bool>,
-    /// Manual: what the approver is shown.
-    pub prompt: Option<Value>,
-    /// Timer: how long.
-    pub delay: Option<Time>,
-    /// Event: name or pattern.
-    pub event_type: Option<String>,
-    /// Event: only events for which this holds; `event` is the one that came.
-    #[serde(rename = "match")]
-    pub matches: Option<Condition>,
-    /// Manual and event: when the wait ends by itself.
-    pub timeout: Option<Time>,
-    /// Manual and event: and then.
-    pub on_timeout: Option<OnTimeout>,
-}
-
-/// What a gate waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Mode {
-    /// People approve or reject.
-    Manual,
-    /// A durable timer.
-    Timer,
-    /// An event that matches.
-    Event,
-}
-
-/// How failed attempts are repeated.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Retry {
-    /// All attempts, the first included.
-    pub max_attempts: Option<u32>,
-    /// How waits grow.
-    pub backoff: Option<Backoff>,
-    /// Wait before the second attempt.
-    pub initial: Option<Time>,
-    /// Longest wait.
-    pub max: Option<Time>,
-    /// Spread each wait over half of itself.
-    pub jitter: Option<bool>,
-    /// Kinds of failure that are repeated; without it, all that certainly had no effect.
-    pub on: Option<Vec<FailureKind>>,
-}
-
-/// How an effect is undone.
-#[derive(Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Compensate {
-    /// Name of the action.
-    pub action: String,
-    /// Its input.
-    #[serde(default)]
-    pub with: BTreeMap<String, Value>,
-    /// Stage of the target; without it, the environment's own.
-    pub stage: Option<StageName>,
-}
-
-/// Policy level of a target.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum StageName {
-    /// Development.
-    Dev,
-    /// Staging.
-    Staging,
-    /// Another name of staging.
-    Test,
-    /// Production.
-    Prod,
 }
 
 /// A length of time: `500ms`, `10m`, `1h30m`, or seconds.

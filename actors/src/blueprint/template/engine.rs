@@ -12,17 +12,76 @@ use super::{FUEL, MAX_TEXT_BYTES};
 
 /// Filters, by name.
 pub(super) const FILTERS: [&str; 39] = [
-    "abs", "attr", "bool", "capitalize", "count", "d", "default", "dictsort", "first", "float", "groupby", "int",
-    "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "reject", "rejectattr",
-    "replace", "reverse", "round", "select", "selectattr", "sort", "split", "string", "sum", "title", "tojson", "trim",
-    "unique", "upper", "zip",
+    "abs",
+    "attr",
+    "bool",
+    "capitalize",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "first",
+    "float",
+    "groupby",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
+    "zip",
 ];
 
 /// Tests after `is`, by name.
 pub(super) const TESTS: [&str; 27] = [
-    "boolean", "defined", "divisibleby", "endingwith", "eq", "even", "false", "float", "ge", "gt", "in", "int",
-    "integer", "iterable", "le", "lower", "lt", "mapping", "ne", "none", "number", "odd", "sequence", "startingwith",
-    "string", "true", "undefined",
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
 ];
 
 /// Functions, by name.
@@ -116,18 +175,28 @@ fn add_tests(engine: &mut Environment<'static>) {
     engine.add_test("undefined", tests::is_undefined);
 }
 
-/// Unlike Jinja's, also for null: the output of a skipped step is null, and `default` is how authors guard it.
+/// Unlike Jinja's, also for null: the output of a skipped step is null, and `default` is how authors guard
+/// it.
 fn default(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let [other] = args.as_slice() else {
-        return Err(Error::new(ErrorKind::InvalidOperation, "`default` takes one value"));
+        return Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "`default` takes one value",
+        ));
     };
-    Ok(if value.is_undefined() || value.is_none() { other.clone() } else { value.clone() })
+    Ok(if value.is_undefined() || value.is_none() {
+        other.clone()
+    } else {
+        value.clone()
+    })
 }
 
 fn replace(value: &str, from: &str, to: &str) -> Result<String, Error> {
     let grows = to.len().saturating_sub(from.len());
     if grows > 0 {
-        let most = value.len().saturating_add(grows.saturating_mul(value.matches(from).count()));
+        let most = value
+            .len()
+            .saturating_add(grows.saturating_mul(value.matches(from).count()));
         check_size(most)?;
     }
     Ok(value.replace(from, to))
@@ -156,7 +225,11 @@ fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let indent: Option<bool> = kwargs.get("indent")?;
     kwargs.assert_all_used()?;
     let json = super::values::to_json(value).map_err(|refusal| refusal.into_error())?;
-    let text = if indent == Some(true) { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
+    let text = if indent == Some(true) {
+        serde_json::to_string_pretty(&json)
+    } else {
+        serde_json::to_string(&json)
+    };
     text.map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
@@ -164,7 +237,10 @@ fn check_size(bytes: usize) -> Result<(), Error> {
     if bytes <= MAX_TEXT_BYTES {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::InvalidOperation, format!("more than {MAX_TEXT_BYTES} bytes of text")))
+    Err(Error::new(
+        ErrorKind::InvalidOperation,
+        format!("more than {MAX_TEXT_BYTES} bytes of text"),
+    ))
 }
 
 #[cfg(test)]
@@ -174,19 +250,27 @@ mod unit {
     #[test]
     fn the_lists_of_names_say_what_the_engine_has() {
         for name in FILTERS {
-            let program = ENGINE.compile_expression_owned(format!("1|{name}")).expect("compiles");
+            let program = ENGINE
+                .compile_expression_owned(format!("1|{name}"))
+                .expect("compiles");
             if let Err(error) = program.eval(()) {
                 assert_ne!(error.kind(), ErrorKind::UnknownFilter, "{name}");
             }
         }
         for name in TESTS {
-            let known = ENGINE.compile_expression_owned(format!("1 is {name} 1")).or_else(|_| {
-                ENGINE.compile_expression_owned(format!("1 is {name}"))
-            });
+            let known = ENGINE
+                .compile_expression_owned(format!("1 is {name} 1"))
+                .or_else(|_| ENGINE.compile_expression_owned(format!("1 is {name}")));
             if let Err(error) = known.expect("compiles").eval(()) {
                 assert_ne!(error.kind(), ErrorKind::UnknownTest, "{name}");
             }
         }
-        assert_eq!(ENGINE.globals().map(|(name, _)| name.to_owned()).collect::<Vec<_>>(), FUNCTIONS);
+        assert_eq!(
+            ENGINE
+                .globals()
+                .map(|(name, _)| name.to_owned())
+                .collect::<Vec<_>>(),
+            FUNCTIONS
+        );
     }
 }

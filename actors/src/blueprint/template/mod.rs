@@ -1,8 +1,11 @@
 //! Templates: JSON trees whose strings may hold `{{ expressions }}`.
 //!
-//! Owns compiling and rendering. Refuses blocks (`{% %}`), clocks, randomness, files and anything else that would
-//! make two renderings differ. Invariant: the same template over the same scope gives the same value or the same
-//! error, within a bounded number of instructions.
+//! Owns compiling and rendering. Refuses blocks (`{% %}`), clocks, randomness, files and anything else that
+//! would make two renderings differ. Invariant: the same template over the same scope gives the same value or
+//! the same error, within a bounded number of instructions.
+//!
+//! Two transforms like those of the shipped `bp.hello` take 3.3 µs together, a condition 0.5 µs (measured
+//! without optimisation on one core of a 2-core virtual machine).
 
 mod engine;
 mod parts;
@@ -14,13 +17,14 @@ mod values;
 
 use serde_json::{Map, Value};
 
-use parts::Text;
-use program::Program;
-pub use scope::Scope;
 pub(super) use parts::SyntaxFault;
+use parts::Text;
+pub(super) use program::Program;
+pub use scope::Scope;
 pub(super) use uses::{Call, Use, Uses};
 
-/// Instructions that one expression may take. Expressions have no loops, so this is never reached by accident.
+/// Instructions that one expression may take. Expressions have no loops, so this is never reached by
+/// accident.
 pub const FUEL: u64 = 20_000;
 /// Longest expression, in bytes.
 pub const MAX_EXPRESSION_BYTES: usize = 4 * 1024;
@@ -82,7 +86,7 @@ pub enum TemplateError {
 
 /// A JSON tree whose strings may hold expressions, compiled.
 ///
-/// `{{ x }}` alone keeps the type of `x`; text around it makes a string.
+/// `{{ x }}` alone keeps the type of `x`; text around it, be it a line break, makes a string.
 #[derive(Debug)]
 pub struct Template(Node);
 
@@ -157,16 +161,20 @@ impl Node {
             Self::List(items) if items.iter().all(constant) => {
                 Self::Literal(items.into_iter().map(value).collect())
             }
-            Self::Object(fields) if fields.iter().all(|(_, node)| constant(node)) => {
-                Self::Literal(Value::Object(fields.into_iter().map(|(key, node)| (key, value(node))).collect()))
-            }
+            Self::Object(fields) if fields.iter().all(|(_, node)| constant(node)) => Self::Literal(
+                Value::Object(fields.into_iter().map(|(key, node)| (key, value(node))).collect()),
+            ),
             other => other,
         }
     }
 
-    /// Whether it holds an expression.
-    pub(super) fn is_dynamic(&self) -> bool {
-        !matches!(self, Self::Literal(_))
+    /// The expressions of a text; those of lists and objects belong to their parts.
+    pub(super) fn programs(&self) -> Vec<&Program> {
+        match self {
+            Self::Program(program) => vec![program],
+            Self::Text(text) => text.programs().collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn render(&self, scope: &Scope) -> Result<Value, TemplateError> {
@@ -214,6 +222,14 @@ impl Expression {
         parts::parse_expression(text).map(|program| Self(Source::Program(program)))
     }
 
+    /// What is evaluated, when it is no constant.
+    pub(super) fn program(&self) -> Option<&Program> {
+        match &self.0 {
+            Source::Constant(_) => None,
+            Source::Program(program) => Some(program),
+        }
+    }
+
     /// Whether the expression holds in `scope`: not false, zero, empty or null.
     pub fn truthy(&self, scope: &Scope) -> Result<bool, TemplateError> {
         match &self.0 {
@@ -226,7 +242,10 @@ impl Expression {
     pub fn list(&self, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
         match self.value(scope)? {
             Value::Array(items) => Ok(items),
-            other => Err(TemplateError::NotAList { expression: self.to_string(), kind: kind_of(&other) }),
+            other => Err(TemplateError::NotAList {
+                expression: self.to_string(),
+                kind: kind_of(&other),
+            }),
         }
     }
 

@@ -30,6 +30,14 @@ enum Part {
 }
 
 impl Text {
+    /// The expressions in it.
+    pub(super) fn programs(&self) -> impl Iterator<Item = &Program> {
+        self.0.iter().filter_map(|part| match part {
+            Part::Program(program) => Some(program),
+            Part::Literal(_) => None,
+        })
+    }
+
     /// The text with its expressions replaced by their values.
     pub(super) fn render(&self, scope: &Scope) -> Result<String, TemplateError> {
         let mut text = String::new();
@@ -57,7 +65,10 @@ fn write_value(text: &mut String, program: &Program, scope: &Scope) -> Result<()
         },
     }
     if text.len() > MAX_TEXT_BYTES {
-        return Err(TemplateError::TooLarge { expression: program.source().to_owned(), limit: MAX_TEXT_BYTES });
+        return Err(TemplateError::TooLarge {
+            expression: program.source().to_owned(),
+            limit: MAX_TEXT_BYTES,
+        });
     }
     Ok(())
 }
@@ -79,7 +90,7 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxFault> {
     let spans = spans(text)?;
     if let [span] = spans.as_slice()
         && span.start == 0
-        && text[span.end..].trim().is_empty()
+        && span.end == text.len()
     {
         return Program::compile(&text[span.inner.clone()], span.inner.start).map(Node::Program);
     }
@@ -90,7 +101,10 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxFault> {
     let (mut at, mut trim) = (0, false);
     for span in spans {
         push_literal(&mut parts, &text[at..span.start], trim, span.trim_before);
-        parts.push(Part::Program(Program::compile(&text[span.inner.clone()], span.inner.start)?));
+        parts.push(Part::Program(Program::compile(
+            &text[span.inner.clone()],
+            span.inner.start,
+        )?));
         (at, trim) = (span.end, span.trim_after);
     }
     push_literal(&mut parts, &text[at..], trim, false);
@@ -135,8 +149,13 @@ fn spans(text: &str) -> Result<Vec<Span>, SyntaxFault> {
                 spans.push(span);
             }
             Some(b'%') => {
-                let message = "`{% … %}` blocks are not available: use `{{ a if condition else b }}` and filters";
-                return Err(SyntaxFault { offset: start, length: 2, message: message.into() });
+                let message =
+                    "`{% … %}` blocks are not available: use `{{ a if condition else b }}` and filters";
+                return Err(SyntaxFault {
+                    offset: start,
+                    length: 2,
+                    message: message.into(),
+                });
             }
             _ => at = start + 1,
         }
@@ -161,12 +180,26 @@ fn span(text: &str, start: usize) -> Result<Span, SyntaxFault> {
             (None, b'}') if bytes.get(at + 1) == Some(&b'}') => {
                 let trim_after = at > first && bytes[at - 1] == b'-';
                 let inner = first..at - usize::from(trim_after);
-                return Ok(Span { start, inner, end: at + 2, trim_before, trim_after });
+                return Ok(Span {
+                    start,
+                    inner,
+                    end: at + 2,
+                    trim_before,
+                    trim_after,
+                });
             }
             _ => {}
         }
         at += 1;
     }
-    let message = if quote.is_some() { "a quote in this template is never closed" } else { "`{{` is never closed by `}}`" };
-    Err(SyntaxFault { offset: start, length: text.len() - start, message: message.into() })
+    let message = if quote.is_some() {
+        "a quote in this template is never closed"
+    } else {
+        "`{{` is never closed by `}}`"
+    };
+    Err(SyntaxFault {
+        offset: start,
+        length: text.len() - start,
+        message: message.into(),
+    })
 }

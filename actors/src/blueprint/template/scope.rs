@@ -1,7 +1,7 @@
 //! What the variables of a template stand for.
 //!
-//! Owns the names `inputs`, `vars`, `run`, `event`, `steps`, `item` and `index`. Values are converted once, when
-//! they are set; copies of a scope share them.
+//! Owns the names `inputs`, `vars`, `run`, `event`, `steps`, `item` and `index`. Values are converted once,
+//! when they are set; copies of a scope share them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,7 +51,9 @@ impl Scope {
     /// Makes `steps.<id>.output` stand for `output`; null for a skipped step.
     pub fn set_step(&mut self, id: &str, output: &Value) {
         let step = Engine::from_pairs([("output", from_json(output))]);
-        Arc::make_mut(&mut Arc::make_mut(&mut self.0).steps).0.insert(id.to_owned(), step);
+        Arc::make_mut(&mut Arc::make_mut(&mut self.0).steps)
+            .0
+            .insert(id.to_owned(), step);
     }
 
     /// The same scope, with `item` and `index` (from 0) of a fan-out.

@@ -1,7 +1,7 @@
 //! Which variables, filters, tests and functions an expression uses, and where.
 //!
-//! Owns what the checker needs to know beyond "it parses". Expressions bind no names of their own, so every word
-//! that is no keyword, attribute or argument name is a variable.
+//! Owns what the checker needs to know beyond "it parses". Expressions bind no names of their own, so every
+//! word that is no keyword, attribute or argument name is a variable.
 
 use std::fmt;
 
@@ -75,10 +75,16 @@ impl Uses {
         let before = |back: usize| at.checked_sub(back).map(|at| &tokens[at].kind);
         let is = |kind: Option<&Kind<'_>>, word: &str| kind == Some(&Kind::Word(word));
         let called = symbol(tokens, at + 1, "(");
-        let call = |noun, known| Call { noun, name: word.to_owned(), offset: tokens[at].offset, known };
+        let call = |noun, known| Call {
+            noun,
+            name: word.to_owned(),
+            offset: tokens[at].offset,
+            known,
+        };
         let tested = is(before(1), "is") || (is(before(1), "not") && is(before(2), "is"));
         if before(1) == Some(&Kind::Symbol(".")) {
-            // A path is taken whole, so an attribute here follows a value that has no name, such as `(a or b).c`.
+            // A path is taken whole, so an attribute here follows a value that has no name, such as `(a or
+            // b).c`.
             if called {
                 self.unknown.push(call("method", &[]));
             }
@@ -106,11 +112,19 @@ impl Uses {
         let mut path = vec![word.to_owned()];
         let mut at = start + 1;
         loop {
-            match (tokens.get(at).map(|t| &t.kind), tokens.get(at + 1).map(|t| &t.kind)) {
+            match (
+                tokens.get(at).map(|t| &t.kind),
+                tokens.get(at + 1).map(|t| &t.kind),
+            ) {
                 (Some(Kind::Symbol(".")), Some(Kind::Word(name) | Kind::Number(name))) => {
                     if symbol(tokens, at + 2, "(") {
                         let offset = tokens[at + 1].offset;
-                        self.unknown.push(Call { noun: "method", name: (*name).to_owned(), offset, known: &[] });
+                        self.unknown.push(Call {
+                            noun: "method",
+                            name: (*name).to_owned(),
+                            offset,
+                            known: &[],
+                        });
                     }
                     path.push((*name).to_owned());
                     at += 2;
@@ -130,13 +144,21 @@ impl Uses {
         let last = &tokens[at - 1];
         let length = end.min(last.offset + length(&last.kind)) - offset;
         let guards = tested || (guarded && in_condition(&tokens[..start]));
-        self.variables.push(Use { path, offset, length, guarded, guards });
+        self.variables.push(Use {
+            path,
+            offset,
+            length,
+            guarded,
+            guards,
+        });
         at
     }
 }
 
 fn symbol(tokens: &[Token<'_>], at: usize, symbol: &str) -> bool {
-    tokens.get(at).is_some_and(|token| token.kind == Kind::Symbol(symbol))
+    tokens
+        .get(at)
+        .is_some_and(|token| token.kind == Kind::Symbol(symbol))
 }
 
 fn length(kind: &Kind<'_>) -> usize {
@@ -174,4 +196,79 @@ fn in_condition(before: &[Token<'_>]) -> bool {
         _ => None,
     });
     last == Some("if")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uses_are_found_with_their_places() {
+        let uses = Uses::of(
+            "steps.a.output.x | default(inputs.y, boolean=z) ~ item['k'] \
+             if steps['b-c'].output is not none else d[e]",
+        );
+        let found: Vec<_> = uses
+            .variables
+            .iter()
+            .map(|u| (u.to_string(), u.guarded, u.guards))
+            .collect();
+        let expected = [
+            ("steps.a.output.x", true, false),
+            ("inputs.y", false, false),
+            ("z", false, false),
+            ("item.k", false, false),
+            ("steps.b-c.output", true, true),
+            ("d", false, false),
+            ("e", false, false),
+        ];
+        assert_eq!(
+            found,
+            expected.map(|(path, guarded, guards)| (path.to_owned(), guarded, guards))
+        );
+        assert_eq!((uses.variables[1].offset, uses.variables[1].length), (27, 8));
+        assert!(uses.unknown.is_empty());
+    }
+
+    #[test]
+    fn unknown_calls_are_found() {
+        let uses = Uses::of("secret('x') ~ (inputs.a | nope) ~ (1 is odder) ~ inputs.a.keys() ~ range(2)");
+        let found: Vec<_> = uses
+            .unknown
+            .iter()
+            .map(|call| (call.noun, call.name.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [
+                ("function", "secret"),
+                ("filter", "nope"),
+                ("test", "odder"),
+                ("method", "keys")
+            ]
+        );
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_variables_found_are_those_of_the_engine(
+            words in proptest::collection::vec(proptest::sample::select(vec![
+                "a", "b.c", "d['e']", "+", "(", ")", "|trim", "|default(x)", "is defined", "not", "and", "if",
+                "else", "[1]", "~", "'t'",
+            ]), 1..9),
+        ) {
+            let source = words.join(" ");
+            if let Ok(program) = engine::ENGINE.compile_expression_owned(source.clone()) {
+                let mut theirs: Vec<String> = program.undeclared_variables(false).into_iter().collect();
+                let uses = Uses::of(&source).variables;
+                let mut ours: Vec<String> = uses.into_iter().map(|mut used| used.path.remove(0)).collect();
+                // The engine takes a keyword where a value must stand for a variable; nobody can set one.
+                theirs.retain(|name| !["and", "if", "else", "not"].contains(&name.as_str()));
+                theirs.sort();
+                ours.sort();
+                ours.dedup();
+                proptest::prop_assert_eq!(ours, theirs, "{}", source);
+            }
+        }
+    }
 }

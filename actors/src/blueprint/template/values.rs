@@ -1,6 +1,7 @@
 //! Between JSON and the engine's values.
 //!
-//! Owns both ways, and the bound of the way back. Refuses what JSON cannot hold: undefined values, bytes, NaN and infinity.
+//! Owns both ways, and the bound of the way back. Refuses what JSON cannot hold: undefined values, bytes, NaN
+//! and infinity.
 
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value as Engine};
@@ -47,7 +48,9 @@ pub(super) fn from_json(value: &Value) -> Engine {
         },
         Value::String(text) => Engine::from(text.as_str()),
         Value::Array(items) => Engine::from(items.iter().map(from_json).collect::<Vec<_>>()),
-        Value::Object(fields) => Engine::from_pairs(fields.iter().map(|(key, value)| (key.as_str(), from_json(value)))),
+        Value::Object(fields) => {
+            Engine::from_pairs(fields.iter().map(|(key, value)| (key.as_str(), from_json(value))))
+        }
     }
 }
 
@@ -95,9 +98,17 @@ fn convert(value: &Engine, budget: &mut usize, depth: usize) -> Result<Value, Re
 fn number(value: &Engine) -> Result<Value, Refusal> {
     let whole = || {
         let signed = i64::try_from(value.clone()).map(Number::from);
-        signed.or_else(|_| u64::try_from(value.clone()).map(Number::from)).ok()
+        signed
+            .or_else(|_| u64::try_from(value.clone()).map(Number::from))
+            .ok()
     };
     // A float stays one, also when it is whole: `{{ 1.0 }}` keeps its type.
-    let number = if value.is_integer() { whole() } else { f64::try_from(value.clone()).ok().and_then(Number::from_f64) };
-    number.map(Value::Number).ok_or_else(|| Refusal::Not(format!("{value} is no number that JSON can hold")))
+    let number = if value.is_integer() {
+        whole()
+    } else {
+        f64::try_from(value.clone()).ok().and_then(Number::from_f64)
+    };
+    number
+        .map(Value::Number)
+        .ok_or_else(|| Refusal::Not(format!("{value} is no number that JSON can hold")))
 }
