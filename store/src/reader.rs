@@ -11,7 +11,7 @@ use crate::error::StoreError;
 use crate::ids::{RunId, StreamId};
 use crate::clock::Timestamp;
 use crate::projection::{
-    ArtifactRow, Cursor, GateRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
+    ArtifactRow, Cursor, GateRow, IntentRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
 };
 use crate::tables::{Key, Table, unseal};
 
@@ -233,6 +233,11 @@ impl Reader {
     /// Gates that people can answer, oldest run first.
     pub fn open_gates(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<GateRow>, StoreError> {
         self.page_by_index(Table::GatesOpen, &Key::new(), Order::Ascending, cursor, limit, |_| true)
+    }
+
+    /// Intents that wait for approvals, oldest first.
+    pub fn parked_intents(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<IntentRow>, StoreError> {
+        self.page_by_index(Table::IntentsParked, &Key::new(), Order::Ascending, cursor, limit, |_| true)
     }
 
     /// Artifacts of `run_id`, or all of them newest first.

@@ -153,7 +153,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let mut recording = Recording::default();
-        recording.changes().put(row);
+        row.write(recording.changes());
         recording.entry(stream(intent.intent_id), expected, now, &intent.attribution(), &[record]);
         recording.commit(self).await?;
         Ok(())
@@ -169,8 +169,13 @@ pub(crate) struct Accept {
 }
 
 impl Accept {
-    pub(crate) fn new(row: IntentRow, claim: Option<Claim>, now: Timestamp) -> Self {
+    fn new(row: IntentRow, claim: Option<Claim>, now: Timestamp) -> Self {
         Self { row, claim, now }
+    }
+
+    /// The acceptance of an intent that was parked, as `row` shows it.
+    pub(crate) fn of_parked(row: IntentRow, now: Timestamp) -> Self {
+        Self { row, claim: None, now }
     }
 
     /// The record of the acceptance, which brings about `subject`.
@@ -270,8 +275,8 @@ fn row(intent: &Intent, stage: Stage, now: Timestamp, status: IntentStatus, deci
         decision: recorded(decision),
         subject: None,
         input: None,
+        asked: None,
         approvals: Vec::new(),
-        expires_at: None,
     }
 }
 

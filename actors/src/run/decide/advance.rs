@@ -14,7 +14,11 @@ const MOVE_LIMIT: usize = 512;
 /// The next move of the run; nothing when it works, waits or has ended.
 pub(super) fn advance(state: &State, world: &World<'_>) -> Vec<Event> {
     if state.status == RunStatus::Created {
-        return vec![Event::Started];
+        let broken = state.begin.as_ref().and_then(|begin| begin.created.fault.as_ref());
+        return vec![match broken {
+            Some(message) => Event::Failed { fault: fault("invalid_inputs", message) },
+            None => Event::Started,
+        }];
     }
     match &state.course {
         Course::Forward => forward(state, world),
