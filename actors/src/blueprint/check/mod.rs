@@ -15,6 +15,8 @@ mod schema;
 mod step;
 mod text;
 
+use std::collections::BTreeMap;
+
 use xyn_store::Digest;
 
 use super::issue::{Code, Issue, shorten};
@@ -58,6 +60,11 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
+    /// Whether nothing more will be reported: time to stop looking.
+    fn is_full(&self) -> bool {
+        self.issues.len() >= MAX_ISSUES
+    }
+
     /// Reports a fault of `node`.
     fn fault(&mut self, node: &Node, code: Code, message: impl Into<String>, hint: impl Into<String>) {
         self.report(
@@ -80,6 +87,9 @@ impl<'a> Checker<'a> {
         message: String,
         hint: String,
     ) {
+        if self.is_full() {
+            return;
+        }
         let place = self.locate(node, offset, length);
         let (line, column, text) = place.unwrap_or_else(|| (node.line, node.column, self.text_of(node)));
         self.report(node, line, column, text, code, message, hint);
@@ -99,7 +109,7 @@ impl<'a> Checker<'a> {
         message: String,
         hint: String,
     ) {
-        if self.issues.len() < MAX_ISSUES {
+        if !self.is_full() {
             let path = path_of(self.root, node).unwrap_or_default();
             self.issues.push(Issue {
                 path,
@@ -154,7 +164,7 @@ impl<'a> Checker<'a> {
                 );
             }
             Tree::Map(entries) => {
-                let mut seen: Vec<(&str, u64)> = Vec::with_capacity(entries.len());
+                let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
                 for (key, value) in entries {
                     match key.as_text() {
                         None => self.fault(
@@ -163,8 +173,8 @@ impl<'a> Checker<'a> {
                             format!("a key must be text, not {}", key.kind()),
                             "put it in quotes",
                         ),
-                        Some(name) => match seen.iter().find(|(known, _)| *known == name) {
-                            Some((_, line)) => {
+                        Some(name) => match seen.get(name) {
+                            Some(line) => {
                                 let message = format!("`{}` is here twice", shorten(name));
                                 self.fault(
                                     key,
@@ -173,7 +183,9 @@ impl<'a> Checker<'a> {
                                     format!("keep one of them; the first is on line {line}"),
                                 );
                             }
-                            None => seen.push((name, key.line)),
+                            None => {
+                                seen.insert(name, key.line);
+                            }
                         },
                     }
                     self.keys(value);

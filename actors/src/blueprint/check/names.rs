@@ -72,6 +72,9 @@ impl<'o> Names<'o> {
 impl<'a> Checker<'a> {
     /// Checks what `program`, a part of `node`, uses. Gives the steps that it makes sure of.
     pub(super) fn uses(&mut self, node: &Node, program: &Program, names: &Names<'_>) -> Vec<usize> {
+        if self.is_full() {
+            return Vec::new();
+        }
         let uses = Uses::of(program.source());
         for call in &uses.unknown {
             self.unknown_call(node, program.offset(), call);
@@ -214,7 +217,11 @@ fn wrong_step(used: &Use, id: &str, names: &Names<'_>, guards: &[usize]) -> Opti
                 hint,
             ));
         }
-        if !own && !outline.steps[this].ancestors[index] {
+        if own {
+            // What is undone was done, so it was not skipped.
+            return None;
+        }
+        if !outline.steps[this].ancestors[index] {
             let here = outline.steps[this].id.unwrap_or("this step");
             let message = format!("step `{id}` may not have ended when `{here}` starts");
             return Some((

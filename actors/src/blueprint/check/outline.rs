@@ -3,6 +3,8 @@
 //! Owns ids: which steps, inputs and vars there are, who waits for whom, which steps may be skipped. Reports
 //! what is wrong with the names themselves.
 
+use std::collections::BTreeSet;
+
 use super::{Checker, Code, Node, Tree, edges};
 use crate::blueprint::issue::{shorten, suggest};
 
@@ -11,6 +13,8 @@ const RESERVED: [&str; 15] = [
     "true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else", "loop",
     "self",
 ];
+/// Most inputs, vars or steps.
+const MAX_NAMES: usize = 500;
 /// Longest name of a step, input, var or output, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -66,13 +70,19 @@ impl<'a> Checker<'a> {
             Some(Tree::Map(entries)) => entries.as_slice(),
             _ => &[],
         };
+        // The same key twice was reported already.
+        let mut seen = BTreeSet::new();
+        let vars = vars
+            .iter()
+            .map(|(key, _)| key)
+            .filter(|key| seen.insert(key.as_text()));
         let mut outline = Outline {
             inputs: self.names(
                 inputs.iter().filter_map(|input| input.get("name")),
                 "input",
                 plain_name,
             ),
-            vars: self.names(vars.iter().map(|(key, _)| key), "var", plain_name),
+            vars: self.names(vars, "var", plain_name),
             steps: Vec::with_capacity(steps.len()),
         };
         let ids = self.names(steps.iter().filter_map(|step| step.get("id")), "step", step_name);
@@ -108,6 +118,16 @@ impl<'a> Checker<'a> {
     ) -> Vec<&'a str> {
         let mut names: Vec<(&str, u64)> = Vec::new();
         for node in nodes {
+            if names.len() == MAX_NAMES {
+                let message = format!("there are more than {MAX_NAMES} {noun}s");
+                self.fault(
+                    node,
+                    Code::OverLimit,
+                    message,
+                    "put what belongs together into one object",
+                );
+                break;
+            }
             // A key that is no text, or not there, is reported where its mapping is read.
             let Some(name) = node.as_text() else { continue };
             if RESERVED.contains(&name) {
@@ -142,6 +162,9 @@ impl<'a> Checker<'a> {
         };
         let mut needs = Vec::new();
         for item in self.items(node, "`needs`").unwrap_or_default() {
+            if self.is_full() {
+                break;
+            }
             let Some(id) = item.as_text() else {
                 self.wrong_type(item, "an item of `needs`", "the id of a step");
                 continue;

@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 use super::program::Program;
 use super::{MAX_TEXT_BYTES, Node, Scope, TemplateError};
 
+/// Most expressions in one text.
+const MAX_EXPRESSIONS: usize = 1000;
+
 /// What is wrong with a template, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::blueprint) struct SyntaxFault {
@@ -144,6 +147,14 @@ fn spans(text: &str) -> Result<Vec<Span>, SyntaxFault> {
         let start = at + found;
         match text.as_bytes().get(start + 1) {
             Some(b'{') => {
+                if spans.len() == MAX_EXPRESSIONS {
+                    let message = format!("one text holds at most {MAX_EXPRESSIONS} expressions");
+                    return Err(SyntaxFault {
+                        offset: start,
+                        length: 2,
+                        message,
+                    });
+                }
                 let span = span(text, start)?;
                 at = span.end;
                 spans.push(span);

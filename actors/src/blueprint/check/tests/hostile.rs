@@ -126,6 +126,55 @@ fn many_faults_are_bounded() {
 }
 
 #[test]
+fn large_blueprints_are_refused_without_exhausting_anything() {
+    let text = |text: &str| {
+        around(&format!(
+            "- {{ kind: transform, id: a, set: {{ x: \"{text}\" }} }}"
+        ))
+    };
+    let steps = |keys: &str| {
+        around(&format!(
+            "- {{ kind: transform, id: a, set: {{ x: 1 }}, {keys} }}"
+        ))
+    };
+    let hostile = [
+        text(&"{{ nope }} ".repeat(90_000)),
+        text(&"{{ nope }} ".repeat(900)),
+        text(&"{".repeat(900_000)),
+        text(&"{{ inputs.host }}".repeat(50_000)),
+        text(&format!("{{{{ {} }}}}", "(".repeat(4000))),
+        text(&format!("{{{{ {} }}}}", "not ".repeat(1000))),
+        steps(&format!("needs: [{}]", "nope,".repeat(20_000))),
+        steps(&(0..20_000).map(|n| format!("k{n}: 1,")).collect::<String>()),
+        format!(
+            "vars: {{ {} }}\n",
+            (0..20_000).map(|n| format!("k{n}: 1,")).collect::<String>()
+        ),
+        format!(
+            "inputs: [{}]\n",
+            (0..10_000)
+                .map(|n| format!("{{ name: k{n} }},"))
+                .collect::<String>()
+        ),
+        format!(
+            "outputs: [{}]\n",
+            (0..10_000)
+                .map(|n| format!("{{ name: k{n} }},"))
+                .collect::<String>()
+        ),
+        "a".repeat(1_000_000),
+        "- ".repeat(500_000),
+        "\"".repeat(1_000_000),
+        "#\n".repeat(500_000),
+        "? ".repeat(500_000),
+    ];
+    for source in hostile {
+        let found = check(&source).expect_err("a blueprint with faults");
+        assert!(!found.is_empty() && found.len() <= MAX_ISSUES);
+    }
+}
+
+#[test]
 fn places_count_characters_not_bytes() {
     let issue = issue("- { kind: transform, id: a, set: { x: \"äöü {{ nope }}\" } }");
     assert_eq!((issue.line, issue.column, issue.text.as_str()), (5, 47, "nope"));

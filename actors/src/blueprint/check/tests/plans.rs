@@ -153,6 +153,15 @@ fn json_is_read_as_well() {
 }
 
 #[test]
+fn json_escapes_beyond_the_basic_plane_are_read() {
+    let plan = plan(
+        r#"{"id":"bp.json","name":"\ud83d\ude00","trigger":{"event_type":"demo.json"},
+            "plan":[{"kind":"transform","id":"a","set":{"x":1e3}}]}"#,
+    );
+    assert_eq!(plan.name, "😀");
+}
+
+#[test]
 fn a_step_may_need_a_later_one() {
     let plan = plan(&around(
         "- { kind: transform, id: last, needs: [first], set: { x: \"{{ steps.first.output.x }}\" } }\n\

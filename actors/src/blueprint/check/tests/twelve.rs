@@ -82,3 +82,41 @@ fn messages_say_what_and_what_next() {
     22:47: this template does not parse: unexpected end of input, expected expression; an expression stands between `{{` and `}}`, such as `{{ inputs.host | trim }}`
     "#);
 }
+
+#[test]
+fn a_realistic_blueprint_of_a_later_version_says_what_is_missing_today() {
+    let found = issues(
+        r#"
+id: bp.checkmk.auto_remediate
+name: Checkmk alert auto-remediation
+trigger: { event_type: checkmk.alert, when: "{{ event.data.severity == 'critical' }}" }
+inputs:
+  - { name: host, from: "{{ event.data.host }}", schema: { type: string }, required: true }
+vars: { region: eu }
+limits: { max_steps: 200, wall_clock: 60m, concurrency: 10 }
+plan:
+  - { kind: agent_task, id: analyze, provider: openai, model: gpt-5, prompt_template: "{{ inputs.host }}" }
+  - { kind: gate, id: approve, mode: manual, approvers: ["role:OwnerAdmin"], timeout: 24h, on_timeout: reject }
+  - kind: action_task
+    id: run_fix
+    needs: [approve]
+    when: "{{ steps.analyze.output.confidence > 0.8 }}"
+    action: ssh.run
+    with: { host: "{{ inputs.host }}", cmd: "systemctl restart nginx", key_ref: "sys/env/integrations/ssh" }
+    timeout: 2m
+    retry: { max_attempts: 5, backoff: exponential, initial: 1s, max: 1m, jitter: true, on: [connect] }
+    on_uncertain: ask
+  - { kind: transform, id: summary, set: { text: "{{ steps.run_fix.output.stdout | trim }}" } }
+  - { kind: gate, id: settle, mode: timer, delay: 10m }
+outputs:
+  - { name: summary, from: "{{ steps.summary.output.text }}" }
+"#,
+    );
+    let codes: Vec<_> = found.iter().map(|issue| (issue.code, issue.line)).collect();
+    let expected = [
+        (Code::Unavailable, 10),
+        (Code::UnknownAction, 16),
+        (Code::UnguardedUse, 21),
+    ];
+    assert_eq!(codes, expected, "{}", show(&found));
+}
