@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use xyn_store::journal::AppendError;
-use xyn_store::projection::{ClaimRow, StepKey};
+use xyn_store::projection::StepKey;
 use xyn_store::scope::Attribution;
 
 use super::turn::TurnError;
@@ -19,8 +19,7 @@ use crate::record::Record;
 use crate::runtime::{Accepted, Inner, Recording};
 
 /// A command for a run, and the intent that carries it.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<(), TellError>")]
+#[derive(Clone, Debug)]
 pub(crate) struct Tell {
     /// The command.
     pub(crate) command: Command,
@@ -28,6 +27,10 @@ pub(crate) struct Tell {
     pub(crate) by: Attribution,
     /// The intent that the command carries out, if it comes from one.
     pub(crate) accepted: Option<Box<Accepted>>,
+}
+
+impl Message for Tell {
+    type Result = Result<(), TellError>;
 }
 
 /// Why a command was not carried out.
@@ -42,16 +45,6 @@ pub(crate) enum TellError {
     /// The run cannot be read, or its history does not fold.
     #[error("{0}")]
     Broken(String),
-}
-
-impl TellError {
-    /// The earlier claim of the intent's key, when that is why.
-    pub(crate) fn claimed(&self) -> Option<&ClaimRow> {
-        match self {
-            Self::Append(AppendError::Claimed(row)) => Some(row),
-            _ => None,
-        }
-    }
 }
 
 /// A run in memory.
@@ -95,15 +88,17 @@ impl RunActor {
             env: &self.inner.env.env_id,
             now,
         };
-        let mut turn = take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {
-            TurnError::Rejected(rejection) => TellError::Rejected(rejection),
-            TurnError::Illegal(illegal) => TellError::Broken(illegal.to_string()),
-        })?;
+        let mut turn =
+            take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {
+                TurnError::Rejected(rejection) => TellError::Rejected(rejection),
+                TurnError::Illegal(illegal) => TellError::Broken(illegal.to_string()),
+            })?;
         let mut recording = Recording::default();
         if turn.events.is_empty() && tell.accepted.is_none() {
             return Ok((turn, recording));
         }
-        let mut records: Vec<Record> = tell.accepted.map(|accepted| recording.accept(*accepted)).into_iter().collect();
+        let mut records: Vec<Record> =
+            tell.accepted.map(|accepted| recording.accept(*accepted)).into_iter().collect();
         let seq = loaded.seq + 1;
         loaded.state.render(seq, &turn.events, &mut loaded.shown, recording.changes());
         loaded.state.forget_ended_items();
@@ -195,11 +190,13 @@ impl RunActor {
 
     /// Ends the attempts under way: their connections are dropped, and what became of them is uncertain.
     fn abort(&mut self, by: &Attribution, context: &mut Context<Self>) {
-        let (aborted, kept) = std::mem::take(&mut self.under_way).into_iter().partition(|attempt| !attempt.undoes);
+        let (aborted, kept) =
+            std::mem::take(&mut self.under_way).into_iter().partition(|attempt| !attempt.undoes);
         self.under_way = kept;
         for UnderWay { at, attempt, handle, .. } in aborted {
             context.cancel_future(handle);
-            let failure = Failure::uncertain(FailureKind::Other, "aborted", "the run was stopped during the attempt");
+            let failure =
+                Failure::uncertain(FailureKind::Other, "aborted", "the run was stopped during the attempt");
             let command = Command::Finish { at, attempt, result: Err(failure) };
             context.notify(Tell { command, by: by.clone(), accepted: None });
         }
@@ -244,22 +241,25 @@ impl Handler<Tell> for RunActor {
                     }
                     context.stop();
                 }
-                AtomicResponse::new(Box::pin(actix::fut::ready(Err(error))))
+                AtomicResponse::new(Box::pin(fut::ready(Err(error))))
             }
             Ok((turn, recording)) if recording.is_empty() && is_bare => {
-                if self.is_idle() && turn.work.is_empty()
+                if self.is_idle()
+                    && turn.work.is_empty()
                     && let Ok(loaded) = &self.loaded
                 {
                     self.inner.supervisor().put_away(loaded.state.id, &context.address(), false);
                     context.stop();
                 }
-                AtomicResponse::new(Box::pin(actix::fut::ready(Ok(()))))
+                AtomicResponse::new(Box::pin(fut::ready(Ok(()))))
             }
             Ok((turn, recording)) => {
                 let inner = self.inner.clone();
                 let append = async move { recording.commit(&inner).await.map(drop) };
                 AtomicResponse::new(Box::pin(
-                    append.into_actor(self).map(move |outcome, actor, context| actor.settle(outcome, turn, by, context)),
+                    append
+                        .into_actor(self)
+                        .map(move |outcome, actor, context| actor.settle(outcome, turn, by, context)),
                 ))
             }
         }

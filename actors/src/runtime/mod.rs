@@ -88,7 +88,12 @@ pub struct Background {
 
 impl Runtime {
     /// A Runtime that answers questions about `store` and refuses intents: for a stopped node's folder.
-    pub fn read_only(store: Store, registry: Registry, clock: Clock, env: Environment) -> Result<Self, StartError> {
+    pub fn read_only(
+        store: Store,
+        registry: Registry,
+        clock: Clock,
+        env: Environment,
+    ) -> Result<Self, StartError> {
         let limits = NodeLimits::default();
         let catalog = Catalog::load(&store.read()?, &registry, &limits)?;
         Ok(Self(Arc::new(Inner {
@@ -184,7 +189,11 @@ impl Runtime {
         let end = self.0.ended.subscribe(run);
         let row = self.0.store.read()?.get::<RunRow>(&RunRow::key_of(run))?;
         let row = row.ok_or_else(|| Refusal::NotFound { kind: "run", id: run.to_string() })?;
-        let found = if row.status.is_final() { Some(row) } else { tokio::time::timeout(within, end).await.ok().and_then(Result::ok) };
+        let found = if row.status.is_final() {
+            Some(row)
+        } else {
+            tokio::time::timeout(within, end).await.ok().and_then(Result::ok)
+        };
         self.0.ended.tidy(run);
         Ok(found)
     }

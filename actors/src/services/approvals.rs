@@ -12,8 +12,8 @@ use xyn_store::{Json, Timestamp};
 
 use super::{field, id, runs};
 use crate::actions::Action;
-use crate::governance::approval::{self, Answer, Approval, Given, Outcome as Verdicted, Verdict};
 use crate::governance::Decision;
+use crate::governance::approval::{self, Answer, Approval, Given, Outcome as Verdicted, Verdict};
 use crate::record::Record;
 use crate::run::Command;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, stream};
@@ -27,7 +27,11 @@ fn note_of(input: &Value) -> Option<String> {
 }
 
 /// Answers a gate of a run.
-pub(super) async fn answer_gate(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+pub(super) async fn answer_gate(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    accept: Accept,
+) -> Result<Outcome, Refusal> {
     let run: RunId = id(&intent.input, "run_id")?;
     let at = position(inner, run, field(&intent.input, "step_id"))?;
     let (approve, note) = (approve_of(&intent.input), note_of(&intent.input));
@@ -52,7 +56,8 @@ pub(crate) fn position(inner: &Inner, run: RunId, step_id: &str) -> Result<StepK
         Some((name, item)) => (name, item.parse().ok()),
         None => (step_id, None),
     };
-    let step = plan.steps.iter().position(|step| step.id == name).filter(|_| name == step_id || item.is_some());
+    let step =
+        plan.steps.iter().position(|step| step.id == name).filter(|_| name == step_id || item.is_some());
     let step = step.ok_or_else(|| Refusal::NotFound { kind: "step", id: step_id.to_owned() })?;
     Ok(StepKey { step: step as u16, item })
 }

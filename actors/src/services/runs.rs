@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use xyn_store::ids::{self, RunId};
+use xyn_store::ids::{self, RunId, StreamId};
 use xyn_store::projection::{Lineage, RunRow, StepRow, StepStatus, Subject};
-use xyn_store::{Json, Timestamp};
+use xyn_store::{Json, Reader, StoreError};
 
 use super::{field, id};
 use crate::blueprint::Plan;
-use crate::record::EventView;
+use crate::record::{self, EventView, Record};
 use crate::run::actor::{Tell, TellError};
-use crate::run::{Command, Created, Rejection, State, resolve_inputs};
+use crate::run::{Command, Created, Event, Rejection, State, resolve_inputs};
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 
 /// Runs that may start each other in a chain; a longer one is a loop.
@@ -170,7 +170,8 @@ fn from_step(plan: &Plan, steps: &[StepRow], named: Option<&str>) -> Result<usiz
         }),
         None => {
             let is_done = |index: &usize| {
-                let status = steps.iter().find(|row| usize::from(row.position.step) == *index).map(|row| row.status);
+                let status =
+                    steps.iter().find(|row| usize::from(row.position.step) == *index).map(|row| row.status);
                 matches!(status, Some(StepStatus::Completed | StepStatus::Skipped))
             };
             Ok((0..plan.steps.len()).find(|index| !is_done(index)).unwrap_or(0))
@@ -202,10 +203,9 @@ fn merged(inputs: &Value, changed: &Value) -> Value {
 fn active(inner: &Inner, blueprint: &str) -> Result<Arc<Plan>, Refusal> {
     let catalog = inner.catalog.load();
     let active = catalog.blueprint(blueprint);
-    active.map(|active| active.plan.clone()).ok_or_else(|| Refusal::NotFound {
-        kind: "blueprint",
-        id: blueprint.to_owned(),
-    })
+    active
+        .map(|active| active.plan.clone())
+        .ok_or_else(|| Refusal::NotFound { kind: "blueprint", id: blueprint.to_owned() })
 }
 
 fn invalid_inputs(faults: &[crate::run::InvalidInput]) -> Refusal {
@@ -223,8 +223,12 @@ fn refuse(inner: &Inner, error: TellError, intent: &Intent, run: RunId) -> Resul
         TellError::Rejected(Rejection::Unknown) => {
             Err(Refusal::NotFound { kind: "run", id: run.to_string() })
         }
-        TellError::Rejected(Rejection::Ended) => conflict("run_ended", format!("run {run} has ended already")),
-        TellError::Rejected(Rejection::NoGate(_)) => conflict("no_open_gate", "the step has no open gate".into()),
+        TellError::Rejected(Rejection::Ended) => {
+            conflict("run_ended", format!("run {run} has ended already"))
+        }
+        TellError::Rejected(Rejection::NoGate(_)) => {
+            conflict("no_open_gate", "the step has no open gate".into())
+        }
         TellError::Rejected(Rejection::Approval(refusal)) => {
             Err(Refusal::Forbidden { code: "approval_refused", message: refusal.to_string() })
         }
@@ -232,12 +236,13 @@ fn refuse(inner: &Inner, error: TellError, intent: &Intent, run: RunId) -> Resul
     }
 }
 
-/// The id that the intent and the run of an event and a blueprint get.
-pub(crate) fn triggered_key(event: &EventView, plan: &Plan) -> String {
-    format!("trigger/{}/{}", event.event_id, plan.id)
-}
-
-/// When the run that `event` starts is created: derived ids must not depend on when it is dispatched.
-pub(crate) fn trigger_time(event: &EventView) -> Timestamp {
-    event.occurred_at
+/// How many runs started each other up to and including `run`.
+pub(crate) fn depth(reader: &Reader, run: RunId) -> Result<u16, StoreError> {
+    let history = reader.stream(StreamId::from(uuid::Uuid::from(run)), 0, 1)?;
+    let Some((offset, envelope)) = history.first() else { return Ok(0) };
+    let created = record::decode(*offset, envelope)?.into_iter().find_map(|record| match record {
+        Record::Run(Event::Created(created)) => Some(created.depth),
+        _ => None,
+    });
+    Ok(created.unwrap_or(0))
 }

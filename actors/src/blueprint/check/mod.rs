@@ -32,13 +32,8 @@ pub const MAX_ISSUES: usize = 100;
 /// order of the text.
 pub fn compile(source: &[u8], registry: &Registry, node_limits: &NodeLimits) -> Result<Plan, Vec<Issue>> {
     let (text, root) = parse::parse(source).map_err(|issue| vec![issue])?;
-    let mut checker = Checker {
-        source: text,
-        root: &root,
-        registry,
-        limits: node_limits,
-        issues: Vec::new(),
-    };
+    let mut checker =
+        Checker { source: text, root: &root, registry, limits: node_limits, issues: Vec::new() };
     checker.keys(&root);
     let plan = checker.blueprint(Digest::of(source));
     let mut issues = checker.issues;
@@ -67,15 +62,7 @@ impl<'a> Checker<'a> {
 
     /// Reports a fault of `node`.
     fn fault(&mut self, node: &Node, code: Code, message: impl Into<String>, hint: impl Into<String>) {
-        self.report(
-            node,
-            node.line,
-            node.column,
-            self.text_of(node),
-            code,
-            message.into(),
-            hint.into(),
-        );
+        self.report(node, node.line, node.column, self.text_of(node), code, message.into(), hint.into());
     }
 
     /// Reports a fault of the `length` bytes at `offset` of the text that `node` holds.
@@ -95,10 +82,7 @@ impl<'a> Checker<'a> {
         self.report(node, line, column, text, code, message, hint);
     }
 
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the one place that puts an issue together"
-    )]
+    #[expect(clippy::too_many_arguments, reason = "the one place that puts an issue together")]
     fn report(
         &mut self,
         node: &Node,
@@ -111,15 +95,7 @@ impl<'a> Checker<'a> {
     ) {
         if !self.is_full() {
             let path = path_of(self.root, node).unwrap_or_default();
-            self.issues.push(Issue {
-                path,
-                line,
-                column,
-                code,
-                message,
-                hint,
-                text,
-            });
+            self.issues.push(Issue { path, line, column, code, message, hint, text });
         }
     }
 
@@ -136,13 +112,8 @@ impl<'a> Checker<'a> {
     /// text is looked for; when it is not found as it is, nobody knows.
     fn locate(&self, node: &Node, offset: usize, length: usize) -> Option<(u64, u64, String)> {
         let text = node.as_text()?;
-        let wanted = text
-            .get(offset..offset + length)
-            .filter(|wanted| !wanted.is_empty())?;
-        let earlier = text
-            .match_indices(wanted)
-            .take_while(|(at, _)| *at < offset)
-            .count();
+        let wanted = text.get(offset..offset + length).filter(|wanted| !wanted.is_empty())?;
+        let earlier = text.match_indices(wanted).take_while(|(at, _)| *at < offset).count();
         let written = self.source.get(node.span.clone())?;
         let (at, _) = written.match_indices(wanted).nth(earlier)?;
         let (line, column) = parse::position(self.source, node.span.start + at);
@@ -207,11 +178,7 @@ fn path_of(root: &Node, wanted: &Node) -> Option<String> {
             .enumerate()
             .find_map(|(index, item)| path_of(item, wanted).map(|rest| join(&format!("[{index}]"), &rest))),
         Tree::Map(entries) => entries.iter().find_map(|(key, value)| {
-            let rest = if std::ptr::eq(key, wanted) {
-                Some(String::new())
-            } else {
-                path_of(value, wanted)
-            };
+            let rest = if std::ptr::eq(key, wanted) { Some(String::new()) } else { path_of(value, wanted) };
             rest.map(|rest| join(&shorten(key.as_text().unwrap_or("?")), &rest))
         }),
         _ => None,

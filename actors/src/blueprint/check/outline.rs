@@ -50,11 +50,7 @@ impl<'a> Outline<'a> {
     /// How a template names the output of the step called `id`.
     pub(super) fn reference(&self, id: &str) -> String {
         let plain = !id.contains('-') && !id.starts_with(|first: char| first.is_ascii_digit());
-        if plain {
-            format!("steps.{id}.output")
-        } else {
-            format!("steps['{id}'].output")
-        }
+        if plain { format!("steps.{id}.output") } else { format!("steps['{id}'].output") }
     }
 }
 
@@ -72,25 +68,15 @@ impl<'a> Checker<'a> {
         };
         // The same key twice was reported already.
         let mut seen = BTreeSet::new();
-        let vars = vars
-            .iter()
-            .map(|(key, _)| key)
-            .filter(|key| seen.insert(key.as_text()));
+        let vars = vars.iter().map(|(key, _)| key).filter(|key| seen.insert(key.as_text()));
         let mut outline = Outline {
-            inputs: self.names(
-                inputs.iter().filter_map(|input| input.get("name")),
-                "input",
-                plain_name,
-            ),
+            inputs: self.names(inputs.iter().filter_map(|input| input.get("name")), "input", plain_name),
             vars: self.names(vars, "var", plain_name),
             steps: Vec::with_capacity(steps.len()),
         };
         let ids = self.names(steps.iter().filter_map(|step| step.get("id")), "step", step_name);
         for node in steps {
-            let id = node
-                .get("id")
-                .and_then(Node::as_text)
-                .filter(|id| ids.contains(id));
+            let id = node.get("id").and_then(Node::as_text).filter(|id| ids.contains(id));
             outline.steps.push(StepOutline {
                 node,
                 id,
@@ -120,12 +106,7 @@ impl<'a> Checker<'a> {
         for node in nodes {
             if names.len() == MAX_NAMES {
                 let message = format!("there are more than {MAX_NAMES} {noun}s");
-                self.fault(
-                    node,
-                    Code::OverLimit,
-                    message,
-                    "put what belongs together into one object",
-                );
+                self.fault(node, Code::OverLimit, message, "put what belongs together into one object");
                 break;
             }
             // A key that is no text, or not there, is reported where its mapping is read.
@@ -175,12 +156,7 @@ impl<'a> Checker<'a> {
                 None => {
                     let ids = outline.steps.iter().filter_map(|step| step.id);
                     let hint = suggest(id, ids, "steps");
-                    self.fault(
-                        item,
-                        Code::UnknownStep,
-                        format!("there is no step `{}`", shorten(id)),
-                        hint,
-                    );
+                    self.fault(item, Code::UnknownStep, format!("there is no step `{}`", shorten(id)), hint);
                 }
             }
         }
@@ -191,15 +167,8 @@ impl<'a> Checker<'a> {
         let Some(first) = cycle.first().map(|first| &outline.steps[*first]) else {
             return;
         };
-        let names: Vec<_> = cycle
-            .iter()
-            .map(|step| outline.steps[*step].id.unwrap_or("?"))
-            .collect();
-        let message = format!(
-            "these steps wait for each other: {} → {}",
-            names.join(" → "),
-            names[0]
-        );
+        let names: Vec<_> = cycle.iter().map(|step| outline.steps[*step].id.unwrap_or("?")).collect();
+        let message = format!("these steps wait for each other: {} → {}", names.join(" → "), names[0]);
         let node = first.node.get("needs").unwrap_or(first.node);
         self.fault(node, Code::Cycle, message, "take one of them out of `needs`");
     }
@@ -223,11 +192,7 @@ fn fields(node: &Node) -> Option<Vec<&str>> {
 fn step_name(name: &str) -> Result<(), &'static str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let rule = "use 1 to 64 letters, digits, `_` and `-`";
-    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) {
-        Ok(())
-    } else {
-        Err(rule)
-    }
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) { Ok(()) } else { Err(rule) }
 }
 
 /// A name that templates can write after a dot.

@@ -92,7 +92,8 @@ fn items(state: &State, at: StepKey, fan: &Fan, world: &World<'_>, events: &mut 
 fn collected(fan: &Fan, count: u32) -> Json {
     let items: Vec<&Json> = fan.outputs.values().collect();
     let truncated = (items.len() as u32) < count;
-    Json::of(&json!({ "count": count, "items": items, "truncated": truncated })).unwrap_or_else(|_| Json::null())
+    Json::of(&json!({ "count": count, "items": items, "truncated": truncated }))
+        .unwrap_or_else(|_| Json::null())
 }
 
 fn complete(state: &State) -> Event {
@@ -124,8 +125,8 @@ fn unwind(state: &State, world: &World<'_>, compensate: bool, last: Event) -> Ve
     if !waits.is_empty() {
         return waits;
     }
-    let is_busy = state.open().next().is_some()
-        || state.steps.iter().any(|step| matches!(step.undo, Undo::Running(_)));
+    let is_busy =
+        state.open().next().is_some() || state.steps.iter().any(|step| matches!(step.undo, Undo::Running(_)));
     if is_busy {
         return Vec::new();
     }

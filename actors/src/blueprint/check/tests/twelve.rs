@@ -29,10 +29,8 @@ plan:
 #[test]
 fn twelve_faults_are_reported_at_once_each_at_its_place() {
     let found = issues(TWELVE);
-    let places: Vec<_> = found
-        .iter()
-        .map(|i| (i.line, i.column, i.code, i.path.as_str(), i.text.as_str()))
-        .collect();
+    let places: Vec<_> =
+        found.iter().map(|i| (i.line, i.column, i.code, i.path.as_str(), i.text.as_str())).collect();
     assert_eq!(
         places,
         [
@@ -45,13 +43,7 @@ fn twelve_faults_are_reported_at_once_each_at_its_place() {
             (12, 14, Code::InvalidValue, "plan[0].timeout", "10 minutes"),
             (14, 9, Code::DuplicateId, "plan[1].id", "fix"),
             (15, 13, Code::UnknownStep, "plan[1].needs[0]", "nobody"),
-            (
-                17,
-                10,
-                Code::UnquotedTemplate,
-                "plan[1].set.a",
-                "{{ inputs.host }}"
-            ),
+            (17, 10, Code::UnquotedTemplate, "plan[1].set.a", "{{ inputs.host }}"),
             (18, 19, Code::UnknownVariable, "plan[1].set.b", "inputs.hots"),
             (18, 37, Code::NotEarlier, "plan[1].set.b", "steps.report.output.x"),
             (22, 19, Code::SchemaMismatch, "plan[2].with.name", "5"),
@@ -113,10 +105,6 @@ outputs:
 "#,
     );
     let codes: Vec<_> = found.iter().map(|issue| (issue.code, issue.line)).collect();
-    let expected = [
-        (Code::Unavailable, 10),
-        (Code::UnknownAction, 16),
-        (Code::UnguardedUse, 21),
-    ];
+    let expected = [(Code::Unavailable, 10), (Code::UnknownAction, 16), (Code::UnguardedUse, 21)];
     assert_eq!(codes, expected, "{}", show(&found));
 }
