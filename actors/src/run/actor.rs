@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use xyn_store::ids::RunId;
 use xyn_store::journal::AppendError;
 use xyn_store::projection::StepKey;
 use xyn_store::scope::Attribution;
@@ -50,6 +51,7 @@ pub(crate) enum TellError {
 /// A run in memory.
 pub(crate) struct RunActor {
     inner: Arc<Inner>,
+    run: RunId,
     loaded: Result<Loaded, TellError>,
     /// Attempts under way.
     under_way: Vec<UnderWay>,
@@ -73,8 +75,8 @@ pub(crate) struct Loaded {
 }
 
 impl RunActor {
-    pub(crate) fn new(inner: Arc<Inner>, loaded: Result<Loaded, TellError>) -> Self {
-        Self { inner, loaded, under_way: Vec::new(), is_timed: false }
+    pub(crate) fn new(inner: Arc<Inner>, run: RunId, loaded: Result<Loaded, TellError>) -> Self {
+        Self { inner, run, loaded, under_way: Vec::new(), is_timed: false }
     }
 
     /// Decides, applies and gathers what is to be appended.
@@ -230,44 +232,35 @@ impl Actor for RunActor {
 impl Handler<Tell> for RunActor {
     type Result = AtomicResponse<Self, Result<(), TellError>>;
 
-    fn handle(&mut self, tell: Tell, context: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, tell: Tell, _: &mut Context<Self>) -> Self::Result {
         let by = tell.by.clone();
-        let is_bare = tell.accepted.is_none();
         match self.turn(tell) {
-            Err(error) => {
-                if !matches!(error, TellError::Rejected(_)) || self.is_idle() {
-                    if let Ok(loaded) = &self.loaded {
-                        self.inner.supervisor().put_away(loaded.state.id, &context.address(), false);
-                    }
-                    context.stop();
-                }
-                AtomicResponse::new(Box::pin(fut::ready(Err(error))))
-            }
-            Ok((turn, recording)) if recording.is_empty() && is_bare => {
-                if self.is_idle()
-                    && turn.work.is_empty()
-                    && let Ok(loaded) = &self.loaded
-                {
-                    self.inner.supervisor().put_away(loaded.state.id, &context.address(), false);
-                    context.stop();
-                }
-                AtomicResponse::new(Box::pin(fut::ready(Ok(()))))
-            }
+            Err(error) => self.answer(Err(error)),
+            Ok((_, recording)) if recording.is_empty() => self.answer(Ok(())),
             Ok((turn, recording)) => {
                 let inner = self.inner.clone();
                 let append = async move { recording.commit(&inner).await.map(drop) };
-                AtomicResponse::new(Box::pin(
-                    append
-                        .into_actor(self)
-                        .map(move |outcome, actor, context| actor.settle(outcome, turn, by, context)),
-                ))
+                let settled = append
+                    .into_actor(self)
+                    .map(move |outcome, actor, context| actor.settle(outcome, turn, by, context));
+                AtomicResponse::new(Box::pin(settled))
             }
         }
     }
 }
 
 impl RunActor {
-    fn is_idle(&self) -> bool {
-        self.loaded.as_ref().is_ok_and(|loaded| !super::decide::is_active(&loaded.state))
+    /// Answers a command that led to nothing, and puts the run away when nothing else keeps it in memory.
+    fn answer(&self, answer: Result<(), TellError>) -> AtomicResponse<Self, Result<(), TellError>> {
+        let is_broken = matches!(answer, Err(TellError::Append(_) | TellError::Broken(_)));
+        let is_idle = self.loaded.as_ref().is_ok_and(|loaded| !super::decide::is_active(&loaded.state));
+        // The actor stops behind the answer: one that stops before it takes the answer along.
+        AtomicResponse::new(Box::pin(fut::ready(answer).map(move |answer, actor: &mut Self, context| {
+            if is_broken || is_idle {
+                actor.inner.supervisor().put_away(actor.run, &context.address(), false);
+                context.stop();
+            }
+            answer
+        })))
     }
 }

@@ -13,6 +13,8 @@ mod progress;
 mod recording;
 mod submit;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::sync::{Arc, OnceLock};

@@ -85,7 +85,7 @@ impl Supervisor {
         let fresh = fresh();
         let address = RunActor::start_in_arbiter(arbiter, move |_| {
             let loaded = fresh.map_or_else(|| load(&inner, run), Ok);
-            RunActor::new(inner, loaded)
+            RunActor::new(inner, run, loaded)
         });
         runs.insert(run, address.clone());
         Ok(address)

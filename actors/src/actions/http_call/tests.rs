@@ -26,7 +26,8 @@ fn context(egress: Egress) -> Context {
     Context {
         attribution,
         step: None,
-        cause: id,
+        seed: id.to_string(),
+        depth: 0,
         idempotency_key: "run/step/1".into(),
         stage: Stage::Dev,
         egress,
