@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xyn_store::envelope::Envelope;
 use xyn_store::ids::{EventId, IntentId, RunId, StreamId};
-use xyn_store::projection::{ApprovalRow, ArtifactRow, DraftRow, IntentRow, IntentStatus};
+use xyn_store::projection::{
+    ApprovalRow, ArtifactRow, BlueprintRow, DraftRow, IntentRow, IntentStatus, PolicyRow,
+};
 use xyn_store::{Json, StoreError, Timestamp};
 
 use crate::actions::NewEvent;
@@ -41,10 +43,14 @@ pub enum Record {
     ArtifactCreated(Box<ArtifactRow>),
     /// A draft was saved, validated or promoted; the row is as it became.
     Draft(DraftChange, Box<DraftRow>),
-    /// A blueprint version was activated: id, version, source.
-    BlueprintActivated(Box<xyn_store::projection::BlueprintRow>),
+    /// A blueprint version was activated.
+    BlueprintActivated(Box<BlueprintRow>),
     /// A policy version was activated.
-    PolicyActivated(Box<xyn_store::projection::PolicyRow>),
+    PolicyActivated(Box<PolicyRow>),
+    /// A later blueprint version took its place.
+    BlueprintDeprecated(Box<BlueprintRow>),
+    /// A later policy version took its place.
+    PolicyDeprecated(Box<PolicyRow>),
     /// The node came up.
     NodeStarted {
         /// The program's version.
@@ -178,6 +184,8 @@ impl Record {
             Self::Draft(DraftChange::Promoted, _) => "xyn.draft.promoted",
             Self::BlueprintActivated(_) => "xyn.blueprint.activated",
             Self::PolicyActivated(_) => "xyn.policy.activated",
+            Self::BlueprintDeprecated(_) => "xyn.blueprint.deprecated",
+            Self::PolicyDeprecated(_) => "xyn.policy.deprecated",
             Self::NodeStarted { .. } => "xyn.node.started",
             Self::NodeStopped => "xyn.node.stopped",
             Self::SessionOpened { .. } => "xyn.session.opened",
@@ -227,8 +235,12 @@ impl Record {
                 view.resource = about("artifact", row.artifact_id.to_string());
             }
             Self::Draft(_, row) => view.resource = about("draft", row.draft_id.to_string()),
-            Self::BlueprintActivated(row) => view.resource = about("blueprint", row.blueprint_id.clone()),
-            Self::PolicyActivated(row) => view.resource = about("policy", row.policy_id.clone()),
+            Self::BlueprintActivated(row) | Self::BlueprintDeprecated(row) => {
+                view.resource = about("blueprint", row.blueprint_id.clone())
+            }
+            Self::PolicyActivated(row) | Self::PolicyDeprecated(row) => {
+                view.resource = about("policy", row.policy_id.clone())
+            }
             Self::NodeStarted { .. } | Self::NodeStopped => {
                 view.resource = about("node", envelope.stream.to_string());
             }
@@ -247,14 +259,12 @@ impl Record {
             Self::IntentAccepted(row)
             | Self::IntentDenied(row)
             | Self::IntentParked(row)
-            | Self::IntentEnded(row) => {
-                serde_json::to_value(row)
-            }
+            | Self::IntentEnded(row) => serde_json::to_value(row),
             Self::IntentAnswered { answer, .. } => serde_json::to_value(answer),
             Self::ArtifactCreated(row) => serde_json::to_value(row),
             Self::Draft(_, row) => serde_json::to_value(row),
-            Self::BlueprintActivated(row) => serde_json::to_value(row),
-            Self::PolicyActivated(row) => serde_json::to_value(row),
+            Self::BlueprintActivated(row) | Self::BlueprintDeprecated(row) => serde_json::to_value(row),
+            Self::PolicyActivated(row) | Self::PolicyDeprecated(row) => serde_json::to_value(row),
             Self::NodeStarted { version, incarnation } => {
                 Ok(json!({ "version": version, "incarnation": format!("{incarnation:016x}") }))
             }

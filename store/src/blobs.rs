@@ -72,11 +72,7 @@ pub enum BlobError {
 impl BlobError {
     /// Makes an I/O error that names what was tried and where.
     fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::Io {
-            action,
-            path: path.to_owned(),
-            source,
-        }
+        move |source| Self::Io { action, path: path.to_owned(), source }
     }
 }
 
@@ -103,13 +99,7 @@ impl Blobs {
         folder::prepare(folder)?;
         let used_bytes = AtomicU64::new(folder::sweep(folder)?);
         let (folder, next, naming) = (folder.to_owned(), AtomicU64::new(0), Mutex::new(()));
-        Ok(Self(Arc::new(Inner {
-            folder,
-            quota_bytes,
-            used_bytes,
-            next,
-            naming,
-        })))
+        Ok(Self(Arc::new(Inner { folder, quota_bytes, used_bytes, next, naming })))
     }
 
     /// Keeps `bytes`, whatever their length; they are durable when this returns.
@@ -134,15 +124,11 @@ impl Blobs {
         let path = self.path(digest);
         // A hint only: a file of absurd length fails while it is read, not here.
         let mut bytes = Vec::with_capacity(usize::try_from(size_bytes.min(1 << 20)).unwrap_or(0));
-        file.read_to_end(&mut bytes)
-            .map_err(BlobError::io("read", &path))?;
+        file.read_to_end(&mut bytes).map_err(BlobError::io("read", &path))?;
         if Digest::of(&bytes) == *digest {
             Ok(bytes)
         } else {
-            Err(BlobError::Damaged {
-                digest: *digest,
-                path,
-            })
+            Err(BlobError::Damaged { digest: *digest, path })
         }
     }
 
@@ -178,10 +164,7 @@ impl Blobs {
         if Digest::from_bytes(hasher.finalize().into()) == *digest {
             Ok(size_bytes)
         } else {
-            Err(BlobError::Damaged {
-                digest: *digest,
-                path,
-            })
+            Err(BlobError::Damaged { digest: *digest, path })
         }
     }
 
@@ -243,28 +226,20 @@ impl Blobs {
     fn reserve(&self, bytes: u64) -> Result<(), BlobError> {
         let quota_bytes = self.0.quota_bytes;
         let within = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= quota_bytes);
-        let reserved = self
-            .0
-            .used_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
+        let reserved = self.0.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
         reserved.map(drop).map_err(|_| BlobError::Quota { quota_bytes })
     }
 
     fn release(&self, bytes: u64) {
         // Saturating: a file that a stranger made longer is given back at its new length.
         let less = |used: u64| Some(used.saturating_sub(bytes));
-        let _always = self
-            .0
-            .used_bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        let _always = self.0.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 
     /// A path for a temporary file, beside the shards: the same file system, and found again at the next
     /// opening.
     fn temporary(&self) -> PathBuf {
-        self.0
-            .folder
-            .join(format!("{}.tmp", self.0.next.fetch_add(1, Ordering::Relaxed)))
+        self.0.folder.join(format!("{}.tmp", self.0.next.fetch_add(1, Ordering::Relaxed)))
     }
 }
 

@@ -11,11 +11,7 @@ use std::path::Path;
 
 /// A new file only the owner can read, at a path where nothing is yet.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
 }
 
 /// Makes the names in a folder lasting: until then a power cut may undo a rename.
@@ -48,9 +44,6 @@ mod tests {
         assert!(told(io::ErrorKind::StorageFull).contains("disk is full"));
         assert!(told(io::ErrorKind::ReadOnlyFilesystem).contains("read-only"));
         assert!(told(io::ErrorKind::PermissionDenied).contains("belong to the user"));
-        assert_eq!(
-            told(io::ErrorKind::TimedOut),
-            io::Error::from(io::ErrorKind::TimedOut).to_string()
-        );
+        assert_eq!(told(io::ErrorKind::TimedOut), io::Error::from(io::ErrorKind::TimedOut).to_string());
     }
 }

@@ -160,7 +160,8 @@ mod tests {
             assert_eq!(id.place(), Some((offset, index)));
             assert_eq!(Uuid::from(id).get_version_num(), 7);
         }
-        let strangers = (0..1000_u32).filter(|n| derived::<EventId>(at, &[&n.to_le_bytes()]).place().is_some());
+        let strangers =
+            (0..1000_u32).filter(|n| derived::<EventId>(at, &[&n.to_le_bytes()]).place().is_some());
         assert_eq!(strangers.count(), 0);
     }
 

@@ -6,12 +6,12 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::clock::Timestamp;
 use crate::envelope::{self, Envelope};
 use crate::error::StoreError;
 use crate::ids::{RunId, StreamId};
-use crate::clock::Timestamp;
 use crate::projection::{
-    ArtifactRow, Cursor, GateRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
+    ArtifactRow, Cursor, GateRow, IntentRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
 };
 use crate::tables::{Key, Table, unseal};
 
@@ -100,7 +100,7 @@ impl Reader {
         admit: impl Fn(&R) -> bool,
     ) -> Result<Page<R>, StoreError> {
         let mut page = PageBuilder::new(limit);
-        self.scan(R::TABLE, prefix.as_bytes(), cursor.map(|c| c.0.as_slice()), order, |key, value| {
+        self.scan(R::TABLE, prefix.as_bytes(), cursor.map(Cursor::as_bytes), order, |key, value| {
             let row = decode::<R>(value)?;
             let admitted = admit(&row).then_some(row);
             Ok(page.offer(key, admitted))
@@ -120,7 +120,7 @@ impl Reader {
     ) -> Result<Page<R>, StoreError> {
         let mut page = PageBuilder::new(limit);
         let skip = prefix.as_bytes().len();
-        self.scan(index, prefix.as_bytes(), cursor.map(|c| c.0.as_slice()), order, |key, _| {
+        self.scan(index, prefix.as_bytes(), cursor.map(Cursor::as_bytes), order, |key, _| {
             let row: Option<R> = self.get(&Key::new().bytes(&key[skip..]))?;
             Ok(page.offer(key, row.filter(|row| admit(row))))
         })?;
@@ -235,6 +235,15 @@ impl Reader {
         self.page_by_index(Table::GatesOpen, &Key::new(), Order::Ascending, cursor, limit, |_| true)
     }
 
+    /// Intents that wait for approvals, oldest first.
+    pub fn parked_intents(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<IntentRow>, StoreError> {
+        self.page_by_index(Table::IntentsParked, &Key::new(), Order::Ascending, cursor, limit, |_| true)
+    }
+
     /// Artifacts of `run_id`, or all of them newest first.
     pub fn artifacts(
         &self,
@@ -274,6 +283,59 @@ impl Reader {
         })
     }
 
+    /// Sequence of the last entry of `stream`; 0 when it has none.
+    pub fn last_seq(&self, stream: StreamId) -> Result<u64, StoreError> {
+        let prefix = Key::new().bytes(stream.as_bytes());
+        let mut seq = 0;
+        self.scan(Table::Streams, prefix.as_bytes(), None, Order::Descending, |key, _| {
+            seq = key.last_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+            Ok(false)
+        })?;
+        Ok(seq)
+    }
+
+    /// Offsets of the entries of `stream`, oldest first, at most `limit`.
+    pub fn stream_offsets(&self, stream: StreamId, limit: usize) -> Result<Vec<u64>, StoreError> {
+        let mut offsets = Vec::new();
+        self.scan(Table::Streams, stream.as_bytes(), None, Order::Ascending, |_, value| {
+            offsets.push(offset_of(value)?);
+            Ok(offsets.len() < limit)
+        })?;
+        Ok(offsets)
+    }
+
+    /// Streams that began in the interaction `correlation_id`, at most `limit`.
+    pub fn correlated(&self, correlation_id: &str, limit: usize) -> Result<Vec<StreamId>, StoreError> {
+        let prefix = Key::new().text(correlation_id);
+        let mut streams = Vec::new();
+        self.scan(Table::Correlations, prefix.as_bytes(), None, Order::Ascending, |key, _| {
+            streams.extend(tail_id(key).map(StreamId::from));
+            Ok(streams.len() < limit)
+        })?;
+        Ok(streams)
+    }
+
+    /// Blocks of the log that hold an event whose name `matches`, ascending.
+    pub fn blocks_named(&self, matches: impl Fn(&str) -> bool) -> Result<Vec<u64>, StoreError> {
+        let mut blocks = Vec::new();
+        self.scan(Table::Names, &[], None, Order::Ascending, |key, _| {
+            if let Some((name, block)) = key.split_last_chunk::<8>()
+                && std::str::from_utf8(&name[..name.len().saturating_sub(1)]).is_ok_and(&matches)
+            {
+                blocks.push(u64::from_be_bytes(*block));
+            }
+            Ok(true)
+        })?;
+        blocks.sort_unstable();
+        blocks.dedup();
+        Ok(blocks)
+    }
+
+    /// Whether `timer` is still set.
+    pub fn has_timer(&self, timer: &TimerRow) -> Result<bool, StoreError> {
+        Ok(self.get::<TimerRow>(&timer.key())?.is_some())
+    }
+
     /// The envelopes of `stream` behind `after_seq` (0 for all), at most `limit`, oldest first, with their offsets.
     pub fn stream(
         &self,
@@ -284,13 +346,21 @@ impl Reader {
         let prefix = Key::new().bytes(stream.as_bytes());
         let after = prefix.clone().u64(after_seq);
         let mut offsets = Vec::new();
-        self.scan(Table::Streams, prefix.as_bytes(), Some(after.as_bytes()), Order::Ascending, |_, value| {
-            offsets.push(offset_of(value)?);
-            Ok(offsets.len() < limit)
-        })?;
+        self.scan(
+            Table::Streams,
+            prefix.as_bytes(),
+            Some(after.as_bytes()),
+            Order::Ascending,
+            |_, value| {
+                offsets.push(offset_of(value)?);
+                Ok(offsets.len() < limit)
+            },
+        )?;
         let envelope = |offset| {
             let found = self.envelope(offset)?;
-            let missing = || StoreError::Inconsistent(format!("stream {stream} names entry {offset}, which is missing"));
+            let missing = || {
+                StoreError::Inconsistent(format!("stream {stream} names entry {offset}, which is missing"))
+            };
             Ok((offset, found.ok_or_else(missing)?))
         };
         offsets.into_iter().map(envelope).collect()
@@ -324,7 +394,7 @@ impl<T> PageBuilder<T> {
     }
 
     fn finish(self) -> Page<T> {
-        Page { items: self.items, next: self.more.then_some(Cursor(self.last)) }
+        Page { items: self.items, next: self.more.then_some(Cursor::from_bytes(self.last)) }
     }
 }
 

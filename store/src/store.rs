@@ -124,10 +124,6 @@ impl Store {
         &self.0.folder
     }
 
-    pub(crate) fn slot(&self) -> &Arc<Slot> {
-        &self.0.slot
-    }
-
     /// Waits until everything appended is written, then stops the writer. Journal handles elsewhere keep it alive.
     pub fn close(&self) {
         drop(self.0.journal.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -19,6 +19,8 @@ pub enum Table {
     Correlations,
     /// Intent id → intent row.
     Intents,
+    /// Ids of intents that wait for approvals → ().
+    IntentsParked,
     /// Run id → run row.
     Runs,
     /// Status ‖ run id → ().
@@ -64,12 +66,13 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Log,
         Self::Streams,
         Self::Names,
         Self::Correlations,
         Self::Intents,
+        Self::IntentsParked,
         Self::Runs,
         Self::RunsByStatus,
         Self::RunsActive,
@@ -92,10 +95,11 @@ impl Table {
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 17] = [
+    pub const DERIVED: [Self; 18] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
+        Self::IntentsParked,
         Self::Runs,
         Self::RunsByStatus,
         Self::RunsActive,
@@ -120,6 +124,7 @@ impl Table {
             Self::Names => "names",
             Self::Correlations => "correlations",
             Self::Intents => "intents",
+            Self::IntentsParked => "intents_parked",
             Self::Runs => "runs",
             Self::RunsByStatus => "runs_by_status",
             Self::RunsActive => "runs_active",

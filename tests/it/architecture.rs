@@ -17,15 +17,8 @@ use manifest::Manifest;
 use source::Source;
 
 /// Floors from the ground up. A floor may import those with a smaller number: none above it, none beside it.
-const FLOORS: &[(&str, u8)] = &[
-    ("store", 0),
-    ("capsules", 1),
-    ("net", 2),
-    ("actors", 3),
-    ("api", 4),
-    ("scenarios", 4),
-    ("src", 5),
-];
+const FLOORS: &[(&str, u8)] =
+    &[("store", 0), ("capsules", 1), ("net", 2), ("actors", 3), ("api", 4), ("scenarios", 4), ("src", 5)];
 
 /// Folders of the top level that hold Rust and are no floor.
 const OUTBUILDINGS: &[&str] = &["tests", "benches", "fuzz"];
@@ -35,10 +28,7 @@ const RESERVED: &[(&[&str], &[&str])] = &[
     (&["redb", "automerge"], &["store/"]),
     (&["libp2p"], &["net/src/driver*"]),
     (&["axum"], &["api/"]),
-    (
-        &["actix", "actix_rt"],
-        &["*/actor.rs", "actors/src/runtime/supervisor.rs"],
-    ),
+    (&["actix", "actix_rt"], &["*/actor.rs", "actors/src/runtime/supervisor.rs"]),
 ];
 
 /// Modules that decide. A file called `actor.rs` in them is their shell and may act.
@@ -78,9 +68,7 @@ const IMPURE: &[(&str, &str)] = &[
 ];
 
 /// Words that say nothing about what a file holds.
-const EMPTY_NAMES: &[&str] = &[
-    "util", "utils", "common", "helper", "helpers", "manager", "managers", "misc",
-];
+const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "manager", "managers", "misc"];
 
 /// The most lines a file may have; the aim is 300.
 const FILE_LINES_MAX: usize = 400;
@@ -93,10 +81,7 @@ fn read_tree(wanted: fn(&str) -> bool) -> Vec<(String, String)> {
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(&folder).expect("a folder of the checkout can be listed") {
             let path = entry.expect("an entry of the checkout can be read").path();
-            let name = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .expect("names are UTF-8");
+            let name = path.file_name().and_then(|name| name.to_str()).expect("names are UTF-8");
             if path.is_dir() {
                 if !name.starts_with('.') && !["target", "node_modules"].contains(&name) {
                     folders.push(path);
@@ -126,11 +111,7 @@ fn manifests() -> Vec<Manifest> {
 
 #[track_caller]
 fn assert_none(faults: Vec<String>) {
-    assert!(
-        faults.is_empty(),
-        "the rules of the house are broken:\n  {}",
-        faults.join("\n  ")
-    );
+    assert!(faults.is_empty(), "the rules of the house are broken:\n  {}", faults.join("\n  "));
 }
 
 #[test]

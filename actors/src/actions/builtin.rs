@@ -13,7 +13,7 @@ pub fn builtin() -> Registry {
     let others = [
         (events_emit::spec(), Code::Inside(events_emit::run)),
         (artifacts_put::spec(), Code::Inside(artifacts_put::run)),
-        (http_call::spec(), Code::Outside(Arc::new(http_call::HttpCall::new()))),
+        (http_call::spec(), Code::Outside(Arc::new(http_call::HttpCall::default()))),
     ];
     for (spec, code) in others.into_iter().chain(services) {
         registry.register(spec, code).expect("the schemas of built-in actions are valid");
@@ -96,7 +96,8 @@ fn runs_cancel() -> Spec {
 
 fn runs_retry() -> Spec {
     let input = object(&["run_id"], json!({ "run_id": uuid(), "from_step": text(200) }));
-    let description = "Starts a new run that takes over an ended run's results up to a step and does the rest anew.";
+    let description =
+        "Starts a new run that takes over an ended run's results up to a step and does the rest anew.";
     service("runs.retry", description, input, answers(json!({ "run_id": uuid() })))
 }
 
@@ -105,7 +106,8 @@ fn runs_fork() -> Spec {
         &["run_id", "from_step"],
         json!({ "run_id": uuid(), "from_step": text(200), "inputs": { "type": "object" } }),
     );
-    let description = "Starts a new run with other inputs that takes over a run's results of the steps before one.";
+    let description =
+        "Starts a new run with other inputs that takes over a run's results of the steps before one.";
     service("runs.fork", description, input, answers(json!({ "run_id": uuid() })))
 }
 
@@ -116,7 +118,12 @@ fn runs_replay() -> Spec {
         "events": { "type": "integer" },
         "differences": { "type": "array", "items": { "type": "string" } }
     }));
-    service("runs.replay", "Folds a run's history through today's code and compares; has no effect.", input, output)
+    service(
+        "runs.replay",
+        "Folds a run's history through today's code and compares; has no effect.",
+        input,
+        output,
+    )
 }
 
 fn gates_answer() -> Spec {
@@ -169,7 +176,12 @@ fn blueprints_promote() -> Spec {
         "version": { "type": "integer" },
         "status": { "type": "string" }
     }));
-    service("blueprints.promote", "Makes a validated draft the active version of its blueprint.", input, output)
+    service(
+        "blueprints.promote",
+        "Makes a validated draft the active version of its blueprint.",
+        input,
+        output,
+    )
 }
 
 fn policies_activate() -> Spec {

@@ -1,8 +1,8 @@
 //! `events.emit`: records an event.
 
 use serde_json::{Value, json};
-use xyn_store::ids::{self, EventId};
 use xyn_store::Timestamp;
+use xyn_store::ids::{self, EventId};
 
 use super::{Context, Effects, Failure, Idempotence, NewEvent, Spec};
 use crate::blueprint::{FailureKind, check_event_name};

@@ -9,9 +9,9 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use xyn_store::{Digest, Timestamp};
 use xyn_store::ids::{EventId, RunId};
 use xyn_store::scope::{Attribution, Stage};
+use xyn_store::{Digest, Timestamp};
 
 use crate::blueprint::FailureKind;
 
@@ -217,22 +217,12 @@ pub struct Failure {
 impl Failure {
     /// A failure that certainly had no effect.
     pub fn certain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            uncertain: false,
-            code: code.into(),
-            message: message.into(),
-        }
+        Self { kind, uncertain: false, code: code.into(), message: message.into() }
     }
 
     /// A failure after the request went out: nobody knows whether it took effect.
     pub fn uncertain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            uncertain: true,
-            code: code.into(),
-            message: message.into(),
-        }
+        Self { kind, uncertain: true, code: code.into(), message: message.into() }
     }
 }
 

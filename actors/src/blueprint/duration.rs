@@ -10,19 +10,11 @@ use std::time::Duration;
 pub(super) struct InvalidDuration(String);
 
 /// Units from long to short, in milliseconds.
-const UNITS: [(&str, u64); 5] = [
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1000),
-    ("ms", 1),
-];
+const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// Reads `text`.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
-    parse(text.trim())
-        .map(Duration::from_millis)
-        .ok_or_else(|| InvalidDuration(super::issue::shorten(text)))
+    parse(text.trim()).map(Duration::from_millis).ok_or_else(|| InvalidDuration(super::issue::shorten(text)))
 }
 
 fn parse(text: &str) -> Option<u64> {
@@ -37,11 +29,7 @@ fn parse(text: &str) -> Option<u64> {
         let (unit, tail) = tail.split_at(letters);
         // The iterator goes on where it stopped, so units must come from long to short, each once.
         let (_, millis) = units.find(|(name, _)| *name == unit)?;
-        total = number
-            .parse::<u64>()
-            .ok()?
-            .checked_mul(*millis)?
-            .checked_add(total)?;
+        total = number.parse::<u64>().ok()?.checked_mul(*millis)?.checked_add(total)?;
         rest = tail;
     }
     (!text.is_empty()).then_some(total)
@@ -80,20 +68,9 @@ mod tests {
 
     #[test]
     fn what_is_no_length_of_time_is_refused() {
-        for text in [
-            "",
-            "m",
-            "10",
-            "-1s",
-            "1.5h",
-            "10 m",
-            "10x",
-            "1m1h",
-            "1m1m",
-            "99999999999999999999d",
-            "é",
-            "1é",
-        ] {
+        for text in
+            ["", "m", "10", "-1s", "1.5h", "10 m", "10x", "1m1h", "1m1m", "99999999999999999999d", "é", "1é"]
+        {
             assert_eq!(parse_duration(text).is_ok(), text == "10", "{text}");
         }
         assert_eq!(

@@ -89,11 +89,7 @@ pub enum Code {
 
 impl fmt::Display for Issue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{}:{}: {}; {}",
-            self.line, self.column, self.message, self.hint
-        )
+        write!(f, "{}:{}: {}; {}", self.line, self.column, self.message, self.hint)
     }
 }
 
@@ -114,10 +110,7 @@ pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     }
     let most = 1 + word.len() / 4;
     let distances = known.into_iter().map(|name| (distance(word, name), name));
-    distances
-        .filter(|(distance, _)| *distance <= most)
-        .min()
-        .map(|(_, name)| name)
+    distances.filter(|(distance, _)| *distance <= most).min().map(|(_, name)| name)
 }
 
 /// `did you mean …?` when a word is close, else `known` spelled out.
@@ -129,11 +122,8 @@ pub(super) fn suggest<'a>(
     let close = closest(word, known.clone()).map(|name| format!("did you mean `{name}`? "));
     let mut all: Vec<_> = known.into_iter().map(|name| format!("`{name}`")).collect();
     all.dedup();
-    let list = if all.is_empty() {
-        format!("there are no {noun}")
-    } else {
-        format!("{noun}: {}", all.join(", "))
-    };
+    let list =
+        if all.is_empty() { format!("there are no {noun}") } else { format!("{noun}: {}", all.join(", ")) };
     format!("{}{list}", close.unwrap_or_default())
 }
 

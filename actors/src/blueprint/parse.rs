@@ -73,10 +73,9 @@ impl Node {
     /// The value below `key`, when this is a mapping that has it.
     pub(super) fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
-            Tree::Map(entries) => entries
-                .iter()
-                .find(|(name, _)| name.as_text() == Some(key))
-                .map(|(_, node)| node),
+            Tree::Map(entries) => {
+                entries.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(_, node)| node)
+            }
             _ => None,
         }
     }
@@ -110,10 +109,8 @@ impl Node {
 /// Reads `source`; at most one issue, since a text that does not parse has no later places.
 pub(super) fn parse(source: &[u8]) -> Result<(&str, Node), Issue> {
     if source.len() > MAX_SOURCE_BYTES {
-        let message = format!(
-            "the source has {} bytes; a blueprint has at most {MAX_SOURCE_BYTES}",
-            source.len()
-        );
+        let message =
+            format!("the source has {} bytes; a blueprint has at most {MAX_SOURCE_BYTES}", source.len());
         return Err(refusal::at_start(
             Code::TooLarge,
             message,
@@ -154,19 +151,11 @@ pub(super) fn parse(source: &[u8]) -> Result<(&str, Node), Issue> {
 impl From<Spanned<Tree>> for Node {
     fn from(spanned: Spanned<Tree>) -> Self {
         let place = spanned.referenced;
-        let byte = |value: Option<u64>| {
-            value
-                .and_then(|value| usize::try_from(value).ok())
-                .unwrap_or_default()
-        };
+        let byte =
+            |value: Option<u64>| value.and_then(|value| usize::try_from(value).ok()).unwrap_or_default();
         let start = byte(place.span().byte_offset());
         let span = start..start.saturating_add(byte(place.span().byte_len()));
-        Self {
-            value: spanned.value,
-            line: place.line().max(1),
-            column: place.column().max(1),
-            span,
-        }
+        Self { value: spanned.value, line: place.line().max(1), column: place.column().max(1), span }
     }
 }
 
@@ -202,9 +191,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Tree, E> {
-        Number::from_f64(value)
-            .map(Tree::Number)
-            .ok_or_else(|| E::custom("a number must be finite"))
+        Number::from_f64(value).map(Tree::Number).ok_or_else(|| E::custom("a number must be finite"))
     }
 
     fn visit_str<E: de::Error>(self, value: &str) -> Result<Tree, E> {

@@ -97,10 +97,7 @@ impl FromStr for EventPattern {
             "**" => Ok(Part::Many),
             name => check_part(name).map(|()| Part::Exactly(name.into())),
         };
-        Ok(Self {
-            text: text.into(),
-            parts: text.split('.').map(part).collect::<Result<_, _>>()?,
-        })
+        Ok(Self { text: text.into(), parts: text.split('.').map(part).collect::<Result<_, _>>()? })
     }
 }
 
@@ -117,11 +114,7 @@ impl fmt::Debug for EventPattern {
 }
 
 fn check_length(text: &str) -> Result<(), InvalidEventName> {
-    if (1..=MAX_EVENT_NAME_BYTES).contains(&text.len()) {
-        Ok(())
-    } else {
-        Err(InvalidEventName::Length)
-    }
+    if (1..=MAX_EVENT_NAME_BYTES).contains(&text.len()) { Ok(()) } else { Err(InvalidEventName::Length) }
 }
 
 fn check_part(part: &str) -> Result<(), InvalidEventName> {
@@ -176,10 +169,7 @@ mod tests {
         for text in ["", ".", "a..b", "a.", "A.b", "a b", "a.b*", "é", &"a".repeat(201)] {
             assert!(text.parse::<EventPattern>().is_err(), "{text}");
         }
-        assert_eq!(
-            check_event_name("demo.*"),
-            Err(InvalidEventName::Part("*".into()))
-        );
+        assert_eq!(check_event_name("demo.*"), Err(InvalidEventName::Part("*".into())));
         assert_eq!(check_event_name("demo.hello-2_x"), Ok(()));
         assert_eq!(
             check_event_name("Demo.hello").expect_err("uppercase").to_string(),

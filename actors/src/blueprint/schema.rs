@@ -51,10 +51,7 @@ impl Schema {
                 path: error.instance_path().to_string(),
                 reason: describe(&error),
             })?;
-        Ok(Self(Arc::new(Compiled {
-            source: source.clone(),
-            validator,
-        })))
+        Ok(Self(Arc::new(Compiled { source: source.clone(), validator })))
     }
 
     /// The document it was compiled from.
@@ -65,10 +62,7 @@ impl Schema {
     /// All that is wrong with `value`, the first [`MAX_SCHEMA_FAULTS`] of it.
     pub fn validate(&self, value: &Value) -> Vec<SchemaFault> {
         self.errors(value)
-            .map(|error| SchemaFault {
-                path: error.instance_path().to_string(),
-                message: describe(&error),
-            })
+            .map(|error| SchemaFault { path: error.instance_path().to_string(), message: describe(&error) })
             .take(MAX_SCHEMA_FAULTS)
             .collect()
     }
@@ -110,20 +104,9 @@ mod tests {
         }))
         .expect("a schema");
         let faults = schema.validate(&json!({ "port": "hunter2" }));
-        let found: Vec<_> = faults
-            .iter()
-            .map(|f| (f.path.as_str(), f.message.as_str()))
-            .collect();
-        assert!(
-            found.contains(&("/port", "the value is not of type \"integer\"")),
-            "{found:?}"
-        );
-        assert!(
-            found
-                .iter()
-                .any(|(path, message)| path.is_empty() && message.contains("host")),
-            "{found:?}"
-        );
+        let found: Vec<_> = faults.iter().map(|f| (f.path.as_str(), f.message.as_str())).collect();
+        assert!(found.contains(&("/port", "the value is not of type \"integer\"")), "{found:?}");
+        assert!(found.iter().any(|(path, message)| path.is_empty() && message.contains("host")), "{found:?}");
         assert!(schema.validate(&json!({ "host": "a", "port": 1 })).is_empty());
     }
 

@@ -148,13 +148,8 @@ impl Approval {
 
     /// How many more approvals are needed.
     pub fn remaining(&self) -> u32 {
-        let approved = self
-            .answers
-            .iter()
-            .filter(|given| given.verdict == Verdict::Approve)
-            .count();
-        self.min
-            .saturating_sub(u32::try_from(approved).unwrap_or(u32::MAX))
+        let approved = self.answers.iter().filter(|given| given.verdict == Verdict::Approve).count();
+        self.min.saturating_sub(u32::try_from(approved).unwrap_or(u32::MAX))
     }
 
     /// Why `identity` may not answer at `at`; none when it may.
@@ -187,9 +182,7 @@ pub fn decide(approval: &Approval, answer: &Answer) -> Result<Outcome, Refusal> 
     Ok(match (answer.verdict, approval.remaining()) {
         (Verdict::Reject, _) => Outcome::Rejected,
         (Verdict::Approve, 0 | 1) => Outcome::Approved,
-        (Verdict::Approve, needed) => Outcome::Recorded {
-            remaining: needed - 1,
-        },
+        (Verdict::Approve, needed) => Outcome::Recorded { remaining: needed - 1 },
     })
 }
 

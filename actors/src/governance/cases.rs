@@ -110,45 +110,24 @@ fn table(cursor: &Cursor<'_>, known: &[Policy], issues: &mut Vec<Issue>) -> Opti
         None => known.to_vec(),
         Some(cursor) => {
             let items = cursor.list(issues, MAX_POLICIES);
-            items
-                .iter()
-                .filter_map(|item| policy(item, known, issues))
-                .collect()
+            items.iter().filter_map(|item| policy(item, known, issues)).collect()
         }
     };
-    let cases = fields
-        .required("cases", issues)
-        .map(|c| c.list(issues, MAX_CASES))
-        .unwrap_or_default();
+    let cases = fields.required("cases", issues).map(|c| c.list(issues, MAX_CASES)).unwrap_or_default();
     let cases = cases.iter().filter_map(|item| case(item, issues)).collect();
     fields.finish(issues);
-    Some(Table {
-        set: PolicySet::new(&policies),
-        cases,
-    })
+    Some(Table { set: PolicySet::new(&policies), cases })
 }
 
 fn policy(cursor: &Cursor<'_>, known: &[Policy], issues: &mut Vec<Issue>) -> Option<Policy> {
     let Some(id) = cursor.as_text() else {
         return read::policy(cursor, issues);
     };
-    let found = known
-        .iter()
-        .filter(|policy| policy.policy_id == id)
-        .max_by_key(|policy| policy.version);
+    let found = known.iter().filter(|policy| policy.policy_id == id).max_by_key(|policy| policy.version);
     if found.is_none() {
         let ids: Vec<_> = known.iter().map(|policy| policy.policy_id.as_str()).collect();
-        let hint = if ids.is_empty() {
-            String::new()
-        } else {
-            format!("known: {}", ids.join(", "))
-        };
-        cursor.fault(
-            issues,
-            "unknown_policy",
-            format!("there is no policy `{id}`"),
-            &hint,
-        );
+        let hint = if ids.is_empty() { String::new() } else { format!("known: {}", ids.join(", ")) };
+        cursor.fault(issues, "unknown_policy", format!("there is no policy `{id}`"), &hint);
     }
     found.cloned()
 }
@@ -160,21 +139,13 @@ fn case(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Case> {
     let expect = fields.required("expect", issues).and_then(|c| c.word(issues));
     let rule = fields.get("rule").and_then(|c| owned(&c, issues));
     fields.finish(issues);
-    Some(Case {
-        name: name?,
-        given: given?,
-        expect: expect?,
-        rule,
-    })
+    Some(Case { name: name?, given: given?, expect: expect?, rule })
 }
 
 fn given(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Context> {
     let mut fields = cursor.fields(issues)?;
     let action = fields.required("action", issues).and_then(|c| owned(&c, issues));
-    let stage = fields
-        .get("stage")
-        .and_then(|c| owned(&c, issues))
-        .unwrap_or_else(|| "dev".to_owned());
+    let stage = fields.get("stage").and_then(|c| owned(&c, issues)).unwrap_or_else(|| "dev".to_owned());
     let actor = fields.get("actor").and_then(|c| owned(&c, issues));
     let mut identity = actor.map_or_else(Identity::local_operator, |name| {
         if name == Principal::LOCAL_OPERATOR {
@@ -189,20 +160,12 @@ fn given(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Context> {
         identity.teams = teams.iter().filter_map(|c| owned(c, issues)).collect();
     }
     let pou_id = fields.get("pou_id").and_then(|c| owned(&c, issues));
-    let env_id = fields
-        .get("env_id")
-        .and_then(|c| owned(&c, issues))
-        .unwrap_or_else(|| "local".to_owned());
+    let env_id = fields.get("env_id").and_then(|c| owned(&c, issues)).unwrap_or_else(|| "local".to_owned());
     let resource = fields.get("resource").and_then(|c| resource(&c, issues));
-    let risk = fields
-        .get("risk")
-        .and_then(|c| c.word(issues))
-        .unwrap_or_default();
+    let risk = fields.get("risk").and_then(|c| c.word(issues)).unwrap_or_default();
     let tests_passed = fields.get("tests_passed").and_then(|c| c.flag(issues));
     let mfa = fields.get("mfa").and_then(|c| c.flag(issues));
-    let now = fields
-        .get("now")
-        .and_then(|c| c.parsed(issues, "invalid_instant", str::parse));
+    let now = fields.get("now").and_then(|c| c.parsed(issues, "invalid_instant", str::parse));
     fields.finish(issues);
     Some(Context {
         actor: identity,
@@ -212,10 +175,7 @@ fn given(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Context> {
         stage: stage.into(),
         resource,
         risk,
-        artifacts: vec![Evidence {
-            artifact_id: None,
-            tests_passed,
-        }],
+        artifacts: vec![Evidence { artifact_id: None, tests_passed }],
         session: Some(SessionFacts { id: None, mfa }),
         now: now.unwrap_or_else(|| Timestamp::from_micros(NOON_MICROS)),
     })
@@ -224,10 +184,7 @@ fn given(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Context> {
 fn resource(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Resource> {
     let mut fields = cursor.fields(issues)?;
     let kind = fields.required("type", issues).and_then(|c| owned(&c, issues));
-    let id = fields
-        .get("id")
-        .and_then(|c| owned(&c, issues))
-        .unwrap_or_default();
+    let id = fields.get("id").and_then(|c| owned(&c, issues)).unwrap_or_default();
     fields.finish(issues);
     Some(Resource { kind: kind?, id })
 }

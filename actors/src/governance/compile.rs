@@ -61,14 +61,8 @@ pub(super) enum Field {
 
 impl Field {
     /// Cheap ones first.
-    pub(super) const ALL: [Self; 6] = [
-        Self::Stage,
-        Self::Risk,
-        Self::EnvId,
-        Self::ResourceType,
-        Self::Action,
-        Self::Actor,
-    ];
+    pub(super) const ALL: [Self; 6] =
+        [Self::Stage, Self::Risk, Self::EnvId, Self::ResourceType, Self::Action, Self::Actor];
 }
 
 impl CompiledPolicy {
@@ -99,10 +93,7 @@ impl CompiledRule {
         let action = rule.matches.action.as_deref().map(Pattern::compile);
         let actor = rule.matches.actor.as_deref().map(Subject::compile);
         let window = requirements.time_window.as_ref().map(Window::compile);
-        let approvals = requirements
-            .approvals
-            .as_ref()
-            .map(|rule| approvals(rule, &mut faults));
+        let approvals = requirements.approvals.as_ref().map(|rule| approvals(rule, &mut faults));
         Self {
             rule_id: rule.rule_id.as_str().into(),
             priority: rule.priority,
@@ -130,25 +121,14 @@ impl CompiledRule {
 
     pub(super) fn fits(&self, field: Field, context: &Context) -> bool {
         match field {
-            Field::Stage => self
-                .stage
-                .is_none_or(|stage| context.stage == NamedStage::Known(stage)),
+            Field::Stage => self.stage.is_none_or(|stage| context.stage == NamedStage::Known(stage)),
             Field::Risk => self.risk.is_none_or(|risk| context.risk == risk),
-            Field::EnvId => self
-                .env_id
-                .as_deref()
-                .is_none_or(|env_id| context.env_id == env_id),
+            Field::EnvId => self.env_id.as_deref().is_none_or(|env_id| context.env_id == env_id),
             Field::ResourceType => self.resource_type.as_deref().is_none_or(|wanted| {
-                context
-                    .resource
-                    .as_ref()
-                    .is_some_and(|resource| resource.kind == wanted)
+                context.resource.as_ref().is_some_and(|resource| resource.kind == wanted)
             }),
             Field::Action => self.action.matches(&context.action),
-            Field::Actor => self
-                .actor
-                .as_ref()
-                .is_none_or(|subject| subject.includes(&context.actor)),
+            Field::Actor => self.actor.as_ref().is_none_or(|subject| subject.includes(&context.actor)),
         }
     }
 
@@ -162,14 +142,9 @@ impl CompiledRule {
             None => Some(Unmet::MfaUnknown),
         };
         let tests = (self.tests_required && !context.tests_passed()).then_some(Unmet::TestsRequired);
-        let outside = self
-            .window
-            .as_ref()
-            .is_some_and(|window| !window.contains(context.now));
+        let outside = self.window.as_ref().is_some_and(|window| !window.contains(context.now));
         let broken = self.broken.clone().map(Unmet::Error);
-        [broken, tests, mfa, outside.then_some(Unmet::TimeWindow)]
-            .into_iter()
-            .flatten()
+        [broken, tests, mfa, outside.then_some(Unmet::TimeWindow)].into_iter().flatten()
     }
 
     /// What the rule says when everything it requires holds.

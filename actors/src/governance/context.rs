@@ -134,11 +134,7 @@ impl Context {
 
     /// Whether there is a test report that passed and none that failed.
     pub(super) fn tests_passed(&self) -> bool {
-        let mut reports = self
-            .artifacts
-            .iter()
-            .filter_map(|evidence| evidence.tests_passed)
-            .peekable();
+        let mut reports = self.artifacts.iter().filter_map(|evidence| evidence.tests_passed).peekable();
         reports.peek().is_some() && reports.all(|passed| passed)
     }
 }

@@ -30,10 +30,7 @@ pub(super) struct Fields<'n> {
 
 impl<'n> Cursor<'n> {
     pub(super) fn root(node: &'n Node) -> Self {
-        Self {
-            node,
-            path: String::new(),
-        }
+        Self { node, path: String::new() }
     }
 
     /// Notes a fault of this value.
@@ -66,11 +63,7 @@ impl<'n> Cursor<'n> {
 
     /// The text if this is one; notes nothing otherwise.
     pub(super) fn as_text(&self) -> Option<&'n str> {
-        if let Tree::Text(text) = &self.node.tree {
-            Some(text)
-        } else {
-            None
-        }
+        if let Tree::Text(text) = &self.node.tree { Some(text) } else { None }
     }
 
     /// The value as a whole number in `range`.
@@ -105,12 +98,7 @@ impl<'n> Cursor<'n> {
         read.inspect_err(|error| {
             let expected = error.to_string();
             let hint = expected.split_once(", ").map_or("", |(_, rest)| rest);
-            self.fault(
-                issues,
-                "unknown_word",
-                format!("`{text}` is not known here"),
-                hint,
-            );
+            self.fault(issues, "unknown_word", format!("`{text}` is not known here"), hint);
         })
         .ok()
     }
@@ -122,9 +110,7 @@ impl<'n> Cursor<'n> {
         code: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        parse(self.text(issues)?)
-            .inspect_err(|error| self.fault(issues, code, error, ""))
-            .ok()
+        parse(self.text(issues)?).inspect_err(|error| self.fault(issues, code, error, "")).ok()
     }
 
     /// The items of a list of at most `max`.
@@ -137,10 +123,7 @@ impl<'n> Cursor<'n> {
             let message = format!("{} items are too many; the limit is {max}", nodes.len());
             self.fault(issues, "too_many", message, "");
         }
-        let item = |(index, node)| Cursor {
-            node,
-            path: format!("{}[{index}]", self.path),
-        };
+        let item = |(index, node)| Cursor { node, path: format!("{}[{index}]", self.path) };
         nodes.iter().take(max).enumerate().map(item).collect()
     }
 
@@ -150,12 +133,7 @@ impl<'n> Cursor<'n> {
             self.wrong_kind(issues, "a map");
             return None;
         };
-        Some(Fields {
-            at: self.node.at,
-            path: self.path.clone(),
-            entries,
-            asked: Vec::new(),
-        })
+        Some(Fields { at: self.node.at, path: self.path.clone(), entries, asked: Vec::new() })
     }
 
     /// The value as a free JSON object.
@@ -176,11 +154,7 @@ impl<'n> Fields<'n> {
     pub(super) fn get(&mut self, key: &'static str) -> Option<Cursor<'n>> {
         self.asked.push(key);
         let (_, node) = self.entries.iter().find(|(k, _)| k.name == key)?;
-        let path = if self.path.is_empty() {
-            key.to_owned()
-        } else {
-            format!("{}.{key}", self.path)
-        };
+        let path = if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) };
         (!matches!(node.tree, Tree::Null)).then_some(Cursor { node, path })
     }
 
@@ -188,24 +162,14 @@ impl<'n> Fields<'n> {
     pub(super) fn required(&mut self, key: &'static str, issues: &mut Vec<Issue>) -> Option<Cursor<'n>> {
         let found = self.get(key);
         if found.is_none() {
-            issues.push(issue(
-                self.at,
-                &self.path,
-                "missing_key",
-                format!("`{key}` is missing"),
-                "",
-            ));
+            issues.push(issue(self.at, &self.path, "missing_key", format!("`{key}` is missing"), ""));
         }
         found
     }
 
     /// Notes every entry that nobody asked for.
     pub(super) fn finish(self, issues: &mut Vec<Issue>) {
-        for (key, _) in self
-            .entries
-            .iter()
-            .filter(|(key, _)| !self.asked.contains(&key.name.as_str()))
-        {
+        for (key, _) in self.entries.iter().filter(|(key, _)| !self.asked.contains(&key.name.as_str())) {
             let hint = format!("allowed here: {}", self.asked.join(", "));
             issues.push(issue(
                 key.at,

@@ -58,12 +58,7 @@ pub struct Approvals {
 impl Default for Approvals {
     /// One person, whoever it is.
     fn default() -> Self {
-        Self {
-            min: 1,
-            from_any_of: Vec::new(),
-            allow_requester: None,
-            expires_in_s: None,
-        }
+        Self { min: 1, from_any_of: Vec::new(), allow_requester: None, expires_in_s: None }
     }
 }
 
@@ -73,9 +68,7 @@ impl Approvals {
 
     /// When an act that was parked at `now` expires.
     pub fn deadline(&self, now: Timestamp) -> Timestamp {
-        now.after(Duration::from_secs(
-            self.expires_in_s.unwrap_or(Self::DEFAULT_EXPIRES_IN_S),
-        ))
+        now.after(Duration::from_secs(self.expires_in_s.unwrap_or(Self::DEFAULT_EXPIRES_IN_S)))
     }
 
     /// Both: the larger `min`, the union of approvers, the stricter word on the requester, the shorter time.
@@ -84,10 +77,7 @@ impl Approvals {
     /// restricts.
     pub(super) fn merge(&mut self, other: &Self) {
         self.min = self.min.max(other.min);
-        let added = other
-            .from_any_of
-            .iter()
-            .filter(|approver| !self.from_any_of.contains(approver));
+        let added = other.from_any_of.iter().filter(|approver| !self.from_any_of.contains(approver));
         let added: Vec<_> = added.cloned().collect();
         self.from_any_of.extend(added);
         self.allow_requester = match (self.allow_requester, other.allow_requester) {
@@ -163,11 +153,7 @@ impl fmt::Display for Decision {
 
 impl fmt::Display for RuleRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "rule `{}` of policy `{}` version {}",
-            self.rule_id, self.policy_id, self.version
-        )
+        write!(f, "rule `{}` of policy `{}` version {}", self.rule_id, self.policy_id, self.version)
     }
 }
 
@@ -178,13 +164,10 @@ impl fmt::Display for Approvals {
         if self.from_any_of.is_empty() {
             return f.write_str("any person");
         }
-        self.from_any_of
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, approver)| {
-                let separator = if index == 0 { "" } else { " or " };
-                write!(f, "{separator}{approver}")
-            })
+        self.from_any_of.iter().enumerate().try_for_each(|(index, approver)| {
+            let separator = if index == 0 { "" } else { " or " };
+            write!(f, "{separator}{approver}")
+        })
     }
 }
 
@@ -194,11 +177,7 @@ impl fmt::Display for Reason {
             Self::Rule { rule, effect } => write!(f, "{rule} says {}", effect.as_str()),
             Self::Unmet { rule, requirement } => write!(f, "{rule} denies because {requirement}"),
             Self::StageDefault { stage } => {
-                write!(
-                    f,
-                    "no rule matches, so the default of stage `{}` applies",
-                    stage_word(*stage)
-                )
+                write!(f, "no rule matches, so the default of stage `{}` applies", stage_word(*stage))
             }
             Self::UnknownStage { stage } => write!(f, "stage `{stage}` is not known"),
         }

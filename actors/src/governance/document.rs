@@ -57,10 +57,7 @@ pub(super) struct Key {
 /// Reads `source` whole. The syntax ends at its first fault, so there is one issue at most.
 pub(super) fn read(source: &[u8]) -> Result<Node, Issue> {
     if source.len() > MAX_DOCUMENT_BYTES {
-        let message = format!(
-            "the text has {} bytes; the limit is {MAX_DOCUMENT_BYTES}",
-            source.len()
-        );
+        let message = format!("the text has {} bytes; the limit is {MAX_DOCUMENT_BYTES}", source.len());
         return Err(whole("too_large", message));
     }
     let text =
@@ -88,37 +85,20 @@ pub(super) fn read(source: &[u8]) -> Result<Node, Issue> {
     };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let at = error.location().map(Position::from).unwrap_or_default();
-        let hint = text
-            .contains("{{")
-            .then(|| "put texts with `{{ }}` in quotes".to_owned());
+        let hint = text.contains("{{").then(|| "put texts with `{{ }}` in quotes".to_owned());
         let message = error.without_snippet().to_string();
-        Issue {
-            line: at.line,
-            column: at.column,
-            hint,
-            ..whole("invalid_syntax", message)
-        }
+        Issue { line: at.line, column: at.column, hint, ..whole("invalid_syntax", message) }
     })
 }
 
 fn whole(code: &str, message: String) -> Issue {
-    Issue {
-        path: String::new(),
-        line: 0,
-        column: 0,
-        code: code.to_owned(),
-        message,
-        hint: None,
-    }
+    Issue { path: String::new(), line: 0, column: 0, code: code.to_owned(), message, hint: None }
 }
 
 impl From<serde_saphyr::Location> for Position {
     fn from(location: serde_saphyr::Location) -> Self {
         let narrow = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
-        Self {
-            line: narrow(location.line()),
-            column: narrow(location.column()),
-        }
+        Self { line: narrow(location.line()), column: narrow(location.column()) }
     }
 }
 
@@ -144,10 +124,9 @@ impl Tree {
             Self::Float(value) => (*value).into(),
             Self::Text(value) => value.as_str().into(),
             Self::List(nodes) => nodes.iter().map(|node| node.tree.to_json()).collect(),
-            Self::Map(entries) => entries
-                .iter()
-                .map(|(k, node)| (k.name.clone(), node.tree.to_json()))
-                .collect(),
+            Self::Map(entries) => {
+                entries.iter().map(|(k, node)| (k.name.clone(), node.tree.to_json())).collect()
+            }
         }
     }
 }
@@ -155,10 +134,7 @@ impl Tree {
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = Spanned::<Tree>::deserialize(deserializer)?;
-        Ok(Self {
-            at: spanned.referenced.into(),
-            tree: spanned.value,
-        })
+        Ok(Self { at: spanned.referenced.into(), tree: spanned.value })
     }
 }
 
@@ -216,13 +192,7 @@ impl<'de> Visitor<'de> for TreeVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tree, A::Error> {
         let mut entries = Vec::new();
         while let Some((key, node)) = map.next_entry::<Spanned<String>, Node>()? {
-            entries.push((
-                Key {
-                    at: key.referenced.into(),
-                    name: key.value,
-                },
-                node,
-            ));
+            entries.push((Key { at: key.referenced.into(), name: key.value }, node));
         }
         Ok(Tree::Map(entries))
     }

@@ -65,13 +65,7 @@ fn stage_default(stage: Stage) -> Effect {
 }
 
 fn by_default(effect: Effect, reason: Reason) -> Decision {
-    Decision {
-        effect,
-        approvals: None,
-        egress: Egress::default(),
-        matched: None,
-        reasons: vec![reason],
-    }
+    Decision { effect, approvals: None, egress: Egress::default(), matched: None, reasons: vec![reason] }
 }
 
 /// What one or more matching rules say.
@@ -86,45 +80,21 @@ pub(super) struct Outcome {
 impl Outcome {
     fn of(policy: &CompiledPolicy, rule: &CompiledRule, context: &Context) -> Self {
         let matched = policy.reference(rule);
-        let unmet = |requirement| Reason::Unmet {
-            rule: matched.clone(),
-            requirement,
-        };
+        let unmet = |requirement| Reason::Unmet { rule: matched.clone(), requirement };
         let mut reasons: Vec<_> = rule.unmet(context).map(unmet).collect();
-        let effect = if reasons.is_empty() {
-            rule.intended()
-        } else {
-            Effect::Deny
-        };
+        let effect = if reasons.is_empty() { rule.intended() } else { Effect::Deny };
         if reasons.is_empty() {
-            reasons.push(Reason::Rule {
-                rule: matched.clone(),
-                effect,
-            });
+            reasons.push(Reason::Rule { rule: matched.clone(), effect });
         }
         let approvals =
             (effect == Effect::RequireApproval).then(|| rule.approvals.clone().unwrap_or_default());
-        let egress = if effect == Effect::Deny {
-            Egress::default()
-        } else {
-            rule.egress
-        };
-        Self {
-            effect,
-            matched,
-            approvals,
-            egress,
-            reasons,
-        }
+        let egress = if effect == Effect::Deny { Egress::default() } else { rule.egress };
+        Self { effect, matched, approvals, egress, reasons }
     }
 
     /// The stronger effect with its reasons first; requirements and egress of equals are merged.
     fn combine(self, other: Self) -> Self {
-        let (mut winner, loser) = if other.effect > self.effect {
-            (other, self)
-        } else {
-            (self, other)
-        };
+        let (mut winner, loser) = if other.effect > self.effect { (other, self) } else { (self, other) };
         if winner.effect == loser.effect {
             winner.egress = union(winner.egress, loser.egress);
             if let (Some(mine), Some(theirs)) = (&mut winner.approvals, &loser.approvals) {

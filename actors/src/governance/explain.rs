@@ -61,11 +61,7 @@ pub struct ExplainedRule {
 /// Explains what `set` decides on the act in `context`.
 pub fn explain(set: &PolicySet, context: &Context) -> Explanation {
     let known = matches!(context.stage, NamedStage::Known(_));
-    let policies = set
-        .policies
-        .iter()
-        .filter(|_| known)
-        .map(|policy| explain_policy(policy, context));
+    let policies = set.policies.iter().filter(|_| known).map(|policy| explain_policy(policy, context));
     Explanation {
         action: context.action.clone(),
         stage: context.stage.clone(),
@@ -88,14 +84,8 @@ fn explain_policy(policy: &CompiledPolicy, context: &Context) -> ExplainedPolicy
             priority: rule.priority,
             effect: rule.intended(),
             mismatches,
-            unmet: if matches {
-                rule.unmet(context).collect()
-            } else {
-                Vec::new()
-            },
-            decided: outcome
-                .as_ref()
-                .is_some_and(|outcome| outcome.matched.rule_id == rule.rule_id),
+            unmet: if matches { rule.unmet(context).collect() } else { Vec::new() },
+            decided: outcome.as_ref().is_some_and(|outcome| outcome.matched.rule_id == rule.rule_id),
         }
     };
     ExplainedPolicy {
@@ -112,22 +102,15 @@ fn mismatch(rule: &CompiledRule, field: Field, context: &Context) -> String {
     let wanted = &rule.written;
     let of = |wanted: &Option<String>| wanted.clone().unwrap_or_default();
     let (name, found, wanted) = match field {
-        Field::Stage => (
-            "stage",
-            context.stage.as_str(),
-            wanted.stage.stage().map_or("any", stage_word).to_owned(),
-        ),
-        Field::Risk => (
-            "risk",
-            context.risk.as_str(),
-            wanted.risk.risk().map_or("any", Risk::as_str).to_owned(),
-        ),
+        Field::Stage => {
+            ("stage", context.stage.as_str(), wanted.stage.stage().map_or("any", stage_word).to_owned())
+        }
+        Field::Risk => {
+            ("risk", context.risk.as_str(), wanted.risk.risk().map_or("any", Risk::as_str).to_owned())
+        }
         Field::EnvId => ("env_id", context.env_id.as_str(), of(&wanted.env_id)),
         Field::ResourceType => {
-            let found = context
-                .resource
-                .as_ref()
-                .map_or("", |resource| resource.kind.as_str());
+            let found = context.resource.as_ref().map_or("", |resource| resource.kind.as_str());
             ("resource_type", found, of(&wanted.resource_type))
         }
         Field::Action => ("action", context.action.as_str(), of(&wanted.action)),
@@ -142,11 +125,7 @@ impl fmt::Display for Explanation {
         for policy in &self.policies {
             let says = policy.effect.map_or("no rule matches", Effect::as_str);
             let mode = policy.mode.as_str();
-            writeln!(
-                f,
-                "policy {} version {} ({mode}): {says}",
-                policy.policy_id, policy.version
-            )?;
+            writeln!(f, "policy {} version {} ({mode}): {says}", policy.policy_id, policy.version)?;
             policy.rules.iter().try_for_each(|rule| writeln!(f, "{rule}"))?;
         }
         write!(f, "=> {}", self.decision)
@@ -161,8 +140,6 @@ impl fmt::Display for ExplainedRule {
             return write!(f, "does not match: {}", self.mismatches.join(", "));
         }
         f.write_str("matches")?;
-        self.unmet
-            .iter()
-            .try_for_each(|unmet| write!(f, ", denies because {unmet}"))
+        self.unmet.iter().try_for_each(|unmet| write!(f, ", denies because {unmet}"))
     }
 }

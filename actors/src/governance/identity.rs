@@ -50,20 +50,12 @@ pub struct Identity {
 impl Identity {
     /// The one principal of a node in open loopback mode, which has every role.
     pub fn local_operator() -> Self {
-        Self {
-            principal: Principal::local_operator(),
-            roles: Role::ALL.to_vec(),
-            teams: Vec::new(),
-        }
+        Self { principal: Principal::local_operator(), roles: Role::ALL.to_vec(), teams: Vec::new() }
     }
 
     /// A principal without roles and teams, such as a webhook.
     pub fn bare(principal: Principal) -> Self {
-        Self {
-            principal,
-            roles: Vec::new(),
-            teams: Vec::new(),
-        }
+        Self { principal, roles: Vec::new(), teams: Vec::new() }
     }
 }
 
@@ -106,15 +98,11 @@ impl FromStr for Approver {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = || InvalidApprover::Form(text.to_owned());
-        let (kind, name) = text
-            .split_once(':')
-            .filter(|(_, name)| !name.is_empty())
-            .ok_or_else(invalid)?;
+        let (kind, name) = text.split_once(':').filter(|(_, name)| !name.is_empty()).ok_or_else(invalid)?;
         match kind {
             "role" => {
                 let role = Role::ALL.into_iter().find(|role| role.as_str() == name);
-                role.map(Self::Role)
-                    .ok_or_else(|| InvalidApprover::Role(name.to_owned()))
+                role.map(Self::Role).ok_or_else(|| InvalidApprover::Role(name.to_owned()))
             }
             "team" => Ok(Self::Team(name.to_owned())),
             "principal" => Ok(Self::Principal(name.to_owned())),

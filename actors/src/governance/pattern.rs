@@ -46,10 +46,7 @@ impl Pattern {
             None if plain(text) => return Ok(Self::Exact(text.into())),
             _ => {}
         }
-        let glob = GlobBuilder::new(text)
-            .literal_separator(false)
-            .backslash_escape(true)
-            .build();
+        let glob = GlobBuilder::new(text).literal_separator(false).backslash_escape(true).build();
         let glob = glob.map_err(|error| InvalidPattern::Glob {
             pattern: text.to_owned(),
             reason: error.kind().to_string(),
@@ -78,14 +75,8 @@ pub(super) enum Subject {
 
 impl Subject {
     pub(super) fn compile(text: &str) -> Result<Self, InvalidPattern> {
-        let named = ["role:", "team:", "principal:"]
-            .iter()
-            .any(|prefix| text.starts_with(prefix));
-        if named {
-            Ok(Self::Named(text.parse()?))
-        } else {
-            Pattern::compile(text).map(Self::Pattern)
-        }
+        let named = ["role:", "team:", "principal:"].iter().any(|prefix| text.starts_with(prefix));
+        if named { Ok(Self::Named(text.parse()?)) } else { Pattern::compile(text).map(Self::Pattern) }
     }
 
     pub(super) fn includes(&self, identity: &Identity) -> bool {

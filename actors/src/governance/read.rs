@@ -48,21 +48,12 @@ pub(super) fn policy(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Pol
     let mut fields = cursor.fields(issues)?;
     let _ = fields.get("$schema");
     let policy_id = fields.required("policy_id", issues).and_then(|c| id(&c, issues));
-    let policy_type = fields
-        .required("policy_type", issues)
-        .and_then(|c| policy_type(&c, issues));
+    let policy_type = fields.required("policy_type", issues).and_then(|c| policy_type(&c, issues));
     let name = fields.required("name", issues).and_then(|c| owned(&c, issues));
     let owner_pou_id = fields.get("owner_pou_id").and_then(|c| owned(&c, issues));
-    let status = fields
-        .get("status")
-        .and_then(|c| c.word(issues))
-        .unwrap_or_default();
-    let version = fields
-        .get("version")
-        .and_then(|c| c.whole(issues, 1..=i64::from(u32::MAX)));
-    let evaluation_mode = fields
-        .required("evaluation_mode", issues)
-        .and_then(|c| c.word(issues));
+    let status = fields.get("status").and_then(|c| c.word(issues)).unwrap_or_default();
+    let version = fields.get("version").and_then(|c| c.whole(issues, 1..=i64::from(u32::MAX)));
+    let evaluation_mode = fields.required("evaluation_mode", issues).and_then(|c| c.word(issues));
     let rules = fields.required("rules", issues).map(|c| rules(&c, issues));
     let created_at = instant(&mut fields, "created_at", issues);
     let updated_at = instant(&mut fields, "updated_at", issues);
@@ -98,18 +89,10 @@ fn rules(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Vec<Rule> {
     let before = issues.len();
     let items = cursor.list(issues, MAX_RULES);
     if items.is_empty() && before == issues.len() {
-        cursor.fault(
-            issues,
-            "empty",
-            "a policy needs a rule",
-            "without rules the stage's default applies",
-        );
+        cursor.fault(issues, "empty", "a policy needs a rule", "without rules the stage's default applies");
     }
     let mut seen = BTreeSet::new();
-    items
-        .iter()
-        .filter_map(|item| rule(item, &mut seen, issues))
-        .collect()
+    items.iter().filter_map(|item| rule(item, &mut seen, issues)).collect()
 }
 
 fn rule<'n>(cursor: &Cursor<'n>, seen: &mut BTreeSet<&'n str>, issues: &mut Vec<Issue>) -> Option<Rule> {
@@ -118,38 +101,22 @@ fn rule<'n>(cursor: &Cursor<'n>, seen: &mut BTreeSet<&'n str>, issues: &mut Vec<
     if let Some((cursor, text)) = id_cursor.as_ref().and_then(|c| Some((c, c.as_text()?)))
         && !seen.insert(text)
     {
-        cursor.fault(
-            issues,
-            "duplicate_id",
-            format!("`{text}` is already the id of a rule above"),
-            "",
-        );
+        cursor.fault(issues, "duplicate_id", format!("`{text}` is already the id of a rule above"), "");
     }
     let rule_id = id_cursor.and_then(|c| id(&c, issues));
     let whole = i64::from(i32::MIN)..=i64::from(i32::MAX);
     let priority = fields.get("priority").and_then(|c| c.whole(issues, whole));
-    let matches = fields
-        .get("match")
-        .and_then(|c| matches(&c, issues))
-        .unwrap_or_default();
+    let matches = fields.get("match").and_then(|c| matches(&c, issues)).unwrap_or_default();
     let requirements_cursor = fields.get("requirements");
     let requirements = requirements_cursor.as_ref().and_then(|c| requirements(c, issues));
     let egress_cursor = fields.get("egress");
-    let egress = egress_cursor
-        .as_ref()
-        .map(|c| words(c, issues))
-        .unwrap_or_default();
+    let egress = egress_cursor.as_ref().map(|c| words(c, issues)).unwrap_or_default();
     let effect = fields.required("effect", issues).and_then(|c| c.word(issues));
     fields.finish(issues);
     if effect == Some(Effect::Deny) {
         let reach = egress_cursor.filter(|_| !egress.is_empty());
         for cursor in [requirements_cursor, reach].into_iter().flatten() {
-            cursor.fault(
-                issues,
-                "contradiction",
-                "a rule that denies lets nothing through",
-                "leave it out",
-            );
+            cursor.fault(issues, "contradiction", "a rule that denies lets nothing through", "leave it out");
         }
     }
     Some(Rule {
@@ -164,61 +131,32 @@ fn rule<'n>(cursor: &Cursor<'n>, seen: &mut BTreeSet<&'n str>, issues: &mut Vec<
 
 fn matches(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Match> {
     let mut fields = cursor.fields(issues)?;
-    let action = fields
-        .get("action")
-        .filter(|c| c.parsed(issues, "invalid_glob", Pattern::compile).is_some());
-    let stage = fields
-        .get("stage")
-        .and_then(|c| c.word(issues))
-        .unwrap_or_default();
+    let action =
+        fields.get("action").filter(|c| c.parsed(issues, "invalid_glob", Pattern::compile).is_some());
+    let stage = fields.get("stage").and_then(|c| c.word(issues)).unwrap_or_default();
     let resource_type = fields.get("resource_type").and_then(|c| owned(&c, issues));
-    let risk = fields
-        .get("risk")
-        .and_then(|c| c.word(issues))
-        .unwrap_or_default();
+    let risk = fields.get("risk").and_then(|c| c.word(issues)).unwrap_or_default();
     let env_id = fields.get("env_id").and_then(|c| owned(&c, issues));
-    let actor = fields
-        .get("actor")
-        .filter(|c| c.parsed(issues, "invalid_actor", Subject::compile).is_some());
+    let actor = fields.get("actor").filter(|c| c.parsed(issues, "invalid_actor", Subject::compile).is_some());
     fields.finish(issues);
     let text = |cursor: Option<Cursor<'_>>| cursor.and_then(|c| c.as_text().map(str::to_owned));
-    Some(Match {
-        action: text(action),
-        stage,
-        resource_type,
-        risk,
-        env_id,
-        actor: text(actor),
-    })
+    Some(Match { action: text(action), stage, resource_type, risk, env_id, actor: text(actor) })
 }
 
 fn requirements(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Requirements> {
     let mut fields = cursor.fields(issues)?;
     let approvals = fields.get("approvals").and_then(|c| approvals(&c, issues));
-    let tests_required = fields
-        .get("tests_required")
-        .and_then(|c| c.flag(issues))
-        .unwrap_or_default();
+    let tests_required = fields.get("tests_required").and_then(|c| c.flag(issues)).unwrap_or_default();
     let time_window = fields.get("time_window").and_then(|c| time_window(&c, issues));
     let mfa = fields.get("mfa").and_then(|c| c.flag(issues)).unwrap_or_default();
     fields.finish(issues);
-    Some(Requirements {
-        approvals,
-        tests_required,
-        time_window,
-        mfa,
-    })
+    Some(Requirements { approvals, tests_required, time_window, mfa })
 }
 
 fn approvals(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<ApprovalRule> {
     let mut fields = cursor.fields(issues)?;
-    let min = fields
-        .get("min")
-        .and_then(|c| c.whole(issues, 1..=MAX_ENTRIES as i64));
-    let from_any_of = fields
-        .get("from_any_of")
-        .map(|c| c.list(issues, MAX_ENTRIES))
-        .unwrap_or_default();
+    let min = fields.get("min").and_then(|c| c.whole(issues, 1..=MAX_ENTRIES as i64));
+    let from_any_of = fields.get("from_any_of").map(|c| c.list(issues, MAX_ENTRIES)).unwrap_or_default();
     let approver = |c: &Cursor<'_>| c.parsed(issues, "invalid_approver", str::parse::<Approver>);
     let from_any_of = from_any_of.iter().filter_map(approver).collect();
     let allow_requester = fields.get("allow_requester").and_then(|c| c.flag(issues));
@@ -237,12 +175,7 @@ fn time_window(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<TimeWindo
     let mut fields = cursor.fields(issues)?;
     let days = fields.get("days").map(|c| words(&c, issues)).unwrap_or_default();
     let mut text = |key| fields.get(key).and_then(|c| owned(&c, issues));
-    let window = TimeWindow {
-        days,
-        from: text("from"),
-        to: text("to"),
-        time_zone: text("time_zone"),
-    };
+    let window = TimeWindow { days, from: text("from"), to: text("to"), time_zone: text("time_zone") };
     fields.finish(issues);
     if let Err(error) = Window::compile(&window) {
         cursor.fault(issues, "invalid_time_window", error, "");
@@ -255,17 +188,11 @@ fn instant(
     key: &'static str,
     issues: &mut Vec<Issue>,
 ) -> Option<xyn_store::Timestamp> {
-    fields
-        .get(key)
-        .and_then(|c| c.parsed(issues, "invalid_instant", str::parse))
+    fields.get(key).and_then(|c| c.parsed(issues, "invalid_instant", str::parse))
 }
 
 fn words<T: serde::de::DeserializeOwned>(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Vec<T> {
-    cursor
-        .list(issues, MAX_ENTRIES)
-        .iter()
-        .filter_map(|item| item.word(issues))
-        .collect()
+    cursor.list(issues, MAX_ENTRIES).iter().filter_map(|item| item.word(issues)).collect()
 }
 
 /// The value as owned text.

@@ -44,12 +44,7 @@ impl Window {
         for day in &window.days {
             days[index(*day)] = true;
         }
-        Ok(Self {
-            days,
-            from_min,
-            to_min,
-            zone: zone(window.time_zone.as_deref().unwrap_or("UTC"))?,
-        })
+        Ok(Self { days, from_min, to_min, zone: zone(window.time_zone.as_deref().unwrap_or("UTC"))? })
     }
 
     pub(super) fn contains(&self, now: Timestamp) -> bool {
@@ -75,11 +70,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
     let invalid = || InvalidDuration(text.to_owned());
     let signed: jiff::SignedDuration = text.parse().map_err(|_| invalid())?;
     let duration = Duration::try_from(signed).map_err(|_| invalid())?;
-    if duration.as_secs() == 0 {
-        Err(invalid())
-    } else {
-        Ok(duration)
-    }
+    if duration.as_secs() == 0 { Err(invalid()) } else { Ok(duration) }
 }
 
 /// A text that is no duration of a second or more.
@@ -102,11 +93,7 @@ fn minutes(text: &str) -> Result<u16, InvalidWindow> {
 }
 
 fn zone(name: &str) -> Result<TimeZone, InvalidWindow> {
-    let found = if name == "UTC" {
-        Ok(TimeZone::UTC)
-    } else {
-        TimeZoneDatabase::bundled().get(name)
-    };
+    let found = if name == "UTC" { Ok(TimeZone::UTC) } else { TimeZoneDatabase::bundled().get(name) };
     found.map_err(|_| InvalidWindow::Zone(name.to_owned()))
 }
 
@@ -142,35 +129,16 @@ mod tests {
         let table = [
             (&office, "2026-01-05T08:00:00Z", true, "Monday 09:00 in Berlin"),
             (&office, "2026-01-05T07:59:59Z", false, "a second earlier"),
-            (
-                &office,
-                "2026-07-03T07:00:00Z",
-                true,
-                "Friday 09:00 in summer time",
-            ),
+            (&office, "2026-07-03T07:00:00Z", true, "Friday 09:00 in summer time"),
             (&office, "2026-01-05T16:00:00Z", false, "the end is not included"),
             (&office, "2026-01-06T10:00:00Z", false, "a Tuesday"),
             (&night, "2026-01-09T23:00:00Z", true, "Friday night"),
-            (
-                &night,
-                "2026-01-10T05:59:00Z",
-                true,
-                "the Saturday morning after it",
-            ),
-            (
-                &night,
-                "2026-01-09T05:00:00Z",
-                false,
-                "the Friday morning before it",
-            ),
+            (&night, "2026-01-10T05:59:00Z", true, "the Saturday morning after it"),
+            (&night, "2026-01-09T05:00:00Z", false, "the Friday morning before it"),
         ];
         for (window, now, expected, why) in table {
             let compiled = Window::compile(window).expect("the table has valid windows");
-            assert_eq!(
-                compiled.contains(now.parse().expect("an instant")),
-                expected,
-                "{why}"
-            );
+            assert_eq!(compiled.contains(now.parse().expect("an instant")), expected, "{why}");
         }
     }
 
@@ -185,10 +153,7 @@ mod tests {
             ("09:00", "17:00", "Mars/Olympus"),
             ("+9:00", "17:00", "UTC"),
         ] {
-            assert!(
-                Window::compile(&window(&[], from, to, zone)).is_err(),
-                "{from} to {to} {zone}"
-            );
+            assert!(Window::compile(&window(&[], from, to, zone)).is_err(), "{from} to {to} {zone}");
         }
         assert!(duration("soon").is_err() && duration("-1h").is_err() && duration("0s").is_err());
         assert_eq!(duration("1h 30m").expect("a duration"), Duration::from_secs(5400));

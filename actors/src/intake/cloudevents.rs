@@ -64,16 +64,11 @@ pub fn parse_structured(body: &[u8], now: Timestamp) -> Result<Incoming, Invalid
     let encoded = event::text(&mut attributes, "data_base64")?;
     let data = match (plain, encoded) {
         (Some(_), Some(_)) => {
-            return Err(InvalidEvent::new(
-                "data_base64",
-                "`data` and `data_base64` exclude each other",
-            ));
+            return Err(InvalidEvent::new("data_base64", "`data` and `data_base64` exclude each other"));
         }
         (Some(data), None) => data,
         (None, Some(text)) => {
-            STANDARD
-                .decode(&text)
-                .map_err(|e| InvalidEvent::new("data_base64", e.to_string()))?;
+            STANDARD.decode(&text).map_err(|e| InvalidEvent::new("data_base64", e.to_string()))?;
             let content_type = attributes.get("datacontenttype").and_then(Value::as_str);
             binary_data(content_type.unwrap_or_default(), text)
         }
@@ -98,9 +93,7 @@ pub fn parse_binary(
             return Err(InvalidEvent::new(*name, "given twice"));
         }
     }
-    let content_type = header(headers, "content-type")
-        .map(String::from_utf8_lossy)
-        .unwrap_or_default();
+    let content_type = header(headers, "content-type").map(String::from_utf8_lossy).unwrap_or_default();
     from_attributes(attributes, data_of(&content_type, body)?, now)
 }
 
@@ -133,24 +126,17 @@ fn from_attributes(
         let text = event::text(&mut attributes, name)?.unwrap_or_default();
         match text.len() {
             0 => Err(InvalidEvent::new(name, "required")),
-            length if length > max => Err(InvalidEvent::new(
-                name,
-                format!("at most {max} bytes are allowed"),
-            )),
+            length if length > max => {
+                Err(InvalidEvent::new(name, format!("at most {max} bytes are allowed")))
+            }
             _ => Ok(text),
         }
     };
     let version = required("specversion", MAX_ID_BYTES)?;
     if version != "1.0" {
-        return Err(InvalidEvent::new(
-            "specversion",
-            format!("`{version}` is not 1.0"),
-        ));
+        return Err(InvalidEvent::new("specversion", format!("`{version}` is not 1.0")));
     }
-    let (id, source) = (
-        required("id", MAX_ID_BYTES)?,
-        required("source", MAX_SOURCE_BYTES)?,
-    );
+    let (id, source) = (required("id", MAX_ID_BYTES)?, required("source", MAX_SOURCE_BYTES)?);
     let event_name = required("type", event::MAX_NAME_BYTES)?;
     event::check_incoming_name("type", &event_name)?;
     let time = event::text(&mut attributes, "time")?;
@@ -159,14 +145,10 @@ fn from_attributes(
     Ok(Incoming {
         event_id: Some(event_id(&source, &id)),
         event_name,
-        occurred_at: time
-            .map(|time| event::check_time("time", &time, now))
-            .transpose()?,
+        occurred_at: time.map(|time| event::check_time("time", &time, now)).transpose()?,
         data,
         resource: subject.map(resource).transpose()?,
-        correlation_id: correlation
-            .map(|id| event::check_correlation("correlationid", &id))
-            .transpose()?,
+        correlation_id: correlation.map(|id| event::check_correlation("correlationid", &id)).transpose()?,
     })
 }
 
@@ -179,16 +161,10 @@ fn event_id(source: &str, id: &str) -> EventId {
 fn check_extensions(attributes: &Map<String, Value>) -> Result<(), InvalidEvent> {
     for (name, value) in attributes {
         if name.is_empty() || !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()) {
-            return Err(InvalidEvent::new(
-                name,
-                "attribute names are lowercase letters and digits",
-            ));
+            return Err(InvalidEvent::new(name, "attribute names are lowercase letters and digits"));
         }
         if value.is_object() || value.is_array() {
-            return Err(InvalidEvent::new(
-                name,
-                "attributes are strings, numbers or booleans",
-            ));
+            return Err(InvalidEvent::new(name, "attributes are strings, numbers or booleans"));
         }
     }
     Ok(())
@@ -196,26 +172,15 @@ fn check_extensions(attributes: &Map<String, Value>) -> Result<(), InvalidEvent>
 
 fn resource(subject: String) -> Result<Resource, InvalidEvent> {
     let (kind, id) = subject.split_once('/').unwrap_or((PLAIN_SUBJECT, &subject));
-    let resource = Resource {
-        kind: kind.to_owned(),
-        id: id.to_owned(),
-    };
+    let resource = Resource { kind: kind.to_owned(), id: id.to_owned() };
     event::check_resource(&resource).map_err(|(_, reason)| InvalidEvent::new("subject", reason))?;
     Ok(resource)
 }
 
 fn header<'a>(headers: &[(&str, &'a [u8])], name: &str) -> Option<&'a [u8]> {
-    headers
-        .iter()
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| *value)
+    headers.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
 }
 
 fn essence(content_type: &str) -> String {
-    content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase()
+    content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }

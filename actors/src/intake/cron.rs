@@ -112,12 +112,7 @@ impl fmt::Debug for Entry {
 impl Entry {
     /// Checks `definition`.
     pub fn new(definition: Definition) -> Result<Self, InvalidEntry> {
-        let Definition {
-            name,
-            schedule,
-            time_zone,
-            ..
-        } = &definition;
+        let Definition { name, schedule, time_zone, .. } = &definition;
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
         if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(fits) {
             return Err(InvalidEntry::Name(name.clone()));
@@ -128,25 +123,13 @@ impl Entry {
                 reason: reason.to_owned(),
             })?;
         }
-        let cron: Cron =
-            schedule
-                .parse()
-                .map_err(|error: croner::errors::CronError| InvalidEntry::Schedule {
-                    schedule: schedule.clone(),
-                    reason: error.to_string(),
-                })?;
+        let cron: Cron = schedule.parse().map_err(|error: croner::errors::CronError| {
+            InvalidEntry::Schedule { schedule: schedule.clone(), reason: error.to_string() }
+        })?;
         let zone = TimeZone::get(time_zone).map_err(|_| InvalidEntry::TimeZone(time_zone.clone()))?;
         let never = InvalidEntry::Never(schedule.clone());
-        let entry = Self {
-            definition,
-            cron,
-            zone,
-        };
-        if entry.next_after(Timestamp::EPOCH).is_some() {
-            Ok(entry)
-        } else {
-            Err(never)
-        }
+        let entry = Self { definition, cron, zone };
+        if entry.next_after(Timestamp::EPOCH).is_some() { Ok(entry) } else { Err(never) }
     }
 
     /// What the author wrote.
@@ -156,10 +139,7 @@ impl Entry {
 
     /// The first tick after `instant`.
     pub fn next_after(&self, instant: Timestamp) -> Option<Timestamp> {
-        let next = self
-            .cron
-            .find_next_occurrence(&self.local(instant)?, false)
-            .ok()?;
+        let next = self.cron.find_next_occurrence(&self.local(instant)?, false).ok()?;
         (next.timestamp().as_microsecond() <= Timestamp::MAX.as_micros()).then(|| tick(&next))
     }
 
@@ -174,12 +154,7 @@ impl Entry {
 
     /// The event of a tick.
     pub fn event(&self, tick: Timestamp) -> Incoming {
-        let Definition {
-            name,
-            event_name,
-            data,
-            ..
-        } = &self.definition;
+        let Definition { name, event_name, data, .. } = &self.definition;
         Incoming {
             event_id: Some(self.event_id(tick)),
             event_name: event_name.clone().unwrap_or_else(|| format!("cron.{name}")),
@@ -191,14 +166,7 @@ impl Entry {
     }
 
     fn event_id(&self, tick: Timestamp) -> EventId {
-        derived(
-            tick,
-            &[
-                b"cron",
-                self.definition.name.as_bytes(),
-                &tick.as_micros().to_le_bytes(),
-            ],
-        )
+        derived(tick, &[b"cron", self.definition.name.as_bytes(), &tick.as_micros().to_le_bytes()])
     }
 
     fn between(&self, last: Timestamp, now: Timestamp) -> Vec<Timestamp> {

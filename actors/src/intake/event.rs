@@ -19,14 +19,7 @@ pub const MAX_NAME_BYTES: usize = 256;
 pub const MAX_RESOURCE_BYTES: usize = 256;
 /// Event names that only the node itself uses begin with this.
 const RESERVED: &str = "xyn.";
-const FIELDS: [&str; 6] = [
-    "event_id",
-    "event_name",
-    "occurred_at",
-    "data",
-    "resource",
-    "correlation_id",
-];
+const FIELDS: [&str; 6] = ["event_id", "event_name", "occurred_at", "data", "resource", "correlation_id"];
 
 /// An event that asks to be accepted.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,10 +60,7 @@ pub struct InvalidEvent {
 
 impl InvalidEvent {
     pub(super) fn new(path: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            reason: reason.into(),
-        }
+        Self { path: path.into(), reason: reason.into() }
     }
 }
 
@@ -79,23 +69,16 @@ impl InvalidEvent {
 pub fn parse(body: &[u8], now: Timestamp) -> Result<Incoming, InvalidEvent> {
     let mut fields = object(body)?;
     if let Some(unknown) = fields.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-        return Err(InvalidEvent::new(
-            unknown,
-            format!("unknown field; allowed are {}", FIELDS.join(", ")),
-        ));
+        return Err(InvalidEvent::new(unknown, format!("unknown field; allowed are {}", FIELDS.join(", "))));
     }
     let event_name =
         text(&mut fields, "event_name")?.ok_or_else(|| InvalidEvent::new("event_name", "required"))?;
     check_incoming_name("event_name", &event_name)?;
     let event_id = text(&mut fields, "event_id")?
-        .map(|id| {
-            id.parse()
-                .map_err(|e| InvalidEvent::new("event_id", format!("{e}")))
-        })
+        .map(|id| id.parse().map_err(|e| InvalidEvent::new("event_id", format!("{e}"))))
         .transpose()?;
-    let occurred_at = text(&mut fields, "occurred_at")?
-        .map(|time| check_time("occurred_at", &time, now))
-        .transpose()?;
+    let occurred_at =
+        text(&mut fields, "occurred_at")?.map(|time| check_time("occurred_at", &time, now)).transpose()?;
     let correlation_id = text(&mut fields, "correlation_id")?
         .map(|id| check_correlation("correlation_id", &id))
         .transpose()?;
@@ -104,11 +87,7 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Incoming, InvalidEvent> {
         event_name,
         occurred_at,
         data: fields.remove("data").unwrap_or_default(),
-        resource: fields
-            .remove("resource")
-            .filter(|value| !value.is_null())
-            .map(resource)
-            .transpose()?,
+        resource: fields.remove("resource").filter(|value| !value.is_null()).map(resource).transpose()?,
         correlation_id,
     })
 }
@@ -136,14 +115,9 @@ pub(super) fn check_incoming_name(path: &str, name: &str) -> Result<(), InvalidE
 }
 
 pub(super) fn check_time(path: &str, text: &str, now: Timestamp) -> Result<Timestamp, InvalidEvent> {
-    let time: Timestamp = text
-        .parse()
-        .map_err(|e| InvalidEvent::new(path, format!("{e}")))?;
+    let time: Timestamp = text.parse().map_err(|e| InvalidEvent::new(path, format!("{e}")))?;
     if time > now.after(MAX_AHEAD) {
-        return Err(InvalidEvent::new(
-            path,
-            format!("`{time}` is more than 24 h in the future"),
-        ));
+        return Err(InvalidEvent::new(path, format!("`{time}` is more than 24 h in the future")));
     }
     Ok(time)
 }
@@ -171,20 +145,14 @@ pub(super) fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option
 
 fn resource(value: Value) -> Result<Resource, InvalidEvent> {
     let Value::Object(mut fields) = value else {
-        return Err(InvalidEvent::new(
-            "resource",
-            "expected an object with `type` and `id`",
-        ));
+        return Err(InvalidEvent::new("resource", "expected an object with `type` and `id`"));
     };
     let mut part = |name: &str| {
         let below = |fault: InvalidEvent| InvalidEvent::new(format!("resource.{}", fault.path), fault.reason);
         let text = text(&mut fields, name).map_err(below)?;
         text.ok_or_else(|| InvalidEvent::new(format!("resource.{name}"), "required"))
     };
-    let resource = Resource {
-        kind: part("type")?,
-        id: part("id")?,
-    };
+    let resource = Resource { kind: part("type")?, id: part("id")? };
     if let Some(unknown) = fields.keys().next() {
         return Err(InvalidEvent::new(
             format!("resource.{unknown}"),
@@ -205,11 +173,7 @@ pub(super) fn check_resource(resource: &Resource) -> Result<(), (&'static str, &
             return Err((name, "control characters are not allowed"));
         }
     }
-    if resource.kind.contains('/') {
-        Err(("type", "`/` is not allowed"))
-    } else {
-        Ok(())
-    }
+    if resource.kind.contains('/') { Err(("type", "`/` is not allowed")) } else { Ok(()) }
 }
 
 #[cfg(test)]

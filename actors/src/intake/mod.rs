@@ -26,18 +26,12 @@ pub fn receive<'a>(
 ) -> Result<Incoming, InvalidEvent> {
     let headers: Vec<_> = headers.into_iter().collect();
     if body.len() > MAX_EVENT_BYTES {
-        return Err(InvalidEvent::new(
-            "",
-            format!("the event is larger than {MAX_EVENT_BYTES} bytes"),
-        ));
+        return Err(InvalidEvent::new("", format!("the event is larger than {MAX_EVENT_BYTES} bytes")));
     }
     match Mode::of(&headers) {
         Mode::Plain => event::parse(body, now),
         Mode::Structured => cloudevents::parse_structured(body, now),
         Mode::Binary => cloudevents::parse_binary(&headers, body, now),
-        Mode::Batch => Err(InvalidEvent::new(
-            "content-type",
-            "batches of CloudEvents are not accepted",
-        )),
+        Mode::Batch => Err(InvalidEvent::new("content-type", "batches of CloudEvents are not accepted")),
     }
 }

@@ -45,11 +45,7 @@ impl FromStr for Secret {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let encoded = text.strip_prefix("whsec_").ok_or(InvalidSecret)?;
         let key = STANDARD.decode(encoded).map_err(|_| InvalidSecret)?;
-        if KEY_BYTES.contains(&key.len()) {
-            Ok(Self(key))
-        } else {
-            Err(InvalidSecret)
-        }
+        if KEY_BYTES.contains(&key.len()) { Ok(Self(key)) } else { Err(InvalidSecret) }
     }
 }
 
@@ -71,10 +67,7 @@ pub struct Verified {
 impl Verified {
     /// The event that this message is on `hook`, whichever attempt arrives.
     pub fn event_id(&self, hook: &str) -> EventId {
-        derived(
-            Timestamp::EPOCH,
-            &[b"webhook", hook.as_bytes(), self.id.as_bytes()],
-        )
+        derived(Timestamp::EPOCH, &[b"webhook", hook.as_bytes(), self.id.as_bytes()])
     }
 }
 
@@ -119,16 +112,10 @@ pub fn verify<'a>(
     check_id(id)?;
     let sent_at = check_time(sent, now)?;
     // Once for each secret, not for each signature: the body may be large and the list hostile.
-    let expected: Vec<_> = secrets
-        .iter()
-        .map(|secret| digest(secret, id, sent, body))
-        .collect();
+    let expected: Vec<_> = secrets.iter().map(|secret| digest(secret, id, sent, body)).collect();
     let mut matched = Choice::from(0);
     for signature in signatures.split_ascii_whitespace().take(MAX_SIGNATURES) {
-        let Some(given) = signature
-            .strip_prefix("v1,")
-            .and_then(|text| STANDARD.decode(text).ok())
-        else {
+        let Some(given) = signature.strip_prefix("v1,").and_then(|text| STANDARD.decode(text).ok()) else {
             // Another version, or damaged: a sender may sign in several ways at once.
             continue;
         };
@@ -136,14 +123,7 @@ pub fn verify<'a>(
             matched |= digest.as_slice().ct_eq(&given);
         }
     }
-    if bool::from(matched) {
-        Ok(Verified {
-            id: id.to_owned(),
-            sent_at,
-        })
-    } else {
-        Err(Rejection::NoMatch)
-    }
+    if bool::from(matched) { Ok(Verified { id: id.to_owned(), sent_at }) } else { Err(Rejection::NoMatch) }
 }
 
 /// The signature of a message, as one entry of `webhook-signature`.
@@ -175,10 +155,7 @@ fn check_id(id: &str) -> Result<(), Rejection> {
 }
 
 fn check_time(text: &str, now: Timestamp) -> Result<Timestamp, Rejection> {
-    let malformed = Rejection::Malformed {
-        header: TIMESTAMP,
-        reason: "not a count of seconds since 1970",
-    };
+    let malformed = Rejection::Malformed { header: TIMESTAMP, reason: "not a count of seconds since 1970" };
     if text.is_empty() || text.len() > 12 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(malformed);
     }

@@ -7,8 +7,9 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use xyn_store::ids::RunId;
 use xyn_store::journal::AppendError;
-use xyn_store::projection::{ClaimRow, StepKey};
+use xyn_store::projection::StepKey;
 use xyn_store::scope::Attribution;
 
 use super::turn::TurnError;
@@ -19,8 +20,7 @@ use crate::record::Record;
 use crate::runtime::{Accepted, Inner, Recording};
 
 /// A command for a run, and the intent that carries it.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "Result<(), TellError>")]
+#[derive(Clone, Debug)]
 pub(crate) struct Tell {
     /// The command.
     pub(crate) command: Command,
@@ -28,6 +28,10 @@ pub(crate) struct Tell {
     pub(crate) by: Attribution,
     /// The intent that the command carries out, if it comes from one.
     pub(crate) accepted: Option<Box<Accepted>>,
+}
+
+impl Message for Tell {
+    type Result = Result<(), TellError>;
 }
 
 /// Why a command was not carried out.
@@ -44,19 +48,10 @@ pub(crate) enum TellError {
     Broken(String),
 }
 
-impl TellError {
-    /// The earlier claim of the intent's key, when that is why.
-    pub(crate) fn claimed(&self) -> Option<&ClaimRow> {
-        match self {
-            Self::Append(AppendError::Claimed(row)) => Some(row),
-            _ => None,
-        }
-    }
-}
-
 /// A run in memory.
 pub(crate) struct RunActor {
     inner: Arc<Inner>,
+    run: RunId,
     loaded: Result<Loaded, TellError>,
     /// Attempts under way.
     under_way: Vec<UnderWay>,
@@ -80,8 +75,8 @@ pub(crate) struct Loaded {
 }
 
 impl RunActor {
-    pub(crate) fn new(inner: Arc<Inner>, loaded: Result<Loaded, TellError>) -> Self {
-        Self { inner, loaded, under_way: Vec::new(), is_timed: false }
+    pub(crate) fn new(inner: Arc<Inner>, run: RunId, loaded: Result<Loaded, TellError>) -> Self {
+        Self { inner, run, loaded, under_way: Vec::new(), is_timed: false }
     }
 
     /// Decides, applies and gathers what is to be appended.
@@ -95,15 +90,17 @@ impl RunActor {
             env: &self.inner.env.env_id,
             now,
         };
-        let mut turn = take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {
-            TurnError::Rejected(rejection) => TellError::Rejected(rejection),
-            TurnError::Illegal(illegal) => TellError::Broken(illegal.to_string()),
-        })?;
+        let mut turn =
+            take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {
+                TurnError::Rejected(rejection) => TellError::Rejected(rejection),
+                TurnError::Illegal(illegal) => TellError::Broken(illegal.to_string()),
+            })?;
         let mut recording = Recording::default();
         if turn.events.is_empty() && tell.accepted.is_none() {
             return Ok((turn, recording));
         }
-        let mut records: Vec<Record> = tell.accepted.map(|accepted| recording.accept(*accepted)).into_iter().collect();
+        let mut records: Vec<Record> =
+            tell.accepted.map(|accepted| recording.accept(*accepted)).into_iter().collect();
         let seq = loaded.seq + 1;
         loaded.state.render(seq, &turn.events, &mut loaded.shown, recording.changes());
         loaded.state.forget_ended_items();
@@ -195,11 +192,13 @@ impl RunActor {
 
     /// Ends the attempts under way: their connections are dropped, and what became of them is uncertain.
     fn abort(&mut self, by: &Attribution, context: &mut Context<Self>) {
-        let (aborted, kept) = std::mem::take(&mut self.under_way).into_iter().partition(|attempt| !attempt.undoes);
+        let (aborted, kept) =
+            std::mem::take(&mut self.under_way).into_iter().partition(|attempt| !attempt.undoes);
         self.under_way = kept;
         for UnderWay { at, attempt, handle, .. } in aborted {
             context.cancel_future(handle);
-            let failure = Failure::uncertain(FailureKind::Other, "aborted", "the run was stopped during the attempt");
+            let failure =
+                Failure::uncertain(FailureKind::Other, "aborted", "the run was stopped during the attempt");
             let command = Command::Finish { at, attempt, result: Err(failure) };
             context.notify(Tell { command, by: by.clone(), accepted: None });
         }
@@ -233,41 +232,35 @@ impl Actor for RunActor {
 impl Handler<Tell> for RunActor {
     type Result = AtomicResponse<Self, Result<(), TellError>>;
 
-    fn handle(&mut self, tell: Tell, context: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, tell: Tell, _: &mut Context<Self>) -> Self::Result {
         let by = tell.by.clone();
-        let is_bare = tell.accepted.is_none();
         match self.turn(tell) {
-            Err(error) => {
-                if !matches!(error, TellError::Rejected(_)) || self.is_idle() {
-                    if let Ok(loaded) = &self.loaded {
-                        self.inner.supervisor().put_away(loaded.state.id, &context.address(), false);
-                    }
-                    context.stop();
-                }
-                AtomicResponse::new(Box::pin(actix::fut::ready(Err(error))))
-            }
-            Ok((turn, recording)) if recording.is_empty() && is_bare => {
-                if self.is_idle() && turn.work.is_empty()
-                    && let Ok(loaded) = &self.loaded
-                {
-                    self.inner.supervisor().put_away(loaded.state.id, &context.address(), false);
-                    context.stop();
-                }
-                AtomicResponse::new(Box::pin(actix::fut::ready(Ok(()))))
-            }
+            Err(error) => self.answer(Err(error)),
+            Ok((_, recording)) if recording.is_empty() => self.answer(Ok(())),
             Ok((turn, recording)) => {
                 let inner = self.inner.clone();
                 let append = async move { recording.commit(&inner).await.map(drop) };
-                AtomicResponse::new(Box::pin(
-                    append.into_actor(self).map(move |outcome, actor, context| actor.settle(outcome, turn, by, context)),
-                ))
+                let settled = append
+                    .into_actor(self)
+                    .map(move |outcome, actor, context| actor.settle(outcome, turn, by, context));
+                AtomicResponse::new(Box::pin(settled))
             }
         }
     }
 }
 
 impl RunActor {
-    fn is_idle(&self) -> bool {
-        self.loaded.as_ref().is_ok_and(|loaded| !super::decide::is_active(&loaded.state))
+    /// Answers a command that led to nothing, and puts the run away when nothing else keeps it in memory.
+    fn answer(&self, answer: Result<(), TellError>) -> AtomicResponse<Self, Result<(), TellError>> {
+        let is_broken = matches!(answer, Err(TellError::Append(_) | TellError::Broken(_)));
+        let is_idle = self.loaded.as_ref().is_ok_and(|loaded| !super::decide::is_active(&loaded.state));
+        // The actor stops behind the answer: one that stops before it takes the answer along.
+        AtomicResponse::new(Box::pin(fut::ready(answer).map(move |answer, actor: &mut Self, context| {
+            if is_broken || is_idle {
+                actor.inner.supervisor().put_away(actor.run, &context.address(), false);
+                context.stop();
+            }
+            answer
+        })))
     }
 }

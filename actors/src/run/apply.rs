@@ -81,7 +81,8 @@ impl State {
             self.scope.set_event(&event.to_value());
         }
         for (index, output) in &created.reused {
-            let name = self.plan.steps.get(usize::from(*index)).ok_or("it reuses an unknown step")?.id.clone();
+            let name =
+                self.plan.steps.get(usize::from(*index)).ok_or("it reuses an unknown step")?.id.clone();
             let step = &mut self.steps[usize::from(*index)];
             (step.started_at, step.completed_at) = (Some(now), Some(now));
             step.phase = Phase::Completed(output.clone());
@@ -139,7 +140,9 @@ impl State {
                     step.last_gate = Some(gate);
                 }
             }
-            Event::StepCompleted { output, .. } => return self.end_step(at, Phase::Completed(output.clone()), now),
+            Event::StepCompleted { output, .. } => {
+                return self.end_step(at, Phase::Completed(output.clone()), now);
+            }
             Event::StepFailed { fault, .. } => return self.end_step(at, Phase::Failed(fault.clone()), now),
             Event::StepSkipped { .. } => return self.end_step(at, Phase::Skipped, now),
             _ => return Err("it is no event of a step under way"),
@@ -152,7 +155,11 @@ impl State {
         let Some(item) = at.item else { return Ok(()) };
         let step = self.steps.get_mut(usize::from(at.step)).ok_or("no such step")?;
         let fan = step.fan.as_mut().ok_or("the step did not fan out")?;
-        if item == fan.next && matches!(event, Event::StepStarted { .. } | Event::GateRequested { .. } | Event::StepFailed { .. })
+        if item == fan.next
+            && matches!(
+                event,
+                Event::StepStarted { .. } | Event::GateRequested { .. } | Event::StepFailed { .. }
+            )
         {
             fan.next += 1;
             fan.running += 1;

@@ -179,6 +179,8 @@ pub struct Created {
     pub reused: Vec<(u16, Json)>,
     /// Runs that started each other before this one.
     pub depth: u16,
+    /// Why the run cannot begin, when its event gave it inputs that do not fit.
+    pub fault: Option<String>,
 }
 
 /// What a step waits for.

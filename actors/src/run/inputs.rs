@@ -57,7 +57,9 @@ pub fn resolve_inputs(plan: &Plan, given: &Value, event: Option<&Value>) -> Resu
             }
             (Some(value), schema) => {
                 let wrong = schema.as_ref().map(|schema| schema.validate(&value)).unwrap_or_default();
-                wrong.into_iter().for_each(|wrong| fault(format!("{}{}", prefix(&wrong.path), wrong.message)));
+                wrong
+                    .into_iter()
+                    .for_each(|wrong| fault(format!("{}{}", prefix(&wrong.path), wrong.message)));
                 inputs.insert(input.name.clone(), value);
             }
         }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use xyn_store::Timestamp;
 use xyn_store::ids::StreamId;
 use xyn_store::projection::{
     Changes, Fault, GateMode, GateRow, GateStatus, Purpose, RunRow, RunStatus, StepKey, StepRow, TimerRow,
     WaitKind, Waiting,
 };
-use xyn_store::Timestamp;
 
 use super::event::Event;
 use super::state::{OpenGate, Phase, State, StepState};

@@ -15,7 +15,7 @@ use super::event::{Created, GateRequest};
 use crate::blueprint::{Plan, Scope};
 
 /// Item outputs that a fan-out collects into its own output; more are left to the rows.
-pub const COLLECT_LIMIT: usize = 1_000;
+pub(super) const COLLECT_LIMIT: usize = 1_000;
 
 /// What is true of a run.
 #[derive(Debug)]
@@ -232,14 +232,17 @@ impl State {
 
     /// Every step and item that is begun and not ended.
     pub fn open(&self) -> impl Iterator<Item = (StepKey, &StepState)> {
-        self.steps.iter().enumerate().flat_map(|(index, step)| {
-            let index = index as u16;
-            let items = step.fan.iter().flat_map(move |fan| {
-                fan.active.iter().map(move |(&item, state)| (StepKey::item(index, item), state))
-            });
-            std::iter::once((StepKey::step(index), step)).chain(items)
-        })
-        .filter(|(_, step)| !matches!(step.phase, Phase::Pending) && !step.phase.is_ended())
+        self.steps
+            .iter()
+            .enumerate()
+            .flat_map(|(index, step)| {
+                let index = index as u16;
+                let items = step.fan.iter().flat_map(move |fan| {
+                    fan.active.iter().map(move |(&item, state)| (StepKey::item(index, item), state))
+                });
+                std::iter::once((StepKey::step(index), step)).chain(items)
+            })
+            .filter(|(_, step)| !matches!(step.phase, Phase::Pending) && !step.phase.is_ended())
     }
 
     /// Forgets items that have ended; their rows were rendered.

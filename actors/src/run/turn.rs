@@ -86,7 +86,9 @@ pub fn take_turn(
                 Event::StepStarted { at, attempt, .. } => {
                     begin(state, *at, *attempt, world, &mut turn, &mut finished);
                 }
-                Event::CompensationStarted { at, attempt, .. } => undo(state, *at, *attempt, world, &mut turn),
+                Event::CompensationStarted { at, attempt, .. } => {
+                    undo(state, *at, *attempt, world, &mut turn)
+                }
                 _ => {}
             }
             turn.events.push(event);
@@ -126,7 +128,7 @@ fn begin(
     let Some(action) = world.registry.get(&call.action) else { return };
     let context = call_context(state, at, call, false, world);
     match &action.run {
-        Code::Outside(_) => {
+        Code::Outside(_) | Code::Service => {
             let action = call.action.clone();
             turn.work.push(Work { at, attempt, undoes: false, action, input, context });
         }

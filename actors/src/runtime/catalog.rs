@@ -57,7 +57,9 @@ impl Catalog {
     /// Compiles all that is active in the store.
     pub fn load(reader: &Reader, registry: &Registry, limits: &NodeLimits) -> Result<Self, CatalogError> {
         let mut catalog = Self::default();
-        for row in all::<BlueprintRow>(reader)?.into_iter().filter(|row| row.status == BlueprintStatus::Active) {
+        for row in
+            all::<BlueprintRow>(reader)?.into_iter().filter(|row| row.status == BlueprintStatus::Active)
+        {
             let plan = blueprint::compile(row.source.as_bytes(), registry, limits).map_err(|issues| {
                 let fault = issues.first().map(ToString::to_string).unwrap_or_default();
                 CatalogError::Invalid {
@@ -72,7 +74,12 @@ impl Catalog {
         for row in all::<PolicyRow>(reader)?.into_iter().filter(|row| row.status == PolicyStatus::Active) {
             let policy = governance::parse(row.source.as_bytes()).map_err(|issues| {
                 let fault = issues.first().map(ToString::to_string).unwrap_or_default();
-                CatalogError::Invalid { kind: "policy", id: row.policy_id.clone(), version: row.version, fault }
+                CatalogError::Invalid {
+                    kind: "policy",
+                    id: row.policy_id.clone(),
+                    version: row.version,
+                    fault,
+                }
             })?;
             catalog.policies.insert(row.policy_id, (policy, row.version));
         }

@@ -1,7 +1,8 @@
 //! The environment a node serves: what configuration says about it.
 
-use serde_json::Value;
 use xyn_store::scope::Stage;
+
+use crate::intake::cron;
 
 /// An environment.
 #[derive(Clone, Debug)]
@@ -13,7 +14,7 @@ pub struct Environment {
     /// Webhooks that may send events.
     pub hooks: Vec<Hook>,
     /// Events that come by the clock.
-    pub cron: Vec<CronEntry>,
+    pub cron: Vec<cron::Entry>,
 }
 
 impl Default for Environment {
@@ -31,15 +32,4 @@ pub struct Hook {
     pub event_name: String,
     /// Secrets that may sign: `whsec_…`; several while one replaces the other.
     pub secrets: Vec<String>,
-}
-
-/// Events that come by the clock.
-#[derive(Clone, Debug)]
-pub struct CronEntry {
-    /// When.
-    pub schedule: crate::intake::cron::Entry,
-    /// Name of the events it makes.
-    pub event_name: String,
-    /// What they say.
-    pub data: Value,
 }

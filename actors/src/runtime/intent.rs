@@ -149,6 +149,21 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Stable word for programs.
+    pub fn code(&self) -> &str {
+        match self {
+            Self::Invalid { code, .. } | Self::Conflict { code, .. } | Self::Forbidden { code, .. } => code,
+            Self::NotFound { .. } => "not_found",
+            Self::Denied(_) => "denied_by_policy",
+            Self::Parked { .. } => "approval_required",
+            Self::KeyReused { .. } => "idempotency_key_reused",
+            Self::InProgress { .. } => "idempotency_key_in_progress",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Upstream { code, .. } => code,
+            Self::Unavailable(_) => "unavailable",
+        }
+    }
+
     /// An input that does not fit at `path`.
     pub fn invalid(code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid { code, path: path.into(), message: message.into(), hint: None }

@@ -13,6 +13,8 @@ mod progress;
 mod recording;
 mod submit;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod timers;
 
 use std::sync::{Arc, OnceLock};
@@ -24,19 +26,22 @@ use tokio::task::JoinHandle;
 use xyn_store::ids::{RunId, SessionId};
 use xyn_store::journal::Journal;
 use xyn_store::projection::RunRow;
+use xyn_store::scope::Principal;
 use xyn_store::{Clock, Digest, Store, StoreError};
 
 use crate::actions::Registry;
 use crate::blueprint::{NodeLimits, Plan};
+use crate::governance::Identity;
 use crate::node::actor::Node;
 use crate::services::library;
 
 pub use catalog::{Active, Catalog, CatalogError};
-pub use environment::{CronEntry, Environment, Hook};
+pub use environment::{Environment, Hook};
 pub use intent::{Intent, Outcome, Refusal};
 pub use metrics::Metrics;
 
 pub(crate) use recording::{Accepted, Recording};
+pub(crate) use submit::{Accept, refusal, stream};
 use supervisor::Supervisor;
 
 /// The Runtime of a node. Cheap to clone.
@@ -76,9 +81,6 @@ pub enum StartError {
     /// The first records could not be written.
     #[error("cannot record the start: {0}")]
     Record(Refusal),
-    /// A cron entry.
-    #[error(transparent)]
-    Cron(#[from] crate::intake::cron::InvalidCron),
 }
 
 /// What runs beside the requests, until the node stops.
@@ -88,7 +90,12 @@ pub struct Background {
 
 impl Runtime {
     /// A Runtime that answers questions about `store` and refuses intents: for a stopped node's folder.
-    pub fn read_only(store: Store, registry: Registry, clock: Clock, env: Environment) -> Result<Self, StartError> {
+    pub fn read_only(
+        store: Store,
+        registry: Registry,
+        clock: Clock,
+        env: Environment,
+    ) -> Result<Self, StartError> {
         let limits = NodeLimits::default();
         let catalog = Catalog::load(&store.read()?, &registry, &limits)?;
         Ok(Self(Arc::new(Inner {
@@ -184,7 +191,11 @@ impl Runtime {
         let end = self.0.ended.subscribe(run);
         let row = self.0.store.read()?.get::<RunRow>(&RunRow::key_of(run))?;
         let row = row.ok_or_else(|| Refusal::NotFound { kind: "run", id: run.to_string() })?;
-        let found = if row.status.is_final() { Some(row) } else { tokio::time::timeout(within, end).await.ok().and_then(Result::ok) };
+        let found = if row.status.is_final() {
+            Some(row)
+        } else {
+            tokio::time::timeout(within, end).await.ok().and_then(Result::ok)
+        };
         self.0.ended.tidy(run);
         Ok(found)
     }
@@ -220,6 +231,14 @@ impl Inner {
     /// The plan with this digest.
     pub(crate) fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
         self.plans.get(digest, &self.store, &self.registry, &self.limits)
+    }
+
+    /// A principal with the roles and teams it has in this environment.
+    pub(crate) fn identity_of(&self, principal: &Principal) -> Identity {
+        if principal.as_str() == Principal::LOCAL_OPERATOR {
+            return Identity::local_operator();
+        }
+        Identity::bare(principal.clone())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

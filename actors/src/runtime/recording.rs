@@ -59,7 +59,7 @@ impl Recording {
 
     /// Adds the intent that this carries out; answers the record that says so.
     pub(crate) fn accept(&mut self, accepted: Accepted) -> Record {
-        self.append.changes.put(&accepted.row);
+        accepted.row.write(&mut self.append.changes);
         self.append.claim = accepted.claim;
         Record::IntentAccepted(Box::new(accepted.row))
     }

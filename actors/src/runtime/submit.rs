@@ -12,8 +12,9 @@ use xyn_store::{Digest, Json, Timestamp};
 
 use super::{Accepted, Inner, Intent, Outcome, Recording, Refusal, Runtime};
 use crate::actions::{Action, Code, Context, Effects, Failure};
+use crate::blueprint::Plan;
 use crate::governance::{self, Decision, Effect, Identity};
-use crate::record::{self, Record};
+use crate::record::{self, EventView, Record};
 use crate::services;
 
 /// How long an idempotency key is remembered.
@@ -65,15 +66,40 @@ impl Inner {
             Effect::Deny => {
                 self.metrics.intents_denied.increment();
                 let row = row(IntentStatus::Denied);
-                self.record_intent(&intent, 0, Record::IntentDenied(Box::new(row.clone())), &row, now).await?;
+                self.record_intent(&intent, 0, Record::IntentDenied(Box::new(row.clone())), &row, now)
+                    .await?;
                 Err(Refusal::Denied(Box::new(decision)))
             }
             Effect::RequireApproval => {
                 self.metrics.intents_parked.increment();
-                services::approvals::park(self, &intent, row(IntentStatus::Parked), &action, &decision, now).await?;
+                services::approvals::park(self, &intent, row(IntentStatus::Parked), &action, &decision, now)
+                    .await?;
                 Err(Refusal::Parked { intent_id: intent.intent_id, decision: Box::new(decision) })
             }
         }
+    }
+
+    /// Has the run that an event triggers started, as `intent`, whose ids are derived from `key`.
+    pub(super) async fn submit_triggered(
+        self: &Arc<Self>,
+        intent: &Intent,
+        at: Timestamp,
+        key: String,
+        plan: Arc<Plan>,
+        event: &EventView,
+    ) -> Result<Outcome, Refusal> {
+        let decision = self.decide(&intent.identity, &intent.action, self.env.stage, at);
+        let row = |status| row(intent, self.env.stage, at, status, &decision);
+        if decision.effect != Effect::Allow {
+            // Nobody waits for the answer of an event, so what would be parked is denied.
+            self.metrics.intents_denied.increment();
+            let row = row(IntentStatus::Denied);
+            self.record_intent(intent, 0, Record::IntentDenied(Box::new(row.clone())), &row, at).await?;
+            return Err(Refusal::Denied(Box::new(decision)));
+        }
+        self.metrics.intents_accepted.increment();
+        let accept = Accept { seed: Some(key), ..Accept::new(row(IntentStatus::Accepted), None, at) };
+        services::runs::start_triggered(self, intent, accept, plan, event).await
     }
 
     /// Asks the policies in force.
@@ -104,7 +130,12 @@ impl Inner {
     }
 
     /// Records what an inside action wants, in the stream of the first thing it made.
-    async fn record_effects(&self, intent: Intent, mut effects: Effects, accept: Accept) -> Result<Outcome, Refusal> {
+    async fn record_effects(
+        &self,
+        intent: Intent,
+        mut effects: Effects,
+        accept: Accept,
+    ) -> Result<Outcome, Refusal> {
         let (now, attribution) = (accept.now, intent.attribution());
         let output = std::mem::take(&mut effects.output);
         let first_event = (!effects.events.is_empty()).then(|| effects.events.remove(0));
@@ -153,7 +184,7 @@ impl Inner {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let mut recording = Recording::default();
-        recording.changes().put(row);
+        row.write(recording.changes());
         recording.entry(stream(intent.intent_id), expected, now, &intent.attribution(), &[record]);
         recording.commit(self).await?;
         Ok(())
@@ -164,13 +195,20 @@ impl Inner {
 pub(crate) struct Accept {
     row: IntentRow,
     claim: Option<Claim>,
+    /// What ids are derived from, when it is neither the key nor the intent.
+    seed: Option<String>,
     /// When it was decided.
     pub(crate) now: Timestamp,
 }
 
 impl Accept {
-    pub(crate) fn new(row: IntentRow, claim: Option<Claim>, now: Timestamp) -> Self {
-        Self { row, claim, now }
+    fn new(row: IntentRow, claim: Option<Claim>, now: Timestamp) -> Self {
+        Self { row, claim, seed: None, now }
+    }
+
+    /// The acceptance of an intent that was parked, as `row` shows it.
+    pub(crate) fn of_parked(row: IntentRow, now: Timestamp) -> Self {
+        Self { row, claim: None, seed: None, now }
     }
 
     /// The record of the acceptance, which brings about `subject`.
@@ -191,7 +229,8 @@ impl Accept {
 
     /// What ids of new things are derived from: the key, or the intent itself.
     pub(crate) fn seed(&self) -> String {
-        self.claim.as_ref().map_or_else(|| self.row.intent_id.to_string(), |claim| claim.key.clone())
+        let key = self.seed.as_ref().or(self.claim.as_ref().map(|claim| &claim.key));
+        key.cloned().unwrap_or_else(|| self.row.intent_id.to_string())
     }
 
     fn context(&self, intent: &Intent, decision: &Decision) -> Context {
@@ -258,7 +297,13 @@ pub(crate) fn stream(id: impl Into<uuid::Uuid>) -> StreamId {
     StreamId::from(id.into())
 }
 
-fn row(intent: &Intent, stage: Stage, now: Timestamp, status: IntentStatus, decision: &Decision) -> IntentRow {
+fn row(
+    intent: &Intent,
+    stage: Stage,
+    now: Timestamp,
+    status: IntentStatus,
+    decision: &Decision,
+) -> IntentRow {
     IntentRow {
         intent_id: intent.intent_id,
         action: intent.action.clone(),
@@ -270,8 +315,8 @@ fn row(intent: &Intent, stage: Stage, now: Timestamp, status: IntentStatus, deci
         decision: recorded(decision),
         subject: None,
         input: None,
+        asked: None,
         approvals: Vec::new(),
-        expires_at: None,
     }
 }
 

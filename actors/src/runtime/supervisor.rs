@@ -4,7 +4,7 @@
 //! waits. Invariant: at most one actor of a run accepts commands; the journal's sequence check stands behind it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -71,7 +71,11 @@ impl Supervisor {
     }
 
     /// The actor of `run`: the one in memory, or one around `fresh` or its history.
-    fn address(&self, run: RunId, fresh: impl FnOnce() -> Option<Loaded>) -> Result<Addr<RunActor>, TellError> {
+    fn address(
+        &self,
+        run: RunId,
+        fresh: impl FnOnce() -> Option<Loaded>,
+    ) -> Result<Addr<RunActor>, TellError> {
         let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(address) = runs.get(&run).filter(|address| address.connected()) {
             return Ok(address.clone());
@@ -81,7 +85,7 @@ impl Supervisor {
         let fresh = fresh();
         let address = RunActor::start_in_arbiter(arbiter, move |_| {
             let loaded = fresh.map_or_else(|| load(&inner, run), Ok);
-            RunActor::new(inner, loaded)
+            RunActor::new(inner, run, loaded)
         });
         runs.insert(run, address.clone());
         Ok(address)
@@ -101,6 +105,11 @@ impl Supervisor {
         }
     }
 
+    /// The thread of the node's own actor.
+    pub(crate) fn system(&self) -> &ArbiterHandle {
+        self.system.arbiter()
+    }
+
     /// Runs in memory.
     pub(crate) fn in_memory(&self) -> usize {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner).len()
@@ -115,12 +124,18 @@ impl Supervisor {
 /// The attribution of what the node does by itself for a run.
 pub(crate) fn by_node(run: RunId) -> Attribution {
     let correlation = CorrelationId::from(xyn_store::ids::EventId::from(uuid::Uuid::from(run)));
-    Attribution { actor: Principal::new("node"), session: None, correlation_id: correlation, causation_id: None }
+    Attribution {
+        actor: Principal::new("node"),
+        session: None,
+        correlation_id: correlation,
+        causation_id: None,
+    }
 }
 
 /// Folds the history of `run`.
 fn load(inner: &Inner, run: RunId) -> Result<Loaded, TellError> {
-    let broken = |error: &dyn std::fmt::Display| TellError::Broken(format!("run {run} cannot be loaded: {error}"));
+    let broken =
+        |error: &dyn std::fmt::Display| TellError::Broken(format!("run {run} cannot be loaded: {error}"));
     let reader = inner.store.read().map_err(|error| broken(&error))?;
     let stream = xyn_store::ids::StreamId::from(uuid::Uuid::from(run));
     let mut loaded: Option<Loaded> = None;
@@ -141,7 +156,9 @@ fn load(inner: &Inner, run: RunId) -> Result<Loaded, TellError> {
                         let shown = state.shown();
                         &mut loaded.insert(Loaded { state, seq: 0, shown }).state
                     }
-                    (None, _) => return Err(TellError::Broken(format!("run {run} does not begin with its creation"))),
+                    (None, _) => {
+                        return Err(TellError::Broken(format!("run {run} does not begin with its creation")));
+                    }
                 };
                 state.apply(&event, envelope.at, &envelope.attribution).map_err(|error| broken(&error))?;
                 state.forget_ended_items();

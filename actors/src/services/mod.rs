@@ -77,7 +77,12 @@ pub(crate) fn field<'a>(input: &'a Value, name: &str) -> &'a str {
 }
 
 /// An id in an input.
-pub(crate) fn id<T: std::str::FromStr<Err = ids::InvalidId>>(input: &Value, name: &str) -> Result<T, Refusal> {
+pub(crate) fn id<T: std::str::FromStr<Err = ids::InvalidId>>(
+    input: &Value,
+    name: &str,
+) -> Result<T, Refusal> {
     let text = field(input, name);
-    text.parse().map_err(|error: ids::InvalidId| Refusal::invalid("invalid_id", format!("/{name}"), error.to_string()))
+    text.parse().map_err(|error: ids::InvalidId| {
+        Refusal::invalid("invalid_id", format!("/{name}"), error.to_string())
+    })
 }

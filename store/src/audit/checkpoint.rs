@@ -40,10 +40,7 @@ pub struct SignedCheckpoint {
 impl Checkpoint {
     /// Signs the checkpoint. With a key other than that of [`Checkpoint::node`] the result does not verify.
     pub fn sign(self, key: &NodeKey) -> SignedCheckpoint {
-        SignedCheckpoint {
-            checkpoint: self,
-            signature: key.sign(DOMAIN, &self.payload()),
-        }
+        SignedCheckpoint { checkpoint: self, signature: key.sign(DOMAIN, &self.payload()) }
     }
 
     /// The one form of the fields that is signed: postcard, in the order they are declared.
@@ -56,9 +53,7 @@ impl SignedCheckpoint {
     /// Checks that the node named in the checkpoint signed it. Says nothing about whether that node is
     /// trusted.
     pub fn verify(&self) -> Result<(), InvalidSignature> {
-        self.checkpoint
-            .node
-            .verify(DOMAIN, &self.checkpoint.payload(), &self.signature)
+        self.checkpoint.node.verify(DOMAIN, &self.checkpoint.payload(), &self.signature)
     }
 }
 
@@ -72,13 +67,7 @@ mod tests {
 
     fn checkpoint(node: PublicKey) -> Checkpoint {
         let at = Timestamp::from_micros(1_700_000_000_000_000);
-        Checkpoint {
-            node,
-            incarnation: 3,
-            size: 300,
-            root: Digest::of(b"root"),
-            at,
-        }
+        Checkpoint { node, incarnation: 3, size: 300, root: Digest::of(b"root"), at }
     }
 
     #[test]
@@ -112,10 +101,7 @@ mod tests {
         for byte in 0..64 {
             let mut bytes = *signed.signature.as_bytes();
             bytes[byte] ^= 1;
-            let forged = SignedCheckpoint {
-                signature: Signature::from_bytes(bytes),
-                ..signed
-            };
+            let forged = SignedCheckpoint { signature: Signature::from_bytes(bytes), ..signed };
             assert!(forged.verify().is_err(), "byte {byte}");
         }
     }
@@ -127,14 +113,7 @@ mod tests {
         assert!(other.sign(&key).verify().is_err());
         let own = checkpoint(key.public());
         let elsewhere = key.sign("xyn something else v1", &own.payload());
-        assert!(
-            SignedCheckpoint {
-                checkpoint: own,
-                signature: elsewhere
-            }
-            .verify()
-            .is_err()
-        );
+        assert!(SignedCheckpoint { checkpoint: own, signature: elsewhere }.verify().is_err());
     }
 
     #[test]

@@ -62,11 +62,7 @@ impl NodeKey {
     /// The caller holds the folder's lock, so that two processes do not make a key each.
     pub fn create(folder: &Path) -> Result<Self, KeyError> {
         let path = folder.join(FILE_NAME);
-        let io = |source| KeyError::Io {
-            action: "create",
-            path: path.clone(),
-            source,
-        };
+        let io = |source| KeyError::Io { action: "create", path: path.clone(), source };
         if path.try_exists().map_err(io)? {
             return Err(KeyError::Exists(path));
         }
@@ -84,22 +80,14 @@ impl NodeKey {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyError::Missing(path)),
             Err(source) => {
-                return Err(KeyError::Io {
-                    action: "read",
-                    path,
-                    source,
-                });
+                return Err(KeyError::Io { action: "read", path, source });
             }
         };
         if mode & 0o077 != 0 {
             return Err(KeyError::Permissions { path, mode });
         }
-        let secret = std::str::from_utf8(&text)
-            .ok()
-            .and_then(|text| hex::decode(text.trim_end()));
-        secret
-            .map(|secret| Self(SigningKey::from_bytes(&secret)))
-            .ok_or(KeyError::Malformed(path))
+        let secret = std::str::from_utf8(&text).ok().and_then(|text| hex::decode(text.trim_end()));
+        secret.map(|secret| Self(SigningKey::from_bytes(&secret))).ok_or(KeyError::Malformed(path))
     }
 
     /// Who this node is.
@@ -174,9 +162,7 @@ mod tests {
     #[test]
     fn a_key_is_never_replaced() {
         let folder = folder();
-        let first = NodeKey::create(folder.path())
-            .expect("the folder is empty")
-            .public();
+        let first = NodeKey::create(folder.path()).expect("the folder is empty").public();
         assert!(matches!(NodeKey::create(folder.path()), Err(KeyError::Exists(_))));
         assert_eq!(NodeKey::load(folder.path()).expect("still there").public(), first);
     }
@@ -208,14 +194,7 @@ mod tests {
         let folder = folder();
         NodeKey::create(folder.path()).expect("the folder is empty");
         let path = folder.path().join(FILE_NAME);
-        let cases = [
-            "",
-            "5ecre7",
-            &"a".repeat(63),
-            &"a".repeat(66),
-            &"g".repeat(64),
-            &"é".repeat(32),
-        ];
+        let cases = ["", "5ecre7", &"a".repeat(63), &"a".repeat(66), &"g".repeat(64), &"é".repeat(32)];
         for text in cases {
             fs::write(&path, text).expect("own file");
             let error = NodeKey::load(folder.path()).expect_err("not a key");

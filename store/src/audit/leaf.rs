@@ -54,10 +54,7 @@ mod tests {
     #[test]
     fn a_leaf_depends_on_salt_and_envelope() {
         let (one, two) = (Salt::from_bytes([1; 16]), Salt::from_bytes([2; 16]));
-        assert_eq!(
-            leaf_data(&one, b"fact"),
-            Digest::of(&[&[1; 16], &b"fact"[..]].concat())
-        );
+        assert_eq!(leaf_data(&one, b"fact"), Digest::of(&[&[1; 16], &b"fact"[..]].concat()));
         assert_ne!(leaf_data(&one, b"fact"), leaf_data(&two, b"fact"));
         assert_ne!(leaf_data(&one, b"fact"), leaf_data(&one, b"fake"));
     }

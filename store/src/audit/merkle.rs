@@ -63,10 +63,7 @@ impl Frontier {
     pub(super) fn push_hash(&mut self, mut hash: Digest) {
         // Every set bit at the low end is a perfect subtree as large as the one just completed: merge them.
         for _ in 0..self.size.trailing_ones() {
-            let left = self
-                .peaks
-                .pop()
-                .expect("a frontier holds one peak for each set bit of its size");
+            let left = self.peaks.pop().expect("a frontier holds one peak for each set bit of its size");
             hash = node_hash(&left, &hash);
         }
         self.peaks.push(hash);
@@ -81,9 +78,7 @@ impl Frontier {
     /// The root; for the empty tree SHA-256 of nothing.
     pub fn root(&self) -> Digest {
         let from_the_right = self.peaks.iter().rev().copied();
-        from_the_right
-            .reduce(|right, left| node_hash(&left, &right))
-            .unwrap_or_else(|| Digest::of(b""))
+        from_the_right.reduce(|right, left| node_hash(&left, &right)).unwrap_or_else(|| Digest::of(b""))
     }
 }
 
@@ -92,10 +87,7 @@ impl TryFrom<Stored> for Frontier {
 
     fn try_from(Stored { size, peaks }: Stored) -> Result<Self, Self::Error> {
         if size > MAX_SIZE || peaks.len() != size.count_ones() as usize {
-            return Err(InvalidFrontier {
-                size,
-                peaks: peaks.len(),
-            });
+            return Err(InvalidFrontier { size, peaks: peaks.len() });
         }
         Ok(Self { size, peaks })
     }
@@ -175,10 +167,7 @@ pub(super) mod tests {
         let leaves = leaves(200);
         let mut frontier = Frontier::default();
         for size in 0..leaves.len() {
-            assert_eq!(
-                (frontier.size(), frontier.root()),
-                (size as u64, tree_hash(&leaves[..size]))
-            );
+            assert_eq!((frontier.size(), frontier.root()), (size as u64, tree_hash(&leaves[..size])));
             frontier.push(leaves[size]);
         }
     }
@@ -201,10 +190,7 @@ pub(super) mod tests {
         for (size, peaks) in [(0, 1), (1, 0), (3, 1), (4, 2), (u64::MAX, 64)] {
             let stored = (size, leaves(peaks));
             let bytes = postcard::to_stdvec(&stored).expect("plain data");
-            assert!(
-                postcard::from_bytes::<Frontier>(&bytes).is_err(),
-                "{size} leaves, {peaks} peaks"
-            );
+            assert!(postcard::from_bytes::<Frontier>(&bytes).is_err(), "{size} leaves, {peaks} peaks");
         }
     }
 }

@@ -121,10 +121,7 @@ fn verify_path(
     if index >= size {
         return Err(InvalidProof::OutsideTree { index, size });
     }
-    let mut walk = Walk {
-        node: index,
-        last: size - 1,
-    };
+    let mut walk = Walk { node: index, last: size - 1 };
     for sibling in proof {
         hash = match walk.up().ok_or(InvalidProof::Length(proof.len()))? {
             Side::Left => node_hash(sibling, &hash),
@@ -168,10 +165,7 @@ pub fn verify_consistency(
         [] => return Err(wrong_length),
     };
     let steps = (old_size - 1).trailing_ones();
-    let mut walk = Walk {
-        node: (old_size - 1) >> steps,
-        last: (new_size - 1) >> steps,
-    };
+    let mut walk = Walk { node: (old_size - 1) >> steps, last: (new_size - 1) >> steps };
     let (mut old, mut new) = (*seed, *seed);
     for sibling in rest {
         match walk.up().ok_or(wrong_length)? {
@@ -210,17 +204,9 @@ impl Walk {
         if self.last == 0 {
             return None;
         }
-        let side = if self.node & 1 == 1 || self.node == self.last {
-            Side::Left
-        } else {
-            Side::Right
-        };
+        let side = if self.node & 1 == 1 || self.node == self.last { Side::Left } else { Side::Right };
         // A last node without a sibling rises unhashed until it is somebody's right child.
-        let unpaired = if matches!(side, Side::Left) {
-            self.node.trailing_zeros()
-        } else {
-            0
-        };
+        let unpaired = if matches!(side, Side::Left) { self.node.trailing_zeros() } else { 0 };
         // Two shifts: together they may be all 64 bits.
         self.node = self.node >> unpaired >> 1;
         self.last = self.last >> unpaired >> 1;

@@ -63,8 +63,7 @@ impl PublicKey {
         let invalid = |_| InvalidSignature(*self);
         let key = VerifyingKey::from_bytes(&self.0).map_err(invalid)?;
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        key.verify_strict(&message(domain, payload), &signature)
-            .map_err(invalid)
+        key.verify_strict(&message(domain, payload), &signature).map_err(invalid)
     }
 }
 
@@ -107,9 +106,7 @@ impl FromStr for PublicKey {
     type Err = InvalidPublicKey;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        hex::decode(text)
-            .map(Self)
-            .ok_or_else(|| InvalidPublicKey(text.to_owned()))
+        hex::decode(text).map(Self).ok_or_else(|| InvalidPublicKey(text.to_owned()))
     }
 }
 
@@ -137,9 +134,6 @@ mod tests {
         let mut signature = [0; 64];
         signature[0] = 1;
         let weak = PublicKey::from_bytes(identity);
-        assert!(
-            weak.verify("test", b"anything", &Signature::from_bytes(signature))
-                .is_err()
-        );
+        assert!(weak.verify("test", b"anything", &Signature::from_bytes(signature)).is_err());
     }
 }

@@ -23,11 +23,7 @@ pub(super) fn prepare(folder: &Path) -> Result<(), BlobError> {
     }
     for made in [Some(folder), folder.parent()].into_iter().flatten() {
         // The parent of a relative path of one part is the empty path: the current folder.
-        let made = if made.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            made
-        };
+        let made = if made.as_os_str().is_empty() { Path::new(".") } else { made };
         durable::sync_folder(made).map_err(BlobError::io("sync", made))?;
     }
     Ok(())
@@ -48,9 +44,7 @@ pub(super) fn sweep(folder: &Path) -> Result<u64, BlobError> {
     for shard in shards(folder) {
         let blobs = files(&shard)?.into_iter();
         let named = blobs.filter(|(path, _)| {
-            path.file_name()
-                .and_then(|name| name.to_str())
-                .is_some_and(|name| name.parse::<Digest>().is_ok())
+            path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.parse::<Digest>().is_ok())
         });
         used_bytes += named.map(|(_, size_bytes)| size_bytes).sum::<u64>();
     }

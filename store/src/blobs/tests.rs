@@ -13,9 +13,7 @@ fn store(quota_bytes: u64) -> (tempfile::TempDir, Blobs) {
 }
 
 fn sample(seed: u8, size: usize) -> Vec<u8> {
-    (0..size)
-        .map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed) ^ (at >> 8) as u8)
-        .collect()
+    (0..size).map(|at| (at as u8).wrapping_mul(31).wrapping_add(seed) ^ (at >> 8) as u8).collect()
 }
 
 fn stream(mut writer: Writer, bytes: &[u8], piece: usize) -> Result<Written, BlobError> {
@@ -61,10 +59,7 @@ fn the_same_bytes_are_written_and_counted_once() {
     let inode = fs::metadata(blobs.path(&digest)).expect("just put").ino();
     blobs.put(&bytes).expect("it is here already");
     stream(blobs.writer(MIB), &bytes, 9_000).expect("it is here already");
-    assert_eq!(
-        fs::metadata(blobs.path(&digest)).expect("still there").ino(),
-        inode
-    );
+    assert_eq!(fs::metadata(blobs.path(&digest)).expect("still there").ino(), inode);
     assert_eq!((blobs.used_bytes(), temporaries(&blobs)), (40_000, 0));
 }
 
@@ -76,17 +71,9 @@ fn a_flipped_byte_is_detected() {
     for at in [0, 65_536, 99_999] {
         bytes[at] ^= 4;
         fs::write(blobs.path(&digest), &bytes).expect("own file");
-        assert!(
-            matches!(blobs.read(&digest), Err(BlobError::Damaged { .. })),
-            "byte {at}"
-        );
+        assert!(matches!(blobs.read(&digest), Err(BlobError::Damaged { .. })), "byte {at}");
         let error = blobs.verify(&digest).expect_err("a byte was flipped");
-        assert!(
-            error
-                .to_string()
-                .contains(&blobs.path(&digest).display().to_string()),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&blobs.path(&digest).display().to_string()), "{error}");
         bytes[at] ^= 4;
     }
 }
@@ -144,36 +131,22 @@ fn many_writers_of_the_same_bytes_make_one_blob() {
             let (blobs, bytes) = (blobs.clone(), &bytes);
             scope.spawn(move || {
                 let written = stream(blobs.writer(MIB), bytes, 1_000 + turn).expect("there is room");
-                assert_eq!(
-                    blobs.read(&written.digest()).expect("durable when finished"),
-                    *bytes
-                );
+                assert_eq!(blobs.read(&written.digest()).expect("durable when finished"), *bytes);
                 blobs.put(bytes).expect("it is here already");
             });
         }
     });
     assert_eq!((blobs.used_bytes(), temporaries(&blobs)), (200_000, 0));
-    assert_eq!(
-        Blobs::open(&blobs.0.folder, MIB).expect("reopens").used_bytes(),
-        200_000
-    );
+    assert_eq!(Blobs::open(&blobs.0.folder, MIB).expect("reopens").used_bytes(), 200_000);
 }
 
 #[test]
 fn a_small_stream_stays_off_the_disk_and_a_large_one_goes_there() {
     let (_folder, blobs) = store(MIB);
-    for (size, inline) in [
-        (0, true),
-        (INLINE_MAX, true),
-        (INLINE_MAX + 1, false),
-        (300_000, false),
-    ] {
+    for (size, inline) in [(0, true), (INLINE_MAX, true), (INLINE_MAX + 1, false), (300_000, false)] {
         let bytes = sample(6, size);
         let written = stream(blobs.writer(MIB), &bytes, 7_000).expect("there is room");
-        assert_eq!(
-            (written.digest(), written.size_bytes()),
-            (Digest::of(&bytes), size as u64)
-        );
+        assert_eq!((written.digest(), written.size_bytes()), (Digest::of(&bytes), size as u64));
         assert_eq!(matches!(written, Written::Inline(..)), inline, "{size} bytes");
         assert_eq!(is_inline(size as u64), inline);
         match written {
@@ -197,29 +170,18 @@ fn a_blob_over_its_limit_is_refused_and_leaves_nothing() {
 fn the_quota_holds_for_all_blobs_together_with_those_under_way() {
     let (_folder, blobs) = store(100_000);
     let first = blobs.put(&sample(8, 60_000)).expect("within the quota");
-    let under_way = blobs
-        .writer(MIB)
-        .write(&sample(9, 30_000))
-        .expect("within the quota");
+    let under_way = blobs.writer(MIB).write(&sample(9, 30_000)).expect("within the quota");
     assert_eq!(blobs.used_bytes(), 90_000);
     let refused = blobs.put(&sample(10, 20_000));
     assert!(matches!(refused, Err(BlobError::Quota { quota_bytes: 100_000 })));
     assert_eq!((blobs.used_bytes(), temporaries(&blobs)), (90_000, 1));
     drop(under_way);
     assert_eq!((blobs.used_bytes(), temporaries(&blobs)), (60_000, 0));
-    blobs
-        .put(&sample(11, 40_000))
-        .expect("what was given up can be used again");
-    assert_eq!(
-        blobs.put(&sample(8, 60_000)).expect("what is here needs no room"),
-        first
-    );
+    blobs.put(&sample(11, 40_000)).expect("what was given up can be used again");
+    assert_eq!(blobs.put(&sample(8, 60_000)).expect("what is here needs no room"), first);
     let reopened = Blobs::open(&blobs.0.folder, 10).expect("a smaller quota does not keep the store shut");
     assert_eq!(reopened.used_bytes(), 100_000);
-    assert!(matches!(
-        reopened.put(&sample(12, 1)),
-        Err(BlobError::Quota { .. })
-    ));
+    assert!(matches!(reopened.put(&sample(12, 1)), Err(BlobError::Quota { .. })));
     assert!(reopened.read(&first).is_ok());
 }
 
@@ -227,20 +189,14 @@ fn the_quota_holds_for_all_blobs_together_with_those_under_way() {
 fn what_a_crash_left_is_thrown_away_and_nothing_else() {
     let (_folder, blobs) = store(MIB);
     let digest = blobs.put(&sample(13, 20_000)).expect("there is room");
-    let writer = blobs
-        .writer(MIB)
-        .write(&sample(14, 20_000))
-        .expect("there is room");
+    let writer = blobs.writer(MIB).write(&sample(14, 20_000)).expect("there is room");
     // A crash drops nothing.
     std::mem::forget(writer);
     fs::write(blobs.0.folder.join("README"), "not a blob").expect("own folder");
     fs::write(blobs.shard(&digest).join("note"), "not a blob").expect("own folder");
     let reopened = Blobs::open(&blobs.0.folder, MIB).expect("reopens");
     let left: Vec<_> = files(&blobs.0.folder).expect("the folder is there");
-    assert!(
-        matches!(&left[..], [(path, _)] if path.ends_with("README")),
-        "{left:?}"
-    );
+    assert!(matches!(&left[..], [(path, _)] if path.ends_with("README")), "{left:?}");
     assert!(blobs.shard(&digest).join("note").exists());
     assert_eq!(reopened.used_bytes(), 20_000);
     assert!(reopened.verify(&digest).is_ok());

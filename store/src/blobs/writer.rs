@@ -46,22 +46,14 @@ pub enum Written {
 impl Writer {
     pub(super) fn new(blobs: Blobs, limit_bytes: u64) -> Self {
         let (hasher, content) = (Sha256::new(), Content::Memory(Vec::new()));
-        Self {
-            blobs,
-            limit_bytes,
-            size_bytes: 0,
-            hasher,
-            content,
-        }
+        Self { blobs, limit_bytes, size_bytes: 0, hasher, content }
     }
 
     /// Appends bytes. An error takes the writer with it: a blob with a hole in it cannot be finished.
     pub fn write(mut self, bytes: &[u8]) -> Result<Self, BlobError> {
         let grown = self.size_bytes.saturating_add(bytes.len() as u64);
         if grown > self.limit_bytes {
-            return Err(BlobError::TooLarge {
-                limit_bytes: self.limit_bytes,
-            });
+            return Err(BlobError::TooLarge { limit_bytes: self.limit_bytes });
         }
         if grown > INLINE_MAX as u64 {
             self.spill()?;

@@ -63,12 +63,17 @@ async fn a_stale_append_is_refused_and_does_not_disturb_its_batch() {
     let store = open(folder.path());
     let journal = store.journal().expect("open");
     let appends = [(1, 0), (1, 0), (2, 0), (1, 1), (2, 5)];
-    let answers = futures_join(appends.map(|(n, expected)| journal.append(one(entry(stream(n), expected, b"x"))))).await;
-    let verdicts: Vec<_> = answers.iter().map(|answer| match answer {
-        Ok(_) => "ok",
-        Err(AppendError::Conflict { .. }) => "conflict",
-        Err(_) => "other",
-    }).collect();
+    let answers =
+        futures_join(appends.map(|(n, expected)| journal.append(one(entry(stream(n), expected, b"x")))))
+            .await;
+    let verdicts: Vec<_> = answers
+        .iter()
+        .map(|answer| match answer {
+            Ok(_) => "ok",
+            Err(AppendError::Conflict { .. }) => "conflict",
+            Err(_) => "other",
+        })
+        .collect();
     assert_eq!(verdicts, ["ok", "conflict", "ok", "ok", "conflict"]);
     assert_eq!(*journal.head().borrow(), 3);
 }
@@ -131,10 +136,12 @@ async fn the_log_is_read_in_both_directions() {
     let offsets = |from, order| {
         let mut seen = Vec::new();
         let reader = store.read().expect("reads");
-        reader.log(from, order, |offset, _| {
-            seen.push(offset);
-            Ok(seen.len() < 2)
-        }).expect("reads");
+        reader
+            .log(from, order, |offset, _| {
+                seen.push(offset);
+                Ok(seen.len() < 2)
+            })
+            .expect("reads");
         seen
     };
     assert_eq!(offsets(0, Order::Ascending), [0, 1]);

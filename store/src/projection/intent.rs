@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ApprovalRow, Row, Subject};
+use super::{ApprovalRow, Changes, Row, Subject};
 use crate::clock::Timestamp;
 use crate::ids::IntentId;
 use crate::json::Json;
@@ -48,10 +48,23 @@ pub struct IntentRow {
     pub subject: Option<Subject>,
     /// The action's input, redacted, while it waits for approvals.
     pub input: Option<Json>,
+    /// What a parked intent waits for.
+    pub asked: Option<Asked>,
     /// Words given so far.
     pub approvals: Vec<ApprovalRow>,
-    /// When a parked intent ends by itself.
-    pub expires_at: Option<Timestamp>,
+}
+
+/// The approvals that a parked intent waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// How many distinct people.
+    pub min: u32,
+    /// Who may answer; empty means any person.
+    pub approvers: Vec<String>,
+    /// Whether the requester counts; none means the stage's default.
+    pub allow_requester: Option<bool>,
+    /// When it ends by itself.
+    pub expires_at: Timestamp,
 }
 
 impl Row for IntentRow {
@@ -63,6 +76,16 @@ impl Row for IntentRow {
 }
 
 impl IntentRow {
+    /// Puts the row and keeps the list of parked intents.
+    pub fn write(&self, changes: &mut Changes) {
+        changes.put(self);
+        match (self.status, &self.asked) {
+            (IntentStatus::Parked, _) => changes.mark(Table::IntentsParked, self.key()),
+            (_, Some(_)) => changes.unmark(Table::IntentsParked, self.key()),
+            (_, None) => {}
+        }
+    }
+
     /// The key of an intent's row.
     pub fn key_of(intent_id: IntentId) -> Key {
         Key::new().bytes(intent_id.as_bytes())

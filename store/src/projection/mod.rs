@@ -23,7 +23,7 @@ use crate::tables::{Key, Table, seal};
 pub use artifact::ArtifactRow;
 pub use claim::{ClaimRow, Subject};
 pub use gate::{ApprovalRow, GateMode, GateRow, GateStatus};
-pub use intent::{IntentRow, IntentStatus};
+pub use intent::{Asked, IntentRow, IntentStatus};
 pub use library::{BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus};
 pub use page::{Cursor, InvalidCursor, Page};
 pub use run::{Fault, Lineage, RunFilter, RunRow, RunStatus, WaitKind, Waiting};

@@ -5,12 +5,24 @@ use std::str::FromStr;
 
 /// Where the next page begins: the key of the last row of this one. Shown as hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor(pub(crate) Vec<u8>);
+pub struct Cursor(Vec<u8>);
 
 /// A text that is no cursor of ours.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is not a cursor; use the `next_cursor` of the page before")]
 pub struct InvalidCursor(String);
+
+impl Cursor {
+    /// A cursor over a list that is kept elsewhere than in one table.
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// What it was made from.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 const CURSOR_MAX_BYTES: usize = 256;
 

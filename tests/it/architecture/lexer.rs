@@ -28,10 +28,7 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
             1
         };
         if blank == 0 {
-            found.push(Token {
-                line,
-                text: rest[..length].iter().collect(),
-            });
+            found.push(Token { line, text: rest[..length].iter().collect() });
         }
         line += rest[..length].iter().filter(|c| **c == '\n').count();
         at += length;
@@ -72,17 +69,9 @@ fn block_comment_len(rest: &[char]) -> usize {
 
 /// The length of a string literal of any kind, or zero.
 fn string_len(rest: &[char]) -> usize {
-    let prefix = rest
-        .iter()
-        .take(2)
-        .take_while(|c| matches!(c, 'b' | 'c' | 'r'))
-        .count();
+    let prefix = rest.iter().take(2).take_while(|c| matches!(c, 'b' | 'c' | 'r')).count();
     let raw = rest[..prefix].contains(&'r');
-    let hashes = if raw {
-        rest[prefix..].iter().take_while(|c| **c == '#').count()
-    } else {
-        0
-    };
+    let hashes = if raw { rest[prefix..].iter().take_while(|c| **c == '#').count() } else { 0 };
     let mut at = prefix + hashes;
     if rest.get(at) != Some(&'"') {
         return 0;
@@ -107,8 +96,5 @@ pub(super) fn is_word(c: char) -> bool {
 
 /// Whether the tokens are exactly these words.
 pub(super) fn spells(tokens: &[Token], words: &[&str]) -> bool {
-    tokens
-        .iter()
-        .map(|token| token.text.as_str())
-        .eq(words.iter().copied())
+    tokens.iter().map(|token| token.text.as_str()).eq(words.iter().copied())
 }

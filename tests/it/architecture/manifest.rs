@@ -33,18 +33,10 @@ impl Manifest {
             } else if let Some(end) = line.find(['.', ' ', '=']).filter(|_| line.contains('=')) {
                 let (key, value) = line.split_at(end);
                 let (section, key, value) = (section.clone(), key.to_owned(), value.to_owned());
-                entries.push(Entry {
-                    section,
-                    key,
-                    value,
-                    line: index + 1,
-                });
+                entries.push(Entry { section, key, value, line: index + 1 });
             }
         }
-        Self {
-            path: path.to_owned(),
-            entries,
-        }
+        Self { path: path.to_owned(), entries }
     }
 
     /// The folder of the package's code, which is also the name of its floor; `src` for the root.
@@ -66,19 +58,14 @@ impl Manifest {
 
     /// Whether `[section]` says `key` with a value that ends in `value`.
     pub(super) fn says(&self, section: &str, key: &str, value: &str) -> bool {
-        self.entries
-            .iter()
-            .any(|e| e.section == section && e.key == key && e.value.ends_with(value))
+        self.entries.iter().any(|e| e.section == section && e.key == key && e.value.ends_with(value))
     }
 
     fn dependencies_in(&self, wanted: impl Fn(&str) -> bool) -> impl Iterator<Item = Dependency<'_>> {
-        self.entries
-            .iter()
-            .filter(move |entry| wanted(&entry.section))
-            .map(|entry| Dependency {
-                name: &entry.key,
-                value: &entry.value,
-                line: entry.line,
-            })
+        self.entries.iter().filter(move |entry| wanted(&entry.section)).map(|entry| Dependency {
+            name: &entry.key,
+            value: &entry.value,
+            line: entry.line,
+        })
     }
 }

@@ -37,21 +37,14 @@ pub(super) fn floors(manifests: &[Manifest]) -> Vec<String> {
 }
 
 fn height(floor: &str) -> Option<u8> {
-    FLOORS
-        .iter()
-        .find(|(name, _)| *name == floor)
-        .map(|(_, height)| *height)
+    FLOORS.iter().find(|(name, _)| *name == floor).map(|(_, height)| *height)
 }
 
 /// The top level is fixed: a file stands on a floor or in a known folder beside them.
 pub(super) fn top_level(sources: &[Source]) -> Vec<String> {
     let known = |folder: &str| height(folder).is_some() || OUTBUILDINGS.contains(&folder);
-    let strays = sources
-        .iter()
-        .filter(|source| !known(source.path.split('/').next().unwrap_or_default()));
-    strays
-        .map(|source| format!("{}: stands on no floor of the house", source.path))
-        .collect()
+    let strays = sources.iter().filter(|source| !known(source.path.split('/').next().unwrap_or_default()));
+    strays.map(|source| format!("{}: stands on no floor of the house", source.path)).collect()
 }
 
 /// A reserved crate is named only in its rooms, by test code too.
@@ -65,10 +58,7 @@ pub(super) fn reserved(sources: &[Source]) -> Vec<String> {
             for name in source.names() {
                 for krate in crates.iter().filter(|krate| name.segments[0] == **krate) {
                     let (path, line) = (&source.path, name.line);
-                    faults.push(format!(
-                        "{path}:{line}: `{krate}` is named only in {}",
-                        rooms.join(", ")
-                    ));
+                    faults.push(format!("{path}:{line}: `{krate}` is named only in {}", rooms.join(", ")));
                 }
             }
         }
@@ -94,10 +84,7 @@ pub(super) fn purity(sources: &[Source]) -> Vec<String> {
     for source in sources.iter().filter(|source| decides(&source.path)) {
         for name in source.names_outside_tests() {
             for (word, instead) in IMPURE.iter().filter(|(word, _)| name.mentions(word)) {
-                faults.push(format!(
-                    "{}:{}: pure code names `{word}`: {instead}",
-                    source.path, name.line
-                ));
+                faults.push(format!("{}:{}: pure code names `{word}`: {instead}", source.path, name.line));
             }
         }
     }
@@ -107,10 +94,8 @@ pub(super) fn purity(sources: &[Source]) -> Vec<String> {
 
 /// Whether a path belongs to a pure module and is neither its shell nor its tests.
 fn decides(path: &str) -> bool {
-    let inside = |module: &&str| {
-        path.strip_prefix(*module)
-            .is_some_and(|rest| rest.starts_with('/') || rest == ".rs")
-    };
+    let inside =
+        |module: &&str| path.strip_prefix(*module).is_some_and(|rest| rest.starts_with('/') || rest == ".rs");
     PURE.iter().any(inside)
         && !["/actor.rs", "/tests.rs"].iter().any(|end| path.ends_with(end))
         && !path.contains("/tests/")
@@ -123,14 +108,10 @@ pub(super) fn shape(sources: &[Source]) -> Vec<String> {
         let path = &source.path;
         let lines = source.text.lines().count();
         if lines > FILE_LINES_MAX {
-            faults.push(format!(
-                "{path}: {lines} lines are more than {FILE_LINES_MAX}: split by concept"
-            ));
+            faults.push(format!("{path}: {lines} lines are more than {FILE_LINES_MAX}: split by concept"));
         }
         if !source.text.starts_with("//!") {
-            faults.push(format!(
-                "{path}:1: a module opens with `//!`: what it owns, refuses and keeps true"
-            ));
+            faults.push(format!("{path}:1: a module opens with `//!`: what it owns, refuses and keeps true"));
         }
         let words = path.trim_end_matches(".rs").split(['/', '_', '-']);
         for word in words.filter(|word| EMPTY_NAMES.contains(word)) {
@@ -146,19 +127,12 @@ pub(super) fn shape(sources: &[Source]) -> Vec<String> {
 /// Each dependency has one version with a reason, is wanted by a member, and named in that member's code.
 pub(super) fn dependencies(manifests: &[Manifest], sources: &[Source]) -> Vec<String> {
     let mut faults = Vec::new();
-    let wanted: BTreeSet<&str> = manifests
-        .iter()
-        .flat_map(Manifest::dependencies)
-        .map(|d| d.name)
-        .collect();
+    let wanted: BTreeSet<&str> = manifests.iter().flat_map(Manifest::dependencies).map(|d| d.name).collect();
     for manifest in manifests {
         let path = &manifest.path;
         for dependency in manifest.workspace_dependencies() {
             let (name, line) = (dependency.name, dependency.line);
-            let reason = dependency
-                .value
-                .split_once('#')
-                .map_or("", |(_, reason)| reason.trim());
+            let reason = dependency.value.split_once('#').map_or("", |(_, reason)| reason.trim());
             if reason.is_empty() && !dependency.value.contains("path =") {
                 faults.push(format!("{path}:{line}: `{name}` has no reason beside it"));
             }
@@ -170,15 +144,10 @@ pub(super) fn dependencies(manifests: &[Manifest], sources: &[Source]) -> Vec<St
         for dependency in manifest.dependencies() {
             let (name, line) = (dependency.name, dependency.line);
             if !dependency.value.contains("workspace = true") {
-                faults.push(format!(
-                    "{path}:{line}: the version of `{name}` belongs to the workspace"
-                ));
+                faults.push(format!("{path}:{line}: the version of `{name}` belongs to the workspace"));
             }
             if !named.contains(&name.replace('-', "_")) {
-                faults.push(format!(
-                    "{path}:{line}: no code of `{}` names `{name}`",
-                    manifest.floor()
-                ));
+                faults.push(format!("{path}:{line}: no code of `{}` names `{name}`", manifest.floor()));
             }
         }
     }
@@ -191,10 +160,6 @@ fn words_of(manifest: &Manifest, sources: &[Source]) -> BTreeSet<String> {
         "src" => vec!["src/", "tests/", "benches/", "build.rs"],
         floor => vec![floor],
     };
-    let own = sources
-        .iter()
-        .filter(|s| folders.iter().any(|folder| s.path.starts_with(folder)));
-    own.flat_map(Source::names)
-        .filter_map(|name| name.segments.into_iter().next())
-        .collect()
+    let own = sources.iter().filter(|s| folders.iter().any(|folder| s.path.starts_with(folder)));
+    own.flat_map(Source::names).filter_map(|name| name.segments.into_iter().next()).collect()
 }

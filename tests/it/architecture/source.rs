@@ -20,10 +20,7 @@ pub(super) struct Name {
 
 impl Source {
     pub(super) fn new(path: &str, text: &str) -> Self {
-        Self {
-            path: path.to_owned(),
-            text: text.to_owned(),
-        }
+        Self { path: path.to_owned(), text: text.to_owned() }
     }
 
     /// Every name in the file, test code included.
@@ -40,11 +37,7 @@ impl Source {
     pub(super) fn attribute_lines(&self, attribute: &str) -> Vec<usize> {
         let tokens = tokens(&self.text);
         let opens = |three: &&[Token]| spells(three, &["#", "[", attribute]);
-        tokens
-            .windows(3)
-            .filter(opens)
-            .map(|three| three[0].line)
-            .collect()
+        tokens.windows(3).filter(opens).map(|three| three[0].line).collect()
     }
 }
 
@@ -52,9 +45,7 @@ impl Name {
     /// Whether `path` (such as `std::fs`) occurs in this name as consecutive segments.
     pub(super) fn mentions(&self, path: &str) -> bool {
         let wanted: Vec<&str> = path.split("::").collect();
-        self.segments
-            .windows(wanted.len())
-            .any(|segments| segments == wanted)
+        self.segments.windows(wanted.len()).any(|segments| segments == wanted)
     }
 }
 
@@ -111,9 +102,7 @@ fn path(tokens: &[Token], start: usize, base: &[String], found: &mut Vec<Name>) 
     while let Some(token) = tokens.get(at).filter(|token| token.text.starts_with(is_word)) {
         segments.push(token.text.clone());
         at += 1;
-        let goes_on = tokens
-            .get(at + 1)
-            .is_some_and(|next| next.text.starts_with(is_word));
+        let goes_on = tokens.get(at + 1).is_some_and(|next| next.text.starts_with(is_word));
         if !(goes_on && tokens[at].text == "::") {
             break;
         }
@@ -122,10 +111,7 @@ fn path(tokens: &[Token], start: usize, base: &[String], found: &mut Vec<Name>) 
     if at == start {
         return start + 1;
     }
-    found.push(Name {
-        line: tokens[start].line,
-        segments,
-    });
+    found.push(Name { line: tokens[start].line, segments });
     at
 }
 
@@ -158,29 +144,16 @@ mod tests {
     use super::*;
 
     fn spelled(names: &[Name]) -> Vec<String> {
-        names
-            .iter()
-            .map(|name| format!("{}:{}", name.line, name.segments.join("::")))
-            .collect()
+        names.iter().map(|name| format!("{}:{}", name.line, name.segments.join("::"))).collect()
     }
 
     #[test]
     fn nested_use_trees_are_spelled_out() {
-        let source = Source::new(
-            "a.rs",
-            "use std::{fs, time::{Duration, Instant as T}};\nuse a::b;\n",
-        );
+        let source = Source::new("a.rs", "use std::{fs, time::{Duration, Instant as T}};\nuse a::b;\n");
         let names = spelled(&source.names());
         assert_eq!(
             names,
-            [
-                "1:std",
-                "1:std::fs",
-                "1:std::time",
-                "1:std::time::Duration",
-                "1:std::time::Instant",
-                "2:a::b"
-            ]
+            ["1:std", "1:std::fs", "1:std::time", "1:std::time::Duration", "1:std::time::Instant", "2:a::b"]
         );
     }
 
@@ -200,10 +173,7 @@ mod tests {
 
     #[test]
     fn a_name_mentions_consecutive_segments_only() {
-        let name = Name {
-            line: 1,
-            segments: ["xyn_store", "ids", "fresh"].map(String::from).to_vec(),
-        };
+        let name = Name { line: 1, segments: ["xyn_store", "ids", "fresh"].map(String::from).to_vec() };
         assert!(name.mentions("ids::fresh") && name.mentions("fresh"));
         assert!(!name.mentions("xyn_store::fresh") && !name.mentions("id"));
     }

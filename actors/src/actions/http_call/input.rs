@@ -158,20 +158,14 @@ fn author_headers(given: BTreeMap<String, String>) -> Result<HeaderMap, Failure>
         let parsed = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| invalid(format!("`headers`: {name:?} is no header name")))?;
         if OWN_HEADERS.contains(&parsed.as_str()) {
-            return Err(invalid(format!(
-                "`headers.{name}` is set by the connection and cannot be given"
-            )));
+            return Err(invalid(format!("`headers.{name}` is set by the connection and cannot be given")));
         }
         // The value may be a secret, so the message names the header only.
         let value = HeaderValue::from_str(&value).map_err(|_| {
-            invalid(format!(
-                "`headers.{name}` holds a line break or another character no header may hold"
-            ))
+            invalid(format!("`headers.{name}` holds a line break or another character no header may hold"))
         })?;
         if headers.insert(parsed, value).is_some() {
-            return Err(invalid(format!(
-                "`headers.{name}` is given twice in different case"
-            )));
+            return Err(invalid(format!("`headers.{name}` is given twice in different case")));
         }
     }
     Ok(headers)
@@ -183,36 +177,26 @@ fn body(input: &mut Input, headers: &mut HeaderMap) -> Result<Option<Vec<u8>>, F
         bodies.push((json.to_string().into_bytes(), "application/json"));
     }
     if let Some(form) = input.form.take() {
-        let text = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(pairs(&form))
-            .finish();
+        let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs(&form)).finish();
         bodies.push((text.into_bytes(), "application/x-www-form-urlencoded"));
     }
     if let Some(text) = input.body.take() {
         bodies.push((text.into_bytes(), "text/plain; charset=utf-8"));
     }
     if let Some(text) = input.body_base64.take() {
-        let bytes = STANDARD
-            .decode(text)
-            .map_err(|e| invalid(format!("`body_base64` is no base64: {e}")))?;
+        let bytes = STANDARD.decode(text).map_err(|e| invalid(format!("`body_base64` is no base64: {e}")))?;
         bodies.push((bytes, "application/octet-stream"));
     }
     if bodies.len() > 1 {
-        return Err(invalid(
-            "give at most one of `json`, `form`, `body` and `body_base64`",
-        ));
+        return Err(invalid("give at most one of `json`, `form`, `body` and `body_base64`"));
     }
     let Some((bytes, content_type)) = bodies.pop() else {
         return Ok(None);
     };
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(invalid(format!(
-            "the request body is larger than {MAX_BYTES} bytes"
-        )));
+        return Err(invalid(format!("the request body is larger than {MAX_BYTES} bytes")));
     }
-    headers
-        .entry(header::CONTENT_TYPE)
-        .or_insert(HeaderValue::from_static(content_type));
+    headers.entry(header::CONTENT_TYPE).or_insert(HeaderValue::from_static(content_type));
     Ok(Some(bytes))
 }
 
@@ -230,16 +214,8 @@ fn pairs(fields: &BTreeMap<String, Field>) -> Vec<(&str, String)> {
 }
 
 fn timeout(text: &str) -> Result<Duration, Failure> {
-    let bad = || {
-        invalid(format!(
-            "`timeout`: `{text}` is no duration between 1ms and 1h, such as `30s`"
-        ))
-    };
+    let bad = || invalid(format!("`timeout`: `{text}` is no duration between 1ms and 1h, such as `30s`"));
     let signed: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
     let duration = Duration::try_from(signed).map_err(|_| bad())?;
-    if (Duration::from_millis(1)..=MAX_TIMEOUT).contains(&duration) {
-        Ok(duration)
-    } else {
-        Err(bad())
-    }
+    if (Duration::from_millis(1)..=MAX_TIMEOUT).contains(&duration) { Ok(duration) } else { Err(bad()) }
 }

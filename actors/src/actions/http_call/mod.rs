@@ -65,12 +65,8 @@ pub fn is_idempotent(input: &Value) -> bool {
 
 /// Whether the field `name` of `section` of an input carries a secret.
 fn is_secret(section: &str, name: &str) -> bool {
-    let fields = REDACT
-        .iter()
-        .filter_map(|pointer| pointer.strip_prefix('/')?.split_once('/'));
-    fields
-        .into_iter()
-        .any(|(of, field)| of == section && field.eq_ignore_ascii_case(name))
+    let fields = REDACT.iter().filter_map(|pointer| pointer.strip_prefix('/')?.split_once('/'));
+    fields.into_iter().any(|(of, field)| of == section && field.eq_ignore_ascii_case(name))
 }
 
 /// The code of `http.call`. Connections are kept between calls with the same egress.
@@ -109,16 +105,12 @@ async fn exchange(client: &Client, request: &mut Request, egress: Egress) -> Res
 }
 
 async fn send(client: &Client, request: &Request) -> Result<Response, Failure> {
-    let mut builder = client
-        .request(request.method.clone(), request.url.clone())
-        .headers(request.headers.clone());
+    let mut builder =
+        client.request(request.method.clone(), request.url.clone()).headers(request.headers.clone());
     if let Some(body) = &request.body {
         builder = builder.body(body.clone());
     }
-    builder
-        .send()
-        .await
-        .map_err(|error| transport::failure(request, error))
+    builder.send().await.map_err(|error| transport::failure(request, error))
 }
 
 fn redirect_target(request: &Request, response: &Response) -> Option<String> {

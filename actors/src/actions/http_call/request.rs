@@ -14,13 +14,8 @@ use crate::actions::Failure;
 use crate::blueprint::FailureKind;
 
 /// Headers that follow a redirect to another origin; any other may carry a secret meant for the first.
-const HARMLESS_HEADERS: [&str; 5] = [
-    "accept",
-    "accept-language",
-    "content-type",
-    "user-agent",
-    IDEMPOTENCY_KEY,
-];
+const HARMLESS_HEADERS: [&str; 5] =
+    ["accept", "accept-language", "content-type", "user-agent", IDEMPOTENCY_KEY];
 
 /// A request that can be sent.
 #[derive(Clone, Debug)]
@@ -67,10 +62,7 @@ impl Request {
             .map_err(|e| refused("invalid_redirect", &format!("bad location: {e}")))?;
         target.set_fragment(None);
         if self.url.scheme() == "https" && target.scheme() == "http" {
-            return Err(refused(
-                "insecure_redirect",
-                "a redirect from https to http is not followed",
-            ));
+            return Err(refused("insecure_redirect", "a redirect from https to http is not followed"));
         }
         let becomes_get = match status {
             StatusCode::SEE_OTHER => self.method != Method::HEAD,
@@ -93,18 +85,11 @@ impl Request {
     /// A failure after an answer came back. A safe method changed nothing; any other may have done its work.
     pub(super) fn after_answer(&self, kind: FailureKind, code: &str, message: String) -> Failure {
         let uncertain = self.took_effect || !self.method.is_safe();
-        Failure {
-            kind,
-            uncertain,
-            code: code.to_owned(),
-            message,
-        }
+        Failure { kind, uncertain, code: code.to_owned(), message }
     }
 }
 
 fn harmless(headers: &HeaderMap) -> HeaderMap {
-    let kept = headers
-        .iter()
-        .filter(|(name, _)| HARMLESS_HEADERS.contains(&name.as_str()));
+    let kept = headers.iter().filter(|(name, _)| HARMLESS_HEADERS.contains(&name.as_str()));
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

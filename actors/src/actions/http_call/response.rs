@@ -60,25 +60,14 @@ pub(super) async fn read(request: &Request, mut response: Response) -> Result<Va
 
 async fn bounded_body(request: &Request, response: &mut Response) -> Result<Vec<u8>, Failure> {
     let too_large = || {
-        let message = format!(
-            "{} answered more than {} bytes",
-            request.label(),
-            request.max_bytes
-        );
+        let message = format!("{} answered more than {} bytes", request.label(), request.max_bytes);
         request.after_answer(FailureKind::Other, "body_too_large", message)
     };
-    if response
-        .content_length()
-        .is_some_and(|length| length > request.max_bytes)
-    {
+    if response.content_length().is_some_and(|length| length > request.max_bytes) {
         return Err(too_large());
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response
-        .chunk()
-        .await
-        .map_err(|e| transport::failure(request, e))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|e| transport::failure(request, e))? {
         if (body.len() + chunk.len()) as u64 > request.max_bytes {
             return Err(too_large());
         }
@@ -112,37 +101,19 @@ fn output(request: &Request, status: StatusCode, headers: &HeaderMap, body: &[u8
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let given = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let essence = given
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = given.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || essence.ends_with("+json")
 }
 
 fn shown_headers(headers: &HeaderMap) -> Value {
     let joined = |name| {
-        let values = headers
-            .get_all(name)
-            .iter()
-            .map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let values = headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         values.collect::<Vec<_>>().join(", ")
     };
     let shown = headers.keys().map(|name| {
         let secret = SECRET_HEADERS.contains(&name.as_str());
-        (
-            name.as_str().to_owned(),
-            if secret {
-                REDACTED.into()
-            } else {
-                joined(name).into()
-            },
-        )
+        (name.as_str().to_owned(), if secret { REDACTED.into() } else { joined(name).into() })
     });
     Value::Object(shown.collect())
 }
@@ -155,13 +126,7 @@ fn shown_url(url: &Url) -> String {
     }
     let shown: Vec<_> = url
         .query_pairs()
-        .map(|(name, value)| {
-            if secret(&name) {
-                (name, REDACTED.into())
-            } else {
-                (name, value)
-            }
-        })
+        .map(|(name, value)| if secret(&name) { (name, REDACTED.into()) } else { (name, value) })
         .collect();
     let mut url = url.clone();
     url.query_pairs_mut().clear().extend_pairs(shown);
@@ -201,25 +166,13 @@ async fn excerpt(request: &Request, response: &mut Response) -> String {
     };
     // The status is what counts: a body that breaks off or dawdles is quoted as far as it came.
     let _ = tokio::time::timeout(EXCERPT_WAIT, reading).await;
-    let shown: String = String::from_utf8_lossy(&bytes)
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let shown: String =
+        String::from_utf8_lossy(&bytes).chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let secrets = secrets(request);
-    let shown = secrets
-        .iter()
-        .fold(shown, |text, secret| text.replace(secret.as_str(), REDACTED));
-    let end = shown
-        .char_indices()
-        .map(|(at, _)| at)
-        .find(|at| *at >= EXCERPT_BYTES)
-        .unwrap_or(shown.len());
+    let shown = secrets.iter().fold(shown, |text, secret| text.replace(secret.as_str(), REDACTED));
+    let end = shown.char_indices().map(|(at, _)| at).find(|at| *at >= EXCERPT_BYTES).unwrap_or(shown.len());
     let shown = shown[..end].trim();
-    if shown.is_empty() {
-        String::new()
-    } else {
-        format!(": {shown}")
-    }
+    if shown.is_empty() { String::new() } else { format!(": {shown}") }
 }
 
 fn secrets(request: &Request) -> Vec<String> {
@@ -235,8 +188,5 @@ fn secrets(request: &Request) -> Vec<String> {
         .query_pairs()
         .filter(|(name, _)| is_secret("query", name))
         .map(|(_, value)| value.into_owned());
-    in_headers
-        .chain(in_query)
-        .filter(|secret| secret.len() >= MIN_SECRET_CHARS)
-        .collect()
+    in_headers.chain(in_query).filter(|secret| secret.len() >= MIN_SECRET_CHARS).collect()
 }

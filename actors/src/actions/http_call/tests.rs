@@ -13,11 +13,7 @@ use self::server::{Answer, Server, answer};
 use super::*;
 use crate::actions::{Code, Registry};
 
-const LOOPBACK: Egress = Egress {
-    loopback: true,
-    private: false,
-    link_local: false,
-};
+const LOOPBACK: Egress = Egress { loopback: true, private: false, link_local: false };
 
 fn context(egress: Egress) -> Context {
     let id: EventId = derived(Timestamp::EPOCH, &[b"call"]);
@@ -30,7 +26,8 @@ fn context(egress: Egress) -> Context {
     Context {
         attribution,
         step: None,
-        cause: id,
+        seed: id.to_string(),
+        depth: 0,
         idempotency_key: "run/step/1".into(),
         stage: Stage::Dev,
         egress,
@@ -57,12 +54,7 @@ async fn a_json_answer_is_parsed_and_the_request_carries_key_agent_and_body() {
     let server = Server::start(|_| {
         Answer::Full(answer(
             "201 Created",
-            &[
-                "Content-Type: application/json; charset=utf-8",
-                "Set-Cookie: sid=secret",
-                "X-A: 1",
-                "X-A: 2",
-            ],
+            &["Content-Type: application/json; charset=utf-8", "Set-Cookie: sid=secret", "X-A: 1", "X-A: 2"],
             br#"{"ok":[1,null]}"#,
         ))
     })
@@ -82,23 +74,14 @@ async fn a_json_answer_is_parsed_and_the_request_carries_key_agent_and_body() {
     assert_eq!(output["headers"]["set-cookie"], "[redacted]");
     assert_eq!(output["headers"]["x-a"], "1, 2");
     assert_eq!(output["bytes"], 15);
-    assert_eq!(
-        output["url"],
-        server.url("/things?have=1&flag=true&list=x&list=y&n=2&q=a+b")
-    );
+    assert_eq!(output["url"], server.url("/things?have=1&flag=true&list=x&list=y&n=2&q=a+b"));
     assert!(output.get("body_base64").is_none());
 
     let seen = server.seen();
     assert_eq!(seen.len(), 1);
-    assert_eq!(
-        seen[0].line,
-        "POST /things?have=1&flag=true&list=x&list=y&n=2&q=a+b HTTP/1.1"
-    );
+    assert_eq!(seen[0].line, "POST /things?have=1&flag=true&list=x&list=y&n=2&q=a+b HTTP/1.1");
     assert_eq!(seen[0].header("idempotency-key"), Some("run/step/1"));
-    assert_eq!(
-        seen[0].header("user-agent"),
-        Some(concat!("xyn/", env!("CARGO_PKG_VERSION")))
-    );
+    assert_eq!(seen[0].header("user-agent"), Some(concat!("xyn/", env!("CARGO_PKG_VERSION"))));
     assert_eq!(seen[0].header("x-trace"), Some("abc"));
     assert_eq!(seen[0].header("content-type"), Some("application/json"));
     assert_eq!(seen[0].body, br#"{"name":"z"}"#);
@@ -117,11 +100,7 @@ async fn every_body_shape_is_sent_and_the_authors_own_headers_win() {
         ),
         (json!({"body": "plain"}), "text/plain; charset=utf-8", "plain"),
         (json!({"body_base64": "aGk="}), "application/octet-stream", "hi"),
-        (
-            json!({"body": "<a/>", "headers": {"Content-Type": "text/xml"}}),
-            "text/xml",
-            "<a/>",
-        ),
+        (json!({"body": "<a/>", "headers": {"Content-Type": "text/xml"}}), "text/xml", "<a/>"),
         (json!({"json": [1], "form": null}), "application/json", "[1]"),
     ];
     for (index, (mut input, content_type, body)) in cases.into_iter().enumerate() {
@@ -135,28 +114,15 @@ async fn every_body_shape_is_sent_and_the_authors_own_headers_win() {
             (Some(content_type), body.as_bytes())
         );
     }
-    call(json!({"url": server.url("/"), "headers": {"IDEMPOTENCY-KEY": "mine"}}))
-        .await
-        .expect("answered");
-    assert_eq!(
-        server
-            .seen()
-            .last()
-            .and_then(|seen| seen.header("idempotency-key")),
-        Some("mine")
-    );
+    call(json!({"url": server.url("/"), "headers": {"IDEMPOTENCY-KEY": "mine"}})).await.expect("answered");
+    assert_eq!(server.seen().last().and_then(|seen| seen.header("idempotency-key")), Some("mine"));
 }
 
 #[tokio::test]
 async fn text_binary_and_empty_answers_keep_their_shape() {
     let cases: [(&str, &[u8], Value, Option<&str>); 5] = [
         ("text/plain", "grüß".as_bytes(), json!("grüß"), None),
-        (
-            "application/octet-stream",
-            &[0xff, 0x00],
-            Value::Null,
-            Some("/wA="),
-        ),
+        ("application/octet-stream", &[0xff, 0x00], Value::Null, Some("/wA=")),
         ("application/problem+json", b"{}", json!({}), None),
         ("application/json", b"", Value::Null, None),
         ("text/html", b"", Value::Null, None),
@@ -166,11 +132,7 @@ async fn text_binary_and_empty_answers_keep_their_shape() {
         let server = Server::start(move |_| Answer::Full(answer("200 OK", &[&header], body))).await;
         let output = call(json!({"url": server.url("/")})).await.expect("answered");
         assert_eq!(output["body"], expected, "{content_type}");
-        assert_eq!(
-            output.get("body_base64").and_then(Value::as_str),
-            base64,
-            "{content_type}"
-        );
+        assert_eq!(output.get("body_base64").and_then(Value::as_str), base64, "{content_type}");
         assert_eq!(output["bytes"], body.len(), "{content_type}");
     }
 }
@@ -181,10 +143,7 @@ async fn an_ipv6_literal_is_reached_when_loopback_is_open() {
     let output = call(json!({"url": server.url("/")})).await.expect("answered");
     assert_eq!(output["body"], "six");
     let denied = call_with(Egress::default(), json!({"url": server.url("/")})).await;
-    assert_eq!(
-        verdict(denied),
-        (FailureKind::Other, false, "egress_denied".into())
-    );
+    assert_eq!(verdict(denied), (FailureKind::Other, false, "egress_denied".into()));
     assert_eq!(server.seen().len(), 1);
 }
 
@@ -192,35 +151,15 @@ async fn an_ipv6_literal_is_reached_when_loopback_is_open() {
 async fn names_are_judged_by_their_addresses_and_nothing_is_sent_when_denied() {
     let server = Server::start(|_| Answer::Full(answer("200 OK", &[], b""))).await;
     let port = server.address.port();
-    for host in [
-        "localhost",
-        "LOCALHOST",
-        "127.0.0.1",
-        "0x7f.1",
-        "2130706433",
-        "017700000001",
-    ] {
+    for host in ["localhost", "LOCALHOST", "127.0.0.1", "0x7f.1", "2130706433", "017700000001"] {
         let url = format!("http://{host}:{port}/");
-        for egress in [
-            Egress::default(),
-            Egress {
-                private: true,
-                link_local: true,
-                ..Egress::default()
-            },
-        ] {
+        for egress in [Egress::default(), Egress { private: true, link_local: true, ..Egress::default() }] {
             let denied = call_with(egress, json!({"url": url})).await;
-            assert_eq!(
-                verdict(denied),
-                (FailureKind::Other, false, "egress_denied".into()),
-                "{host}"
-            );
+            assert_eq!(verdict(denied), (FailureKind::Other, false, "egress_denied".into()), "{host}");
         }
     }
     assert!(server.seen().is_empty());
-    call(json!({"url": format!("http://localhost:{port}/")}))
-        .await
-        .expect("loopback is open");
+    call(json!({"url": format!("http://localhost:{port}/")})).await.expect("loopback is open");
 }
 
 #[tokio::test]
@@ -230,19 +169,11 @@ async fn connections_are_kept_but_never_for_calls_with_less_egress() {
     let input = json!({"url": format!("http://localhost:{}/", server.address.port())});
     let http = HttpCall::default();
     for _ in 0..3 {
-        assert_eq!(
-            http.execute(input.clone(), context(LOOPBACK))
-                .await
-                .expect("answered")["body"],
-            "ok"
-        );
+        assert_eq!(http.execute(input.clone(), context(LOOPBACK)).await.expect("answered")["body"], "ok");
     }
     assert_eq!((server.connections(), server.seen().len()), (1, 3));
     let denied = http.execute(input, context(Egress::default())).await;
-    assert_eq!(
-        verdict(denied),
-        (FailureKind::Other, false, "egress_denied".into())
-    );
+    assert_eq!(verdict(denied), (FailureKind::Other, false, "egress_denied".into()));
     assert_eq!(server.seen().len(), 3);
 }
 
@@ -270,9 +201,7 @@ fn idempotence_is_a_property_of_the_call() {
 #[test]
 fn the_registered_schema_is_strict_and_secrets_are_redacted_whatever_their_case() {
     let mut registry = Registry::default();
-    registry
-        .register(spec(), Code::Outside(Arc::new(HttpCall::default())))
-        .expect("the schema compiles");
+    registry.register(spec(), Code::Outside(Arc::new(HttpCall::default()))).expect("the schema compiles");
     let schema = &registry.get("http.call").expect("registered").spec.input_schema;
     assert_eq!(schema["additionalProperties"], false);
     assert_eq!(schema["required"], json!(["url"]));

@@ -34,19 +34,10 @@ impl Clients {
     /// The client for calls that `egress` bounds.
     pub(super) fn get(&self, egress: Egress) -> Result<&Client, Failure> {
         let bits = [egress.loopback, egress.private, egress.link_local];
-        let index = bits
-            .into_iter()
-            .fold(0, |index, bit| index * 2 + usize::from(bit));
-        self.0[index]
-            .get_or_init(|| build(egress).map_err(|e| deepest(&e).to_string()))
-            .as_ref()
-            .map_err(|e| {
-                Failure::certain(
-                    FailureKind::Other,
-                    "client_unavailable",
-                    format!("no HTTP client: {e}"),
-                )
-            })
+        let index = bits.into_iter().fold(0, |index, bit| index * 2 + usize::from(bit));
+        self.0[index].get_or_init(|| build(egress).map_err(|e| deepest(&e).to_string())).as_ref().map_err(
+            |e| Failure::certain(FailureKind::Other, "client_unavailable", format!("no HTTP client: {e}")),
+        )
     }
 }
 
@@ -112,10 +103,8 @@ pub(super) fn failure(request: &Request, error: reqwest::Error) -> Failure {
     if let Some(why) = causes(&error).find_map(|cause| cause.downcast_ref::<Refused>()) {
         return refused(request, why);
     }
-    let io_kind = causes(&error)
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .map(io::Error::kind)
-        .last();
+    let io_kind =
+        causes(&error).filter_map(|cause| cause.downcast_ref::<io::Error>()).map(io::Error::kind).last();
     let deepest = deepest(&error);
     if error.is_builder() {
         certain(request, FailureKind::Other, "invalid_input", deepest)
@@ -131,33 +120,22 @@ pub(super) fn failure(request: &Request, error: reqwest::Error) -> Failure {
     } else if error.is_timeout() {
         timed_out(request)
     } else {
-        let message = format!(
-            "{}: the connection broke before the answer was complete: {deepest}",
-            request.label()
-        );
+        let message =
+            format!("{}: the connection broke before the answer was complete: {deepest}", request.label());
         Failure::uncertain(FailureKind::Other, "connection_broken", message)
     }
 }
 
 /// What it means that the call's time ran out.
 pub(super) fn timed_out(request: &Request) -> Failure {
-    let message = format!(
-        "{}: no complete answer within {:?}",
-        request.label(),
-        request.timeout
-    );
+    let message = format!("{}: no complete answer within {:?}", request.label(), request.timeout);
     Failure::uncertain(FailureKind::Timeout, "timeout", message)
 }
 
 /// This hop certainly had no effect; an earlier one may have.
 fn certain(request: &Request, kind: FailureKind, code: &str, why: &dyn std::fmt::Display) -> Failure {
     let message = format!("{}: {why}", request.label());
-    Failure {
-        kind,
-        uncertain: request.took_effect,
-        code: code.to_owned(),
-        message,
-    }
+    Failure { kind, uncertain: request.took_effect, code: code.to_owned(), message }
 }
 
 fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {

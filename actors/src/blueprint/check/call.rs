@@ -37,22 +37,13 @@ impl<'a> Checker<'a> {
                 Template::literal(serde_json::json!({}))
             }
         };
-        let stage = self
-            .word::<source::StageName>(fields, "stage")
-            .map(|stage| match stage {
-                source::StageName::Dev => Stage::Dev,
-                source::StageName::Staging | source::StageName::Test => Stage::Staging,
-                source::StageName::Prod => Stage::Prod,
-            });
+        let stage = self.word::<source::StageName>(fields, "stage").map(|stage| match stage {
+            source::StageName::Dev => Stage::Dev,
+            source::StageName::Staging | source::StageName::Test => Stage::Staging,
+            source::StageName::Prod => Stage::Prod,
+        });
         let action = action?;
-        Some((
-            Call {
-                action: action.spec.name.to_owned(),
-                with,
-                stage,
-            },
-            action,
-        ))
+        Some((Call { action: action.spec.name.to_owned(), with, stage }, action))
     }
 
     fn action(&mut self, fields: Fields<'a>, what: &str) -> Option<&'a Action> {
@@ -63,12 +54,7 @@ impl<'a> Checker<'a> {
         if found.is_none() {
             let known: Vec<&str> = self.registry.iter().map(|action| action.spec.name).collect();
             let hint = suggest(name, known.iter().copied(), "actions");
-            self.fault(
-                node,
-                Code::UnknownAction,
-                format!("there is no action `{}`", shorten(name)),
-                hint,
-            );
+            self.fault(node, Code::UnknownAction, format!("there is no action `{}`", shorten(name)), hint);
         }
         found
     }

@@ -32,17 +32,9 @@ impl<'a> Checker<'a> {
         self.text(top, "description");
         let steps = self.required(top, what, "plan", "list at least one step below `plan:`");
         let steps = steps.and_then(|node| self.plan_items(node));
-        let (outline, order) = if steps.is_some() {
-            self.outline()
-        } else {
-            Default::default()
-        };
-        let trigger = self.required(
-            top,
-            what,
-            "trigger",
-            "say which event starts it: `trigger: { event_type: … }`",
-        );
+        let (outline, order) = if steps.is_some() { self.outline() } else { Default::default() };
+        let trigger =
+            self.required(top, what, "trigger", "say which event starts it: `trigger: { event_type: … }`");
         let trigger = trigger.and_then(|node| self.trigger(node, &outline));
         let inputs = top.get("inputs").and_then(|node| self.inputs(node, &outline));
         let vars = top.get("vars").map(|node| {
@@ -69,24 +61,15 @@ impl<'a> Checker<'a> {
     }
 
     fn id(&mut self, top: Fields<'a>) -> Option<&'a str> {
-        let node = self.required(
-            top,
-            "a blueprint",
-            "id",
-            "give it a stable id, such as `id: bp.team.purpose`",
-        )?;
+        let node =
+            self.required(top, "a blueprint", "id", "give it a stable id, such as `id: bp.team.purpose`")?;
         let id = self.text(top, "id")?;
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
         if (1..=MAX_ID_BYTES).contains(&id.len()) && id.bytes().all(fits) {
             return Some(id);
         }
         let message = format!("`{}` is no id of a blueprint", shorten(id));
-        self.fault(
-            node,
-            Code::InvalidValue,
-            message,
-            "use 1 to 120 letters, digits, `.`, `_` and `-`",
-        );
+        self.fault(node, Code::InvalidValue, message, "use 1 to 120 letters, digits, `.`, `_` and `-`");
         None
     }
 
@@ -94,25 +77,13 @@ impl<'a> Checker<'a> {
         let items = self.items(node, "`plan`")?;
         let most = self.limits.max_steps as usize;
         if items.is_empty() {
-            self.fault(
-                node,
-                Code::MissingKey,
-                "the plan is empty",
-                "list at least one step below `plan:`",
-            );
+            self.fault(node, Code::MissingKey, "the plan is empty", "list at least one step below `plan:`");
             return None;
         }
         if items.len() > most {
-            let message = format!(
-                "the plan has {} steps, over the {most} that this node allows",
-                items.len()
-            );
-            self.fault(
-                node,
-                Code::OverLimit,
-                message,
-                "split it into blueprints that start each other",
-            );
+            let message =
+                format!("the plan has {} steps, over the {most} that this node allows", items.len());
+            self.fault(node, Code::OverLimit, message, "split it into blueprints that start each other");
             return None;
         }
         Some(items)
@@ -123,10 +94,7 @@ impl<'a> Checker<'a> {
         let event_type = self.event_type(fields, "`trigger`");
         let names = Names::at_start(outline);
         let when = fields.get("when").map(|node| self.condition(node, &names));
-        Some(Trigger {
-            event_type: event_type?,
-            when: when.flatten().map(|(when, _)| when),
-        })
+        Some(Trigger { event_type: event_type?, when: when.flatten().map(|(when, _)| when) })
     }
 
     /// The event name or pattern below `event_type`.
@@ -152,12 +120,7 @@ impl<'a> Checker<'a> {
 
     fn input(&mut self, node: &'a Node, names: &Names<'_>) -> Option<Input> {
         let fields = self.fields::<source::Input>(node, "an input", &[])?;
-        self.required(
-            fields,
-            "an input",
-            "name",
-            "give it the name that templates use: `name: host`",
-        );
+        self.required(fields, "an input", "name", "give it the name that templates use: `name: host`");
         self.text(fields, "description");
         let from = fields.get("from").map(|node| self.template(node, names));
         let schema = fields.get("schema").and_then(|node| self.json_schema(node));
@@ -179,13 +142,7 @@ impl<'a> Checker<'a> {
             }
         }
         let name = self.text(fields, "name")?.to_owned();
-        Some(Input {
-            name,
-            from,
-            schema,
-            required,
-            default: default.map(Node::to_json),
-        })
+        Some(Input { name, from, schema, required, default: default.map(Node::to_json) })
     }
 
     fn json_schema(&mut self, node: &'a Node) -> Option<Schema> {
@@ -212,30 +169,19 @@ impl<'a> Checker<'a> {
             wall_clock: node_limits.wall_clock,
             concurrency: node_limits.concurrency,
         };
-        let fields = top
-            .get("limits")
-            .and_then(|node| self.fields::<source::Limits>(node, "`limits`", &[]));
+        let fields = top.get("limits").and_then(|node| self.fields::<source::Limits>(node, "`limits`", &[]));
         let Some(fields) = fields else { return all };
         let max_steps = self.whole(fields, "max_steps", 1..=all.max_steps);
         if let Some((most, node)) = max_steps.zip(fields.get("max_steps"))
             && (most as usize) < steps
         {
             let message = format!("the plan has {steps} steps, more than its own limit of {most}");
-            self.fault(
-                node,
-                Code::Contradiction,
-                message,
-                format!("write {steps} or more"),
-            );
+            self.fault(node, Code::Contradiction, message, format!("write {steps} or more"));
         }
         Limits {
             max_steps: max_steps.unwrap_or(all.max_steps),
-            wall_clock: self
-                .time(fields, "wall_clock", all.wall_clock)
-                .unwrap_or(all.wall_clock),
-            concurrency: self
-                .whole(fields, "concurrency", 1..=all.concurrency)
-                .unwrap_or(all.concurrency),
+            wall_clock: self.time(fields, "wall_clock", all.wall_clock).unwrap_or(all.wall_clock),
+            concurrency: self.whole(fields, "concurrency", 1..=all.concurrency).unwrap_or(all.concurrency),
         }
     }
 
@@ -245,11 +191,7 @@ impl<'a> Checker<'a> {
         let mut steps: Vec<Option<Step>> = (0..outline.steps.len())
             .map(|index| {
                 let mut step = self.step(outline, index, saga, limits)?;
-                step.needs = outline.steps[index]
-                    .needs
-                    .iter()
-                    .filter_map(|need| place(*need))
-                    .collect();
+                step.needs = outline.steps[index].needs.iter().filter_map(|need| place(*need)).collect();
                 step.needs.sort_unstable();
                 Some(step)
             })

@@ -24,15 +24,8 @@ pub(super) fn order(needs: &[Vec<usize>]) -> (Vec<usize>, Vec<Vec<usize>>) {
 }
 
 fn sort(needs: &[Vec<usize>], broken: &BTreeSet<usize>) -> Vec<usize> {
-    let mut open: Vec<usize> = (0..needs.len())
-        .map(|step| {
-            if broken.contains(&step) {
-                0
-            } else {
-                needs[step].len()
-            }
-        })
-        .collect();
+    let mut open: Vec<usize> =
+        (0..needs.len()).map(|step| if broken.contains(&step) { 0 } else { needs[step].len() }).collect();
     let mut dependents = vec![Vec::new(); needs.len()];
     for step in (0..needs.len()).filter(|step| !broken.contains(step)) {
         needs[step].iter().for_each(|need| dependents[*need].push(step));
@@ -55,17 +48,11 @@ fn sort(needs: &[Vec<usize>], broken: &BTreeSet<usize>) -> Vec<usize> {
 fn cycle(needs: &[Vec<usize>], done: &BTreeSet<usize>, broken: &BTreeSet<usize>) -> Vec<usize> {
     let stuck = |step: &usize| !done.contains(step) && !broken.contains(step);
     let mut path: Vec<usize> = (0..needs.len()).find(stuck).into_iter().collect();
-    while let Some(next) = path
-        .last()
-        .and_then(|step| needs[*step].iter().copied().find(|need| stuck(need)))
+    while let Some(next) = path.last().and_then(|step| needs[*step].iter().copied().find(|need| stuck(need)))
     {
         if let Some(start) = path.iter().position(|step| *step == next) {
             let mut cycle = path.split_off(start);
-            let first = cycle
-                .iter()
-                .enumerate()
-                .min_by_key(|(_, step)| **step)
-                .map_or(0, |(at, _)| at);
+            let first = cycle.iter().enumerate().min_by_key(|(_, step)| **step).map_or(0, |(at, _)| at);
             cycle.rotate_left(first);
             return cycle;
         }

@@ -30,10 +30,9 @@ impl<'a> Fields<'a> {
     /// The node of the key itself.
     pub(super) fn key(&self, key: &str) -> Option<&'a Node> {
         match &self.node.value {
-            Tree::Map(entries) => entries
-                .iter()
-                .find(|(name, _)| name.as_text() == Some(key))
-                .map(|(name, _)| name),
+            Tree::Map(entries) => {
+                entries.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(name, _)| name)
+            }
             _ => None,
         }
     }
@@ -50,22 +49,14 @@ impl<'a> Checker<'a> {
         let entries = self.mapping(node, what)?;
         let more = more.iter().map(|key| (*key).to_owned());
         let known: Vec<String> = more.chain(source::keys_of::<T>()).collect();
-        for (key, name) in entries
-            .iter()
-            .filter_map(|(key, _)| key.as_text().map(|name| (key, name)))
-        {
+        for (key, name) in entries.iter().filter_map(|(key, _)| key.as_text().map(|name| (key, name))) {
             if !known.iter().any(|known| known == name) {
                 let hint = suggest(
                     name,
                     known.iter().map(String::as_str).filter(|key| *key != "$schema"),
                     "keys here",
                 );
-                self.fault(
-                    key,
-                    Code::UnknownKey,
-                    format!("{what} has no key `{}`", shorten(name)),
-                    hint,
-                );
+                self.fault(key, Code::UnknownKey, format!("{what} has no key `{}`", shorten(name)), hint);
             }
         }
         Some(Fields { node })
@@ -154,25 +145,12 @@ impl<'a> Checker<'a> {
             Ok(number) if range.contains(&number) => Some(number),
             Ok(number) if number < *range.start() => {
                 let message = format!("`{key}` must be at least {}", range.start());
-                self.fault(
-                    node,
-                    Code::InvalidValue,
-                    message,
-                    format!("write {} or more", range.start()),
-                );
+                self.fault(node, Code::InvalidValue, message, format!("write {} or more", range.start()));
                 None
             }
             _ => {
-                let message = format!(
-                    "`{key}` is {number}, over the {} that this node allows",
-                    range.end()
-                );
-                self.fault(
-                    node,
-                    Code::OverLimit,
-                    message,
-                    format!("write {} or less", range.end()),
-                );
+                let message = format!("`{key}` is {number}, over the {} that this node allows", range.end());
+                self.fault(node, Code::OverLimit, message, format!("write {} or less", range.end()));
                 None
             }
         }
@@ -206,17 +184,9 @@ impl<'a> Checker<'a> {
                 None
             }
             Ok(time) if time > most => {
-                let message = format!(
-                    "`{key}` is {}, over the {} that this node allows",
-                    show(time),
-                    show(most)
-                );
-                self.fault(
-                    node,
-                    Code::OverLimit,
-                    message,
-                    format!("write {} or less", show(most)),
-                );
+                let message =
+                    format!("`{key}` is {}, over the {} that this node allows", show(time), show(most));
+                self.fault(node, Code::OverLimit, message, format!("write {} or less", show(most)));
                 None
             }
             Ok(time) => Some(time),
@@ -247,12 +217,7 @@ impl<'a> Checker<'a> {
         if word.is_none() {
             let known = source::words_of::<T>();
             let hint = suggest(text, known.iter().map(String::as_str), "words here");
-            self.fault(
-                node,
-                Code::UnknownWord,
-                format!("`{}` is no `{key}`", shorten(text)),
-                hint,
-            );
+            self.fault(node, Code::UnknownWord, format!("`{}` is no `{key}`", shorten(text)), hint);
         }
         word
     }

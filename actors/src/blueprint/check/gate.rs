@@ -24,48 +24,27 @@ const MODE_KEYS: [(&str, &[Mode]); 9] = [
 
 impl<'a> Checker<'a> {
     pub(super) fn gate(&mut self, fields: Fields<'a>, names: &Names<'_>) -> Option<Gate> {
-        self.required(
-            fields,
-            "a gate",
-            "mode",
-            "say what it waits for: `manual`, `timer` or `event`",
-        )?;
+        self.required(fields, "a gate", "mode", "say what it waits for: `manual`, `timer` or `event`")?;
         let mode = self.word::<Mode>(fields, "mode")?;
         for (name, modes) in MODE_KEYS {
             if let Some(key) = fields.key(name).filter(|_| !modes.contains(&mode)) {
                 let of: Vec<_> = modes.iter().map(|mode| format!("`{}`", word(*mode))).collect();
                 let message = format!("`{name}` is no key of a gate of mode `{}`", word(mode));
-                self.fault(
-                    key,
-                    Code::UnknownKey,
-                    message,
-                    format!("it goes with mode {}", of.join(" and ")),
-                );
+                self.fault(key, Code::UnknownKey, message, format!("it goes with mode {}", of.join(" and ")));
             }
         }
         match mode {
             Mode::Manual => Some(self.manual(fields, names)),
             Mode::Timer => {
-                self.required(
-                    fields,
-                    "a gate of mode `timer`",
-                    "delay",
-                    "say how long: `delay: 10m`",
-                )?;
-                Some(Gate::Timer {
-                    delay: self.time(fields, "delay", self.max_wait())?,
-                })
+                self.required(fields, "a gate of mode `timer`", "delay", "say how long: `delay: 10m`")?;
+                Some(Gate::Timer { delay: self.time(fields, "delay", self.max_wait())? })
             }
             Mode::Event => {
                 let event_type = self.event_type(fields, "a gate of mode `event`");
                 let matches = fields.get("match").map(|node| self.condition(node, names));
                 let matches = matches.flatten().map(|(matches, _)| matches);
                 let timeout = self.gate_timeout(fields);
-                Some(Gate::Event {
-                    event_type: event_type?,
-                    matches,
-                    timeout,
-                })
+                Some(Gate::Event { event_type: event_type?, matches, timeout })
             }
         }
     }
@@ -73,22 +52,14 @@ impl<'a> Checker<'a> {
     fn manual(&mut self, fields: Fields<'a>, names: &Names<'_>) -> Gate {
         let approvers = self.approvers(fields);
         let min = self.whole(fields, "min", 1..=1000).unwrap_or(1);
-        let people = approvers
-            .iter()
-            .filter(|approver| approver.starts_with("principal:"))
-            .count();
+        let people = approvers.iter().filter(|approver| approver.starts_with("principal:")).count();
         if let Some(node) = fields.get("min")
             && !approvers.is_empty()
             && people == approvers.len()
             && people < min as usize
         {
             let message = format!("{min} approvals are asked for, and only {people} may approve");
-            self.fault(
-                node,
-                Code::Contradiction,
-                message,
-                "name more approvers, or ask for fewer",
-            );
+            self.fault(node, Code::Contradiction, message, "name more approvers, or ask for fewer");
         }
         Gate::Manual {
             approvers,
@@ -117,12 +88,7 @@ impl<'a> Checker<'a> {
                 }
                 _ => {
                     let hint = "write `role:NAME`, `team:ID` or `principal:ID`";
-                    self.fault(
-                        item,
-                        Code::InvalidValue,
-                        format!("`{}` is no approver", shorten(text)),
-                        hint,
-                    );
+                    self.fault(item, Code::InvalidValue, format!("`{}` is no approver", shorten(text)), hint);
                 }
             }
         }
@@ -131,23 +97,12 @@ impl<'a> Checker<'a> {
 
     fn gate_timeout(&mut self, fields: Fields<'a>) -> Option<GateTimeout> {
         let then = self.word::<OnTimeout>(fields, "on_timeout");
-        if let Some(key) = fields
-            .key("on_timeout")
-            .filter(|_| fields.get("timeout").is_none())
-        {
+        if let Some(key) = fields.key("on_timeout").filter(|_| fields.get("timeout").is_none()) {
             let message = "`on_timeout` without `timeout` never happens";
-            self.fault(
-                key,
-                Code::Contradiction,
-                message,
-                "say when the wait ends: `timeout: 24h`",
-            );
+            self.fault(key, Code::Contradiction, message, "say when the wait ends: `timeout: 24h`");
         }
         let after = self.time(fields, "timeout", self.max_wait())?;
-        Some(GateTimeout {
-            after,
-            then: then.unwrap_or_default(),
-        })
+        Some(GateTimeout { after, then: then.unwrap_or_default() })
     }
 }
 

@@ -41,25 +41,13 @@ pub(super) struct Names<'o> {
 impl<'o> Names<'o> {
     /// Only what is there before a run: the event and constants.
     pub(super) fn at_start(outline: &'o Outline<'o>) -> Self {
-        Self {
-            outline,
-            roots: vec!["event", "vars"],
-            before: None,
-            own_output: false,
-            guarded: Vec::new(),
-        }
+        Self { outline, roots: vec!["event", "vars"], before: None, own_output: false, guarded: Vec::new() }
     }
 
     /// What a step sees, or with none the outputs of a run.
     pub(super) fn of_step(outline: &'o Outline<'o>, step: Option<usize>) -> Self {
         let roots = vec!["inputs", "event", "vars", "run", "steps"];
-        Self {
-            outline,
-            roots,
-            before: step,
-            own_output: false,
-            guarded: Vec::new(),
-        }
+        Self { outline, roots, before: step, own_output: false, guarded: Vec::new() }
     }
 
     /// The same with `item` and `index`.
@@ -72,6 +60,9 @@ impl<'o> Names<'o> {
 impl<'a> Checker<'a> {
     /// Checks what `program`, a part of `node`, uses. Gives the steps that it makes sure of.
     pub(super) fn uses(&mut self, node: &Node, program: &Program, names: &Names<'_>) -> Vec<usize> {
+        if self.is_full() {
+            return Vec::new();
+        }
         let uses = Uses::of(program.source());
         for call in &uses.unknown {
             self.unknown_call(node, program.offset(), call);
@@ -80,12 +71,8 @@ impl<'a> Checker<'a> {
             [root, id, ..] if root == "steps" => names.outline.index_of(id),
             _ => None,
         };
-        let guards: Vec<usize> = uses
-            .variables
-            .iter()
-            .filter(|used| used.guards)
-            .filter_map(step_of)
-            .collect();
+        let guards: Vec<usize> =
+            uses.variables.iter().filter(|used| used.guards).filter_map(step_of).collect();
         for used in &uses.variables {
             if let Some((code, message, hint)) = wrong_use(used, names, &guards) {
                 let place = (program.offset() + used.offset, used.length);
@@ -104,11 +91,7 @@ impl<'a> Checker<'a> {
         }
         let hint = match call.noun {
             "method" => "values have no methods: use a filter, as in `{{ x | items }}`".to_owned(),
-            noun => suggest(
-                &call.name,
-                call.known.iter().copied(),
-                &format!("{noun}s there are"),
-            ),
+            noun => suggest(&call.name, call.known.iter().copied(), &format!("{noun}s there are")),
         };
         self.fault_within(
             node,
@@ -130,10 +113,9 @@ fn wrong_use(used: &Use, names: &Names<'_>, guards: &[usize]) -> Option<Fault> {
     }
     let attribute = used.path.get(1).map(String::as_str);
     match (root, attribute) {
-        ("inputs", Some(name)) if !outline.inputs.contains(&name) => Some(unknown(
-            used,
-            suggest(name, outline.inputs.iter().copied(), "inputs"),
-        )),
+        ("inputs", Some(name)) if !outline.inputs.contains(&name) => {
+            Some(unknown(used, suggest(name, outline.inputs.iter().copied(), "inputs")))
+        }
         ("vars", Some(name)) if !outline.vars.contains(&name) => {
             Some(unknown(used, suggest(name, outline.vars.iter().copied(), "vars")))
         }
@@ -147,11 +129,7 @@ fn wrong_use(used: &Use, names: &Names<'_>, guards: &[usize]) -> Option<Fault> {
         ("steps", None) => {
             let hint =
                 "name the step, as in `steps.ID.output`, so that the checker can see that it has ended";
-            Some((
-                Code::UnknownVariable,
-                "`steps` alone is no value".into(),
-                hint.into(),
-            ))
+            Some((Code::UnknownVariable, "`steps` alone is no value".into(), hint.into()))
         }
         ("steps", Some(id)) => wrong_step(used, id, names, guards),
         _ => None,
@@ -159,11 +137,7 @@ fn wrong_use(used: &Use, names: &Names<'_>, guards: &[usize]) -> Option<Fault> {
 }
 
 fn unknown(used: &Use, hint: String) -> Fault {
-    (
-        Code::UnknownVariable,
-        format!("nothing gives `{used}` a value"),
-        hint,
-    )
+    (Code::UnknownVariable, format!("nothing gives `{used}` a value"), hint)
 }
 
 fn unknown_root(root: &str, names: &Names<'_>) -> Fault {
@@ -214,14 +188,14 @@ fn wrong_step(used: &Use, id: &str, names: &Names<'_>, guards: &[usize]) -> Opti
                 hint,
             ));
         }
-        if !own && !outline.steps[this].ancestors[index] {
+        if own {
+            // What is undone was done, so it was not skipped.
+            return None;
+        }
+        if !outline.steps[this].ancestors[index] {
             let here = outline.steps[this].id.unwrap_or("this step");
             let message = format!("step `{id}` may not have ended when `{here}` starts");
-            return Some((
-                Code::NotEarlier,
-                message,
-                format!("add `{id}` to the `needs` of `{here}`"),
-            ));
+            return Some((Code::NotEarlier, message, format!("add `{id}` to the `needs` of `{here}`")));
         }
     }
     if step.skippable && !used.guarded && !guards.contains(&index) && !names.guarded.contains(&index) {
@@ -230,10 +204,9 @@ fn wrong_step(used: &Use, id: &str, names: &Names<'_>, guards: &[usize]) -> Opti
         return Some((Code::UnguardedUse, message, hint));
     }
     match (&step.fields, used.path.get(3)) {
-        (Some(fields), Some(field)) if !fields.contains(&field.as_str()) => Some(unknown(
-            used,
-            suggest(field, fields.iter().copied(), &format!("fields that `{id}` sets")),
-        )),
+        (Some(fields), Some(field)) if !fields.contains(&field.as_str()) => {
+            Some(unknown(used, suggest(field, fields.iter().copied(), &format!("fields that `{id}` sets"))))
+        }
         _ => None,
     }
 }

@@ -3,6 +3,8 @@
 //! Owns ids: which steps, inputs and vars there are, who waits for whom, which steps may be skipped. Reports
 //! what is wrong with the names themselves.
 
+use std::collections::BTreeSet;
+
 use super::{Checker, Code, Node, Tree, edges};
 use crate::blueprint::issue::{shorten, suggest};
 
@@ -11,6 +13,8 @@ const RESERVED: [&str; 15] = [
     "true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else", "loop",
     "self",
 ];
+/// Most inputs, vars or steps.
+const MAX_NAMES: usize = 500;
 /// Longest name of a step, input, var or output, in bytes.
 const MAX_NAME_BYTES: usize = 64;
 
@@ -46,11 +50,7 @@ impl<'a> Outline<'a> {
     /// How a template names the output of the step called `id`.
     pub(super) fn reference(&self, id: &str) -> String {
         let plain = !id.contains('-') && !id.starts_with(|first: char| first.is_ascii_digit());
-        if plain {
-            format!("steps.{id}.output")
-        } else {
-            format!("steps['{id}'].output")
-        }
+        if plain { format!("steps.{id}.output") } else { format!("steps['{id}'].output") }
     }
 }
 
@@ -66,21 +66,17 @@ impl<'a> Checker<'a> {
             Some(Tree::Map(entries)) => entries.as_slice(),
             _ => &[],
         };
+        // The same key twice was reported already.
+        let mut seen = BTreeSet::new();
+        let vars = vars.iter().map(|(key, _)| key).filter(|key| seen.insert(key.as_text()));
         let mut outline = Outline {
-            inputs: self.names(
-                inputs.iter().filter_map(|input| input.get("name")),
-                "input",
-                plain_name,
-            ),
-            vars: self.names(vars.iter().map(|(key, _)| key), "var", plain_name),
+            inputs: self.names(inputs.iter().filter_map(|input| input.get("name")), "input", plain_name),
+            vars: self.names(vars, "var", plain_name),
             steps: Vec::with_capacity(steps.len()),
         };
         let ids = self.names(steps.iter().filter_map(|step| step.get("id")), "step", step_name);
         for node in steps {
-            let id = node
-                .get("id")
-                .and_then(Node::as_text)
-                .filter(|id| ids.contains(id));
+            let id = node.get("id").and_then(Node::as_text).filter(|id| ids.contains(id));
             outline.steps.push(StepOutline {
                 node,
                 id,
@@ -108,6 +104,11 @@ impl<'a> Checker<'a> {
     ) -> Vec<&'a str> {
         let mut names: Vec<(&str, u64)> = Vec::new();
         for node in nodes {
+            if names.len() == MAX_NAMES {
+                let message = format!("there are more than {MAX_NAMES} {noun}s");
+                self.fault(node, Code::OverLimit, message, "put what belongs together into one object");
+                break;
+            }
             // A key that is no text, or not there, is reported where its mapping is read.
             let Some(name) = node.as_text() else { continue };
             if RESERVED.contains(&name) {
@@ -142,6 +143,9 @@ impl<'a> Checker<'a> {
         };
         let mut needs = Vec::new();
         for item in self.items(node, "`needs`").unwrap_or_default() {
+            if self.is_full() {
+                break;
+            }
             let Some(id) = item.as_text() else {
                 self.wrong_type(item, "an item of `needs`", "the id of a step");
                 continue;
@@ -152,12 +156,7 @@ impl<'a> Checker<'a> {
                 None => {
                     let ids = outline.steps.iter().filter_map(|step| step.id);
                     let hint = suggest(id, ids, "steps");
-                    self.fault(
-                        item,
-                        Code::UnknownStep,
-                        format!("there is no step `{}`", shorten(id)),
-                        hint,
-                    );
+                    self.fault(item, Code::UnknownStep, format!("there is no step `{}`", shorten(id)), hint);
                 }
             }
         }
@@ -168,15 +167,8 @@ impl<'a> Checker<'a> {
         let Some(first) = cycle.first().map(|first| &outline.steps[*first]) else {
             return;
         };
-        let names: Vec<_> = cycle
-            .iter()
-            .map(|step| outline.steps[*step].id.unwrap_or("?"))
-            .collect();
-        let message = format!(
-            "these steps wait for each other: {} → {}",
-            names.join(" → "),
-            names[0]
-        );
+        let names: Vec<_> = cycle.iter().map(|step| outline.steps[*step].id.unwrap_or("?")).collect();
+        let message = format!("these steps wait for each other: {} → {}", names.join(" → "), names[0]);
         let node = first.node.get("needs").unwrap_or(first.node);
         self.fault(node, Code::Cycle, message, "take one of them out of `needs`");
     }
@@ -200,11 +192,7 @@ fn fields(node: &Node) -> Option<Vec<&str>> {
 fn step_name(name: &str) -> Result<(), &'static str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
     let rule = "use 1 to 64 letters, digits, `_` and `-`";
-    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) {
-        Ok(())
-    } else {
-        Err(rule)
-    }
+    if (1..=MAX_NAME_BYTES).contains(&name.len()) && name.bytes().all(fits) { Ok(()) } else { Err(rule) }
 }
 
 /// A name that templates can write after a dot.

@@ -20,9 +20,7 @@ impl<'a> Checker<'a> {
                 continue;
             };
             let node = self.required(fields, "an output", "name", "give it a name: `name: summary`");
-            let from = fields
-                .get("from")
-                .map(|node| self.template(node, &Names::of_step(outline, None)));
+            let from = fields.get("from").map(|node| self.template(node, &Names::of_step(outline, None)));
             let Some((node, name)) = node.zip(self.text(fields, "name")) else {
                 continue;
             };
@@ -41,10 +39,7 @@ impl<'a> Checker<'a> {
             }
             seen.push(name);
             let from = from.or_else(|| self.field_of_last_step(node, name, outline));
-            outputs.extend(from.map(|from| Output {
-                name: name.to_owned(),
-                from,
-            }));
+            outputs.extend(from.map(|from| Output { name: name.to_owned(), from }));
         }
         Some(outputs)
     }

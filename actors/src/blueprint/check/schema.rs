@@ -29,11 +29,7 @@ impl<'a> Checker<'a> {
     /// Reports where `node` does not fit `schema`; `what` names the whole.
     pub(super) fn fits(&mut self, node: &'a Node, schema: &Schema, what: &str) {
         let value = node.to_json();
-        for error in schema
-            .errors(&value)
-            .filter(|error| is_certain(node, error))
-            .take(MAX_SCHEMA_FAULTS)
-        {
+        for error in schema.errors(&value).filter(|error| is_certain(node, error)).take(MAX_SCHEMA_FAULTS) {
             self.mismatch(node, schema, &error, what);
         }
     }
@@ -49,11 +45,7 @@ impl<'a> Checker<'a> {
         match error.kind() {
             ValidationErrorKind::AdditionalProperties { unexpected }
             | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
-                let properties = if pointer.is_empty() {
-                    schema.source().get("properties")
-                } else {
-                    None
-                };
+                let properties = if pointer.is_empty() { schema.source().get("properties") } else { None };
                 let known: Vec<&str> = properties
                     .and_then(Value::as_object)
                     .map(|p| p.keys().map(String::as_str).collect())
@@ -75,12 +67,7 @@ impl<'a> Checker<'a> {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
                 let hint = format!("add `{name}: …`");
-                self.fault(
-                    culprit,
-                    Code::SchemaMismatch,
-                    format!("{place} needs `{name}`"),
-                    hint,
-                );
+                self.fault(culprit, Code::SchemaMismatch, format!("{place} needs `{name}`"), hint);
             }
             _ => {
                 let hint = "write what the schema asks for, or a template that gives it";
@@ -134,11 +121,9 @@ pub(super) fn at<'n>(node: &'n Node, pointer: &str) -> &'n Node {
     pointer.split('/').skip(1).fold(node, |node, part| {
         let name = part.replace("~1", "/").replace("~0", "~");
         match &node.value {
-            Tree::List(items) => name
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get(index))
-                .unwrap_or(node),
+            Tree::List(items) => {
+                name.parse::<usize>().ok().and_then(|index| items.get(index)).unwrap_or(node)
+            }
             _ => node.get(&name).unwrap_or(node),
         }
     })
@@ -147,10 +132,9 @@ pub(super) fn at<'n>(node: &'n Node, pointer: &str) -> &'n Node {
 /// The key `name` of `node`.
 fn key<'n>(node: &'n Node, name: &str) -> &'n Node {
     match &node.value {
-        Tree::Map(entries) => entries
-            .iter()
-            .find(|(key, _)| key.as_text() == Some(name))
-            .map_or(node, |(key, _)| key),
+        Tree::Map(entries) => {
+            entries.iter().find(|(key, _)| key.as_text() == Some(name)).map_or(node, |(key, _)| key)
+        }
         _ => node,
     }
 }

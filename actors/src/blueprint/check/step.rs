@@ -63,11 +63,7 @@ impl<'a> Checker<'a> {
         };
         match kind {
             "action_task" => self.action_task(fields, &mut step, &names, saga, limits)?,
-            "transform" => {
-                step.kind = Kind::Transform {
-                    set: self.set(fields, &names)?,
-                }
-            }
+            "transform" => step.kind = Kind::Transform { set: self.set(fields, &names)? },
             _ => step.kind = Kind::Gate(self.gate(fields, &names)?),
         }
         id.map(|_| step)
@@ -77,20 +73,10 @@ impl<'a> Checker<'a> {
         let node = fields.get("kind").unwrap_or(fields.node);
         if kind == "agent_task" {
             let hint = "call a model with an `action_task` (`http.call`), or leave the step out";
-            self.fault(
-                node,
-                Code::Unavailable,
-                "agents are not available in this version",
-                hint,
-            );
+            self.fault(node, Code::Unavailable, "agents are not available in this version", hint);
         } else {
             let hint = suggest(kind, KINDS, "kinds");
-            self.fault(
-                node,
-                Code::UnknownWord,
-                format!("`{}` is no kind of step", shorten(kind)),
-                hint,
-            );
+            self.fault(node, Code::UnknownWord, format!("`{}` is no kind of step", shorten(kind)), hint);
         }
         None
     }
@@ -116,9 +102,7 @@ impl<'a> Checker<'a> {
 
     fn foreach(&mut self, fields: Fields<'a>, names: &Names<'_>) -> Option<Foreach> {
         let most = self.limits.max_parallel;
-        let max_parallel = self
-            .whole(fields, "max_parallel", 1..=most)
-            .unwrap_or(DEFAULT_PARALLEL.min(most));
+        let max_parallel = self.whole(fields, "max_parallel", 1..=most).unwrap_or(DEFAULT_PARALLEL.min(most));
         let Some(node) = fields.get("foreach") else {
             if let Some(key) = fields.key("max_parallel") {
                 let message = "`max_parallel` without `foreach` means nothing";
@@ -131,8 +115,7 @@ impl<'a> Checker<'a> {
             }
             return None;
         };
-        self.list(node, names)
-            .map(|items| Foreach { items, max_parallel })
+        self.list(node, names).map(|items| Foreach { items, max_parallel })
     }
 
     fn action_task(
@@ -149,9 +132,7 @@ impl<'a> Checker<'a> {
         step.idempotent = self.boolean(fields, "idempotent");
         step.irreversible = self.boolean(fields, "irreversible").unwrap_or_default();
         step.retry = self.retry(fields, step, called.as_ref().map(|(_, action)| *action));
-        step.compensate = fields
-            .get("compensate")
-            .and_then(|node| self.compensate(node, names));
+        step.compensate = fields.get("compensate").and_then(|node| self.compensate(node, names));
         self.undoing(fields, step, saga);
         step.kind = Kind::Action(called?.0);
         Some(())
@@ -160,10 +141,7 @@ impl<'a> Checker<'a> {
     fn compensate(&mut self, node: &'a Node, names: &Names<'_>) -> Option<Call> {
         let fields = self.fields::<source::Compensate>(node, "`compensate`", &[])?;
         // It runs after the step, so the step's own output is there.
-        let names = Names {
-            own_output: true,
-            ..names.clone()
-        };
+        let names = Names { own_output: true, ..names.clone() };
         self.call(fields, "`compensate`", &names).map(|(call, _)| call)
     }
 
@@ -171,12 +149,7 @@ impl<'a> Checker<'a> {
         let undone = fields.get("compensate").is_some();
         if let Some(key) = fields.key("irreversible").filter(|_| undone && step.irreversible) {
             let hint = "keep `compensate` if the effect can be undone, `irreversible` if not";
-            self.fault(
-                key,
-                Code::Contradiction,
-                "a step that is irreversible cannot be compensated",
-                hint,
-            );
+            self.fault(key, Code::Contradiction, "a step that is irreversible cannot be compensated", hint);
         }
         if saga && !undone && !step.irreversible {
             let node = fields.key("action").unwrap_or(fields.node);
@@ -192,31 +165,23 @@ impl<'a> Checker<'a> {
 
     fn retry(&mut self, fields: Fields<'a>, step: &Step, action: Option<&Action>) -> Retry {
         let mut retry = Retry::default();
+        // A templated input is a text here: an action that judges by it then cannot promise anything.
+        let input = fields.get("with").map(|node| node.to_json());
         let Some(node) = fields.get("retry") else {
             return retry;
         };
         let Some(fields) = self.fields::<source::Retry>(node, "`retry`", &[]) else {
             return retry;
         };
-        self.required(
-            fields,
-            "`retry`",
-            "max_attempts",
-            "say how often it is tried: `max_attempts: 5`",
-        );
+        self.required(fields, "`retry`", "max_attempts", "say how often it is tried: `max_attempts: 5`");
         let most = self.max_wait();
-        retry.max_attempts = self
-            .whole(fields, "max_attempts", 1..=self.limits.max_attempts)
-            .unwrap_or(1);
+        retry.max_attempts = self.whole(fields, "max_attempts", 1..=self.limits.max_attempts).unwrap_or(1);
         retry.backoff = self.word::<Backoff>(fields, "backoff").unwrap_or(retry.backoff);
         retry.initial = self.time(fields, "initial", most).unwrap_or(retry.initial);
         let max = self.time(fields, "max", most);
         if let Some((node, max)) = fields.get("max").zip(max).filter(|(_, max)| *max < retry.initial) {
             let message = "the longest wait is shorter than the first one";
-            let hint = format!(
-                "write {} or more",
-                super::super::duration::show(retry.initial.max(max))
-            );
+            let hint = format!("write {} or more", super::super::duration::show(retry.initial.max(max)));
             self.fault(node, Code::Contradiction, message, hint);
         }
         retry.max = max.unwrap_or(retry.max.max(retry.initial));
@@ -228,7 +193,7 @@ impl<'a> Checker<'a> {
                 };
                 let idempotent = step
                     .idempotent
-                    .or(action.map(|action| action.spec.idempotent))
+                    .or(action.map(|action| action.spec.idempotent(input.as_ref())))
                     .unwrap_or(true);
                 if kind == FailureKind::Timeout && !idempotent {
                     let message =

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::actions::{Code as Run, Effects, Spec};
+use crate::actions::{Code as Run, Effects, Idempotence, Spec};
 use crate::blueprint::sample;
 
 mod faults;
@@ -19,7 +19,7 @@ fn spec(name: &'static str, input_schema: serde_json::Value, idempotent: bool) -
         description,
         input_schema,
         output_schema: json!({}),
-        idempotent,
+        idempotent: if idempotent { Idempotence::Always } else { Idempotence::Never },
         redact: &[],
     }
 }
@@ -40,14 +40,10 @@ fn registry() -> Registry {
     });
     let call =
         json!({ "type": "object", "required": ["url"], "properties": { "url": { "type": "string" } } });
-    for spec in [
-        spec("artifacts.put", put, true),
-        spec("http.call", call, false),
-        spec("none", json!({}), true),
-    ] {
-        registry
-            .register(spec, Run::Inside(|_, _| Ok(Effects::default())))
-            .expect("a schema");
+    for spec in
+        [spec("artifacts.put", put, true), spec("http.call", call, false), spec("none", json!({}), true)]
+    {
+        registry.register(spec, Run::Inside(|_, _| Ok(Effects::default()))).expect("a schema");
     }
     registry
 }
@@ -67,12 +63,7 @@ fn issues(source: &str) -> Vec<Issue> {
 fn show(issues: &[Issue]) -> String {
     issues
         .iter()
-        .map(|issue| {
-            format!(
-                "{issue} [{:?} at {} in `{}`]\n",
-                issue.code, issue.path, issue.text
-            )
-        })
+        .map(|issue| format!("{issue} [{:?} at {} in `{}`]\n", issue.code, issue.path, issue.text))
         .collect()
 }
 

@@ -73,15 +73,9 @@ impl<'a> Checker<'a> {
                 self.constants(node, "the items of a list that is written out");
                 Some(Expression::constant(node.to_json()))
             }
-            Tree::Text(text) => self
-                .expression(node, text, names)
-                .map(|(expression, _)| expression),
+            Tree::Text(text) => self.expression(node, text, names).map(|(expression, _)| expression),
             _ => {
-                self.wrong_type(
-                    node,
-                    "`foreach`",
-                    "a list, or an expression in quotes that gives one",
-                );
+                self.wrong_type(node, "`foreach`", "a list, or an expression in quotes that gives one");
                 None
             }
         }
@@ -95,9 +89,7 @@ impl<'a> Checker<'a> {
     ) -> Option<(Expression, Vec<usize>)> {
         match Expression::of_text(text) {
             Ok(expression) => {
-                let sure = expression
-                    .program()
-                    .map(|program| self.uses(node, program, names));
+                let sure = expression.program().map(|program| self.uses(node, program, names));
                 Some((expression, sure.unwrap_or_default()))
             }
             Err(fault) => {
@@ -112,12 +104,7 @@ impl<'a> Checker<'a> {
         match &node.value {
             Tree::Text(text) if text.contains("{{") => {
                 let message = format!("{what} are constants: `{{{{ }}}}` is not rendered here");
-                self.fault(
-                    node,
-                    Code::InvalidValue,
-                    message,
-                    "compute it in a `transform` step",
-                );
+                self.fault(node, Code::InvalidValue, message, "compute it in a `transform` step");
             }
             Tree::List(items) => items.iter().for_each(|item| self.constants(item, what)),
             Tree::Map(entries) => entries.iter().for_each(|(_, value)| self.constants(value, what)),
@@ -128,12 +115,6 @@ impl<'a> Checker<'a> {
     fn syntax(&mut self, node: &Node, fault: SyntaxFault) {
         let hint = "an expression stands between `{{` and `}}`, such as `{{ inputs.host | trim }}`";
         let message = format!("this template does not parse: {}", fault.message);
-        self.fault_within(
-            node,
-            (fault.offset, fault.length),
-            Code::TemplateSyntax,
-            message,
-            hint.into(),
-        );
+        self.fault_within(node, (fault.offset, fault.length), Code::TemplateSyntax, message, hint.into());
     }
 }

@@ -9,15 +9,7 @@ use crate::blueprint::issue::{Code, Issue, shorten};
 
 /// An issue of the text as a whole.
 pub(super) fn at_start(code: Code, message: String, hint: &str) -> Issue {
-    Issue {
-        path: String::new(),
-        line: 1,
-        column: 1,
-        code,
-        message,
-        hint: hint.into(),
-        text: String::new(),
-    }
+    Issue { path: String::new(), line: 1, column: 1, code, message, hint: hint.into(), text: String::new() }
 }
 
 /// The refusal of bytes that stop being UTF-8 at byte `valid`.
@@ -25,11 +17,7 @@ pub(super) fn not_utf8(source: &[u8], valid: usize) -> Issue {
     let before = String::from_utf8_lossy(&source[..valid]);
     let (line, column) = position(&before, before.len());
     let message = format!("the source is not UTF-8: byte {valid} is 0x{:02x}", source[valid]);
-    Issue {
-        line,
-        column,
-        ..at_start(Code::InvalidUtf8, message, "save the file as UTF-8")
-    }
+    Issue { line, column, ..at_start(Code::InvalidUtf8, message, "save the file as UTF-8") }
 }
 
 /// Line and column of a byte of `text`, both from 1, columns in characters.
@@ -44,9 +32,7 @@ pub(in crate::blueprint) fn position(text: &str, byte: usize) -> (u64, u64) {
 pub(super) fn of(text: &str, error: &Error) -> Issue {
     let place = error.location();
     let (line, column) = place.map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
-    let offending = usize::try_from(line - 1)
-        .ok()
-        .and_then(|index| text.lines().nth(index));
+    let offending = usize::try_from(line - 1).ok().and_then(|index| text.lines().nth(index));
     let issue = |code, message: String, hint: &str| Issue {
         line,
         column,
@@ -70,18 +56,12 @@ pub(super) fn of(text: &str, error: &Error) -> Issue {
             let hint = "NaN and infinity have no JSON: quote the word, or leave it out";
             issue(Code::InvalidValue, "a number must be finite".into(), hint)
         }
-        Error::MergeKeyNotAllowed { .. } => issue(
-            Code::Syntax,
-            "merge keys (`<<`) are not available".into(),
-            "write the keys out",
-        ),
+        Error::MergeKeyNotAllowed { .. } => {
+            issue(Code::Syntax, "merge keys (`<<`) are not available".into(), "write the keys out")
+        }
         Error::MultipleDocuments { .. } => {
             let message = "a file holds one blueprint, and this starts another";
-            issue(
-                Code::Syntax,
-                message.into(),
-                "move what follows `---` to a file of its own",
-            )
+            issue(Code::Syntax, message.into(), "move what follows `---` to a file of its own")
         }
         _ => unquoted(text, line).unwrap_or_else(|| {
             let rendered = cause.render_with_formatter(&serde_saphyr::UserMessageFormatter);
@@ -98,14 +78,12 @@ const WRITE_OUT: &str = "write the values out, or compute them in a `transform` 
 
 fn over_budget(breach: &BudgetBreach) -> (String, &'static str) {
     match breach {
-        BudgetBreach::Depth { .. } => (
-            format!("this is nested more than {MAX_DEPTH} deep"),
-            "nest less deeply",
-        ),
-        BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => (
-            format!("there are more than {MAX_ALIASES} aliases or anchors"),
-            WRITE_OUT,
-        ),
+        BudgetBreach::Depth { .. } => {
+            (format!("this is nested more than {MAX_DEPTH} deep"), "nest less deeply")
+        }
+        BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => {
+            (format!("there are more than {MAX_ALIASES} aliases or anchors"), WRITE_OUT)
+        }
         BudgetBreach::RecordedAnchorEvents { .. }
         | BudgetBreach::RecordedAnchorBytes { .. }
         | BudgetBreach::AliasAnchorRatio { .. } => (TOO_MUCH.into(), WRITE_OUT),
@@ -133,10 +111,6 @@ fn unquoted(text: &str, line: u64) -> Option<Issue> {
         line: index as u64 + 1,
         column: position(culprit, at).1,
         text: shorten(&culprit[at..]),
-        ..at_start(
-            Code::UnquotedTemplate,
-            "YAML reads `{{` without quotes as a mapping".into(),
-            hint,
-        )
+        ..at_start(Code::UnquotedTemplate, "YAML reads `{{` without quotes as a mapping".into(), hint)
     })
 }

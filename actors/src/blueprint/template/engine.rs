@@ -179,24 +179,15 @@ fn add_tests(engine: &mut Environment<'static>) {
 /// it.
 fn default(value: &Value, args: Rest<Value>) -> Result<Value, Error> {
     let [other] = args.as_slice() else {
-        return Err(Error::new(
-            ErrorKind::InvalidOperation,
-            "`default` takes one value",
-        ));
+        return Err(Error::new(ErrorKind::InvalidOperation, "`default` takes one value"));
     };
-    Ok(if value.is_undefined() || value.is_none() {
-        other.clone()
-    } else {
-        value.clone()
-    })
+    Ok(if value.is_undefined() || value.is_none() { other.clone() } else { value.clone() })
 }
 
 fn replace(value: &str, from: &str, to: &str) -> Result<String, Error> {
     let grows = to.len().saturating_sub(from.len());
     if grows > 0 {
-        let most = value
-            .len()
-            .saturating_add(grows.saturating_mul(value.matches(from).count()));
+        let most = value.len().saturating_add(grows.saturating_mul(value.matches(from).count()));
         check_size(most)?;
     }
     Ok(value.replace(from, to))
@@ -225,11 +216,8 @@ fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let indent: Option<bool> = kwargs.get("indent")?;
     kwargs.assert_all_used()?;
     let json = super::values::to_json(value).map_err(|refusal| refusal.into_error())?;
-    let text = if indent == Some(true) {
-        serde_json::to_string_pretty(&json)
-    } else {
-        serde_json::to_string(&json)
-    };
+    let text =
+        if indent == Some(true) { serde_json::to_string_pretty(&json) } else { serde_json::to_string(&json) };
     text.map_err(|error| Error::new(ErrorKind::BadSerialization, error.to_string()))
 }
 
@@ -237,10 +225,7 @@ fn check_size(bytes: usize) -> Result<(), Error> {
     if bytes <= MAX_TEXT_BYTES {
         return Ok(());
     }
-    Err(Error::new(
-        ErrorKind::InvalidOperation,
-        format!("more than {MAX_TEXT_BYTES} bytes of text"),
-    ))
+    Err(Error::new(ErrorKind::InvalidOperation, format!("more than {MAX_TEXT_BYTES} bytes of text")))
 }
 
 #[cfg(test)]
@@ -250,9 +235,7 @@ mod unit {
     #[test]
     fn the_lists_of_names_say_what_the_engine_has() {
         for name in FILTERS {
-            let program = ENGINE
-                .compile_expression_owned(format!("1|{name}"))
-                .expect("compiles");
+            let program = ENGINE.compile_expression_owned(format!("1|{name}")).expect("compiles");
             if let Err(error) = program.eval(()) {
                 assert_ne!(error.kind(), ErrorKind::UnknownFilter, "{name}");
             }
@@ -265,12 +248,6 @@ mod unit {
                 assert_ne!(error.kind(), ErrorKind::UnknownTest, "{name}");
             }
         }
-        assert_eq!(
-            ENGINE
-                .globals()
-                .map(|(name, _)| name.to_owned())
-                .collect::<Vec<_>>(),
-            FUNCTIONS
-        );
+        assert_eq!(ENGINE.globals().map(|(name, _)| name.to_owned()).collect::<Vec<_>>(), FUNCTIONS);
     }
 }

@@ -242,10 +242,7 @@ impl Expression {
     pub fn list(&self, scope: &Scope) -> Result<Vec<Value>, TemplateError> {
         match self.value(scope)? {
             Value::Array(items) => Ok(items),
-            other => Err(TemplateError::NotAList {
-                expression: self.to_string(),
-                kind: kind_of(&other),
-            }),
+            other => Err(TemplateError::NotAList { expression: self.to_string(), kind: kind_of(&other) }),
         }
     }
 

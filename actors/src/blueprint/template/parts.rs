@@ -8,6 +8,9 @@ use std::fmt::Write as _;
 use super::program::Program;
 use super::{MAX_TEXT_BYTES, Node, Scope, TemplateError};
 
+/// Most expressions in one text.
+const MAX_EXPRESSIONS: usize = 1000;
+
 /// What is wrong with a template, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::blueprint) struct SyntaxFault {
@@ -101,10 +104,7 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxFault> {
     let (mut at, mut trim) = (0, false);
     for span in spans {
         push_literal(&mut parts, &text[at..span.start], trim, span.trim_before);
-        parts.push(Part::Program(Program::compile(
-            &text[span.inner.clone()],
-            span.inner.start,
-        )?));
+        parts.push(Part::Program(Program::compile(&text[span.inner.clone()], span.inner.start)?));
         (at, trim) = (span.end, span.trim_after);
     }
     push_literal(&mut parts, &text[at..], trim, false);
@@ -144,6 +144,10 @@ fn spans(text: &str) -> Result<Vec<Span>, SyntaxFault> {
         let start = at + found;
         match text.as_bytes().get(start + 1) {
             Some(b'{') => {
+                if spans.len() == MAX_EXPRESSIONS {
+                    let message = format!("one text holds at most {MAX_EXPRESSIONS} expressions");
+                    return Err(SyntaxFault { offset: start, length: 2, message });
+                }
                 let span = span(text, start)?;
                 at = span.end;
                 spans.push(span);
@@ -151,11 +155,7 @@ fn spans(text: &str) -> Result<Vec<Span>, SyntaxFault> {
             Some(b'%') => {
                 let message =
                     "`{% … %}` blocks are not available: use `{{ a if condition else b }}` and filters";
-                return Err(SyntaxFault {
-                    offset: start,
-                    length: 2,
-                    message: message.into(),
-                });
+                return Err(SyntaxFault { offset: start, length: 2, message: message.into() });
             }
             _ => at = start + 1,
         }
@@ -180,13 +180,7 @@ fn span(text: &str, start: usize) -> Result<Span, SyntaxFault> {
             (None, b'}') if bytes.get(at + 1) == Some(&b'}') => {
                 let trim_after = at > first && bytes[at - 1] == b'-';
                 let inner = first..at - usize::from(trim_after);
-                return Ok(Span {
-                    start,
-                    inner,
-                    end: at + 2,
-                    trim_before,
-                    trim_after,
-                });
+                return Ok(Span { start, inner, end: at + 2, trim_before, trim_after });
             }
             _ => {}
         }
@@ -197,9 +191,5 @@ fn span(text: &str, start: usize) -> Result<Span, SyntaxFault> {
     } else {
         "`{{` is never closed by `}}`"
     };
-    Err(SyntaxFault {
-        offset: start,
-        length: text.len() - start,
-        message: message.into(),
-    })
+    Err(SyntaxFault { offset: start, length: text.len() - start, message: message.into() })
 }

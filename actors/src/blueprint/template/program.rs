@@ -26,37 +26,22 @@ impl Program {
     pub(super) fn compile(source: &str, offset: usize) -> Result<Self, SyntaxFault> {
         let start = source.len() - source.trim_start().len();
         let (source, offset) = (source.trim(), offset + start);
-        let fault = |message: String| SyntaxFault {
-            offset,
-            length: source.len(),
-            message,
-        };
+        let fault = |message: String| SyntaxFault { offset, length: source.len(), message };
         if source.is_empty() {
             return Err(fault("there is nothing between the braces".into()));
         }
         if source.len() > MAX_EXPRESSION_BYTES {
-            return Err(fault(format!(
-                "an expression is at most {MAX_EXPRESSION_BYTES} bytes long"
-            )));
+            return Err(fault(format!("an expression is at most {MAX_EXPRESSION_BYTES} bytes long")));
         }
-        let code = ENGINE
-            .compile_expression_owned(source.to_owned())
-            .map_err(|error| {
-                let range = error
-                    .range()
-                    .filter(|range| range.end <= source.len())
-                    .unwrap_or(0..source.len());
-                SyntaxFault {
-                    offset: offset + range.start,
-                    length: range.len(),
-                    message: error.detail().unwrap_or("this does not parse").to_owned(),
-                }
-            })?;
-        Ok(Self {
-            source: source.into(),
-            offset,
-            code,
-        })
+        let code = ENGINE.compile_expression_owned(source.to_owned()).map_err(|error| {
+            let range = error.range().filter(|range| range.end <= source.len()).unwrap_or(0..source.len());
+            SyntaxFault {
+                offset: offset + range.start,
+                length: range.len(),
+                message: error.detail().unwrap_or("this does not parse").to_owned(),
+            }
+        })?;
+        Ok(Self { source: source.into(), offset, code })
     }
 
     /// The text of the expression.
@@ -78,14 +63,10 @@ impl Program {
     pub(super) fn json(&self, value: &Engine) -> Result<Value, TemplateError> {
         values::to_json(value).map_err(|refusal| match refusal {
             Refusal::Undefined => self.undefined(),
-            Refusal::TooLarge => TemplateError::TooLarge {
-                expression: self.source.to_string(),
-                limit: MAX_VALUE_BYTES,
-            },
-            Refusal::Not(reason) => TemplateError::Failed {
-                expression: self.source.to_string(),
-                reason,
-            },
+            Refusal::TooLarge => {
+                TemplateError::TooLarge { expression: self.source.to_string(), limit: MAX_VALUE_BYTES }
+            }
+            Refusal::Not(reason) => TemplateError::Failed { expression: self.source.to_string(), reason },
             Refusal::Engine(error) => self.failure(&error),
         })
     }
@@ -93,26 +74,16 @@ impl Program {
     /// Whether the value in `scope` is neither false, zero, empty nor null.
     pub(super) fn truthy(&self, scope: &Scope) -> Result<bool, TemplateError> {
         let value = self.eval(scope)?;
-        if value.is_undefined() {
-            Err(self.undefined())
-        } else {
-            Ok(value.is_true())
-        }
+        if value.is_undefined() { Err(self.undefined()) } else { Ok(value.is_true()) }
     }
 
     /// The value in `scope`, as the engine has it.
     pub(super) fn eval(&self, scope: &Scope) -> Result<Engine, TemplateError> {
-        self.code
-            .eval(scope.context())
-            .map_err(|error| self.failure(&error))
+        self.code.eval(scope.context()).map_err(|error| self.failure(&error))
     }
 
     pub(super) fn undefined(&self) -> TemplateError {
-        let names: Vec<_> = Uses::of(&self.source)
-            .variables
-            .iter()
-            .map(|used| used.to_string())
-            .collect();
+        let names: Vec<_> = Uses::of(&self.source).variables.iter().map(|used| used.to_string()).collect();
         TemplateError::Undefined {
             expression: self.source.to_string(),
             reason: match names.as_slice() {
@@ -130,9 +101,7 @@ impl Program {
             ErrorKind::OutOfFuel => TemplateError::OutOfFuel { expression },
             _ => TemplateError::Failed {
                 expression,
-                reason: error
-                    .detail()
-                    .map_or_else(|| error.kind().to_string(), str::to_owned),
+                reason: error.detail().map_or_else(|| error.kind().to_string(), str::to_owned),
             },
         }
     }

@@ -51,9 +51,7 @@ impl Scope {
     /// Makes `steps.<id>.output` stand for `output`; null for a skipped step.
     pub fn set_step(&mut self, id: &str, output: &Value) {
         let step = Engine::from_pairs([("output", from_json(output))]);
-        Arc::make_mut(&mut Arc::make_mut(&mut self.0).steps)
-            .0
-            .insert(id.to_owned(), step);
+        Arc::make_mut(&mut Arc::make_mut(&mut self.0).steps).0.insert(id.to_owned(), step);
     }
 
     /// The same scope, with `item` and `index` (from 0) of a fan-out.

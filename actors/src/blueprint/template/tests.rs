@@ -26,24 +26,13 @@ fn rendered(template: &str) -> Value {
 #[test]
 fn an_expression_alone_keeps_its_type() {
     assert_eq!(rendered("{{ inputs.n }}"), json!(3));
-    assert_eq!(
-        rendered(" {{ inputs.n + 1 }}"),
-        json!(" 4"),
-        "text before makes it text"
-    );
-    assert_eq!(
-        rendered("{{ inputs.n }}\n"),
-        json!("3\n"),
-        "and so does a line break"
-    );
+    assert_eq!(rendered(" {{ inputs.n + 1 }}"), json!(" 4"), "text before makes it text");
+    assert_eq!(rendered("{{ inputs.n }}\n"), json!("3\n"), "and so does a line break");
     assert_eq!(rendered("{{ inputs.big }}"), json!(1.0));
     assert_eq!(rendered("{{ inputs.no }}"), Value::Null);
     assert_eq!(rendered("{{ inputs.list }}"), json!([1, 2]));
     assert_eq!(rendered("{{ event.data.severity == 'critical' }}"), json!(true));
-    assert_eq!(
-        rendered("{{ {'a': {'b': inputs.n}} }}"),
-        json!({ "a": { "b": 3 } })
-    );
+    assert_eq!(rendered("{{ {'a': {'b': inputs.n}} }}"), json!({ "a": { "b": 3 } }));
     assert_eq!(rendered("{{ 18446744073709551615 }}"), json!(u64::MAX));
 }
 
@@ -54,33 +43,22 @@ fn objects_keep_their_order() {
 
 #[test]
 fn mixed_text_is_text() {
-    assert_eq!(
-        rendered("on {{ inputs.host }}: {{ inputs.n }}"),
-        json!("on web-1: 3")
-    );
+    assert_eq!(rendered("on {{ inputs.host }}: {{ inputs.n }}"), json!("on web-1: 3"));
     assert_eq!(rendered("{{ inputs.n }}{{ inputs.n }}"), json!("33"));
     assert_eq!(rendered("a {{- inputs.n -}} b"), json!("a3b"));
     assert_eq!(
         rendered("x={{ inputs.object }} {{ true }} [{{ none }}]"),
         json!(r#"x={"b":1,"a":2} true []"#)
     );
-    assert_eq!(
-        rendered("a {brace} ${#array[@]} }} '{{ '}}' }}'"),
-        json!("a {brace} ${#array[@]} }} '}}'")
-    );
+    assert_eq!(rendered("a {brace} ${#array[@]} }} '{{ '}}' }}'"), json!("a {brace} ${#array[@]} }} '}}'"));
 }
 
 #[test]
 fn trees_are_rendered_throughout() {
     let template = json!({ "a": ["{{ inputs.n }}", 1, { "b": "{{ vars.region }}" }], "c": null });
+    assert_eq!(render(template).expect("renders"), json!({ "a": [3, 1, { "b": "eu" }], "c": null }));
     assert_eq!(
-        render(template).expect("renders"),
-        json!({ "a": [3, 1, { "b": "eu" }], "c": null })
-    );
-    assert_eq!(
-        Template::literal(json!("{{ inputs.n }}"))
-            .render(&scope())
-            .expect("renders"),
+        Template::literal(json!("{{ inputs.n }}")).render(&scope()).expect("renders"),
         json!("{{ inputs.n }}")
     );
 }
@@ -89,85 +67,42 @@ fn trees_are_rendered_throughout() {
 fn steps_are_reached_by_name_and_by_key() {
     assert_eq!(rendered("{{ steps.fetch.output.text | trim }}"), json!("hi"));
     assert_eq!(rendered("{{ steps['run-fix'].output }}"), json!(1));
-    assert_eq!(
-        rendered("{{ steps.skipped.output.text | default('none') }}"),
-        json!("none")
-    );
-    assert_eq!(
-        rendered("{{ steps.skipped.output | default('none') }}"),
-        json!("none")
-    );
+    assert_eq!(rendered("{{ steps.skipped.output.text | default('none') }}"), json!("none"));
+    assert_eq!(rendered("{{ steps.skipped.output | default('none') }}"), json!("none"));
     assert_eq!(rendered("{{ steps.skipped.output is none }}"), json!(true));
     assert_eq!(rendered("{{ run.id }}"), json!("run-1"));
 }
 
 #[test]
 fn an_item_is_in_scope_of_its_own_copy_only() {
-    let (scope, template) = (
-        scope(),
-        Template::compile(&json!("{{ item }}/{{ index }}")).expect("compiles"),
-    );
-    assert_eq!(
-        template
-            .render(&scope.with_item(&json!("a"), 2))
-            .expect("renders"),
-        json!("a/2")
-    );
-    assert!(matches!(
-        template.render(&scope),
-        Err(TemplateError::Undefined { .. })
-    ));
+    let (scope, template) = (scope(), Template::compile(&json!("{{ item }}/{{ index }}")).expect("compiles"));
+    assert_eq!(template.render(&scope.with_item(&json!("a"), 2)).expect("renders"), json!("a/2"));
+    assert!(matches!(template.render(&scope), Err(TemplateError::Undefined { .. })));
 }
 
 #[test]
 fn what_is_undefined_is_named() {
     for (template, message) in [
-        (
-            "{{ inputs.nope }}",
-            "`inputs.nope` has no value: `inputs.nope` is not defined",
-        ),
-        (
-            "a {{ steps.x.output }}",
-            "`steps.x.output` has no value: `steps.x.output` is not defined",
-        ),
-        (
-            "{{ [inputs.nope] }}",
-            "`[inputs.nope]` has no value: `inputs.nope` is not defined",
-        ),
+        ("{{ inputs.nope }}", "`inputs.nope` has no value: `inputs.nope` is not defined"),
+        ("a {{ steps.x.output }}", "`steps.x.output` has no value: `steps.x.output` is not defined"),
+        ("{{ [inputs.nope] }}", "`[inputs.nope]` has no value: `inputs.nope` is not defined"),
     ] {
-        assert_eq!(
-            render(json!(template)).expect_err("undefined").to_string(),
-            message
-        );
+        assert_eq!(render(json!(template)).expect_err("undefined").to_string(), message);
     }
     let condition = Expression::compile("inputs.nope").expect("compiles");
-    assert!(matches!(
-        condition.truthy(&scope()),
-        Err(TemplateError::Undefined { .. })
-    ));
+    assert!(matches!(condition.truthy(&scope()), Err(TemplateError::Undefined { .. })));
 }
 
 #[test]
 fn conditions_and_lists_are_expressions() {
-    let holds = |text: &str| {
-        Expression::compile(text)
-            .expect("compiles")
-            .truthy(&scope())
-            .expect("evaluates")
-    };
+    let holds =
+        |text: &str| Expression::compile(text).expect("compiles").truthy(&scope()).expect("evaluates");
     assert!(holds("{{ inputs.n > 2 }}") && holds("inputs.n > 2") && !holds(" {{ inputs.n > 3 }} "));
-    assert!(
-        Expression::constant(json!(true))
-            .truthy(&scope())
-            .expect("constant")
-    );
+    assert!(Expression::constant(json!(true)).truthy(&scope()).expect("constant"));
     let list = |text: &str| Expression::compile(text).expect("compiles").list(&scope());
     assert_eq!(list("{{ inputs.list }}").expect("a list"), [json!(1), json!(2)]);
     assert_eq!(list("range(3)").expect("a list"), [json!(0), json!(1), json!(2)]);
-    assert_eq!(
-        list("inputs.host").expect_err("text").to_string(),
-        "`inputs.host` gives text, not a list"
-    );
+    assert_eq!(list("inputs.host").expect_err("text").to_string(), "`inputs.host` gives text, not a list");
     assert!(Expression::compile("a {{ inputs.n }}").is_err());
 }
 
@@ -184,11 +119,7 @@ fn what_does_not_parse_is_refused_with_its_place() {
         ("ab {{ }}", 6, "there is nothing between the braces"),
     ] {
         let fault = Node::of_text(text).expect_err("no template");
-        assert_eq!(
-            (fault.offset, fault.message.as_str()),
-            (offset, message),
-            "{text}"
-        );
+        assert_eq!((fault.offset, fault.message.as_str()), (offset, message), "{text}");
     }
     let fault = Node::of_text("ab {{ 1 + }}").expect_err("no template");
     assert!((6..=9).contains(&fault.offset), "{fault:?}");
@@ -197,28 +128,13 @@ fn what_does_not_parse_is_refused_with_its_place() {
 
 #[test]
 fn time_and_size_are_bounded() {
-    assert!(matches!(
-        render(json!("{{ 'a' * 2000000 }} ")),
-        Ok(_) | Err(TemplateError::TooLarge { .. })
-    ));
-    assert!(matches!(
-        render(json!("x{{ 'a' * 2000000 }}")),
-        Err(TemplateError::TooLarge { .. })
-    ));
-    assert!(matches!(
-        render(json!("{{ 'a' * 20000000 }}")),
-        Err(TemplateError::TooLarge { .. })
-    ));
-    assert!(matches!(
-        render(json!("{{ [0] * 10000000 }}")),
-        Err(TemplateError::TooLarge { .. })
-    ));
+    assert!(matches!(render(json!("{{ 'a' * 2000000 }} ")), Ok(_) | Err(TemplateError::TooLarge { .. })));
+    assert!(matches!(render(json!("x{{ 'a' * 2000000 }}")), Err(TemplateError::TooLarge { .. })));
+    assert!(matches!(render(json!("{{ 'a' * 20000000 }}")), Err(TemplateError::TooLarge { .. })));
+    assert!(matches!(render(json!("{{ [0] * 10000000 }}")), Err(TemplateError::TooLarge { .. })));
     let bomb = "{{ 'a'".to_owned() + &" | replace('a', 'aaaaaaaaaa')".repeat(12) + " }}";
     assert!(matches!(render(json!(bomb)), Err(TemplateError::Failed { .. })));
-    assert!(matches!(
-        render(json!("{{ range(10000000) }}")),
-        Err(TemplateError::Failed { .. })
-    ));
+    assert!(matches!(render(json!("{{ range(10000000) }}")), Err(TemplateError::Failed { .. })));
 }
 
 #[test]

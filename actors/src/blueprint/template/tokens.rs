@@ -38,9 +38,8 @@ pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
                 (length, Kind::Word(&rest[..length]))
             }
             c => {
-                let double = ["==", "!=", "<=", ">=", "//", "**"]
-                    .iter()
-                    .any(|symbol| rest.starts_with(symbol));
+                let double =
+                    ["==", "!=", "<=", ">=", "//", "**"].iter().any(|symbol| rest.starts_with(symbol));
                 let length = if double { 2 } else { c.len_utf8() };
                 (length, Kind::Symbol(&rest[..length]))
             }
@@ -64,8 +63,6 @@ fn text(rest: &str) -> (usize, Kind<'_>) {
     }
     let end = at.min(bytes.len());
     // An escaped character may be of several bytes; the closing quote is always one.
-    let end = (end..=rest.len())
-        .find(|end| rest.is_char_boundary(*end))
-        .unwrap_or(rest.len());
+    let end = (end..=rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
     ((end + 1).min(rest.len()), Kind::Text(&rest[1..end]))
 }

@@ -8,9 +8,8 @@ use std::fmt;
 use super::engine;
 use super::tokens::{Kind, Token, tokens};
 
-const KEYWORDS: [&str; 13] = [
-    "true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else",
-];
+const KEYWORDS: [&str; 13] =
+    ["true", "false", "none", "True", "False", "None", "not", "and", "or", "in", "is", "if", "else"];
 
 /// Everything that one expression uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -75,12 +74,7 @@ impl Uses {
         let before = |back: usize| at.checked_sub(back).map(|at| &tokens[at].kind);
         let is = |kind: Option<&Kind<'_>>, word: &str| kind == Some(&Kind::Word(word));
         let called = symbol(tokens, at + 1, "(");
-        let call = |noun, known| Call {
-            noun,
-            name: word.to_owned(),
-            offset: tokens[at].offset,
-            known,
-        };
+        let call = |noun, known| Call { noun, name: word.to_owned(), offset: tokens[at].offset, known };
         let tested = is(before(1), "is") || (is(before(1), "not") && is(before(2), "is"));
         if before(1) == Some(&Kind::Symbol(".")) {
             // A path is taken whole, so an attribute here follows a value that has no name, such as `(a or
@@ -112,10 +106,7 @@ impl Uses {
         let mut path = vec![word.to_owned()];
         let mut at = start + 1;
         loop {
-            match (
-                tokens.get(at).map(|t| &t.kind),
-                tokens.get(at + 1).map(|t| &t.kind),
-            ) {
+            match (tokens.get(at).map(|t| &t.kind), tokens.get(at + 1).map(|t| &t.kind)) {
                 (Some(Kind::Symbol(".")), Some(Kind::Word(name) | Kind::Number(name))) => {
                     if symbol(tokens, at + 2, "(") {
                         let offset = tokens[at + 1].offset;
@@ -144,21 +135,13 @@ impl Uses {
         let last = &tokens[at - 1];
         let length = end.min(last.offset + length(&last.kind)) - offset;
         let guards = tested || (guarded && in_condition(&tokens[..start]));
-        self.variables.push(Use {
-            path,
-            offset,
-            length,
-            guarded,
-            guards,
-        });
+        self.variables.push(Use { path, offset, length, guarded, guards });
         at
     }
 }
 
 fn symbol(tokens: &[Token<'_>], at: usize, symbol: &str) -> bool {
-    tokens
-        .get(at)
-        .is_some_and(|token| token.kind == Kind::Symbol(symbol))
+    tokens.get(at).is_some_and(|token| token.kind == Kind::Symbol(symbol))
 }
 
 fn length(kind: &Kind<'_>) -> usize {
@@ -208,11 +191,7 @@ mod tests {
             "steps.a.output.x | default(inputs.y, boolean=z) ~ item['k'] \
              if steps['b-c'].output is not none else d[e]",
         );
-        let found: Vec<_> = uses
-            .variables
-            .iter()
-            .map(|u| (u.to_string(), u.guarded, u.guards))
-            .collect();
+        let found: Vec<_> = uses.variables.iter().map(|u| (u.to_string(), u.guarded, u.guards)).collect();
         let expected = [
             ("steps.a.output.x", true, false),
             ("inputs.y", false, false),
@@ -222,10 +201,7 @@ mod tests {
             ("d", false, false),
             ("e", false, false),
         ];
-        assert_eq!(
-            found,
-            expected.map(|(path, guarded, guards)| (path.to_owned(), guarded, guards))
-        );
+        assert_eq!(found, expected.map(|(path, guarded, guards)| (path.to_owned(), guarded, guards)));
         assert_eq!((uses.variables[1].offset, uses.variables[1].length), (27, 8));
         assert!(uses.unknown.is_empty());
     }
@@ -233,19 +209,10 @@ mod tests {
     #[test]
     fn unknown_calls_are_found() {
         let uses = Uses::of("secret('x') ~ (inputs.a | nope) ~ (1 is odder) ~ inputs.a.keys() ~ range(2)");
-        let found: Vec<_> = uses
-            .unknown
-            .iter()
-            .map(|call| (call.noun, call.name.as_str()))
-            .collect();
+        let found: Vec<_> = uses.unknown.iter().map(|call| (call.noun, call.name.as_str())).collect();
         assert_eq!(
             found,
-            [
-                ("function", "secret"),
-                ("filter", "nope"),
-                ("test", "odder"),
-                ("method", "keys")
-            ]
+            [("function", "secret"), ("filter", "nope"), ("test", "odder"), ("method", "keys")]
         );
     }
 

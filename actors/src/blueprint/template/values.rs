@@ -98,9 +98,7 @@ fn convert(value: &Engine, budget: &mut usize, depth: usize) -> Result<Value, Re
 fn number(value: &Engine) -> Result<Value, Refusal> {
     let whole = || {
         let signed = i64::try_from(value.clone()).map(Number::from);
-        signed
-            .or_else(|_| u64::try_from(value.clone()).map(Number::from))
-            .ok()
+        signed.or_else(|_| u64::try_from(value.clone()).map(Number::from)).ok()
     };
     // A float stays one, also when it is whole: `{{ 1.0 }}` keeps its type.
     let number = if value.is_integer() {
@@ -108,7 +106,5 @@ fn number(value: &Engine) -> Result<Value, Refusal> {
     } else {
         f64::try_from(value.clone()).ok().and_then(Number::from_f64)
     };
-    number
-        .map(Value::Number)
-        .ok_or_else(|| Refusal::Not(format!("{value} is no number that JSON can hold")))
+    number.map(Value::Number).ok_or_else(|| Refusal::Not(format!("{value} is no number that JSON can hold")))
 }

@@ -37,11 +37,7 @@ pub(super) fn rule_of(decision: &Decision) -> Option<&str> {
 
 #[test]
 fn nothing_matches_means_the_default_of_the_stage_and_an_unknown_stage_is_denied() {
-    let elsewhere = policy(
-        "p",
-        "first_match",
-        &["{rule_id: r, match: {action: x.y}, effect: allow}"],
-    );
+    let elsewhere = policy("p", "first_match", &["{rule_id: r, match: {action: x.y}, effect: allow}"]);
     for (stage, effect) in [
         ("dev", Effect::Allow),
         ("staging", Effect::Allow),
@@ -66,72 +62,33 @@ fn an_unmet_requirement_denies_and_is_named() {
         policy(
             "p",
             "first_match",
-            &[&format!(
-                "{{rule_id: r, effect: allow, requirements: {{{requirement}}}}}"
-            )],
+            &[&format!("{{rule_id: r, effect: allow, requirements: {{{requirement}}}}}")],
         )
     };
     let with = |mfa, tests: &[bool], now: &str| {
         let mut context = asks("x.y", "dev");
         context.session = Some(SessionFacts { id: None, mfa });
-        let report = |passed: &bool| Evidence {
-            artifact_id: None,
-            tests_passed: Some(*passed),
-        };
+        let report = |passed: &bool| Evidence { artifact_id: None, tests_passed: Some(*passed) };
         context.artifacts = tests.iter().map(report).collect();
-        context.artifacts.push(Evidence {
-            artifact_id: None,
-            tests_passed: None,
-        });
+        context.artifacts.push(Evidence { artifact_id: None, tests_passed: None });
         context.now = now.parse().expect("an instant");
         context
     };
     let (monday, sunday) = ("2026-01-05T12:00:00Z", "2026-01-04T12:00:00Z");
     let table = [
         (rule("mfa: true"), with(Some(true), &[], monday), None),
-        (
-            rule("mfa: true"),
-            with(Some(false), &[], monday),
-            Some("requires a second factor"),
-        ),
-        (
-            rule("mfa: true"),
-            with(None, &[], monday),
-            Some("the session does not say"),
-        ),
-        (
-            rule("tests_required: true"),
-            with(None, &[true, true], monday),
-            None,
-        ),
-        (
-            rule("tests_required: true"),
-            with(None, &[true, false], monday),
-            Some("tests_required"),
-        ),
-        (
-            rule("tests_required: true"),
-            with(None, &[], monday),
-            Some("tests_required"),
-        ),
+        (rule("mfa: true"), with(Some(false), &[], monday), Some("requires a second factor")),
+        (rule("mfa: true"), with(None, &[], monday), Some("the session does not say")),
+        (rule("tests_required: true"), with(None, &[true, true], monday), None),
+        (rule("tests_required: true"), with(None, &[true, false], monday), Some("tests_required")),
+        (rule("tests_required: true"), with(None, &[], monday), Some("tests_required")),
         (rule(office), with(None, &[], monday), None),
         (rule(office), with(None, &[], sunday), Some("time_window")),
     ];
     for (policy, context, named) in table {
         let decision = evaluate(&[policy], &context);
-        assert_eq!(
-            decision.effect,
-            if named.is_some() {
-                Effect::Deny
-            } else {
-                Effect::Allow
-            },
-            "{decision}"
-        );
-        assert!(
-            decision.to_string().contains(named.unwrap_or("says allow")),
-            "{decision}"
-        );
+        assert_eq!(decision.effect, if named.is_some() { Effect::Deny } else { Effect::Allow }, "{decision}");
+        assert!(decision.to_string().contains(named.unwrap_or("says allow")), "{decision}");
         assert_eq!(rule_of(&decision), Some("r"));
     }
 }
@@ -146,11 +103,8 @@ fn a_rule_that_cannot_be_evaluated_denies_what_it_may_be_about_and_nothing_else(
         |rule| rule.requirements = Some(approvals_within("1h", 0)),
     ];
     for breaks in breakers {
-        let mut broken = policy(
-            "p",
-            "first_match",
-            &["{rule_id: r, match: {stage: dev, risk: low}, effect: allow}"],
-        );
+        let mut broken =
+            policy("p", "first_match", &["{rule_id: r, match: {stage: dev, risk: low}, effect: allow}"]);
         breaks(&mut broken.rules[0]);
         let decision = evaluate(std::slice::from_ref(&broken), &asks("git.log", "dev"));
         assert_eq!(decision.effect, Effect::Deny);
@@ -161,28 +115,14 @@ fn a_rule_that_cannot_be_evaluated_denies_what_it_may_be_about_and_nothing_else(
 }
 
 fn window_in(zone: &str) -> Requirements {
-    let time_window = Some(TimeWindow {
-        time_zone: Some(zone.to_owned()),
-        ..TimeWindow::default()
-    });
-    Requirements {
-        time_window,
-        ..Requirements::default()
-    }
+    let time_window = Some(TimeWindow { time_zone: Some(zone.to_owned()), ..TimeWindow::default() });
+    Requirements { time_window, ..Requirements::default() }
 }
 
 pub(super) fn approvals_within(expires_in: &str, min: u32) -> Requirements {
     let expires_in = Some(expires_in.to_owned());
-    let approvals = Some(ApprovalRule {
-        min,
-        from_any_of: Vec::new(),
-        allow_requester: None,
-        expires_in,
-    });
-    Requirements {
-        approvals,
-        ..Requirements::default()
-    }
+    let approvals = Some(ApprovalRule { min, from_any_of: Vec::new(), allow_requester: None, expires_in });
+    Requirements { approvals, ..Requirements::default() }
 }
 
 #[test]
@@ -190,17 +130,11 @@ fn every_part_of_a_match_narrows_it() {
     let mut webhook = asks("git.commit", "staging");
     webhook.actor = Identity::bare(Principal::new("webhook:monitoring"));
     webhook.actor.teams.push("ops".to_owned());
-    webhook.resource = Some(Resource {
-        kind: "repo".to_owned(),
-        id: "1".to_owned(),
-    });
+    webhook.resource = Some(Resource { kind: "repo".to_owned(), id: "1".to_owned() });
     webhook.risk = Risk::High;
     let table = [
         ("{}", true),
-        (
-            "{action: 'git.*', stage: test, resource_type: repo, risk: high, env_id: local}",
-            true,
-        ),
+        ("{action: 'git.*', stage: test, resource_type: repo, risk: high, env_id: local}", true),
         ("{action: 'ssh.*'}", false),
         ("{stage: prod}", false),
         ("{resource_type: capsule}", false),
@@ -213,16 +147,8 @@ fn every_part_of_a_match_narrows_it() {
         ("{actor: operator@local}", false),
     ];
     for (matches, expected) in table {
-        let deny = policy(
-            "p",
-            "first_match",
-            &[&format!("{{rule_id: r, match: {matches}, effect: deny}}")],
-        );
-        assert_eq!(
-            evaluate(&[deny], &webhook).effect == Effect::Deny,
-            expected,
-            "{matches}"
-        );
+        let deny = policy("p", "first_match", &[&format!("{{rule_id: r, match: {matches}, effect: deny}}")]);
+        assert_eq!(evaluate(&[deny], &webhook).effect == Effect::Deny, expected, "{matches}");
     }
 }
 
@@ -240,11 +166,7 @@ fn the_shipped_policies_parse_and_do_what_they_say() {
     assert_eq!(effect("anything.new", "prod"), Effect::Deny);
     assert_eq!(effect("ssh.run", "prod"), Effect::RequireApproval);
     let deploy = set.evaluate(&asks("deploy.capsule", "prod"));
-    assert_eq!(
-        (deploy.effect, deploy.reasons.len()),
-        (Effect::Deny, 2),
-        "tests and mfa are missing"
-    );
+    assert_eq!((deploy.effect, deploy.reasons.len()), (Effect::Deny, 2), "tests and mfa are missing");
 }
 
 #[test]
@@ -261,10 +183,7 @@ fn a_decision_survives_json_and_postcard() {
     for (action, stage) in [("x.y", "dev"), ("y.z", "dev"), ("x.y", "qa")] {
         let decision = evaluate(&[dev.clone(), ask.clone()], &asks(action, stage));
         let bytes = postcard::to_stdvec(&decision).expect("encodes");
-        assert_eq!(
-            postcard::from_bytes::<Decision>(&bytes).expect("decodes"),
-            decision
-        );
+        assert_eq!(postcard::from_bytes::<Decision>(&bytes).expect("decodes"), decision);
         let json = serde_json::to_string(&decision).expect("renders");
         assert_eq!(serde_json::from_str::<Decision>(&json).expect("parses"), decision);
     }

@@ -6,36 +6,15 @@ use super::super::*;
 use super::evaluation::{approvals_within, asks, policy};
 
 fn any_rule() -> impl Strategy<Value = Rule> {
-    let effect = prop_oneof![
-        Just(Effect::Allow),
-        Just(Effect::RequireApproval),
-        Just(Effect::Deny)
-    ];
-    let action = prop_oneof![
-        Just(None),
-        Just(Some("git.*".to_owned())),
-        Just(Some("git.log".to_owned()))
-    ];
+    let effect = prop_oneof![Just(Effect::Allow), Just(Effect::RequireApproval), Just(Effect::Deny)];
+    let action = prop_oneof![Just(None), Just(Some("git.*".to_owned())), Just(Some("git.log".to_owned()))];
     let stage = prop_oneof![Just(StageMatch::Any), Just(StageMatch::Prod)];
     (effect, action, stage, -2..3_i32, any::<bool>(), 1..4_u32).prop_map(
         |(effect, action, stage, priority, tests_required, min)| {
-            let requirements = (effect != Effect::Deny).then(|| Requirements {
-                tests_required,
-                ..approvals_within("1h", min)
-            });
-            let matches = Match {
-                action,
-                stage,
-                ..Match::default()
-            };
-            Rule {
-                rule_id: format!("r{min}"),
-                priority,
-                matches,
-                requirements,
-                egress: vec![],
-                effect,
-            }
+            let requirements = (effect != Effect::Deny)
+                .then(|| Requirements { tests_required, ..approvals_within("1h", min) });
+            let matches = Match { action, stage, ..Match::default() };
+            Rule { rule_id: format!("r{min}"), priority, matches, requirements, egress: vec![], effect }
         },
     )
 }
@@ -57,14 +36,8 @@ fn any_context() -> impl Strategy<Value = Context> {
     let action = prop_oneof![Just("git.log"), Just("git.commit"), Just("ssh.run")];
     let stage = prop_oneof![Just("dev"), Just("prod"), Just("moon")];
     (action, stage, any::<bool>()).prop_map(|(action, stage, passed)| {
-        let artifacts = vec![Evidence {
-            artifact_id: None,
-            tests_passed: Some(passed),
-        }];
-        Context {
-            artifacts,
-            ..asks(action, stage)
-        }
+        let artifacts = vec![Evidence { artifact_id: None, tests_passed: Some(passed) }];
+        Context { artifacts, ..asks(action, stage) }
     })
 }
 

@@ -4,19 +4,11 @@ use super::super::*;
 
 fn report(text: &str) -> String {
     let issues = parse(text.as_bytes()).expect_err("the text is faulty");
-    issues
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join("\n")
+    issues.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 fn codes(text: &str) -> Vec<String> {
-    parse(text.as_bytes())
-        .expect_err("the text is faulty")
-        .into_iter()
-        .map(|issue| issue.code)
-        .collect()
+    parse(text.as_bytes()).expect_err("the text is faulty").into_iter().map(|issue| issue.code).collect()
 }
 
 #[test]
@@ -88,25 +80,15 @@ fn a_policy_without_rules_and_texts_that_are_no_policy_are_refused() {
     for text in ["", "[]", "12", "null", "~", "just text"] {
         assert!(!codes(text).is_empty(), "{text}");
     }
-    for text in [
-        "a: [",
-        "a: b: c",
-        "\tx",
-        "a: 1\na: 2",
-        "a: 1\n---\nb: 2",
-        "{\"a\": }",
-        "*nowhere",
-        "a: !!binary x",
-    ] {
+    for text in
+        ["a: [", "a: b: c", "\tx", "a: 1\na: 2", "a: 1\n---\nb: 2", "{\"a\": }", "*nowhere", "a: !!binary x"]
+    {
         assert!(!codes(text).is_empty(), "{text}");
     }
     let issues = parse(&[0xff, 0xfe, 0xfa]).expect_err("not text");
     assert_eq!(issues[0].code, "not_utf8");
     let duplicate = parse(b"a: 1\nb: 2\na: 3\n").expect_err("a key twice");
-    assert_eq!(
-        (duplicate[0].code.as_str(), duplicate[0].line),
-        ("invalid_syntax", 3)
-    );
+    assert_eq!((duplicate[0].code.as_str(), duplicate[0].line), ("invalid_syntax", 3));
 }
 
 #[test]
@@ -117,16 +99,11 @@ fn bombs_are_defused() {
         laughs.push_str(&format!("a{level}: &a{level} [{below}]\n"));
     }
     let aliases = format!("a: &a x\nb: [{}]\n", vec!["*a"; 1000].join(", "));
-    let block: String = (0..500)
-        .map(|depth| format!("{}k:\n", " ".repeat(depth)))
-        .collect();
+    let block: String = (0..500).map(|depth| format!("{}k:\n", " ".repeat(depth))).collect();
     for (name, text) in [
         ("billion laughs", laughs),
         ("aliases", aliases),
-        (
-            "deep flow",
-            format!("a: {}{}", "[".repeat(10_000), "]".repeat(10_000)),
-        ),
+        ("deep flow", format!("a: {}{}", "[".repeat(10_000), "]".repeat(10_000))),
         ("deep block", block),
         ("many nodes", format!("a: [{}]", "1,".repeat(100_000))),
     ] {
@@ -145,10 +122,7 @@ fn json_yaml_and_the_own_rendering_read_the_same() {
     assert_eq!(parse(json.as_bytes()).expect("JSON parses"), policy);
     let tabs = json.replace("  ", "\t");
     assert_eq!(parse(tabs.as_bytes()).expect("JSON with tabs parses"), policy);
-    assert_eq!(
-        serde_json::from_str::<Policy>(&json).expect("serde reads it"),
-        policy
-    );
+    assert_eq!(serde_json::from_str::<Policy>(&json).expect("serde reads it"), policy);
 }
 
 #[test]
@@ -156,10 +130,7 @@ fn unquoted_times_and_booleans_of_yaml_1_1_stay_texts() {
     let text = "{policy_id: p, policy_type: governance, name: no, evaluation_mode: first_match, rules: \
                 [{rule_id: on, effect: allow, requirements: {time_window: {from: 09:30, to: 10:00}}}]}";
     let policy = parse(text.as_bytes()).expect("the policy parses");
-    assert_eq!(
-        (policy.name.as_str(), policy.rules[0].rule_id.as_str()),
-        ("no", "on")
-    );
+    assert_eq!((policy.name.as_str(), policy.rules[0].rule_id.as_str()), ("no", "on"));
 }
 
 #[test]
@@ -169,11 +140,7 @@ fn the_generated_schema_agrees_with_the_reader() {
     for text in [DEV_POLICY, PROD_EXAMPLE_POLICY] {
         let policy = parse(text.as_bytes()).expect("the shipped policy parses");
         let good = serde_json::to_value(&policy).expect("renders");
-        assert!(
-            validator.is_valid(&good),
-            "{:?}",
-            validator.iter_errors(&good).collect::<Vec<_>>()
-        );
+        assert!(validator.is_valid(&good), "{:?}", validator.iter_errors(&good).collect::<Vec<_>>());
         let breakers: [fn(&mut serde_json::Value); 5] = [
             |policy| policy["colour"] = "red".into(),
             |policy| policy["policy_type"] = "treasury".into(),

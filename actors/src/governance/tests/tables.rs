@@ -84,10 +84,7 @@ fn an_explanation_lists_every_rule_with_its_reason_and_the_decision() {
     => deny: rule `deploy` of policy `pol.prod.example` version 1 denies because it requires passed tests (`tests_required`); rule `deploy` of policy `pol.prod.example` version 1 denies because it requires a second factor (`mfa`) and the session does not say
     ");
     let json = serde_json::to_string(&explanation).expect("renders");
-    assert_eq!(
-        serde_json::from_str::<Explanation>(&json).expect("parses"),
-        explanation
-    );
+    assert_eq!(serde_json::from_str::<Explanation>(&json).expect("parses"), explanation);
 }
 
 #[test]

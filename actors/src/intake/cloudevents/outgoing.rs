@@ -49,29 +49,18 @@ impl Outgoing<'_> {
             ("correlationid", self.correlation_id.to_string()),
         ];
         let optional = [
-            (
-                "subject",
-                self.resource
-                    .map(|resource| format!("{}/{}", resource.kind, resource.id)),
-            ),
+            ("subject", self.resource.map(|resource| format!("{}/{}", resource.kind, resource.id))),
             ("causationid", self.causation_id.map(|id| id.to_string())),
             ("runid", self.run_id.map(|id| id.to_string())),
             ("stepid", self.step_id.map(str::to_owned)),
         ];
-        attributes.extend(
-            optional
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value?))),
-        );
+        attributes.extend(optional.into_iter().filter_map(|(name, value)| Some((name, value?))));
         attributes
     }
 
     /// The document of structured mode, `application/cloudevents+json`.
     pub fn to_structured(&self) -> Value {
-        let attributes = self
-            .attributes()
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.into()));
+        let attributes = self.attributes().into_iter().map(|(name, value)| (name.to_owned(), value.into()));
         let mut document: Map<String, Value> = attributes.collect();
         document.insert("datacontenttype".into(), "application/json".into());
         document.insert("data".into(), self.data.clone());

@@ -10,11 +10,7 @@ fn now() -> Timestamp {
 }
 
 fn structured(document: &Value) -> Result<Incoming, InvalidEvent> {
-    receive(
-        [("content-type", STRUCTURED.as_bytes())],
-        document.to_string().as_bytes(),
-        now(),
-    )
+    receive([("content-type", STRUCTURED.as_bytes())], document.to_string().as_bytes(), now())
 }
 
 fn minimal() -> Value {
@@ -48,17 +44,8 @@ fn both_modes_carry_the_same_event() {
     ];
     assert_eq!(receive(headers, br#"{"a": [1]}"#, now()), Ok(first.clone()));
     assert_eq!(first.event_name, "com.example.OrderPaid");
-    assert_eq!(
-        first.occurred_at,
-        Some("2026-01-31T11:00:00.5Z".parse().expect("an instant"))
-    );
-    assert_eq!(
-        first.resource,
-        Some(Resource {
-            kind: "order".into(),
-            id: "7 ü".into()
-        })
-    );
+    assert_eq!(first.occurred_at, Some("2026-01-31T11:00:00.5Z".parse().expect("an instant")));
+    assert_eq!(first.resource, Some(Resource { kind: "order".into(), id: "7 ü".into() }));
     assert_eq!(first.data, json!({"a": [1]}));
 }
 
@@ -85,16 +72,8 @@ fn data_keeps_its_shape_by_content_type() {
         ("application/json", b"[1]", json!([1])),
         ("application/vnd.x+json", b"{}", json!({})),
         ("text/plain", "grüß".as_bytes(), json!("grüß")),
-        (
-            "image/png",
-            b"\xff\x00",
-            json!({"content_type": "image/png", "base64": "/wA="}),
-        ),
-        (
-            "text/plain",
-            b"\xff",
-            json!({"content_type": "text/plain", "base64": "/w=="}),
-        ),
+        ("image/png", b"\xff\x00", json!({"content_type": "image/png", "base64": "/wA="})),
+        ("text/plain", b"\xff", json!({"content_type": "text/plain", "base64": "/w=="})),
         ("image/png", b"", Value::Null),
     ];
     for (content_type, body, expected) in cases {
@@ -105,11 +84,7 @@ fn data_keeps_its_shape_by_content_type() {
             ("ce-source", b"/s"),
             ("ce-type", b"t"),
         ];
-        assert_eq!(
-            receive(headers, body, now()).map(|event| event.data),
-            Ok(expected),
-            "{content_type}"
-        );
+        assert_eq!(receive(headers, body, now()).map(|event| event.data), Ok(expected), "{content_type}");
     }
     let mut document = with("data_base64", json!("/wA="));
     document["datacontenttype"] = json!("image/png");
@@ -154,31 +129,16 @@ fn headers_decide_about_the_mode() {
     let cases: [(&Headers, Mode); 6] = [
         (&[], Mode::Plain),
         (&[("content-type", b"application/json")], Mode::Plain),
-        (
-            &[("content-type", b"Application/CloudEvents+JSON; charset=UTF-8")],
-            Mode::Structured,
-        ),
-        (
-            &[("content-type", b"application/cloudevents-batch+json")],
-            Mode::Batch,
-        ),
-        (
-            &[("content-type", b"text/plain"), ("ce-specversion", b"1.0")],
-            Mode::Binary,
-        ),
-        (
-            &[("content-type", b"\xff"), ("ce-specversion", b"1.0")],
-            Mode::Binary,
-        ),
+        (&[("content-type", b"Application/CloudEvents+JSON; charset=UTF-8")], Mode::Structured),
+        (&[("content-type", b"application/cloudevents-batch+json")], Mode::Batch),
+        (&[("content-type", b"text/plain"), ("ce-specversion", b"1.0")], Mode::Binary),
+        (&[("content-type", b"\xff"), ("ce-specversion", b"1.0")], Mode::Binary),
     ];
     for (headers, mode) in cases {
         assert_eq!(Mode::of(headers), mode, "{headers:?}");
     }
     let batch: [(&str, &[u8]); 1] = [("content-type", b"application/cloudevents-batch+json")];
-    assert_eq!(
-        receive(batch, b"[]", now()).expect_err("refused").path,
-        "content-type"
-    );
+    assert_eq!(receive(batch, b"[]", now()).expect_err("refused").path, "content-type");
     let plain = receive([], br#"{"event_name": "demo"}"#, now()).expect("an event");
     assert_eq!(plain.event_name, "demo");
     assert!(receive([], &vec![b' '; MAX_EVENT_BYTES + 1], now()).is_err());
@@ -186,12 +146,8 @@ fn headers_decide_about_the_mode() {
 
 #[test]
 fn binary_mode_refuses_doubled_and_undecodable_attributes() {
-    let base: [(&str, &[u8]); 4] = [
-        ("ce-specversion", b"1.0"),
-        ("ce-id", b"1"),
-        ("ce-source", b"/s"),
-        ("ce-type", b"t"),
-    ];
+    let base: [(&str, &[u8]); 4] =
+        [("ce-specversion", b"1.0"), ("ce-id", b"1"), ("ce-source", b"/s"), ("ce-type", b"t")];
     for (header, value) in [("ce-id", b"2".as_slice()), ("ce-x", b"\xff"), ("ce-x", b"%ff")] {
         let headers = base.iter().copied().chain([(header, value)]);
         assert_eq!(receive(headers, b"", now()).expect_err("refused").path, header);
@@ -201,14 +157,8 @@ fn binary_mode_refuses_doubled_and_undecodable_attributes() {
 
 #[test]
 fn what_goes_out_comes_in_the_same() {
-    let (actor, correlation_id) = (
-        Principal::new("cron:ü 100%"),
-        CorrelationId::parse("c").expect("an id"),
-    );
-    let resource = Resource {
-        kind: "order".into(),
-        id: "7/\"ü\"".into(),
-    };
+    let (actor, correlation_id) = (Principal::new("cron:ü 100%"), CorrelationId::parse("c").expect("an id"));
+    let resource = Resource { kind: "order".into(), id: "7/\"ü\"".into() };
     let data = json!({"text": "ü", "n": 1.5});
     let event = Outgoing {
         event_id: derived(now(), &[b"x"]),
@@ -234,14 +184,8 @@ fn what_goes_out_comes_in_the_same() {
     assert_eq!(structured(&event.to_structured()), Ok(expected.clone()));
     assert_eq!(event.to_structured()["stepid"], "fix");
     let (headers, body) = event.to_binary();
-    assert!(
-        headers
-            .iter()
-            .all(|(_, value)| value.bytes().all(|byte| (0x20..0x7f).contains(&byte)))
-    );
-    let headers = headers
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_bytes()));
+    assert!(headers.iter().all(|(_, value)| value.bytes().all(|byte| (0x20..0x7f).contains(&byte))));
+    let headers = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
     assert_eq!(receive(headers, &body, now()), Ok(expected));
 }
 

@@ -32,17 +32,8 @@ fn the_smallest_and_the_whole_event_are_read() {
     assert_eq!(event.event_id, Some(id.parse().expect("an id")));
     assert_eq!(event.occurred_at, Some(now()));
     assert_eq!(event.data, json!({"a": 1}));
-    assert_eq!(
-        event.resource,
-        Some(Resource {
-            kind: "order".into(),
-            id: "7/8".into()
-        })
-    );
-    assert_eq!(
-        event.correlation_id.as_ref().map(CorrelationId::as_str),
-        Some("c-1")
-    );
+    assert_eq!(event.resource, Some(Resource { kind: "order".into(), id: "7/8".into() }));
+    assert_eq!(event.correlation_id.as_ref().map(CorrelationId::as_str), Some("c-1"));
 }
 
 #[test]
@@ -61,43 +52,16 @@ fn every_fault_names_its_field() {
         (json!({"event_name": "xyn.run.failed"}), "event_name"),
         (json!({"event_name": "a", "event_id": "7"}), "event_id"),
         (json!({"event_name": "a", "colour": 1}), "colour"),
-        (
-            json!({"event_name": "a", "occurred_at": "yesterday"}),
-            "occurred_at",
-        ),
-        (
-            json!({"event_name": "a", "occurred_at": "1969-12-31T23:59:59Z"}),
-            "occurred_at",
-        ),
-        (
-            json!({"event_name": "a", "occurred_at": "2026-02-01T12:00:01Z"}),
-            "occurred_at",
-        ),
-        (
-            json!({"event_name": "a", "correlation_id": "with space"}),
-            "correlation_id",
-        ),
+        (json!({"event_name": "a", "occurred_at": "yesterday"}), "occurred_at"),
+        (json!({"event_name": "a", "occurred_at": "1969-12-31T23:59:59Z"}), "occurred_at"),
+        (json!({"event_name": "a", "occurred_at": "2026-02-01T12:00:01Z"}), "occurred_at"),
+        (json!({"event_name": "a", "correlation_id": "with space"}), "correlation_id"),
         (json!({"event_name": "a", "resource": "order/7"}), "resource"),
-        (
-            json!({"event_name": "a", "resource": {"type": "order"}}),
-            "resource.id",
-        ),
-        (
-            json!({"event_name": "a", "resource": {"type": 1, "id": "x"}}),
-            "resource.type",
-        ),
-        (
-            json!({"event_name": "a", "resource": {"type": "a/b", "id": "x"}}),
-            "resource.type",
-        ),
-        (
-            json!({"event_name": "a", "resource": {"type": "a", "id": "\n"}}),
-            "resource.id",
-        ),
-        (
-            json!({"event_name": "a", "resource": {"type": "a", "id": "x", "no": 1}}),
-            "resource.no",
-        ),
+        (json!({"event_name": "a", "resource": {"type": "order"}}), "resource.id"),
+        (json!({"event_name": "a", "resource": {"type": 1, "id": "x"}}), "resource.type"),
+        (json!({"event_name": "a", "resource": {"type": "a/b", "id": "x"}}), "resource.type"),
+        (json!({"event_name": "a", "resource": {"type": "a", "id": "\n"}}), "resource.id"),
+        (json!({"event_name": "a", "resource": {"type": "a", "id": "x", "no": 1}}), "resource.no"),
     ];
     for (input, path) in cases {
         let refused = parse(input.to_string().as_bytes(), now()).expect_err("refused");
@@ -107,19 +71,8 @@ fn every_fault_names_its_field() {
 
 #[test]
 fn bytes_that_are_no_json_are_refused_as_a_whole() {
-    for body in [
-        "",
-        "{",
-        "nul",
-        "{\"event_name\": \"\u{0}\"}",
-        &"[".repeat(100_000),
-        "NaN",
-    ] {
-        assert_eq!(
-            parse(body.as_bytes(), now()).expect_err("no JSON").path,
-            "",
-            "{body:.40}"
-        );
+    for body in ["", "{", "nul", "{\"event_name\": \"\u{0}\"}", &"[".repeat(100_000), "NaN"] {
+        assert_eq!(parse(body.as_bytes(), now()).expect_err("no JSON").path, "", "{body:.40}");
     }
 }
 

@@ -31,13 +31,7 @@ fn check(id: &str, sent: &str, signature: &str, body: &[u8], now: i64) -> Result
 #[test]
 fn the_reference_example_verifies_and_is_signed_the_same() {
     let verified = check(MESSAGE, SENT, SIGNED, BODY, 1_614_265_330).expect("verifies");
-    assert_eq!(
-        verified,
-        Verified {
-            id: MESSAGE.into(),
-            sent_at: at(1_614_265_330)
-        }
-    );
+    assert_eq!(verified, Verified { id: MESSAGE.into(), sent_at: at(1_614_265_330) });
     assert_eq!(sign(&secret(SECRET), MESSAGE, at(1_614_265_330), BODY), SIGNED);
     let binary = sign(&secret(OTHER), "msg_1", at(1_700_000_000), b"\x00\xff");
     assert_eq!(binary, "v1,+JfXRyvQITxUTlZlzp3Q2zNKFqi0elEUC00gUA1YXi8=");
@@ -70,11 +64,7 @@ fn anything_changed_matches_no_more() {
         (MESSAGE, SENT, &flood, BODY),
     ];
     for (id, sent, signature, body) in cases {
-        assert_eq!(
-            check(id, sent, signature, body, now),
-            Err(Rejection::NoMatch),
-            "{id} {sent} {signature}"
-        );
+        assert_eq!(check(id, sent, signature, body, now), Err(Rejection::NoMatch), "{id} {sent} {signature}");
     }
     let header = |name: &str| match name {
         ID => Some(MESSAGE.as_bytes()),
@@ -93,11 +83,7 @@ fn the_replay_window_ends_after_five_minutes_both_ways() {
         (sent + 300, Ok(())),
         (sent + 301, Err(Rejection::Stale(301))),
     ] {
-        assert_eq!(
-            check(MESSAGE, SENT, SIGNED, BODY, now).map(|_| ()),
-            expected,
-            "{now}"
-        );
+        assert_eq!(check(MESSAGE, SENT, SIGNED, BODY, now).map(|_| ()), expected, "{now}");
     }
 }
 
@@ -108,45 +94,21 @@ fn missing_and_malformed_headers_are_named() {
         assert_eq!(verify(&[], header, BODY, at(1)), Err(Rejection::Missing(missing)));
         let header = |name: &str| Some(if name == missing { b"\xff".as_slice() } else { b"1" });
         let rejected = verify(&[], header, BODY, at(1));
-        assert_eq!(
-            rejected,
-            Err(Rejection::Malformed {
-                header: missing,
-                reason: "not UTF-8"
-            })
-        );
+        assert_eq!(rejected, Err(Rejection::Malformed { header: missing, reason: "not UTF-8" }));
     }
     for id in ["", "with space", "a.b", "ü", &"x".repeat(257)] {
         let rejected = check(id, SENT, SIGNED, BODY, 1_614_265_330);
-        assert!(
-            matches!(rejected, Err(Rejection::Malformed { header: ID, .. })),
-            "{id}"
-        );
+        assert!(matches!(rejected, Err(Rejection::Malformed { header: ID, .. })), "{id}");
     }
     for sent in ["", "-5", "+5", "1e9", "16142653301614265330", " 1614265330"] {
         let rejected = check(MESSAGE, sent, SIGNED, BODY, 1_614_265_330);
-        assert!(
-            matches!(
-                rejected,
-                Err(Rejection::Malformed {
-                    header: TIMESTAMP,
-                    ..
-                })
-            ),
-            "{sent}"
-        );
+        assert!(matches!(rejected, Err(Rejection::Malformed { header: TIMESTAMP, .. })), "{sent}");
     }
 }
 
 #[test]
 fn secrets_are_read_strictly_and_never_shown() {
-    for text in [
-        "",
-        "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        "whsec_",
-        "whsec_%%",
-        "whsec_QUJD",
-    ] {
+    for text in ["", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "whsec_", "whsec_%%", "whsec_QUJD"] {
         assert_eq!(text.parse::<Secret>().map(|_| ()), Err(InvalidSecret), "{text}");
     }
     assert_eq!(format!("{:?}", secret(SECRET)), "Secret");
@@ -154,10 +116,7 @@ fn secrets_are_read_strictly_and_never_shown() {
 
 #[test]
 fn a_retry_of_the_sender_is_the_same_event() {
-    let message = |seconds| Verified {
-        id: MESSAGE.into(),
-        sent_at: at(seconds),
-    };
+    let message = |seconds| Verified { id: MESSAGE.into(), sent_at: at(seconds) };
     assert_eq!(message(1).event_id("shop"), message(99).event_id("shop"));
     assert_ne!(message(1).event_id("shop"), message(1).event_id("pay"));
 }

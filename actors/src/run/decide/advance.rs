@@ -14,7 +14,11 @@ const MOVE_LIMIT: usize = 512;
 /// The next move of the run; nothing when it works, waits or has ended.
 pub(super) fn advance(state: &State, world: &World<'_>) -> Vec<Event> {
     if state.status == RunStatus::Created {
-        return vec![Event::Started];
+        let broken = state.begin.as_ref().and_then(|begin| begin.created.fault.as_ref());
+        return vec![match broken {
+            Some(message) => Event::Failed { fault: fault("invalid_inputs", message) },
+            None => Event::Started,
+        }];
     }
     match &state.course {
         Course::Forward => forward(state, world),
@@ -88,7 +92,8 @@ fn items(state: &State, at: StepKey, fan: &Fan, world: &World<'_>, events: &mut 
 fn collected(fan: &Fan, count: u32) -> Json {
     let items: Vec<&Json> = fan.outputs.values().collect();
     let truncated = (items.len() as u32) < count;
-    Json::of(&json!({ "count": count, "items": items, "truncated": truncated })).unwrap_or_else(|_| Json::null())
+    Json::of(&json!({ "count": count, "items": items, "truncated": truncated }))
+        .unwrap_or_else(|_| Json::null())
 }
 
 fn complete(state: &State) -> Event {
@@ -120,8 +125,8 @@ fn unwind(state: &State, world: &World<'_>, compensate: bool, last: Event) -> Ve
     if !waits.is_empty() {
         return waits;
     }
-    let is_busy = state.open().next().is_some()
-        || state.steps.iter().any(|step| matches!(step.undo, Undo::Running(_)));
+    let is_busy =
+        state.open().next().is_some() || state.steps.iter().any(|step| matches!(step.undo, Undo::Running(_)));
     if is_busy {
         return Vec::new();
     }

@@ -54,7 +54,10 @@ fn after_failure(
         return events;
     }
     let wants_retry = match (is_uncertain, failure.uncertain) {
-        (true, _) => step.on_uncertain == OnUncertain::Retry && attempt < UNCERTAIN_ATTEMPTS.max(step.retry.max_attempts),
+        (true, _) => {
+            step.on_uncertain == OnUncertain::Retry
+                && attempt < UNCERTAIN_ATTEMPTS.max(step.retry.max_attempts)
+        }
         (false, true) => attempt < UNCERTAIN_ATTEMPTS.max(step.retry.max_attempts),
         (false, false) => attempt < step.retry.max_attempts && repeats(&step.retry, failure.kind),
     };

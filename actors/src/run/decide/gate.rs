@@ -8,8 +8,8 @@ use super::World;
 use super::start::{failed, stage_of};
 use crate::blueprint::EventPattern;
 use crate::blueprint::plan::{Gate, GateTimeout, Kind, OnTimeout};
-use crate::governance::approval::{self, Answer, Approval, Given, Outcome, Verdict};
 use crate::governance::Identity;
+use crate::governance::approval::{self, Answer, Approval, Given, Outcome, Verdict};
 use crate::run::command::Rejection;
 use crate::run::event::{Arrival, Event, GateRequest};
 use crate::run::state::{OpenGate, Phase, State};
@@ -29,10 +29,9 @@ pub(super) fn request(state: &State, at: StepKey, gate: &Gate, world: &World<'_>
         Gate::Timer { delay } => {
             GateRequest { expires_at: Some(world.now.after(*delay)), ..open(GateMode::Timer) }
         }
-        Gate::Event { event_type, timeout, .. } => GateRequest {
-            expires_at: expires(timeout),
-            ..open(GateMode::Event(event_type.to_string()))
-        },
+        Gate::Event { event_type, timeout, .. } => {
+            GateRequest { expires_at: expires(timeout), ..open(GateMode::Event(event_type.to_string())) }
+        }
         Gate::Manual { approvers, min, allow_requester, prompt, timeout } => {
             let prompt = match prompt.as_ref().map(|prompt| prompt.render(&state.scope_at(at))).transpose() {
                 Ok(prompt) => prompt.map(|prompt| Json::from(&prompt)),
@@ -125,11 +124,14 @@ pub(super) fn arrive(state: &State, arrival: &Arrival) -> Vec<Event> {
     let mut events = Vec::new();
     for (at, step) in state.open() {
         let Phase::Gated(gate) = &step.phase else { continue };
-        let Kind::Gate(Gate::Event { event_type, matches, .. }) = &state.plan.steps[usize::from(at.step)].kind
+        let Kind::Gate(Gate::Event { event_type, matches, .. }) =
+            &state.plan.steps[usize::from(at.step)].kind
         else {
             continue;
         };
-        if !matches!(gate.request.mode, GateMode::Event(_)) || !EventPattern::matches(event_type, &arrival.name) {
+        if !matches!(gate.request.mode, GateMode::Event(_))
+            || !EventPattern::matches(event_type, &arrival.name)
+        {
             continue;
         }
         let view = arrival.view.to_value();
@@ -158,9 +160,9 @@ pub(super) fn opened_by_timer(state: &State, at: StepKey, due: Timestamp) -> Vec
 pub(super) fn expired(state: &State, at: StepKey, due: Timestamp) -> Vec<Event> {
     let Some(gate) = due_gate(state, at, due) else { return Vec::new() };
     let then = match &state.plan.steps[usize::from(at.step)].kind {
-        Kind::Gate(Gate::Manual { timeout: Some(timeout), .. } | Gate::Event { timeout: Some(timeout), .. }) => {
-            timeout.then
-        }
+        Kind::Gate(
+            Gate::Manual { timeout: Some(timeout), .. } | Gate::Event { timeout: Some(timeout), .. },
+        ) => timeout.then,
         _ => OnTimeout::Reject,
     };
     let follows = match then {

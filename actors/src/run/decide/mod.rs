@@ -34,7 +34,11 @@ pub struct World<'a> {
 /// What `command` means to a run in `state`.
 pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<Event>, Rejection> {
     if let Command::Create(created) = command {
-        return if state.begin.is_some() { Err(Rejection::Exists) } else { Ok(vec![Event::Created(created)]) };
+        return if state.begin.is_some() {
+            Err(Rejection::Exists)
+        } else {
+            Ok(vec![Event::Created(created)])
+        };
     }
     if state.begin.is_none() {
         return Err(Rejection::Unknown);

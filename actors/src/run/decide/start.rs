@@ -1,8 +1,8 @@
 //! Beginning a step: its condition, its fan-out, its gate, or the call of its action under the policies in force.
 
 use serde_json::{Map, Value};
-use xyn_store::projection::{GateMode, StepKey};
 use xyn_store::ids::EventId;
+use xyn_store::projection::{GateMode, StepKey};
 use xyn_store::scope::{Attribution, Principal, Stage};
 use xyn_store::{Json, Timestamp};
 
@@ -23,7 +23,9 @@ pub(super) fn step(state: &State, at: StepKey, world: &World<'_>, events: &mut V
         match plan.when.as_ref().map(|when| when.truthy(&state.scope)) {
             None | Some(Ok(true)) => {}
             Some(Ok(false)) => return events.push(Event::StepSkipped { at }),
-            Some(Err(error)) => return events.push(failed(at, "template_failed", format!("`when`: {error}"))),
+            Some(Err(error)) => {
+                return events.push(failed(at, "template_failed", format!("`when`: {error}")));
+            }
         }
         if let Some(foreach) = &plan.foreach {
             return events.push(fan_out(at, foreach.items.list(&state.scope)));
@@ -68,7 +70,9 @@ pub(super) fn item(state: &State, at: StepKey, world: &World<'_>, events: &mut V
 fn attempt(state: &State, at: StepKey, call: &Call, world: &World<'_>) -> Event {
     let before = state.at(at).map_or(0, |step| step.attempt);
     match admit(state, at, call, world) {
-        Ok(Admission { input, rule }) => Event::StepStarted { at, attempt: before + 1, input: Some(input), rule },
+        Ok(Admission { input, rule }) => {
+            Event::StepStarted { at, attempt: before + 1, input: Some(input), rule }
+        }
         Err(event) => *event,
     }
 }
@@ -122,7 +126,13 @@ fn approval(at: StepKey, decision: &governance::Decision, input: Json, now: Time
 /// What the policies are asked about a call.
 pub(super) fn policy_context(state: &State, call: &Call, world: &World<'_>) -> governance::Context {
     let principal = Principal::new(format!("run:{}", state.id));
-    governance::Context::of_action(Identity::bare(principal), world.env, &call.action, stage_of(state, call), world.now)
+    governance::Context::of_action(
+        Identity::bare(principal),
+        world.env,
+        &call.action,
+        stage_of(state, call),
+        world.now,
+    )
 }
 
 /// Stage of the call's target: its own word, else the environment's.
@@ -133,7 +143,8 @@ pub(super) fn stage_of(state: &State, call: &Call) -> Stage {
 
 /// Another attempt, when the wait for it is over.
 pub(super) fn attempt_again(state: &State, at: StepKey, due: Timestamp, world: &World<'_>) -> Vec<Event> {
-    let is_due = matches!(state.at(at), Some(step) if matches!(step.phase, Phase::Backoff { due: d, .. } if d <= due));
+    let is_due =
+        matches!(state.at(at), Some(step) if matches!(step.phase, Phase::Backoff { due: d, .. } if d <= due));
     match &state.plan.steps.get(usize::from(at.step)).map(|step| &step.kind) {
         Some(Kind::Action(call)) if is_due => vec![attempt(state, at, call, world)],
         _ => Vec::new(),

@@ -11,9 +11,7 @@ const PATH_0_OF_8: [&str; 3] = [
 ];
 
 fn known(hex: &[&str]) -> Vec<Digest> {
-    hex.iter()
-        .map(|text| text.parse().expect("published vectors are digests"))
-        .collect()
+    hex.iter().map(|text| text.parse().expect("published vectors are digests")).collect()
 }
 
 fn root(leaves: &[Digest]) -> Digest {
@@ -43,10 +41,7 @@ fn published(plan: Result<Vec<Range<u64>>, InvalidProof>) -> Vec<Digest> {
         range.for_each(|index| frontier.push_hash(entry_hash(ENTRIES[index as usize])));
         frontier.root()
     };
-    plan.expect("the plan is possible")
-        .into_iter()
-        .map(subtree)
-        .collect()
+    plan.expect("the plan is possible").into_iter().map(subtree).collect()
 }
 
 #[test]
@@ -67,10 +62,7 @@ fn inclusion_proofs_are_those_of_certificate_transparency() {
     for (index, size, expected) in cases {
         let proof = published(inclusion_plan(index, size));
         assert_eq!(proof, known(expected), "leaf {index} of {size}");
-        let (hash, root) = (
-            entry_hash(ENTRIES[index as usize]),
-            known(&ROOTS)[size as usize - 1],
-        );
+        let (hash, root) = (entry_hash(ENTRIES[index as usize]), known(&ROOTS)[size as usize - 1]);
         assert_eq!(verify_path(hash, index, size, &proof, &root), Ok(()));
     }
 }
@@ -89,14 +81,7 @@ fn consistency_proofs_are_those_of_certificate_transparency() {
                 ROOTS[3],
             ],
         ),
-        (
-            2,
-            5,
-            &[
-                PATH_0_OF_8[1],
-                "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b",
-            ],
-        ),
+        (2, 5, &[PATH_0_OF_8[1], "bc1a0643b12e4d2d7c77918f44e0f4f79a838b6cf9ec5b5c283e1f4d88599e6b"]),
     ];
     let roots = known(&ROOTS);
     for (old, new, expected) in cases {
@@ -114,18 +99,12 @@ fn every_leaf_and_every_prefix_of_a_small_tree_is_provable() {
         let new_root = root(&leaves);
         for index in 0..size {
             let proof = included(&leaves, index);
-            assert_eq!(
-                verify_inclusion(&leaves[index as usize], index, size, &proof, &new_root),
-                Ok(())
-            );
+            assert_eq!(verify_inclusion(&leaves[index as usize], index, size, &proof, &new_root), Ok(()));
         }
         for old in 0..=size {
             let old_root = root(&leaves[..old as usize]);
             let proof = continued(&leaves, old);
-            assert_eq!(
-                verify_consistency(old, size, &old_root, &new_root, &proof),
-                Ok(())
-            );
+            assert_eq!(verify_consistency(old, size, &old_root, &new_root, &proof), Ok(()));
         }
     }
 }
@@ -133,18 +112,9 @@ fn every_leaf_and_every_prefix_of_a_small_tree_is_provable() {
 #[test]
 fn what_is_outside_the_tree_or_shrinks_it_is_refused() {
     let root = root(&leaves(4));
-    assert_eq!(
-        inclusion_plan(4, 4),
-        Err(InvalidProof::OutsideTree { index: 4, size: 4 })
-    );
+    assert_eq!(inclusion_plan(4, 4), Err(InvalidProof::OutsideTree { index: 4, size: 4 }));
     assert!(verify_inclusion(&leaves(1)[0], 0, 0, &[], &root).is_err());
-    assert_eq!(
-        consistency_plan(5, 4),
-        Err(InvalidProof::Shrunk {
-            old_size: 5,
-            new_size: 4
-        })
-    );
+    assert_eq!(consistency_plan(5, 4), Err(InvalidProof::Shrunk { old_size: 5, new_size: 4 }));
     assert!(verify_consistency(5, 4, &root, &root, &[]).is_err());
 }
 
@@ -152,22 +122,10 @@ fn what_is_outside_the_tree_or_shrinks_it_is_refused() {
 fn the_empty_and_the_equal_tree_need_no_proof_but_the_right_roots() {
     let (empty, full) = (Digest::of(b""), root(&leaves(3)));
     assert_eq!(verify_consistency(0, 3, &empty, &full, &[]), Ok(()));
-    assert_eq!(
-        verify_consistency(0, 3, &full, &full, &[]),
-        Err(InvalidProof::Root(full))
-    );
-    assert_eq!(
-        verify_consistency(0, 0, &empty, &full, &[]),
-        Err(InvalidProof::Root(full))
-    );
-    assert_eq!(
-        verify_consistency(3, 3, &empty, &full, &[]),
-        Err(InvalidProof::Root(empty))
-    );
-    assert_eq!(
-        verify_consistency(3, 3, &full, &full, &[empty]),
-        Err(InvalidProof::Length(1))
-    );
+    assert_eq!(verify_consistency(0, 3, &full, &full, &[]), Err(InvalidProof::Root(full)));
+    assert_eq!(verify_consistency(0, 0, &empty, &full, &[]), Err(InvalidProof::Root(full)));
+    assert_eq!(verify_consistency(3, 3, &empty, &full, &[]), Err(InvalidProof::Root(empty)));
+    assert_eq!(verify_consistency(3, 3, &full, &full, &[empty]), Err(InvalidProof::Length(1)));
 }
 
 #[test]

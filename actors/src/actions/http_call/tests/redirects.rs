@@ -29,16 +29,9 @@ async fn methods_change_across_redirects_as_browsers_change_them() {
         let second = &server.seen()[1];
         assert_eq!(second.line, format!("{then} /b HTTP/1.1"), "{method} {status}");
         let keeps_body = matches!(then, "POST" | "PUT");
-        assert_eq!(
-            second.body.as_slice(),
-            if keeps_body { "data".as_bytes() } else { b"" }
-        );
+        assert_eq!(second.body.as_slice(), if keeps_body { "data".as_bytes() } else { b"" });
         assert_eq!(second.header("content-type").is_some(), keeps_body);
-        assert_eq!(
-            second.header("cookie"),
-            Some("c=1"),
-            "the same origin keeps its secrets"
-        );
+        assert_eq!(second.header("cookie"), Some("c=1"), "the same origin keeps its secrets");
         assert_eq!(second.header("idempotency-key"), Some("run/step/1"));
     }
 }
@@ -49,9 +42,7 @@ async fn secrets_do_not_follow_to_another_origin() {
     let target = other.url("/");
     let server = Server::start(move |_| redirect(307, &target)).await;
     let headers = json!({"Authorization": "Bearer s", "Cookie": "c", "X-My-Secret": "x", "Accept": "a/b"});
-    call(json!({"url": server.url("/"), "headers": headers}))
-        .await
-        .expect("answered");
+    call(json!({"url": server.url("/"), "headers": headers})).await.expect("answered");
     let seen = &other.seen()[0];
     for gone in ["authorization", "cookie", "x-my-secret", "referer"] {
         assert_eq!(seen.header(gone), None, "{gone}");
@@ -72,24 +63,12 @@ async fn every_hop_is_guarded() {
     for location in blocked {
         let server = Server::start(move |_| redirect(302, location)).await;
         let denied = call(json!({"url": server.url("/")})).await;
-        assert_eq!(
-            verdict(denied),
-            (FailureKind::Other, false, "egress_denied".into()),
-            "{location}"
-        );
+        assert_eq!(verdict(denied), (FailureKind::Other, false, "egress_denied".into()), "{location}");
     }
-    for location in [
-        "ftp://example.com/",
-        "file:///etc/passwd",
-        "http://user:pass@127.0.0.1/",
-    ] {
+    for location in ["ftp://example.com/", "file:///etc/passwd", "http://user:pass@127.0.0.1/"] {
         let server = Server::start(move |_| redirect(302, location)).await;
         let denied = call(json!({"url": server.url("/")})).await;
-        assert_eq!(
-            verdict(denied),
-            (FailureKind::Other, false, "invalid_url".into()),
-            "{location}"
-        );
+        assert_eq!(verdict(denied), (FailureKind::Other, false, "invalid_url".into()), "{location}");
     }
 }
 
@@ -97,35 +76,24 @@ async fn every_hop_is_guarded() {
 async fn a_failure_behind_a_redirect_that_answered_a_post_is_uncertain() {
     let server = Server::start(move |_| redirect(303, "http://10.0.0.1/")).await;
     let denied = call(json!({"method": "POST", "url": server.url("/")})).await;
-    assert_eq!(
-        verdict(denied),
-        (FailureKind::Other, true, "egress_denied".into())
-    );
+    assert_eq!(verdict(denied), (FailureKind::Other, true, "egress_denied".into()));
     let server = Server::start(move |_| redirect(307, "http://10.0.0.1/")).await;
     let denied = call(json!({"method": "POST", "url": server.url("/")})).await;
-    assert_eq!(
-        verdict(denied),
-        (FailureKind::Other, false, "egress_denied".into())
-    );
+    assert_eq!(verdict(denied), (FailureKind::Other, false, "egress_denied".into()));
 }
 
 #[tokio::test]
 async fn a_redirect_loop_ends_after_five_hops() {
     let server = Server::start(|_| redirect(302, "/again")).await;
     let looped = call(json!({"url": server.url("/")})).await;
-    assert_eq!(
-        verdict(looped),
-        (FailureKind::Other, false, "too_many_redirects".into())
-    );
+    assert_eq!(verdict(looped), (FailureKind::Other, false, "too_many_redirects".into()));
     assert_eq!(server.seen().len(), 6);
 }
 
 #[tokio::test]
 async fn a_redirect_is_an_answer_when_it_is_not_followed() {
     let server = Server::start(|_| redirect(302, "http://10.0.0.1/")).await;
-    let output = call(json!({"url": server.url("/"), "follow_redirects": false}))
-        .await
-        .expect("answered");
+    let output = call(json!({"url": server.url("/"), "follow_redirects": false})).await.expect("answered");
     assert_eq!(
         (&output["status"], &output["headers"]["location"]),
         (&json!(302), &json!("http://10.0.0.1/"))
@@ -135,12 +103,8 @@ async fn a_redirect_is_an_answer_when_it_is_not_followed() {
 #[test]
 fn a_redirect_to_plain_http_or_nowhere_is_refused() {
     let mut request = input::parse(json!({"url": "https://example.com/"}), "k").expect("parses");
-    let refused = request
-        .redirect(StatusCode::FOUND, "http://example.com/")
-        .expect_err("insecure");
+    let refused = request.redirect(StatusCode::FOUND, "http://example.com/").expect_err("insecure");
     assert_eq!(refused.code, "insecure_redirect");
-    let refused = request
-        .redirect(StatusCode::FOUND, "http://[")
-        .expect_err("no URL");
+    let refused = request.redirect(StatusCode::FOUND, "http://[").expect_err("no URL");
     assert_eq!(refused.code, "invalid_redirect");
 }

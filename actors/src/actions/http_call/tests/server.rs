@@ -17,10 +17,7 @@ pub(super) struct Seen {
 
 impl Seen {
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// The path and query.
@@ -41,21 +38,14 @@ pub(super) enum Answer {
 
 /// A whole HTTP/1.1 answer.
 pub(super) fn answer(status: &str, headers: &[&str], body: &[u8]) -> Vec<u8> {
-    let mut head = format!(
-        "HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n",
-        body.len()
-    );
+    let mut head = format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     headers.iter().for_each(|header| head += &format!("{header}\r\n"));
     [head.as_bytes(), b"\r\n", body].concat()
 }
 
 /// A redirect.
 pub(super) fn redirect(status: u16, location: &str) -> Answer {
-    Answer::Full(answer(
-        &format!("{status} Redirect"),
-        &[&format!("location: {location}")],
-        b"",
-    ))
+    Answer::Full(answer(&format!("{status} Redirect"), &[&format!("location: {location}")], b""))
 }
 
 /// A running server; it ends with the test's runtime.
@@ -84,11 +74,7 @@ impl Server {
                 tokio::spawn(async move { handle(stream, &record, &*answer).await });
             }
         });
-        Self {
-            address,
-            seen,
-            connections,
-        }
+        Self { address, seen, connections }
     }
 
     pub(super) fn url(&self, path: &str) -> String {
@@ -106,10 +92,7 @@ impl Server {
 
 async fn handle(mut stream: TcpStream, record: &Mutex<Vec<Seen>>, answer: &(dyn Fn(&Seen) -> Answer + Sync)) {
     while let Some(seen) = read(&mut stream).await {
-        record
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(seen.clone());
+        record.lock().unwrap_or_else(PoisonError::into_inner).push(seen.clone());
         // A client that has seen enough may have left already: nothing to say about failed writes.
         match answer(&seen) {
             Answer::Full(bytes) => return drop(stream.write_all(&bytes).await),

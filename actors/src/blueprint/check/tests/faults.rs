@@ -14,124 +14,65 @@ fn steps_have_an_id_a_kind_and_known_keys() {
         said("- { kind: transform, set: { x: 1 } }"),
         (Code::MissingKey, 5, 3, "a step needs `id`".into())
     );
-    assert_eq!(
-        said("- { id: a, set: { x: 1 } }"),
-        (Code::MissingKey, 5, 3, "a step needs `kind`".into())
-    );
+    assert_eq!(said("- { id: a, set: { x: 1 } }"), (Code::MissingKey, 5, 3, "a step needs `kind`".into()));
     assert_eq!(
         said("- { id: a, kind: shell, set: { x: 1 } }"),
         (Code::UnknownWord, 5, 18, "`shell` is no kind of step".into())
     );
     assert_eq!(
         said("- { id: a, kind: agent_task, provider: openai }"),
-        (
-            Code::Unavailable,
-            5,
-            18,
-            "agents are not available in this version".into()
-        )
+        (Code::Unavailable, 5, 18, "agents are not available in this version".into())
     );
     let unknown = issue("- { id: a, kind: transform, set: { x: 1 }, retries: 3 }");
     assert_eq!((unknown.code, unknown.column), (Code::UnknownKey, 44));
     assert!(unknown.hint.contains("`set`"), "{unknown}");
     assert_eq!(
         said("- just text"),
-        (
-            Code::WrongType,
-            5,
-            3,
-            "a step must be a mapping of keys to values, not text".into()
-        )
+        (Code::WrongType, 5, 3, "a step must be a mapping of keys to values, not text".into())
     );
-    assert_eq!(
-        said("- { id: a b, kind: transform, set: { x: 1 } }").0,
-        Code::InvalidValue
-    );
-    assert_eq!(
-        said("- { id: loop, kind: transform, set: { x: 1 } }").0,
-        Code::ReservedName
-    );
+    assert_eq!(said("- { id: a b, kind: transform, set: { x: 1 } }").0, Code::InvalidValue);
+    assert_eq!(said("- { id: loop, kind: transform, set: { x: 1 } }").0, Code::ReservedName);
     assert_eq!(said("- { id: a, kind: transform, set: {} }").0, Code::MissingKey);
-    assert_eq!(
-        said("- { id: 5, kind: transform, set: { x: 1 } }").0,
-        Code::WrongType
-    );
+    assert_eq!(said("- { id: 5, kind: transform, set: { x: 1 } }").0, Code::WrongType);
 }
 
 #[test]
 fn the_top_has_what_a_blueprint_needs() {
     let codes = |source: &str| {
-        issues(source)
-            .iter()
-            .map(|issue| (issue.code, issue.path.clone()))
-            .collect::<Vec<_>>()
+        issues(source).iter().map(|issue| (issue.code, issue.path.clone())).collect::<Vec<_>>()
     };
     assert_eq!(codes(""), [(Code::MissingKey, String::new())]);
     assert_eq!(codes("# nothing\n"), [(Code::MissingKey, String::new())]);
     assert_eq!(codes("a list"), [(Code::WrongType, String::new())]);
     assert_eq!(codes("{}").len(), 3, "id, trigger and plan");
-    assert_eq!(
-        codes("id: a\ntrigger: { event_type: a.b }\nplan: []"),
-        [(Code::MissingKey, "plan".into())]
-    );
-    assert_eq!(
-        codes("id: a\ntrigger: { event_type: a.b }\nplan: {}"),
-        [(Code::WrongType, "plan".into())]
-    );
-    let long: String = (0..201)
-        .map(|n| format!("- {{ id: s{n}, kind: transform, set: {{ x: 1 }} }}\n"))
-        .collect();
+    assert_eq!(codes("id: a\ntrigger: { event_type: a.b }\nplan: []"), [(Code::MissingKey, "plan".into())]);
+    assert_eq!(codes("id: a\ntrigger: { event_type: a.b }\nplan: {}"), [(Code::WrongType, "plan".into())]);
+    let long: String =
+        (0..201).map(|n| format!("- {{ id: s{n}, kind: transform, set: {{ x: 1 }} }}\n")).collect();
     assert_eq!(issue(&long).code, Code::OverLimit);
 }
 
 #[test]
 fn inputs_vars_and_outputs_are_checked() {
     let with = |more: &str| {
-        let found = issues(&format!(
-            "{}{more}",
-            around("- { id: a, kind: transform, set: { x: 1 } }")
-        ));
-        found
-            .iter()
-            .map(|issue| (issue.code, issue.path.clone()))
-            .collect::<Vec<_>>()
+        let found = issues(&format!("{}{more}", around("- { id: a, kind: transform, set: { x: 1 } }")));
+        found.iter().map(|issue| (issue.code, issue.path.clone())).collect::<Vec<_>>()
     };
-    assert_eq!(
-        with("vars: { a: \"{{ inputs.host }}\" }"),
-        [(Code::InvalidValue, "vars.a".into())]
-    );
+    assert_eq!(with("vars: { a: \"{{ inputs.host }}\" }"), [(Code::InvalidValue, "vars.a".into())]);
     assert_eq!(with("vars: [1]"), [(Code::WrongType, "vars".into())]);
-    assert_eq!(
-        with("outputs: [{ name: y }]"),
-        [(Code::UnknownVariable, "outputs[0].name".into())]
-    );
-    assert_eq!(
-        with("outputs: [{ name: x }, { name: x }]"),
-        [(Code::DuplicateId, "outputs[1].name".into())]
-    );
-    assert_eq!(
-        with("limits: { max_steps: 0 }"),
-        [(Code::InvalidValue, "limits.max_steps".into())]
-    );
+    assert_eq!(with("outputs: [{ name: y }]"), [(Code::UnknownVariable, "outputs[0].name".into())]);
+    assert_eq!(with("outputs: [{ name: x }, { name: x }]"), [(Code::DuplicateId, "outputs[1].name".into())]);
+    assert_eq!(with("limits: { max_steps: 0 }"), [(Code::InvalidValue, "limits.max_steps".into())]);
     assert_eq!(with("limits: { max_steps: 201, concurrency: many }").len(), 2);
     let inputs = |inputs: &str| {
         let source = format!(
             "id: a\ntrigger: {{ event_type: a.b }}\ninputs: {inputs}\n\
              plan: [{{ kind: transform, id: a, set: {{ x: 1 }} }}]"
         );
-        issues(&source)
-            .iter()
-            .map(|issue| (issue.code, issue.path.clone()))
-            .collect::<Vec<_>>()
+        issues(&source).iter().map(|issue| (issue.code, issue.path.clone())).collect::<Vec<_>>()
     };
-    assert_eq!(
-        inputs("[{ name: a }, { name: a }]"),
-        [(Code::DuplicateId, "inputs[1].name".into())]
-    );
-    assert_eq!(
-        inputs("[{ name: a-b }]"),
-        [(Code::InvalidValue, "inputs[0].name".into())]
-    );
+    assert_eq!(inputs("[{ name: a }, { name: a }]"), [(Code::DuplicateId, "inputs[1].name".into())]);
+    assert_eq!(inputs("[{ name: a-b }]"), [(Code::InvalidValue, "inputs[0].name".into())]);
     assert_eq!(
         inputs("[{ name: a, schema: { type: txt } }]"),
         [(Code::InvalidSchema, "inputs[0].schema.type".into())]
@@ -152,39 +93,27 @@ fn inputs_vars_and_outputs_are_checked() {
 
 #[test]
 fn inputs_of_actions_fit_their_schema() {
-    let put = |with: &str| {
-        issue(&format!(
-            "- {{ kind: action_task, id: a, action: artifacts.put, with: {with} }}"
-        ))
-    };
+    let put =
+        |with: &str| issue(&format!("- {{ kind: action_task, id: a, action: artifacts.put, with: {with} }}"));
     let unknown = put("{ name: a, content: b, contenttype: c }");
     assert_eq!(
         (unknown.code, unknown.column, unknown.text.as_str()),
         (Code::SchemaMismatch, 83, "contenttype")
     );
-    assert!(
-        unknown.hint.starts_with("did you mean `content_type`?"),
-        "{unknown}"
-    );
+    assert!(unknown.hint.starts_with("did you mean `content_type`?"), "{unknown}");
     let missing = put("{ name: \"{{ inputs.host }}\" }");
     assert_eq!(
         (missing.message.as_str(), missing.hint.as_str()),
         ("`with` needs `content`", "add `content: …`")
     );
-    assert_eq!(
-        put("{ name: a, content: b, size: 11 }").code,
-        Code::SchemaMismatch
-    );
+    assert_eq!(put("{ name: a, content: b, size: 11 }").code, Code::SchemaMismatch);
     assert_eq!(
         put("{ name: a, content: b, size: \"no {{ inputs.host }}\" }").code,
         Code::SchemaMismatch,
         "mixed text is text"
     );
     assert_eq!(put("[a]").code, Code::WrongType);
-    assert_eq!(
-        said("- { kind: action_task, id: a, action: artifacts.put }").0,
-        Code::MissingKey
-    );
+    assert_eq!(said("- { kind: action_task, id: a, action: artifacts.put }").0, Code::MissingKey);
     assert_eq!(
         said("- { kind: action_task, id: a, action: artifacts.putt, with: {} }").0,
         Code::UnknownAction
@@ -198,10 +127,7 @@ fn cycles_are_named() {
          - { kind: transform, id: b, set: { x: 1 } }\n\
          - { kind: transform, id: c, set: { x: 1 } }",
     );
-    assert_eq!(
-        (cycle.code, cycle.line, cycle.path.as_str()),
-        (Code::Cycle, 5, "plan[0].needs")
-    );
+    assert_eq!((cycle.code, cycle.line, cycle.path.as_str()), (Code::Cycle, 5, "plan[0].needs"));
     assert_eq!(cycle.message, "these steps wait for each other: a → c → b → a");
     assert_eq!(
         said("- { kind: transform, id: a, needs: [a], set: { x: 1 } }").3,
@@ -211,35 +137,14 @@ fn cycles_are_named() {
 
 #[test]
 fn gates_have_the_keys_of_their_mode() {
-    assert_eq!(
-        said("- { kind: gate, id: g, mode: manual, delay: 1m }").0,
-        Code::UnknownKey
-    );
-    assert_eq!(
-        said("- { kind: gate, id: g, mode: timer }").3,
-        "a gate of mode `timer` needs `delay`"
-    );
-    assert_eq!(
-        said("- { kind: gate, id: g, mode: timer, delay: 0 }").0,
-        Code::InvalidValue
-    );
-    assert_eq!(
-        said("- { kind: gate, id: g, mode: timer, delay: 1000d }").0,
-        Code::OverLimit
-    );
+    assert_eq!(said("- { kind: gate, id: g, mode: manual, delay: 1m }").0, Code::UnknownKey);
+    assert_eq!(said("- { kind: gate, id: g, mode: timer }").3, "a gate of mode `timer` needs `delay`");
+    assert_eq!(said("- { kind: gate, id: g, mode: timer, delay: 0 }").0, Code::InvalidValue);
+    assert_eq!(said("- { kind: gate, id: g, mode: timer, delay: 1000d }").0, Code::OverLimit);
     assert_eq!(said("- { kind: gate, id: g, mode: event }").0, Code::MissingKey);
-    assert_eq!(
-        said("- { kind: gate, id: g, mode: webhook }").0,
-        Code::UnknownWord
-    );
-    assert_eq!(
-        said("- { kind: gate, id: g, mode: manual, on_timeout: skip }").0,
-        Code::Contradiction
-    );
-    assert_eq!(
-        said("- { kind: gate, id: g, mode: manual, approvers: [bob] }").3,
-        "`bob` is no approver"
-    );
+    assert_eq!(said("- { kind: gate, id: g, mode: webhook }").0, Code::UnknownWord);
+    assert_eq!(said("- { kind: gate, id: g, mode: manual, on_timeout: skip }").0, Code::Contradiction);
+    assert_eq!(said("- { kind: gate, id: g, mode: manual, approvers: [bob] }").3, "`bob` is no approver");
     assert_eq!(
         said("- { kind: gate, id: g, mode: manual, approvers: [\"principal:a\"], min: 2 }").0,
         Code::Contradiction
@@ -253,30 +158,16 @@ fn gates_have_the_keys_of_their_mode() {
 #[test]
 fn an_effect_that_could_happen_twice_is_refused() {
     let call = |more: &str| {
-        said(&format!(
-            "- {{ kind: action_task, id: a, action: http.call, with: {{ url: x }}, {more} }}"
-        ))
+        said(&format!("- {{ kind: action_task, id: a, action: http.call, with: {{ url: x }}, {more} }}"))
     };
-    assert_eq!(
-        call("retry: { max_attempts: 2, on: [timeout] }").0,
-        Code::UnsafeRetry
-    );
-    assert_eq!(
-        call("retry: { max_attempts: 2, on: [tiemout] }").0,
-        Code::UnknownWord
-    );
+    assert_eq!(call("retry: { max_attempts: 2, on: [timeout] }").0, Code::UnsafeRetry);
+    assert_eq!(call("retry: { max_attempts: 2, on: [tiemout] }").0, Code::UnknownWord);
     assert_eq!(call("retry: { on: [connect] }").0, Code::MissingKey);
-    assert_eq!(
-        call("retry: { max_attempts: 2, initial: 10s, max: 1s }").0,
-        Code::Contradiction
-    );
+    assert_eq!(call("retry: { max_attempts: 2, initial: 10s, max: 1s }").0, Code::Contradiction);
     assert_eq!(call("retry: { max_attempts: 1000 }").0, Code::OverLimit);
     assert_eq!(call("max_parallel: 2").0, Code::Contradiction);
     assert_eq!(call("timeout: 2h").0, Code::OverLimit);
-    assert_eq!(
-        call("irreversible: true, compensate: { action: none }").0,
-        Code::Contradiction
-    );
+    assert_eq!(call("irreversible: true, compensate: { action: none }").0, Code::Contradiction);
     assert_eq!(call("compensate: { action: nobody }").0, Code::UnknownAction);
 }
 

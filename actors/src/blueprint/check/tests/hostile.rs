@@ -25,19 +25,12 @@ fn alias_bombs_are_refused() {
 
 #[test]
 fn an_alias_or_two_are_welcome() {
-    plan(&around(
-        "- { kind: transform, id: a, set: { x: &text [1], y: *text } }",
-    ));
+    plan(&around("- { kind: transform, id: a, set: { x: &text [1], y: *text } }"));
 }
 
 #[test]
 fn deep_nesting_is_refused() {
-    for source in [
-        "[".repeat(100_000),
-        "{a: ".repeat(5000),
-        "- ".repeat(5000),
-        "a:\n".repeat(5000),
-    ] {
+    for source in ["[".repeat(100_000), "{a: ".repeat(5000), "- ".repeat(5000), "a:\n".repeat(5000)] {
         let found = compile(source.as_bytes(), &registry(), &NodeLimits::default()).expect_err("refused");
         assert!(!found.is_empty());
     }
@@ -51,16 +44,9 @@ fn long_texts_are_refused() {
     let source = format!("id: {}", "x".repeat(10 * 1024 * 1024));
     let issue = only(source.as_bytes());
     assert_eq!(issue.code, Code::TooLarge);
-    assert_eq!(
-        issue.message,
-        "the source has 10485764 bytes; a blueprint has at most 1048576"
-    );
+    assert_eq!(issue.message, "the source has 10485764 bytes; a blueprint has at most 1048576");
     let almost = format!("id: {}", "x".repeat(1024 * 1024 - 10));
-    assert!(
-        issues(&almost)
-            .iter()
-            .all(|issue| issue.text.len() < 400 && issue.message.len() < 400)
-    );
+    assert!(issues(&almost).iter().all(|issue| issue.text.len() < 400 && issue.message.len() < 400));
 }
 
 #[test]
@@ -87,18 +73,8 @@ fn a_key_stands_once_and_is_text() {
         "id: a\nid: b\ntrigger: { event_type: a.b, event_type: a.c }\n\
          plan: [{ kind: transform, id: a, set: { x: 1 }, 5: 6 }]",
     );
-    let places: Vec<_> = found
-        .iter()
-        .map(|issue| (issue.code, issue.line, issue.column))
-        .collect();
-    assert_eq!(
-        places,
-        [
-            (Code::DuplicateKey, 2, 1),
-            (Code::DuplicateKey, 3, 29),
-            (Code::WrongType, 4, 49)
-        ]
-    );
+    let places: Vec<_> = found.iter().map(|issue| (issue.code, issue.line, issue.column)).collect();
+    assert_eq!(places, [(Code::DuplicateKey, 2, 1), (Code::DuplicateKey, 3, 29), (Code::WrongType, 4, 49)]);
 }
 
 #[test]
@@ -108,21 +84,43 @@ fn what_is_no_yaml_is_explained() {
     let steps = "- { kind: transform, id: a, set: { x: 1 } }\n\
                  - id: b\n  kind: transform\n  set:\n    x: {{ inputs.host }}.example";
     let unquoted = only(around(steps).as_bytes());
-    assert_eq!(
-        (unquoted.code, unquoted.line, unquoted.column),
-        (Code::UnquotedTemplate, 9, 8)
-    );
+    assert_eq!((unquoted.code, unquoted.line, unquoted.column), (Code::UnquotedTemplate, 9, 8));
     assert_eq!(only(b"a: 1\n---\nb: 2\n").line, 2);
-    assert_eq!(
-        only(b"a: &x { b: 1 }\nc: { <<: *x }\n").message,
-        "merge keys (`<<`) are not available"
-    );
+    assert_eq!(only(b"a: &x { b: 1 }\nc: { <<: *x }\n").message, "merge keys (`<<`) are not available");
 }
 
 #[test]
 fn many_faults_are_bounded() {
     let keys: String = (0..1000).map(|n| format!("key{n}: 1\n")).collect();
     assert_eq!(issues(&keys).len(), MAX_ISSUES);
+}
+
+#[test]
+fn large_blueprints_are_refused_without_exhausting_anything() {
+    let text = |text: &str| around(&format!("- {{ kind: transform, id: a, set: {{ x: \"{text}\" }} }}"));
+    let steps = |keys: &str| around(&format!("- {{ kind: transform, id: a, set: {{ x: 1 }}, {keys} }}"));
+    let hostile = [
+        text(&"{{ nope }} ".repeat(90_000)),
+        text(&"{{ nope }} ".repeat(900)),
+        text(&"{".repeat(900_000)),
+        text(&"{{ inputs.host }}".repeat(50_000)),
+        text(&format!("{{{{ {} }}}}", "(".repeat(4000))),
+        text(&format!("{{{{ {} }}}}", "not ".repeat(1000))),
+        steps(&format!("needs: [{}]", "nope,".repeat(20_000))),
+        steps(&(0..20_000).map(|n| format!("k{n}: 1,")).collect::<String>()),
+        format!("vars: {{ {} }}\n", (0..20_000).map(|n| format!("k{n}: 1,")).collect::<String>()),
+        format!("inputs: [{}]\n", (0..10_000).map(|n| format!("{{ name: k{n} }},")).collect::<String>()),
+        format!("outputs: [{}]\n", (0..10_000).map(|n| format!("{{ name: k{n} }},")).collect::<String>()),
+        "a".repeat(1_000_000),
+        "- ".repeat(500_000),
+        "\"".repeat(1_000_000),
+        "#\n".repeat(500_000),
+        "? ".repeat(500_000),
+    ];
+    for source in hostile {
+        let found = check(&source).expect_err("a blueprint with faults");
+        assert!(!found.is_empty() && found.len() <= MAX_ISSUES);
+    }
 }
 
 #[test]

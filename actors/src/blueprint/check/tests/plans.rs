@@ -14,11 +14,7 @@ fn the_shipped_blueprints_compile_and_fit_their_schema() {
     for source in [sample::HELLO, sample::APPROVAL, sample::TEMPLATE] {
         let plan = plan(source);
         assert!(plan.id.starts_with("bp."));
-        assert_eq!(
-            plan.digest,
-            Digest::of(source.as_bytes()),
-            "the author's bytes are what counts"
-        );
+        assert_eq!(plan.digest, Digest::of(source.as_bytes()), "the author's bytes are what counts");
         let (_, tree) = parse::parse(source.as_bytes()).expect("parses");
         assert_eq!(schema.validate(&tree.to_json()), []);
         let mut odd = tree.to_json();
@@ -36,10 +32,9 @@ fn hello_says_hello() {
     let mut render = |index: usize| {
         let step: &crate::blueprint::plan::Step = &plan.steps[index];
         let output = match &step.kind {
-            Kind::Transform { set } => set
-                .iter()
-                .map(|(key, value)| (key.clone(), value.render(&scope).expect("renders")))
-                .collect(),
+            Kind::Transform { set } => {
+                set.iter().map(|(key, value)| (key.clone(), value.render(&scope).expect("renders"))).collect()
+            }
             Kind::Action(call) => call.with.render(&scope).expect("renders"),
             Kind::Gate(_) => json!(null),
         };
@@ -100,43 +95,24 @@ outputs:
   - { name: total }
 "#,
     );
-    assert_eq!(
-        (plan.steps.len(), plan.inputs.len(), plan.outputs.len()),
-        (5, 2, 3)
-    );
+    assert_eq!((plan.steps.len(), plan.inputs.len(), plan.outputs.len()), (5, 2, 3));
     assert_eq!(plan.limits.wall_clock, Duration::from_secs(3600));
-    assert_eq!(
-        (plan.limits.max_steps, plan.limits.concurrency, plan.saga),
-        (20, 3, true)
-    );
+    assert_eq!((plan.limits.max_steps, plan.limits.concurrency, plan.saga), (20, 3, true));
     assert!(plan.trigger.event_type.matches("xyn.run.failed"));
     let call = &plan.steps[0];
     assert_eq!(call.retry.backoff, Backoff::Linear);
     assert_eq!(call.retry.on, [FailureKind::Connect, FailureKind::Timeout]);
-    assert_eq!(
-        (call.timeout, call.on_uncertain),
-        (Some(Duration::from_secs(90)), OnUncertain::Fail)
-    );
+    assert_eq!((call.timeout, call.on_uncertain), (Some(Duration::from_secs(90)), OnUncertain::Fail));
     assert!(matches!(&call.kind, Kind::Action(call) if call.stage == Some(xyn_store::scope::Stage::Staging)));
     assert!(call.compensate.is_some());
-    let Kind::Gate(Gate::Manual {
-        approvers,
-        min,
-        allow_requester,
-        timeout,
-        ..
-    }) = &plan.steps[1].kind
+    let Kind::Gate(Gate::Manual { approvers, min, allow_requester, timeout, .. }) = &plan.steps[1].kind
     else {
         panic!("{:?}", plan.steps[1])
     };
     assert_eq!((approvers.len(), *min, *allow_requester), (2, 2, Some(false)));
     assert_eq!(timeout.expect("a timeout").then, OnTimeout::Skip);
     let needs: Vec<_> = plan.steps.iter().map(|step| step.needs.clone()).collect();
-    assert_eq!(
-        needs,
-        [vec![], vec![0], vec![1], vec![2], vec![]],
-        "the step above, unless the author says"
-    );
+    assert_eq!(needs, [vec![], vec![0], vec![1], vec![2], vec![]], "the step above, unless the author says");
 }
 
 #[test]
@@ -150,6 +126,15 @@ fn json_is_read_as_well() {
         ("bp.json", "bp.json"),
         "the id stands in for the name"
     );
+}
+
+#[test]
+fn json_escapes_beyond_the_basic_plane_are_read() {
+    let plan = plan(
+        r#"{"id":"bp.json","name":"\ud83d\ude00","trigger":{"event_type":"demo.json"},
+            "plan":[{"kind":"transform","id":"a","set":{"x":1e3}}]}"#,
+    );
+    assert_eq!(plan.name, "😀");
 }
 
 #[test]

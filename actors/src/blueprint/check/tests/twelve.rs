@@ -29,10 +29,8 @@ plan:
 #[test]
 fn twelve_faults_are_reported_at_once_each_at_its_place() {
     let found = issues(TWELVE);
-    let places: Vec<_> = found
-        .iter()
-        .map(|i| (i.line, i.column, i.code, i.path.as_str(), i.text.as_str()))
-        .collect();
+    let places: Vec<_> =
+        found.iter().map(|i| (i.line, i.column, i.code, i.path.as_str(), i.text.as_str())).collect();
     assert_eq!(
         places,
         [
@@ -45,13 +43,7 @@ fn twelve_faults_are_reported_at_once_each_at_its_place() {
             (12, 14, Code::InvalidValue, "plan[0].timeout", "10 minutes"),
             (14, 9, Code::DuplicateId, "plan[1].id", "fix"),
             (15, 13, Code::UnknownStep, "plan[1].needs[0]", "nobody"),
-            (
-                17,
-                10,
-                Code::UnquotedTemplate,
-                "plan[1].set.a",
-                "{{ inputs.host }}"
-            ),
+            (17, 10, Code::UnquotedTemplate, "plan[1].set.a", "{{ inputs.host }}"),
             (18, 19, Code::UnknownVariable, "plan[1].set.b", "inputs.hots"),
             (18, 37, Code::NotEarlier, "plan[1].set.b", "steps.report.output.x"),
             (22, 19, Code::SchemaMismatch, "plan[2].with.name", "5"),
@@ -81,4 +73,38 @@ fn messages_say_what_and_what_next() {
     22:19: `name` does not fit: the value is not of type "string"; write what the schema asks for, or a template that gives it
     22:47: this template does not parse: unexpected end of input, expected expression; an expression stands between `{{` and `}}`, such as `{{ inputs.host | trim }}`
     "#);
+}
+
+#[test]
+fn a_realistic_blueprint_of_a_later_version_says_what_is_missing_today() {
+    let found = issues(
+        r#"
+id: bp.checkmk.auto_remediate
+name: Checkmk alert auto-remediation
+trigger: { event_type: checkmk.alert, when: "{{ event.data.severity == 'critical' }}" }
+inputs:
+  - { name: host, from: "{{ event.data.host }}", schema: { type: string }, required: true }
+vars: { region: eu }
+limits: { max_steps: 200, wall_clock: 60m, concurrency: 10 }
+plan:
+  - { kind: agent_task, id: analyze, provider: openai, model: gpt-5, prompt_template: "{{ inputs.host }}" }
+  - { kind: gate, id: approve, mode: manual, approvers: ["role:OwnerAdmin"], timeout: 24h, on_timeout: reject }
+  - kind: action_task
+    id: run_fix
+    needs: [approve]
+    when: "{{ steps.analyze.output.confidence > 0.8 }}"
+    action: ssh.run
+    with: { host: "{{ inputs.host }}", cmd: "systemctl restart nginx", key_ref: "sys/env/integrations/ssh" }
+    timeout: 2m
+    retry: { max_attempts: 5, backoff: exponential, initial: 1s, max: 1m, jitter: true, on: [connect] }
+    on_uncertain: ask
+  - { kind: transform, id: summary, set: { text: "{{ steps.run_fix.output.stdout | trim }}" } }
+  - { kind: gate, id: settle, mode: timer, delay: 10m }
+outputs:
+  - { name: summary, from: "{{ steps.summary.output.text }}" }
+"#,
+    );
+    let codes: Vec<_> = found.iter().map(|issue| (issue.code, issue.line)).collect();
+    let expected = [(Code::Unavailable, 10), (Code::UnknownAction, 16), (Code::UnguardedUse, 21)];
+    assert_eq!(codes, expected, "{}", show(&found));
 }

@@ -18,18 +18,10 @@ fn variables_resolve_from_what_is_surely_there() {
     for (expression, code, words) in [
         ("inputs.hst", Code::UnknownVariable, "did you mean `host`?"),
         ("host", Code::UnknownVariable, "did you mean `inputs.host`?"),
-        (
-            "event.severity",
-            Code::UnknownVariable,
-            "did you mean `event.data.severity`?",
-        ),
+        ("event.severity", Code::UnknownVariable, "did you mean `event.data.severity`?"),
         ("item", Code::UnknownVariable, "`foreach`"),
         ("steps.a.x", Code::UnknownVariable, "write `steps.a.output`"),
-        (
-            "steps.a.output.y",
-            Code::UnknownVariable,
-            "fields that `a` sets: `x`",
-        ),
+        ("steps.a.output.y", Code::UnknownVariable, "fields that `a` sets: `x`"),
         (
             "steps.maybe -1",
             Code::UnknownVariable,
@@ -37,29 +29,14 @@ fn variables_resolve_from_what_is_surely_there() {
         ),
         ("steps", Code::UnknownVariable, "name the step"),
         ("steps.c.output", Code::NotEarlier, "a step that ends before"),
-        (
-            "steps.d.output",
-            Code::NotEarlier,
-            "add `d` to the `needs` of `c`",
-        ),
+        ("steps.d.output", Code::NotEarlier, "add `d` to the `needs` of `c`"),
         ("steps['maybe-b'].output.x", Code::UnguardedUse, "| default(…)"),
         ("now()", Code::TemplateSyntax, "`range`"),
-        (
-            "secret('a/b')",
-            Code::Unavailable,
-            "no step can take a secret yet",
-        ),
-        (
-            "inputs.host | uper",
-            Code::TemplateSyntax,
-            "did you mean `upper`?",
-        ),
+        ("secret('a/b')", Code::Unavailable, "no step can take a secret yet"),
+        ("inputs.host | uper", Code::TemplateSyntax, "did you mean `upper`?"),
         ("inputs.host.strip()", Code::TemplateSyntax, "use a filter"),
     ] {
         let (found, message, hint) = uses(expression);
-        assert!(
-            found == code && hint.contains(words),
-            "{expression}: {found:?} {message}; {hint}"
-        );
+        assert!(found == code && hint.contains(words), "{expression}: {found:?} {message}; {hint}");
     }
 }

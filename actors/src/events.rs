@@ -1,0 +1,265 @@
+//! Reading the journal as events: pages newest first, one by id, and following oldest first.
+
+use std::fmt;
+use std::str::FromStr;
+
+use xyn_store::ids::{EventId, RunId, StreamId};
+use xyn_store::projection::{Cursor, Page};
+use xyn_store::{Order, Reader, StoreError, Timestamp};
+
+use crate::blueprint::EventPattern;
+use crate::record::{self, EventView};
+
+/// Which events are shown. Empty shows all.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Only events of this name or pattern.
+    pub name: Option<EventPattern>,
+    /// Only events about this run.
+    pub run_id: Option<RunId>,
+    /// Only events of this interaction.
+    pub correlation_id: Option<String>,
+    /// Only events recorded at or after.
+    pub since: Option<Timestamp>,
+    /// Only events recorded before.
+    pub until: Option<Timestamp>,
+}
+
+impl EventFilter {
+    /// Whether `event` is shown.
+    pub fn admits(&self, event: &EventView) -> bool {
+        self.name.as_ref().is_none_or(|name| name.matches(&event.event_name))
+            && self.run_id.is_none_or(|run| event.run_id == Some(run))
+            && self.correlation_id.as_ref().is_none_or(|id| event.correlation_id == *id)
+            && self.since.is_none_or(|since| event.occurred_at >= since)
+            && self.until.is_none_or(|until| event.occurred_at < until)
+    }
+}
+
+/// A place in the journal: entry and record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Offset of the entry.
+    pub offset: u64,
+    /// Index of the record in it.
+    pub index: u16,
+}
+
+/// A text that is no position.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not a position such as 1234.0")]
+pub struct InvalidPosition(String);
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.offset, self.index)
+    }
+}
+
+impl FromStr for Position {
+    type Err = InvalidPosition;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text
+            .split_once('.')
+            .and_then(|(offset, index)| Some((offset.parse().ok()?, index.parse().ok()?)));
+        let (offset, index) = parts.ok_or_else(|| InvalidPosition(text.chars().take(80).collect()))?;
+        Ok(Self { offset, index })
+    }
+}
+
+impl Position {
+    /// The place right behind this record.
+    pub fn next(self) -> Self {
+        Self { index: self.index.saturating_add(1), ..self }
+    }
+
+    fn cursor(self) -> Cursor {
+        let bytes = [self.offset.to_be_bytes().as_slice(), &self.index.to_be_bytes()].concat();
+        Cursor::from_bytes(bytes)
+    }
+
+    fn of(cursor: &Cursor) -> Option<Self> {
+        let (offset, index) = cursor.as_bytes().split_first_chunk::<8>()?;
+        let index = <[u8; 2]>::try_from(index).ok()?;
+        Some(Self { offset: u64::from_be_bytes(*offset), index: u16::from_be_bytes(index) })
+    }
+}
+
+/// Entries looked at for one page; a page that reaches it is short and has a next one.
+const SCAN_LIMIT: usize = 10_000;
+
+/// A page of events, newest first. A cursor that is not one of events gives the first page.
+pub fn page(
+    reader: &Reader,
+    filter: &EventFilter,
+    cursor: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<EventView>, StoreError> {
+    let from = cursor.and_then(Position::of);
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut visit = |offset: u64, envelope: &xyn_store::envelope::Envelope| -> Result<bool, StoreError> {
+        for (index, record) in record::decode(offset, envelope)?.iter().enumerate().rev() {
+            let position = Position { offset, index: index as u16 };
+            if from.is_some_and(|from| position >= from) {
+                continue;
+            }
+            let view = record.view(offset, index, envelope);
+            if filter.admits(&view) {
+                page.items.push(view);
+                if page.items.len() == limit {
+                    page.next = Some(position.cursor());
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    };
+    let offsets = match candidates(reader, filter)? {
+        Candidates::All => None,
+        Candidates::Offsets(offsets) => Some(offsets),
+        Candidates::Blocks(blocks) => {
+            let mut seen = 0;
+            for block in blocks.into_iter().rev() {
+                let first = block * xyn_store::tables::NAME_BLOCK;
+                let last = first + xyn_store::tables::NAME_BLOCK - 1;
+                if from.is_some_and(|from| from.offset < first) {
+                    continue;
+                }
+                let start = from.map_or(last, |from| from.offset.min(last));
+                let mut goes_on = true;
+                reader.log(start, Order::Descending, |offset, envelope| {
+                    if offset < first {
+                        return Ok(false);
+                    }
+                    seen += 1;
+                    goes_on = visit(offset, &envelope)?;
+                    Ok(goes_on)
+                })?;
+                if !goes_on {
+                    return Ok(page);
+                }
+                if seen >= SCAN_LIMIT {
+                    page.next = Some(Position { offset: first, index: 0 }.cursor());
+                    return Ok(page);
+                }
+            }
+            return Ok(page);
+        }
+    };
+    match offsets {
+        Some(offsets) => {
+            for offset in offsets.into_iter().rev() {
+                if from.is_some_and(|from| offset > from.offset) {
+                    continue;
+                }
+                if let Some(envelope) = reader.envelope(offset)?
+                    && !visit(offset, &envelope)?
+                {
+                    break;
+                }
+            }
+        }
+        None => {
+            let (mut seen, mut last) = (0, None);
+            reader.log(
+                from.map_or(u64::MAX, |from| from.offset),
+                Order::Descending,
+                |offset, envelope| {
+                    if filter.since.is_some_and(|since| envelope.at < since) {
+                        return Ok(false);
+                    }
+                    seen += 1;
+                    last = (seen >= SCAN_LIMIT).then_some(offset);
+                    Ok(visit(offset, &envelope)? && last.is_none())
+                },
+            )?;
+            if page.next.is_none() {
+                page.next = last.map(|offset| Position { offset, index: 0 }.cursor());
+            }
+        }
+    }
+    Ok(page)
+}
+
+/// Where the events of a filter may be.
+enum Candidates {
+    /// Anywhere.
+    All,
+    /// In these entries, ascending.
+    Offsets(Vec<u64>),
+    /// In these blocks of entries, ascending.
+    Blocks(Vec<u64>),
+}
+
+/// Entries of one interaction or run that a page looks at.
+const ENTRY_LIMIT: usize = 10_000;
+
+fn candidates(reader: &Reader, filter: &EventFilter) -> Result<Candidates, StoreError> {
+    if let Some(run) = filter.run_id {
+        let stream = StreamId::from(uuid::Uuid::from(run));
+        return Ok(Candidates::Offsets(reader.stream_offsets(stream, ENTRY_LIMIT)?));
+    }
+    if let Some(correlation) = &filter.correlation_id {
+        let mut offsets = Vec::new();
+        for stream in reader.correlated(correlation, ENTRY_LIMIT)? {
+            offsets.extend(reader.stream_offsets(stream, ENTRY_LIMIT)?);
+        }
+        offsets.sort_unstable();
+        return Ok(Candidates::Offsets(offsets));
+    }
+    match &filter.name {
+        Some(pattern) => Ok(Candidates::Blocks(reader.blocks_named(|name| pattern.matches(name))?)),
+        None => Ok(Candidates::All),
+    }
+}
+
+/// The event with this id.
+pub fn find(reader: &Reader, id: EventId) -> Result<Option<EventView>, StoreError> {
+    if let Some((offset, index)) = id.place()
+        && let Some(envelope) = reader.envelope(offset)?
+        && let Some(record) = record::decode(offset, &envelope)?.get(usize::from(index))
+    {
+        let view = record.view(offset, usize::from(index), &envelope);
+        if view.event_id == id {
+            return Ok(Some(view));
+        }
+    }
+    for (offset, envelope) in reader.stream(record::stream_of(id), 0, 1)? {
+        let views = record::views(offset, &envelope)?;
+        if let Some(view) = views.into_iter().find(|view| view.event_id == id) {
+            return Ok(Some(view));
+        }
+    }
+    Ok(None)
+}
+
+/// Events from `from` on, oldest first, at most `limit`, each with its place; and where to go on.
+pub fn after(
+    reader: &Reader,
+    filter: &EventFilter,
+    from: Position,
+    limit: usize,
+) -> Result<(Vec<(Position, EventView)>, Position), StoreError> {
+    let (mut events, mut next, mut seen) = (Vec::new(), from, 0);
+    reader.log(from.offset, Order::Ascending, |offset, envelope| {
+        for (index, record) in record::decode(offset, &envelope)?.iter().enumerate() {
+            let position = Position { offset, index: index as u16 };
+            if position < from {
+                continue;
+            }
+            let view = record.view(offset, index, &envelope);
+            if filter.admits(&view) {
+                events.push((position, view));
+                if events.len() == limit {
+                    next = position.next();
+                    return Ok(false);
+                }
+            }
+        }
+        next = Position { offset: offset + 1, index: 0 };
+        seen += 1;
+        Ok(seen < SCAN_LIMIT)
+    })?;
+    Ok((events, next))
+}

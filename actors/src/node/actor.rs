@@ -1,0 +1,214 @@
+//! The actor of the node: one writer of the library and of the node's own stream, and the holder of sessions.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock, Weak};
+
+use actix::prelude::*;
+use xyn_store::ids::{self, EventId, SessionId, StreamId};
+use xyn_store::journal::AppendError;
+use xyn_store::scope::{Attribution, CorrelationId, Principal};
+use xyn_store::{StoreError, Timestamp};
+
+use super::{Command, Rejection, View, decide};
+use crate::record::Record;
+use crate::runtime::{Accepted, Inner, Recording, Refusal};
+use crate::services::library;
+
+/// A command for the library, and the intent that carries it.
+pub(crate) struct Tell {
+    /// The command.
+    pub(crate) command: Command,
+    /// Who tells it.
+    pub(crate) by: Attribution,
+    /// The intent that the command carries out; none for what the node ships with.
+    pub(crate) accepted: Option<Accepted>,
+}
+
+/// Records of the node's own, without a command.
+struct Note(Vec<Record>);
+
+impl Message for Tell {
+    type Result = Result<Vec<Record>, LibraryError>;
+}
+
+impl Message for Note {
+    type Result = Result<(), LibraryError>;
+}
+
+/// Why the library was not changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LibraryError {
+    /// The command means nothing to it as it stands.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// It could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It could not be made durable.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+}
+
+/// The handle to the node's actor.
+pub(crate) struct Node {
+    address: Addr<NodeActor>,
+    session: SessionId,
+    sessions: RwLock<BTreeSet<SessionId>>,
+}
+
+impl Node {
+    /// Starts the actor, records the node's start and opens the session of whoever comes over loopback.
+    pub(crate) async fn start(inner: &Arc<Inner>, arbiter: &ArbiterHandle) -> Result<Self, Refusal> {
+        let stream = stream(inner);
+        let seq = last_seq(inner, stream)?;
+        let weak = Arc::downgrade(inner);
+        let address = NodeActor::start_in_arbiter(arbiter, move |_| NodeActor { inner: weak, stream, seq });
+        let now = inner.clock.now();
+        let session: SessionId = ids::fresh(now);
+        let started = Record::NodeStarted {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            incarnation: inner.store.incarnation().id,
+        };
+        let node = Self { address, session, sessions: RwLock::new(BTreeSet::from([session])) };
+        node.note(vec![started]).await?;
+        let by = Attribution { actor: Principal::local_operator(), session: Some(session), ..by_node(now) };
+        open_session(inner, session, &by, now).await?;
+        Ok(node)
+    }
+
+    /// The session of whoever comes over loopback.
+    pub(crate) fn session(&self) -> SessionId {
+        self.session
+    }
+
+    /// Whether `session` is open.
+    pub(crate) fn has_session(&self, session: SessionId) -> bool {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).contains(&session)
+    }
+
+    /// Tells the library something.
+    pub(crate) async fn tell(&self, tell: Tell) -> Result<Vec<Record>, LibraryError> {
+        match self.address.send(tell).await {
+            Ok(answer) => answer,
+            Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
+        }
+    }
+
+    async fn note(&self, records: Vec<Record>) -> Result<(), Refusal> {
+        let answer = self.address.send(Note(records)).await;
+        let answer = answer.map_err(|error| Refusal::Unavailable(error.to_string()))?;
+        answer.map_err(|error| Refusal::Unavailable(error.to_string()))
+    }
+
+    /// Closes the sessions and records the node's stop.
+    pub(crate) async fn stop(&self) {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Err(error) = self.note(vec![Record::SessionClosed, Record::NodeStopped]).await {
+            tracing::error!(%error, "the node's stop could not be recorded");
+        }
+    }
+}
+
+/// One writer of the node's stream.
+struct NodeActor {
+    inner: Weak<Inner>,
+    stream: StreamId,
+    seq: u64,
+}
+
+impl NodeActor {
+    /// Appends `records` and, when it is durable, puts them in force.
+    fn append(
+        &mut self,
+        records: Vec<Record>,
+        by: Attribution,
+        accepted: Option<Accepted>,
+    ) -> ResponseActFuture<Self, Result<Vec<Record>, LibraryError>> {
+        let Some(inner) = self.inner.upgrade() else {
+            let stopping = StoreError::Unavailable("the node is stopping".into());
+            return Box::pin(fut::ready(Err(stopping.into())));
+        };
+        let mut recording = Recording::default();
+        let mut all: Vec<Record> = accepted.map(|accepted| recording.accept(accepted)).into_iter().collect();
+        all.extend(records.iter().cloned());
+        library::render(&records, &mut recording);
+        recording.entry(self.stream, self.seq, inner.clock.now(), &by, &all);
+        let append = async move {
+            let receipt = recording.commit(&inner).await;
+            (inner, receipt)
+        };
+        Box::pin(append.into_actor(self).map(move |(inner, receipt), actor, _| {
+            match receipt {
+                Ok(_) => actor.seq += 1,
+                Err(error) => {
+                    // The outcome may be unknown: the stream itself knows where it stands.
+                    if let Ok(seq) = last_seq(&inner, actor.stream) {
+                        actor.seq = seq;
+                    }
+                    return Err(error.into());
+                }
+            }
+            library::put_in_force(&inner, &records);
+            Ok(records)
+        }))
+    }
+}
+
+impl Actor for NodeActor {
+    type Context = Context<Self>;
+}
+
+impl Handler<Tell> for NodeActor {
+    type Result = AtomicResponse<Self, Result<Vec<Record>, LibraryError>>;
+
+    fn handle(&mut self, tell: Tell, _: &mut Context<Self>) -> Self::Result {
+        let decided = self.inner.upgrade().map(|inner| {
+            let view: View = library::view(&inner, &tell.command)?;
+            Ok::<_, LibraryError>(decide(&view, tell.command, inner.clock.now())?)
+        });
+        AtomicResponse::new(match decided {
+            Some(Ok(change)) => self.append(change.records, tell.by, tell.accepted),
+            Some(Err(error)) => Box::pin(fut::ready(Err(error))),
+            None => self.append(Vec::new(), tell.by, None),
+        })
+    }
+}
+
+impl Handler<Note> for NodeActor {
+    type Result = AtomicResponse<Self, Result<(), LibraryError>>;
+
+    fn handle(&mut self, note: Note, _: &mut Context<Self>) -> Self::Result {
+        let now = self.inner.upgrade().map_or(Timestamp::EPOCH, |inner| inner.clock.now());
+        let append = self.append(note.0, by_node(now), None);
+        AtomicResponse::new(Box::pin(append.map(|answer, _, _| answer.map(drop))))
+    }
+}
+
+/// The node's own stream: of this key and this life of the folder.
+fn stream(inner: &Inner) -> StreamId {
+    let key = inner.store.key().public();
+    ids::derived(Timestamp::EPOCH, &[b"node", key.as_bytes()])
+}
+
+fn last_seq(inner: &Inner, stream: StreamId) -> Result<u64, StoreError> {
+    inner.store.read()?.last_seq(stream)
+}
+
+async fn open_session(
+    inner: &Inner,
+    session: SessionId,
+    by: &Attribution,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let mut recording = Recording::default();
+    let opened = Record::SessionOpened { via: "loopback".into() };
+    recording.entry(StreamId::from(uuid::Uuid::from(session)), 0, now, by, &[opened]);
+    recording.commit(inner).await?;
+    Ok(())
+}
+
+/// The attribution of what the node does by itself.
+pub(crate) fn by_node(now: Timestamp) -> Attribution {
+    let correlation_id = CorrelationId::from(ids::fresh::<EventId>(now));
+    Attribution { actor: Principal::new("node"), session: None, correlation_id, causation_id: None }
+}

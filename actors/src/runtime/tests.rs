@@ -1,0 +1,197 @@
+//! The Runtime on a real folder: what was recorded is carried out, also across a stop.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use xyn_store::projection::{ArtifactRow, RunFilter, RunStatus, WaitKind};
+use xyn_store::scope::CorrelationId;
+use xyn_store::{Options, ids};
+
+use super::*;
+use crate::actions;
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+struct Node {
+    runtime: Runtime,
+    background: Background,
+}
+
+async fn start(folder: &Path) -> Node {
+    let store = Store::open(folder, Options::default()).expect("the folder opens");
+    let started = Runtime::start(store, actions::builtin(), Clock::system(), Environment::default()).await;
+    let (runtime, background) = started.expect("the Runtime starts");
+    Node { runtime, background }
+}
+
+impl Node {
+    async fn submit(&self, action: &str, input: Value) -> Result<Outcome, Refusal> {
+        self.submit_with_key(action, input, None).await
+    }
+
+    async fn submit_with_key(
+        &self,
+        action: &str,
+        input: Value,
+        key: Option<&str>,
+    ) -> Result<Outcome, Refusal> {
+        let now = self.runtime.clock().now();
+        let intent = Intent {
+            intent_id: ids::fresh(now),
+            action: action.to_owned(),
+            input,
+            stage: None,
+            identity: Identity::local_operator(),
+            session: self.runtime.session(),
+            correlation_id: CorrelationId::parse("test").expect("fits"),
+            causation_id: None,
+            depth: 0,
+            idempotency_key: key.map(str::to_owned),
+        };
+        self.runtime.submit(intent).await
+    }
+
+    async fn promote(&self, source: &str) {
+        let input = json!({ "draft_type": "blueprint", "name": "test", "definition": source });
+        let draft = self.submit("drafts.save", input).await.expect("saves").output["draft_id"].clone();
+        let valid =
+            self.submit("blueprints.validate", json!({ "draft_id": draft })).await.expect("validates");
+        assert_eq!(valid.output, json!({ "is_valid": true, "issues": [] }));
+        self.submit("blueprints.promote", json!({ "draft_id": draft })).await.expect("promotes");
+    }
+
+    async fn run(&self, blueprint: &str, inputs: Value) -> RunId {
+        let input = json!({ "blueprint": blueprint, "inputs": inputs });
+        let outcome = self.submit("runs.start", input).await.expect("starts");
+        outcome.output["run_id"].as_str().expect("an id").parse().expect("an id")
+    }
+
+    async fn end_of(&self, run: RunId) -> RunRow {
+        self.runtime.ended(run, PATIENCE).await.expect("reads").expect("ends in time")
+    }
+
+    fn row(&self, run: RunId) -> RunRow {
+        let reader = self.runtime.store().read().expect("reads");
+        reader.get(&RunRow::key_of(run)).expect("reads").expect("is there")
+    }
+
+    async fn only_run(&self) -> RunId {
+        let mut head = self.runtime.0.journal.head();
+        tokio::time::timeout(PATIENCE, async {
+            loop {
+                let reader = self.runtime.store().read().expect("reads");
+                let runs = reader.runs(&RunFilter::default(), None, 10).expect("reads").items;
+                if let [run] = runs.as_slice() {
+                    return run.run_id;
+                }
+                head.changed().await.expect("the journal goes on");
+            }
+        })
+        .await
+        .expect("a run is started in time")
+    }
+
+    async fn stop(self) {
+        let store = self.runtime.store().clone();
+        self.runtime.stop(self.background).await;
+        drop(self.runtime);
+        store.close();
+    }
+}
+
+const CHAIN: &str = r#"
+id: bp.chain
+name: Chain
+trigger: { event_type: test.chain }
+inputs: [{ name: n, schema: { type: integer } }]
+plan:
+  - { kind: transform, id: double, set: { n: "{{ inputs.n * 2 }}" } }
+  - { kind: transform, id: more, set: { n: "{{ steps.double.output.n + 1 }}" } }
+  - { kind: action_task, id: keep, action: artifacts.put, with: { name: n.txt, content: "{{ steps.more.output.n }}!" } }
+outputs: [{ name: n, from: "{{ steps.more.output.n }}" }]
+"#;
+
+#[tokio::test]
+async fn a_run_of_inside_steps_ends_in_one_append_and_keeps_its_artifact() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    node.promote(CHAIN).await;
+    let before = *node.runtime.0.journal.head().borrow();
+    let run = node.run("bp.chain", json!({ "n": 20 })).await;
+    let row = node.end_of(run).await;
+    assert_eq!(
+        (row.status, row.outputs.map(|o| o.to_value())),
+        (RunStatus::Completed, Some(json!({ "n": 41 })))
+    );
+    assert_eq!(*node.runtime.0.journal.head().borrow() - before, 1, "one append");
+    let reader = node.runtime.store().read().expect("reads");
+    let artifacts = reader.artifacts(Some(run), None, 10).expect("reads").items;
+    let [artifact] = artifacts.as_slice() else { panic!("one artifact") };
+    let ArtifactRow { sha256, .. } = artifact;
+    assert_eq!(node.runtime.store().blob(sha256).expect("reads").expect("is there"), b"41!");
+}
+
+#[tokio::test]
+async fn an_event_starts_its_blueprint_once_and_the_same_key_answers_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    node.promote(CHAIN).await;
+    let event = json!({ "event_name": "test.chain", "data": { "n": 1 } });
+    let first = node.submit_with_key("events.emit", event.clone(), Some("k")).await.expect("emits");
+    let again = node.submit_with_key("events.emit", event, Some("k")).await.expect("answers");
+    assert_eq!((again.subject, again.repeated), (first.subject, true));
+    let run = node.only_run().await;
+    assert_eq!(node.end_of(run).await.status, RunStatus::Completed);
+    let other = json!({ "event_name": "test.other" });
+    let reused = node.submit_with_key("events.emit", other, Some("k")).await;
+    assert!(matches!(reused, Err(Refusal::KeyReused { .. })), "{reused:?}");
+}
+
+const GATED: &str = r#"
+id: bp.gated
+name: Gated
+trigger: { event_type: test.gated }
+plan:
+  - { kind: gate, id: ok, mode: manual, approvers: ["role:OwnerAdmin"], timeout: 1h }
+  - { kind: gate, id: pause, mode: timer, delay: 50ms }
+  - { kind: gate, id: told, mode: event, event_type: test.told, match: "{{ event.data.x == 1 }}" }
+  - { kind: transform, id: done, set: { by: "{{ steps.ok.output.approvals[0].principal }}" } }
+outputs: [{ name: by }]
+"#;
+
+#[tokio::test]
+async fn a_waiting_run_holds_no_memory_and_goes_on_after_a_restart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    node.promote(GATED).await;
+    let run = node.run("bp.gated", json!({})).await;
+    let waiting = node.row(run).waiting_on.expect("waits");
+    assert_eq!(waiting.kind, WaitKind::Gate);
+    assert_eq!(node.runtime.runs_in_memory(), 0);
+    node.stop().await;
+
+    let node = start(folder.path()).await;
+    let answer = json!({ "run_id": run, "step_id": "ok", "approve": true });
+    let outcome = node.submit("gates.answer", answer.clone()).await.expect("answers");
+    assert_eq!(outcome.output, json!({ "status": "approved", "remaining": 0 }));
+    let again = node.submit("gates.answer", answer).await;
+    assert!(matches!(again, Err(Refusal::Conflict { code: "no_open_gate", .. })), "{again:?}");
+    tokio::time::timeout(PATIENCE, async {
+        let mut head = node.runtime.0.journal.head();
+        while node.row(run).waiting_on.map(|wait| wait.kind) != Some(WaitKind::Event) {
+            head.changed().await.expect("the journal goes on");
+        }
+    })
+    .await
+    .expect("the timer fires");
+    for x in [0, 1] {
+        let told = json!({ "event_name": "test.told", "data": { "x": x } });
+        node.submit("events.emit", told).await.expect("emits");
+    }
+    let row = node.end_of(run).await;
+    assert_eq!(row.status, RunStatus::Completed, "{:?}", row.error);
+    assert_eq!(row.outputs.expect("outputs").to_value(), json!({ "by": "operator@local" }));
+    let replay = node.submit("runs.replay", json!({ "run_id": run })).await.expect("replays");
+    assert_eq!(replay.output["deterministic"], true, "{}", replay.output);
+    node.stop().await;
+}

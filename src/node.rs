@@ -1,0 +1,143 @@
+//! The only place where the parts of a node are wired together: store, Runtime, API.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use xyn_actors::actions;
+use xyn_actors::runtime::{Environment, Runtime, StartError};
+use xyn_api::AppState;
+use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
+
+/// Name of the file in the data folder that says where a running node listens.
+pub const NODE_FILE: &str = "node.json";
+
+/// How a node is started.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// The data folder.
+    pub data: PathBuf,
+    /// Addresses to listen on; loopback only.
+    pub listen: Vec<SocketAddr>,
+    /// The environment it serves.
+    pub env: Environment,
+}
+
+/// Where a running node can be reached; kept in the data folder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeFile {
+    /// The process.
+    pub pid: u32,
+    /// Addresses it listens on.
+    pub listen: Vec<SocketAddr>,
+    /// When it was started.
+    pub started_at: Timestamp,
+}
+
+/// Why a node did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The Runtime.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// An address that is not loopback.
+    #[error("`{0}` is not a loopback address; other addresses need authentication, which this version does not have")]
+    NotLoopback(SocketAddr),
+    /// An address that cannot be used.
+    #[error("cannot listen on `{address}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// No node was ever started here.
+    #[error("`{0}` holds no node; start one with `xyn up --data {0}`")]
+    NoNode(PathBuf),
+    /// A file of the folder.
+    #[error("cannot write `{path}`")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The server.
+    #[error("the server failed")]
+    Serve(#[source] std::io::Error),
+}
+
+/// A node that is up: everything is recovered and the addresses are bound.
+pub struct Node {
+    store: Store,
+    runtime: Runtime,
+    background: xyn_actors::runtime::Background,
+    listeners: Vec<TcpListener>,
+    state: AppState,
+    file: PathBuf,
+    /// Whether this start made the data folder.
+    pub is_new: bool,
+}
+
+impl Node {
+    /// Opens the folder, starts the Runtime and binds the addresses.
+    pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
+        if let Some(address) = options.listen.iter().find(|address| !address.ip().is_loopback()) {
+            return Err(NodeError::NotLoopback(*address));
+        }
+        let is_new = !options.data.join(DATABASE_FILE).exists();
+        let clock = Clock::system();
+        let store = Store::open(&options.data, Options::default())?;
+        let mut listeners = Vec::new();
+        for address in options.listen {
+            let bound = TcpListener::bind(address).await;
+            listeners.push(bound.map_err(|source| NodeError::Listen { address, source })?);
+        }
+        let (runtime, background) =
+            Runtime::start(store.clone(), actions::builtin(), clock.clone(), options.env).await?;
+        let state = AppState::new(runtime.clone());
+        let file = options.data.join(NODE_FILE);
+        let node = Self { store, runtime, background, listeners, state, file, is_new };
+        node.announce(clock.now())?;
+        Ok(node)
+    }
+
+    /// Addresses the node listens on.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    fn announce(&self, started_at: Timestamp) -> Result<(), NodeError> {
+        let file = NodeFile { pid: std::process::id(), listen: self.addresses(), started_at };
+        let text = serde_json::to_string(&file).unwrap_or_default();
+        std::fs::write(&self.file, text).map_err(|source| NodeError::Write { path: self.file.clone(), source })
+    }
+
+    /// Serves until `shutdown` is done, then stops in good order.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
+        let router = xyn_api::router(self.state);
+        let served = xyn_api::serve(self.listeners, router, shutdown).await;
+        self.runtime.stop(self.background).await;
+        // A node that is gone is found by its lock, so a file that stays behind misleads nobody for long.
+        let _ = std::fs::remove_file(&self.file);
+        drop(self.runtime);
+        self.store.close();
+        served.map_err(NodeError::Serve)
+    }
+}
+
+/// The API over the folder of a stopped node: it answers questions and refuses intents.
+pub fn open_reader(data: &Path, env: Environment) -> Result<(xyn_api::Router, Store), NodeError> {
+    if !data.join(DATABASE_FILE).exists() {
+        return Err(NodeError::NoNode(data.to_owned()));
+    }
+    let store = Store::open(data, Options::default())?;
+    let runtime = Runtime::read_only(store.clone(), actions::builtin(), Clock::system(), env)?;
+    Ok((xyn_api::router(AppState::new(runtime)), store))
+}
