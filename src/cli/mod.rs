@@ -136,7 +136,10 @@ impl Context {
         // A folder named on the command line goes before an address in the environment.
         let url = self.url.clone().or_else(|| if self.data.is_some() { None } else { variable() });
         let data = if url.is_some() { self.data().unwrap_or_default() } else { self.data()? };
-        Client::find(&Place { url, data }, need).await
+        // A stopped folder can be read whatever its configuration says.
+        let settings = settings::load(&self.flags(), &settings::process_environment);
+        let env = settings.map(|loaded| loaded.settings.quiet_environment()).unwrap_or_default();
+        Client::find(&Place { url, data, env }, need).await
     }
 }
 

@@ -3,24 +3,21 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use xyn_actors::blueprint::sample;
 use xyn_store::StoreError;
 
 use super::Context;
 use super::error::{Exit, Failure};
 use super::output::Paint;
-use crate::client::NodeFile;
-use crate::config::{self, CONFIG_FILE};
-use crate::node::{self, NodeError, NodeOptions};
-
-/// How often to look whether the node is up.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+use crate::config;
+use crate::node::{Node, NodeError, NodeOptions};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Logs go to stderr; XYN_LOG says which, such as XYN_LOG=info or XYN_LOG=xyn_actors=debug. \
@@ -35,27 +32,42 @@ pub(super) struct Arguments {
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let flags = config::Flags { listen: arguments.listen, ..context.flags() };
     let settings = config::load(&flags, &config::process_environment)?.settings;
+    let env = settings.environment(&config::process_environment)?;
     let data = settings.data;
     log(context.out.json)?;
-    let first_start = !data.join(xyn_store::DATABASE_FILE).exists();
-    if config::write_template(&data).map_err(|error| Failure::file("write", &data.join(CONFIG_FILE), &error))? {
-        tracing::info!(file = %data.join(CONFIG_FILE).display(), "configuration written");
-    }
-    let options = NodeOptions { data: data.clone(), listen: settings.listen, json_logs: context.out.json };
-    let node = node::run(options);
-    tokio::pin!(node);
-    let ended = tokio::select! {
-        ended = &mut node => Some(ended),
-        file = ready(&data) => {
-            announce(&file, &data, first_start, context)?;
-            None
-        }
-    };
-    let ended = match ended {
-        Some(ended) => ended,
-        None => node.await,
-    };
-    ended.map(|()| Exit::Done).map_err(|error| explained(&error, &data))
+    let stop = stop_signal()?;
+    let options = NodeOptions { data: data.clone(), listen: settings.listen, env };
+    let node = Node::start(options).await.map_err(|error| explained(&error, &data))?;
+    config::write_template(&data)
+        .map_err(|error| Failure::file("write", &data.join(config::CONFIG_FILE), &error))?;
+    announce(&node, &data, context)?;
+    node.serve(stop).await.map_err(|error| explained(&error, &data))?;
+    Ok(Exit::Done)
+}
+
+/// Is done when somebody asks the process to stop: Ctrl-C or SIGTERM. A second time ends it at once.
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::failed("signals", error.to_string()));
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let mut terminate = listen(SignalKind::terminate())?;
+    Ok(async move {
+        let asked = async {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        };
+        asked.await;
+        tracing::info!("stopping");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            tracing::warn!("stopping at once: what is durable is kept, the next start recovers");
+            std::process::exit(i32::from(Exit::Failed as u8));
+        });
+    })
 }
 
 /// Logs to stderr, as `XYN_LOG` says; warnings when it says nothing.
@@ -74,38 +86,31 @@ fn log(json: bool) -> Result<(), Failure> {
     started.map_err(|error| Failure::failed("log", error.to_string()))
 }
 
-/// Waits until this process has written where it listens.
-async fn ready(data: &Path) -> NodeFile {
-    let own = std::process::id();
-    loop {
-        if let Some(file) = NodeFile::read(data).filter(|file| file.pid == own) {
-            return file;
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
-}
-
-fn announce(file: &NodeFile, data: &Path, first_start: bool, context: &Context) -> Result<(), Failure> {
+fn announce(node: &Node, data: &Path, context: &Context) -> Result<(), Failure> {
+    let listen = node.addresses();
     if context.out.json {
-        let document = json!({ "pid": file.pid, "listen": file.listen, "data": data, "first_start": first_start });
+        let pid = std::process::id();
+        let document = json!({ "pid": pid, "listen": listen, "data": data, "first_start": node.is_new });
         return context.out.json_line(&document);
     }
     let default = config::data_folder(&config::Flags::default(), &config::process_environment);
-    let named = default.is_ok_and(|(folder, _)| folder == data);
-    context.out.line(&greeting(file, data, first_start, named, context.out.paint))
+    let found = default.is_ok_and(|(folder, _)| folder == data);
+    context.out.line(&greeting(&listen, data, node.is_new, found, context.out.paint))
 }
 
 /// What a person who started a node is told. `found` says that commands find the folder without being told.
-fn greeting(file: &NodeFile, data: &Path, first_start: bool, found: bool, paint: Paint) -> String {
+fn greeting(listen: &[SocketAddr], data: &Path, is_new: bool, found: bool, paint: Paint) -> String {
     let mut text = String::new();
-    if first_start {
+    if is_new {
         let _ = writeln!(text, "This is a new node. It has made in {}:", data.display());
         let _ = writeln!(text, "  node.key     its identity, which stays on this machine");
-        let _ = writeln!(text, "  config.toml  its configuration, all of it commented");
-        let _ = writeln!(text, "  two sample blueprints, bp.hello and bp.approval: xyn blueprint list\n");
+        let _ = writeln!(text, "  config.toml  its configuration, all of it commented out");
+        let samples: Vec<_> = sample::SHIPPED.iter().map(|(file, _)| file.trim_end_matches(".yaml")).collect();
+        let _ = writeln!(text, "and has made the sample blueprints {} active.\n", samples.join(" and "));
     }
-    let addresses: Vec<_> = file.listen.iter().map(|address| format!("http://{address}")).collect();
-    let _ = writeln!(text, "xyn {} listens on {}", env!("CARGO_PKG_VERSION"), paint.bold(&addresses.join(" and ")));
+    let addresses: Vec<_> = listen.iter().map(|address| format!("http://{address}")).collect();
+    let listens = paint.bold(&addresses.join(" and "));
+    let _ = writeln!(text, "xyn {} listens on {listens}", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "Its data is in {}. Stop it with Ctrl-C.\n", data.display());
     let _ = writeln!(text, "In another terminal:");
     let at = if found { String::new() } else { format!(" --data {}", data.display()) };
@@ -150,8 +155,7 @@ mod tests {
     #[test]
     fn a_first_start_says_what_was_made_and_what_to_type() {
         let listen = ["[::1]:4310", "127.0.0.1:4310"].map(|address| address.parse().expect("an address")).to_vec();
-        let file = NodeFile { pid: 7, listen, started_at: String::new() };
-        insta::assert_snapshot!(greeting(&file, Path::new("/srv/xyn"), true, false, Paint::PLAIN), @"");
+        insta::assert_snapshot!(greeting(&listen, Path::new("/srv/xyn"), true, false, Paint::PLAIN), @"");
     }
 
     #[test]

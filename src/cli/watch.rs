@@ -55,12 +55,15 @@ pub(super) async fn follow(
         }
         // What the stream still holds of a run that has ended is shown before the end is.
         let patience = if ended.is_some() { Duration::from_millis(500) } else { LOOK_EVERY };
-        let last = match tokio::time::timeout(patience, stream.next()).await {
+        let is_last = match tokio::time::timeout(patience, stream.next()).await {
             Ok(event) => tell(&event?.data, show, out)?,
             Err(_) => ended.is_some(),
         };
-        if let (true, Some(exit)) = (last, ending(&run)) {
-            return Ok((run, exit));
+        if is_last {
+            let run = client.get(&path).await?;
+            if let Some(exit) = ending(&run) {
+                return Ok((run, exit));
+            }
         }
     }
 }

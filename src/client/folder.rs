@@ -11,6 +11,7 @@ use futures::future::BoxFuture;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use tower::{Service, ServiceExt};
+use xyn_actors::runtime::Environment;
 
 use super::{API, Reply};
 use crate::cli::{Exit, Failure};
@@ -20,8 +21,8 @@ use crate::node;
 pub(super) type Ask = Arc<dyn Fn(http::Uri) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
 
 /// Opens the folder at `data` for reading.
-pub(super) fn open(data: &Path) -> Result<Ask, Failure> {
-    let router = node::open_reader(data).map_err(|error| {
+pub(super) fn open(data: &Path, env: Environment) -> Result<Ask, Failure> {
+    let (router, _store) = node::open_reader(data, env).map_err(|error| {
         let message = format!("no node answers, and its folder cannot be read: {error}");
         Failure::new(Exit::Unreachable, "unreachable", message)
             .hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))

@@ -13,13 +13,12 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use reqwest::header::{ACCEPT, HeaderMap};
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use xyn_actors::runtime::Environment;
 
 use crate::cli::{Exit, Failure};
+use crate::node::{NODE_FILE, NodeFile};
 
-/// Name of the file in which a running node says where it listens.
-pub(crate) const NODE_FILE: &str = "node.json";
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest wait for a whole answer; streams and large bodies have none.
@@ -29,23 +28,9 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Where the API begins.
 pub(crate) const API: &str = "/api/v1";
 
-/// What a running node writes beside its data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct NodeFile {
-    /// Its process.
-    pub(crate) pid: u32,
-    /// Where it listens.
-    pub(crate) listen: Vec<SocketAddr>,
-    /// Since when, as an ISO-8601 instant.
-    #[serde(default)]
-    pub(crate) started_at: String,
-}
-
-impl NodeFile {
-    /// The file in `data`; none when it is not there or cannot be read as one.
-    pub(crate) fn read(data: &Path) -> Option<Self> {
-        serde_json::from_slice(&std::fs::read(data.join(NODE_FILE)).ok()?).ok()
-    }
+/// The file in `data` in which a running node says where it listens; none when it is not there or no such file.
+pub(crate) fn node_file(data: &Path) -> Option<NodeFile> {
+    serde_json::from_slice(&std::fs::read(data.join(NODE_FILE)).ok()?).ok()
 }
 
 /// Whether a command only looks.
@@ -64,6 +49,8 @@ pub(crate) struct Place {
     pub(crate) url: Option<String>,
     /// The data folder.
     pub(crate) data: PathBuf,
+    /// The environment of the folder.
+    pub(crate) env: Environment,
 }
 
 /// Bytes of an answer as they come.
@@ -104,7 +91,7 @@ impl Client {
             }
             return Ok(Self(Way::Node { http, base }));
         }
-        if let Some(node) = NodeFile::read(&place.data) {
+        if let Some(node) = node_file(&place.data) {
             for address in &node.listen {
                 let base = format!("http://{}", reachable(*address));
                 let health = http.get(format!("{base}{API}/health")).timeout(CONNECT_TIMEOUT);
@@ -114,7 +101,7 @@ impl Client {
             }
         }
         if need == Need::Read && place.data.join(xyn_store::DATABASE_FILE).exists() {
-            return Ok(Self(Way::Folder(folder::open(&place.data)?)));
+            return Ok(Self(Way::Folder(folder::open(&place.data, place.env.clone())?)));
         }
         Err(unreachable(&place.data))
     }

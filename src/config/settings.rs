@@ -102,15 +102,15 @@ impl Settings {
         })
     }
 
-    fn cron_entries(&self) -> Result<Vec<runtime::CronEntry>, ConfigError> {
+    /// The same without what comes from outside: enough to read.
+    pub fn quiet_environment(&self) -> runtime::Environment {
+        runtime::Environment { env_id: self.env_id.clone(), stage: self.stage, ..runtime::Environment::default() }
+    }
+
+    fn cron_entries(&self) -> Result<Vec<CronEntry>, ConfigError> {
         let entry = |(index, definition): (usize, &Definition)| {
-            let schedule = CronEntry::new(definition.clone())
-                .map_err(|error| invalid(&format!("cron[{index}]"), error.to_string()))?;
-            let event_name = match &definition.event_name {
-                Some(name) => name.clone(),
-                None => format!("cron.{}", definition.name),
-            };
-            Ok(runtime::CronEntry { schedule, event_name, data: definition.data.clone() })
+            CronEntry::new(definition.clone())
+                .map_err(|error| invalid(&format!("cron[{index}]"), error.to_string()))
         };
         self.cron.iter().enumerate().map(entry).collect()
     }
