@@ -283,6 +283,17 @@ impl Reader {
         })
     }
 
+    /// Calls `visit` with the verified bytes of each entry from `offset` on, until it answers `false`.
+    pub(crate) fn log_bytes(
+        &self,
+        from: u64,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let after = from.checked_sub(1).map(u64::to_be_bytes);
+        let after = after.as_ref().map(<[u8; 8]>::as_slice);
+        self.scan(Table::Log, &[], after, Order::Ascending, |key, value| visit(offset_of(key)?, value))
+    }
+
     /// Sequence of the last entry of `stream`; 0 when it has none.
     pub fn last_seq(&self, stream: StreamId) -> Result<u64, StoreError> {
         let prefix = Key::new().bytes(stream.as_bytes());

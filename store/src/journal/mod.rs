@@ -9,6 +9,8 @@ mod commit;
 mod tests;
 mod writer;
 
+pub(crate) use commit::{Head, write_rows};
+
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::Arc;
