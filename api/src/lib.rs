@@ -22,6 +22,7 @@ mod state;
 mod trace;
 mod upload;
 
+pub use axum::Router;
 pub use guard::Guard;
 pub use openapi::document;
 pub use routes::router;
