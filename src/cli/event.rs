@@ -75,9 +75,9 @@ async fn emit(arguments: Emit, context: &Context) -> Result<Exit, Failure> {
         body["occurred_at"] = at.into();
     }
     if let Some(resource) = &arguments.resource {
-        let (kind, id) = resource.split_once(':').ok_or_else(|| {
-            Failure::usage(format!("`{resource}` is not TYPE:ID")).at("--resource")
-        })?;
+        let (kind, id) = resource
+            .split_once(':')
+            .ok_or_else(|| Failure::usage(format!("`{resource}` is not TYPE:ID")).at("--resource"))?;
         body["resource"] = json!({ "type": kind, "id": id });
     }
     let client = context.client(Need::Node).await?;
@@ -88,8 +88,11 @@ async fn emit(arguments: Emit, context: &Context) -> Result<Exit, Failure> {
 }
 
 async fn tail(arguments: Tail, context: &Context) -> Result<Exit, Failure> {
-    let said =
-        [("event_name", arguments.name), ("run_id", arguments.run), ("correlation_id", arguments.correlation)];
+    let said = [
+        ("event_name", arguments.name),
+        ("run_id", arguments.run),
+        ("correlation_id", arguments.correlation),
+    ];
     let query: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let client = context.client(if arguments.no_follow { Need::Read } else { Need::Node }).await?;
     // The stream begins before the past is read, so that nothing falls between; what both hold is shown once.
@@ -119,5 +122,9 @@ async fn tail(arguments: Tail, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn show(event: &Value, context: &Context) -> Result<(), Failure> {
-    if context.out.json { context.out.json_line(event) } else { context.out.line(&event_line(event, context.out.paint)) }
+    if context.out.json {
+        context.out.json_line(event)
+    } else {
+        context.out.line(&event_line(event, context.out.paint))
+    }
 }

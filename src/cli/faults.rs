@@ -162,7 +162,10 @@ mod tests {
     fn faults_are_shown_in_their_place_in_order() {
         let source = "id: bp.demo\nplan:\n  - { kind: transform, setz: { a: \"{{ x }}\" } }\n";
         let faults = [
-            Fault { text: "{{ x }}".into(), ..fault(3, 35, "unknown_variable", "nothing gives `x` a value", "") },
+            Fault {
+                text: "{{ x }}".into(),
+                ..fault(3, 35, "unknown_variable", "nothing gives `x` a value", "")
+            },
             fault(3, 24, "unknown_key", "`setz` is not known here", "did you mean `set`?"),
             fault(0, 0, "missing_key", "`trigger` is missing", "say which event starts it"),
         ];

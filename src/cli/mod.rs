@@ -12,6 +12,7 @@ mod doctor;
 mod error;
 mod event;
 mod faults;
+mod folder;
 mod gate;
 mod input;
 mod man;
@@ -39,8 +40,10 @@ use crate::config as settings;
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "xyn", version, about, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Start with `xyn up`. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied by policy, \
-                        5 waiting for approval, 6 conflict, 7 node unreachable.")]
+#[command(
+    after_help = "Start with `xyn up`. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied by policy, \
+                        5 waiting for approval, 6 conflict, 7 node unreachable."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
@@ -124,6 +127,18 @@ impl Context {
         settings::Flags { data: self.data.clone(), ..settings::Flags::default() }
     }
 
+    /// The address that was named, on the command line or in the environment; none when the data folder names it.
+    fn address(&self) -> Option<String> {
+        let variable = || std::env::var("XYN_URL").ok().filter(|url| !url.is_empty());
+        // A folder named on the command line goes before an address in the environment.
+        self.url.clone().or_else(|| if self.data.is_some() { None } else { variable() })
+    }
+
+    /// Whether the node is named by its address, so that nothing is known about its folder.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.address().is_some()
+    }
+
     /// The data folder.
     pub(crate) fn data(&self) -> Result<PathBuf, Failure> {
         let (data, _) = settings::data_folder(&self.flags(), &settings::process_environment)?;
@@ -132,9 +147,7 @@ impl Context {
 
     /// The way to the node.
     pub(crate) async fn client(&self, need: Need) -> Result<Client, Failure> {
-        let variable = || std::env::var("XYN_URL").ok().filter(|url| !url.is_empty());
-        // A folder named on the command line goes before an address in the environment.
-        let url = self.url.clone().or_else(|| if self.data.is_some() { None } else { variable() });
+        let url = self.address();
         let data = if url.is_some() { self.data().unwrap_or_default() } else { self.data()? };
         // A stopped folder can be read whatever its configuration says.
         let settings = settings::load(&self.flags(), &settings::process_environment);

@@ -20,8 +20,10 @@ use crate::config;
 use crate::node::{Node, NodeError, NodeOptions};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Logs go to stderr; XYN_LOG says which, such as XYN_LOG=info or XYN_LOG=xyn_actors=debug. \
-                        With --json they are JSON, and one document on stdout says where the node listens.")]
+#[command(
+    after_help = "Logs go to stderr; XYN_LOG says which, such as XYN_LOG=info or XYN_LOG=xyn_actors=debug. \
+                        With --json they are JSON, and one document on stdout says where the node listens."
+)]
 pub(super) struct Arguments {
     /// Address to listen on, loopback only; may be given again [env: XYN_LISTEN] [default: [::1]:4310 and
     /// 127.0.0.1:4310]
@@ -105,7 +107,8 @@ fn greeting(listen: &[SocketAddr], data: &Path, is_new: bool, found: bool, paint
         let _ = writeln!(text, "This is a new node. It has made in {}:", data.display());
         let _ = writeln!(text, "  node.key     its identity, which stays on this machine");
         let _ = writeln!(text, "  config.toml  its configuration, all of it commented out");
-        let samples: Vec<_> = sample::SHIPPED.iter().map(|(file, _)| file.trim_end_matches(".yaml")).collect();
+        let samples: Vec<_> =
+            sample::SHIPPED.iter().map(|(file, _)| file.trim_end_matches(".yaml")).collect();
         let _ = writeln!(text, "and has made the sample blueprints {} active.\n", samples.join(" and "));
     }
     let addresses: Vec<_> = listen.iter().map(|address| format!("http://{address}")).collect();
@@ -145,7 +148,8 @@ fn explained(error: &NodeError, data: &Path) -> Failure {
         return Failure::new(Exit::Conflict, "in_use", message)
             .hint("use the node that runs, stop it first, or name another folder with --data DIR");
     }
-    Failure::failed("node", message).hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
+    Failure::failed("node", message)
+        .hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
 }
 
 #[cfg(test)]
@@ -154,7 +158,8 @@ mod tests {
 
     #[test]
     fn a_first_start_says_what_was_made_and_what_to_type() {
-        let listen = ["[::1]:4310", "127.0.0.1:4310"].map(|address| address.parse().expect("an address")).to_vec();
+        let listen =
+            ["[::1]:4310", "127.0.0.1:4310"].map(|address| address.parse().expect("an address")).to_vec();
         insta::assert_snapshot!(greeting(&listen, Path::new("/srv/xyn"), true, false, Paint::PLAIN), @"");
     }
 

@@ -104,7 +104,11 @@ impl Settings {
 
     /// The same without what comes from outside: enough to read.
     pub fn quiet_environment(&self) -> runtime::Environment {
-        runtime::Environment { env_id: self.env_id.clone(), stage: self.stage, ..runtime::Environment::default() }
+        runtime::Environment {
+            env_id: self.env_id.clone(),
+            stage: self.stage,
+            ..runtime::Environment::default()
+        }
     }
 
     fn cron_entries(&self) -> Result<Vec<CronEntry>, ConfigError> {
@@ -269,7 +273,8 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         }
         if hook.secrets_env.is_empty() || !hook.secrets_env.iter().all(|name| is_variable(name)) {
             // What stands there may be a secret: it is not repeated.
-            let reason = "names of environment variables such as `CHECKMK_HOOK_SECRET` are wanted, at least one";
+            let reason =
+                "names of environment variables such as `CHECKMK_HOOK_SECRET` are wanted, at least one";
             return Err(invalid(&key("secrets_env"), reason));
         }
         check_name(&key("event_name"), &hook.event_name)?;
