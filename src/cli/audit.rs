@@ -149,7 +149,11 @@ mod tests {
             { "at": "2026-01-31T12:00:01Z", "actor": "webhook:ci", "action": "http.call", "stage": "prod",
               "status": "denied", "decision": { "matched": null } },
         ] });
-        insta::assert_snapshot!(table(&intents).render(Paint::PLAIN), @"");
+        insta::assert_snapshot!(table(&intents).render(Paint::PLAIN), @r"
+        AT                   WHO             ACTION      STAGE  STATUS    DECIDED BY     BROUGHT ABOUT
+        2026-01-31 12:00:00  operator@local  runs.start  dev    accepted  dev@1/all      run r1
+        2026-01-31 12:00:01  webhook:ci      http.call   prod   denied    stage default
+        ");
     }
 
     #[test]
@@ -160,6 +164,14 @@ mod tests {
             faults: vec!["entry 4: the leaf differs".into()],
             ..Report::default()
         };
-        insta::assert_snapshot!(render(Path::new("/srv/xyn"), "key", &report, Paint::PLAIN), @"");
+        insta::assert_snapshot!(render(Path::new("/srv/xyn"), "key", &report, Paint::PLAIN), @r"
+        data         /srv/xyn
+        node         key
+        entries      7
+        checkpoints  0
+        verdict      NOT sound: 3 things do not fit
+          entry 4: the leaf differs
+          and 2 more
+        ");
     }
 }

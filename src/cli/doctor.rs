@@ -141,7 +141,14 @@ mod tests {
             Finding::warning("disk", "1 GiB is free", "free some space"),
             Finding::broken("node key", "mode 644", "chmod 600 /srv/xyn/node.key"),
         ];
-        insta::assert_snapshot!(render(&findings, Paint::PLAIN), @"");
+        insta::assert_snapshot!(render(&findings, Paint::PLAIN), @r"
+        ok       folder    /srv/xyn can be written
+        warning  disk      1 GiB is free
+                           mend: free some space
+        broken   node key  mode 644
+                           mend: chmod 600 /srv/xyn/node.key
+        1 broken, 1 to look at
+        ");
         assert_eq!(document(&findings)["findings"][2]["mend"], "chmod 600 /srv/xyn/node.key");
     }
 }

@@ -1,12 +1,14 @@
 //! `xyn event`: emit events and watch them come.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::error::{Exit, Failure};
 use super::table::text;
 use super::watch::event_line;
-use super::{Context, input};
+use super::{Context, FOLDER, input};
 use crate::client::Need;
 use crate::client::sse::Follow;
 
@@ -24,8 +26,11 @@ pub(super) struct Emit {
     /// Its name, such as checkmk.alert
     name: String,
     /// What it says: JSON, @FILE, or - for stdin
-    #[arg(long, value_name = "JSON", default_value = "{}")]
+    #[arg(id = "event_data", long = "data", value_name = "JSON", default_value = "{}")]
     data: String,
+    /// The node's data folder, which other commands call --data
+    #[arg(id = FOLDER, long = "data-dir", value_name = "DIR", help_heading = "Global options")]
+    folder: Option<PathBuf>,
     /// Its id; a second event with the same id is answered like the first
     #[arg(long, value_name = "UUID")]
     id: Option<String>,

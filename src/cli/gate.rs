@@ -129,6 +129,10 @@ mod tests {
             { "kind": "intent", "intent_id": "i1", "action": "policies.activate", "actor": "ada@home",
               "at": "2026-01-31T12:00:00Z", "approvals": [], "decision": {} },
         ] });
-        insta::assert_snapshot!(table(&waiting).render(Paint::PLAIN), @"");
+        insta::assert_snapshot!(table(&waiting).render(Paint::PLAIN), @r"
+        RUN OR INTENT  STEP     ASKS               BY              SINCE                APPROVALS
+        r1             approve  Ship it?           operator@local  2026-01-31 12:00:00        1/2
+        i1                      policies.activate  ada@home        2026-01-31 12:00:00        0/1
+        ");
     }
 }

@@ -51,11 +51,15 @@ pub(crate) struct Cli {
     command: Command,
 }
 
+/// Name of the argument that holds the data folder. A command that has another use for `--data` takes the folder by
+/// another flag, and gives it this name.
+const FOLDER: &str = "folder";
+
 /// What every command understands.
 #[derive(Clone, Debug, Args)]
 struct Global {
     /// The node's data folder [env: XYN_DATA] [default: xyn in the XDG data folder]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    #[arg(id = FOLDER, long = "data", global = true, value_name = "DIR", help_heading = "Global options")]
     data: Option<PathBuf>,
     /// The node's address, such as http://127.0.0.1:4310 [env: XYN_URL] [default: what runs on the data folder]
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
@@ -217,5 +221,58 @@ mod tests {
     #[test]
     fn the_grammar_is_consistent() {
         grammar().debug_assert();
+    }
+
+    #[test]
+    fn emit_takes_json_as_data_and_the_folder_beside_it() {
+        let folder = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("it is understood");
+            let Command::Event(event::Command::Emit(_)) = cli.command else { panic!("it is an emit") };
+            cli.global.data
+        };
+        assert_eq!(folder("xyn event emit a.b --data {}"), None);
+        assert_eq!(folder("xyn --data /d event emit a.b --data {}"), Some("/d".into()));
+        assert_eq!(folder("xyn event emit a.b --data {} --data-dir /d"), Some("/d".into()));
+    }
+
+    #[test]
+    fn help_shows_every_command_on_a_screen() {
+        insta::assert_snapshot!(grammar().term_width(100).render_help(), @r"
+        A node that turns events into governed, durable runs
+
+        Usage: xyn [OPTIONS] <COMMAND>
+
+        Commands:
+          up           Start the node and keep it running
+          status       Show how the node is: runs, gates, events
+          doctor       Look for what is wrong; each finding says what mends it
+          event        Emit events and watch them come
+          blueprint    Write, check and activate blueprints
+          run          Start, watch and steer runs
+          gate         Answer what waits for people
+          artifact     Keep and fetch artifacts
+          policy       Test, explain and activate policies
+          audit        Verify and read the audit chain
+          store        Mend the store of a stopped node
+          schema       Print the JSON Schema of what people write
+          config       Show the configuration
+          completions  Print completions for a shell
+          man          Print or write the manual pages
+          help         Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help     Print help
+          -V, --version  Print version
+
+        Global options:
+              --data <DIR>  The node's data folder [env: XYN_DATA] [default: xyn in the XDG data folder]
+              --url <URL>   The node's address, such as http://127.0.0.1:4310 [env: XYN_URL] [default: what
+                            runs on the data folder]
+              --json        Results as JSON
+              --no-color    No colours, also when NO_COLOR is not set
+
+        Start with `xyn up`. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied by policy, 5 waiting
+        for approval, 6 conflict, 7 node unreachable.
+        ");
     }
 }

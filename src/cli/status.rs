@@ -110,6 +110,15 @@ mod tests {
                 { "kind": "intent", "intent_id": "i1" }],
             "last_event": { "event_name": "xyn.run.completed", "occurred_at": "2026-01-31T12:00:00.000001Z" },
         });
-        insta::assert_snapshot!(render(&document, Paint::PLAIN), @"");
+        insta::assert_snapshot!(render(&document, Paint::PLAIN), @r"
+        node              running at http://127.0.0.1:4310
+        version           0.1.0
+        up for            1 d 2 h
+        runs              2 running, 1000+ completed
+        waits for people  2
+        last event        xyn.run.completed 2026-01-31 12:00:00
+          xyn gate approve r1 approve
+          xyn gate approve i1
+        ");
     }
 }

@@ -18,7 +18,7 @@ fn flags(folder: &TempDir) -> Flags {
     Flags { data: Some(folder.path().to_owned()), ..Flags::default() }
 }
 
-fn variables(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> {
+fn variables(pairs: &[(&str, &str)]) -> impl Fn(&str) -> Option<OsString> + use<> {
     let map: BTreeMap<String, String> =
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     move |name| map.get(name).map(OsString::from)
@@ -125,17 +125,23 @@ fn the_data_folder_follows_the_xdg_specification() {
 
 #[test]
 fn unknown_keys_are_all_refused_with_what_was_perhaps_meant() {
-    insta::assert_snapshot!(refused("listne = []\nstage = \"dev\"\ndata = \"/x\"\n[limits]\nmax_step = 3\n[[hooks]]\nwhatever = 1\n"), @"");
+    insta::assert_snapshot!(refused("listne = []\nstage = \"dev\"\ndata = \"/x\"\n[limits]\nmax_step = 3\n[[hooks]]\nwhatever = 1\n"), @"DIR/config.toml: `data` cannot stand in the file that lies in it: use --data or XYN_DATA; `hooks[].whatever` is no key; keys here: name, event_name, secrets_env; `limits.max_step` is no key; did you mean `max_steps`?; `listne` is no key; did you mean `listen`?");
 }
 
 #[test]
 fn values_of_the_wrong_kind_name_key_and_place() {
-    insta::assert_snapshot!(refused("stage = \"production\"\n"), @"");
-    insta::assert_snapshot!(refused("[limits]\nmax_steps = \"many\"\n"), @"");
-    insta::assert_snapshot!(refused("[limits]\nwall_clock = \"soon\"\n"), @"");
-    insta::assert_snapshot!(refused("listen = [\"nowhere\"]\n"), @"");
-    insta::assert_snapshot!(refused("[[cron]]\nname = \"n\"\nschedule = \"whenever\"\n"), @"");
-    insta::assert_snapshot!(refused("env_id = \n"), @"");
+    insta::assert_snapshot!(refused("stage = \"production\"\n"), @"`stage` (from DIR/config.toml): `production` is no stage; stages: dev, staging, prod");
+    insta::assert_snapshot!(refused("[limits]\nmax_steps = \"many\"\n"), @r#"`limits.max_steps` (from DIR/config.toml): string "many" is not an integer"#);
+    insta::assert_snapshot!(refused("[limits]\nwall_clock = \"soon\"\n"), @"`limits.wall_clock`: `soon` is no duration such as `60m`");
+    insta::assert_snapshot!(refused("listen = [\"nowhere\"]\n"), @"`listen[0]` (from DIR/config.toml): invalid socket address syntax");
+    insta::assert_snapshot!(refused("[[cron]]\nname = \"n\"\nschedule = \"whenever\"\n"), @"`cron[0]`: schedule `whenever`: Invalid pattern: Pattern must have between 5 and 7 fields.");
+    insta::assert_snapshot!(refused("env_id = \n"), @r"
+    `DIR/config.toml` is not TOML: TOML parse error at line 1, column 10
+      |
+    1 | env_id = 
+      |          ^
+    string values must be quoted, expected literal string
+    ");
 }
 
 #[test]
