@@ -318,7 +318,8 @@ impl Reader {
     /// Streams that began in the interaction `correlation_id`, at most `limit`.
     pub fn correlated(&self, correlation_id: &str, limit: usize) -> Result<Vec<StreamId>, StoreError> {
         let prefix = Key::new().text(correlation_id);
-        let mut streams = Vec::new();
+        // What began the interaction may have given it its name; it then has no row.
+        let mut streams: Vec<StreamId> = correlation_id.parse().into_iter().collect();
         self.scan(Table::Correlations, prefix.as_bytes(), None, Order::Ascending, |key, _| {
             streams.extend(tail_id(key).map(StreamId::from));
             Ok(streams.len() < limit)

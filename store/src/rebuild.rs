@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use crate::database::contained;
 use crate::envelope::Envelope;
 use crate::error::StoreError;
-use crate::journal::write_rows;
+use crate::journal::{is_own_interaction, write_rows};
 use crate::projection::Changes;
 use crate::reader::Order;
 use crate::store::Store;
@@ -95,9 +95,9 @@ struct Batch {
 impl Batch {
     /// The indexes that the journal itself keeps: names and correlations.
     fn index(&mut self, offset: u64, envelope: &Envelope, names: Vec<Cow<'static, str>>) {
-        if envelope.seq == 1 {
-            let correlation = envelope.attribution.correlation_id.as_str();
-            let key = Key::new().text(correlation).bytes(envelope.stream.as_bytes());
+        let correlation = &envelope.attribution.correlation_id;
+        if envelope.seq == 1 && !is_own_interaction(correlation, envelope.stream) {
+            let key = Key::new().text(correlation.as_str()).bytes(envelope.stream.as_bytes());
             self.changes.mark(Table::Correlations, key);
         }
         if offset / NAME_BLOCK != self.block {

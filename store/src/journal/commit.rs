@@ -165,10 +165,11 @@ impl Ledger {
         self.head.len += 1;
         self.head.frontier.push(entry.leaf);
         self.streams.insert(entry.stream, seq);
+        let is_own_interaction = entry.is_own_interaction();
         put(rows, Table::Log, offset.to_be_bytes().to_vec(), entry.sealed.into_bytes());
         let position = Key::new().bytes(entry.stream.as_bytes()).u64(seq);
         put(rows, Table::Streams, position.into_bytes(), offset.to_be_bytes().to_vec());
-        if seq == 1 {
+        if seq == 1 && !is_own_interaction {
             let key = Key::new().text(entry.correlation_id.as_str()).bytes(entry.stream.as_bytes());
             put(rows, Table::Correlations, key.into_bytes(), Vec::new());
         }
