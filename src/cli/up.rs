@@ -43,7 +43,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     config::write_template(&data)
         .map_err(|error| Failure::file("write", &data.join(config::CONFIG_FILE), &error))?;
     announce(&node, &data, context)?;
-    node.serve(stop).await.map_err(|error| explained(&error, &data))?;
+    node.serve(stop).await;
     Ok(Exit::Done)
 }
 
