@@ -45,7 +45,9 @@ pub enum NodeError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// An address that is not loopback.
-    #[error("`{0}` is not a loopback address; other addresses need authentication, which this version does not have")]
+    #[error(
+        "`{0}` is not a loopback address; other addresses need authentication, which this version does not have"
+    )]
     NotLoopback(SocketAddr),
     /// An address that cannot be used.
     #[error("cannot listen on `{address}`")]
@@ -114,7 +116,8 @@ impl Node {
     fn announce(&self, started_at: Timestamp) -> Result<(), NodeError> {
         let file = NodeFile { pid: std::process::id(), listen: self.addresses(), started_at };
         let text = serde_json::to_string(&file).unwrap_or_default();
-        std::fs::write(&self.file, text).map_err(|source| NodeError::Write { path: self.file.clone(), source })
+        std::fs::write(&self.file, text)
+            .map_err(|source| NodeError::Write { path: self.file.clone(), source })
     }
 
     /// Serves until `shutdown` is done, then stops in good order.

@@ -102,7 +102,6 @@ async fn put(arguments: Put, context: &Context) -> Result<Exit, Failure> {
         .mime_str(&arguments.content_type)
         .map_err(|_| Failure::usage(format!("`{}` is no media type", arguments.content_type)))?;
     let mut form = Form::new().text("name", name).text("kind", arguments.kind);
-    form = form.text("content_type", arguments.content_type.clone());
     if let Some(run_id) = arguments.run {
         form = form.text("run_id", run_id);
     }

@@ -61,19 +61,19 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
 fn new(name: &str, context: &Context) -> Result<Exit, Failure> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.');
     if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(fits) {
-        let message = format!("`{name}` is no name: use lowercase letters, digits, `_`, `-` and `.`, a letter first");
+        let message =
+            format!("`{name}` is no name: use lowercase letters, digits, `_`, `-` and `.`, a letter first");
         return Err(Failure::usage(message));
     }
     let path = PathBuf::from(format!("{name}.yaml"));
-    let mut file = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| {
-        match error.kind() {
+    let mut file =
+        OpenOptions::new().write(true).create_new(true).open(&path).map_err(|error| match error.kind() {
             std::io::ErrorKind::AlreadyExists => {
                 Failure::new(Exit::Conflict, "exists", format!("`{}` is there already", path.display()))
                     .hint("choose another name: xyn blueprint new NAME")
             }
             _ => Failure::file("write", &path, &error),
-        }
-    })?;
+        })?;
     file.write_all(named(sample::TEMPLATE, name).as_bytes())
         .map_err(|error| Failure::file("write", &path, &error))?;
     let document = json!({ "file": path, "blueprint_id": format!("bp.{name}") });
@@ -183,7 +183,8 @@ mod tests {
     fn the_template_is_valid_under_any_name() {
         let source = named(sample::TEMPLATE, "nightly.backup-2");
         assert!(source.contains("id: bp.nightly.backup-2 "));
-        let plan = blueprint::compile(source.as_bytes(), &actions::builtin(), &blueprint::NodeLimits::default());
+        let plan =
+            blueprint::compile(source.as_bytes(), &actions::builtin(), &blueprint::NodeLimits::default());
         assert!(plan.is_ok(), "{plan:?}");
     }
 }

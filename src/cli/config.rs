@@ -25,7 +25,9 @@ pub(super) struct Show {
 pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     let Command::Show(Show { origin }) = command;
     let loaded = config::load(&context.flags(), &config::process_environment)?;
-    context.out.answer(&document(&loaded.entries, origin), |paint| table(&loaded.entries, origin).render(paint))?;
+    context
+        .out
+        .answer(&document(&loaded.entries, origin), |paint| table(&loaded.entries, origin).render(paint))?;
     Ok(Exit::Done)
 }
 

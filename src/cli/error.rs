@@ -102,7 +102,9 @@ impl Failure {
         let (exit, own_hint) = meaning(status, code);
         let details = &error["details"];
         let hint = match details["intent_id"].as_str() {
-            Some(intent) if exit == Exit::Waiting => Some(format!("somebody approves with: xyn gate approve {intent}")),
+            Some(intent) if exit == Exit::Waiting => {
+                Some(format!("somebody approves with: xyn gate approve {intent}"))
+            }
             _ => own_hint.or(details["hint"].as_str()).map(str::to_owned),
         };
         let place = details["path"].as_str().filter(|place| !place.is_empty()).map(str::to_owned);

@@ -1,12 +1,14 @@
 //! `xyn event`: emit events and watch them come.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::error::{Exit, Failure};
 use super::table::text;
 use super::watch::event_line;
-use super::{Context, input};
+use super::{Context, FOLDER, input};
 use crate::client::Need;
 use crate::client::sse::Follow;
 
@@ -24,8 +26,11 @@ pub(super) struct Emit {
     /// Its name, such as checkmk.alert
     name: String,
     /// What it says: JSON, @FILE, or - for stdin
-    #[arg(long, value_name = "JSON", default_value = "{}")]
+    #[arg(id = "event_data", long = "data", value_name = "JSON", default_value = "{}")]
     data: String,
+    /// The node's data folder, which other commands call --data
+    #[arg(id = FOLDER, long = "data-dir", value_name = "DIR", help_heading = "Global options")]
+    folder: Option<PathBuf>,
     /// Its id; a second event with the same id is answered like the first
     #[arg(long, value_name = "UUID")]
     id: Option<String>,
@@ -75,9 +80,9 @@ async fn emit(arguments: Emit, context: &Context) -> Result<Exit, Failure> {
         body["occurred_at"] = at.into();
     }
     if let Some(resource) = &arguments.resource {
-        let (kind, id) = resource.split_once(':').ok_or_else(|| {
-            Failure::usage(format!("`{resource}` is not TYPE:ID")).at("--resource")
-        })?;
+        let (kind, id) = resource
+            .split_once(':')
+            .ok_or_else(|| Failure::usage(format!("`{resource}` is not TYPE:ID")).at("--resource"))?;
         body["resource"] = json!({ "type": kind, "id": id });
     }
     let client = context.client(Need::Node).await?;
@@ -88,8 +93,11 @@ async fn emit(arguments: Emit, context: &Context) -> Result<Exit, Failure> {
 }
 
 async fn tail(arguments: Tail, context: &Context) -> Result<Exit, Failure> {
-    let said =
-        [("event_name", arguments.name), ("run_id", arguments.run), ("correlation_id", arguments.correlation)];
+    let said = [
+        ("event_name", arguments.name),
+        ("run_id", arguments.run),
+        ("correlation_id", arguments.correlation),
+    ];
     let query: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let client = context.client(if arguments.no_follow { Need::Read } else { Need::Node }).await?;
     // The stream begins before the past is read, so that nothing falls between; what both hold is shown once.
@@ -119,5 +127,9 @@ async fn tail(arguments: Tail, context: &Context) -> Result<Exit, Failure> {
 }
 
 fn show(event: &Value, context: &Context) -> Result<(), Failure> {
-    if context.out.json { context.out.json_line(event) } else { context.out.line(&event_line(event, context.out.paint)) }
+    if context.out.json {
+        context.out.json_line(event)
+    } else {
+        context.out.line(&event_line(event, context.out.paint))
+    }
 }

@@ -162,11 +162,32 @@ mod tests {
     fn faults_are_shown_in_their_place_in_order() {
         let source = "id: bp.demo\nplan:\n  - { kind: transform, setz: { a: \"{{ x }}\" } }\n";
         let faults = [
-            Fault { text: "{{ x }}".into(), ..fault(3, 35, "unknown_variable", "nothing gives `x` a value", "") },
+            Fault {
+                text: "{{ x }}".into(),
+                ..fault(3, 36, "unknown_variable", "nothing gives `x` a value", "")
+            },
             fault(3, 24, "unknown_key", "`setz` is not known here", "did you mean `set`?"),
             fault(0, 0, "missing_key", "`trigger` is missing", "say which event starts it"),
         ];
         insta::assert_snapshot!(render(Path::new("demo.yaml"), source, &faults, Paint::PLAIN), @r#"
+        error[missing_key]: `trigger` is missing
+         --> demo.yaml (plan[0])
+          = hint: say which event starts it
+
+        error[unknown_key]: `setz` is not known here
+         --> demo.yaml:3:24 (plan[0])
+          |
+        3 |   - { kind: transform, setz: { a: "{{ x }}" } }
+          |                        ^^^^
+          = hint: did you mean `set`?
+
+        error[unknown_variable]: nothing gives `x` a value
+         --> demo.yaml:3:36 (plan[0])
+          |
+        3 |   - { kind: transform, setz: { a: "{{ x }}" } }
+          |                                    ^^^^^^^
+
+        demo.yaml has 3 faults
         "#);
     }
 
@@ -186,6 +207,6 @@ mod tests {
     #[test]
     fn the_report_has_the_shape_of_the_api() {
         let report = report(&[fault(1, 2, "syntax", "no", "yes")]);
-        insta::assert_snapshot!(report, @r#""#);
+        insta::assert_snapshot!(report, @r#"{"is_valid":false,"issues":[{"path":"plan[0]","line":1,"column":2,"code":"syntax","message":"no","hint":"yes"}]}"#);
     }
 }

@@ -48,7 +48,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
 
 async fn answer(arguments: Answer, approve: bool, context: &Context) -> Result<Exit, Failure> {
     let mut body = match &arguments.step {
-        Some(step) => json!({ "run_id": arguments.id, "step_id": step, "approve": approve }),
+        Some(step) => json!({ "gate": { "run_id": arguments.id, "step_id": step }, "approve": approve }),
         None => json!({ "intent_id": arguments.id, "approve": approve }),
     };
     if let Some(note) = arguments.note {
@@ -80,7 +80,9 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
         return Ok(Exit::Done);
     }
     context.out.answer(&waiting, |paint| table.render(paint))?;
-    context.out.hint("answer a gate with: xyn gate approve RUN STEP, an intent with: xyn gate approve INTENT");
+    context
+        .out
+        .hint("answer a gate with: xyn gate approve RUN STEP, an intent with: xyn gate approve INTENT");
     Ok(Exit::Done)
 }
 
@@ -94,7 +96,8 @@ fn table(waiting: &Value) -> Table {
         ("APPROVALS", Column::Number),
     ]);
     for item in waiting["items"].as_array().into_iter().flatten() {
-        let given = item["approvals"].as_array().into_iter().flatten().filter(|word| word["approve"] == true).count();
+        let given =
+            item["approvals"].as_array().into_iter().flatten().filter(|word| word["approve"] == true).count();
         if item["kind"] == "intent" {
             let min = item["decision"]["approvals"]["min"].as_u64().unwrap_or(1);
             let (id, asks, by) = (text(item, "intent_id"), text(item, "action"), text(item, "actor"));
@@ -126,6 +129,10 @@ mod tests {
             { "kind": "intent", "intent_id": "i1", "action": "policies.activate", "actor": "ada@home",
               "at": "2026-01-31T12:00:00Z", "approvals": [], "decision": {} },
         ] });
-        insta::assert_snapshot!(table(&waiting).render(Paint::PLAIN), @"");
+        insta::assert_snapshot!(table(&waiting).render(Paint::PLAIN), @r"
+        RUN OR INTENT  STEP     ASKS               BY              SINCE                APPROVALS
+        r1             approve  Ship it?           operator@local  2026-01-31 12:00:00        1/2
+        i1                      policies.activate  ada@home        2026-01-31 12:00:00        0/1
+        ");
     }
 }

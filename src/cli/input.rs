@@ -20,9 +20,9 @@ pub(super) fn json(name: &str, argument: &str) -> Result<Value, Failure> {
         None => argument.to_owned(),
     };
     serde_json::from_str(&text).map_err(|error| {
-        Failure::usage(format!("this is no JSON: {error}"))
-            .at(format!("{name} {argument}"))
-            .hint(format!("quote it for the shell: {name} '{{\"key\": \"value\"}}', or name a file: {name} @FILE"))
+        Failure::usage(format!("this is no JSON: {error}")).at(format!("{name} {argument}")).hint(format!(
+            "quote it for the shell: {name} '{{\"key\": \"value\"}}', or name a file: {name} @FILE"
+        ))
     })
 }
 
@@ -81,7 +81,10 @@ mod tests {
     fn values_of_pairs_are_json_where_they_can_be() {
         let pairs = ["n=3", "on=true", "host=web 1", "list=[1,2]", "eq=a=b"].map(String::from);
         let object = object("--input", &pairs).expect("all are pairs");
-        assert_eq!(Value::Object(object), json!({ "n": 3, "on": true, "host": "web 1", "list": [1, 2], "eq": "a=b" }));
+        assert_eq!(
+            Value::Object(object),
+            json!({ "n": 3, "on": true, "host": "web 1", "list": [1, 2], "eq": "a=b" })
+        );
         assert_eq!(super::object("--input", &["x".into()]).expect_err("no pair").exit, Exit::Usage);
     }
 
@@ -90,7 +93,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("data.json");
         std::fs::write(&file, r#"{"host":"web"}"#).expect("a file");
-        assert_eq!(json("--data", &format!("@{}", file.display())).expect("it is JSON"), json!({ "host": "web" }));
+        assert_eq!(
+            json("--data", &format!("@{}", file.display())).expect("it is JSON"),
+            json!({ "host": "web" })
+        );
         assert_eq!(json("--data", "@/nonexistent").expect_err("no file").exit, Exit::NotFound);
         insta::assert_snapshot!(json("--data", "{host: web}").expect_err("no JSON").render(super::super::output::Paint::PLAIN), @r#"
         error: this is no JSON: key must be a string at line 1 column 2

@@ -12,6 +12,7 @@ mod doctor;
 mod error;
 mod event;
 mod faults;
+mod folder;
 mod gate;
 mod input;
 mod man;
@@ -39,8 +40,10 @@ use crate::config as settings;
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(name = "xyn", version, about, max_term_width = 100, arg_required_else_help = true)]
-#[command(after_help = "Start with `xyn up`. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied by policy, \
-                        5 waiting for approval, 6 conflict, 7 node unreachable.")]
+#[command(
+    after_help = "Start with `xyn up`. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied by policy, \
+                        5 waiting for approval, 6 conflict, 7 node unreachable."
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     global: Global,
@@ -48,11 +51,15 @@ pub(crate) struct Cli {
     command: Command,
 }
 
+/// Name of the argument that holds the data folder. A command that has another use for `--data` takes the folder by
+/// another flag, and gives it this name.
+const FOLDER: &str = "folder";
+
 /// What every command understands.
 #[derive(Clone, Debug, Args)]
 struct Global {
     /// The node's data folder [env: XYN_DATA] [default: xyn in the XDG data folder]
-    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    #[arg(id = FOLDER, long = "data", global = true, value_name = "DIR", help_heading = "Global options")]
     data: Option<PathBuf>,
     /// The node's address, such as http://127.0.0.1:4310 [env: XYN_URL] [default: what runs on the data folder]
     #[arg(long, global = true, value_name = "URL", help_heading = "Global options")]
@@ -124,6 +131,18 @@ impl Context {
         settings::Flags { data: self.data.clone(), ..settings::Flags::default() }
     }
 
+    /// The address that was named, on the command line or in the environment; none when the data folder names it.
+    fn address(&self) -> Option<String> {
+        let variable = || std::env::var("XYN_URL").ok().filter(|url| !url.is_empty());
+        // A folder named on the command line goes before an address in the environment.
+        self.url.clone().or_else(|| if self.data.is_some() { None } else { variable() })
+    }
+
+    /// Whether the node is named by its address, so that nothing is known about its folder.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.address().is_some()
+    }
+
     /// The data folder.
     pub(crate) fn data(&self) -> Result<PathBuf, Failure> {
         let (data, _) = settings::data_folder(&self.flags(), &settings::process_environment)?;
@@ -132,9 +151,7 @@ impl Context {
 
     /// The way to the node.
     pub(crate) async fn client(&self, need: Need) -> Result<Client, Failure> {
-        let variable = || std::env::var("XYN_URL").ok().filter(|url| !url.is_empty());
-        // A folder named on the command line goes before an address in the environment.
-        let url = self.url.clone().or_else(|| if self.data.is_some() { None } else { variable() });
+        let url = self.address();
         let data = if url.is_some() { self.data().unwrap_or_default() } else { self.data()? };
         // A stopped folder can be read whatever its configuration says.
         let settings = settings::load(&self.flags(), &settings::process_environment);
@@ -204,5 +221,58 @@ mod tests {
     #[test]
     fn the_grammar_is_consistent() {
         grammar().debug_assert();
+    }
+
+    #[test]
+    fn emit_takes_json_as_data_and_the_folder_beside_it() {
+        let folder = |line: &str| {
+            let cli = Cli::try_parse_from(line.split(' ')).expect("it is understood");
+            let Command::Event(event::Command::Emit(_)) = cli.command else { panic!("it is an emit") };
+            cli.global.data
+        };
+        assert_eq!(folder("xyn event emit a.b --data {}"), None);
+        assert_eq!(folder("xyn --data /d event emit a.b --data {}"), Some("/d".into()));
+        assert_eq!(folder("xyn event emit a.b --data {} --data-dir /d"), Some("/d".into()));
+    }
+
+    #[test]
+    fn help_shows_every_command_on_a_screen() {
+        insta::assert_snapshot!(grammar().term_width(100).render_help(), @r"
+        A node that turns events into governed, durable runs
+
+        Usage: xyn [OPTIONS] <COMMAND>
+
+        Commands:
+          up           Start the node and keep it running
+          status       Show how the node is: runs, gates, events
+          doctor       Look for what is wrong; each finding says what mends it
+          event        Emit events and watch them come
+          blueprint    Write, check and activate blueprints
+          run          Start, watch and steer runs
+          gate         Answer what waits for people
+          artifact     Keep and fetch artifacts
+          policy       Test, explain and activate policies
+          audit        Verify and read the audit chain
+          store        Mend the store of a stopped node
+          schema       Print the JSON Schema of what people write
+          config       Show the configuration
+          completions  Print completions for a shell
+          man          Print or write the manual pages
+          help         Print this message or the help of the given subcommand(s)
+
+        Options:
+          -h, --help     Print help
+          -V, --version  Print version
+
+        Global options:
+              --data <DIR>  The node's data folder [env: XYN_DATA] [default: xyn in the XDG data folder]
+              --url <URL>   The node's address, such as http://127.0.0.1:4310 [env: XYN_URL] [default: what
+                            runs on the data folder]
+              --json        Results as JSON
+              --no-color    No colours, also when NO_COLOR is not set
+
+        Start with `xyn up`. Exit codes: 0 ok, 1 failed, 2 usage, 3 not found, 4 denied by policy, 5 waiting
+        for approval, 6 conflict, 7 node unreachable.
+        ");
     }
 }

@@ -20,6 +20,7 @@ pub(crate) struct Paint(bool);
 
 impl Paint {
     /// No colour.
+    #[cfg(test)]
     pub(crate) const PLAIN: Self = Self(false);
     /// Colour, whoever looks.
     #[cfg(test)]

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use xyn_actors::governance::{
-    self, Context as Act, Evidence, Identity, NamedStage, Policy, PolicySet, Resource, Risk, Role, SessionFacts,
-    Table as Cases,
+    self, Context as Act, Evidence, Identity, NamedStage, Policy, PolicySet, Resource, Risk, Role,
+    SessionFacts, Table as Cases,
 };
 use xyn_store::Clock;
 use xyn_store::scope::Principal;
@@ -142,7 +142,8 @@ async fn explain(arguments: Explain, context: &Context) -> Result<Exit, Failure>
     };
     let act = act(arguments, context)?;
     let explanation = governance::explain(&PolicySet::new(&policies), &act);
-    let document = serde_json::to_value(&explanation).expect("explanations have string keys and finite numbers");
+    let document =
+        serde_json::to_value(&explanation).expect("explanations have string keys and finite numbers");
     context.out.answer(&document, |_| explanation.to_string())?;
     Ok(Exit::Done)
 }
@@ -207,7 +208,8 @@ pub(super) async fn in_force(context: &Context) -> Result<Vec<Policy>, Failure> 
 pub(super) async fn sources_in_force(client: &Client) -> Result<Vec<(String, String)>, Failure> {
     let list = client.list("/policies", &[], MAX_POLICIES).await?;
     let mut sources = Vec::new();
-    for policy in list["items"].as_array().into_iter().flatten().filter(|policy| policy["status"] == "active") {
+    for policy in list["items"].as_array().into_iter().flatten().filter(|policy| policy["status"] == "active")
+    {
         let id = text(policy, "policy_id");
         let whole = client.get(&format!("/policies/{id}")).await?;
         sources.push((id, text(&whole, "source")));
@@ -274,7 +276,8 @@ fn table(policies: &Value) -> Table {
         ("SINCE", Column::Text),
     ]);
     for row in policies["items"].as_array().into_iter().flatten() {
-        let [id, version, status, name] = ["policy_id", "version", "status", "name"].map(|key| text(row, key));
+        let [id, version, status, name] =
+            ["policy_id", "version", "status", "name"].map(|key| text(row, key));
         table.row([id, version, status, name, instant(row, "activated_at")]);
     }
     table

@@ -164,6 +164,9 @@ mod tests {
         let run = json!({ "status": "running", "waiting_on": { "kind": "gate" }, "at": "2026-01-31T12:00:00.000042Z" });
         assert_eq!(standing(&run), "running (gate)");
         assert_eq!(instant(&run, "at"), "2026-01-31 12:00:00");
-        assert_eq!(facts(&[("run", "r".into()), ("error", String::new()), ("status", "s".into())], Paint::PLAIN), "run     r\nstatus  s");
+        assert_eq!(
+            facts(&[("run", "r".into()), ("error", String::new()), ("status", "s".into())], Paint::PLAIN),
+            "run     r\nstatus  s"
+        );
     }
 }

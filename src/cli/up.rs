@@ -20,8 +20,10 @@ use crate::config;
 use crate::node::{Node, NodeError, NodeOptions};
 
 #[derive(Debug, Args)]
-#[command(after_help = "Logs go to stderr; XYN_LOG says which, such as XYN_LOG=info or XYN_LOG=xyn_actors=debug. \
-                        With --json they are JSON, and one document on stdout says where the node listens.")]
+#[command(
+    after_help = "Logs go to stderr; XYN_LOG says which, such as XYN_LOG=info or XYN_LOG=xyn_actors=debug. \
+                        With --json they are JSON, and one document on stdout says where the node listens."
+)]
 pub(super) struct Arguments {
     /// Address to listen on, loopback only; may be given again [env: XYN_LISTEN] [default: [::1]:4310 and
     /// 127.0.0.1:4310]
@@ -105,7 +107,8 @@ fn greeting(listen: &[SocketAddr], data: &Path, is_new: bool, found: bool, paint
         let _ = writeln!(text, "This is a new node. It has made in {}:", data.display());
         let _ = writeln!(text, "  node.key     its identity, which stays on this machine");
         let _ = writeln!(text, "  config.toml  its configuration, all of it commented out");
-        let samples: Vec<_> = sample::SHIPPED.iter().map(|(file, _)| file.trim_end_matches(".yaml")).collect();
+        let samples: Vec<_> =
+            sample::SHIPPED.iter().map(|(file, _)| file.trim_end_matches(".yaml")).collect();
         let _ = writeln!(text, "and has made the sample blueprints {} active.\n", samples.join(" and "));
     }
     let addresses: Vec<_> = listen.iter().map(|address| format!("http://{address}")).collect();
@@ -113,15 +116,17 @@ fn greeting(listen: &[SocketAddr], data: &Path, is_new: bool, found: bool, paint
     let _ = writeln!(text, "xyn {} listens on {listens}", env!("CARGO_PKG_VERSION"));
     let _ = writeln!(text, "Its data is in {}. Stop it with Ctrl-C.\n", data.display());
     let _ = writeln!(text, "In another terminal:");
-    let at = if found { String::new() } else { format!(" --data {}", data.display()) };
+    if !found {
+        let _ = writeln!(text, "  export XYN_DATA={}", data.display());
+    }
     let lines = [
-        (format!("xyn event emit demo.hello --data '{{\"name\": \"Ada\"}}'{at}"), "start a run"),
-        (format!("xyn run list{at}"), "see how it went"),
-        (format!("xyn event tail{at}"), "watch everything that happens"),
-        (format!("xyn status{at}"), "see how the node is"),
+        ("xyn event emit demo.hello --data '{\"name\": \"Ada\"}'", "start a run"),
+        ("xyn run list", "see how it went"),
+        ("xyn event tail", "watch everything that happens"),
+        ("xyn status", "see how the node is"),
     ];
     let width = lines.iter().map(|(line, _)| line.chars().count()).max().unwrap_or_default();
-    for (line, what) in &lines {
+    for (line, what) in lines {
         let _ = writeln!(text, "  {line:width$}  {}", paint.dim(&format!("# {what}")));
     }
     text.trim_end().to_owned()
@@ -145,7 +150,8 @@ fn explained(error: &NodeError, data: &Path) -> Failure {
         return Failure::new(Exit::Conflict, "in_use", message)
             .hint("use the node that runs, stop it first, or name another folder with --data DIR");
     }
-    Failure::failed("node", message).hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
+    Failure::failed("node", message)
+        .hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
 }
 
 #[cfg(test)]
@@ -154,8 +160,24 @@ mod tests {
 
     #[test]
     fn a_first_start_says_what_was_made_and_what_to_type() {
-        let listen = ["[::1]:4310", "127.0.0.1:4310"].map(|address| address.parse().expect("an address")).to_vec();
-        insta::assert_snapshot!(greeting(&listen, Path::new("/srv/xyn"), true, false, Paint::PLAIN), @"");
+        let listen =
+            ["[::1]:4310", "127.0.0.1:4310"].map(|address| address.parse().expect("an address")).to_vec();
+        insta::assert_snapshot!(greeting(&listen, Path::new("/srv/xyn"), true, false, Paint::PLAIN), @r#"
+        This is a new node. It has made in /srv/xyn:
+          node.key     its identity, which stays on this machine
+          config.toml  its configuration, all of it commented out
+        and has made the sample blueprints hello and approval active.
+
+        xyn 0.1.0 listens on http://[::1]:4310 and http://127.0.0.1:4310
+        Its data is in /srv/xyn. Stop it with Ctrl-C.
+
+        In another terminal:
+          export XYN_DATA=/srv/xyn
+          xyn event emit demo.hello --data '{"name": "Ada"}'  # start a run
+          xyn run list                                        # see how it went
+          xyn event tail                                      # watch everything that happens
+          xyn status                                          # see how the node is
+        "#);
     }
 
     #[test]
@@ -163,6 +185,9 @@ mod tests {
         let store = StoreError::InUse { folder: "/srv/xyn".into(), holder: "process 7".into() };
         let failure = explained(&NodeError::from(store), Path::new("/srv/xyn"));
         assert_eq!(failure.exit, Exit::Conflict);
-        insta::assert_snapshot!(failure.render(Paint::PLAIN), @"");
+        insta::assert_snapshot!(failure.render(Paint::PLAIN), @r"
+        error: `/srv/xyn` is in use by another node (process 7)
+         hint: use the node that runs, stop it first, or name another folder with --data DIR
+        ");
     }
 }

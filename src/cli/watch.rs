@@ -179,7 +179,9 @@ mod tests {
         let event = json!({ "event_name": "xyn.step.completed", "occurred_at": "2026-01-31T12:00:00.000001Z",
             "run_id": "r", "step_id": "greet", "data": { "output": "x".repeat(300) } });
         let line = event_line(&event, Paint::PLAIN);
-        assert!(line.starts_with("2026-01-31 12:00:00  xyn.step.completed  run=r  step=greet  {\"output\":\"xxx"));
+        assert!(
+            line.starts_with("2026-01-31 12:00:00  xyn.step.completed  run=r  step=greet  {\"output\":\"xxx")
+        );
         assert!(line.ends_with('…') && line.chars().count() < 200);
     }
 }

@@ -40,12 +40,11 @@ pub(super) fn uri(path: &str, query: &[(&str, String)]) -> Result<http::Uri, Fai
     url.as_str().parse().map_err(|error| Failure::usage(format!("`{path}` cannot be asked for: {error}")))
 }
 
-fn asking<S, In, Out>(service: S) -> Ask
+fn asking<S, Out>(service: S) -> Ask
 where
-    S: Service<Request<In>, Response = Response<Out>> + Clone + Send + Sync + 'static,
+    S: Service<Request<String>, Response = Response<Out>> + Clone + Send + Sync + 'static,
     S::Future: Send,
     S::Error: Display,
-    In: Default + Send + 'static,
     Out: BodyExt + Send + 'static,
     Out::Data: AsRef<[u8]>,
     Out::Error: Display,
@@ -53,11 +52,13 @@ where
     Arc::new(move |uri| {
         let service = service.clone();
         Box::pin(async move {
-            let mut request = Request::new(In::default());
+            let mut request = Request::new(String::new());
             *request.method_mut() = Method::GET;
             *request.uri_mut() = uri;
             request.headers_mut().insert(http::header::HOST, http::HeaderValue::from_static("localhost"));
-            let fail = |error: &dyn Display| Failure::failed("unreadable", format!("cannot read the folder: {error}"));
+            let fail = |error: &dyn Display| {
+                Failure::failed("unreadable", format!("cannot read the folder: {error}"))
+            };
             let response = service.oneshot(request).await.map_err(|error| fail(&error))?;
             let (head, body) = response.into_parts();
             let body = body

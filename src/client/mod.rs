@@ -269,8 +269,12 @@ fn gone(address: Option<&str>, error: &reqwest::Error) -> Failure {
 }
 
 fn broken(error: &reqwest::Error) -> Failure {
-    Failure::new(Exit::Unreachable, "interrupted", format!("the connection to the node broke: {}", chain(error)))
-        .hint("whether it was done is not known; look before you try again")
+    Failure::new(
+        Exit::Unreachable,
+        "interrupted",
+        format!("the connection to the node broke: {}", chain(error)),
+    )
+    .hint("whether it was done is not known; look before you try again")
 }
 
 /// An error with what it comes from, without the address, which people know.
@@ -287,8 +291,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// The address by which a listener is reached: one that listens everywhere is reached at loopback.
 fn reachable(mut address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
-        let loopback: std::net::IpAddr =
-            if address.is_ipv6() { std::net::Ipv6Addr::LOCALHOST.into() } else { std::net::Ipv4Addr::LOCALHOST.into() };
+        let loopback: std::net::IpAddr = if address.is_ipv6() {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        };
         address.set_ip(loopback);
     }
     address

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use config::{Map, Value, ValueKind};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::StrDeserializer;
+use serde::de::{self, DeserializeOwned};
 use xyn_actors::blueprint::{NodeLimits, check_event_name};
 use xyn_actors::intake::cron::{Definition, Entry as CronEntry};
 use xyn_actors::runtime;
@@ -104,7 +105,11 @@ impl Settings {
 
     /// The same without what comes from outside: enough to read.
     pub fn quiet_environment(&self) -> runtime::Environment {
-        runtime::Environment { env_id: self.env_id.clone(), stage: self.stage, ..runtime::Environment::default() }
+        runtime::Environment {
+            env_id: self.env_id.clone(),
+            stage: self.stage,
+            ..runtime::Environment::default()
+        }
     }
 
     fn cron_entries(&self) -> Result<Vec<CronEntry>, ConfigError> {
@@ -158,7 +163,7 @@ pub(super) fn read(
         data: data.to_owned(),
         listen: tree.take("listen")?,
         env_id: tree.take("env_id")?,
-        stage: tree.take("stage")?,
+        stage: tree.take_stage()?,
         hooks: tree.take("hooks")?,
         cron: tree.take("cron")?,
         limits: tree.take_limits()?,
@@ -178,6 +183,18 @@ impl Tree<'_> {
         let value = self.values.remove(key).unwrap_or_else(|| Value::new(None, ValueKind::Nil));
         self.note(key, &value);
         self.typed(key, value)
+    }
+
+    fn take_stage(&mut self) -> Result<Stage, ConfigError> {
+        let origin = self.values.get("stage").and_then(|value| value.origin().map(str::to_owned));
+        let word: String = self.take("stage")?;
+        Stage::deserialize(StrDeserializer::<de::value::Error>::new(&word)).map_err(|_| {
+            ConfigError::Invalid {
+                key: "stage".to_owned(),
+                origin: format!(" (from {})", origin.unwrap_or_else(|| self.file.display().to_string())),
+                reason: format!("`{word}` is no stage; stages: dev, staging, prod"),
+            }
+        })
     }
 
     fn take_limits(&mut self) -> Result<LimitSettings, ConfigError> {
@@ -269,7 +286,8 @@ fn check(settings: &Settings) -> Result<(), ConfigError> {
         }
         if hook.secrets_env.is_empty() || !hook.secrets_env.iter().all(|name| is_variable(name)) {
             // What stands there may be a secret: it is not repeated.
-            let reason = "names of environment variables such as `CHECKMK_HOOK_SECRET` are wanted, at least one";
+            let reason =
+                "names of environment variables such as `CHECKMK_HOOK_SECRET` are wanted, at least one";
             return Err(invalid(&key("secrets_env"), reason));
         }
         check_name(&key("event_name"), &hook.event_name)?;
