@@ -25,6 +25,8 @@ pub(crate) const DOCUMENT_PATH: &str = "/api/openapi.json";
 const PAGE_PATH: &str = "/api/docs";
 /// The name under which an operation says which action's input it takes.
 const ACTION: &str = "x-xyn-action";
+/// The extension of an operation that hands the Runtime an intent without being one action's.
+const INTENT: &str = "x-xyn-intent";
 const METHODS: [&str; 3] = ["get", "post", "put"];
 
 /// What every route can answer, and when.
@@ -83,7 +85,7 @@ pub(crate) fn complete(routes: OpenApiRouter<AppState>, registry: &Registry) -> 
         for methods in operations {
             for method in METHODS {
                 if let Some(operation) = methods.get_mut(method).and_then(Value::as_object_mut) {
-                    complete_operation(method, operation, registry);
+                    complete_operation(operation, registry);
                 }
             }
         }
@@ -91,20 +93,20 @@ pub(crate) fn complete(routes: OpenApiRouter<AppState>, registry: &Registry) -> 
     (routes, document)
 }
 
-fn complete_operation(method: &str, operation: &mut Map<String, Value>, registry: &Registry) {
+fn complete_operation(operation: &mut Map<String, Value>, registry: &Registry) {
     if let Some(action) = operation.get(ACTION).and_then(Value::as_str).and_then(|name| registry.get(name)) {
         let input = action.spec.input_schema.clone();
         add_input(operation, input);
     }
-    let is_write = method != "get";
-    add_parameters(operation, is_write);
+    let is_intent = operation.contains_key(ACTION) || operation.contains_key(INTENT);
+    add_parameters(operation, is_intent);
     let takes_body = operation.contains_key("requestBody");
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };
     let common = EVERYWHERE
         .iter()
         .chain(WITH_BODY.iter().filter(|_| takes_body))
-        .chain(WITH_INTENT.iter().filter(|_| is_write));
+        .chain(WITH_INTENT.iter().filter(|_| is_intent));
     for (status, description) in common {
         let response = responses.entry(*status).or_insert_with(|| json!({}));
         if response.get("description").and_then(Value::as_str).is_none_or(str::is_empty) {
@@ -148,7 +150,7 @@ fn parameters(operation: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     operation.get("parameters").and_then(Value::as_array).into_iter().flatten()
 }
 
-fn add_parameters(operation: &mut Map<String, Value>, is_write: bool) {
+fn add_parameters(operation: &mut Map<String, Value>, is_intent: bool) {
     let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": false, "description": description, "schema": schema });
     let rendered = |part| serde_json::to_value::<utoipa::openapi::RefOr<_>>(part).unwrap_or_default();
     let correlation = rendered(schema::correlation_id());
@@ -160,7 +162,7 @@ fn add_parameters(operation: &mut Map<String, Value>, is_write: bool) {
         ),
         header("traceparent", "W3C trace context.", json!({ "type": "string" })),
     ];
-    if is_write {
+    if is_intent {
         let description = "A repeated request with the same key and body is answered like the first.";
         let key = rendered(schema::idempotency_key());
         own.push(header(IDEMPOTENCY_KEY.as_str(), description, key));

@@ -185,7 +185,18 @@ macro_rules! schema_of {
     )*};
 }
 
-schema_of!(Id: id, Name: name);
+/// The schema of bytes.
+pub(crate) struct Binary;
+
+/// The schema of an answer whose type its header says.
+pub(crate) struct Anything;
+
+schema_of!(Id: id, Name: name, Binary: binary, Anything: any);
+
+/// Bytes.
+fn binary() -> Part {
+    text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+}
 
 /// A name: not empty, and no character that would change the path.
 fn name() -> Part {

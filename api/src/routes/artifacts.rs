@@ -133,7 +133,7 @@ async fn put(State(state): State<AppState>, caller: Caller, request: Request) ->
     path = "/api/v1/artifacts/blobs",
     tag = "artifacts",
     operation_id = "put_blob",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content = inline(schema::Binary), content_type = "application/octet-stream"),
     responses((status = 201, body = BlobRef), (status = 507))
 )]
 async fn put_blob(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {

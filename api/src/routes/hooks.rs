@@ -32,6 +32,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(
     post,
     path = "/api/v1/hooks/{hook}",
+    extensions(("x-xyn-intent" = json!(true))),
     tag = "events",
     params(
         ("hook" = inline(schema::Name), Path, description = "The hook's name in the node's configuration."),

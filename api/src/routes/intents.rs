@@ -91,6 +91,7 @@ async fn list(
     path = "/api/v1/intents",
     tag = "governance",
     operation_id = "submit_intent",
+    extensions(("x-xyn-intent" = json!(true))),
     request_body = NewIntent,
     responses((status = 201, body = OutcomeView), (status = 404), (status = 502))
 )]
