@@ -9,6 +9,7 @@ pub mod events;
 pub mod governance;
 pub mod intake;
 mod node;
+pub mod projector;
 pub mod record;
 pub mod run;
 pub mod runtime;

@@ -8,9 +8,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xyn_store::envelope::Envelope;
-use xyn_store::ids::{EventId, IntentId, RunId, StreamId};
+use xyn_store::ids::{EventId, RunId, StreamId};
 use xyn_store::projection::{
-    ApprovalRow, ArtifactRow, BlueprintRow, DraftRow, IntentRow, IntentStatus, PolicyRow,
+    ArtifactRow, BlueprintRow, Changes, ClaimRow, DraftRow, IntentRow, IntentStatus, PolicyRow,
 };
 use xyn_store::{Json, StoreError, Timestamp};
 
@@ -21,20 +21,17 @@ use crate::run;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record {
     /// An intent was allowed and is carried out.
-    IntentAccepted(Box<IntentRow>),
+    ///
+    /// With the idempotency key it claims.
+    IntentAccepted(Box<IntentRow>, Option<Box<ClaimRow>>),
     /// An intent was refused.
     IntentDenied(Box<IntentRow>),
     /// An intent waits for approvals.
     IntentParked(Box<IntentRow>),
     /// A carried-out intent that reached out has ended.
     IntentEnded(Box<IntentRow>),
-    /// Something was said about a parked intent.
-    IntentAnswered {
-        /// The intent.
-        intent_id: IntentId,
-        /// The word.
-        answer: ApprovalRow,
-    },
+    /// Something was said about a parked intent; the last of its words is the new one.
+    IntentAnswered(Box<IntentRow>),
     /// An event from outside, or one that an action emitted.
     Event(Box<OutsideEvent>),
     /// A fact about a run.
@@ -158,6 +155,14 @@ pub fn decode(offset: u64, envelope: &Envelope) -> Result<Vec<Record>, StoreErro
     }
 }
 
+/// The names of `records`, each once.
+pub(crate) fn names(records: &[Record]) -> Vec<Cow<'static, str>> {
+    let mut names: Vec<_> = records.iter().map(Record::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
 /// The events that `envelope`, which is entry `offset`, shows as.
 pub fn views(offset: u64, envelope: &Envelope) -> Result<Vec<EventView>, StoreError> {
     let records = decode(offset, envelope)?;
@@ -170,13 +175,15 @@ impl Record {
         Cow::Borrowed(match self {
             Self::Event(event) => return Cow::Owned(event.name.clone()),
             Self::Run(event) => event.name(),
-            Self::IntentAccepted(_) => "xyn.intent.accepted",
+            Self::IntentAccepted(..) => "xyn.intent.accepted",
             Self::IntentDenied(_) => "xyn.intent.denied",
             Self::IntentParked(_) => "xyn.intent.parked",
             Self::IntentEnded(row) if row.status == IntentStatus::Failed => "xyn.intent.failed",
             Self::IntentEnded(_) => "xyn.intent.completed",
-            Self::IntentAnswered { answer, .. } if answer.approve => "xyn.intent.approved",
-            Self::IntentAnswered { .. } => "xyn.intent.rejected",
+            Self::IntentAnswered(row) if row.approvals.last().is_some_and(|word| word.approve) => {
+                "xyn.intent.approved"
+            }
+            Self::IntentAnswered(_) => "xyn.intent.rejected",
             Self::ArtifactCreated(_) => "xyn.artifact.created",
             Self::Draft(DraftChange::Saved, _) => "xyn.draft.saved",
             Self::Draft(DraftChange::Validated, _) => "xyn.draft.validated",
@@ -191,6 +198,32 @@ impl Record {
             Self::SessionOpened { .. } => "xyn.session.opened",
             Self::SessionClosed => "xyn.session.closed",
         })
+    }
+
+    /// Puts the rows that the record carries. A run's rows are rendered from its state instead.
+    pub(crate) fn render(&self, changes: &mut Changes) {
+        match self {
+            Self::IntentAccepted(row, claim) => {
+                row.write(changes);
+                if let Some(claim) = claim {
+                    changes.put(claim.as_ref());
+                }
+            }
+            Self::IntentDenied(row)
+            | Self::IntentParked(row)
+            | Self::IntentEnded(row)
+            | Self::IntentAnswered(row) => row.write(changes),
+            Self::ArtifactCreated(row) => row.write(changes),
+            Self::Draft(_, row) => changes.put(row.as_ref()),
+            Self::BlueprintActivated(row) | Self::BlueprintDeprecated(row) => changes.put(row.as_ref()),
+            Self::PolicyActivated(row) | Self::PolicyDeprecated(row) => changes.put(row.as_ref()),
+            Self::Event(_)
+            | Self::Run(_)
+            | Self::NodeStarted { .. }
+            | Self::NodeStopped
+            | Self::SessionOpened { .. }
+            | Self::SessionClosed => {}
+        }
     }
 
     /// This record, number `index` of `envelope`, as readers see it.
@@ -223,13 +256,13 @@ impl Record {
                 view.step_id = event.position().map(|at| at.to_string());
                 view.resource = about("run", run_id.to_string());
             }
-            Self::IntentAccepted(row)
+            Self::IntentAccepted(row, _)
             | Self::IntentDenied(row)
             | Self::IntentParked(row)
-            | Self::IntentEnded(row) => {
+            | Self::IntentEnded(row)
+            | Self::IntentAnswered(row) => {
                 view.resource = about("intent", row.intent_id.to_string());
             }
-            Self::IntentAnswered { intent_id, .. } => view.resource = about("intent", intent_id.to_string()),
             Self::ArtifactCreated(row) => {
                 (view.run_id, view.step_id) = (row.run_id, row.step_id.clone());
                 view.resource = about("artifact", row.artifact_id.to_string());
@@ -256,11 +289,11 @@ impl Record {
         let rendered = match self {
             Self::Event(event) => return event.data.clone(),
             Self::Run(event) => inner(serde_json::to_value(event)),
-            Self::IntentAccepted(row)
+            Self::IntentAccepted(row, _)
             | Self::IntentDenied(row)
             | Self::IntentParked(row)
-            | Self::IntentEnded(row) => serde_json::to_value(row),
-            Self::IntentAnswered { answer, .. } => serde_json::to_value(answer),
+            | Self::IntentEnded(row)
+            | Self::IntentAnswered(row) => serde_json::to_value(row),
             Self::ArtifactCreated(row) => serde_json::to_value(row),
             Self::Draft(_, row) => serde_json::to_value(row),
             Self::BlueprintActivated(row) | Self::BlueprintDeprecated(row) => serde_json::to_value(row),

@@ -18,6 +18,7 @@ pub mod journal;
 pub mod json;
 pub mod projection;
 mod reader;
+pub mod rebuild;
 pub mod scope;
 mod store;
 pub mod tables;

@@ -283,6 +283,17 @@ impl Reader {
         })
     }
 
+    /// Calls `visit` with the verified bytes of each entry from `offset` on, until it answers `false`.
+    pub(crate) fn log_bytes(
+        &self,
+        from: u64,
+        mut visit: impl FnMut(u64, &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let after = from.checked_sub(1).map(u64::to_be_bytes);
+        let after = after.as_ref().map(<[u8; 8]>::as_slice);
+        self.scan(Table::Log, &[], after, Order::Ascending, |key, value| visit(offset_of(key)?, value))
+    }
+
     /// Sequence of the last entry of `stream`; 0 when it has none.
     pub fn last_seq(&self, stream: StreamId) -> Result<u64, StoreError> {
         let prefix = Key::new().bytes(stream.as_bytes());
@@ -307,7 +318,8 @@ impl Reader {
     /// Streams that began in the interaction `correlation_id`, at most `limit`.
     pub fn correlated(&self, correlation_id: &str, limit: usize) -> Result<Vec<StreamId>, StoreError> {
         let prefix = Key::new().text(correlation_id);
-        let mut streams = Vec::new();
+        // What began the interaction may have given it its name; it then has no row.
+        let mut streams: Vec<StreamId> = correlation_id.parse().into_iter().collect();
         self.scan(Table::Correlations, prefix.as_bytes(), None, Order::Ascending, |key, _| {
             streams.extend(tail_id(key).map(StreamId::from));
             Ok(streams.len() < limit)

@@ -124,6 +124,15 @@ impl Store {
         &self.0.folder
     }
 
+    pub(crate) fn engine(&self) -> Result<Arc<redb::Database>, StoreError> {
+        self.0.slot.engine()
+    }
+
+    /// Whether a rebuild was begun and not finished: then its rows cannot be relied on.
+    pub fn is_half_rebuilt(&self) -> Result<bool, StoreError> {
+        crate::rebuild::is_unfinished(&self.read()?)
+    }
+
     /// Waits until everything appended is written, then stops the writer. Journal handles elsewhere keep it alive.
     pub fn close(&self) {
         drop(self.0.journal.lock().unwrap_or_else(PoisonError::into_inner).take());

@@ -131,7 +131,7 @@ impl NodeActor {
         let mut recording = Recording::default();
         let mut all: Vec<Record> = accepted.map(|accepted| recording.accept(accepted)).into_iter().collect();
         all.extend(records.iter().cloned());
-        library::render(&records, &mut recording);
+        library::keep_sources(&records, &mut recording);
         recording.entry(self.stream, self.seq, inner.clock.now(), &by, &all);
         let append = async move {
             let receipt = recording.commit(&inner).await;

@@ -16,6 +16,7 @@ mod supervisor;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod upkeep;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub use environment::{Environment, Hook};
 pub use intent::{Intent, Outcome, Refusal};
 pub use metrics::Metrics;
 
+pub(crate) use catalog::Plans;
 pub(crate) use recording::{Accepted, Recording};
 pub(crate) use submit::{Accept, refusal, stream};
 use supervisor::Supervisor;
@@ -54,7 +56,7 @@ pub(crate) struct Inner {
     pub(crate) journal: Journal,
     pub(crate) registry: Registry,
     pub(crate) catalog: ArcSwap<Catalog>,
-    pub(crate) plans: catalog::Plans,
+    pub(crate) plans: Plans,
     pub(crate) clock: Clock,
     pub(crate) env: Environment,
     pub(crate) limits: NodeLimits,
@@ -75,6 +77,9 @@ pub enum StartError {
     /// The library.
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+    /// A rebuild was begun and not finished.
+    #[error("a rebuild of this folder was not finished; run `xyn store rebuild`")]
+    HalfRebuilt,
     /// Threads.
     #[error("cannot start the actor threads")]
     Threads(#[source] std::io::Error),
@@ -96,6 +101,9 @@ impl Runtime {
         clock: Clock,
         env: Environment,
     ) -> Result<Self, StartError> {
+        if store.is_half_rebuilt()? {
+            return Err(StartError::HalfRebuilt);
+        }
         let limits = NodeLimits::default();
         let catalog = Catalog::load(&store.read()?, &registry, &limits)?;
         Ok(Self(Arc::new(Inner {
@@ -103,7 +111,7 @@ impl Runtime {
             store,
             registry,
             catalog: ArcSwap::from_pointee(catalog),
-            plans: catalog::Plans::default(),
+            plans: Plans::default(),
             clock,
             env,
             limits,
@@ -137,6 +145,7 @@ impl Runtime {
             tokio::spawn(dispatch::follow(inner.clone())),
             tokio::spawn(timers::serve(inner.clone())),
             tokio::spawn(timers::serve_cron(inner.clone())),
+            tokio::spawn(upkeep::serve(inner.clone())),
         ];
         Ok((runtime, Background { tasks }))
     }
@@ -210,6 +219,9 @@ impl Runtime {
         }
         if let Some(node) = self.0.node.get() {
             node.stop().await;
+            if let Err(error) = upkeep::checkpoint(&self.0).await {
+                tracing::warn!(%error, "the stop has no checkpoint");
+            }
         }
         if let Some(supervisor) = self.0.supervisor.get() {
             supervisor.stop();

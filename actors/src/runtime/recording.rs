@@ -2,8 +2,6 @@
 //!
 //! Large blobs are written before the entry that names them; everything else is in the entry's own transaction.
 
-use std::borrow::Cow;
-
 use xyn_store::blobs::is_inline;
 use xyn_store::ids::{RunId, StreamId};
 use xyn_store::journal::{Append, AppendError, Entry, Receipt};
@@ -30,7 +28,7 @@ pub(crate) struct Accepted {
 }
 
 impl Recording {
-    /// Adds an entry to `stream` behind `expected`.
+    /// Adds an entry to `stream` behind `expected`, and the rows that its records carry.
     pub(crate) fn entry(
         &mut self,
         stream: StreamId,
@@ -39,10 +37,8 @@ impl Recording {
         attribution: &Attribution,
         records: &[Record],
     ) {
-        let mut names: Vec<Cow<'static, str>> = records.iter().map(Record::name).collect();
-        names.sort_unstable();
-        names.dedup();
-        let attribution = attribution.clone();
+        records.iter().for_each(|record| record.render(&mut self.append.changes));
+        let (attribution, names) = (attribution.clone(), record::names(records));
         let records = record::encode(records);
         self.append.entries.push(Entry { stream, expected, at, attribution, names, records });
     }
@@ -57,11 +53,10 @@ impl Recording {
         &mut self.append.changes
     }
 
-    /// Adds the intent that this carries out; answers the record that says so.
+    /// Claims the key of the intent that this carries out; answers the record that says what it is.
     pub(crate) fn accept(&mut self, accepted: Accepted) -> Record {
-        accepted.row.write(&mut self.append.changes);
-        self.append.claim = accepted.claim;
-        Record::IntentAccepted(Box::new(accepted.row))
+        self.append.claim = accepted.claim.clone();
+        Record::IntentAccepted(Box::new(accepted.row), accepted.claim.map(Box::new))
     }
 
     /// Adds what an inside action wants recorded: events to streams of their own, artifacts as records for the
@@ -99,7 +94,6 @@ impl Recording {
                 sha256,
                 metadata: Json::from(&artifact.metadata),
             };
-            row.write(&mut self.append.changes);
             Record::ArtifactCreated(Box::new(row))
         });
         artifacts.collect()

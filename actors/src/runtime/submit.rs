@@ -66,8 +66,7 @@ impl Inner {
             Effect::Deny => {
                 self.metrics.intents_denied.increment();
                 let row = row(IntentStatus::Denied);
-                self.record_intent(&intent, 0, Record::IntentDenied(Box::new(row.clone())), &row, now)
-                    .await?;
+                self.record_intent(&intent, 0, Record::IntentDenied(Box::new(row)), now).await?;
                 Err(Refusal::Denied(Box::new(decision)))
             }
             Effect::RequireApproval => {
@@ -94,7 +93,7 @@ impl Inner {
             // Nobody waits for the answer of an event, so what would be parked is denied.
             self.metrics.intents_denied.increment();
             let row = row(IntentStatus::Denied);
-            self.record_intent(intent, 0, Record::IntentDenied(Box::new(row.clone())), &row, at).await?;
+            self.record_intent(intent, 0, Record::IntentDenied(Box::new(row)), at).await?;
             return Err(Refusal::Denied(Box::new(decision)));
         }
         self.metrics.intents_accepted.increment();
@@ -180,11 +179,9 @@ impl Inner {
         intent: &Intent,
         expected: u64,
         record: Record,
-        row: &IntentRow,
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let mut recording = Recording::default();
-        row.write(recording.changes());
         recording.entry(stream(intent.intent_id), expected, now, &intent.attribution(), &[record]);
         recording.commit(self).await?;
         Ok(())

@@ -87,7 +87,7 @@ pub(crate) async fn park(
         }),
         ..row
     };
-    inner.record_intent(intent, 0, Record::IntentParked(Box::new(row.clone())), &row, now).await
+    inner.record_intent(intent, 0, Record::IntentParked(Box::new(row)), now).await
 }
 
 /// Answers a parked intent; the last word needed has it carried out.
@@ -113,7 +113,7 @@ pub(super) async fn answer_intent(
         .map_err(|refusal| Refusal::Forbidden { code: "approval_refused", message: refusal.to_string() })?;
     let word = ApprovalRow { principal: intent.identity.principal.clone(), approve, at: accept.now, note };
     let expected = 1 + row.approvals.len() as u64;
-    row.approvals.push(word.clone());
+    row.approvals.push(word);
     let (status, remaining) = match verdict {
         Verdicted::Recorded { remaining } => (IntentStatus::Parked, remaining),
         Verdicted::Approved => (IntentStatus::Accepted, 0),
@@ -124,8 +124,7 @@ pub(super) async fn answer_intent(
     let subject = Subject::Intent(parked);
     let mut recording = Recording::default();
     let accepted = recording.accept(accept.by(subject.clone()));
-    row.write(recording.changes());
-    let records = [accepted, Record::IntentAnswered { intent_id: parked, answer: word }];
+    let records = [accepted, Record::IntentAnswered(Box::new(row.clone()))];
     recording.entry(stream(parked), expected, now, &intent.attribution(), &records);
     if let Err(error) = recording.commit(inner).await {
         return inner.answer_append(error, intent);

@@ -190,21 +190,11 @@ fn newest<R: Row>(reader: &Reader, prefix: &Key) -> Result<Option<R>, StoreError
     Ok(reader.page(prefix, Order::Descending, None, 1, |_| true)?.items.pop())
 }
 
-/// Rows and blobs that `records` of the library imply.
-pub(crate) fn render(records: &[Record], recording: &mut Recording) {
+/// Keeps the sources that `records` activate: runs find their plan by its digest, whatever version is active.
+pub(crate) fn keep_sources(records: &[Record], recording: &mut Recording) {
     for record in records {
-        match record {
-            Record::Draft(_, row) => recording.changes().put(row.as_ref()),
-            Record::BlueprintDeprecated(row) => recording.changes().put(row.as_ref()),
-            Record::BlueprintActivated(row) => {
-                recording.changes().put(row.as_ref());
-                // Runs find their plan by the digest of its bytes, whatever version is active.
-                recording.keep(row.source.clone().into_bytes());
-            }
-            Record::PolicyActivated(row) | Record::PolicyDeprecated(row) => {
-                recording.changes().put(row.as_ref());
-            }
-            _ => {}
+        if let Record::BlueprintActivated(row) = record {
+            recording.keep(row.source.clone().into_bytes());
         }
     }
 }

@@ -33,6 +33,6 @@ pub(crate) async fn call(
     let status = if result.is_ok() { IntentStatus::Completed } else { IntentStatus::Failed };
     let row = IntentRow { status, ..row };
     let now = inner.clock.now();
-    inner.record_intent(intent, expected + 1, Record::IntentEnded(Box::new(row.clone())), &row, now).await?;
+    inner.record_intent(intent, expected + 1, Record::IntentEnded(Box::new(row)), now).await?;
     result.map(|output: Value| Outcome::new(intent.intent_id, subject, output)).map_err(refusal)
 }

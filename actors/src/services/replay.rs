@@ -46,10 +46,10 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
         return Err(Refusal::NotFound { kind: "run", id: run.to_string() });
     }
     let subject = Subject::Run(run);
-    let accepted = accept.by(subject.clone()).row;
-    inner
-        .record_intent(intent, 0, Record::IntentAccepted(Box::new(accepted.clone())), &accepted, accepted.at)
-        .await?;
+    let now = accept.now;
+    let accepted = accept.by(subject.clone());
+    let record = Record::IntentAccepted(Box::new(accepted.row), accepted.claim.map(Box::new));
+    inner.record_intent(intent, 0, record, now).await?;
     let output = json!({
         "deterministic": replayed.differences.is_empty(),
         "events": replayed.events,

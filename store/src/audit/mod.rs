@@ -8,6 +8,7 @@ pub mod checkpoint;
 mod hex;
 pub mod key;
 pub mod leaf;
+pub mod log;
 pub mod merkle;
 pub mod proof;
 pub mod signature;

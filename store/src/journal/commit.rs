@@ -87,7 +87,7 @@ impl Ledger {
         let head = postcard::to_stdvec(&self.head)
             .map_err(|source| StoreError::UnreadableRow { table: Table::Meta.name(), source })?;
         put(&mut rows, Table::Meta, HEAD_KEY.to_vec(), head);
-        write(&transaction, rows)?;
+        write_rows(&transaction, Changes(rows))?;
         transaction.commit()?;
         Ok(answers)
     }
@@ -165,10 +165,11 @@ impl Ledger {
         self.head.len += 1;
         self.head.frontier.push(entry.leaf);
         self.streams.insert(entry.stream, seq);
+        let is_own_interaction = entry.is_own_interaction();
         put(rows, Table::Log, offset.to_be_bytes().to_vec(), entry.sealed.into_bytes());
         let position = Key::new().bytes(entry.stream.as_bytes()).u64(seq);
         put(rows, Table::Streams, position.into_bytes(), offset.to_be_bytes().to_vec());
-        if seq == 1 {
+        if seq == 1 && !is_own_interaction {
             let key = Key::new().text(entry.correlation_id.as_str()).bytes(entry.stream.as_bytes());
             put(rows, Table::Correlations, key.into_bytes(), Vec::new());
         }
@@ -201,7 +202,8 @@ fn stored_claim(transaction: &WriteTransaction, key: &str) -> Result<Option<Clai
 }
 
 /// Writes rows table by table in key order; of several changes to one key the last one counts.
-pub(crate) fn write(transaction: &WriteTransaction, mut rows: Rows) -> Result<(), StoreError> {
+pub(crate) fn write_rows(transaction: &WriteTransaction, changes: Changes) -> Result<(), StoreError> {
+    let Changes(mut rows) = changes;
     // Stable: changes to one key keep their order.
     rows.sort_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));
     for group in rows.chunk_by(|a, b| a.table == b.table) {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -14,6 +15,9 @@ use crate::error::StoreError;
 const BATCH_LIMIT: usize = 4096;
 /// Bytes of envelopes in one transaction.
 const BATCH_MAX_BYTES: usize = 16 << 20;
+
+/// How long a batch waits for as many requests as the last one had: they come from callers that were just answered.
+const LINGER: Duration = Duration::from_micros(100);
 
 /// Owns the engine's only write transaction.
 pub(super) struct Writer {
@@ -39,14 +43,10 @@ impl Writer {
     /// Serves requests until all handles are gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
+        let mut expected = 1;
         while let Ok(first) = requests.recv() {
-            let mut bytes = weight(&first);
-            batch.push(first);
-            while batch.len() < BATCH_LIMIT && bytes < BATCH_MAX_BYTES {
-                let Ok(next) = requests.try_recv() else { break };
-                bytes += weight(&next);
-                batch.push(next);
-            }
+            gather(first, expected, requests, &mut batch);
+            expected = batch.len();
             self.serve(&mut batch);
         }
     }
@@ -84,6 +84,23 @@ impl Writer {
         self.ledger = Some(ledger);
         self.announce.send_if_modified(|head| std::mem::replace(head, len) != len);
         Ok(answers)
+    }
+}
+
+/// Fills `batch` with `first` and all that is waiting; lingers while fewer than `expected` have come.
+fn gather(first: Request, expected: usize, requests: &Receiver<Request>, batch: &mut Vec<Request>) {
+    let begun = Instant::now();
+    let mut bytes = weight(&first);
+    batch.push(first);
+    while batch.len() < BATCH_LIMIT && bytes < BATCH_MAX_BYTES {
+        match requests.try_recv() {
+            Ok(next) => {
+                bytes += weight(&next);
+                batch.push(next);
+            }
+            Err(_) if batch.len() < expected && begun.elapsed() < LINGER => std::thread::yield_now(),
+            Err(_) => break,
+        }
     }
 }
 

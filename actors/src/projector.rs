@@ -1,0 +1,85 @@
+//! The projector: what the records of the journal mean as rows, for `store rebuild`.
+//!
+//! Uses the very code that renders rows when they are first written. Keeps the state of runs that have not ended; an
+//! ended run is forgotten. Invariant: folding the log in its order gives the rows that stand there.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use xyn_store::envelope::Envelope;
+use xyn_store::ids::{RunId, StreamId};
+use xyn_store::projection::Changes;
+use xyn_store::rebuild::Projector;
+use xyn_store::{Digest, Store, StoreError};
+
+use crate::actions::Registry;
+use crate::blueprint::{NodeLimits, Plan};
+use crate::record::{self, Record};
+use crate::run::{Event, Shown, State};
+use crate::runtime::Plans;
+
+/// Folds a whole journal into rows.
+pub struct Fold {
+    store: Store,
+    registry: Registry,
+    plans: Plans,
+    runs: HashMap<StreamId, (State, Shown)>,
+}
+
+impl Fold {
+    /// A fold over the journal of `store`, whose blueprints call actions of `registry`.
+    pub fn new(store: Store, registry: Registry) -> Self {
+        Self { store, registry, plans: Plans::default(), runs: HashMap::new() }
+    }
+
+    fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
+        self.plans.get(digest, &self.store, &self.registry, &NodeLimits::default())
+    }
+
+    fn fold_run(
+        &mut self,
+        envelope: &Envelope,
+        events: &[Event],
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        let unfoldable = |reason: String| StoreError::Unfoldable { stream: envelope.stream, reason };
+        if let Some(Event::Created(created)) = events.first() {
+            let run = RunId::from(uuid::Uuid::from(envelope.stream));
+            let state = State::new(run, self.plan(&created.blueprint_digest)?);
+            let shown = state.shown();
+            self.runs.insert(envelope.stream, (state, shown));
+        }
+        let (state, shown) = self
+            .runs
+            .get_mut(&envelope.stream)
+            .ok_or_else(|| unfoldable("it does not begin with its creation".into()))?;
+        for event in events {
+            let applied = state.apply(event, envelope.at, &envelope.attribution);
+            applied.map_err(|error| unfoldable(error.to_string()))?;
+        }
+        state.render(envelope.seq, events, shown, changes);
+        state.forget_ended_items();
+        if state.status.is_final() {
+            self.runs.remove(&envelope.stream);
+        }
+        Ok(())
+    }
+}
+
+impl Projector for Fold {
+    fn project(&mut self, offset: u64, envelope: &Envelope, changes: &mut Changes) -> Result<(), StoreError> {
+        let mut events = Vec::new();
+        for record in record::decode(offset, envelope)? {
+            match record {
+                Record::Run(event) => events.push(event),
+                other => other.render(changes),
+            }
+        }
+        if events.is_empty() { Ok(()) } else { self.fold_run(envelope, &events, changes) }
+    }
+
+    fn names(&self, offset: u64, envelope: &Envelope) -> Result<Vec<Cow<'static, str>>, StoreError> {
+        Ok(record::names(&record::decode(offset, envelope)?))
+    }
+}

@@ -1,0 +1,70 @@
+//! Upkeep: signs checkpoints of the log and forgets expired idempotency keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use xyn_store::audit::log;
+use xyn_store::projection::ClaimRow;
+use xyn_store::tables::Key;
+use xyn_store::{Order, StoreError};
+
+use super::{Inner, Recording};
+
+const INTERVAL: Duration = Duration::from_secs(60);
+/// Expired keys forgotten in one append.
+const PURGE_BATCH: usize = 1_000;
+
+/// Keeps the house until the node stops.
+pub(super) async fn serve(inner: Arc<Inner>) {
+    loop {
+        if let Err(error) = checkpoint(&inner).await {
+            tracing::warn!(%error, "no checkpoint was signed");
+        }
+        if let Err(error) = purge_claims(&inner).await {
+            tracing::warn!(%error, "expired idempotency keys stay for now");
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// Signs the log as it stands, unless the newest checkpoint says the same.
+pub(super) async fn checkpoint(inner: &Inner) -> Result<(), StoreError> {
+    let reader = inner.store.read()?;
+    let (size, _) = log::state(&reader)?;
+    if log::latest_checkpoint(&reader)?.is_some_and(|latest| latest.checkpoint.size == size) {
+        return Ok(());
+    }
+    let signed = log::checkpoint(&inner.store, inner.clock.now())?;
+    let mut recording = Recording::default();
+    recording.changes().keep_checkpoint(&signed);
+    commit(inner, recording).await
+}
+
+async fn purge_claims(inner: &Inner) -> Result<(), StoreError> {
+    let now = inner.clock.now();
+    let is_expired = |row: &ClaimRow| row.expires_at <= now;
+    let mut cursor = None;
+    loop {
+        let page = inner.store.read()?.page(
+            &Key::new(),
+            Order::Ascending,
+            cursor.as_ref(),
+            PURGE_BATCH,
+            is_expired,
+        )?;
+        if !page.items.is_empty() {
+            let mut recording = Recording::default();
+            page.items.iter().for_each(|row| recording.changes().remove_row(row));
+            commit(inner, recording).await?;
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(()),
+        }
+    }
+}
+
+async fn commit(inner: &Inner, recording: Recording) -> Result<(), StoreError> {
+    let done = recording.commit(inner).await;
+    done.map(drop).map_err(|error| StoreError::Unavailable(error.to_string()))
+}

@@ -1,0 +1,196 @@
+//! The journal as an audit log: checkpoints, proofs, and the check of the whole.
+//!
+//! Reads the journal and nothing else; changes nothing but the kept checkpoints.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use crate::audit::checkpoint::{Checkpoint, SignedCheckpoint};
+use crate::audit::merkle::Frontier;
+use crate::audit::proof::{self, InvalidProof};
+use crate::ids::StreamId;
+use crate::journal::Head;
+use crate::projection::{Changes, Row};
+use crate::tables::{Key, Table};
+use crate::{Digest, Order, Reader, Store, StoreError, Timestamp, envelope};
+
+/// Faults that a report names; more are only counted.
+const FAULT_LIMIT: usize = 100;
+
+impl Row for SignedCheckpoint {
+    const TABLE: Table = Table::Checkpoints;
+
+    fn key(&self) -> Key {
+        Key::new().u64(self.checkpoint.size)
+    }
+}
+
+/// What a check of the whole journal came to.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Report {
+    /// Entries read.
+    pub entries: u64,
+    /// Root of the tree over them.
+    pub root: Option<Digest>,
+    /// Checkpoints whose signature and root fit.
+    pub checkpoints: u64,
+    /// What does not fit, as far as it is named.
+    pub faults: Vec<String>,
+    /// How many things do not fit.
+    pub fault_count: u64,
+}
+
+impl Report {
+    /// Whether everything fits.
+    pub fn is_sound(&self) -> bool {
+        self.fault_count == 0
+    }
+
+    fn fault(&mut self, fault: String) {
+        self.fault_count += 1;
+        if self.faults.len() < FAULT_LIMIT {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// Why there is no proof.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The sizes or the index do not fit the log.
+    #[error(transparent)]
+    Invalid(#[from] InvalidProof),
+}
+
+/// Size and root of the log as it stands.
+pub fn state(reader: &Reader) -> Result<(u64, Digest), StoreError> {
+    let head = Head::read(reader)?;
+    Ok((head.len, head.frontier.root()))
+}
+
+/// The newest kept checkpoint.
+pub fn latest_checkpoint(reader: &Reader) -> Result<Option<SignedCheckpoint>, StoreError> {
+    Ok(reader.page(&Key::new(), Order::Descending, None, 1, |_| true)?.items.pop())
+}
+
+/// Signs the log as it stands. The caller keeps the checkpoint through the journal.
+pub fn checkpoint(store: &Store, now: Timestamp) -> Result<SignedCheckpoint, StoreError> {
+    let (size, root) = state(&store.read()?)?;
+    let (node, incarnation) = (store.key().public(), store.incarnation().id);
+    Ok(Checkpoint { node, incarnation, size, root, at: now }.sign(store.key()))
+}
+
+impl Changes {
+    /// Keeps a checkpoint.
+    pub fn keep_checkpoint(&mut self, checkpoint: &SignedCheckpoint) {
+        self.put(checkpoint);
+    }
+}
+
+/// The proof that entry `offset` is in the log of `size` entries: its leaf and the hashes beside its path.
+pub fn inclusion(reader: &Reader, offset: u64, size: u64) -> Result<(Digest, Vec<Digest>), ProofError> {
+    let plan = proof::inclusion_plan(offset, size)?;
+    let leaf = subtree(reader, offset..offset + 1, |leaves| leaves.first().copied())?;
+    let missing = || StoreError::Inconsistent(format!("entry {offset} is missing"));
+    Ok((leaf.ok_or_else(missing)?, roots(reader, plan)?))
+}
+
+/// The proof that the log of `new_size` entries continues the one of `old_size`.
+pub fn consistency(reader: &Reader, old_size: u64, new_size: u64) -> Result<Vec<Digest>, ProofError> {
+    Ok(roots(reader, proof::consistency_plan(old_size, new_size)?)?)
+}
+
+fn roots(reader: &Reader, plan: Vec<Range<u64>>) -> Result<Vec<Digest>, StoreError> {
+    let root = |range| subtree(reader, range, |leaves| leaves.iter().copied().collect::<Frontier>().root());
+    plan.into_iter().map(root).collect()
+}
+
+/// Hands the leaves of `range` to `then`.
+fn subtree<T>(reader: &Reader, range: Range<u64>, then: impl Fn(&[Digest]) -> T) -> Result<T, StoreError> {
+    let mut leaves = Vec::new();
+    reader.log_bytes(range.start, |offset, bytes| {
+        if offset < range.end {
+            leaves.push(envelope::leaf(bytes));
+        }
+        Ok(offset + 1 < range.end)
+    })?;
+    Ok(then(&leaves))
+}
+
+/// Checks the whole journal: checksums, order of the log and of each stream, the tree, and every kept checkpoint.
+/// `progress` is told of entries read.
+pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, StoreError> {
+    let reader = store.read()?;
+    let head = Head::read(&reader)?;
+    let mut checkpoints: HashMap<u64, SignedCheckpoint> = HashMap::new();
+    let mut cursor = None;
+    loop {
+        let page =
+            reader.page::<SignedCheckpoint>(&Key::new(), Order::Ascending, cursor.as_ref(), 500, |_| true)?;
+        checkpoints.extend(page.items.into_iter().map(|signed| (signed.checkpoint.size, signed)));
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    let mut report = Report::default();
+    let mut frontier = Frontier::default();
+    let mut streams: HashMap<StreamId, u64> = HashMap::new();
+    let read = reader.log_bytes(0, |offset, bytes| {
+        if offset != report.entries {
+            report.fault(format!("entry {} is missing", report.entries));
+            report.entries = offset;
+        }
+        match envelope::decode(bytes) {
+            Ok(entry) => {
+                let last = streams.insert(entry.stream, entry.seq).unwrap_or(0);
+                if entry.seq != last + 1 {
+                    let (stream, seq) = (entry.stream, entry.seq);
+                    report.fault(format!("entry {offset}: stream {stream} goes from {last} to {seq}"));
+                }
+            }
+            Err(error) => report.fault(format!("entry {offset}: {error}")),
+        }
+        frontier.push(envelope::leaf(bytes));
+        report.entries += 1;
+        if let Some(signed) = checkpoints.remove(&report.entries) {
+            check(&signed, &frontier, store, &mut report);
+        }
+        progress(report.entries);
+        Ok(true)
+    });
+    if let Err(error) = read {
+        report.fault(error.to_string());
+    }
+    if (report.entries, frontier.root()) != (head.len, head.frontier.root()) {
+        report.fault(format!(
+            "the log has {} entries with root {}, its head says {} with root {}",
+            report.entries,
+            frontier.root(),
+            head.len,
+            head.frontier.root()
+        ));
+    }
+    for size in checkpoints.into_keys().filter(|&size| size > 0) {
+        report.fault(format!("the checkpoint at {size} is beyond the log"));
+    }
+    report.root = Some(frontier.root());
+    Ok(report)
+}
+
+fn check(signed: &SignedCheckpoint, frontier: &Frontier, store: &Store, report: &mut Report) {
+    let checkpoint = &signed.checkpoint;
+    let size = checkpoint.size;
+    if signed.verify().is_err() {
+        report.fault(format!("the checkpoint at {size} has a signature that does not fit"));
+    } else if checkpoint.node != store.key().public() {
+        report.fault(format!("the checkpoint at {size} was signed by another node, {}", checkpoint.node));
+    } else if checkpoint.root != frontier.root() {
+        report.fault(format!("the log was changed before entry {size}: its root is not the signed one"));
+    } else {
+        report.checkpoints += 1;
+    }
+}

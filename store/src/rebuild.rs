@@ -1,0 +1,137 @@
+//! Rebuilding: throws away everything derived and folds the log again.
+//!
+//! Works through the log in its order, so that rows come to be exactly as they did when it was written. A marker
+//! stands in the database while it is under way; a node does not start on a half-rebuilt folder.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+
+use crate::database::contained;
+use crate::envelope::Envelope;
+use crate::error::StoreError;
+use crate::journal::{is_own_interaction, write_rows};
+use crate::projection::Changes;
+use crate::reader::Order;
+use crate::store::Store;
+use crate::tables::{Key, NAME_BLOCK, Table};
+use crate::{Digest, Reader};
+
+const MARKER: &[u8] = b"rebuilding";
+/// Entries whose rows are committed together.
+const BATCH: u64 = 4096;
+
+/// Turns entries into rows; it knows what their records mean.
+pub trait Projector {
+    /// Adds the rows that `envelope`, entry `offset`, implies. Called in the log's order.
+    fn project(&mut self, offset: u64, envelope: &Envelope, changes: &mut Changes) -> Result<(), StoreError>;
+
+    /// Names of the events among its records.
+    fn names(&self, offset: u64, envelope: &Envelope) -> Result<Vec<Cow<'static, str>>, StoreError>;
+}
+
+impl Store {
+    /// Deletes every derived row and makes them anew. `progress` is told of entries folded. Nobody else may use the
+    /// store meanwhile.
+    pub fn rebuild(
+        &self,
+        projector: &mut dyn Projector,
+        mut progress: impl FnMut(u64),
+    ) -> Result<u64, StoreError> {
+        let engine = self.engine()?;
+        contained(|| clear(&engine))?;
+        let reader = self.read()?;
+        let mut batch = Batch::default();
+        let mut entries = 0;
+        reader.log(0, Order::Ascending, |offset, envelope| {
+            batch.index(offset, &envelope, projector.names(offset, &envelope)?);
+            projector.project(offset, &envelope, &mut batch.changes)?;
+            entries = offset + 1;
+            if entries % BATCH == 0 {
+                contained(|| batch.commit(&engine))?;
+                progress(entries);
+            }
+            Ok(true)
+        })?;
+        contained(|| batch.commit(&engine))?;
+        contained(|| unmark(&engine))?;
+        progress(entries);
+        Ok(entries)
+    }
+}
+
+/// Whether a rebuild was begun and not finished.
+pub(crate) fn is_unfinished(reader: &Reader) -> Result<bool, StoreError> {
+    Ok(reader.get_raw(Table::Meta, MARKER)?.is_some())
+}
+
+fn clear(engine: &redb::Database) -> Result<(), StoreError> {
+    let transaction = engine.begin_write()?;
+    for table in Table::DERIVED {
+        transaction.delete_table(table.definition())?;
+        transaction.open_table(table.definition())?;
+    }
+    let mut changes = Changes::new();
+    changes.put_bytes(Table::Meta, Key::new().bytes(MARKER), Vec::new());
+    write_rows(&transaction, changes)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+fn unmark(engine: &redb::Database) -> Result<(), StoreError> {
+    let transaction = engine.begin_write()?;
+    transaction.open_table(Table::Meta.definition())?.remove(MARKER)?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Rows gathered for one transaction.
+#[derive(Default)]
+struct Batch {
+    changes: Changes,
+    block: u64,
+    names: HashSet<String>,
+}
+
+impl Batch {
+    /// The indexes that the journal itself keeps: names and correlations.
+    fn index(&mut self, offset: u64, envelope: &Envelope, names: Vec<Cow<'static, str>>) {
+        let correlation = &envelope.attribution.correlation_id;
+        if envelope.seq == 1 && !is_own_interaction(correlation, envelope.stream) {
+            let key = Key::new().text(correlation.as_str()).bytes(envelope.stream.as_bytes());
+            self.changes.mark(Table::Correlations, key);
+        }
+        if offset / NAME_BLOCK != self.block {
+            self.block = offset / NAME_BLOCK;
+            self.names.clear();
+        }
+        for name in names {
+            if self.names.insert(name.to_string()) {
+                self.changes.mark(Table::Names, Key::new().text(&name).u64(self.block));
+            }
+        }
+    }
+
+    fn commit(&mut self, engine: &redb::Database) -> Result<(), StoreError> {
+        let transaction = engine.begin_write()?;
+        write_rows(&transaction, std::mem::take(&mut self.changes))?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+impl Reader {
+    /// A digest over every derived row: two stores with the same log have the same.
+    pub fn derived_digest(&self) -> Result<Digest, StoreError> {
+        let mut digest = Digest::of(b"");
+        for table in Table::DERIVED {
+            self.scan(table, &[], None, Order::Ascending, |key, value| {
+                let parts = [digest.as_bytes().as_slice(), table.name().as_bytes(), key, value];
+                let lengths: Vec<u8> =
+                    parts.iter().flat_map(|part| (part.len() as u64).to_le_bytes()).collect();
+                digest = Digest::of_parts(&[&lengths, parts[0], parts[1], parts[2], parts[3]]);
+                Ok(true)
+            })?;
+        }
+        Ok(digest)
+    }
+}
