@@ -29,26 +29,36 @@ const ACTION: &str = "x-xyn-action";
 const INTENT: &str = "x-xyn-intent";
 const METHODS: [&str; 3] = ["get", "post", "put"];
 
-/// What every route can answer, and when.
-const EVERYWHERE: [(&str, &str); 5] = [
-    ("400", "A header, parameter or field does not fit; `details.path` names it."),
-    ("403", "The caller, or the page that called, may not do this."),
-    ("421", "The request names a host that is not this node."),
-    ("500", "The node failed; its log says why."),
-    ("503", "The node cannot answer at the moment; `Retry-After` says when to ask again."),
-];
+/// What every route can answer.
+const EVERYWHERE: [&str; 5] = ["400", "403", "421", "500", "503"];
 /// What a route that takes a body can answer besides.
-const WITH_BODY: [(&str, &str); 2] =
-    [("413", "The body is over its limit."), ("415", "The body is of another type than the route takes.")];
+const WITH_BODY: [&str; 2] = ["413", "415"];
 /// What a route that hands the Runtime an intent can answer besides.
-const WITH_INTENT: [(&str, &str); 6] = [
-    ("202", "A policy asks for approvals first; `details.intent_id` names the waiting intent."),
-    ("404", "What it is about does not exist."),
-    ("409", "It does not fit what is there, or the same key is under way."),
-    ("422", "The idempotency key was used with another body."),
-    ("429", "Too much is waiting; `Retry-After` says when to ask again."),
-    ("502", "An outside system failed."),
-];
+const WITH_INTENT: [&str; 6] = ["202", "404", "409", "422", "429", "502"];
+
+/// When a status is answered.
+fn description(status: &str) -> &'static str {
+    match status {
+        "202" => "A policy asks for approvals first; `details.intent_id` names the waiting intent.",
+        "304" => "The reader has it.",
+        "400" => "A header, parameter or field does not fit; `details.path` names it.",
+        "401" => "The signature does not hold; the code says why.",
+        "403" => "The caller, or the page that called, may not do this.",
+        "404" => "What it is about does not exist.",
+        "409" => "It does not fit what is there, or the same key is under way.",
+        "413" => "The body is over its limit.",
+        "415" => "The body is of another type than the route takes.",
+        "416" => "The range lies behind the end.",
+        "421" => "The request names a host that is not this node.",
+        "422" => "The idempotency key was used with another body.",
+        "429" => "Too much is waiting or open; `Retry-After` says when to ask again.",
+        "500" => "The node failed; its log says why.",
+        "502" => "An outside system failed.",
+        "503" => "The node cannot answer at the moment; `Retry-After` says when to ask again.",
+        "507" => "The node keeps as many bytes as it may.",
+        _ => "Done.",
+    }
+}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -107,13 +117,13 @@ fn complete_operation(operation: &mut Map<String, Value>, registry: &Registry) {
         .iter()
         .chain(WITH_BODY.iter().filter(|_| takes_body))
         .chain(WITH_INTENT.iter().filter(|_| is_intent));
-    for (status, description) in common {
-        let response = responses.entry(*status).or_insert_with(|| json!({}));
-        if response.get("description").and_then(Value::as_str).is_none_or(str::is_empty) {
-            response["description"] = json!(description);
-        }
+    for status in common {
+        responses.entry(*status).or_insert_with(|| json!({}));
     }
     for (status, response) in responses.iter_mut() {
+        if response.get("description").and_then(Value::as_str).is_none_or(str::is_empty) {
+            response["description"] = json!(description(status));
+        }
         let is_error = status == "202" || status.starts_with(['4', '5']);
         if is_error && response.get("content").is_none() {
             response["content"] = json!({

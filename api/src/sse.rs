@@ -143,10 +143,9 @@ impl Follower {
                 tracing::warn!(error = %error.fault().message, "an event stream ends");
                 return None;
             }
-            if self.batch.is_empty() && self.from.offset >= head {
-                if is_last || !self.wait().await {
-                    return None;
-                }
+            let is_level = self.batch.is_empty() && self.from.offset >= head;
+            if is_level && (is_last || !self.wait().await) {
+                return None;
             }
         }
     }

@@ -81,7 +81,7 @@ async fn list(
     params(("blueprint_id" = inline(schema::Name), Path), VersionQuery),
     responses(
         (status = 200, body = BlueprintView),
-        (status = 304, description = "The reader has it."),
+        (status = 304),
         (status = 404)
     )
 )]

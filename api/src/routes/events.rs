@@ -97,6 +97,7 @@ event_query! {
     get,
     path = "/api/v1/events",
     tag = "events",
+    operation_id = "list_events",
     params(ListQuery),
     responses((status = 200, body = Listing<Event>))
 )]
@@ -116,6 +117,7 @@ async fn list(
     post,
     path = "/api/v1/events",
     tag = "events",
+    operation_id = "emit_event",
     extensions(("x-xyn-action" = json!("events.emit"))),
     responses((status = 201, description = "It is durable. A duplicate is answered the same.", body = EventRef))
 )]
@@ -169,8 +171,9 @@ pub(super) fn input(incoming: Incoming) -> Value {
     get,
     path = "/api/v1/events/{event_id}",
     tag = "events",
+    operation_id = "get_event",
     params(("event_id" = inline(schema::Id), Path)),
-    responses((status = 200, body = Event), (status = 304, description = "The reader has it."), (status = 404))
+    responses((status = 200, body = Event), (status = 304), (status = 404))
 )]
 async fn get(
     State(state): State<AppState>,
@@ -187,8 +190,9 @@ async fn get(
     get,
     path = "/api/v1/events/stream",
     tag = "events",
+    operation_id = "follow_events",
     params(FollowQuery),
-    responses((status = 200, body = String, content_type = "text/event-stream"))
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 429))
 )]
 async fn follow(
     State(state): State<AppState>,

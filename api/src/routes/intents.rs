@@ -115,7 +115,7 @@ async fn submit(
     params(("intent_id" = inline(schema::Id), Path)),
     responses(
         (status = 200, body = IntentView),
-        (status = 304, description = "The reader has it."),
+        (status = 304),
         (status = 404)
     )
 )]

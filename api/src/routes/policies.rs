@@ -109,7 +109,7 @@ async fn list(
     params(("policy_id" = inline(schema::Name), Path), VersionQuery),
     responses(
         (status = 200, body = PolicyView),
-        (status = 304, description = "The reader has it."),
+        (status = 304),
         (status = 404)
     )
 )]
