@@ -27,6 +27,8 @@ const PAGE_PATH: &str = "/api/docs";
 const ACTION: &str = "x-xyn-action";
 /// The extension of an operation that hands the Runtime an intent without being one action's.
 const INTENT: &str = "x-xyn-intent";
+/// The extension of an operation whose body may be empty.
+const EMPTY_BODY: &str = "x-xyn-empty-body";
 const METHODS: [&str; 3] = ["get", "post", "put"];
 
 /// What every route can answer.
@@ -110,6 +112,9 @@ fn complete_operation(operation: &mut Map<String, Value>, registry: &Registry) {
     }
     let is_intent = operation.contains_key(ACTION) || operation.contains_key(INTENT);
     add_parameters(operation, is_intent);
+    if operation.contains_key(EMPTY_BODY) {
+        operation["requestBody"]["required"] = json!(false);
+    }
     let takes_body = operation.contains_key("requestBody");
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };

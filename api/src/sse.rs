@@ -50,7 +50,9 @@ pub(crate) fn events(
     after: Option<Position>,
 ) -> Result<Response, ApiError> {
     let head = state.runtime().store().journal()?.head();
-    let from = after.map_or(Position { offset: *head.borrow(), index: 0 }, Position::next);
+    // A place behind the end is one of another life of the folder: its reader gets what is to come.
+    let end = Position { offset: *head.borrow(), index: 0 };
+    let from = after.map_or(end, |after| after.next().min(end));
     open(state, filter, from, head, None)
 }
 

@@ -89,7 +89,7 @@ struct WordOnGate {
     /// Whether it may go on.
     approve: bool,
     /// Why.
-    #[schema(nullable = false, max_length = 1000, min_length = 1)]
+    #[schema(max_length = 1000, min_length = 1)]
     note: Option<String>,
 }
 
@@ -103,7 +103,7 @@ struct WordOnIntent {
     /// Whether it may go on.
     approve: bool,
     /// Why.
-    #[schema(nullable = false, max_length = 1000, min_length = 1)]
+    #[schema(max_length = 1000, min_length = 1)]
     note: Option<String>,
 }
 

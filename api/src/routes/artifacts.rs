@@ -56,6 +56,26 @@ struct BlobRef {
     byte_length: u64,
 }
 
+/// A form with an artifact's content.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents the parts of a form")]
+struct ArtifactForm {
+    /// The content, with its file name and media type.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// File name for people; that of the part `file` when left out.
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    #[schema(schema_with = schema::artifact_kind, required = false)]
+    kind: Option<String>,
+    #[schema(schema_with = schema::id, required = false)]
+    run_id: Option<RunId>,
+    /// A JSON object.
+    #[schema(value_type = Object, required = false)]
+    metadata: Option<Fields>,
+}
+
 /// Artifacts, newest first.
 #[utoipa::path(
     get,
@@ -106,6 +126,7 @@ pub(super) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactR
     tag = "artifacts",
     operation_id = "put_artifact",
     extensions(("x-xyn-action" = json!("artifacts.put"))),
+    request_body(content((ArtifactForm = "multipart/form-data"))),
     responses((status = 201, body = Artifact), (status = 404), (status = 507))
 )]
 async fn put(State(state): State<AppState>, caller: Caller, request: Request) -> Result<Response, ApiError> {
@@ -160,6 +181,7 @@ async fn require_blob(state: &AppState, fields: &Fields) -> Result<(), ApiError>
     path = "/api/v1/artifacts/blobs",
     tag = "artifacts",
     operation_id = "put_blob",
+    extensions(("x-xyn-empty-body" = json!(true))),
     request_body(content = inline(schema::Binary), content_type = "application/octet-stream"),
     responses((status = 201, body = BlobRef), (status = 507))
 )]

@@ -55,8 +55,7 @@ struct NewIntent {
     #[schema(value_type = Object, required = false)]
     input: Fields,
     /// Stage of the target; the environment's own when left out.
-    #[serde(default)]
-    #[schema(schema_with = schema::stage, required = false)]
+    #[schema(schema_with = schema::optional_stage, required = false)]
     stage: Option<Stage>,
 }
 
