@@ -125,3 +125,34 @@ async fn a_webhook_counts_when_its_signature_holds_and_only_once() {
     assert_eq!(send("nobody", &signature).await.fault().0, 404);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn the_proofs_of_the_audit_log_hold_without_trust_in_the_node() {
+    use xyn_store::Digest;
+    use xyn_store::audit::proof;
+
+    let node = Node::start().await;
+    let digest = |value: &Value| text(value).parse::<Digest>().expect("a digest");
+    let digests = |value: &Value| value.as_array().expect("a list").iter().map(digest).collect::<Vec<_>>();
+    let early = node.get("/api/v1/audit").await.json();
+    for n in 0..5 {
+        node.post("/api/v1/events", &json!({ "event_name": "test.n", "data": n })).await;
+    }
+    let late = node.get("/api/v1/audit").await.json();
+    let size = |state: &Value| state["size"].as_u64().expect("a number");
+    assert!(size(&late) >= size(&early) + 5);
+
+    let included =
+        node.get(&format!("/api/v1/audit/proof/inclusion?offset=2&size={}", size(&late))).await.json();
+    let hashes = digests(&included["hashes"]);
+    let held =
+        proof::verify_inclusion(&digest(&included["leaf"]), 2, size(&late), &hashes, &digest(&late["root"]));
+    assert!(held.is_ok());
+    let path = format!("/api/v1/audit/proof/consistency?old_size={}&new_size={}", size(&early), size(&late));
+    let hashes = digests(&node.get(&path).await.json()["hashes"]);
+    let (old, new) = (digest(&early["root"]), digest(&late["root"]));
+    assert!(proof::verify_consistency(size(&early), size(&late), &old, &new, &hashes).is_ok());
+    assert_eq!(node.get("/api/v1/audit/proof/inclusion?offset=999999").await.fault().2, "offset");
+    assert_eq!(node.get("/api/v1/audit/proof/inclusion").await.fault().0, 400);
+    node.stop().await;
+}
