@@ -19,6 +19,8 @@ mod schema;
 mod server;
 mod sse;
 mod state;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod upload;
 
