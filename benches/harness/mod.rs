@@ -16,16 +16,16 @@ use tokio::net::TcpStream;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A node as a process of its own.
-pub struct Node {
+pub(crate) struct Node {
     child: Child,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// From the start of the process to the first healthy answer.
-    pub healthy_after: Duration,
+    pub(crate) healthy_after: Duration,
 }
 
 impl Node {
     /// Starts `xyn up` on `folder` and waits until it is healthy.
-    pub async fn start(folder: &Path) -> Self {
+    pub(crate) async fn start(folder: &Path) -> Self {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
@@ -50,7 +50,7 @@ impl Node {
     }
 
     /// Resident memory, in bytes.
-    pub fn rss_bytes(&self) -> u64 {
+    pub(crate) fn rss_bytes(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("Linux says");
         let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
@@ -58,7 +58,7 @@ impl Node {
     }
 
     /// CPU time used so far.
-    pub fn cpu(&self) -> Duration {
+    pub(crate) fn cpu(&self) -> Duration {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
         let fields: Vec<&str> = stat.rsplit_once(')').expect("Linux says").1.split_whitespace().collect();
         let ticks: u64 = [fields[11], fields[12]].iter().map(|f| f.parse::<u64>().expect("a number")).sum();
@@ -66,13 +66,13 @@ impl Node {
     }
 
     /// Ends it at once, as a power loss would.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
     }
 
     /// Ends it in good order.
-    pub fn stop(mut self) {
+    pub(crate) fn stop(mut self) {
         let pid = self.child.id().to_string();
         Command::new("kill").args(["-TERM", &pid]).status().expect("kill runs");
         self.child.wait().expect("it ends");
@@ -88,23 +88,23 @@ impl Drop for Node {
 }
 
 /// One kept connection.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Client {
-    pub async fn connect(address: SocketAddr) -> std::io::Result<Self> {
+    pub(crate) async fn connect(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(4096) })
     }
 
-    pub async fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
+    pub(crate) async fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await
     }
 
-    pub async fn post(&mut self, path: &str, body: &Value) -> (u16, Vec<u8>) {
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> (u16, Vec<u8>) {
         let body = body.to_string();
         let request = format!(
             "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
@@ -114,7 +114,7 @@ impl Client {
     }
 
     /// Sends a whole request and reads the whole answer.
-    pub async fn send(&mut self, request: &[u8]) -> (u16, Vec<u8>) {
+    pub(crate) async fn send(&mut self, request: &[u8]) -> (u16, Vec<u8>) {
         self.stream.write_all(request).await.expect("the node reads");
         self.buffer.clear();
         loop {
@@ -134,7 +134,7 @@ impl Client {
     }
 
     /// Saves, validates and promotes a blueprint.
-    pub async fn promote(&mut self, source: &str) {
+    pub(crate) async fn promote(&mut self, source: &str) {
         let draft = serde_json::json!({ "draft_type": "blueprint", "name": "bench", "definition": source });
         let (status, body) = self
             .post("/api/v1/intents", &serde_json::json!({ "action": "drafts.save", "input": draft }))
@@ -151,7 +151,7 @@ impl Client {
 }
 
 /// `callers` connections send `request` again and again for `period`; answers the sorted latencies and the time.
-pub async fn load(
+pub(crate) async fn load(
     address: SocketAddr,
     callers: usize,
     period: Duration,
@@ -183,7 +183,7 @@ pub async fn load(
 }
 
 /// Bytes on the wire of a POST with `body`.
-pub fn post(path: &str, body: &str) -> &'static [u8] {
+pub(crate) fn post(path: &str, body: &str) -> &'static [u8] {
     let request = format!(
         "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
@@ -192,12 +192,12 @@ pub fn post(path: &str, body: &str) -> &'static [u8] {
 }
 
 /// The value at `share` (0 to 1) of sorted times, in milliseconds.
-pub fn percentile(sorted: &[Duration], share: f64) -> f64 {
+pub(crate) fn percentile(sorted: &[Duration], share: f64) -> f64 {
     sorted[((sorted.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3
 }
 
 /// Median of writing a block and syncing it, in milliseconds: what the disk itself takes.
-pub fn fdatasync_p50(folder: &Path) -> f64 {
+pub(crate) fn fdatasync_p50(folder: &Path) -> f64 {
     let file = std::fs::File::create(folder.join("disk")).expect("creates");
     file.write_all_at(&vec![7; 4 << 20], 0).expect("writes");
     file.sync_all().expect("syncs");
@@ -214,7 +214,7 @@ pub fn fdatasync_p50(folder: &Path) -> f64 {
 }
 
 /// A folder on the disk of the build, not in memory.
-pub fn folder(name: &str) -> (tempfile::TempDir, PathBuf) {
+pub(crate) fn folder(name: &str) -> (tempfile::TempDir, PathBuf) {
     let folder =
         tempfile::Builder::new().prefix(name).tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
     let path = folder.path().to_owned();
@@ -222,6 +222,6 @@ pub fn folder(name: &str) -> (tempfile::TempDir, PathBuf) {
 }
 
 #[expect(clippy::print_stdout, reason = "a bench prints its figures")]
-pub fn report(figure: &str, value: f64) {
+pub(crate) fn report(figure: &str, value: f64) {
     println!("{{\"figure\":\"{figure}\",\"value\":{value:.4}}}");
 }

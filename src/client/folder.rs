@@ -27,7 +27,7 @@ pub(super) fn open(data: &Path, env: Environment) -> Result<Ask, Failure> {
         Failure::new(Exit::Unreachable, "unreachable", message)
             .hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
     })?;
-    Ok(asking::<_, String, _>(router))
+    Ok(asking(router))
 }
 
 /// The path and query of a request to the API.
