@@ -111,7 +111,7 @@ async fn an_idle_store_comes_back_for_its_readers() {
     let store = open(folder.path(), &disk);
     disk.fail_from(0, Failure::Unreadable);
     let reader = store.read().expect("needs no disk yet");
-    let error = listing(&reader).err().expect("unreadable");
+    let error = listing(&reader).expect_err("unreadable");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
     drop(reader);
     disk.heal();
