@@ -1,8 +1,8 @@
 //! Every route, and what answers when none does.
 //!
 //! One module per noun; a route is documented where it is written, and what all routes share is added in
-//! [`openapi`](crate::openapi). Invariant: there is no route that the document does not have, but for the document
-//! itself and its page.
+//! [`openapi`](crate::openapi). Invariant: there is no route that the document does not have, but for the
+//! document itself and its page.
 
 mod approvals;
 mod artifacts;

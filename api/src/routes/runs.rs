@@ -67,7 +67,8 @@ struct ListQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct StartQuery {
-    /// Wait so long for the end of the run, such as `30s`. A run that has not ended by then is shown as it is.
+    /// Wait so long for the end of the run, such as `30s`. A run that has not ended by then is shown as it
+    /// is.
     #[param(schema_with = schema::wait)]
     wait: Option<Parsed<Wait>>,
 }
@@ -247,7 +248,11 @@ async fn replay(
     tag = "runs",
     operation_id = "follow_run",
     params(("run_id" = inline(schema::Id), Path), FollowQuery),
-    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404), (status = 429))
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 404),
+        (status = 429)
+    )
 )]
 async fn follow(
     State(state): State<AppState>,
