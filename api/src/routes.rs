@@ -4,6 +4,7 @@
 //! [`openapi`](crate::openapi). Invariant: there is no route that the document does not have, but for the
 //! document itself and its page.
 
+mod acts;
 mod approvals;
 mod artifacts;
 mod audit;
@@ -54,6 +55,7 @@ pub(crate) fn documented() -> OpenApiRouter<AppState> {
         .merge(events::routes())
         .merge(hooks::routes())
         .merge(runs::routes())
+        .merge(acts::routes())
         .merge(steps::routes())
         .merge(artifacts::routes())
         .merge(downloads::routes())

@@ -185,7 +185,7 @@ fn check(source: &str) -> Result<(), ApiError> {
     operation_id = "explain_policy",
     request_body = Question,
     responses(
-        (status = 200, description = "The decision, and what each policy and rule contributed.", body = Object)
+        (status = 200, description = "The decision, and what led to it.", body = Object)
     )
 )]
 async fn explain(
