@@ -25,6 +25,7 @@ mod tests;
 mod trace;
 mod upload;
 
+pub use axum::Router;
 pub use guard::Guard;
 pub use openapi::document;
 pub use routes::router;
