@@ -1,7 +1,7 @@
 //! The shapes that callers see: snake_case, optional fields left out when there is nothing to say.
 //!
-//! Owns the names and order of fields. Documents a caller gave (inputs, outputs, metadata, data) are copied through as
-//! they were stored. Invariant: a field is only ever added.
+//! Owns the names and order of fields. Documents a caller gave (inputs, outputs, metadata, data) are copied
+//! through as they were stored. Invariant: a field is only ever added.
 
 mod approval;
 mod artifact;

@@ -1,7 +1,8 @@
 //! The edge: the one thing every request passes on its way in and every answer on its way out.
 //!
-//! Owns correlation and trace ids, the guard, the time limit, panics, the rendering of errors, counting and the access
-//! log. It is one function and not a tower of layers, because each layer costs every request. Invariant: no answer leaves without a correlation id, no error without its shape.
+//! Owns correlation and trace ids, the guard, the time limit, panics, the rendering of errors, counting and
+//! the access log. It is one function and not a tower of layers, because each layer costs every request.
+//! Invariant: no answer leaves without a correlation id, no error without its shape.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Instant;

@@ -1,7 +1,8 @@
 //! The one table from what goes wrong to status, code and hint.
 //!
-//! Owns the shape of errors. An [`ApiError`] travels inside its response and is rendered at the edge, where the
-//! correlation id and what the caller accepts are known. Invariant: no answer of 400 or above has another shape.
+//! Owns the shape of errors. An [`ApiError`] travels inside its response and is rendered at the edge, where
+//! the correlation id and what the caller accepts are known. Invariant: no answer of 400 or above has
+//! another shape.
 
 use std::borrow::Cow;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 //! What handlers are given: bodies, queries and path parameters, read strictly.
 //!
-//! Owns the wording of what does not fit. Unknown fields and parameters are refused, limits hold while the body is
-//! still arriving, and each error names the field. Invariant: a handler never sees input that does not parse.
+//! Owns the wording of what does not fit. Unknown fields and parameters are refused, limits hold while the
+//! body is still arriving, and each error names the field. Invariant: a handler never sees input that does
+//! not parse.
 
 use std::fmt::Display;
 use std::str::FromStr;

@@ -1,8 +1,9 @@
-//! Who may talk to a node in open loopback mode: programs of this machine, and pages that the node itself served.
+//! Who may talk to a node in open loopback mode: programs of this machine, and pages that the node itself
+//! served.
 //!
-//! Owns the checks of `Host`, `Origin` and `Sec-Fetch-Site`. A page elsewhere can make a browser send requests to
-//! loopback (cross-site requests), or make its own name resolve to it (DNS rebinding); both show in these headers.
-//! Invariant: a request that a foreign page caused never reaches a route.
+//! Owns the checks of `Host`, `Origin` and `Sec-Fetch-Site`. A page elsewhere can make a browser send
+//! requests to loopback (cross-site requests), or make its own name resolve to it (DNS rebinding); both
+//! show in these headers. Invariant: a request that a foreign page caused never reaches a route.
 
 use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
 
@@ -80,8 +81,8 @@ fn check_origin(headers: &HeaderMap, host: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Browsers say where a request comes from. A link that a person follows is harmless: it only reads, and the page that
-/// holds the link does not see the answer.
+/// Browsers say where a request comes from. A link that a person follows is harmless: it only reads, and
+/// the page that holds the link does not see the answer.
 fn check_fetch_site<B>(request: &Request<B>) -> Result<(), ApiError> {
     let says = |name: &HeaderName| request.headers().get(name).map(http::HeaderValue::as_bytes);
     match says(&FETCH_SITE) {

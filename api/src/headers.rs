@@ -1,4 +1,5 @@
-//! Headers with a meaning of their own: who calls and with which key, and whether a reader has the answer already.
+//! Headers with a meaning of their own: who calls and with which key, and whether a reader has the answer
+//! already.
 
 use std::convert::Infallible;
 

@@ -1,7 +1,8 @@
 //! The HTTP face of a Xyn node: `/api/v1`, its documentation, health and metrics.
 //!
-//! Owns shapes, headers, limits and errors of the API. Decides nothing: what is to be done becomes an intent, what is
-//! to be known is read from projections. Invariant: no handler writes to the store by itself.
+//! Owns shapes, headers, limits and errors of the API. Decides nothing: what is to be done becomes an
+//! intent, what is to be known is read from projections. Invariant: no handler writes to the store by
+//! itself.
 
 mod dto;
 mod edge;

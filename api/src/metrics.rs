@@ -1,7 +1,7 @@
 //! What is counted, and how Prometheus reads it.
 //!
-//! Owns the counters of the HTTP face. Labels are bounded: routes as they are registered, methods that exist, classes
-//! of status; never ids or anything else a caller chooses.
+//! Owns the counters of the HTTP face. Labels are bounded: routes as they are registered, methods that
+//! exist, classes of status; never ids or anything else a caller chooses.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -1,7 +1,8 @@
 //! The OpenAPI document, made from the routes, and the page that shows it.
 //!
-//! Owns what all routes have in common: headers, errors, and the inputs of actions, which are taken from the registry
-//! so that document and Runtime cannot disagree. Invariant: every status that a route can answer with is in it.
+//! Owns what all routes have in common: headers, errors, and the inputs of actions, which are taken from
+//! the registry so that document and Runtime cannot disagree. Invariant: every status that a route can
+//! answer with is in it.
 
 use std::sync::Arc;
 
@@ -166,7 +167,15 @@ fn parameters(operation: &Map<String, Value>) -> impl Iterator<Item = &Value> {
 }
 
 fn add_parameters(operation: &mut Map<String, Value>, is_intent: bool) {
-    let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": false, "description": description, "schema": schema });
+    let header = |name: &str, description: &str, schema: Value| {
+        json!({
+            "name": name,
+            "in": "header",
+            "required": false,
+            "description": description,
+            "schema": schema,
+        })
+    };
     let rendered = |part| serde_json::to_value::<utoipa::openapi::RefOr<_>>(part).unwrap_or_default();
     let correlation = rendered(schema::correlation_id());
     let mut own = vec![

@@ -13,7 +13,8 @@ pub(crate) enum Wanted {
     Unsatisfiable,
 }
 
-/// Reads a `Range` header against content of `length` bytes. What is not understood is ignored, as the RFC has it.
+/// Reads a `Range` header against content of `length` bytes. What is not understood is ignored, as the RFC
+/// has it.
 pub(crate) fn wanted(header: Option<&[u8]>, length: u64) -> Wanted {
     let spec = header.and_then(|header| std::str::from_utf8(header).ok()?.trim().strip_prefix("bytes="));
     let Some((first, last)) = spec.and_then(|spec| spec.trim().split_once('-')) else { return Wanted::All };

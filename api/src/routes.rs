@@ -1,9 +1,10 @@
 //! Every route, and what answers when none does.
 //!
 //! One module per noun; a route is documented where it is written, and what all routes share is added in
-//! [`openapi`](crate::openapi). Invariant: there is no route that the document does not have, but for the document
-//! itself and its page.
+//! [`openapi`](crate::openapi). Invariant: there is no route that the document does not have, but for the
+//! document itself and its page.
 
+mod acts;
 mod approvals;
 mod artifacts;
 mod audit;
@@ -54,6 +55,7 @@ pub(crate) fn documented() -> OpenApiRouter<AppState> {
         .merge(events::routes())
         .merge(hooks::routes())
         .merge(runs::routes())
+        .merge(acts::routes())
         .merge(steps::routes())
         .merge(artifacts::routes())
         .merge(downloads::routes())

@@ -1,7 +1,8 @@
 //! The sockets: connections are taken in, bounded, served and drained.
 //!
-//! Owns the limits of a connection: how many there are, how long a head may take and how large it may be. HTTP/1.1 and
-//! HTTP/2 are served alike. Invariant: after the word to stop no request begins, and those under way get time to end.
+//! Owns the limits of a connection: how many there are, how long a head may take and how large it may be.
+//! HTTP/1.1 and HTTP/2 are served alike. Invariant: after the word to stop no request begins, and those
+//! under way get time to end.
 
 use std::sync::Arc;
 

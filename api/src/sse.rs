@@ -1,8 +1,8 @@
 //! Event streams: the journal as server-sent events, from a place on, without a gap.
 //!
-//! Owns resuming, the bound on open streams, and their end when the node stops. A stream holds one batch and reads the
-//! next when the reader took it, so a slow reader slows nobody else down. Invariant: the `id` of an event is its place
-//! in the journal; whoever goes on behind it gets exactly what follows.
+//! Owns resuming, the bound on open streams, and their end when the node stops. A stream holds one batch
+//! and reads the next when the reader took it, so a slow reader slows nobody else down. Invariant: the `id`
+//! of an event is its place in the journal; whoever goes on behind it gets exactly what follows.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -1,8 +1,9 @@
 //! Interactions: the correlation id that groups what follows from a request, and W3C trace context.
 //!
-//! Owns `X-Correlation-Id` and `traceparent`, in and out. A request without them gets fresh ones. Invariant: a
-//! `traceparent` that cannot be read is replaced, as the W3C recommendation has it; a correlation id that cannot be
-//! read is refused, because somebody wants to find it again.
+//! Owns `X-Correlation-Id` and `traceparent`, in and out. A request without them gets fresh ones.
+//! Invariant: a
+//! `traceparent` that cannot be read is replaced, as the W3C recommendation has it; a correlation id that
+//! cannot be read is refused, because somebody wants to find it again.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use xyn_store::Timestamp;
@@ -34,8 +35,8 @@ pub(crate) struct Trace {
 }
 
 impl Interaction {
-    /// What a request with these headers, received at `now`, belongs to. With a correlation id that cannot be read
-    /// comes the error for it.
+    /// What a request with these headers, received at `now`, belongs to. With a correlation id that cannot
+    /// be read comes the error for it.
     pub(crate) fn of(headers: &HeaderMap, now: Timestamp) -> (Self, Result<(), ApiError>) {
         let fresh: EventId = ids::fresh(now);
         let given = headers.get(CORRELATION_ID).map(|value| value.to_str().unwrap_or_default());

@@ -1,8 +1,8 @@
 //! Uploads: bytes from the network into the blob store, in bounded memory.
 //!
-//! Owns the way from a stream of pieces to a written blob. The disk is written on a blocking thread; pieces wait for
-//! it in a bounded queue, so a fast sender is slowed down by a slow disk. Invariant: an upload that breaks off leaves
-//! nothing behind.
+//! Owns the way from a stream of pieces to a written blob. The disk is written on a blocking thread; pieces
+//! wait for it in a bounded queue, so a fast sender is slowed down by a slow disk. Invariant: an upload
+//! that breaks off leaves nothing behind.
 
 use axum::body::Bytes;
 use axum::extract::multipart::MultipartError;

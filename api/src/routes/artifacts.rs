@@ -118,8 +118,9 @@ pub(super) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactR
     row.ok_or_else(|| ApiError::not_found("artifact", &artifact_id.to_string()))
 }
 
-/// Keeps an artifact: a JSON object with the content, or with the digest of a blob uploaded before, or a multipart
-/// form whose part `file` is the content and whose other parts are `name`, `kind`, `run_id` and `metadata`.
+/// Keeps an artifact: a JSON object with the content, or with the digest of a blob uploaded before, or a
+/// multipart form whose part `file` is the content and whose other parts are `name`, `kind`, `run_id` and
+/// `metadata`.
 #[utoipa::path(
     post,
     path = "/api/v1/artifacts",

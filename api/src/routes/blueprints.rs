@@ -110,7 +110,10 @@ async fn get(
     tag = "blueprints",
     operation_id = "validate_blueprint",
     extensions(("x-xyn-empty-body" = json!(true))),
-    request_body(content((inline(schema::Anything) = "application/yaml"), (inline(schema::Anything) = "application/json"))),
+    request_body(content(
+        (inline(schema::Anything) = "application/yaml"),
+        (inline(schema::Anything) = "application/json")
+    )),
     responses((status = 200, body = Validation), (status = 413))
 )]
 async fn validate(State(state): State<AppState>, request: Request) -> Result<Json<Validation>, ApiError> {

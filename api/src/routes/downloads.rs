@@ -1,7 +1,7 @@
 //! Downloads: the bytes of artifacts, whole or in part.
 //!
-//! Owns what a browser is told about bytes that anybody may have made: always a file to save, never a page to show on
-//! the node's own origin. A whole download is verified before it begins.
+//! Owns what a browser is told about bytes that anybody may have made: always a file to save, never a page
+//! to show on the node's own origin. A whole download is verified before it begins.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Take};
@@ -58,7 +58,12 @@ const HARMLESS: [&str; 14] = [
     params(("artifact_id" = inline(schema::Id), Path)),
     responses(
         (status = 200, description = "The bytes.", body = inline(schema::Anything), content_type = "*/*"),
-        (status = 206, description = "The bytes asked for.", body = inline(schema::Anything), content_type = "*/*"),
+        (
+            status = 206,
+            description = "The bytes asked for.",
+            body = inline(schema::Anything),
+            content_type = "*/*"
+        ),
         (status = 304),
         (status = 404),
         (status = 416)
@@ -135,7 +140,8 @@ fn harmless(content_type: &str) -> &str {
     if is_harmless { content_type } else { "application/octet-stream" }
 }
 
-/// `Content-Disposition` for a file called `name`, RFC 6266: a plain name for old readers, the real one encoded.
+/// `Content-Disposition` for a file called `name`, RFC 6266: a plain name for old readers, the real one
+/// encoded.
 fn disposition(name: &str) -> String {
     let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
     let plain: String = name

@@ -183,7 +183,9 @@ async fn list(
     operation_id = "emit_event",
     extensions(("x-xyn-intent" = json!(true))),
     request_body(content((NewEvent = "application/json"), (CloudEvent = "application/cloudevents+json"))),
-    responses((status = 201, description = "It is durable. A duplicate is answered the same.", body = EventRef))
+    responses(
+        (status = 201, description = "It is durable. A duplicate is answered the same.", body = EventRef)
+    )
 )]
 async fn emit(State(state): State<AppState>, caller: Caller, request: Request) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
@@ -249,7 +251,8 @@ async fn get(
     known.json(&Event::of(view, &state.runtime().env().env_id))
 }
 
-/// Events as they happen (server-sent events). Each carries its place as `id`; `Last-Event-ID` goes on behind it.
+/// Events as they happen (server-sent events). Each carries its place as `id`; `Last-Event-ID` goes on
+/// behind it.
 #[utoipa::path(
     get,
     path = "/api/v1/events/stream",

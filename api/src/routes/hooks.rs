@@ -1,7 +1,7 @@
 //! Webhooks: signed messages from outside become events.
 //!
-//! The signature is checked before anything else is looked at. A message that is sent again has the same event id, so
-//! it is accepted once and answered the same.
+//! The signature is checked before anything else is looked at. A message that is sent again has the same
+//! event id, so it is accepted once and answered the same.
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -43,7 +43,11 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     ),
     request_body(content((serde_json::Value = "application/json")), description = "What the sender says."),
     responses(
-        (status = 201, description = "The event is durable. A message sent again is answered the same.", body = EventRef),
+        (
+            status = 201,
+            description = "The event is durable. A message sent again is answered the same.",
+            body = EventRef
+        ),
         (status = 401),
         (status = 404)
     )

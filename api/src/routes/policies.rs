@@ -184,7 +184,9 @@ fn check(source: &str) -> Result<(), ApiError> {
     tag = "governance",
     operation_id = "explain_policy",
     request_body = Question,
-    responses((status = 200, description = "The decision, and what each policy and rule contributed.", body = Object))
+    responses(
+        (status = 200, description = "The decision, and what led to it.", body = Object)
+    )
 )]
 async fn explain(
     State(state): State<AppState>,

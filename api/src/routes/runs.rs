@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::HeaderValue;
 use serde::Deserialize;
-use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::events::Position;
@@ -14,10 +13,10 @@ use xyn_store::Timestamp;
 use xyn_store::ids::RunId;
 use xyn_store::projection::{Cursor, RunFilter, RunRow, RunStatus, Subject};
 
-use super::{Fields, created, placed};
-use crate::dto::{ReplayReport, Run};
+use super::{Fields, created};
+use crate::dto::Run;
 use crate::error::ApiError;
-use crate::extract::{JsonBody, OptionalJson, Params, Parsed, PathId};
+use crate::extract::{JsonBody, Params, Parsed, PathId};
 use crate::headers::{Caller, Known, RUN_ID};
 use crate::page::{self, Label, Limit, Listing, Wait};
 use crate::schema;
@@ -25,14 +24,7 @@ use crate::sse::{self, Resume};
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new()
-        .routes(routes!(list, start))
-        .routes(routes!(get))
-        .routes(routes!(cancel))
-        .routes(routes!(retry))
-        .routes(routes!(fork))
-        .routes(routes!(replay))
-        .routes(routes!(follow))
+    OpenApiRouter::new().routes(routes!(list, start)).routes(routes!(get)).routes(routes!(follow))
 }
 
 /// Which runs a list shows.
@@ -67,7 +59,8 @@ struct ListQuery {
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct StartQuery {
-    /// Wait so long for the end of the run, such as `30s`. A run that has not ended by then is shown as it is.
+    /// Wait so long for the end of the run, such as `30s`. A run that has not ended by then is shown as it
+    /// is.
     #[param(schema_with = schema::wait)]
     wait: Option<Parsed<Wait>>,
 }
@@ -159,87 +152,6 @@ async fn get(
     Ok(known.answer(&tag, || Json(Run::from(row)).into_response()))
 }
 
-/// Asks a run to stop.
-#[utoipa::path(
-    post,
-    path = "/api/v1/runs/{run_id}/cancel",
-    tag = "runs",
-    operation_id = "cancel_run",
-    params(("run_id" = inline(schema::Id), Path)),
-    extensions(("x-xyn-action" = json!("runs.cancel"))),
-    responses((status = 200, description = "The run as it is now.", body = Run), (status = 404))
-)]
-async fn cancel(
-    State(state): State<AppState>,
-    PathId(run_id): PathId<RunId>,
-    caller: Caller,
-    OptionalJson(fields): OptionalJson<Fields>,
-) -> Result<Response, ApiError> {
-    act(&state, run_id, caller, "runs.cancel", fields).await?;
-    let run = Run::from(row(&state, run_id)?);
-    Ok(named(run_id, Json(run).into_response()))
-}
-
-/// Starts a new run that takes over this one's results up to a step, and does the rest anew.
-#[utoipa::path(
-    post,
-    path = "/api/v1/runs/{run_id}/retry",
-    tag = "runs",
-    operation_id = "retry_run",
-    params(("run_id" = inline(schema::Id), Path)),
-    extensions(("x-xyn-action" = json!("runs.retry"))),
-    responses((status = 201, description = "The new run.", body = Run), (status = 404))
-)]
-async fn retry(
-    State(state): State<AppState>,
-    PathId(run_id): PathId<RunId>,
-    caller: Caller,
-    OptionalJson(fields): OptionalJson<Fields>,
-) -> Result<Response, ApiError> {
-    let outcome = act(&state, run_id, caller, "runs.retry", fields).await?;
-    another(&state, &outcome)
-}
-
-/// Starts a new run with other inputs that takes over this one's results of the steps before one.
-#[utoipa::path(
-    post,
-    path = "/api/v1/runs/{run_id}/fork",
-    tag = "runs",
-    operation_id = "fork_run",
-    params(("run_id" = inline(schema::Id), Path)),
-    extensions(("x-xyn-action" = json!("runs.fork"))),
-    responses((status = 201, description = "The new run.", body = Run), (status = 404))
-)]
-async fn fork(
-    State(state): State<AppState>,
-    PathId(run_id): PathId<RunId>,
-    caller: Caller,
-    JsonBody(fields): JsonBody<Fields>,
-) -> Result<Response, ApiError> {
-    let outcome = act(&state, run_id, caller, "runs.fork", fields).await?;
-    another(&state, &outcome)
-}
-
-/// Folds a run's history through today's code and says whether it decides the same. Has no effect.
-#[utoipa::path(
-    post,
-    path = "/api/v1/runs/{run_id}/replay",
-    tag = "runs",
-    operation_id = "replay_run",
-    params(("run_id" = inline(schema::Id), Path)),
-    extensions(("x-xyn-action" = json!("runs.replay"))),
-    responses((status = 200, body = ReplayReport), (status = 404))
-)]
-async fn replay(
-    State(state): State<AppState>,
-    PathId(run_id): PathId<RunId>,
-    caller: Caller,
-    OptionalJson(fields): OptionalJson<Fields>,
-) -> Result<Response, ApiError> {
-    let outcome = act(&state, run_id, caller, "runs.replay", fields).await?;
-    Ok(named(run_id, Json(outcome.output).into_response()))
-}
-
 /// A run's events from its beginning, as they happen (server-sent events). The stream ends when the run has.
 #[utoipa::path(
     get,
@@ -247,7 +159,11 @@ async fn replay(
     tag = "runs",
     operation_id = "follow_run",
     params(("run_id" = inline(schema::Id), Path), FollowQuery),
-    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404), (status = 429))
+    responses(
+        (status = 200, body = String, content_type = "text/event-stream"),
+        (status = 404),
+        (status = 429)
+    )
 )]
 async fn follow(
     State(state): State<AppState>,
@@ -259,39 +175,22 @@ async fn follow(
     sse::run(&state, run_id, resume.0.or(query.after.map(|after| after.0)))
 }
 
-/// Submits an act on a run.
-async fn act(
-    state: &AppState,
-    run_id: RunId,
-    caller: Caller,
-    action: &str,
-    fields: Fields,
-) -> Result<Outcome, ApiError> {
-    let input = placed(fields, "run_id", run_id.to_string())?;
-    state.submit(caller.intent(state, action, Value::Object(input))).await
-}
-
-/// Answers with the run that an act started.
-fn another(state: &AppState, outcome: &Outcome) -> Result<Response, ApiError> {
-    let run_id = run_of(outcome)?;
-    let run = Run::from(row(state, run_id)?);
-    Ok(named(run_id, created(&format!("/api/v1/runs/{run_id}"), run)))
-}
-
-fn run_of(outcome: &Outcome) -> Result<RunId, ApiError> {
+/// The run that an act brought about.
+pub(super) fn run_of(outcome: &Outcome) -> Result<RunId, ApiError> {
     match outcome.subject {
         Subject::Run(run_id) => Ok(run_id),
         _ => Err(ApiError::unexpected("an act on a run brought about something else")),
     }
 }
 
-fn row(state: &AppState, run_id: RunId) -> Result<RunRow, ApiError> {
+/// The row of a run.
+pub(super) fn row(state: &AppState, run_id: RunId) -> Result<RunRow, ApiError> {
     let row = state.read(|reader| reader.get::<RunRow>(&RunRow::key_of(run_id)))?;
     row.ok_or_else(|| ApiError::not_found("run", &run_id.to_string()))
 }
 
 /// Says in a header which run `response` is about.
-fn named(run_id: RunId, mut response: Response) -> Response {
+pub(super) fn named(run_id: RunId, mut response: Response) -> Response {
     if let Ok(value) = HeaderValue::from_str(&run_id.to_string()) {
         response.headers_mut().insert(RUN_ID, value);
     }

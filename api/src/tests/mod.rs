@@ -28,7 +28,10 @@ inputs:
   - { name: who, schema: { type: string }, required: true }
 plan:
   - { kind: transform, id: say, set: { text: "hello {{ inputs.who }}" } }
-  - { kind: action_task, id: keep, action: artifacts.put, with: { name: greeting.txt, content: "{{ steps.say.output.text }}" } }
+  - kind: action_task
+    id: keep
+    action: artifacts.put
+    with: { name: greeting.txt, content: "{{ steps.say.output.text }}" }
 outputs:
   - { name: text, from: "{{ steps.say.output.text }}" }
 "#;
