@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use xyn_actors::actions;
 use xyn_actors::runtime::{Environment, Runtime, StartError};
-use xyn_api::AppState;
+use xyn_api::{AppState, Guard};
 use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
 
 /// Name of the file in the data folder that says where a running node listens.
@@ -70,9 +70,6 @@ pub enum NodeError {
         #[source]
         source: std::io::Error,
     },
-    /// The server.
-    #[error("the server failed")]
-    Serve(#[source] std::io::Error),
 }
 
 /// A node that is up: everything is recovered and the addresses are bound.
@@ -103,7 +100,8 @@ impl Node {
         }
         let (runtime, background) =
             Runtime::start(store.clone(), actions::builtin(), clock.clone(), options.env).await?;
-        let state = AppState::new(runtime.clone());
+        let ports = listeners.iter().filter_map(|listener| listener.local_addr().ok()).map(|at| at.port());
+        let state = AppState::new(runtime.clone(), Guard::loopback(ports.collect()));
         let file = options.data.join(NODE_FILE);
         let node = Self { store, runtime, background, listeners, state, file, is_new };
         node.announce(clock.now())?;
@@ -123,15 +121,13 @@ impl Node {
     }
 
     /// Serves until `shutdown` is done, then stops in good order.
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let router = xyn_api::router(self.state);
-        let served = xyn_api::serve(self.listeners, router, shutdown).await;
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        xyn_api::serve(self.listeners, self.state, shutdown).await;
         self.runtime.stop(self.background).await;
         // A node that is gone is found by its lock, so a file that stays behind misleads nobody for long.
         let _ = std::fs::remove_file(&self.file);
         drop(self.runtime);
         self.store.close();
-        served.map_err(NodeError::Serve)
     }
 }
 
@@ -142,5 +138,5 @@ pub fn open_reader(data: &Path, env: Environment) -> Result<(xyn_api::Router, St
     }
     let store = Store::open(data, Options::default())?;
     let runtime = Runtime::read_only(store.clone(), actions::builtin(), Clock::system(), env)?;
-    Ok((xyn_api::router(AppState::new(runtime)), store))
+    Ok((xyn_api::router(AppState::new(runtime, Guard::in_process())), store))
 }

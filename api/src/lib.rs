@@ -19,9 +19,12 @@ mod schema;
 mod server;
 mod sse;
 mod state;
+#[cfg(test)]
+mod tests;
 mod trace;
 mod upload;
 
+pub use axum::Router;
 pub use guard::Guard;
 pub use openapi::document;
 pub use routes::router;

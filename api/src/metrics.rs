@@ -3,11 +3,12 @@
 //! Owns the counters of the HTTP face. Labels are bounded: routes as they are registered, methods that exist, classes
 //! of status; never ids or anything else a caller chooses.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{Method, StatusCode};
 use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -78,18 +79,42 @@ pub(crate) fn render(state: &AppState) -> Result<String, std::fmt::Error> {
         own.latency.clone(),
     );
     registry.register("http_streams", "Event streams that are open", own.streams.clone());
+    register_node(&mut registry, state);
+    let mut out = String::new();
+    text::encode(&mut out, &registry)?;
+    Ok(out)
+}
+
+/// What the Runtime and the store count, read at this instant.
+fn register_node(registry: &mut Registry, state: &AppState) {
+    let runtime = state.runtime();
     let gauge = |value: f64| {
         let gauge = Gauge::<f64, AtomicU64>::default();
         gauge.set(value);
         gauge
     };
-    let uptime = state.runtime().clock().now().since(state.started_at()).as_secs_f64();
+    let uptime = runtime.clock().now().since(state.started_at()).as_secs_f64();
     registry.register_with_unit("uptime", "Since the node came up", Unit::Seconds, gauge(uptime));
-    let blobs = state.runtime().store().blobs().used_bytes();
+    let blobs = runtime.store().blobs().used_bytes();
     registry.register_with_unit("blobs", "Content kept as files", Unit::Bytes, gauge(blobs as f64));
-    let mut out = String::new();
-    text::encode(&mut out, &registry)?;
-    Ok(out)
+    let runs = runtime.runs_in_memory();
+    registry.register("runs_in_memory", "Runs that an actor holds", gauge(runs as f64));
+    if let Ok(journal) = runtime.store().journal() {
+        let entries = *journal.head().borrow();
+        registry.register("journal_entries", "Entries of the journal", gauge(entries as f64));
+        let lag = entries.saturating_sub(runtime.metrics().dispatched_to.load(Ordering::Relaxed));
+        registry.register("dispatch_lag_entries", "Entries not yet dispatched", gauge(lag as f64));
+    }
+    let counters = [
+        ("intents_accepted", "Intents allowed", &runtime.metrics().intents_accepted),
+        ("intents_denied", "Intents denied", &runtime.metrics().intents_denied),
+        ("intents_parked", "Intents parked", &runtime.metrics().intents_parked),
+        ("timers_fired", "Timers fired", &runtime.metrics().timers_fired),
+        ("events_dispatched", "Events dispatched", &runtime.metrics().events_dispatched),
+    ];
+    for (name, help, counter) in counters {
+        registry.register(name, help, ConstCounter::new(counter.get()));
+    }
 }
 
 fn class(status: StatusCode) -> &'static str {

@@ -25,28 +25,42 @@ pub(crate) const DOCUMENT_PATH: &str = "/api/openapi.json";
 const PAGE_PATH: &str = "/api/docs";
 /// The name under which an operation says which action's input it takes.
 const ACTION: &str = "x-xyn-action";
+/// The extension of an operation that hands the Runtime an intent without being one action's.
+const INTENT: &str = "x-xyn-intent";
+/// The extension of an operation whose body may be empty.
+const EMPTY_BODY: &str = "x-xyn-empty-body";
 const METHODS: [&str; 3] = ["get", "post", "put"];
 
-/// What every route can answer, and when.
-const EVERYWHERE: [(&str, &str); 5] = [
-    ("400", "A header, parameter or field does not fit; `details.path` names it."),
-    ("403", "The caller, or the page that called, may not do this."),
-    ("421", "The request names a host that is not this node."),
-    ("500", "The node failed; its log says why."),
-    ("503", "The node cannot answer at the moment; `Retry-After` says when to ask again."),
-];
+/// What every route can answer.
+const EVERYWHERE: [&str; 5] = ["400", "403", "421", "500", "503"];
 /// What a route that takes a body can answer besides.
-const WITH_BODY: [(&str, &str); 2] =
-    [("413", "The body is over its limit."), ("415", "The body is of another type than the route takes.")];
+const WITH_BODY: [&str; 2] = ["413", "415"];
 /// What a route that hands the Runtime an intent can answer besides.
-const WITH_INTENT: [(&str, &str); 6] = [
-    ("202", "A policy asks for approvals first; `details.intent_id` names the waiting intent."),
-    ("404", "What it is about does not exist."),
-    ("409", "It does not fit what is there, or the same key is under way."),
-    ("422", "The idempotency key was used with another body."),
-    ("429", "Too much is waiting; `Retry-After` says when to ask again."),
-    ("502", "An outside system failed."),
-];
+const WITH_INTENT: [&str; 6] = ["202", "404", "409", "422", "429", "502"];
+
+/// When a status is answered.
+fn description(status: &str) -> &'static str {
+    match status {
+        "202" => "A policy asks for approvals first; `details.intent_id` names the waiting intent.",
+        "304" => "The reader has it.",
+        "400" => "A header, parameter or field does not fit; `details.path` names it.",
+        "401" => "The signature does not hold; the code says why.",
+        "403" => "The caller, or the page that called, may not do this.",
+        "404" => "What it is about does not exist.",
+        "409" => "It does not fit what is there, or the same key is under way.",
+        "413" => "The body is over its limit.",
+        "415" => "The body is of another type than the route takes.",
+        "416" => "The range lies behind the end.",
+        "421" => "The request names a host that is not this node.",
+        "422" => "The idempotency key was used with another body.",
+        "429" => "Too much is waiting or open; `Retry-After` says when to ask again.",
+        "500" => "The node failed; its log says why.",
+        "502" => "An outside system failed.",
+        "503" => "The node cannot answer at the moment; `Retry-After` says when to ask again.",
+        "507" => "The node keeps as many bytes as it may.",
+        _ => "Done.",
+    }
+}
 
 #[derive(OpenApi)]
 #[openapi(
@@ -83,7 +97,7 @@ pub(crate) fn complete(routes: OpenApiRouter<AppState>, registry: &Registry) -> 
         for methods in operations {
             for method in METHODS {
                 if let Some(operation) = methods.get_mut(method).and_then(Value::as_object_mut) {
-                    complete_operation(method, operation, registry);
+                    complete_operation(operation, registry);
                 }
             }
         }
@@ -91,27 +105,30 @@ pub(crate) fn complete(routes: OpenApiRouter<AppState>, registry: &Registry) -> 
     (routes, document)
 }
 
-fn complete_operation(method: &str, operation: &mut Map<String, Value>, registry: &Registry) {
+fn complete_operation(operation: &mut Map<String, Value>, registry: &Registry) {
     if let Some(action) = operation.get(ACTION).and_then(Value::as_str).and_then(|name| registry.get(name)) {
         let input = action.spec.input_schema.clone();
         add_input(operation, input);
     }
-    let is_write = method != "get";
-    add_parameters(operation, is_write);
+    let is_intent = operation.contains_key(ACTION) || operation.contains_key(INTENT);
+    add_parameters(operation, is_intent);
+    if operation.contains_key(EMPTY_BODY) {
+        operation["requestBody"]["required"] = json!(false);
+    }
     let takes_body = operation.contains_key("requestBody");
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     let Some(responses) = responses.as_object_mut() else { return };
     let common = EVERYWHERE
         .iter()
         .chain(WITH_BODY.iter().filter(|_| takes_body))
-        .chain(WITH_INTENT.iter().filter(|_| is_write));
-    for (status, description) in common {
-        let response = responses.entry(*status).or_insert_with(|| json!({}));
-        if response.get("description").and_then(Value::as_str).is_none_or(str::is_empty) {
-            response["description"] = json!(description);
-        }
+        .chain(WITH_INTENT.iter().filter(|_| is_intent));
+    for status in common {
+        responses.entry(*status).or_insert_with(|| json!({}));
     }
     for (status, response) in responses.iter_mut() {
+        if response.get("description").and_then(Value::as_str).is_none_or(str::is_empty) {
+            response["description"] = json!(description(status));
+        }
         let is_error = status == "202" || status.starts_with(['4', '5']);
         if is_error && response.get("content").is_none() {
             response["content"] = json!({
@@ -148,7 +165,7 @@ fn parameters(operation: &Map<String, Value>) -> impl Iterator<Item = &Value> {
     operation.get("parameters").and_then(Value::as_array).into_iter().flatten()
 }
 
-fn add_parameters(operation: &mut Map<String, Value>, is_write: bool) {
+fn add_parameters(operation: &mut Map<String, Value>, is_intent: bool) {
     let header = |name: &str, description: &str, schema: Value| json!({ "name": name, "in": "header", "required": false, "description": description, "schema": schema });
     let rendered = |part| serde_json::to_value::<utoipa::openapi::RefOr<_>>(part).unwrap_or_default();
     let correlation = rendered(schema::correlation_id());
@@ -160,7 +177,7 @@ fn add_parameters(operation: &mut Map<String, Value>, is_write: bool) {
         ),
         header("traceparent", "W3C trace context.", json!({ "type": "string" })),
     ];
-    if is_write {
+    if is_intent {
         let description = "A repeated request with the same key and body is answered like the first.";
         let key = rendered(schema::idempotency_key());
         own.push(header(IDEMPOTENCY_KEY.as_str(), description, key));

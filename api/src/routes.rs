@@ -6,6 +6,7 @@
 
 mod approvals;
 mod artifacts;
+mod audit;
 mod blueprints;
 mod downloads;
 mod drafts;
@@ -61,6 +62,7 @@ pub(crate) fn documented() -> OpenApiRouter<AppState> {
         .merge(intents::routes())
         .merge(approvals::routes())
         .merge(policies::routes())
+        .merge(audit::routes())
         .merge(schemas::routes())
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Owns the words that the document uses for them; the tests hold these words against what the types render.
 
+use serde_json::Value;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
@@ -88,6 +89,18 @@ pub(crate) fn stage() -> Part {
     words(&STAGE)
 }
 
+/// A stage, or nothing for the environment's own.
+pub(crate) fn optional_stage() -> Part {
+    let words = STAGE.into_iter().chain(["test"]).map(Value::from).chain([Value::Null]);
+    let kinds = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(kinds).enum_values(Some(words)).into()
+}
+
+/// A kind of artifact.
+pub(crate) fn artifact_kind() -> Part {
+    words(&["log", "report", "bundle", "file"])
+}
+
 /// A risk.
 pub(crate) fn risk() -> Part {
     words(&RISK)
@@ -130,6 +143,12 @@ pub(crate) fn approvals_cursor() -> Part {
     pattern("^(i|[gi]([0-9a-f]{2}){1,256})$")
 }
 
+/// A number of entries of the log, or the place of one.
+pub(crate) fn size() -> Part {
+    let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
+    number.minimum(Some(0)).maximum(Some(u64::MAX)).into()
+}
+
 /// A version.
 pub(crate) fn version() -> Part {
     let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
@@ -138,7 +157,7 @@ pub(crate) fn version() -> Part {
 
 /// How long to wait.
 pub(crate) fn wait() -> Part {
-    pattern("^([0-9]{1,5}ms|([0-9]|[1-5][0-9]|60)s|1m)$")
+    pattern("^(([0-9]{1,4}|[1-5][0-9]{4}|60000)ms|([0-9]|[1-5][0-9]|60)s|1m)$")
 }
 
 /// A label.
@@ -150,6 +169,11 @@ pub(crate) fn label() -> Part {
 pub(crate) fn event_pattern() -> Part {
     let part = r"([a-z0-9_-]+|\*{1,2})";
     text().max_length(Some(200)).pattern(Some(format!(r"^{part}(\.{part})*$"))).into()
+}
+
+/// The name of an event from outside: those below `xyn.` are the node's own.
+pub(crate) fn event_name() -> Part {
+    text().max_length(Some(200)).pattern(Some(r"^(?!xyn\.)[a-z0-9_-]+(\.[a-z0-9_-]+)*$")).into()
 }
 
 /// An idempotency key.
@@ -185,7 +209,18 @@ macro_rules! schema_of {
     )*};
 }
 
-schema_of!(Id: id, Name: name);
+/// The schema of bytes.
+pub(crate) struct Binary;
+
+/// The schema of an answer whose type its header says.
+pub(crate) struct Anything;
+
+schema_of!(Id: id, Name: name, Binary: binary, Anything: any);
+
+/// Bytes.
+fn binary() -> Part {
+    text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+}
 
 /// A name: not empty, and no character that would change the path.
 fn name() -> Part {
@@ -205,7 +240,7 @@ mod tests {
 
     use super::*;
 
-    fn rendered<T: Serialize>(values: &[T]) -> serde_json::Value {
+    fn rendered<T: Serialize>(values: &[T]) -> Value {
         serde_json::to_value(values).expect("renders")
     }
 

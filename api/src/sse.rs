@@ -50,7 +50,9 @@ pub(crate) fn events(
     after: Option<Position>,
 ) -> Result<Response, ApiError> {
     let head = state.runtime().store().journal()?.head();
-    let from = after.map_or(Position { offset: *head.borrow(), index: 0 }, Position::next);
+    // A place behind the end is one of another life of the folder: its reader gets what is to come.
+    let end = Position { offset: *head.borrow(), index: 0 };
+    let from = after.map_or(end, |after| after.next().min(end));
     open(state, filter, from, head, None)
 }
 
@@ -143,10 +145,9 @@ impl Follower {
                 tracing::warn!(error = %error.fault().message, "an event stream ends");
                 return None;
             }
-            if self.batch.is_empty() && self.from.offset >= head {
-                if is_last || !self.wait().await {
-                    return None;
-                }
+            let is_level = self.batch.is_empty() && self.from.offset >= head;
+            if is_level && (is_last || !self.wait().await) {
+                return None;
             }
         }
     }

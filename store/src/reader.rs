@@ -1,12 +1,14 @@
 //! Reading: one consistent view of the journal and its projections.
 //!
-//! Every row's checksum is verified on the way out. A reader never blocks the writer; it should be short-lived,
-//! because the database keeps what it sees.
+//! Every row's checksum is verified on the way out, and panics of the engine on a damaged page are contained here:
+//! only [`Reader::get_raw`] and [`Reader::scan`] touch it. A reader never blocks the writer; it should be
+//! short-lived, because the database keeps what it sees.
 
 use std::ops::Bound;
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
+use crate::database::Engine;
 use crate::envelope::{self, Envelope};
 use crate::error::StoreError;
 use crate::ids::{RunId, StreamId};
@@ -18,8 +20,8 @@ use crate::tables::{Key, Table, unseal};
 /// A consistent view of the node's data.
 pub struct Reader {
     transaction: redb::ReadTransaction,
-    /// Keeps the engine alive for as long as the view is.
-    _engine: Arc<redb::Database>,
+    /// Also kept alive for as long as the view is.
+    engine: Arc<Engine>,
 }
 
 /// Rows a list looks at for one page; a page that reaches it is short and has a next one.
@@ -34,9 +36,19 @@ pub enum Order {
     Descending,
 }
 
+impl Order {
+    /// Whether `next` may come after `key`.
+    fn admits(self, key: &[u8], next: &[u8]) -> bool {
+        match self {
+            Self::Ascending => key < next,
+            Self::Descending => key > next,
+        }
+    }
+}
+
 impl Reader {
-    pub(crate) fn new(transaction: redb::ReadTransaction, engine: Arc<redb::Database>) -> Self {
-        Self { transaction, _engine: engine }
+    pub(crate) fn new(transaction: redb::ReadTransaction, engine: Arc<Engine>) -> Self {
+        Self { transaction, engine }
     }
 
     /// The row of type `R` at `key`.
@@ -45,11 +57,13 @@ impl Reader {
     }
 
     pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let rows = self.transaction.open_table(table.definition())?;
-        match rows.get(key)? {
-            Some(row) => Ok(Some(unseal(table, key, row.value())?.to_vec())),
-            None => Ok(None),
-        }
+        self.engine.guard(|| {
+            let rows = self.transaction.open_table(table.definition())?;
+            match rows.get(key)? {
+                Some(row) => Ok(Some(unseal(table, key, row.value())?.to_vec())),
+                None => Ok(None),
+            }
+        })
     }
 
     /// Calls `visit` with each key and verified value below `prefix`, from `after` on (not including it), until it
@@ -62,7 +76,6 @@ impl Reader {
         order: Order,
         mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
     ) -> Result<(), StoreError> {
-        let rows = self.transaction.open_table(table.definition())?;
         let end = prefix_end(prefix);
         let mut low = Bound::Included(prefix);
         let mut high = end.as_deref().map_or(Bound::Unbounded, Bound::Excluded);
@@ -76,18 +89,34 @@ impl Reader {
         if is_empty(low, high) {
             return Ok(());
         }
-        let mut range = rows.range::<&[u8]>((low, high))?;
-        let mut next = || match order {
-            Order::Ascending => range.next(),
-            Order::Descending => range.next_back(),
-        };
-        while let Some(entry) = next() {
-            let (key, row) = entry?;
-            if !visit(key.value(), unseal(table, key.value(), row.value())?)? {
-                break;
+        let mut range = self.engine.guard(|| {
+            let rows = self.transaction.open_table(table.definition())?;
+            Ok(rows.range::<&[u8]>((low, high))?)
+        })?;
+        let mut before: Option<Vec<u8>> = None;
+        loop {
+            let entry = self.engine.guard(|| {
+                let next = match order {
+                    Order::Ascending => range.next(),
+                    Order::Descending => range.next_back(),
+                };
+                Ok(next.transpose()?)
+            })?;
+            let Some((key, row)) = entry else { return Ok(()) };
+            let (key, value) =
+                self.engine.guard(|| Ok((key.value(), unseal(table, key.value(), row.value())?)))?;
+            // A damaged branch page can lead to the wrong leaf, whose rows are intact.
+            let in_order =
+                key.starts_with(prefix) && before.as_deref().is_none_or(|it| order.admits(it, key));
+            if !in_order {
+                return Err(StoreError::Damaged(format!("table `{}` is out of order", table.name())));
             }
+            if !visit(key, value)? {
+                return Ok(());
+            }
+            before.get_or_insert_default().clear();
+            before.get_or_insert_default().extend_from_slice(key);
         }
-        Ok(())
     }
 
     /// A page of rows of type `R` below `prefix` that `admit` lets through, in `order`.

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::database::contained;
 use crate::envelope::Envelope;
 use crate::error::StoreError;
 use crate::journal::{is_own_interaction, write_rows};
@@ -38,7 +37,7 @@ impl Store {
         mut progress: impl FnMut(u64),
     ) -> Result<u64, StoreError> {
         let engine = self.engine()?;
-        contained(|| clear(&engine))?;
+        engine.guard(|| clear(&engine))?;
         let reader = self.read()?;
         let mut batch = Batch::default();
         let mut entries = 0;
@@ -47,13 +46,13 @@ impl Store {
             projector.project(offset, &envelope, &mut batch.changes)?;
             entries = offset + 1;
             if entries % BATCH == 0 {
-                contained(|| batch.commit(&engine))?;
+                engine.guard(|| batch.commit(&engine))?;
                 progress(entries);
             }
             Ok(true)
         })?;
-        contained(|| batch.commit(&engine))?;
-        contained(|| unmark(&engine))?;
+        engine.guard(|| batch.commit(&engine))?;
+        engine.guard(|| unmark(&engine))?;
         progress(entries);
         Ok(entries)
     }

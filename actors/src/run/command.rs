@@ -49,7 +49,7 @@ pub enum Command {
         at: StepKey,
         /// Who.
         by: Identity,
-        /// For or against. At an uncertain effect: for means it took effect, against means it did not.
+        /// For or against. At an uncertain effect: for does it anew with a new key, against fails the step.
         approve: bool,
         /// Why.
         note: Option<String>,

@@ -116,7 +116,7 @@ pub enum Event {
     },
     /// The undoing of a completed step began.
     CompensationStarted {
-        /// Which step.
+        /// Which step or item.
         at: StepKey,
         /// From 1.
         attempt: u32,
@@ -151,6 +151,20 @@ pub enum Event {
     LimitExceeded {
         /// Which one.
         fault: Fault,
+    },
+    /// All steps ended, but what the run answers cannot be told.
+    OutputsFailed {
+        /// Why.
+        fault: Fault,
+    },
+    /// An attempt of an undoing failed; another one follows.
+    CompensationRetried {
+        /// Which step or item.
+        at: StepKey,
+        /// Why the attempt failed.
+        failure: Failure,
+        /// When the next one is due.
+        due: Timestamp,
     },
 }
 
@@ -224,7 +238,8 @@ impl Event {
             Self::StepRetried { .. } => "xyn.step.retried",
             Self::StepUncertain { .. } => "xyn.step.uncertain",
             Self::GateRequested { .. } => "xyn.gate.requested",
-            Self::GateAnswered { .. } | Self::GateApproved { .. } => "xyn.gate.approved",
+            Self::GateAnswered { .. } => "xyn.gate.answered",
+            Self::GateApproved { .. } => "xyn.gate.approved",
             Self::GateRejected { .. } => "xyn.gate.rejected",
             Self::GateExpired { .. } => "xyn.gate.expired",
             Self::CancelRequested { .. } => "xyn.run.cancel_requested",
@@ -235,6 +250,8 @@ impl Event {
             Self::Failed { .. } => "xyn.run.failed",
             Self::Cancelled => "xyn.run.cancelled",
             Self::LimitExceeded { .. } => "xyn.run.limit_exceeded",
+            Self::OutputsFailed { .. } => "xyn.run.outputs_failed",
+            Self::CompensationRetried { .. } => "xyn.compensation.retried",
         }
     }
 
@@ -260,14 +277,16 @@ impl Event {
             | Self::GateExpired { at }
             | Self::CompensationStarted { at, .. }
             | Self::StepCompensated { at }
-            | Self::CompensationFailed { at, .. } => Some(*at),
+            | Self::CompensationFailed { at, .. }
+            | Self::CompensationRetried { at, .. } => Some(*at),
             Self::Created(_)
             | Self::Started
             | Self::CancelRequested { .. }
             | Self::Completed { .. }
             | Self::Failed { .. }
             | Self::Cancelled
-            | Self::LimitExceeded { .. } => None,
+            | Self::LimitExceeded { .. }
+            | Self::OutputsFailed { .. } => None,
         }
     }
 }

@@ -14,8 +14,8 @@ pub struct InvalidInput {
     pub message: String,
 }
 
-/// The inputs that a run of `plan` begins with: `given` by name, the rest from `event`, then defaults. All faults are
-/// reported.
+/// The inputs that a run of `plan` begins with: `given` by name, the rest from `event`, then defaults. All
+/// faults are reported.
 pub fn resolve_inputs(plan: &Plan, given: &Value, event: Option<&Value>) -> Result<Value, Vec<InvalidInput>> {
     let empty = Map::new();
     let given = given.as_object().unwrap_or(&empty);

@@ -1,8 +1,8 @@
 //! A run: one execution of a blueprint, as a pure core.
 //!
 //! Owns what a run means: its commands, events, state, and the rows that show it. The actor around it is
-//! [`actor`](crate::runtime); nothing here reads a clock or reaches out. Invariant: the same events in the same order
-//! give the same state.
+//! [`actor`](crate::runtime); nothing here reads a clock or reaches out. Invariant: the same events in the
+//! same order give the same state.
 
 pub(crate) mod actor;
 mod apply;
@@ -10,6 +10,7 @@ mod command;
 pub mod decide;
 mod event;
 mod inputs;
+mod legal;
 mod rows;
 mod state;
 mod turn;
@@ -20,5 +21,5 @@ pub use decide::{World, decide};
 pub use event::{Arrival, Created, Event, GateRequest};
 pub use inputs::{InvalidInput, resolve_inputs};
 pub use rows::Shown;
-pub use state::{Begin, Course, Phase, State, StepState, Undo};
+pub use state::{Begin, Course, Phase, State, StepState, Undoing};
 pub use turn::{Emitted, Turn, Work, take_turn};

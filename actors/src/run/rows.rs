@@ -23,7 +23,12 @@ pub struct Shown {
 impl State {
     /// Renders the rows that `events`, just applied, have changed, and notes what they show.
     pub fn render(&self, seq: u64, events: &[Event], shown: &mut Shown, changes: &mut Changes) {
-        let touched: BTreeSet<StepKey> = events.iter().filter_map(Event::position).collect();
+        let reused = events.iter().flat_map(|event| match event {
+            Event::Created(created) => created.reused.as_slice(),
+            _ => &[],
+        });
+        let reused = reused.map(|(index, _)| StepKey::step(*index));
+        let touched: BTreeSet<StepKey> = events.iter().filter_map(Event::position).chain(reused).collect();
         for at in touched {
             if let Some(step) = self.at(at) {
                 changes.put(&self.step_row(at, step));
@@ -91,7 +96,9 @@ impl State {
         if self.status.is_final() || self.is_working() {
             return None;
         }
-        self.open().find_map(|(_, step)| waiting(&step.phase))
+        let backoff = self.undoing.as_ref().and_then(|undoing| undoing.backoff);
+        let undoing = backoff.map(|(since, due)| Phase::Backoff { since, due });
+        self.open().find_map(|(_, step)| waiting(&step.phase)).or_else(|| waiting(undoing.as_ref()?))
     }
 
     fn step_row(&self, at: StepKey, step: &StepState) -> StepRow {
@@ -161,7 +168,7 @@ impl State {
             min: gate.request.min,
             allow_requester: gate.request.allow_requester,
             requester: begin.attribution.actor.clone(),
-            stage: begin.created.stage,
+            stage: super::decide::stage_at(self, at),
             prompt: gate.request.prompt.clone(),
             approvals: gate.answers.clone(),
         })
@@ -180,7 +187,11 @@ impl State {
             Phase::Backoff { due, .. } => Some((*due, Purpose::Retry(at))),
             _ => None,
         };
-        self.open().filter_map(timer).collect()
+        let undoing = self.undoing.as_ref().and_then(|undoing| {
+            let (_, due) = undoing.backoff?;
+            Some((due, Purpose::Retry(*self.completion.last()?)))
+        });
+        self.open().filter_map(timer).chain(undoing).collect()
     }
 }
 

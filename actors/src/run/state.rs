@@ -1,6 +1,7 @@
 //! The state of a run: the fold of its events over its plan.
 //!
-//! Owns what is true now. It decides nothing; an event that does not fit means a damaged journal and is refused.
+//! Owns what is true now. It decides nothing; an event that does not fit means a damaged journal and is
+//! refused.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,8 +37,10 @@ pub struct State {
     pub completed_at: Option<Timestamp>,
     /// One for each step of the plan.
     pub steps: Vec<StepState>,
-    /// Completed steps in the order of their completion.
-    pub completion: Vec<u16>,
+    /// What can be undone and was not: steps and items in the order of their completion.
+    pub completion: Vec<StepKey>,
+    /// The undoing under way, of the last in `completion`.
+    pub undoing: Option<Undoing>,
     /// What it answers.
     pub outputs: Option<Json>,
     /// Why it failed.
@@ -95,8 +98,6 @@ pub struct StepState {
     pub generation: u32,
     /// The gate that was decided last.
     pub last_gate: Option<Box<OpenGate>>,
-    /// The undoing of this step.
-    pub undo: Undo,
 }
 
 /// What a step is at.
@@ -170,22 +171,35 @@ pub struct Fan {
     pub failed: u32,
     /// Why the first of them did.
     pub fault: Option<Fault>,
-    /// Outputs of the first [`COLLECT_LIMIT`] items by index.
+    /// Outputs of the first [`COLLECT_LIMIT`] items by index; of all when their undoing may need them.
     pub outputs: BTreeMap<u32, Json>,
 }
 
-/// How far the undoing of a step has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Undo {
-    /// Nothing was undone.
-    #[default]
-    None,
-    /// Attempt under way.
-    Running(u32),
-    /// Done.
-    Done,
-    /// It could not be done.
-    Failed,
+/// How far an undoing has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Undoing {
+    /// Attempts begun.
+    pub attempt: u32,
+    /// When the next attempt is due, and since when it is waited for; none while an attempt is under way.
+    pub backoff: Option<(Timestamp, Timestamp)>,
+}
+
+impl Fan {
+    /// Items in the list.
+    pub fn count(&self) -> u32 {
+        // INVARIANT: `decide` lets no longer list through.
+        u32::try_from(self.items.len()).unwrap_or(u32::MAX)
+    }
+}
+
+impl StepState {
+    /// Whether it is begun and not ended. What people let go on is open although its work has not begun.
+    pub fn is_open(&self) -> bool {
+        match self.phase {
+            Phase::Pending => self.last_gate.is_some(),
+            _ => !self.phase.is_ended(),
+        }
+    }
 }
 
 impl State {
@@ -203,6 +217,7 @@ impl State {
             completed_at: None,
             steps,
             completion: Vec::new(),
+            undoing: None,
             outputs: None,
             fault: None,
             scope,
@@ -230,6 +245,19 @@ impl State {
         }
     }
 
+    /// What templates of its undoing see: also its own output.
+    pub fn undo_scope_at(&self, at: StepKey) -> Scope {
+        let mut scope = self.scope_at(at);
+        let step = usize::from(at.step);
+        let fan = self.steps.get(step).and_then(|step| step.fan.as_ref());
+        if let (Some(item), Some(fan)) = (at.item, fan)
+            && let Some(output) = fan.outputs.get(&item)
+        {
+            scope.set_step(&self.plan.steps[step].id, &output.to_value());
+        }
+        scope
+    }
+
     /// Every step and item that is begun and not ended.
     pub fn open(&self) -> impl Iterator<Item = (StepKey, &StepState)> {
         self.steps
@@ -242,19 +270,28 @@ impl State {
                 });
                 std::iter::once((StepKey::step(index), step)).chain(items)
             })
-            .filter(|(_, step)| !matches!(step.phase, Phase::Pending) && !step.phase.is_ended())
+            .filter(|(_, step)| step.is_open())
     }
 
-    /// Forgets items that have ended; their rows were rendered.
+    /// Forgets items that have ended, and lists that nothing asks for any more; their rows were rendered.
     pub fn forget_ended_items(&mut self) {
-        for fan in self.steps.iter_mut().filter_map(|step| step.fan.as_mut()) {
-            fan.active.retain(|_, item| !item.phase.is_ended());
+        for (step, plan) in self.steps.iter_mut().zip(&self.plan.steps) {
+            if step.phase.is_ended() && plan.compensate.is_none() {
+                step.fan = None;
+            }
+            if let Some(fan) = &mut step.fan {
+                fan.active.retain(|_, item| !item.phase.is_ended());
+            }
         }
+    }
+
+    /// Whether an attempt of a step is under way.
+    pub fn is_attempting(&self) -> bool {
+        self.open().any(|(_, step)| step.phase == Phase::Running && step.fan.is_none())
     }
 
     /// Whether an attempt or an undoing is under way: then the run works and does not wait.
     pub fn is_working(&self) -> bool {
-        self.steps.iter().any(|step| matches!(step.undo, Undo::Running(_)))
-            || self.open().any(|(_, step)| step.phase == Phase::Running && step.fan.is_none())
+        self.undoing.as_ref().is_some_and(|undoing| undoing.backoff.is_none()) || self.is_attempting()
     }
 }

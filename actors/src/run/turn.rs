@@ -1,7 +1,7 @@
 //! A turn: everything that follows from one command without reaching out.
 //!
-//! Decides and applies move after move, lets inside actions take effect at once, and gathers what is to be recorded
-//! in one append and what is to be done after it. Pure: what an inside action wants, it returns.
+//! Decides and applies move after move, lets inside actions take effect at once, and gathers what is to be
+//! recorded in one append and what is to be done after it. Pure: what an inside action wants, it returns.
 
 use serde_json::Value;
 use xyn_store::projection::StepKey;
@@ -84,10 +84,10 @@ pub fn take_turn(
             state.apply(&event, world.now, by)?;
             match &event {
                 Event::StepStarted { at, attempt, .. } => {
-                    begin(state, *at, *attempt, world, &mut turn, &mut finished);
+                    begin(state, (*at, *attempt, false), world, &mut turn, &mut finished);
                 }
                 Event::CompensationStarted { at, attempt, .. } => {
-                    undo(state, *at, *attempt, world, &mut turn)
+                    begin(state, (*at, *attempt, true), world, &mut turn, &mut finished);
                 }
                 _ => {}
             }
@@ -98,11 +98,11 @@ pub fn take_turn(
             next.extend(decide(state, command, world)?);
         }
         if next.is_empty() {
-            if turn.events.len() >= TURN_LIMIT {
-                turn.goes_on = true;
+            if state.begin.is_none() || state.status.is_final() {
                 break;
             }
-            if state.begin.is_none() || state.status.is_final() {
+            if turn.events.len() >= TURN_LIMIT {
+                turn.goes_on = true;
                 break;
             }
             next = decide(state, Command::Advance, world)?;
@@ -115,37 +115,30 @@ pub fn take_turn(
     Ok(turn)
 }
 
-/// An attempt began: inside actions end it at once, outside ones become work.
+/// An attempt to do or undo began: inside actions end it at once, others become work.
 fn begin(
     state: &State,
-    at: StepKey,
-    attempt: u32,
+    (at, attempt, undoes): (StepKey, u32, bool),
     world: &World<'_>,
     turn: &mut Turn,
     finished: &mut Vec<Command>,
 ) {
-    let Some((call, input)) = call_input(state, at) else { return };
+    let called = if undoes { compensation_input(state, at) } else { call_input(state, at) };
+    let Some((call, input)) = called else { return };
     let Some(action) = world.registry.get(&call.action) else { return };
-    let context = call_context(state, at, call, false, world);
-    match &action.run {
-        Code::Outside(_) | Code::Service => {
-            let action = call.action.clone();
-            turn.work.push(Work { at, attempt, undoes: false, action, input, context });
-        }
-        Code::Inside(run) => {
-            let result = run(&input, &context).map(|effects| {
-                let output = effects.output.clone();
-                turn.emitted.push(Emitted { step: state.step_name(at), effects });
-                output
-            });
-            finished.push(Command::Finish { at, attempt, result });
-        }
-    }
-}
-
-fn undo(state: &State, at: StepKey, attempt: u32, world: &World<'_>, turn: &mut Turn) {
-    let Some((call, input)) = compensation_input(state, at) else { return };
-    let context = call_context(state, at, call, true, world);
-    let action = call.action.clone();
-    turn.work.push(Work { at, attempt, undoes: true, action, input, context });
+    let context = call_context(state, at, call, undoes, world);
+    let Code::Inside(run) = &action.run else {
+        let action = call.action.clone();
+        return turn.work.push(Work { at, attempt, undoes, action, input, context });
+    };
+    let result = run(&input, &context).map(|effects| {
+        let output = effects.output.clone();
+        turn.emitted.push(Emitted { step: state.step_name(at), effects });
+        output
+    });
+    finished.push(if undoes {
+        Command::FinishCompensation { at, attempt, result: result.map(drop) }
+    } else {
+        Command::Finish { at, attempt, result }
+    });
 }

@@ -60,19 +60,50 @@ impl FromStr for Place {
 }
 
 /// A person's word.
-#[derive(Deserialize, ToSchema)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewWord {
-    /// The gate it is about; either this or `intent_id`.
-    #[schema(value_type = GateRef, required = false)]
     gate: Option<Object<GateRef>>,
-    /// The parked intent it is about.
-    #[schema(schema_with = schema::id, required = false)]
     intent_id: Option<IntentId>,
+    approve: bool,
+    note: Option<String>,
+}
+
+/// A person's word on a gate or on a parked intent.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documents that a word is about one thing")]
+enum WordOn {
+    /// On a gate.
+    Gate(WordOnGate),
+    /// On a parked intent.
+    Intent(WordOnIntent),
+}
+
+/// A person's word on a gate.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents that a word is about one thing")]
+struct WordOnGate {
+    gate: GateRef,
     /// Whether it may go on.
     approve: bool,
     /// Why.
-    #[schema(nullable = false, max_length = 1000, min_length = 1)]
+    #[schema(max_length = 1000, min_length = 1)]
+    note: Option<String>,
+}
+
+/// A person's word on a parked intent.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents that a word is about one thing")]
+struct WordOnIntent {
+    #[schema(schema_with = schema::id)]
+    intent_id: IntentId,
+    /// Whether it may go on.
+    approve: bool,
+    /// Why.
+    #[schema(max_length = 1000, min_length = 1)]
     note: Option<String>,
 }
 
@@ -83,6 +114,7 @@ struct GateRef {
     #[schema(schema_with = schema::id)]
     run_id: RunId,
     /// The step's id; an item of a fan-out adds `.index`.
+    #[schema(min_length = 1, max_length = 200)]
     step_id: String,
 }
 
@@ -144,7 +176,8 @@ fn waiting(reader: &Reader, place: Option<&Place>, limit: usize) -> Result<Listi
     path = "/api/v1/approvals",
     tag = "governance",
     operation_id = "answer_approval",
-    request_body = NewWord,
+    extensions(("x-xyn-intent" = json!(true))),
+    request_body = WordOn,
     responses((status = 200, body = Verdict), (status = 404))
 )]
 async fn answer(

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::multipart::Field;
-use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::runtime::Outcome;
 use xyn_store::Digest;
-use xyn_store::blobs::Written;
+use xyn_store::blobs::{BlobError, Written};
 use xyn_store::ids::{ArtifactId, RunId};
 use xyn_store::projection::{ArtifactRow, Cursor, Subject};
 
@@ -56,6 +56,26 @@ struct BlobRef {
     byte_length: u64,
 }
 
+/// A form with an artifact's content.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents the parts of a form")]
+struct ArtifactForm {
+    /// The content, with its file name and media type.
+    #[schema(value_type = String, format = Binary)]
+    file: Vec<u8>,
+    /// File name for people; that of the part `file` when left out.
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    #[schema(schema_with = schema::artifact_kind, required = false)]
+    kind: Option<String>,
+    #[schema(schema_with = schema::id, required = false)]
+    run_id: Option<RunId>,
+    /// A JSON object.
+    #[schema(value_type = Object, required = false)]
+    metadata: Option<Fields>,
+}
+
 /// Artifacts, newest first.
 #[utoipa::path(
     get,
@@ -82,7 +102,7 @@ async fn list(
     tag = "artifacts",
     operation_id = "get_artifact",
     params(("artifact_id" = inline(schema::Id), Path)),
-    responses((status = 200, body = Artifact), (status = 304, description = "The reader has it."), (status = 404))
+    responses((status = 200, body = Artifact), (status = 304), (status = 404))
 )]
 async fn get(
     State(state): State<AppState>,
@@ -106,18 +126,24 @@ pub(super) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactR
     tag = "artifacts",
     operation_id = "put_artifact",
     extensions(("x-xyn-action" = json!("artifacts.put"))),
+    request_body(content((ArtifactForm = "multipart/form-data"))),
     responses((status = 201, body = Artifact), (status = 404), (status = 507))
 )]
 async fn put(State(state): State<AppState>, caller: Caller, request: Request) -> Result<Response, ApiError> {
     let kind = media_type(request.headers());
     let fields = match kind.as_deref() {
         Some("multipart/form-data") => {
+            let mut request = request;
+            // The writer of the blob has the limit.
+            DefaultBodyLimit::disable().apply(&mut request);
             let form = Multipart::from_request(request, &state).await;
             let form = form.map_err(|error| ApiError::invalid("Content-Type", error.body_text()))?;
             read_form(&state, form).await?
         }
         Some(kind) if kind == "application/json" || kind.ends_with("+json") => {
-            JsonBody::<Fields>::from_request(request, &state).await?.0
+            let fields = JsonBody::<Fields>::from_request(request, &state).await?.0;
+            require_blob(&state, &fields).await?;
+            fields
         }
         other => return Err(unsupported(other, "application/json or multipart/form-data")),
     };
@@ -127,13 +153,36 @@ async fn put(State(state): State<AppState>, caller: Caller, request: Request) ->
     Ok(created(&format!("/api/v1/artifacts/{artifact_id}"), artifact))
 }
 
+/// Refuses an artifact of a blob that is not here, or that is of another length.
+async fn require_blob(state: &AppState, fields: &Fields) -> Result<(), ApiError> {
+    let Some(text) = fields.get("sha256").and_then(Value::as_str) else { return Ok(()) };
+    let digest: Digest =
+        text.parse().map_err(|_| ApiError::invalid("sha256", format!("`{text}` is no digest")))?;
+    let store = state.runtime().store().clone();
+    let length = blocking(move || match store.blobs().file(&digest) {
+        Ok((_, length)) => Ok(Some(length)),
+        Err(BlobError::NotFound(_)) => Ok(store.blob(&digest)?.map(|bytes| bytes.len() as u64)),
+        Err(error) => Err(error.into()),
+    });
+    match length.await? {
+        None => {
+            Err(ApiError::not_found("blob", text).at("sha256").hint("upload it to `/api/v1/artifacts/blobs`"))
+        }
+        Some(length) if fields.get("byte_length").is_some_and(|said| *said != length) => {
+            Err(ApiError::invalid("byte_length", format!("the blob has {length} bytes")))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
 /// Uploads bytes of which an artifact is made afterwards, by their digest: the first of two steps.
 #[utoipa::path(
     post,
     path = "/api/v1/artifacts/blobs",
     tag = "artifacts",
     operation_id = "put_blob",
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    extensions(("x-xyn-empty-body" = json!(true))),
+    request_body(content = inline(schema::Binary), content_type = "application/octet-stream"),
     responses((status = 201, body = BlobRef), (status = 507))
 )]
 async fn put_blob(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {

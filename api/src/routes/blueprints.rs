@@ -81,7 +81,7 @@ async fn list(
     params(("blueprint_id" = inline(schema::Name), Path), VersionQuery),
     responses(
         (status = 200, body = BlueprintView),
-        (status = 304, description = "The reader has it."),
+        (status = 304),
         (status = 404)
     )
 )]
@@ -109,7 +109,8 @@ async fn get(
     path = "/api/v1/blueprints/validate",
     tag = "blueprints",
     operation_id = "validate_blueprint",
-    request_body(content((String = "application/yaml"), (serde_json::Value = "application/json"))),
+    extensions(("x-xyn-empty-body" = json!(true))),
+    request_body(content((inline(schema::Anything) = "application/yaml"), (inline(schema::Anything) = "application/json"))),
     responses((status = 200, body = Validation), (status = 413))
 )]
 async fn validate(State(state): State<AppState>, request: Request) -> Result<Json<Validation>, ApiError> {

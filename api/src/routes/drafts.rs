@@ -103,7 +103,7 @@ async fn save(
     tag = "blueprints",
     operation_id = "get_draft",
     params(("draft_id" = inline(schema::Id), Path)),
-    responses((status = 200, body = Draft), (status = 304, description = "The reader has it."), (status = 404))
+    responses((status = 200, body = Draft), (status = 304), (status = 404))
 )]
 async fn get(
     State(state): State<AppState>,

@@ -7,6 +7,7 @@ use axum::response::Response;
 use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::blueprint::EventPattern;
@@ -92,11 +93,74 @@ event_query! {
     }
 }
 
+/// An event that asks to be accepted.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents what intake reads")]
+struct NewEvent {
+    /// The sender's id, by which a duplicate is known.
+    #[schema(schema_with = schema::id, required = false)]
+    event_id: String,
+    #[schema(schema_with = schema::event_name)]
+    event_name: String,
+    /// When it happened; when it arrived, if left out. At most a day ahead.
+    #[schema(schema_with = schema::instant, required = false)]
+    occurred_at: String,
+    /// What it says.
+    #[schema(schema_with = schema::any, required = false)]
+    data: Value,
+    /// What it is about.
+    #[schema(required = false, value_type = NewResource)]
+    resource: NewResource,
+    /// The interaction it belongs to, before the header.
+    #[schema(schema_with = schema::correlation_id, required = false)]
+    correlation_id: String,
+}
+
+/// What a new event is about.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "documents what intake reads")]
+struct NewResource {
+    /// Its type.
+    #[serde(rename = "type")]
+    #[schema(pattern = "^[^/]+$", max_length = 64)]
+    kind: String,
+    #[schema(min_length = 1, max_length = 64)]
+    id: String,
+}
+
+/// A CloudEvent 1.0 in structured mode. Other attributes are taken and not kept.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what intake reads")]
+struct CloudEvent {
+    #[schema(pattern = "^1\\.0$")]
+    specversion: String,
+    /// A UUID is the event's id; any other text becomes one, together with the source.
+    #[schema(pattern = "^[!-~]{1,64}$")]
+    id: String,
+    #[schema(pattern = "^[!-~]{1,64}$")]
+    source: String,
+    /// The event's name.
+    #[serde(rename = "type")]
+    #[schema(schema_with = schema::event_name)]
+    kind: String,
+    #[schema(schema_with = schema::instant, required = false)]
+    time: String,
+    /// What it is about, `type/id`.
+    #[schema(pattern = "^[A-Za-z0-9]{1,32}/[A-Za-z0-9]{1,32}$", required = false)]
+    subject: String,
+    /// What it says.
+    #[schema(schema_with = schema::any, required = false)]
+    data: Value,
+}
+
 /// Events, newest first.
 #[utoipa::path(
     get,
     path = "/api/v1/events",
     tag = "events",
+    operation_id = "list_events",
     params(ListQuery),
     responses((status = 200, body = Listing<Event>))
 )]
@@ -116,7 +180,9 @@ async fn list(
     post,
     path = "/api/v1/events",
     tag = "events",
-    extensions(("x-xyn-action" = json!("events.emit"))),
+    operation_id = "emit_event",
+    extensions(("x-xyn-intent" = json!(true))),
+    request_body(content((NewEvent = "application/json"), (CloudEvent = "application/cloudevents+json"))),
     responses((status = 201, description = "It is durable. A duplicate is answered the same.", body = EventRef))
 )]
 async fn emit(State(state): State<AppState>, caller: Caller, request: Request) -> Result<Response, ApiError> {
@@ -169,8 +235,9 @@ pub(super) fn input(incoming: Incoming) -> Value {
     get,
     path = "/api/v1/events/{event_id}",
     tag = "events",
+    operation_id = "get_event",
     params(("event_id" = inline(schema::Id), Path)),
-    responses((status = 200, body = Event), (status = 304, description = "The reader has it."), (status = 404))
+    responses((status = 200, body = Event), (status = 304), (status = 404))
 )]
 async fn get(
     State(state): State<AppState>,
@@ -187,8 +254,9 @@ async fn get(
     get,
     path = "/api/v1/events/stream",
     tag = "events",
+    operation_id = "follow_events",
     params(FollowQuery),
-    responses((status = 200, body = String, content_type = "text/event-stream"))
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 429))
 )]
 async fn follow(
     State(state): State<AppState>,

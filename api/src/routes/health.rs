@@ -36,19 +36,19 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// Whether the node answers.
-#[utoipa::path(get, path = "/api/v1/health", tag = "health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/api/v1/health", tag = "health", operation_id = "health", responses((status = 200, body = Health)))]
 async fn health(State(state): State<AppState>) -> Json<Health> {
     Json(of(&state))
 }
 
 /// Whether the process lives: for supervisors.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/healthz", tag = "health", operation_id = "alive", responses((status = 200, body = Health)))]
 async fn alive(State(state): State<AppState>) -> Json<Health> {
     Json(of(&state))
 }
 
 /// Whether the store can be read: for load balancers.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/readyz", tag = "health", operation_id = "ready", responses((status = 200, body = Health)))]
 async fn ready(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
     if *state.stopping().borrow() {
         return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the node is stopping"));
@@ -62,6 +62,7 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Health>, ApiError> 
     get,
     path = "/metrics",
     tag = "health",
+    operation_id = "metrics",
     responses((status = 200, body = String, content_type = "application/openmetrics-text"))
 )]
 async fn counters(State(state): State<AppState>) -> Result<Response, ApiError> {

@@ -32,7 +32,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[utoipa::path(
     post,
     path = "/api/v1/hooks/{hook}",
+    extensions(("x-xyn-intent" = json!(true))),
     tag = "events",
+    operation_id = "receive_hook",
     params(
         ("hook" = inline(schema::Name), Path, description = "The hook's name in the node's configuration."),
         ("webhook-id" = String, Header, description = "The message's id, the same over its retries."),
@@ -42,8 +44,8 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     request_body(content((serde_json::Value = "application/json")), description = "What the sender says."),
     responses(
         (status = 201, description = "The event is durable. A message sent again is answered the same.", body = EventRef),
-        (status = 401, description = "The signature does not hold; the code says why."),
-        (status = 404, description = "There is no such hook.")
+        (status = 401),
+        (status = 404)
     )
 )]
 async fn receive(

@@ -55,8 +55,7 @@ struct NewIntent {
     #[schema(value_type = Object, required = false)]
     input: Fields,
     /// Stage of the target; the environment's own when left out.
-    #[serde(default)]
-    #[schema(schema_with = schema::stage, required = false)]
+    #[schema(schema_with = schema::optional_stage, required = false)]
     stage: Option<Stage>,
 }
 
@@ -91,6 +90,7 @@ async fn list(
     path = "/api/v1/intents",
     tag = "governance",
     operation_id = "submit_intent",
+    extensions(("x-xyn-intent" = json!(true))),
     request_body = NewIntent,
     responses((status = 201, body = OutcomeView), (status = 404), (status = 502))
 )]
@@ -114,7 +114,7 @@ async fn submit(
     params(("intent_id" = inline(schema::Id), Path)),
     responses(
         (status = 200, body = IntentView),
-        (status = 304, description = "The reader has it."),
+        (status = 304),
         (status = 404)
     )
 )]

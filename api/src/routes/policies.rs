@@ -57,16 +57,15 @@ struct Question {
     /// The action, such as `http.call`.
     action: String,
     /// Stage of the target; the environment's own when left out.
-    #[schema(nullable = false)]
     stage: Option<String>,
     /// What is acted on.
-    #[schema(value_type = About, required = false)]
+    #[schema(value_type = Option<About>)]
     resource: Option<Object<About>>,
     /// How much the act can break; `low` when left out.
+    #[serde(default)]
     #[schema(schema_with = schema::risk, required = false)]
-    risk: Option<Risk>,
+    risk: Risk,
     /// Who acts; the caller when left out.
-    #[schema(nullable = false)]
     actor: Option<String>,
 }
 
@@ -109,7 +108,7 @@ async fn list(
     params(("policy_id" = inline(schema::Name), Path), VersionQuery),
     responses(
         (status = 200, body = PolicyView),
-        (status = 304, description = "The reader has it."),
+        (status = 304),
         (status = 404)
     )
 )]
@@ -137,7 +136,7 @@ async fn get(
     path = "/api/v1/policies",
     tag = "governance",
     operation_id = "activate_policy",
-    request_body(content((String = "application/yaml"))),
+    request_body(content((inline(schema::Anything) = "application/yaml"))),
     extensions(("x-xyn-action" = json!("policies.activate"))),
     responses((status = 201, body = Activated))
 )]
@@ -201,7 +200,7 @@ async fn explain(
         action: question.action,
         stage,
         resource: question.resource.map(|Object(about)| Resource { kind: about.kind, id: about.id }),
-        risk: question.risk.unwrap_or(Risk::Low),
+        risk: question.risk,
         artifacts: Vec::new(),
         session: runtime.session().map(|id| SessionFacts { id: Some(id), mfa: None }),
         now: runtime.clock().now(),

@@ -118,7 +118,7 @@ async fn list(
     extensions(("x-xyn-action" = json!("runs.start"))),
     responses(
         (status = 201, description = "The run is durable.", body = Run),
-        (status = 404, description = "There is no such blueprint.")
+        (status = 404)
     )
 )]
 async fn start(
@@ -147,7 +147,7 @@ async fn start(
     tag = "runs",
     operation_id = "get_run",
     params(("run_id" = inline(schema::Id), Path)),
-    responses((status = 200, body = Run), (status = 304, description = "The reader has it."), (status = 404))
+    responses((status = 200, body = Run), (status = 304), (status = 404))
 )]
 async fn get(
     State(state): State<AppState>,
@@ -247,7 +247,7 @@ async fn replay(
     tag = "runs",
     operation_id = "follow_run",
     params(("run_id" = inline(schema::Id), Path), FollowQuery),
-    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404))
+    responses((status = 200, body = String, content_type = "text/event-stream"), (status = 404), (status = 429))
 )]
 async fn follow(
     State(state): State<AppState>,

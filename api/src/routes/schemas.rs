@@ -22,7 +22,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     path = "/schemas/blueprint.v1.json",
     tag = "schemas",
     operation_id = "blueprint_schema",
-    responses((status = 200, body = Object), (status = 304, description = "The reader has it."))
+    responses((status = 200, body = Object), (status = 304))
 )]
 async fn of_blueprints(known: Known) -> Result<Response, ApiError> {
     static SCHEMA: OnceLock<Value> = OnceLock::new();
@@ -35,7 +35,7 @@ async fn of_blueprints(known: Known) -> Result<Response, ApiError> {
     path = "/schemas/policy.v1.json",
     tag = "schemas",
     operation_id = "policy_schema",
-    responses((status = 200, body = Object), (status = 304, description = "The reader has it."))
+    responses((status = 200, body = Object), (status = 304))
 )]
 async fn of_policies(known: Known) -> Result<Response, ApiError> {
     static SCHEMA: OnceLock<Value> = OnceLock::new();

@@ -88,7 +88,7 @@ async fn list(
     tag = "runs",
     operation_id = "get_step",
     params(("run_id" = inline(schema::Id), Path), ("step_id" = inline(schema::Name), Path)),
-    responses((status = 200, body = Step), (status = 304, description = "The reader has it."), (status = 404))
+    responses((status = 200, body = Step), (status = 304), (status = 404))
 )]
 async fn get(State(state): State<AppState>, path: StepPath, known: Known) -> Result<Response, ApiError> {
     let StepPath { run_id, step_id } = path;

@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 use xyn_store::Json;
-use xyn_store::projection::{Fault, RunStatus, StepKey};
+use xyn_store::projection::{RunStatus, StepKey};
 
 use super::{World, fault, start};
 use crate::run::event::Event;
-use crate::run::state::{Course, Fan, Phase, State, Undo};
+use crate::run::state::{COLLECT_LIMIT, Course, Fan, Phase, State, StepState};
 
 /// Events of one move; a long fan-out takes several, so that no entry of the journal grows without bound.
 const MOVE_LIMIT: usize = 512;
@@ -35,7 +35,7 @@ fn forward(state: &State, world: &World<'_>) -> Vec<Event> {
         }
         let at = StepKey::step(index as u16);
         match (&step.phase, &step.fan) {
-            (Phase::Pending, _) if is_ready(state, index) => start::step(state, at, world, &mut events),
+            (Phase::Pending, _) if state.is_ready(index) => start::step(state, at, world, &mut events),
             (Phase::Running, Some(fan)) => items(state, at, fan, world, &mut events),
             _ => {}
         }
@@ -50,47 +50,65 @@ fn forward(state: &State, world: &World<'_>) -> Vec<Event> {
     events
 }
 
-fn is_ready(state: &State, index: usize) -> bool {
-    state.plan.steps[index].needs.iter().all(|&need| state.steps[need].phase.is_ended())
-}
-
 /// Starts items of a fan-out while there is room, and ends it behind the last one.
 fn items(state: &State, at: StepKey, fan: &Fan, world: &World<'_>, events: &mut Vec<Event>) {
-    let count = fan.items.len() as u32;
-    let parallel = state.plan.steps[usize::from(at.step)].foreach.as_ref().map_or(1, |f| f.max_parallel);
-    for (&item, _) in fan.active.iter().filter(|(_, item)| item.phase == Phase::Pending) {
-        start::step(state, StepKey::item(at.step, item), world, events);
+    if let Some(end) = end_of(at, fan) {
+        return events.push(end);
     }
-    if fan.failed == 0 {
-        let mut running = fan.running;
-        for item in fan.next..count {
-            if running >= parallel || events.len() >= MOVE_LIMIT {
-                break;
-            }
-            let before = events.len();
-            start::item(state, StepKey::item(at.step, item), world, events);
-            match events.last() {
-                Some(Event::StepFailed { .. }) => break,
-                Some(Event::StepCompleted { .. }) => {}
-                _ => running += u32::from(events.len() > before),
-            }
+    let under_way = fan.active.iter().map(|(&item, step)| (StepKey::item(at.step, item), step));
+    if fan.failed > 0 {
+        // The step has failed already: what runs may end, nobody is kept waiting for the rest.
+        return under_way.for_each(|(at, step)| abandon(at, step, events));
+    }
+    for (at, _) in under_way.filter(|(_, item)| item.phase == Phase::Pending) {
+        start::item(state, at, world, events);
+    }
+    let mut running = fan.running;
+    for item in fan.next..fan.count() {
+        let is_failing = matches!(events.last(), Some(Event::StepFailed { .. }));
+        if running >= parallel(state, at) || events.len() >= MOVE_LIMIT || is_failing {
+            break;
         }
+        start::item(state, StepKey::item(at.step, item), world, events);
+        running += u32::from(!matches!(events.last(), Some(Event::StepCompleted { .. })));
     }
-    let is_done = fan.running == 0 && events.is_empty() && (fan.failed > 0 || fan.next == count);
-    if is_done {
-        events.push(match &fan.fault {
-            Some(cause) => {
-                let message = format!("{} of {count} items failed; the first: {}", fan.failed, cause.message);
-                Event::StepFailed { at, fault: fault(&cause.code, message) }
-            }
-            None => Event::StepCompleted { at, output: collected(fan, count) },
-        });
+}
+
+fn parallel(state: &State, at: StepKey) -> u32 {
+    state.plan.steps[usize::from(at.step)].foreach.as_ref().map_or(1, |foreach| foreach.max_parallel.max(1))
+}
+
+/// How a fan-out ends; nothing while items are under way or to come.
+fn end_of(at: StepKey, fan: &Fan) -> Option<Event> {
+    let count = fan.count();
+    match &fan.fault {
+        _ if fan.running > 0 => None,
+        Some(cause) => {
+            let message = format!("{} of {count} items failed; the first: {}", fan.failed, cause.message);
+            Some(Event::StepFailed { at, fault: fault(&cause.code, message) })
+        }
+        None if fan.next == count => Some(Event::StepCompleted { at, output: collected(fan, count) }),
+        None => None,
     }
+}
+
+/// Ends a step or item that waits.
+fn abandon(at: StepKey, step: &StepState, events: &mut Vec<Event>) {
+    match step.phase {
+        Phase::Gated(_) => events.push(Event::GateExpired { at }),
+        Phase::Pending | Phase::Backoff { .. } => {}
+        _ => return,
+    }
+    events.push(aborted(at));
+}
+
+fn aborted(at: StepKey) -> Event {
+    Event::StepFailed { at, fault: fault("aborted", "the run was ending") }
 }
 
 /// The output of a fan-out: how many, and their outputs as far as they are collected.
 fn collected(fan: &Fan, count: u32) -> Json {
-    let items: Vec<&Json> = fan.outputs.values().collect();
+    let items: Vec<&Json> = fan.outputs.values().take(COLLECT_LIMIT).collect();
     let truncated = (items.len() as u32) < count;
     Json::of(&json!({ "count": count, "items": items, "truncated": truncated }))
         .unwrap_or_else(|_| Json::null())
@@ -103,7 +121,7 @@ fn complete(state: &State) -> Event {
             Ok(value) => outputs.insert(output.name.clone(), value),
             Err(error) => {
                 let message = format!("output `{}`: {error}", output.name);
-                return Event::Failed { fault: fault("output_failed", message) };
+                return Event::OutputsFailed { fault: fault("output_failed", message) };
             }
         };
     }
@@ -112,30 +130,44 @@ fn complete(state: &State) -> Event {
 
 /// Lets what runs end, ends what waits, undoes what was done in reverse order, then ends with `last`.
 fn unwind(state: &State, world: &World<'_>, compensate: bool, last: Event) -> Vec<Event> {
-    let aborted = || Fault { code: "aborted".into(), message: "the run was ending".into() };
-    let waits: Vec<Event> = state
-        .open()
-        .filter(|(_, step)| match (&step.phase, &step.fan) {
-            (Phase::Gated(_) | Phase::Backoff { .. }, _) => true,
-            (Phase::Running, Some(fan)) => fan.running == 0,
-            _ => false,
-        })
-        .map(|(at, _)| Event::StepFailed { at, fault: aborted() })
-        .collect();
-    if !waits.is_empty() {
-        return waits;
+    let mut events = Vec::new();
+    for (at, step) in state.open() {
+        match &step.fan {
+            Some(fan) if fan.running == 0 => events.push(end_of(at, fan).unwrap_or_else(|| aborted(at))),
+            Some(_) => {}
+            None => abandon(at, step, &mut events),
+        }
     }
-    let is_busy =
-        state.open().next().is_some() || state.steps.iter().any(|step| matches!(step.undo, Undo::Running(_)));
-    if is_busy {
-        return Vec::new();
+    if !events.is_empty() || !state.is_at_rest() {
+        return events;
     }
-    let next = state.completion.iter().rev().find(|&&index| {
-        let index = usize::from(index);
-        state.plan.steps[index].compensate.is_some() && state.steps[index].undo == Undo::None
-    });
-    match next {
-        Some(&index) if compensate => vec![start::compensation(state, StepKey::step(index), 1, world)],
+    match state.completion.last() {
+        Some(&at) if compensate => vec![start::compensation(state, at, 1, world)],
         _ => vec![last],
     }
+}
+
+/// Whether a move follows without being told: after a turn that was cut at its limit. Then somebody must
+/// act for the run although nothing is under way.
+pub(super) fn is_due(state: &State) -> bool {
+    let waits = |step: &StepState| matches!(step.phase, Phase::Gated(_) | Phase::Backoff { .. });
+    let is_let_through = |step: &StepState| step.phase == Phase::Pending && step.last_gate.is_some();
+    if state.course != Course::Forward {
+        let ends =
+            |step: &StepState| step.fan.as_ref().map_or(step.phase != Phase::Running, |f| f.running == 0);
+        return state.is_at_rest() || state.open().any(|(_, step)| ends(step));
+    }
+    let is_due = |(index, step): (usize, &StepState)| match (&step.phase, &step.fan) {
+        (Phase::Pending, _) => state.is_ready(index),
+        (Phase::Running, Some(fan)) => {
+            let has_room =
+                fan.next < fan.count() && fan.running < parallel(state, StepKey::step(index as u16));
+            let mut items = fan.active.values();
+            fan.running == 0
+                || if fan.failed > 0 { items.any(waits) } else { has_room }
+                || fan.active.values().any(is_let_through)
+        }
+        _ => false,
+    };
+    state.steps.iter().enumerate().any(is_due) || state.steps.iter().all(|step| step.phase.is_ended())
 }

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use xyn_store::projection::{GateMode, StepKey};
 use xyn_store::{Digest, Json};
 
-use super::start::{call_input, failed};
-use super::{World, fault, start};
+use super::start::{call_input, compensation_input, failed};
+use super::{World, fault};
 use crate::actions::Failure;
-use crate::blueprint::plan::{Backoff, FailureKind, OnUncertain, Retry, Step};
+use crate::blueprint::plan::{Backoff, Call, FailureKind, OnUncertain, Retry, Step};
 use crate::run::command::Rejection;
 use crate::run::event::{Event, GateRequest};
-use crate::run::state::{Course, Phase, State, Undo};
+use crate::run::state::{Course, Phase, State, StepState, Undoing};
 
 /// Attempts that an idempotent call gets when its effect is uncertain, whatever its `retry` says.
 const UNCERTAIN_ATTEMPTS: u32 = 3;
@@ -25,8 +25,9 @@ pub(super) fn finish(
     result: Result<Value, Failure>,
     world: &World<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    let step = state.at(at).filter(|step| step.phase == Phase::Running && step.attempt == attempt);
-    if step.is_none() {
+    let is_under_way =
+        |step: &StepState| step.phase == Phase::Running && step.fan.is_none() && step.attempt == attempt;
+    if !state.at(at).is_some_and(is_under_way) {
         return Err(Rejection::Stale { at, attempt });
     }
     Ok(match result {
@@ -43,7 +44,9 @@ fn after_failure(
     world: &World<'_>,
 ) -> Vec<Event> {
     let step = &state.plan.steps[usize::from(at.step)];
-    let is_uncertain = failure.uncertain && !is_idempotent(state, at, step, world);
+    let call = call_input(state, at);
+    let is_idempotent = step.idempotent.unwrap_or_else(|| is_idempotent(call, world));
+    let is_uncertain = failure.uncertain && !is_idempotent;
     let mut events = Vec::new();
     if is_uncertain {
         events.push(Event::StepUncertain { at, failure: failure.clone() });
@@ -53,16 +56,8 @@ fn after_failure(
         events.push(ask(at, &failure));
         return events;
     }
-    let wants_retry = match (is_uncertain, failure.uncertain) {
-        (true, _) => {
-            step.on_uncertain == OnUncertain::Retry
-                && attempt < UNCERTAIN_ATTEMPTS.max(step.retry.max_attempts)
-        }
-        (false, true) => attempt < UNCERTAIN_ATTEMPTS.max(step.retry.max_attempts),
-        (false, false) => attempt < step.retry.max_attempts && repeats(&step.retry, failure.kind),
-    };
-    events.push(if wants_retry && may_go_on {
-        let due = world.now.after(wait(&step.retry, attempt, state, at));
+    events.push(if may_go_on && wants_again(step, attempt, &failure, is_idempotent) {
+        let due = world.now.after(wait(&step.retry, attempt, &format!("{}/{at}", state.id)));
         Event::StepRetried { at, failure, due }
     } else {
         failed(at, &failure.code, failure.message)
@@ -70,12 +65,19 @@ fn after_failure(
     events
 }
 
+/// Whether another attempt follows on a failed one without a person's word.
+fn wants_again(step: &Step, attempt: u32, failure: &Failure, is_idempotent: bool) -> bool {
+    if failure.uncertain {
+        let may_repeat = is_idempotent || step.on_uncertain == OnUncertain::Retry;
+        return may_repeat && attempt < UNCERTAIN_ATTEMPTS.max(step.retry.max_attempts);
+    }
+    attempt < step.retry.max_attempts && repeats(&step.retry, failure.kind)
+}
+
 /// Whether doing the call twice with one key is doing it once.
-fn is_idempotent(state: &State, at: StepKey, step: &Step, world: &World<'_>) -> bool {
-    step.idempotent.unwrap_or_else(|| {
-        call_input(state, at).is_some_and(|(call, input)| {
-            world.registry.get(&call.action).is_some_and(|action| action.spec.idempotent(Some(&input)))
-        })
+fn is_idempotent(call: Option<(&Call, Value)>, world: &World<'_>) -> bool {
+    call.is_some_and(|(call, input)| {
+        world.registry.get(&call.action).is_some_and(|action| action.spec.idempotent(Some(&input)))
     })
 }
 
@@ -87,19 +89,19 @@ fn repeats(retry: &Retry, kind: FailureKind) -> bool {
     }
 }
 
-/// The wait before the attempt behind `attempt`. Jitter spreads it evenly over 50 % to 100 % of itself, by a hash of
-/// what is retried, so that a replay comes to the same.
-fn wait(retry: &Retry, attempt: u32, state: &State, at: StepKey) -> Duration {
+/// The wait before the attempt behind `attempt`. Jitter spreads it evenly over 50 % to 100 % of itself, by
+/// a hash of what is retried, so that a replay comes to the same.
+fn wait(retry: &Retry, attempt: u32, what: &str) -> Duration {
     let factor = match retry.backoff {
         Backoff::Constant => 1,
         Backoff::Linear => attempt,
-        Backoff::Exponential => 1_u32.checked_shl(attempt - 1).unwrap_or(u32::MAX),
+        Backoff::Exponential => 1_u32.checked_shl(attempt.saturating_sub(1)).unwrap_or(u32::MAX),
     };
     let wait = retry.initial.saturating_mul(factor).min(retry.max);
     if !retry.jitter {
         return wait;
     }
-    let seed = Digest::of(format!("{}/{at}/{attempt}", state.id).as_bytes());
+    let seed = Digest::of(format!("{what}/{attempt}").as_bytes());
     let fraction = f64::from(seed.as_bytes()[0]) / f64::from(u8::MAX);
     wait.mul_f64(0.5 + fraction / 2.0)
 }
@@ -132,17 +134,11 @@ pub(super) fn recover(state: &State, world: &World<'_>) -> Vec<Event> {
         .open()
         .filter(|(_, step)| step.phase == Phase::Running && step.fan.is_none())
         .flat_map(|(at, step)| after_failure(state, at, step.attempt, stopped(), world));
-    let undoings = state.steps.iter().enumerate().filter_map(|(index, step)| match step.undo {
-        Undo::Running(attempt) if attempt < UNCERTAIN_ATTEMPTS => {
-            Some(start::compensation(state, StepKey::step(index as u16), attempt + 1, world))
-        }
-        Undo::Running(_) => {
-            let fault = fault("node_stopped", stopped().message);
-            Some(Event::CompensationFailed { at: StepKey::step(index as u16), fault })
-        }
-        Undo::None | Undo::Done | Undo::Failed => None,
-    });
-    attempts.chain(undoings).collect()
+    let undoing = state.undoing.as_ref().filter(|undoing| undoing.backoff.is_none());
+    let undoing = undoing
+        .zip(state.completion.last())
+        .map(|(undoing, &at)| after_failed_undoing(state, at, undoing.attempt, stopped(), world));
+    attempts.chain(undoing).collect()
 }
 
 /// The undoing of a step ended.
@@ -151,12 +147,30 @@ pub(super) fn undone(
     at: StepKey,
     attempt: u32,
     result: Result<(), Failure>,
+    world: &World<'_>,
 ) -> Result<Vec<Event>, Rejection> {
-    if state.at(at).is_none_or(|step| step.undo != Undo::Running(attempt)) {
+    let under_way = Undoing { attempt, backoff: None };
+    if state.undoing.as_ref() != Some(&under_way) || state.completion.last() != Some(&at) {
         return Err(Rejection::Stale { at, attempt });
     }
     Ok(vec![match result {
         Ok(()) => Event::StepCompensated { at },
-        Err(failure) => Event::CompensationFailed { at, fault: fault(&failure.code, failure.message) },
+        Err(failure) => after_failed_undoing(state, at, attempt, failure, world),
     }])
+}
+
+/// Undoing is repeated as doing is, but nobody is asked: what may not be repeated is reported as not undone.
+fn after_failed_undoing(
+    state: &State,
+    at: StepKey,
+    attempt: u32,
+    failure: Failure,
+    world: &World<'_>,
+) -> Event {
+    let step = &state.plan.steps[usize::from(at.step)];
+    if wants_again(step, attempt, &failure, is_idempotent(compensation_input(state, at), world)) {
+        let due = world.now.after(wait(&step.retry, attempt, &format!("{}/{at}/undo", state.id)));
+        return Event::CompensationRetried { at, failure, due };
+    }
+    Event::CompensationFailed { at, fault: fault(&failure.code, failure.message) }
 }

@@ -5,7 +5,7 @@ use xyn_store::projection::{ApprovalRow, GateMode, StepKey};
 use xyn_store::{Json, Timestamp};
 
 use super::World;
-use super::start::{failed, stage_of};
+use super::start::{failed, stage_at};
 use crate::blueprint::EventPattern;
 use crate::blueprint::plan::{Gate, GateTimeout, Kind, OnTimeout};
 use crate::governance::Identity;
@@ -98,10 +98,7 @@ pub(super) fn answer(
 /// The gate as the collecting of approvals sees it.
 fn collected(state: &State, at: StepKey, gate: &OpenGate) -> Approval {
     let requester = state.begin.as_ref().map(|begin| begin.attribution.actor.clone());
-    let stage = match &state.plan.steps[usize::from(at.step)].kind {
-        Kind::Action(call) => stage_of(state, call),
-        _ => state.begin.as_ref().map_or(xyn_store::scope::Stage::Prod, |begin| begin.created.stage),
-    };
+    let stage = stage_at(state, at);
     let given = |row: &ApprovalRow| Given {
         principal: row.principal.clone(),
         verdict: if row.approve { Verdict::Approve } else { Verdict::Reject },
@@ -158,7 +155,8 @@ pub(super) fn opened_by_timer(state: &State, at: StepKey, due: Timestamp) -> Vec
 
 /// Nobody decided in time.
 pub(super) fn expired(state: &State, at: StepKey, due: Timestamp) -> Vec<Event> {
-    let Some(gate) = due_gate(state, at, due) else { return Vec::new() };
+    let due_gate = due_gate(state, at, due).filter(|gate| gate.request.mode != GateMode::Timer);
+    let Some(gate) = due_gate else { return Vec::new() };
     let then = match &state.plan.steps[usize::from(at.step)].kind {
         Kind::Gate(
             Gate::Manual { timeout: Some(timeout), .. } | Gate::Event { timeout: Some(timeout), .. },

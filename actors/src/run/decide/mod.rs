@@ -1,7 +1,8 @@
 //! What a command means to a run: events, or a rejection. Pure; changes nothing.
 //!
-//! [`decide`] looks one move ahead. Whoever drives a run applies the events and decides [`Command::Advance`] again
-//! until nothing follows, so that a whole chain of steps without an outside effect becomes one append.
+//! [`decide`] looks one move ahead. Whoever drives a run applies the events and decides
+//! [`Command::Advance`] again until nothing follows, so that a whole chain of steps without an outside
+//! effect becomes one append.
 
 mod advance;
 mod finish;
@@ -13,10 +14,11 @@ use xyn_store::projection::{Fault, Purpose, RunStatus};
 
 use super::command::{Command, Rejection};
 use super::event::Event;
-use super::state::State;
+use super::state::{Course, State};
 use crate::actions::Registry;
 use crate::governance::PolicySet;
 
+pub(super) use start::stage_at;
 pub use start::{call_context, call_input, compensation_input};
 
 /// What a decision may look at besides the run's state.
@@ -54,7 +56,9 @@ pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<
         Command::Advance => Ok(advance::advance(state, world)),
         Command::Recover => Ok(finish::recover(state, world)),
         Command::Finish { at, attempt, result } => finish::finish(state, at, attempt, result, world),
-        Command::FinishCompensation { at, attempt, result } => finish::undone(state, at, attempt, result),
+        Command::FinishCompensation { at, attempt, result } => {
+            finish::undone(state, at, attempt, result, world)
+        }
         Command::Fire { purpose, due } => Ok(match purpose {
             Purpose::Delay(at) => gate::opened_by_timer(state, at, due),
             Purpose::Expiry(at) => gate::expired(state, at, due),
@@ -67,16 +71,20 @@ pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<
             Ok(vec![Event::CancelRequested { by, reason, compensate }])
         }
         Command::WallClock => {
+            // A run that is ending lets attempts end, but not for ever; what it undoes, it undoes.
+            let is_late = state.course == Course::Forward || state.is_attempting();
             let limit = state.plan.limits.wall_clock.as_secs();
             let message = format!("the run worked for longer than its limit of {limit} s");
-            Ok(vec![Event::LimitExceeded { fault: fault("wall_clock_exceeded", message) }])
+            let exceeded = Event::LimitExceeded { fault: fault("wall_clock_exceeded", message) };
+            Ok(is_late.then_some(exceeded).into_iter().collect())
         }
     }
 }
 
-/// Whether a run in `state` needs somebody to act for it: it works, or was not begun.
+/// Whether a run in `state` needs somebody to act for it: it works, was not begun, or was cut short.
 pub fn is_active(state: &State) -> bool {
-    !state.status.is_final() && (state.status == RunStatus::Created || state.is_working())
+    let is_begun = state.status != RunStatus::Created;
+    !state.status.is_final() && (!is_begun || state.is_working() || advance::is_due(state))
 }
 
 pub(super) fn fault(code: &str, message: impl Into<String>) -> Fault {

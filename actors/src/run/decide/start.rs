@@ -1,17 +1,19 @@
-//! Beginning a step: its condition, its fan-out, its gate, or the call of its action under the policies in force.
+//! Beginning a step: its condition, its fan-out, its gate, or the call of its action under the policies in
+//! force.
 
 use serde_json::{Map, Value};
 use xyn_store::ids::EventId;
-use xyn_store::projection::{GateMode, StepKey};
+use xyn_store::projection::{Fault, GateMode, StepKey};
 use xyn_store::scope::{Attribution, Principal, Stage};
 use xyn_store::{Json, Timestamp};
 
 use super::{World, fault, gate};
 use crate::actions::Context;
+use crate::blueprint::Scope;
 use crate::blueprint::plan::{Call, Kind};
 use crate::governance::{self, Effect, Identity};
 use crate::run::event::{Event, GateRequest};
-use crate::run::state::{Phase, State};
+use crate::run::state::{Course, Phase, State, StepState, Undoing};
 
 /// Items that one fan-out may have.
 pub(crate) const ITEM_LIMIT: usize = 100_000;
@@ -69,11 +71,13 @@ pub(super) fn item(state: &State, at: StepKey, world: &World<'_>, events: &mut V
 /// Begins an attempt of the action, or says what keeps it from beginning.
 fn attempt(state: &State, at: StepKey, call: &Call, world: &World<'_>) -> Event {
     let before = state.at(at).map_or(0, |step| step.attempt);
-    match admit(state, at, call, world) {
+    let is_cleared = state.at(at).is_some_and(|step| step.cleared);
+    match admit(state, call, &state.scope_at(at), is_cleared, world) {
         Ok(Admission { input, rule }) => {
             Event::StepStarted { at, attempt: before + 1, input: Some(input), rule }
         }
-        Err(event) => *event,
+        Err(Barred::Waits(gate)) => Event::GateRequested { at, gate },
+        Err(Barred::Fails(fault)) => Event::StepFailed { at, fault },
     }
 }
 
@@ -85,12 +89,26 @@ struct Admission {
     rule: Option<String>,
 }
 
-fn admit(state: &State, at: StepKey, call: &Call, world: &World<'_>) -> Result<Admission, Box<Event>> {
-    let refuse = |code, message| Box::new(failed(at, code, message));
+/// What keeps an action from being called.
+enum Barred {
+    /// A policy asks for approvals.
+    Waits(Box<GateRequest>),
+    /// It cannot be called, or not now and here.
+    Fails(Fault),
+}
+
+fn admit(
+    state: &State,
+    call: &Call,
+    scope: &Scope,
+    is_cleared: bool,
+    world: &World<'_>,
+) -> Result<Admission, Barred> {
+    let refuse = |code, message| Barred::Fails(fault(code, message));
     let Some(action) = world.registry.get(&call.action) else {
         return Err(refuse("unknown_action", format!("there is no action `{}`", call.action)));
     };
-    let input = call.with.render(&state.scope_at(at));
+    let input = call.with.render(scope);
     let input = input.map_err(|error| refuse("template_failed", format!("`with`: {error}")))?;
     if let Some(wrong) = action.input.validate(&input).into_iter().next() {
         let message = format!("input of `{}` at `{}`: {}", call.action, wrong.path, wrong.message);
@@ -101,26 +119,23 @@ fn admit(state: &State, at: StepKey, call: &Call, world: &World<'_>) -> Result<A
     let redacted = Json::from(&action.spec.redacted(&input));
     match decision.effect {
         Effect::Allow => Ok(Admission { input: redacted, rule }),
-        Effect::RequireApproval if state.at(at).is_some_and(|step| step.cleared) => {
-            Ok(Admission { input: redacted, rule })
-        }
-        Effect::RequireApproval => Err(Box::new(approval(at, &decision, redacted, world.now))),
+        Effect::RequireApproval if is_cleared => Ok(Admission { input: redacted, rule }),
+        Effect::RequireApproval => Err(Barred::Waits(approval(&decision, redacted, world.now))),
         Effect::Deny => Err(refuse("denied_by_policy", decision.to_string())),
     }
 }
 
 /// The gate at which a policy's approvals are collected.
-fn approval(at: StepKey, decision: &governance::Decision, input: Json, now: Timestamp) -> Event {
+fn approval(decision: &governance::Decision, input: Json, now: Timestamp) -> Box<GateRequest> {
     let asked = decision.approvals.as_ref();
-    let gate = GateRequest {
+    Box::new(GateRequest {
         mode: GateMode::Policy,
         approvers: asked.iter().flat_map(|asked| &asked.from_any_of).map(ToString::to_string).collect(),
         min: asked.map_or(1, |asked| asked.min),
         allow_requester: asked.and_then(|asked| asked.allow_requester),
         expires_at: asked.map(|asked| asked.deadline(now)),
         prompt: Some(input),
-    };
-    Event::GateRequested { at, gate: Box::new(gate) }
+    })
 }
 
 /// What the policies are asked about a call.
@@ -141,28 +156,44 @@ pub(super) fn stage_of(state: &State, call: &Call) -> Stage {
     call.stage.unwrap_or(own)
 }
 
+/// Stage of what the step acts on.
+pub(in crate::run) fn stage_at(state: &State, at: StepKey) -> Stage {
+    match state.plan.steps.get(usize::from(at.step)).map(|step| &step.kind) {
+        Some(Kind::Action(call)) => stage_of(state, call),
+        _ => state.begin.as_ref().map_or(Stage::Prod, |begin| begin.created.stage),
+    }
+}
+
 /// Another attempt, when the wait for it is over.
 pub(super) fn attempt_again(state: &State, at: StepKey, due: Timestamp, world: &World<'_>) -> Vec<Event> {
-    let is_due =
-        matches!(state.at(at), Some(step) if matches!(step.phase, Phase::Backoff { due: d, .. } if d <= due));
-    match &state.plan.steps.get(usize::from(at.step)).map(|step| &step.kind) {
-        Some(Kind::Action(call)) if is_due => vec![attempt(state, at, call, world)],
+    let undoing = state.undoing.as_ref().filter(|_| state.completion.last() == Some(&at));
+    if let Some(Undoing { attempt, backoff: Some((_, wanted)) }) = undoing {
+        let is_due = *wanted <= due;
+        return is_due.then(|| compensation(state, at, attempt + 1, world)).into_iter().collect();
+    }
+    let is_due = |step: &StepState| matches!(step.phase, Phase::Backoff { due: wanted, .. } if wanted <= due);
+    match state.plan.steps.get(usize::from(at.step)).map(|step| &step.kind) {
+        Some(Kind::Action(call)) if state.course == Course::Forward && state.at(at).is_some_and(is_due) => {
+            vec![attempt(state, at, call, world)]
+        }
         _ => Vec::new(),
     }
 }
 
-/// The undoing of a completed step.
+/// An attempt of the undoing of what was completed. Approvals of the step are no approvals of its undoing,
+/// and nobody can be asked any more: what a policy lets through only with approval is reported as not
+/// undone.
 pub(super) fn compensation(state: &State, at: StepKey, attempt: u32, world: &World<'_>) -> Event {
     let broken = |code: &str, message: String| Event::CompensationFailed { at, fault: fault(code, message) };
     let Some(call) = &state.plan.steps[usize::from(at.step)].compensate else {
         return broken("no_compensation", "the step says no way to undo it".into());
     };
-    match admit(state, at, call, world) {
+    match admit(state, call, &state.undo_scope_at(at), false, world) {
         Ok(Admission { input, .. }) => Event::CompensationStarted { at, attempt, input },
-        Err(event) => match *event {
-            Event::StepFailed { fault, .. } => Event::CompensationFailed { at, fault },
-            _ => broken("approval_required", format!("a policy asks for approval of `{}`", call.action)),
-        },
+        Err(Barred::Fails(fault)) => Event::CompensationFailed { at, fault },
+        Err(Barred::Waits(_)) => {
+            broken("approval_required", format!("a policy asks for approval of `{}`", call.action))
+        }
     }
 }
 
@@ -177,7 +208,7 @@ pub fn call_input(state: &State, at: StepKey) -> Option<(&Call, Value)> {
 /// The unredacted input of the step's compensation.
 pub fn compensation_input(state: &State, at: StepKey) -> Option<(&Call, Value)> {
     let call = state.plan.steps.get(usize::from(at.step))?.compensate.as_ref()?;
-    Some((call, call.with.render(&state.scope).ok()?))
+    Some((call, call.with.render(&state.undo_scope_at(at)).ok()?))
 }
 
 /// What the action is told about the call; `undoes` for the compensation of the step.
@@ -206,9 +237,11 @@ pub fn call_context(state: &State, at: StepKey, call: &Call, undoes: bool, world
 
 /// The key of a step's call: the same over retries, new on a fork or a person's retry.
 fn idempotency_key(state: &State, at: StepKey, undoes: bool) -> String {
-    let generation = state.at(at).map_or(0, |step| step.generation);
-    let act = if undoes { "undo" } else { "do" };
-    format!("{}/{}/{act}/{generation}", state.id, state.step_name(at))
+    let name = state.step_name(at);
+    match state.at(at) {
+        _ if undoes => format!("{}/{name}/undo", state.id),
+        step => format!("{}/{name}/do/{}", state.id, step.map_or(0, |step| step.generation)),
+    }
 }
 
 pub(super) fn failed(at: StepKey, code: &str, message: impl Into<String>) -> Event {
