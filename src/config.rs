@@ -7,6 +7,7 @@
 mod keys;
 mod layer;
 mod settings;
+mod tree;
 
 use std::ffi::OsString;
 use std::net::SocketAddr;

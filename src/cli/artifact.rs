@@ -121,7 +121,9 @@ async fn get(arguments: Get, context: &Context) -> Result<Exit, Failure> {
     let mut body = reply.body;
     let Some(path) = &arguments.out else {
         while let Some(chunk) = body.next().await {
-            context.out.raw(&chunk?)?;
+            let chunk = chunk?;
+            context.out.raw(&chunk)?;
+            bar.inc(chunk.len() as u64);
         }
         bar.finish_and_clear();
         return Ok(Exit::Done);

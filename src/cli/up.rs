@@ -35,7 +35,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let flags = config::Flags { listen: arguments.listen, ..context.flags() };
     let settings = config::load(&flags, &config::process_environment)?.settings;
     let env = settings.environment(&config::process_environment)?;
-    let data = settings.data;
+    let data =
+        std::path::absolute(&settings.data).map_err(|error| Failure::file("find", &settings.data, &error))?;
     log(context.out.json)?;
     let stop = stop_signal()?;
     let options = NodeOptions { data: data.clone(), listen: settings.listen, env };

@@ -4,20 +4,19 @@
 //! route. Invariant: a stopped folder is only ever read, and one that does not exist is never made.
 
 mod folder;
+mod place;
 pub(crate) mod sse;
 
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use reqwest::header::{ACCEPT, HeaderMap};
 use serde_json::Value;
-use xyn_actors::runtime::Environment;
 
 use crate::cli::{Exit, Failure};
-use crate::node::{NODE_FILE, NodeFile};
+use place::unreachable;
+pub(crate) use place::{Need, Place, node_file};
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -27,31 +26,6 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// Where the API begins.
 pub(crate) const API: &str = "/api/v1";
-
-/// The file in `data` in which a running node says where it listens; none when it is not there or no such file.
-pub(crate) fn node_file(data: &Path) -> Option<NodeFile> {
-    serde_json::from_slice(&std::fs::read(data.join(NODE_FILE)).ok()?).ok()
-}
-
-/// Whether a command only looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Need {
-    /// It looks: a stopped folder will do.
-    Read,
-    /// It changes or follows something: a node must run.
-    Node,
-}
-
-/// Where a command looks for its node.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    /// `--url` or `XYN_URL`.
-    pub(crate) url: Option<String>,
-    /// The data folder.
-    pub(crate) data: PathBuf,
-    /// The environment of the folder.
-    pub(crate) env: Environment,
-}
 
 /// Bytes of an answer as they come.
 pub(crate) type Chunks = Pin<Box<dyn Stream<Item = Result<Vec<u8>, Failure>> + Send>>;
@@ -91,13 +65,10 @@ impl Client {
             }
             return Ok(Self(Way::Node { http, base }));
         }
-        if let Some(node) = node_file(&place.data) {
-            for address in &node.listen {
-                let base = format!("http://{}", reachable(*address));
-                let health = http.get(format!("{base}{API}/health")).timeout(CONNECT_TIMEOUT);
-                if health.send().await.is_ok() {
-                    return Ok(Self(Way::Node { http, base }));
-                }
+        for base in place.addresses() {
+            let health = http.get(format!("{base}{API}/health")).timeout(CONNECT_TIMEOUT);
+            if health.send().await.is_ok() {
+                return Ok(Self(Way::Node { http, base }));
             }
         }
         if need == Need::Read && place.data.join(xyn_store::DATABASE_FILE).exists() {
@@ -135,6 +106,9 @@ impl Client {
         /// Most items the API gives at once.
         const PAGE: usize = 200;
         let (mut items, mut cursor) = (Vec::new(), Value::Null);
+        if limit == 0 {
+            return Ok(serde_json::json!({ "items": items, "next_cursor": cursor }));
+        }
         loop {
             let mut query = query.to_vec();
             query.push(("limit", (limit - items.len()).min(PAGE).to_string()));
@@ -206,7 +180,9 @@ impl Client {
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Reply, Failure> {
         let response = request.send().await.map_err(|error| {
-            if error.is_connect() { gone(self.address(), &error) } else { broken(&error) }
+            let is_connect = error.is_connect();
+            let error = error.without_url();
+            if is_connect { gone(self.address(), &error) } else { broken(&error) }
         })?;
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let body = response
@@ -234,8 +210,9 @@ async fn document(reply: Reply) -> Result<Value, Failure> {
     }
     let value: Value = serde_json::from_slice(&bytes)
         .map_err(|error| Failure::failed("unexpected_answer", format!("the answer is no JSON: {error}")))?;
-    // What waits for approval is accepted and explained like an error.
-    if value["error"]["code"].is_string() { Err(Failure::from_api(reply.status, &value)) } else { Ok(value) }
+    // What waits for approval is accepted, and explained like an error. A run that failed has an `error` too.
+    let waits = reply.status == 202 && value["error"]["code"].is_string();
+    if waits { Err(Failure::from_api(reply.status, &value)) } else { Ok(value) }
 }
 
 async fn refusal(reply: Reply) -> Failure {
@@ -253,13 +230,6 @@ async fn whole(mut body: Chunks) -> Result<Vec<u8>, Failure> {
         }
     }
     Ok(bytes)
-}
-
-/// No node runs over `data`.
-pub(crate) fn unreachable(data: &Path) -> Failure {
-    let message = format!("no node runs on `{}`", data.display());
-    Failure::new(Exit::Unreachable, "unreachable", message)
-        .hint(format!("start it with: xyn up --data {}", data.display()))
 }
 
 fn gone(address: Option<&str>, error: &reqwest::Error) -> Failure {
@@ -286,17 +256,4 @@ fn chain(error: &dyn std::error::Error) -> String {
         source = cause.source();
     }
     text
-}
-
-/// The address by which a listener is reached: one that listens everywhere is reached at loopback.
-fn reachable(mut address: SocketAddr) -> SocketAddr {
-    if address.ip().is_unspecified() {
-        let loopback: std::net::IpAddr = if address.is_ipv6() {
-            std::net::Ipv6Addr::LOCALHOST.into()
-        } else {
-            std::net::Ipv4Addr::LOCALHOST.into()
-        };
-        address.set_ip(loopback);
-    }
-    address
 }

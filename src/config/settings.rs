@@ -6,19 +6,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use config::{Map, Value, ValueKind};
+use config::{Map, Value};
 use serde::Deserialize;
-use serde::de::value::StrDeserializer;
-use serde::de::{self, DeserializeOwned};
 use xyn_actors::blueprint::{NodeLimits, check_event_name};
 use xyn_actors::intake::cron::{Definition, Entry as CronEntry};
 use xyn_actors::runtime;
 use xyn_store::scope::Stage;
 
+use super::tree::Tree;
 use super::{ConfigError, Entry, Environment, layer};
-
-const WRONG_HOOKS: &str =
-    "each hook has `name`, `event_name` and `secrets_env`, a list of names of environment variables";
 
 /// What holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -158,7 +154,7 @@ pub(super) fn read(
     data: &Path,
     file: &Path,
 ) -> Result<(Settings, Vec<Entry>), ConfigError> {
-    let mut tree = Tree { values: tree, file, entries: Vec::new() };
+    let mut tree = Tree::new(tree, file);
     let settings = Settings {
         data: data.to_owned(),
         listen: tree.take("listen")?,
@@ -169,87 +165,7 @@ pub(super) fn read(
         limits: tree.take_limits()?,
     };
     check(&settings)?;
-    Ok((settings, tree.entries))
-}
-
-struct Tree<'f> {
-    values: Map<String, Value>,
-    file: &'f Path,
-    entries: Vec<Entry>,
-}
-
-impl Tree<'_> {
-    fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, ConfigError> {
-        let value = self.values.remove(key).unwrap_or_else(|| Value::new(None, ValueKind::Nil));
-        self.note(key, &value);
-        self.typed(key, value)
-    }
-
-    fn take_stage(&mut self) -> Result<Stage, ConfigError> {
-        let origin = self.values.get("stage").and_then(|value| value.origin().map(str::to_owned));
-        let word: String = self.take("stage")?;
-        Stage::deserialize(StrDeserializer::<de::value::Error>::new(&word)).map_err(|_| {
-            ConfigError::Invalid {
-                key: "stage".to_owned(),
-                origin: format!(" (from {})", origin.unwrap_or_else(|| self.file.display().to_string())),
-                reason: format!("`{word}` is no stage; stages: dev, staging, prod"),
-            }
-        })
-    }
-
-    fn take_limits(&mut self) -> Result<LimitSettings, ConfigError> {
-        let value = self.values.remove("limits").unwrap_or_else(|| Value::new(None, ValueKind::Nil));
-        if let ValueKind::Table(table) = &value.kind {
-            let mut names: Vec<_> = table.keys().collect();
-            names.sort();
-            for name in names {
-                let below = &table[name];
-                self.note(&format!("limits.{name}"), below);
-            }
-        }
-        self.typed("limits", value)
-    }
-
-    fn note(&mut self, key: &str, value: &Value) {
-        let origin = value.origin().map_or_else(|| self.file.display().to_string(), str::to_owned);
-        self.entries.push(Entry { key: key.to_owned(), value: shown(value), origin });
-    }
-
-    fn typed<T: DeserializeOwned>(&self, key: &str, value: Value) -> Result<T, ConfigError> {
-        let file = self.file.display().to_string();
-        let origin = value.origin().unwrap_or(&file).to_owned();
-        value.try_deserialize().map_err(|error: config::ConfigError| {
-            let (key, reason) = match key {
-                // What stands at the wrong place may be a secret: it is not repeated.
-                "hooks" => (key.to_owned(), WRONG_HOOKS.to_owned()),
-                key => explained(key, &error),
-            };
-            ConfigError::Invalid { key, origin: format!(" (from {origin})"), reason }
-        })
-    }
-}
-
-/// The key that an error is about and what is wrong, without the crate's own words on where.
-fn explained(key: &str, error: &config::ConfigError) -> (String, String) {
-    match error {
-        config::ConfigError::At { error, key: below, .. } => {
-            let below = below.as_ref().map(|below| join(key, below));
-            explained(&below.unwrap_or_else(|| key.to_owned()), error)
-        }
-        config::ConfigError::Type { unexpected, expected, key: below, .. } => {
-            let key = below.as_ref().map_or_else(|| key.to_owned(), |below| join(key, below));
-            (key, format!("{unexpected} is not {expected}"))
-        }
-        other => (key.to_owned(), other.to_string()),
-    }
-}
-
-fn join(parent: &str, key: &str) -> String {
-    if key.starts_with('[') { format!("{parent}{key}") } else { format!("{parent}.{key}") }
-}
-
-fn shown(value: &Value) -> serde_json::Value {
-    value.clone().try_deserialize().unwrap_or_default()
+    Ok((settings, tree.into_entries()))
 }
 
 fn invalid(key: &str, reason: impl Into<String>) -> ConfigError {
