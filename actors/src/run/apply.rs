@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use xyn_store::projection::{Fault, GateMode, RunStatus, StepKey};
 use xyn_store::scope::{Attribution, Principal};
-use xyn_store::{Json, Timestamp};
+use xyn_store::Timestamp;
 
 use super::event::{Created, Event};
 use super::legal::Reason;
@@ -183,21 +183,16 @@ impl Fan {
     /// An item ended.
     fn end_item(&mut self, item: u32, phase: Phase, is_undoable: bool) {
         self.running -= 1;
-        let is_kept = is_undoable || (item as usize) < COLLECT_LIMIT;
         match phase {
             Phase::Completed(output) => {
                 self.completed += 1;
-                if is_kept {
+                if is_undoable || (item as usize) < COLLECT_LIMIT {
                     self.outputs.insert(item, output);
                 }
             }
             Phase::Failed(fault) => {
                 self.failed += 1;
                 self.fault.get_or_insert(fault);
-            }
-            // A gate that nobody decided in time may let its item be skipped.
-            _ if is_kept => {
-                self.outputs.insert(item, Json::null());
             }
             _ => {}
         }

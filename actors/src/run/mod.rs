@@ -15,6 +15,9 @@ mod rows;
 mod state;
 mod turn;
 
+#[cfg(test)]
+mod tests;
+
 pub use apply::IllegalEvent;
 pub use command::{Command, Rejection};
 pub use decide::{World, decide};

@@ -175,7 +175,7 @@ impl State {
     }
 
     /// The durable timers that the run's waits need.
-    fn timers(&self) -> BTreeSet<(Timestamp, Purpose)> {
+    pub(super) fn timers(&self) -> BTreeSet<(Timestamp, Purpose)> {
         if self.status.is_final() {
             return BTreeSet::new();
         }

@@ -1,0 +1,14 @@
+//! What a run means, as stories: given a blueprint, when something is told, then these facts follow.
+
+mod attempts;
+mod chains;
+mod endings;
+mod fans;
+mod gates;
+mod legality;
+mod policies;
+mod properties;
+mod stand_ins;
+mod story;
+mod undoing;
+mod words;
