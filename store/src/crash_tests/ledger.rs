@@ -15,7 +15,7 @@ use crate::envelope;
 use crate::ids::{self, StreamId};
 use crate::journal::{Append, AppendError, Entry, Receipt};
 use crate::projection::{Changes, ClaimRow, Purpose, RunRow, RunStatus, Subject, TimerRow};
-use crate::reader::{Reader, offset_of};
+use crate::reader::Reader;
 use crate::scope::{Attribution, CorrelationId, Principal};
 use crate::tables::{Key, NAME_BLOCK, Table, unseal};
 use crate::{Digest, Json, Options, Order, Store, StoreError, Timestamp};
