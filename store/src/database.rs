@@ -64,8 +64,9 @@ pub(crate) fn establish(path: &Path, folder: &Path) -> Result<(), StoreError> {
 
 /// Why the engine does not take the file at `path`.
 fn refused(path: &Path, error: redb::DatabaseError) -> StoreError {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     match redb::Error::from(error) {
-        redb::Error::Io(source) if source.kind() != std::io::ErrorKind::InvalidData => {
+        redb::Error::Io(source) if !matches!(source.kind(), InvalidData | UnexpectedEof) => {
             StoreError::io("open", path, source)
         }
         redb::Error::DatabaseAlreadyOpen => StoreError::InUse {
@@ -78,7 +79,8 @@ fn refused(path: &Path, error: redb::DatabaseError) -> StoreError {
 
 /// An open database that remembers whether it failed.
 pub(crate) struct Engine {
-    database: redb::Database,
+    /// Gone only while the engine is dropped.
+    database: Option<redb::Database>,
     failed: AtomicBool,
 }
 
@@ -86,7 +88,17 @@ impl Deref for Engine {
     type Target = redb::Database;
 
     fn deref(&self) -> &redb::Database {
-        &self.database
+        self.database.as_ref().expect("the database is taken by drop alone")
+    }
+}
+
+impl Drop for Engine {
+    /// Closing writes, and so may panic on a damaged file; what was committed stands.
+    fn drop(&mut self) {
+        let database = self.database.take();
+        if let Err(error) = caught(|| drop(database)) {
+            tracing::error!(%error, "the database could not be closed cleanly");
+        }
     }
 }
 
@@ -141,11 +153,7 @@ impl Slot {
             while Arc::strong_count(&old) > 1 && started.elapsed() < DRAIN_LIMIT {
                 std::thread::sleep(Duration::from_millis(5));
             }
-            // The engine may panic while it closes after an error; the file is what counts.
-            let _ = contained(|| {
-                drop(old);
-                Ok(())
-            });
+            drop(old);
         }
         let engine = open(&self.opener)?;
         *self.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
@@ -154,7 +162,7 @@ impl Slot {
 }
 
 fn open(opener: &Opener) -> Result<Arc<Engine>, StoreError> {
-    let database = contained(|| opener())?;
+    let database = Some(contained(|| opener())?);
     Ok(Arc::new(Engine { database, failed: AtomicBool::new(false) }))
 }
 

@@ -4,10 +4,13 @@
 //! are sampled by seed; `XYN_FULL=1` walks all of them. Invariant under test: what was acknowledged is there, whole,
 //! and nothing is there by half.
 
+mod decoders;
 mod disk;
 mod faults;
+mod files;
 mod ledger;
 mod power;
+mod samples;
 
 /// Whether the long rounds are wanted.
 fn full() -> bool {

@@ -17,9 +17,24 @@ use crate::tables::{Key, Table, unseal};
 
 /// A consistent view of the node's data.
 pub struct Reader {
-    transaction: redb::ReadTransaction,
+    /// Gone only while the reader is dropped.
+    transaction: Option<redb::ReadTransaction>,
     /// Also kept alive for as long as the view is.
     engine: Arc<Engine>,
+}
+
+type Rows = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+impl Drop for Reader {
+    /// An engine that panicked may panic again when it is told that nobody reads any more.
+    fn drop(&mut self) {
+        let transaction = self.transaction.take();
+        // What failed marks the engine; there is nobody to tell.
+        let _ = self.engine.guard(|| {
+            drop(transaction);
+            Ok(())
+        });
+    }
 }
 
 /// Rows a list looks at for one page; a page that reaches it is short and has a next one.
@@ -46,7 +61,12 @@ impl Order {
 
 impl Reader {
     pub(crate) fn new(transaction: redb::ReadTransaction, engine: Arc<Engine>) -> Self {
-        Self { transaction, engine }
+        Self { transaction: Some(transaction), engine }
+    }
+
+    fn open(&self, table: Table) -> Result<Rows, StoreError> {
+        let transaction = self.transaction.as_ref().expect("the transaction is taken by drop alone");
+        Ok(transaction.open_table(table.definition())?)
     }
 
     /// The row of type `R` at `key`.
@@ -56,7 +76,7 @@ impl Reader {
 
     pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         self.engine.guard(|| {
-            let rows = self.transaction.open_table(table.definition())?;
+            let rows = self.open(table)?;
             match rows.get(key)? {
                 Some(row) => Ok(Some(unseal(table, key, row.value())?.to_vec())),
                 None => Ok(None),
@@ -88,7 +108,7 @@ impl Reader {
             return Ok(());
         }
         let mut range = self.engine.guard(|| {
-            let rows = self.transaction.open_table(table.definition())?;
+            let rows = self.open(table)?;
             Ok(rows.range::<&[u8]>((low, high))?)
         })?;
         let mut before: Option<Vec<u8>> = None;
