@@ -22,6 +22,8 @@ pub struct NodeOptions {
     pub listen: Vec<SocketAddr>,
     /// The environment it serves.
     pub env: Environment,
+    /// Bytes of blobs that the folder may hold.
+    pub blob_quota_bytes: u64,
 }
 
 /// Where a running node can be reached; kept in the data folder.
@@ -92,7 +94,9 @@ impl Node {
         }
         let is_new = !options.data.join(DATABASE_FILE).exists();
         let clock = Clock::system();
-        let store = Store::open(&options.data, Options::default())?;
+        let mut store_options = Options::default();
+        store_options.blob_quota_bytes = options.blob_quota_bytes;
+        let store = Store::open(&options.data, store_options)?;
         let mut listeners = Vec::new();
         for address in options.listen {
             let bound = TcpListener::bind(address).await;

@@ -154,7 +154,12 @@ impl Follower {
 
     async fn read(&mut self) -> Result<(), ApiError> {
         let (filter, from) = (self.filter.clone(), self.from);
-        let read = self.state.scan(move |reader| events::after(reader, &filter, from, STREAM_BATCH));
+        let runtime = self.state.runtime().clone();
+        let read = self.state.scan(move |reader| {
+            let (mut batch, from) = events::after(reader, &filter, from, STREAM_BATCH)?;
+            runtime.name_steps(reader, batch.iter_mut().map(|(_, event)| event))?;
+            Ok((batch, from))
+        });
         let (batch, from) = read.await?;
         (self.batch, self.from) = (batch.into(), from);
         Ok(())

@@ -39,7 +39,12 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         std::path::absolute(&settings.data).map_err(|error| Failure::file("find", &settings.data, &error))?;
     log(context.out.json)?;
     let stop = stop_signal()?;
-    let options = NodeOptions { data: data.clone(), listen: settings.listen, env };
+    let options = NodeOptions {
+        data: data.clone(),
+        listen: settings.listen,
+        env,
+        blob_quota_bytes: settings.limits.artifact_store_bytes,
+    };
     let node = Node::start(options).await.map_err(|error| explained(&error, &data))?;
     config::write_template(&data)
         .map_err(|error| Failure::file("write", &data.join(config::CONFIG_FILE), &error))?;

@@ -96,6 +96,7 @@ impl Settings {
             stage: self.stage,
             hooks: self.hooks.iter().map(hook).collect::<Result<_, _>>()?,
             cron: self.cron_entries()?,
+            limits: self.limits.node_limits()?,
         })
     }
 

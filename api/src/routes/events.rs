@@ -170,7 +170,13 @@ async fn list(
 ) -> Result<Json<Listing<Event>>, ApiError> {
     let (filter, limit) = (query.filter(), page::rows(query.limit.as_ref()));
     let cursor = query.cursor.map(|cursor| cursor.0);
-    let page = state.scan(move |reader| events::page(reader, &filter, cursor.as_ref(), limit)).await?;
+    let runtime = state.runtime().clone();
+    let read = state.scan(move |reader| {
+        let mut page = events::page(reader, &filter, cursor.as_ref(), limit)?;
+        runtime.name_steps(reader, &mut page.items)?;
+        Ok(page)
+    });
+    let page = read.await?;
     let env_id = &state.runtime().env().env_id;
     Ok(Json(Listing::of(page, |view| Event::of(view, env_id))))
 }
@@ -246,7 +252,13 @@ async fn get(
     PathId(event_id): PathId<EventId>,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let found = state.scan(move |reader| events::find(reader, event_id)).await?;
+    let runtime = state.runtime().clone();
+    let read = state.scan(move |reader| {
+        let mut found = events::find(reader, event_id)?;
+        runtime.name_steps(reader, &mut found)?;
+        Ok(found)
+    });
+    let found = read.await?;
     let view = found.ok_or_else(|| ApiError::not_found("event", &event_id.to_string()))?;
     known.json(&Event::of(view, &state.runtime().env().env_id))
 }
