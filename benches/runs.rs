@@ -31,10 +31,10 @@ async fn main() {
     let mut client = Client::connect(node.address).await.expect("connects");
     client.promote(BLUEPRINT).await;
     report("runs.rss_before_mb", node.rss_bytes() as f64 / 1e6);
-    let event = post("/api/v1/events", r#"{"event_name":"bench.commit","data":{}}"#);
-    let (commits, _) = load(node.address, 1, Duration::from_secs(3), event).await;
-    let run = post("/api/v1/runs?wait=30s", r#"{"blueprint":"bp.bench","inputs":{"n":21}}"#);
-    let (alone, _) = load(node.address, 1, Duration::from_secs(5), run).await;
+    let event = post(node.address, "/api/v1/events", r#"{"event_name":"bench.commit","data":{}}"#);
+    let (commits, _) = load(node.address, 1, Duration::from_secs(3), &event).await;
+    let run = post(node.address, "/api/v1/runs?wait=30s", r#"{"blueprint":"bp.bench","inputs":{"n":21}}"#);
+    let (alone, _) = load(node.address, 1, Duration::from_secs(5), &run).await;
     report("runs.c1.commit_p50_ms", percentile(&commits, 0.5));
     report("runs.c1.p50_ms", percentile(&alone, 0.5));
     report("runs.c1.p99_ms", percentile(&alone, 0.99));
@@ -42,7 +42,7 @@ async fn main() {
     let mut done = alone.len();
     while done < RUNS {
         let before = node.cpu();
-        let (latencies, elapsed) = load(node.address, 64, Duration::from_secs(5), run).await;
+        let (latencies, elapsed) = load(node.address, 64, Duration::from_secs(5), &run).await;
         let rate = latencies.len() as f64 / elapsed.as_secs_f64();
         done += latencies.len();
         report("runs.c64.runs_per_s", rate);

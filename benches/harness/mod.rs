@@ -90,6 +90,7 @@ impl Drop for Node {
 /// One kept connection.
 pub(crate) struct Client {
     stream: TcpStream,
+    address: SocketAddr,
     buffer: Vec<u8>,
 }
 
@@ -97,20 +98,16 @@ impl Client {
     pub(crate) async fn connect(address: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: Vec::with_capacity(4096) })
+        Ok(Self { stream, address, buffer: Vec::with_capacity(4096) })
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n\r\n").as_bytes()).await
+        self.send(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).as_bytes()).await
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> (u16, Vec<u8>) {
-        let body = body.to_string();
-        let request = format!(
-            "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        self.send(request.as_bytes()).await
+        let request = post(self.address, path, &body.to_string());
+        self.send(&request).await
     }
 
     /// Sends a whole request and reads the whole answer.
@@ -155,17 +152,18 @@ pub(crate) async fn load(
     address: SocketAddr,
     callers: usize,
     period: Duration,
-    request: &'static [u8],
+    request: &[u8],
 ) -> (Vec<Duration>, Duration) {
     let start = Instant::now();
     let tasks: Vec<_> = (0..callers)
         .map(|_| {
+            let request = request.to_vec();
             tokio::spawn(async move {
                 let mut client = Client::connect(address).await.expect("connects");
                 let mut latencies = Vec::new();
                 while start.elapsed() < period {
                     let begun = Instant::now();
-                    let (status, body) = client.send(request).await;
+                    let (status, body) = client.send(&request).await;
                     assert!(status < 300, "{status}: {}", String::from_utf8_lossy(&body));
                     latencies.push(begun.elapsed());
                 }
@@ -183,12 +181,10 @@ pub(crate) async fn load(
 }
 
 /// Bytes on the wire of a POST with `body`.
-pub(crate) fn post(path: &str, body: &str) -> &'static [u8] {
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    request.into_bytes().leak()
+pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    let head = format!("POST {path} HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/json\r\n");
+    format!("{head}content-length: {length}\r\n\r\n{body}").into_bytes()
 }
 
 /// The value at `share` (0 to 1) of sorted times, in milliseconds.
