@@ -195,11 +195,20 @@ impl Runtime {
 
     /// Waits for the end of `run`; none when it has not ended `within` the time.
     pub async fn ended(&self, run: RunId, within: Duration) -> Result<Option<RunRow>, Refusal> {
+        let row = || -> Result<RunRow, Refusal> {
+            let row = self.0.store.read()?.get::<RunRow>(&RunRow::key_of(run))?;
+            row.ok_or_else(|| Refusal::NotFound { kind: "run", id: run.to_string() })
+        };
+        let now = row()?;
+        if now.status.is_final() {
+            return Ok(Some(now));
+        }
         let end = self.0.ended.subscribe(run);
-        let row = self.0.store.read()?.get::<RunRow>(&RunRow::key_of(run))?;
-        let row = row.ok_or_else(|| Refusal::NotFound { kind: "run", id: run.to_string() })?;
-        let found = if row.status.is_final() {
-            Some(row)
+        // It may have ended between the look and the subscription.
+        let now = row()?;
+        let found = if now.status.is_final() {
+            drop(end);
+            Some(now)
         } else {
             tokio::time::timeout(within, end).await.ok().and_then(Result::ok)
         };
