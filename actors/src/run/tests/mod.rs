@@ -6,6 +6,7 @@ mod endings;
 mod fans;
 mod gates;
 mod legality;
+mod phrases;
 mod policies;
 mod properties;
 mod stand_ins;
