@@ -5,6 +5,7 @@ mod chains;
 mod endings;
 mod fans;
 mod gates;
+mod inputs;
 mod legality;
 mod phrases;
 mod policies;

@@ -191,9 +191,9 @@ fn does(story: Story, act: &Act) -> Story {
     }
 }
 
-fn begins(plan: usize, items: usize, flag: bool) -> Story {
+fn begins(plan: usize, items: usize, flag: bool, turn_limit: usize) -> Story {
     let list: Vec<usize> = (0..items).collect();
-    given(PLANS[plan]).inputs(json!({ "list": list, "flag": flag })).starts()
+    given(PLANS[plan]).turns_of(turn_limit).inputs(json!({ "list": list, "flag": flag })).starts()
 }
 
 /// Everybody does what is asked of them until the run ends.
@@ -203,6 +203,7 @@ fn ends(mut story: Story) -> Story {
         if story.state.status.is_final() {
             return story;
         }
+        story = story.when(Command::Advance);
         let gates: Vec<StepKey> = story
             .state
             .open()
@@ -233,9 +234,10 @@ proptest! {
         plan in 0..PLANS.len(),
         items in 0..5_usize,
         flag: bool,
+        turn_limit in prop_oneof![1..12_usize, Just(2_048)],
         acts in prop::collection::vec(act(), 0..40),
     ) {
-        let mut story = begins(plan, items, flag);
+        let mut story = begins(plan, items, flag, turn_limit);
         for act in &acts {
             story = does(story, act);
         }
@@ -255,7 +257,7 @@ proptest! {
         acts in prop::collection::vec(act(), 0..10),
         events in prop::collection::vec(event(), 1..40),
     ) {
-        let mut story = begins(plan, 3, true);
+        let mut story = begins(plan, 3, true, 2_048);
         for act in &acts {
             story = does(story, act);
         }
@@ -309,14 +311,14 @@ fn event() -> impl Strategy<Value = Event> {
 #[test]
 fn a_run_that_was_ended_by_everybodys_help_completes() {
     for plan in 0..PLANS.len() {
-        let story = ends(begins(plan, 3, true));
+        let story = ends(begins(plan, 3, true, 2_048));
         assert_eq!(story.state.status, RunStatus::Completed, "{:?}", story.state.fault);
     }
 }
 
 #[test]
 fn a_rejected_command_changes_nothing() {
-    let mut story = begins(0, 0, false);
+    let mut story = begins(0, 0, false, 2_048);
     let before = format!("{:?}", story.state);
     let at = StepKey::step(1);
     let rejected = story.tell(Command::Finish { at, attempt: 9, result: Ok(json!(1)) });

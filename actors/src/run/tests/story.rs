@@ -12,7 +12,7 @@ use xyn_store::scope::{Attribution, Principal, Stage};
 use xyn_store::{Json, Timestamp};
 
 use super::super::decide::is_active;
-use super::super::turn::TurnError;
+use super::super::turn::{TURN_LIMIT, TurnError, take_turn_within};
 use super::super::*;
 use super::stand_ins::registry;
 use super::words::{Rows, keep};
@@ -38,6 +38,7 @@ pub(super) struct Story {
     pub(super) rows: Rows,
     pub(super) goes_on: bool,
     keeps_rows: bool,
+    turn_limit: usize,
     registry: Registry,
     policies: PolicySet,
     shown: Shown,
@@ -74,6 +75,7 @@ pub(super) fn given(plan: &str) -> Story {
         rows: Rows::new(),
         goes_on: false,
         keeps_rows: true,
+        turn_limit: TURN_LIMIT,
         registry,
         policies: PolicySet::default(),
         last: Ok(Vec::new()),
@@ -131,6 +133,12 @@ impl Story {
         self
     }
 
+    /// Turns are cut behind this many events.
+    pub(super) fn turns_of(mut self, events: usize) -> Self {
+        self.turn_limit = events;
+        self
+    }
+
     /// Rows of a very long story are not kept.
     pub(super) fn unchecked(mut self) -> Self {
         self.keeps_rows = false;
@@ -157,7 +165,7 @@ impl Story {
     pub(super) fn tell(&mut self, command: Command) -> Result<Vec<Event>, Rejection> {
         let by = by(REQUESTER);
         let world = World { registry: &self.registry, policies: &self.policies, env: "test", now: self.now };
-        let turn = match take_turn(&mut self.state, command, &by, &world) {
+        let turn = match take_turn_within(self.turn_limit, &mut self.state, command, &by, &world) {
             Ok(turn) => turn,
             Err(TurnError::Rejected(rejection)) => return Err(rejection),
             Err(TurnError::Illegal(error)) => panic!("the core refuses its own decision: {error}"),
