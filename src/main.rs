@@ -1,2 +1,7 @@
-//! The xyn binary.
-fn main() {}
+//! The `xyn` program: everything is in the library, so that tests can reach it.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    xyn::cli::main()
+}

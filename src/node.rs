@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use xyn_actors::actions;
 use xyn_actors::runtime::{Environment, Runtime, StartError};
-use xyn_api::AppState;
+use xyn_api::{AppState, Guard};
 use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
 
 /// Name of the file in the data folder that says where a running node listens.
@@ -22,6 +22,8 @@ pub struct NodeOptions {
     pub listen: Vec<SocketAddr>,
     /// The environment it serves.
     pub env: Environment,
+    /// Bytes of blobs that the folder may hold.
+    pub blob_quota_bytes: u64,
 }
 
 /// Where a running node can be reached; kept in the data folder.
@@ -45,7 +47,9 @@ pub enum NodeError {
     #[error(transparent)]
     Start(#[from] StartError),
     /// An address that is not loopback.
-    #[error("`{0}` is not a loopback address; other addresses need authentication, which this version does not have")]
+    #[error(
+        "`{0}` is not a loopback address; other addresses need authentication, which this version does not have"
+    )]
     NotLoopback(SocketAddr),
     /// An address that cannot be used.
     #[error("cannot listen on `{address}`")]
@@ -68,9 +72,6 @@ pub enum NodeError {
         #[source]
         source: std::io::Error,
     },
-    /// The server.
-    #[error("the server failed")]
-    Serve(#[source] std::io::Error),
 }
 
 /// A node that is up: everything is recovered and the addresses are bound.
@@ -93,7 +94,9 @@ impl Node {
         }
         let is_new = !options.data.join(DATABASE_FILE).exists();
         let clock = Clock::system();
-        let store = Store::open(&options.data, Options::default())?;
+        let mut store_options = Options::default();
+        store_options.blob_quota_bytes = options.blob_quota_bytes;
+        let store = Store::open(&options.data, store_options)?;
         let mut listeners = Vec::new();
         for address in options.listen {
             let bound = TcpListener::bind(address).await;
@@ -101,7 +104,8 @@ impl Node {
         }
         let (runtime, background) =
             Runtime::start(store.clone(), actions::builtin(), clock.clone(), options.env).await?;
-        let state = AppState::new(runtime.clone());
+        let ports = listeners.iter().filter_map(|listener| listener.local_addr().ok()).map(|at| at.port());
+        let state = AppState::new(runtime.clone(), Guard::loopback(ports.collect()));
         let file = options.data.join(NODE_FILE);
         let node = Self { store, runtime, background, listeners, state, file, is_new };
         node.announce(clock.now())?;
@@ -116,19 +120,18 @@ impl Node {
     fn announce(&self, started_at: Timestamp) -> Result<(), NodeError> {
         let file = NodeFile { pid: std::process::id(), listen: self.addresses(), started_at };
         let text = serde_json::to_string(&file).unwrap_or_default();
-        std::fs::write(&self.file, text).map_err(|source| NodeError::Write { path: self.file.clone(), source })
+        std::fs::write(&self.file, text)
+            .map_err(|source| NodeError::Write { path: self.file.clone(), source })
     }
 
     /// Serves until `shutdown` is done, then stops in good order.
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), NodeError> {
-        let router = xyn_api::router(self.state);
-        let served = xyn_api::serve(self.listeners, router, shutdown).await;
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
+        xyn_api::serve(self.listeners, self.state, shutdown).await;
         self.runtime.stop(self.background).await;
         // A node that is gone is found by its lock, so a file that stays behind misleads nobody for long.
         let _ = std::fs::remove_file(&self.file);
         drop(self.runtime);
         self.store.close();
-        served.map_err(NodeError::Serve)
     }
 }
 
@@ -139,5 +142,5 @@ pub fn open_reader(data: &Path, env: Environment) -> Result<(xyn_api::Router, St
     }
     let store = Store::open(data, Options::default())?;
     let runtime = Runtime::read_only(store.clone(), actions::builtin(), Clock::system(), env)?;
-    Ok((xyn_api::router(AppState::new(runtime)), store))
+    Ok((xyn_api::router(AppState::new(runtime, Guard::in_process())), store))
 }

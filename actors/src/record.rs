@@ -311,7 +311,14 @@ impl Record {
 /// The fields of an externally tagged variant.
 fn inner(tagged: serde_json::Result<Value>) -> serde_json::Result<Value> {
     tagged.map(|value| match value {
-        Value::Object(fields) => fields.into_iter().next().map_or(json!({}), |(_, inner)| inner),
+        Value::Object(fields) => {
+            let mut inner = fields.into_iter().next().map_or(json!({}), |(_, inner)| inner);
+            if let Some(fields) = inner.as_object_mut() {
+                // The event's `step_id` says it.
+                fields.shift_remove("at");
+            }
+            inner
+        }
         _ => json!({}),
     })
 }

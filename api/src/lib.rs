@@ -1,1 +1,33 @@
-//! API floor.
+//! The HTTP face of a Xyn node: `/api/v1`, its documentation, health and metrics.
+//!
+//! Owns shapes, headers, limits and errors of the API. Decides nothing: what is to be done becomes an
+//! intent, what is to be known is read from projections. Invariant: no handler writes to the store by
+//! itself.
+
+mod dto;
+mod edge;
+mod error;
+mod extract;
+mod guard;
+mod headers;
+pub mod limits;
+mod metrics;
+mod openapi;
+mod page;
+mod range;
+mod routes;
+mod schema;
+mod server;
+mod sse;
+mod state;
+#[cfg(test)]
+mod tests;
+mod trace;
+mod upload;
+
+pub use axum::Router;
+pub use guard::Guard;
+pub use openapi::document;
+pub use routes::router;
+pub use server::serve;
+pub use state::AppState;

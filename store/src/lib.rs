@@ -7,6 +7,8 @@
 pub mod audit;
 pub mod blobs;
 pub mod clock;
+#[cfg(test)]
+mod crash_tests;
 mod database;
 pub mod digest;
 mod durable;

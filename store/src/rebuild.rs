@@ -6,10 +6,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-use crate::database::contained;
 use crate::envelope::Envelope;
 use crate::error::StoreError;
-use crate::journal::write_rows;
+use crate::journal::{is_own_interaction, write_rows};
 use crate::projection::Changes;
 use crate::reader::Order;
 use crate::store::Store;
@@ -38,7 +37,7 @@ impl Store {
         mut progress: impl FnMut(u64),
     ) -> Result<u64, StoreError> {
         let engine = self.engine()?;
-        contained(|| clear(&engine))?;
+        engine.guard(|| clear(&engine))?;
         let reader = self.read()?;
         let mut batch = Batch::default();
         let mut entries = 0;
@@ -47,13 +46,13 @@ impl Store {
             projector.project(offset, &envelope, &mut batch.changes)?;
             entries = offset + 1;
             if entries % BATCH == 0 {
-                contained(|| batch.commit(&engine))?;
+                engine.guard(|| batch.commit(&engine))?;
                 progress(entries);
             }
             Ok(true)
         })?;
-        contained(|| batch.commit(&engine))?;
-        contained(|| unmark(&engine))?;
+        engine.guard(|| batch.commit(&engine))?;
+        engine.guard(|| unmark(&engine))?;
         progress(entries);
         Ok(entries)
     }
@@ -95,9 +94,9 @@ struct Batch {
 impl Batch {
     /// The indexes that the journal itself keeps: names and correlations.
     fn index(&mut self, offset: u64, envelope: &Envelope, names: Vec<Cow<'static, str>>) {
-        if envelope.seq == 1 {
-            let correlation = envelope.attribution.correlation_id.as_str();
-            let key = Key::new().text(correlation).bytes(envelope.stream.as_bytes());
+        let correlation = &envelope.attribution.correlation_id;
+        if envelope.seq == 1 && !is_own_interaction(correlation, envelope.stream) {
+            let key = Key::new().text(correlation.as_str()).bytes(envelope.stream.as_bytes());
             self.changes.mark(Table::Correlations, key);
         }
         if offset / NAME_BLOCK != self.block {

@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 
 use crate::audit::key::{KeyError, NodeKey};
 use crate::blobs::{BlobError, Blobs};
-use crate::database::{Opener, Slot, check_format, contained, file_opener};
+use crate::database::{Engine, Opener, Slot, check_format, contained, establish, file_opener};
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::incarnation::Incarnation;
@@ -62,10 +62,19 @@ impl Store {
         let lock = lock(folder)?;
         let key = node_key(folder)?;
         let file = folder.join(DATABASE_FILE);
-        let opener = options.opener.unwrap_or_else(|| file_opener(file, options.cache_bytes));
+        let opener = match options.opener {
+            Some(opener) => opener,
+            None => {
+                contained(|| establish(&file, folder))?;
+                file_opener(file, options.cache_bytes)
+            }
+        };
         let slot = Arc::new(Slot::open(opener)?);
-        contained(|| check_format(&*slot.engine()?, folder))?;
-        let incarnation = Incarnation::establish(&*slot.engine()?, folder)?;
+        let incarnation = contained(|| {
+            let engine = slot.engine()?;
+            check_format(&engine, folder)?;
+            Incarnation::establish(&engine, folder)
+        })?;
         let blobs = Blobs::open(&folder.join("blobs"), options.blob_quota_bytes)?;
         let writer = WriterOptions { quick_repair: options.quick_repair, folder: folder.to_owned() };
         let (journal, thread) = Journal::start(slot.clone(), writer)?;
@@ -124,7 +133,7 @@ impl Store {
         &self.0.folder
     }
 
-    pub(crate) fn engine(&self) -> Result<Arc<redb::Database>, StoreError> {
+    pub(crate) fn engine(&self) -> Result<Arc<Engine>, StoreError> {
         self.0.slot.engine()
     }
 

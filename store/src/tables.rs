@@ -1,7 +1,7 @@
 //! Every redb table of a node, and the one way a row is laid out in it.
 //!
-//! Owns names and key order. A row is `value ‖ crc32(table ‖ key ‖ value)`, because the database itself does not
-//! notice a flipped bit inside a value. Invariant: no row is read without its checksum being verified.
+//! Owns names and key order. A row is `value ‖ crc32(table ‖ 0 ‖ length of key ‖ key ‖ value)`, because the database
+//! itself does not notice a flipped bit: neither one inside a value nor one that moves the border to its key. Invariant: no row is read without its checksum being verified.
 
 use redb::TableDefinition;
 
@@ -182,6 +182,8 @@ pub(crate) fn unseal<'a>(table: Table, key: &[u8], row: &'a [u8]) -> Result<&'a 
 fn checksum(table: Table, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(table.name().as_bytes());
+    hasher.update(&[0]);
+    hasher.update(&(key.len() as u64).to_le_bytes());
     hasher.update(key);
     hasher.update(value);
     hasher.finalize().to_le_bytes()
@@ -257,6 +259,13 @@ mod tests {
         assert!(unseal(Table::Runs, b"j", &row).is_err());
         assert!(unseal(Table::Steps, b"k", &row).is_err());
         assert!(unseal(Table::Runs, b"k", &row[..3]).is_err());
+    }
+
+    #[test]
+    fn a_row_knows_where_its_key_ends() {
+        let row = seal(Table::Blobs, b"key", b"value".to_vec());
+        assert!(unseal(Table::Blobs, b"keyv", &row[1..]).is_err());
+        assert!(unseal(Table::Blobs, b"ke", &[b"y", row.as_slice()].concat()).is_err());
     }
 
     #[test]

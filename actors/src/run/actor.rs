@@ -104,12 +104,12 @@ impl RunActor {
         let seq = loaded.seq + 1;
         loaded.state.render(seq, &turn.events, &mut loaded.shown, recording.changes());
         loaded.state.forget_ended_items();
+        turn.aborts = turn.events.iter().any(Event::aborts);
+        records.extend(turn.events.drain(..).map(Record::Run));
         for emitted in turn.emitted.drain(..) {
             let step = Some((loaded.state.id, emitted.step));
             records.extend(recording.effects(emitted.effects, step, now, &tell.by));
         }
-        turn.aborts = turn.events.iter().any(Event::aborts);
-        records.extend(turn.events.drain(..).map(Record::Run));
         recording.entry(loaded.state.stream(), loaded.seq, now, &tell.by, &records);
         Ok((turn, recording))
     }

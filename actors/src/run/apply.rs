@@ -1,9 +1,9 @@
 //! Folds recorded events into the state. An event that does not fit the state means a damaged journal.
 
 use serde_json::{Value, json};
+use xyn_store::Timestamp;
 use xyn_store::projection::{Fault, GateMode, RunStatus, StepKey};
 use xyn_store::scope::{Attribution, Principal};
-use xyn_store::Timestamp;
 
 use super::event::{Created, Event};
 use super::legal::Reason;

@@ -12,7 +12,7 @@ use xyn_store::ids::{self, RunId};
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
 use xyn_store::{Json, Order, StoreError, Timestamp};
 
-use super::{Inner, Intent, Recording, Refusal};
+use super::{Inner, Intent, Recording, Refusal, Runtime};
 use crate::blueprint::{EventPattern, Plan};
 use crate::record::{self, EventView};
 use crate::run::actor::Tell;
@@ -104,11 +104,12 @@ async fn dispatch_batch(inner: &Arc<Inner>, position: u64) -> Result<u64, Refusa
     }
 }
 
-fn gather(inner: &Inner, position: u64) -> Result<(Vec<Lead>, u64), StoreError> {
+fn gather(inner: &Arc<Inner>, position: u64) -> Result<(Vec<Lead>, u64), StoreError> {
     let reader = inner.store.read()?;
     let catalog = inner.catalog.load();
     let patterns: Vec<(String, Option<EventPattern>)> =
         reader.awaited_patterns()?.into_iter().map(|text| (text.clone(), text.parse().ok())).collect();
+    let runtime = Runtime(inner.clone());
     let (mut leads, mut next, mut seen) = (Vec::new(), position, 0);
     reader.log(position, Order::Ascending, |offset, envelope| {
         for (index, record) in record::decode(offset, &envelope)?.iter().enumerate() {
@@ -121,7 +122,9 @@ fn gather(inner: &Inner, position: u64) -> Result<(Vec<Lead>, u64), StoreError> 
             if awaited.is_empty() && !catalog.listens_to(&name) {
                 continue;
             }
-            let heard = Arc::new(Heard { view: record.view(offset, index, &envelope), at: envelope.at });
+            let mut view = record.view(offset, index, &envelope);
+            runtime.name_steps(&reader, [&mut view])?;
+            let heard = Arc::new(Heard { view, at: envelope.at });
             let view = serde_json::to_value(&heard.view).unwrap_or_default();
             let plans = catalog.triggered(&name, &view);
             leads.extend(plans.into_iter().map(|plan| Lead::Start(plan, heard.clone())));

@@ -2,6 +2,7 @@
 
 use xyn_store::scope::Stage;
 
+use crate::blueprint::NodeLimits;
 use crate::intake::cron;
 
 /// An environment.
@@ -15,11 +16,19 @@ pub struct Environment {
     pub hooks: Vec<Hook>,
     /// Events that come by the clock.
     pub cron: Vec<cron::Entry>,
+    /// Bounds of every blueprint.
+    pub limits: NodeLimits,
 }
 
 impl Default for Environment {
     fn default() -> Self {
-        Self { env_id: "local".into(), stage: Stage::Dev, hooks: Vec::new(), cron: Vec::new() }
+        Self {
+            env_id: "local".into(),
+            stage: Stage::Dev,
+            hooks: Vec::new(),
+            cron: Vec::new(),
+            limits: NodeLimits::default(),
+        }
     }
 }
 

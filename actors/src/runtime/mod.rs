@@ -9,6 +9,7 @@ mod ended;
 mod environment;
 mod intent;
 mod metrics;
+mod names;
 mod progress;
 mod recording;
 mod submit;
@@ -59,7 +60,6 @@ pub(crate) struct Inner {
     pub(crate) plans: Plans,
     pub(crate) clock: Clock,
     pub(crate) env: Environment,
-    pub(crate) limits: NodeLimits,
     pub(crate) ended: ended::Ended,
     pub(crate) metrics: Metrics,
     progress: progress::Progress,
@@ -104,8 +104,7 @@ impl Runtime {
         if store.is_half_rebuilt()? {
             return Err(StartError::HalfRebuilt);
         }
-        let limits = NodeLimits::default();
-        let catalog = Catalog::load(&store.read()?, &registry, &limits)?;
+        let catalog = Catalog::load(&store.read()?, &registry, &env.limits)?;
         Ok(Self(Arc::new(Inner {
             journal: store.journal()?,
             store,
@@ -114,7 +113,6 @@ impl Runtime {
             plans: Plans::default(),
             clock,
             env,
-            limits,
             ended: ended::Ended::default(),
             metrics: Metrics::default(),
             progress: progress::Progress::default(),
@@ -167,7 +165,7 @@ impl Runtime {
 
     /// The node's limits on blueprints.
     pub fn limits(&self) -> &NodeLimits {
-        &self.0.limits
+        &self.0.env.limits
     }
 
     /// The clock.
@@ -242,7 +240,7 @@ impl Inner {
 
     /// The plan with this digest.
     pub(crate) fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
-        self.plans.get(digest, &self.store, &self.registry, &self.limits)
+        self.plans.get(digest, &self.store, &self.registry, &self.env.limits)
     }
 
     /// A principal with the roles and teams it has in this environment.

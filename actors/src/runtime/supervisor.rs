@@ -138,13 +138,11 @@ fn load(inner: &Inner, run: RunId) -> Result<Loaded, TellError> {
         |error: &dyn std::fmt::Display| TellError::Broken(format!("run {run} cannot be loaded: {error}"));
     let reader = inner.store.read().map_err(|error| broken(&error))?;
     let stream = xyn_store::ids::StreamId::from(uuid::Uuid::from(run));
-    let mut loaded: Option<Loaded> = None;
+    let (mut loaded, mut after): (Option<Loaded>, u64) = (None, 0);
     loop {
-        let after = loaded.as_ref().map_or(0, |loaded| loaded.seq);
         let envelopes = reader.stream(stream, after, 256).map_err(|error| broken(&error))?;
-        if envelopes.is_empty() {
-            break;
-        }
+        let Some((_, last)) = envelopes.last() else { break };
+        after = last.seq;
         for (offset, envelope) in envelopes {
             for record in record::decode(offset, &envelope).map_err(|error| broken(&error))? {
                 let Record::Run(event) = record else { continue };

@@ -156,7 +156,7 @@ fn draft(inner: &Inner, intent: &Intent) -> Result<DraftRow, Refusal> {
 }
 
 fn compile(inner: &Inner, row: &DraftRow) -> Result<Plan, Vec<blueprint::Issue>> {
-    blueprint::compile(row.content.as_bytes(), &inner.registry, &inner.limits)
+    blueprint::compile(row.content.as_bytes(), &inner.registry, &inner.env.limits)
 }
 
 fn compiled(plan: &Plan) -> Compiled {
@@ -204,7 +204,7 @@ pub(crate) fn put_in_force(inner: &Inner, records: &[Record]) {
     for record in records {
         match record {
             Record::BlueprintActivated(row) => {
-                match blueprint::compile(row.source.as_bytes(), &inner.registry, &inner.limits) {
+                match blueprint::compile(row.source.as_bytes(), &inner.registry, &inner.env.limits) {
                     Ok(plan) => {
                         let plan = Arc::new(plan);
                         inner.plans.keep(plan.clone());
@@ -249,7 +249,7 @@ pub(crate) async fn seed(inner: &Arc<Inner>) -> Result<(), Refusal> {
     }
     for (name, content) in sample::SHIPPED {
         let draft_id = ids::derived(now, &[b"sample", name.as_bytes()]);
-        let Ok(plan) = blueprint::compile(content.as_bytes(), &inner.registry, &inner.limits) else {
+        let Ok(plan) = blueprint::compile(content.as_bytes(), &inner.registry, &inner.env.limits) else {
             continue;
         };
         commands.push(Command::Save {

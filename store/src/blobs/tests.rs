@@ -1,3 +1,5 @@
+//! Blobs on a real folder: crashes, damage, quota.
+
 use std::os::unix::fs::MetadataExt;
 use std::thread;
 

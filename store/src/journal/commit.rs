@@ -1,6 +1,7 @@
 //! One transaction: sequence checks, claims, rows, and the head with its Merkle frontier.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use redb::{ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
@@ -74,10 +75,14 @@ impl Ledger {
         let mut claimed = HashMap::new();
         let mut answers = Vec::with_capacity(batch.len());
         for request in batch.iter_mut() {
-            let refusal = self.refusal(&transaction, request, &claimed)?;
-            answers.push(match refusal {
-                Some(refusal) => Err(refusal),
-                None => Ok(self.accept(request, &mut claimed, &mut rows)),
+            answers.push(match self.refusal(&transaction, request, &claimed) {
+                Ok(None) => Ok(self.accept(request, &mut claimed, &mut rows)),
+                Ok(Some(refusal)) => Err(refusal),
+                // A damaged row is the trouble of those who need it, not of the whole batch.
+                Err(error @ (StoreError::DamagedRow(_) | StoreError::UnreadableRow { .. })) => {
+                    Err(AppendError::Unavailable(Arc::new(error)))
+                }
+                Err(error) => return Err(error),
             });
         }
         if rows.is_empty() {
@@ -132,7 +137,10 @@ impl Ledger {
         let last = Key::new().bytes(stream.as_bytes()).u64(u64::MAX);
         let mut range = rows.range::<&[u8]>(first.as_bytes()..=last.as_bytes())?;
         let head = match range.next_back().transpose()? {
-            Some((key, _)) => key.value().last_chunk::<8>().map_or(0, |seq| u64::from_be_bytes(*seq)),
+            Some((key, row)) => {
+                unseal(Table::Streams, key.value(), row.value())?;
+                key.value().last_chunk::<8>().map_or(0, |seq| u64::from_be_bytes(*seq))
+            }
             None => 0,
         };
         Ok(*self.streams.entry(stream).or_insert(head))
@@ -165,10 +173,11 @@ impl Ledger {
         self.head.len += 1;
         self.head.frontier.push(entry.leaf);
         self.streams.insert(entry.stream, seq);
+        let is_own_interaction = entry.is_own_interaction();
         put(rows, Table::Log, offset.to_be_bytes().to_vec(), entry.sealed.into_bytes());
         let position = Key::new().bytes(entry.stream.as_bytes()).u64(seq);
         put(rows, Table::Streams, position.into_bytes(), offset.to_be_bytes().to_vec());
-        if seq == 1 {
+        if seq == 1 && !is_own_interaction {
             let key = Key::new().text(entry.correlation_id.as_str()).bytes(entry.stream.as_bytes());
             put(rows, Table::Correlations, key.into_bytes(), Vec::new());
         }

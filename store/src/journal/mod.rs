@@ -115,6 +115,18 @@ struct Prepared {
     leaf: Digest,
 }
 
+impl Prepared {
+    /// What begins an interaction of its own is found by its id, without an index.
+    fn is_own_interaction(&self) -> bool {
+        is_own_interaction(&self.correlation_id, self.stream)
+    }
+}
+
+/// Whether the interaction is named by the stream that began it.
+pub(crate) fn is_own_interaction(correlation_id: &CorrelationId, stream: StreamId) -> bool {
+    correlation_id.as_str().parse() == Ok(uuid::Uuid::from(stream))
+}
+
 /// A request to the writer thread.
 struct Request {
     entries: Vec<Prepared>,

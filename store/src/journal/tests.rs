@@ -100,7 +100,7 @@ async fn a_claimed_key_answers_with_what_came_of_it_until_it_expires() {
     let journal = store.journal().expect("open");
     let claim = |n: u8| ClaimRow {
         key: "k".into(),
-        fingerprint: crate::Digest::of(b"body"),
+        fingerprint: Digest::of(b"body"),
         subject: Subject::Run(ids::derived(at(0), &[&[n]])),
         expires_at: at(100),
     };

@@ -1,7 +1,8 @@
 //! The writer thread: gathers what is waiting, commits it, answers.
 
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -14,6 +15,11 @@ use crate::error::StoreError;
 const BATCH_LIMIT: usize = 4096;
 /// Bytes of envelopes in one transaction.
 const BATCH_MAX_BYTES: usize = 16 << 20;
+/// How often an idle writer looks whether a reader met a failed engine.
+const TEND_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a batch waits for as many requests as the last one had: they come from callers that were just answered.
+const LINGER: Duration = Duration::from_micros(100);
 
 /// Owns the engine's only write transaction.
 pub(super) struct Writer {
@@ -39,14 +45,18 @@ impl Writer {
     /// Serves requests until all handles are gone.
     pub(super) fn run(mut self, requests: &Receiver<Request>) {
         let mut batch = Vec::with_capacity(BATCH_LIMIT);
-        while let Ok(first) = requests.recv() {
-            let mut bytes = weight(&first);
-            batch.push(first);
-            while batch.len() < BATCH_LIMIT && bytes < BATCH_MAX_BYTES {
-                let Ok(next) = requests.try_recv() else { break };
-                bytes += weight(&next);
-                batch.push(next);
-            }
+        let mut expected = 1;
+        loop {
+            let first = match requests.recv_timeout(TEND_INTERVAL) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.tend();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            gather(first, expected, requests, &mut batch);
+            expected = batch.len();
             self.serve(&mut batch);
         }
     }
@@ -62,28 +72,74 @@ impl Writer {
             }
             Err(error) => {
                 tracing::error!(%error, folder = %self.options.folder.display(), "commit failed; reopening");
+                // INVARIANT: the outcome is unknown, so nothing remembered counts until the log was read again.
                 self.ledger = None;
                 let error = Arc::new(error);
                 for request in batch.drain(..) {
                     let _ = request.reply.send(Err(AppendError::Unavailable(error.clone())));
                 }
+                self.tend();
             }
         }
     }
 
     fn commit(&mut self, batch: &mut [Request]) -> Result<Vec<Result<Receipt, AppendError>>, StoreError> {
-        let (mut ledger, engine) = match self.ledger.take() {
-            Some(ledger) => (ledger, self.slot.engine()?),
-            None => {
-                let engine = self.slot.reopen()?;
-                (Ledger::new(Head::read(&self.slot.read()?)?), engine)
-            }
-        };
+        if !self.is_sound() {
+            self.recover()?;
+        }
+        let engine = self.slot.engine()?;
+        // Put back only after success: what an error leaves in it is not to be trusted.
+        let mut ledger =
+            self.ledger.take().ok_or_else(|| StoreError::Unavailable("it is not open".into()))?;
         let answers = ledger.commit(&engine, batch, self.options.quick_repair)?;
+        self.resume(ledger);
+        Ok(answers)
+    }
+
+    /// Reopens an engine that failed, so that readers need not wait for the next append.
+    fn tend(&mut self) {
+        if self.is_sound() {
+            return;
+        }
+        if let Err(error) = contained(|| self.recover()) {
+            tracing::warn!(%error, folder = %self.options.folder.display(), "the database cannot be reopened yet");
+        }
+    }
+
+    fn is_sound(&self) -> bool {
+        self.ledger.is_some() && self.slot.engine().is_ok_and(|engine| !engine.has_failed())
+    }
+
+    /// Opens the engine anew and reads where the log ends.
+    fn recover(&mut self) -> Result<(), StoreError> {
+        self.ledger = None;
+        self.slot.reopen()?;
+        let head = Head::read(&self.slot.read()?)?;
+        self.resume(Ledger::new(head));
+        Ok(())
+    }
+
+    fn resume(&mut self, ledger: Ledger) {
         let len = ledger.len();
         self.ledger = Some(ledger);
         self.announce.send_if_modified(|head| std::mem::replace(head, len) != len);
-        Ok(answers)
+    }
+}
+
+/// Fills `batch` with `first` and all that is waiting; lingers while fewer than `expected` have come.
+fn gather(first: Request, expected: usize, requests: &Receiver<Request>, batch: &mut Vec<Request>) {
+    let begun = Instant::now();
+    let mut bytes = weight(&first);
+    batch.push(first);
+    while batch.len() < BATCH_LIMIT && bytes < BATCH_MAX_BYTES {
+        match requests.try_recv() {
+            Ok(next) => {
+                bytes += weight(&next);
+                batch.push(next);
+            }
+            Err(_) if batch.len() < expected && begun.elapsed() < LINGER => std::thread::yield_now(),
+            Err(_) => break,
+        }
     }
 }
 

@@ -48,7 +48,7 @@ impl StepKey {
 
     /// Appends the key's bytes: the step itself sorts before its items.
     pub fn append_to(self, key: Key) -> Key {
-        key.u16(self.step).u32(self.item.map_or(0, |item| item + 1))
+        key.u16(self.step).u32(self.item.map_or(0, |item| item.saturating_add(1)))
     }
 }
 

@@ -1,3 +1,5 @@
+//! CloudEvents in both modes, there and back.
+
 use proptest::prelude::*;
 use xyn_store::scope::{CorrelationId, Principal};
 

@@ -1,3 +1,5 @@
+//! Ticks over daylight saving, pauses and bad schedules.
+
 use proptest::prelude::*;
 use serde_json::json;
 

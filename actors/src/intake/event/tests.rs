@@ -1,3 +1,5 @@
+//! Plain events: what is taken and what is refused.
+
 use proptest::prelude::*;
 use serde_json::json;
 

@@ -1,3 +1,5 @@
+//! Signatures: the reference vector, rotation, the replay window.
+
 use proptest::prelude::*;
 
 use super::*;

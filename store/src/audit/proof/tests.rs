@@ -1,3 +1,5 @@
+//! Proofs against published vectors, and every way to break one.
+
 use proptest::prelude::*;
 
 use super::*;

@@ -1,0 +1,20 @@
+//! The shapes that callers see: snake_case, optional fields left out when there is nothing to say.
+//!
+//! Owns the names and order of fields. Documents a caller gave (inputs, outputs, metadata, data) are copied
+//! through as they were stored. Invariant: a field is only ever added.
+
+mod approval;
+mod artifact;
+mod event;
+mod intent;
+mod library;
+mod run;
+mod step;
+
+pub(crate) use approval::{Approval, GateView, Word};
+pub(crate) use artifact::Artifact;
+pub(crate) use event::{Event, EventRef, Resource};
+pub(crate) use intent::{IntentView, OutcomeView};
+pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validation, ValidationIssue};
+pub(crate) use run::{Failure, ReplayReport, Run, WaitingOn};
+pub(crate) use step::Step;

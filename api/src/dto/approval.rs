@@ -1,0 +1,111 @@
+//! Gates, and what waits for people.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use xyn_store::ids::RunId;
+use xyn_store::projection::{ApprovalRow, GateMode, GateRow, GateStatus};
+use xyn_store::scope::{Principal, Stage};
+use xyn_store::{Json, Timestamp};
+
+use super::IntentView;
+use crate::schema;
+
+/// Something that waits for the word of people: a gate of a run or a parked intent.
+#[derive(Serialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub(crate) enum Approval {
+    /// A gate of a run.
+    Gate(GateView),
+    /// An intent that a policy wants approved.
+    Intent(IntentView),
+}
+
+/// A gate of a run.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GateView {
+    #[schema(schema_with = schema::id)]
+    pub(crate) run_id: RunId,
+    /// The step's id in the blueprint; an item of a fan-out adds `.index`.
+    pub(crate) step_id: String,
+    /// `manual`, `uncertain` or `policy`.
+    pub(crate) mode: &'static str,
+    #[schema(schema_with = schema::gate_status)]
+    pub(crate) status: GateStatus,
+    #[schema(schema_with = schema::instant)]
+    pub(crate) requested_at: Timestamp,
+    /// When it ends by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::instant, required = false)]
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Who may answer; any person when empty.
+    pub(crate) approvers: Vec<String>,
+    /// How many must approve.
+    pub(crate) min: u32,
+    /// Whether the requester counts; the stage's default when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) allow_requester: Option<bool>,
+    /// Who asked for the run.
+    #[schema(value_type = String)]
+    pub(crate) requester: Principal,
+    #[schema(schema_with = schema::stage)]
+    pub(crate) stage: Stage,
+    /// What the approver is shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::any, required = false)]
+    pub(crate) prompt: Option<Json>,
+    /// Words given so far.
+    pub(crate) approvals: Vec<Word>,
+}
+
+/// One person's word.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Word {
+    #[schema(value_type = String)]
+    pub(crate) principal: Principal,
+    pub(crate) approve: bool,
+    #[schema(schema_with = schema::instant)]
+    pub(crate) at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) note: Option<String>,
+}
+
+impl From<GateRow> for GateView {
+    fn from(row: GateRow) -> Self {
+        Self {
+            run_id: row.run_id,
+            step_id: match row.position.item {
+                Some(item) => format!("{}.{item}", row.step),
+                None => row.step,
+            },
+            mode: mode_word(&row.mode),
+            status: row.status,
+            requested_at: row.requested_at,
+            expires_at: row.expires_at,
+            approvers: row.approvers,
+            min: row.min,
+            allow_requester: row.allow_requester,
+            requester: row.requester,
+            stage: row.stage,
+            prompt: row.prompt,
+            approvals: row.approvals.into_iter().map(Word::from).collect(),
+        }
+    }
+}
+
+fn mode_word(mode: &GateMode) -> &'static str {
+    match mode {
+        GateMode::Manual => "manual",
+        GateMode::Timer => "timer",
+        GateMode::Event(_) => "event",
+        GateMode::Uncertain => "uncertain",
+        GateMode::Policy => "policy",
+    }
+}
+
+impl From<ApprovalRow> for Word {
+    fn from(row: ApprovalRow) -> Self {
+        Self { principal: row.principal, approve: row.approve, at: row.at, note: row.note }
+    }
+}

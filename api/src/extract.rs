@@ -1,0 +1,281 @@
+//! What handlers are given: bodies, queries and path parameters, read strictly.
+//!
+//! Owns the wording of what does not fit. Unknown fields and parameters are refused, limits hold while the
+//! body is still arriving, and each error names the field. Invariant: a handler never sees input that does
+//! not parse.
+
+use std::fmt::Display;
+use std::str::FromStr;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use futures::StreamExt;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode, header};
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
+use serde::{Deserialize, Deserializer};
+
+use crate::error::ApiError;
+use crate::limits::BODY_MAX_BYTES;
+
+/// A JSON body.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+/// A JSON body that may be left out.
+pub(crate) struct OptionalJson<T>(pub(crate) T);
+
+/// Query parameters.
+pub(crate) struct Params<T>(pub(crate) T);
+
+/// The only parameter of a path.
+pub(crate) struct PathId<T>(pub(crate) T);
+
+/// The only parameter of a path, when it is a name that somebody gave.
+pub(crate) struct NamePath(pub(crate) String);
+
+/// A value that is read from its text form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parsed<T>(pub(crate) T);
+
+/// A JSON object below the top of a body; not a list of its values.
+#[derive(Clone, Debug)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let fields = serde_json::Map::deserialize(deserializer)?;
+        T::deserialize(serde_json::Value::Object(fields)).map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl<'de, T: FromStr<Err: Display>> Deserialize<'de> for Parsed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(D::Error::custom)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        require_json(&parts.headers)?;
+        let bytes = read_body(&parts.headers, body, BODY_MAX_BYTES).await?;
+        parse_object(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        let bytes = read_body(&parts.headers, body, BODY_MAX_BYTES).await?;
+        if bytes.is_empty() {
+            return Ok(Self(T::default()));
+        }
+        require_json(&parts.headers)?;
+        parse_object(&bytes).map(Self)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let pairs = form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes());
+        let query = serde_urlencoded::Deserializer::new(pairs);
+        serde_path_to_error::deserialize(query).map(Self).map_err(|error| {
+            let path = error.path().to_string();
+            refused_at(&path, error.into_inner().to_string())
+        })
+    }
+}
+
+impl<T: FromStr<Err: Display>, S: Send + Sync> FromRequestParts<S> for PathId<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path_params(parts, state).await?;
+        let (name, value) = params.iter().next().ok_or_else(|| ApiError::unexpected("a route without id"))?;
+        value.parse().map(Self).map_err(|error: T::Err| ApiError::invalid(name, error.to_string()))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for NamePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let PathId(name) = PathId::<String>::from_request_parts(parts, state).await?;
+        // Rows are found by a key that ends at a NUL, so a name that holds one is nobody's.
+        if name.contains('\0') { Err(ApiError::not_found("name", "\\0")) } else { Ok(Self(name)) }
+    }
+}
+
+/// The parameters of a path, percent-decoded.
+pub(crate) async fn path_params<S: Send + Sync>(
+    parts: &mut Parts,
+    state: &S,
+) -> Result<RawPathParams, ApiError> {
+    let params = RawPathParams::from_request_parts(parts, state).await;
+    params.map_err(|rejection| ApiError::invalid("path", rejection.body_text()))
+}
+
+/// Reads a whole body of at most `limit` bytes.
+pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|length: u64| length > limit as u64) {
+        return Err(too_large(limit));
+    }
+    let mut pieces = body.into_data_stream();
+    let mut held = Bytes::new();
+    let mut joined = Vec::new();
+    while let Some(piece) = pieces.next().await {
+        let piece =
+            piece.map_err(|error| ApiError::invalid("body", format!("the body broke off: {error}")))?;
+        if held.len().max(joined.len()) + piece.len() > limit {
+            return Err(too_large(limit));
+        }
+        // Most bodies come in one piece, which is not copied.
+        if held.is_empty() && joined.is_empty() {
+            held = piece;
+        } else {
+            if joined.is_empty() {
+                joined = std::mem::take(&mut held).to_vec();
+            }
+            joined.extend_from_slice(&piece);
+        }
+    }
+    Ok(if joined.is_empty() { held } else { joined.into() })
+}
+
+/// A body over its limit.
+pub(crate) fn too_large(limit: usize) -> ApiError {
+    let message = format!("the body is larger than the limit of {limit} bytes");
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+        .hint("keep large content as an artifact and refer to it")
+}
+
+/// A body of another type than the route takes.
+pub(crate) fn unsupported(found: Option<&str>, wanted: &str) -> ApiError {
+    let found = found.map_or("no content type".to_owned(), |found| format!("`{found}`"));
+    let message = format!("the body is {found}; this route takes {wanted}");
+    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+        .at("Content-Type")
+        .hint(format!("send the header `Content-Type: {wanted}`"))
+}
+
+/// The media type of a body without its parameters, in lower case.
+pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
+    let text = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
+    Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
+}
+
+fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
+    match media_type(headers) {
+        Some(kind) if kind == "application/json" || kind.ends_with("+json") => Ok(()),
+        other => Err(unsupported(other.as_deref(), "application/json")),
+    }
+}
+
+/// Reads a JSON document, and says where it does not fit.
+pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    let mut document = serde_json::Deserializer::from_slice(bytes);
+    let parsed = serde_path_to_error::deserialize(&mut document).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        if error.is_data() { refused_at(&path, error.to_string()) } else { malformed(&error) }
+    })?;
+    document.end().map_err(|error| malformed(&error))?;
+    Ok(parsed)
+}
+
+/// Reads a JSON object. Without this a list would pass for a structure, by the order of its fields.
+fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    match bytes.trim_ascii_start().first() {
+        Some(b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9') => {
+            // What is no JSON at all is said first.
+            parse_json::<IgnoredAny>(bytes)?;
+            Err(ApiError::invalid("", "the body is JSON, but not an object"))
+        }
+        _ => parse_json(bytes),
+    }
+}
+
+fn malformed(error: &serde_json::Error) -> ApiError {
+    ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
+        .with("line", error.line())
+        .with("column", error.column())
+}
+
+/// An error of a deserializer at `path`, which is `.` when it does not know.
+fn refused_at(path: &str, message: String) -> ApiError {
+    let unknown = message.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`'));
+    let code = if unknown.is_some() { "unknown_field" } else { "invalid" };
+    let at = match (path.trim_matches('.'), unknown) {
+        ("", Some((field, _))) => field.to_owned(),
+        (path, _) => path.trim_end_matches(".?").to_owned(),
+    };
+    ApiError::new(StatusCode::BAD_REQUEST, code, message).at(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Thing {
+        #[serde(default)]
+        count: u8,
+        #[serde(default)]
+        labels: BTreeMap<String, String>,
+    }
+
+    fn refused(body: &[u8]) -> (String, Option<String>) {
+        let error = parse_object::<Thing>(body).expect_err("does not fit");
+        let path = error.fault().details.get("path").and_then(|path| path.as_str().map(str::to_owned));
+        (error.fault().code.to_string(), path)
+    }
+
+    #[test]
+    fn a_body_that_does_not_fit_names_the_field() {
+        assert_eq!(refused(br#"{"count":"x"}"#), ("invalid".into(), Some("count".into())));
+        assert_eq!(refused(br#"{"labels":{"a":1}}"#), ("invalid".into(), Some("labels.a".into())));
+        assert_eq!(refused(br#"{"colour":1}"#), ("unknown_field".into(), Some("colour".into())));
+        for body in ["[]", "[1, {}]", "null", "1", "\"x\"", "true"] {
+            assert_eq!(refused(body.as_bytes()).0, "invalid", "{body}");
+        }
+        let thing: Thing = parse_object(br#" {"count":1,"labels":{"a":"b"}}"#).expect("fits");
+        assert_eq!((thing.count, thing.labels.len()), (1, 1));
+    }
+
+    #[test]
+    fn a_body_that_is_no_json_says_where() {
+        let nested = [vec![b'['; 500], vec![b']'; 500]].concat();
+        for body in [&b"{"[..], b"", b"{} {}", b"{\"count\":NaN}", b"{\"\xff\":1}", &nested] {
+            let error = parse_json::<serde_json::Value>(body).expect_err("no JSON");
+            assert_eq!(error.fault().code, "malformed_json", "{body:?}");
+            assert!(error.fault().details.contains_key("line"));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_is_cut_off_at_its_limit_while_it_arrives() {
+        let pieces = |sizes: &[usize]| {
+            let pieces: Vec<_> =
+                sizes.iter().map(|size| Ok::<_, std::io::Error>(vec![7_u8; *size])).collect();
+            Body::from_stream(futures::stream::iter(pieces))
+        };
+        let whole = read_body(&HeaderMap::new(), pieces(&[3, 3, 4]), 10).await.expect("fits");
+        assert_eq!(whole.len(), 10);
+        let over = read_body(&HeaderMap::new(), pieces(&[3, 3, 5]), 10).await.expect_err("is over");
+        assert_eq!(over.fault().status, StatusCode::PAYLOAD_TOO_LARGE);
+        let announced =
+            HeaderMap::from_iter([(header::CONTENT_LENGTH, http::HeaderValue::from_static("11"))]);
+        assert!(read_body(&announced, pieces(&[1]), 10).await.is_err());
+    }
+}

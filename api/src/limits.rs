@@ -1,0 +1,59 @@
+//! Every limit of the HTTP face, in one place. Reaching one is an error that says so.
+
+use std::time::Duration;
+
+/// Bytes of a JSON body.
+pub const BODY_MAX_BYTES: usize = 1 << 20;
+/// Bytes of a webhook's body.
+pub const HOOK_BODY_MAX_BYTES: usize = 1 << 20;
+/// Bytes of an artifact.
+pub const ARTIFACT_MAX_BYTES: u64 = 250 << 20;
+/// Bytes of a text field in a multipart upload.
+pub const FIELD_MAX_BYTES: usize = 64 << 10;
+/// Bytes of a piece in which a blob is sent.
+pub const CHUNK_BYTES: usize = 256 << 10;
+/// Pieces of an upload that wait for the disk.
+pub const UPLOAD_QUEUE: usize = 8;
+
+/// Rows of a page when nothing is asked for.
+pub const PAGE_DEFAULT: usize = 50;
+/// Rows of a page at most.
+pub const PAGE_MAX: usize = 200;
+
+/// How long a request may take until its answer begins; streams go on after that.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long an upload may take.
+pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
+/// How long `?wait=` may wait for the end of a run.
+pub const WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a connection may take to send the head of a request.
+pub const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long requests under way may go on after the node was told to stop.
+pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long to wait after the system refused a new connection.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Bytes of a request's head: line and headers.
+pub const HEAD_MAX_BYTES: usize = 64 << 10;
+/// Headers of a request.
+pub const HEADERS_MAX: usize = 100;
+/// Connections at once.
+pub const CONNECTIONS_MAX: usize = 4096;
+/// Requests under way at once on an HTTP/2 connection.
+pub const H2_STREAMS_MAX: u32 = 200;
+
+/// Event streams at once.
+pub const STREAMS_MAX: usize = 256;
+/// Events an event stream reads at once.
+pub const STREAM_BATCH: usize = 200;
+/// How long an event stream gathers commits before it reads them.
+pub const STREAM_PAUSE: Duration = Duration::from_millis(20);
+/// How often a silent event stream says that it is alive.
+pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// Characters of an idempotency key.
+pub const IDEMPOTENCY_KEY_MAX: usize = 255;
+/// Steps of a plan among which a step is looked for by its name.
+pub const PLAN_STEPS_MAX: u16 = 1000;
+/// Seconds after which a refused caller may come again.
+pub const RETRY_AFTER_S: u32 = 1;

@@ -1,0 +1,141 @@
+//! Lists: `{items, next_cursor}`, and the parameters that all of them take.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use xyn_store::projection::Page;
+use xyn_store::scope::{CorrelationId, InvalidCorrelationId};
+
+use crate::extract::Parsed;
+use crate::limits::{PAGE_DEFAULT, PAGE_MAX, WAIT_MAX};
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Listing<T> {
+    /// The rows. A page may be short, even empty, and still have a next one.
+    pub(crate) items: Vec<T>,
+    /// Where the next page begins; null at the end.
+    pub(crate) next_cursor: Option<String>,
+}
+
+impl<T> Listing<T> {
+    /// A page whose rows are shown as `T`.
+    pub(crate) fn of<R>(page: Page<R>, show: impl FnMut(R) -> T) -> Self {
+        let items = page.items.into_iter().map(show).collect();
+        Self { items, next_cursor: page.next.map(|cursor| cursor.to_string()) }
+    }
+}
+
+/// How many rows a page has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit(usize);
+
+/// The word of `?limit=`, or the default.
+pub(crate) fn rows(limit: Option<&Parsed<Limit>>) -> usize {
+    limit.map_or(PAGE_DEFAULT, |limit| limit.0.0)
+}
+
+impl FromStr for Limit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
+        limit.map(Self).ok_or_else(|| format!("a limit is a number from 1 to {PAGE_MAX}"))
+    }
+}
+
+/// How long to wait for the end of a run: `30s`, `500ms`, `1m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Wait(pub(crate) Duration);
+
+impl FromStr for Wait {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit_ms = match unit {
+            "ms" => Some(1),
+            "" | "s" => Some(1000),
+            "m" => Some(60_000),
+            _ => None,
+        };
+        let wait_ms = unit_ms.zip(number.parse::<u64>().ok()).and_then(|(unit, n)| n.checked_mul(unit));
+        let wait = wait_ms.map(Duration::from_millis).filter(|wait| *wait <= WAIT_MAX);
+        wait.map(Self).ok_or_else(|| {
+            format!("a wait is a time such as `30s` or `500ms`, at most {} seconds", WAIT_MAX.as_secs())
+        })
+    }
+}
+
+/// A label to look for: `key:value`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Label(pub(crate) String, pub(crate) String);
+
+impl FromStr for Label {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = text.split_once(':').filter(|(key, _)| !key.is_empty());
+        parts.map(|(key, value)| Self(key.to_owned(), value.to_owned())).ok_or("a label is `key:value`")
+    }
+}
+
+/// A version of a blueprint or policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Version(pub(crate) u32);
+
+impl FromStr for Version {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().ok().filter(|version| *version > 0).map(Self).ok_or("a version is a number from 1")
+    }
+}
+
+/// A correlation id to look for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Interaction(pub(crate) String);
+
+impl FromStr for Interaction {
+    type Err = InvalidCorrelationId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        CorrelationId::parse(text).map(|id| Self(id.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_held_to_its_range() {
+        assert_eq!("200".parse(), Ok(Limit(200)));
+        for text in ["0", "201", "-1", "x", "", "1.5", "99999999999999999999"] {
+            assert!(text.parse::<Limit>().is_err(), "{text}");
+        }
+        assert_eq!(rows(None), PAGE_DEFAULT);
+    }
+
+    #[test]
+    fn waits_are_read_with_their_unit_and_bounded() {
+        let wait = |text: &str| text.parse::<Wait>().map(|wait| wait.0);
+        assert_eq!(wait("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(wait("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(wait("1m"), Ok(Duration::from_secs(60)));
+        assert_eq!(wait("0"), Ok(Duration::ZERO));
+        for text in ["", "s", "61s", "2m", "-1s", "1h", "18446744073709551615m"] {
+            assert!(wait(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_label_is_cut_at_its_first_colon() {
+        assert_eq!("a:b:c".parse(), Ok(Label("a".into(), "b:c".into())));
+        assert!(":b".parse::<Label>().is_err());
+        assert!("a".parse::<Label>().is_err());
+    }
+}

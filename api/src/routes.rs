@@ -1,0 +1,97 @@
+//! Every route, and what answers when none does.
+//!
+//! One module per noun; a route is documented where it is written, and what all routes share is added in
+//! [`openapi`](crate::openapi). Invariant: there is no route that the document does not have, but for the
+//! document itself and its page.
+
+mod acts;
+mod approvals;
+mod artifacts;
+mod audit;
+mod blueprints;
+mod downloads;
+mod drafts;
+mod events;
+mod health;
+mod hooks;
+mod intents;
+mod policies;
+mod runs;
+mod schemas;
+mod steps;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::error::ApiError;
+use crate::openapi;
+use crate::state::AppState;
+
+/// A JSON object that becomes an action's input.
+pub(crate) type Fields = Map<String, Value>;
+
+/// The API as a service, for a socket or for callers in this process.
+pub fn router(state: AppState) -> Router {
+    let (routes, document) = openapi::complete(documented(), state.runtime().registry());
+    routes
+        .merge(openapi::pages(document))
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method)
+        .layer(middleware::from_fn_with_state(state.clone(), crate::edge::pass))
+        .with_state(state)
+}
+
+/// Every route with its documentation.
+pub(crate) fn documented() -> OpenApiRouter<AppState> {
+    OpenApiRouter::with_openapi(openapi::skeleton())
+        .merge(health::routes())
+        .merge(events::routes())
+        .merge(hooks::routes())
+        .merge(runs::routes())
+        .merge(acts::routes())
+        .merge(steps::routes())
+        .merge(artifacts::routes())
+        .merge(downloads::routes())
+        .merge(drafts::routes())
+        .merge(blueprints::routes())
+        .merge(intents::routes())
+        .merge(approvals::routes())
+        .merge(policies::routes())
+        .merge(audit::routes())
+        .merge(schemas::routes())
+}
+
+async fn no_route(request: Request) -> ApiError {
+    let message = format!("there is no `{}`", request.uri().path().chars().take(200).collect::<String>());
+    ApiError::new(StatusCode::NOT_FOUND, "no_route", message).hint("the routes are listed at `/api/docs`")
+}
+
+async fn no_method(request: Request) -> ApiError {
+    let message = format!("`{}` is not a method of this route", request.method());
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_method", message)
+        .hint("the header `Allow` names the methods it has")
+}
+
+/// Puts what the path says into an action's input; a body must not say it again.
+fn placed(mut fields: Fields, name: &str, value: impl Into<Value>) -> Result<Fields, ApiError> {
+    match fields.insert(name.to_owned(), value.into()) {
+        None => Ok(fields),
+        Some(_) => Err(ApiError::invalid(name, format!("`{name}` is in the path and not in the body"))),
+    }
+}
+
+/// Answers 201 with what was made and where it is.
+fn created<T: Serialize>(location: &str, body: T) -> Response {
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}

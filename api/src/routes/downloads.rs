@@ -1,0 +1,240 @@
+//! Downloads: the bytes of artifacts, whole or in part.
+//!
+//! Owns what a browser is told about bytes that anybody may have made: always a file to save, never a page
+//! to show on the node's own origin. A whole download is verified before it begins.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Take};
+use std::ops::Range;
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use futures::stream;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use xyn_store::blobs;
+use xyn_store::ids::ArtifactId;
+use xyn_store::projection::ArtifactRow;
+
+use super::artifacts::row;
+use crate::error::ApiError;
+use crate::extract::PathId;
+use crate::headers::Known;
+use crate::limits::CHUNK_BYTES;
+use crate::range::{Wanted, wanted};
+use crate::schema;
+use crate::state::{AppState, blocking};
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(download))
+}
+
+/// Types that are shown as they are; everything else is bytes to a browser.
+const HARMLESS: [&str; 14] = [
+    "application/gzip",
+    "application/json",
+    "application/pdf",
+    "application/x-ndjson",
+    "application/yaml",
+    "application/zip",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/webp",
+    "text/csv",
+    "text/markdown",
+    "text/plain",
+    "text/yaml",
+];
+
+/// The bytes of an artifact. A range of them resumes a download that broke off.
+#[utoipa::path(
+    get,
+    path = "/api/v1/artifacts/{artifact_id}/download",
+    tag = "artifacts",
+    operation_id = "download_artifact",
+    params(("artifact_id" = inline(schema::Id), Path)),
+    responses(
+        (status = 200, description = "The bytes.", body = inline(schema::Anything), content_type = "*/*"),
+        (
+            status = 206,
+            description = "The bytes asked for.",
+            body = inline(schema::Anything),
+            content_type = "*/*"
+        ),
+        (status = 304),
+        (status = 404),
+        (status = 416)
+    )
+)]
+async fn download(
+    State(state): State<AppState>,
+    PathId(artifact_id): PathId<ArtifactId>,
+    method: Method,
+    known: Known,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let row = row(&state, artifact_id)?;
+    let tag = row.sha256.to_string();
+    let range = match range_header(&headers, &tag) {
+        // A range makes sense for a GET only.
+        Some(header) if method == Method::GET => wanted(Some(header), row.byte_length),
+        _ => Wanted::All,
+    };
+    let (status, part) = match range {
+        Wanted::All => (StatusCode::OK, 0..row.byte_length),
+        Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+        Wanted::Unsatisfiable => return Ok(unsatisfiable(row.byte_length)),
+    };
+    let mut response = if known.names(&tag) || method == Method::HEAD {
+        known.answer(&tag, || status.into_response())
+    } else {
+        let body = content(&state, &row, part.clone(), status == StatusCode::OK).await?;
+        known.answer(&tag, || (status, body).into_response())
+    };
+    if response.status() != StatusCode::NOT_MODIFIED {
+        describe(response.headers_mut(), &row, &part, status);
+    }
+    Ok(response)
+}
+
+/// The `Range` header, unless `If-Range` says that it was meant for other bytes.
+fn range_header<'a>(headers: &'a HeaderMap, tag: &str) -> Option<&'a [u8]> {
+    let meant =
+        headers.get(header::IF_RANGE).is_none_or(|etag| etag.as_bytes() == format!("\"{tag}\"").as_bytes());
+    headers.get(header::RANGE).filter(|_| meant).map(HeaderValue::as_bytes)
+}
+
+fn unsatisfiable(length: u64) -> Response {
+    let message = format!("the artifact has {length} bytes; the range lies behind them");
+    let error =
+        ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message).at("Range");
+    ([(header::CONTENT_RANGE, format!("bytes */{length}"))], error).into_response()
+}
+
+fn describe(headers: &mut HeaderMap, row: &ArtifactRow, part: &Range<u64>, status: StatusCode) {
+    let mut say = |name: HeaderName, value: String| {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(name, value);
+        }
+    };
+    say(header::CONTENT_TYPE, harmless(&row.content_type).to_owned());
+    say(header::CONTENT_LENGTH, (part.end - part.start).to_string());
+    say(header::CONTENT_DISPOSITION, disposition(&row.name));
+    say(header::ACCEPT_RANGES, "bytes".to_owned());
+    say(header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned());
+    say(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned());
+    say(header::CACHE_CONTROL, "private, no-cache".to_owned());
+    if status == StatusCode::PARTIAL_CONTENT {
+        let (first, last, length) = (part.start, part.end - 1, row.byte_length);
+        say(header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
+    }
+}
+
+/// The type to send for content that says it is `content_type`.
+fn harmless(content_type: &str) -> &str {
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let is_harmless = HARMLESS.iter().any(|harmless| harmless.eq_ignore_ascii_case(kind));
+    if is_harmless { content_type } else { "application/octet-stream" }
+}
+
+/// `Content-Disposition` for a file called `name`, RFC 6266: a plain name for old readers, the real one
+/// encoded.
+fn disposition(name: &str) -> String {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let plain: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || "._- ()".contains(c) { c } else { '_' })
+        .collect();
+    let encoded = name.bytes().fold(String::new(), |mut encoded, byte| {
+        if byte.is_ascii_alphanumeric() || b"._-~!".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+        encoded
+    });
+    format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
+}
+
+/// The bytes `part` of an artifact.
+async fn content(
+    state: &AppState,
+    row: &ArtifactRow,
+    part: Range<u64>,
+    verified: bool,
+) -> Result<Body, ApiError> {
+    let store = state.runtime().store().clone();
+    let (digest, length) = (row.sha256, row.byte_length);
+    blocking(move || {
+        if blobs::is_inline(length) {
+            let bytes = store.blob(&digest)?.ok_or(blobs::BlobError::NotFound(digest))?;
+            let bytes = Bytes::from(bytes);
+            let fits = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(bytes.len());
+            return Ok(Body::from(bytes.slice(fits(part.start)..fits(part.end))));
+        }
+        if verified {
+            store.blobs().verify(&digest)?;
+        }
+        let (mut file, _) = store.blobs().file(&digest)?;
+        let sought = file.seek(SeekFrom::Start(part.start));
+        sought.map_err(|error| ApiError::unexpected(&error.to_string()))?;
+        let source = file.take(part.end - part.start);
+        Ok(Body::from_stream(stream::try_unfold(source, next_piece)))
+    })
+    .await
+}
+
+/// The next piece of `source` and what comes behind it; none at the end.
+async fn next_piece(source: Take<File>) -> Result<Option<(Bytes, Take<File>)>, std::io::Error> {
+    let read = tokio::task::spawn_blocking(move || {
+        let mut source = source;
+        let mut piece = vec![0; CHUNK_BYTES.min(usize::try_from(source.limit()).unwrap_or(CHUNK_BYTES))];
+        let count = source.read(&mut piece)?;
+        piece.truncate(count);
+        match (count, source.limit()) {
+            (0, 0) => Ok(None),
+            // A file that is shorter than its row says must not look like a finished download.
+            (0, _) => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(Some((Bytes::from(piece), source))),
+        }
+    });
+    read.await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_cannot_leave_its_header_or_its_folder() {
+        assert_eq!(disposition("a.txt"), "attachment; filename=\"a.txt\"; filename*=UTF-8''a.txt");
+        let nasty = disposition("../../x\"; evil\r\nä.html");
+        assert_eq!(
+            nasty,
+            "attachment; filename=\"x__ evil___.html\"; filename*=UTF-8''x%22%3B%20evil%0D%0A%C3%A4.html"
+        );
+    }
+
+    #[test]
+    fn what_a_browser_could_run_is_sent_as_bytes() {
+        assert_eq!(harmless("text/plain; charset=utf-8"), "text/plain; charset=utf-8");
+        for kind in ["text/html", "image/svg+xml", "application/javascript", "text/xml", "", "x"] {
+            assert_eq!(harmless(kind), "application/octet-stream", "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_range_of_other_bytes_is_not_what_was_meant() {
+        let headers = |if_range: &'static str| {
+            HeaderMap::from_iter([
+                (header::RANGE, HeaderValue::from_static("bytes=0-1")),
+                (header::IF_RANGE, HeaderValue::from_static(if_range)),
+            ])
+        };
+        assert!(range_header(&headers("\"abc\""), "abc").is_some());
+        assert!(range_header(&headers("\"other\""), "abc").is_none());
+    }
+}

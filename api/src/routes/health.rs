@@ -1,0 +1,95 @@
+//! Whether the node is well, and what it counts.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use xyn_store::Timestamp;
+
+use crate::error::ApiError;
+use crate::metrics;
+use crate::schema;
+use crate::state::AppState;
+
+/// How the node is.
+#[derive(Serialize, ToSchema)]
+struct Health {
+    /// `ok`.
+    status: &'static str,
+    /// The program's version.
+    version: &'static str,
+    uptime_seconds: u64,
+    #[schema(schema_with = schema::instant)]
+    now: Timestamp,
+}
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(alive))
+        .routes(routes!(ready))
+        .routes(routes!(counters))
+}
+
+/// Whether the node answers.
+#[utoipa::path(
+    get,
+    path = "/api/v1/health",
+    tag = "health",
+    operation_id = "health",
+    responses((status = 200, body = Health))
+)]
+async fn health(State(state): State<AppState>) -> Json<Health> {
+    Json(of(&state))
+}
+
+/// Whether the process lives: for supervisors.
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    tag = "health",
+    operation_id = "alive",
+    responses((status = 200, body = Health))
+)]
+async fn alive(State(state): State<AppState>) -> Json<Health> {
+    Json(of(&state))
+}
+
+/// Whether the store can be read: for load balancers.
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    tag = "health",
+    operation_id = "ready",
+    responses((status = 200, body = Health))
+)]
+async fn ready(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
+    if *state.stopping().borrow() {
+        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the node is stopping"));
+    }
+    state.read(|_| Ok(()))?;
+    Ok(Json(of(&state)))
+}
+
+/// What the node counts, as OpenMetrics text.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = "health",
+    operation_id = "metrics",
+    responses((status = 200, body = String, content_type = "application/openmetrics-text"))
+)]
+async fn counters(State(state): State<AppState>) -> Result<Response, ApiError> {
+    let text = metrics::render(&state).map_err(|error| ApiError::unexpected(&error.to_string()))?;
+    Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
+}
+
+fn of(state: &AppState) -> Health {
+    let now = state.runtime().clock().now();
+    let uptime_seconds = now.since(state.started_at()).as_secs();
+    Health { status: "ok", version: env!("CARGO_PKG_VERSION"), uptime_seconds, now }
+}

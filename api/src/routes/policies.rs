@@ -1,0 +1,213 @@
+//! Policies: what is in force, and why an act is decided as it is.
+
+use axum::Json;
+use axum::extract::{FromRequest, Request, State};
+use axum::response::Response;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use xyn_actors::governance::{self, Context, Identity, NamedStage, Resource, Risk, SessionFacts};
+use xyn_store::Order;
+use xyn_store::projection::{Cursor, PolicyRow, PolicyStatus};
+use xyn_store::scope::Principal;
+use xyn_store::tables::Key;
+
+use super::blueprints::VersionQuery;
+use super::{Fields, created};
+use crate::dto::{PolicyView, ValidationIssue};
+use crate::error::ApiError;
+use crate::extract::{JsonBody, NamePath, Object, Params, Parsed, media_type, read_body, unsupported};
+use crate::headers::{Caller, Known};
+use crate::limits::BODY_MAX_BYTES;
+use crate::page::{self, Limit, Listing};
+use crate::schema;
+use crate::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list, activate)).routes(routes!(get)).routes(routes!(explain))
+}
+
+/// Which policies a list shows.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Rows of the page.
+    #[param(schema_with = schema::limit)]
+    limit: Option<Parsed<Limit>>,
+    /// The `next_cursor` of the page before.
+    #[param(schema_with = schema::cursor)]
+    cursor: Option<Parsed<Cursor>>,
+}
+
+/// A policy version that came into force.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what the action answers with")]
+struct Activated {
+    policy_id: String,
+    version: u32,
+}
+
+/// An act to explain the decision on.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Question {
+    /// The action, such as `http.call`.
+    action: String,
+    /// Stage of the target; the environment's own when left out.
+    stage: Option<String>,
+    /// What is acted on.
+    #[schema(value_type = Option<About>)]
+    resource: Option<Object<About>>,
+    /// How much the act can break; `low` when left out.
+    #[serde(default)]
+    #[schema(schema_with = schema::risk, required = false)]
+    risk: Risk,
+    /// Who acts; the caller when left out.
+    actor: Option<String>,
+}
+
+/// What an act is about.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct About {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+}
+
+/// Policies in force, by id.
+#[utoipa::path(
+    get,
+    path = "/api/v1/policies",
+    tag = "governance",
+    operation_id = "list_policies",
+    params(ListQuery),
+    responses((status = 200, body = Listing<PolicyView>))
+)]
+async fn list(
+    State(state): State<AppState>,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<Listing<PolicyView>>, ApiError> {
+    let limit = page::rows(query.limit.as_ref());
+    let cursor = query.cursor.map(|cursor| cursor.0);
+    let is_active = |row: &PolicyRow| row.status == PolicyStatus::Active;
+    let page = state
+        .scan(move |reader| reader.page(&Key::new(), Order::Ascending, cursor.as_ref(), limit, is_active));
+    Ok(Json(Listing::of(page.await?, PolicyView::brief)))
+}
+
+/// The version of a policy that is in force, with its source, or the version asked for.
+#[utoipa::path(
+    get,
+    path = "/api/v1/policies/{policy_id}",
+    tag = "governance",
+    operation_id = "get_policy",
+    params(("policy_id" = inline(schema::Name), Path), VersionQuery),
+    responses(
+        (status = 200, body = PolicyView),
+        (status = 304),
+        (status = 404)
+    )
+)]
+async fn get(
+    State(state): State<AppState>,
+    NamePath(id): NamePath,
+    Params(query): Params<VersionQuery>,
+    known: Known,
+) -> Result<Response, ApiError> {
+    let prefix = PolicyRow::prefix(&id);
+    let row = state.read(|reader| match &query.version {
+        Some(version) => reader.get(&prefix.u32(version.0.0)),
+        None => {
+            let is_active = |row: &PolicyRow| row.status == PolicyStatus::Active;
+            Ok(reader.page(&prefix, Order::Descending, None, 1, is_active)?.items.pop())
+        }
+    })?;
+    let row: PolicyRow = row.ok_or_else(|| ApiError::not_found("policy", &id))?;
+    known.json(&PolicyView::from(row))
+}
+
+/// Puts a new version of a policy in force: its YAML text, or a JSON object with the text as `source`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/policies",
+    tag = "governance",
+    operation_id = "activate_policy",
+    request_body(content((inline(schema::Anything) = "application/yaml"))),
+    extensions(("x-xyn-action" = json!("policies.activate"))),
+    responses((status = 201, body = Activated))
+)]
+async fn activate(
+    State(state): State<AppState>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let fields = match media_type(request.headers()).as_deref() {
+        Some("application/yaml" | "text/yaml" | "application/x-yaml") => {
+            let (parts, body) = request.into_parts();
+            let source = read_body(&parts.headers, body, BODY_MAX_BYTES).await?;
+            let source = std::str::from_utf8(&source);
+            let source = source
+                .map_err(|error| ApiError::invalid("body", format!("the body is not UTF-8: {error}")))?;
+            Fields::from_iter([("source".to_owned(), Value::from(source))])
+        }
+        Some(kind) if kind == "application/json" || kind.ends_with("+json") => {
+            JsonBody::<Fields>::from_request(request, &state).await?.0
+        }
+        other => return Err(unsupported(other, "application/yaml or application/json")),
+    };
+    if let Some(source) = fields.get("source").and_then(Value::as_str) {
+        check(source)?;
+    }
+    let outcome = state.submit(caller.intent(&state, "policies.activate", fields.into())).await?;
+    let id = outcome.output.get("policy_id").and_then(Value::as_str).unwrap_or_default();
+    Ok(created(&format!("/api/v1/policies/{id}"), &outcome.output))
+}
+
+/// Reports every fault of a policy's text with its place.
+fn check(source: &str) -> Result<(), ApiError> {
+    let Err(issues) = governance::parse(source.as_bytes()) else { return Ok(()) };
+    let message = format!("the policy has {} faults", issues.len());
+    let issues: Vec<_> = issues.into_iter().map(ValidationIssue::from).collect();
+    let error =
+        ApiError::invalid("source", message).hint("`details.issues` names every fault with line and column");
+    Err(error.with("issues", serde_json::to_value(&issues).unwrap_or_default()))
+}
+
+/// Says what the policies decide on an act, and why. Does nothing.
+#[utoipa::path(
+    post,
+    path = "/api/v1/policies/explain",
+    tag = "governance",
+    operation_id = "explain_policy",
+    request_body = Question,
+    responses(
+        (status = 200, description = "The decision, and what led to it.", body = Object)
+    )
+)]
+async fn explain(
+    State(state): State<AppState>,
+    JsonBody(question): JsonBody<Question>,
+) -> Result<Json<Value>, ApiError> {
+    let runtime = state.runtime();
+    let stage = question.stage.map_or(runtime.env().stage.into(), NamedStage::from);
+    let actor = question.actor.filter(|actor| actor != Principal::LOCAL_OPERATOR);
+    let context = Context {
+        actor: actor.map_or_else(Identity::local_operator, |name| Identity::bare(Principal::new(name))),
+        pou_id: None,
+        env_id: runtime.env().env_id.clone(),
+        action: question.action,
+        stage,
+        resource: question.resource.map(|Object(about)| Resource { kind: about.kind, id: about.id }),
+        risk: question.risk,
+        artifacts: Vec::new(),
+        session: runtime.session().map(|id| SessionFacts { id: Some(id), mfa: None }),
+        now: runtime.clock().now(),
+    };
+    let explanation = governance::explain(runtime.catalog().policies(), &context);
+    let explanation = serde_json::to_value(&explanation);
+    Ok(Json(explanation.map_err(|error| ApiError::unexpected(&error.to_string()))?))
+}

@@ -1,0 +1,126 @@
+//! Steps of runs.
+
+use axum::Json;
+use axum::extract::{FromRequestParts, State};
+use axum::response::Response;
+use http::HeaderValue;
+use http::request::Parts;
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use xyn_store::ids::RunId;
+use xyn_store::projection::{Cursor, RunRow, StepKey, StepRow};
+use xyn_store::{Reader, StoreError};
+
+use crate::dto::Step;
+use crate::error::ApiError;
+use crate::extract::{Params, Parsed, PathId, path_params};
+use crate::headers::{Known, RUN_ID, STEP_ID};
+use crate::limits::PLAN_STEPS_MAX;
+use crate::page::{self, Limit, Listing};
+use crate::schema;
+use crate::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
+}
+
+/// Which steps a list shows.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ListQuery {
+    /// Rows of the page.
+    #[param(schema_with = schema::limit)]
+    limit: Option<Parsed<Limit>>,
+    /// The `next_cursor` of the page before.
+    #[param(schema_with = schema::cursor)]
+    cursor: Option<Parsed<Cursor>>,
+}
+
+/// A run and a step of it, as a path names them.
+struct StepPath {
+    run_id: RunId,
+    step_id: String,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for StepPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path_params(parts, state).await?;
+        let value = |wanted: &str| params.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value);
+        let run_id = value("run_id").unwrap_or_default().parse();
+        let run_id = run_id
+            .map_err(|error: xyn_store::ids::InvalidId| ApiError::invalid("run_id", error.to_string()))?;
+        Ok(Self { run_id, step_id: value("step_id").unwrap_or_default().to_owned() })
+    }
+}
+
+/// Steps of a run in the plan's order, each followed by the items of its fan-out.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{run_id}/steps",
+    tag = "runs",
+    operation_id = "list_steps",
+    params(("run_id" = inline(schema::Id), Path), ListQuery),
+    responses((status = 200, body = Listing<Step>), (status = 404))
+)]
+async fn list(
+    State(state): State<AppState>,
+    PathId(run_id): PathId<RunId>,
+    Params(query): Params<ListQuery>,
+) -> Result<Json<Listing<Step>>, ApiError> {
+    let limit = page::rows(query.limit.as_ref());
+    let cursor = query.cursor.map(|cursor| cursor.0);
+    let page = state.scan(move |reader| {
+        let run = reader.get::<RunRow>(&RunRow::key_of(run_id))?;
+        run.map(|_| reader.steps(run_id, cursor.as_ref(), limit)).transpose()
+    });
+    let page = page.await?.ok_or_else(|| ApiError::not_found("run", &run_id.to_string()))?;
+    Ok(Json(Listing::of(page, Step::from)))
+}
+
+/// One step, or one item of its fan-out as `step.index`.
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs/{run_id}/steps/{step_id}",
+    tag = "runs",
+    operation_id = "get_step",
+    params(("run_id" = inline(schema::Id), Path), ("step_id" = inline(schema::Name), Path)),
+    responses((status = 200, body = Step), (status = 304), (status = 404))
+)]
+async fn get(State(state): State<AppState>, path: StepPath, known: Known) -> Result<Response, ApiError> {
+    let StepPath { run_id, step_id } = path;
+    let row = state.read(|reader| find(reader, run_id, &step_id))?;
+    let row = row.ok_or_else(|| ApiError::not_found("step", &step_id))?;
+    let mut response = known.json(&Step::from(row))?;
+    let names = [(RUN_ID, run_id.to_string()), (STEP_ID, step_id)];
+    for (name, value) in names {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers_mut().insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+/// The step called `step_id`, or the item of a fan-out called `step.index`.
+fn find(reader: &Reader, run_id: RunId, step_id: &str) -> Result<Option<StepRow>, StoreError> {
+    let (step, item) = match step_id.rsplit_once('.') {
+        Some((step, item)) => (step, item.parse().ok()),
+        None => (step_id, None),
+    };
+    for index in 0..PLAN_STEPS_MAX {
+        let row: Option<StepRow> = reader.get(&StepRow::key_of(run_id, StepKey::step(index)))?;
+        match row {
+            Some(row) if row.name == step_id => return Ok(Some(row)),
+            Some(row) if row.name == step => {
+                let key = item.map(|item| StepRow::key_of(run_id, StepKey::item(index, item)));
+                return key.map_or(Ok(None), |key| reader.get(&key));
+            }
+            // A step that has not begun may have no row yet, while a later one has.
+            _ => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,268 @@
+//! Schemas of values whose types live on the floors below, for the OpenAPI document.
+//!
+//! Owns the words that the document uses for them; the tests hold these words against what the types render.
+
+use serde_json::Value;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
+
+use crate::limits::{IDEMPOTENCY_KEY_MAX, PAGE_DEFAULT, PAGE_MAX};
+
+/// Statuses of runs.
+pub(crate) const RUN_STATUS: [&str; 5] = ["created", "running", "completed", "failed", "cancelled"];
+/// Statuses of steps.
+pub(crate) const STEP_STATUS: [&str; 5] = ["created", "running", "completed", "failed", "skipped"];
+/// What runs and steps wait for.
+pub(crate) const WAIT_KIND: [&str; 6] = ["gate", "timer", "event", "approval", "rate_limit", "worker"];
+/// Statuses of gates.
+pub(crate) const GATE_STATUS: [&str; 4] = ["requested", "approved", "rejected", "expired"];
+/// Statuses of intents.
+pub(crate) const INTENT_STATUS: [&str; 5] = ["parked", "accepted", "denied", "completed", "failed"];
+/// Statuses of drafts.
+pub(crate) const DRAFT_STATUS: [&str; 3] = ["draft", "validated", "promoted"];
+/// Kinds of drafts.
+pub(crate) const DRAFT_KIND: [&str; 2] = ["blueprint", "pack"];
+/// Statuses of blueprint and policy versions.
+pub(crate) const VERSION_STATUS: [&str; 2] = ["active", "deprecated"];
+/// Stages.
+pub(crate) const STAGE: [&str; 3] = ["dev", "staging", "prod"];
+/// Risks.
+pub(crate) const RISK: [&str; 3] = ["low", "medium", "high"];
+
+type Part = RefOr<Schema>;
+
+fn words(words: &[&'static str]) -> Part {
+    text().enum_values(Some(words.iter().copied())).into()
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::new(Type::String))
+}
+
+fn pattern(pattern: &str) -> Part {
+    text().pattern(Some(pattern)).into()
+}
+
+/// A status of a run.
+pub(crate) fn run_status() -> Part {
+    words(&RUN_STATUS)
+}
+
+/// A status of a step.
+pub(crate) fn step_status() -> Part {
+    words(&STEP_STATUS)
+}
+
+/// What is waited for.
+pub(crate) fn wait_kind() -> Part {
+    words(&WAIT_KIND)
+}
+
+/// A status of a gate.
+pub(crate) fn gate_status() -> Part {
+    words(&GATE_STATUS)
+}
+
+/// A status of an intent.
+pub(crate) fn intent_status() -> Part {
+    words(&INTENT_STATUS)
+}
+
+/// A status of a draft.
+pub(crate) fn draft_status() -> Part {
+    words(&DRAFT_STATUS)
+}
+
+/// A kind of draft.
+pub(crate) fn draft_kind() -> Part {
+    words(&DRAFT_KIND)
+}
+
+/// A status of a version.
+pub(crate) fn version_status() -> Part {
+    words(&VERSION_STATUS)
+}
+
+/// A stage.
+pub(crate) fn stage() -> Part {
+    words(&STAGE)
+}
+
+/// A stage, or nothing for the environment's own.
+pub(crate) fn optional_stage() -> Part {
+    let words = STAGE.into_iter().chain(["test"]).map(Value::from).chain([Value::Null]);
+    let kinds = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(kinds).enum_values(Some(words)).into()
+}
+
+/// A kind of artifact.
+pub(crate) fn artifact_kind() -> Part {
+    words(&["log", "report", "bundle", "file"])
+}
+
+/// A risk.
+pub(crate) fn risk() -> Part {
+    words(&RISK)
+}
+
+/// Any JSON value.
+pub(crate) fn any() -> Part {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()
+}
+
+/// An id.
+pub(crate) fn id() -> Part {
+    text().format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()
+}
+
+/// A SHA-256 digest.
+pub(crate) fn digest() -> Part {
+    pattern("^[0-9a-f]{64}$")
+}
+
+/// An instant. What is sent out is UTC with microseconds.
+pub(crate) fn instant() -> Part {
+    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+    text().format(Some(format)).pattern(Some("^(19[7-9]|[2-9][0-9]{2})[0-9]-")).into()
+}
+
+/// A number of rows.
+pub(crate) fn limit() -> Part {
+    let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
+    number.minimum(Some(1)).maximum(Some(PAGE_MAX)).default(Some(PAGE_DEFAULT.into())).into()
+}
+
+/// Where a page begins.
+pub(crate) fn cursor() -> Part {
+    pattern("^([0-9a-f]{2}){1,256}$")
+}
+
+/// Where a page of approvals begins.
+pub(crate) fn approvals_cursor() -> Part {
+    pattern("^(i|[gi]([0-9a-f]{2}){1,256})$")
+}
+
+/// A number of entries of the log, or the place of one.
+pub(crate) fn size() -> Part {
+    let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
+    number.minimum(Some(0)).maximum(Some(u64::MAX)).into()
+}
+
+/// A version.
+pub(crate) fn version() -> Part {
+    let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
+    number.minimum(Some(1)).maximum(Some(u32::MAX)).into()
+}
+
+/// How long to wait.
+pub(crate) fn wait() -> Part {
+    pattern("^(([0-9]{1,4}|[1-5][0-9]{4}|60000)ms|([0-9]|[1-5][0-9]|60)s|1m)$")
+}
+
+/// A label.
+pub(crate) fn label() -> Part {
+    pattern("^[^:]+:")
+}
+
+/// An event name, or a pattern over them.
+pub(crate) fn event_pattern() -> Part {
+    let part = r"([a-z0-9_-]+|\*{1,2})";
+    text().max_length(Some(200)).pattern(Some(format!(r"^{part}(\.{part})*$"))).into()
+}
+
+/// The name of an event from outside: those below `xyn.` are the node's own.
+pub(crate) fn event_name() -> Part {
+    text().max_length(Some(200)).pattern(Some(r"^(?!xyn\.)[a-z0-9_-]+(\.[a-z0-9_-]+)*$")).into()
+}
+
+/// An idempotency key.
+pub(crate) fn idempotency_key() -> Part {
+    pattern(&format!("^[!-~]{{1,{IDEMPOTENCY_KEY_MAX}}}$"))
+}
+
+/// A correlation id.
+pub(crate) fn correlation_id() -> Part {
+    pattern("^[!-~]{1,128}$")
+}
+
+/// A place in the journal.
+pub(crate) fn position() -> Part {
+    pattern(r"^[0-9]{1,15}\.[0-9]{1,4}$")
+}
+
+/// The schema of an id in a path.
+pub(crate) struct Id;
+
+/// The schema of a name in a path.
+pub(crate) struct Name;
+
+macro_rules! schema_of {
+    ($($name:ident: $schema:path),*) => {$(
+        impl PartialSchema for $name {
+            fn schema() -> Part {
+                $schema()
+            }
+        }
+
+        impl ToSchema for $name {}
+    )*};
+}
+
+/// The schema of bytes.
+pub(crate) struct Binary;
+
+/// The schema of an answer whose type its header says.
+pub(crate) struct Anything;
+
+schema_of!(Id: id, Name: name, Binary: binary, Anything: any);
+
+/// Bytes.
+fn binary() -> Part {
+    text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
+}
+
+/// A name: not empty, and no character that would change the path.
+fn name() -> Part {
+    pattern("^[A-Za-z0-9_.:-]+$")
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Serialize;
+    use serde_json::json;
+    use xyn_actors::governance::Risk;
+    use xyn_store::projection::{
+        BlueprintStatus, DraftKind, DraftStatus, GateStatus, IntentStatus, PolicyStatus, RunStatus,
+        StepStatus, WaitKind,
+    };
+    use xyn_store::scope::Stage;
+
+    use super::*;
+
+    fn rendered<T: Serialize>(values: &[T]) -> Value {
+        serde_json::to_value(values).expect("renders")
+    }
+
+    #[test]
+    fn the_words_of_the_document_are_those_of_the_types() {
+        use {GateStatus as G, IntentStatus as I, StepStatus as S, WaitKind as W};
+        assert_eq!(rendered(&RunStatus::ALL), json!(RUN_STATUS));
+        assert_eq!(
+            rendered(&[S::Created, S::Running, S::Completed, S::Failed, S::Skipped]),
+            json!(STEP_STATUS)
+        );
+        let waits = [W::Gate, W::Timer, W::Event, W::Approval, W::RateLimit, W::Worker];
+        assert_eq!(rendered(&waits), json!(WAIT_KIND));
+        assert_eq!(rendered(&[G::Requested, G::Approved, G::Rejected, G::Expired]), json!(GATE_STATUS));
+        let intents = [I::Parked, I::Accepted, I::Denied, I::Completed, I::Failed];
+        assert_eq!(rendered(&intents), json!(INTENT_STATUS));
+        let drafts = [DraftStatus::Draft, DraftStatus::Validated, DraftStatus::Promoted];
+        assert_eq!(rendered(&drafts), json!(DRAFT_STATUS));
+        assert_eq!(rendered(&[DraftKind::Blueprint, DraftKind::Pack]), json!(DRAFT_KIND));
+        assert_eq!(rendered(&[BlueprintStatus::Active, BlueprintStatus::Deprecated]), json!(VERSION_STATUS));
+        assert_eq!(rendered(&[PolicyStatus::Active, PolicyStatus::Deprecated]), json!(VERSION_STATUS));
+        assert_eq!(rendered(&[Risk::Low, Risk::Medium, Risk::High]), json!(RISK));
+        assert_eq!(rendered(&[Stage::Dev, Stage::Staging, Stage::Prod]), json!(STAGE));
+    }
+}

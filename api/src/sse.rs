@@ -1,0 +1,211 @@
+//! Event streams: the journal as server-sent events, from a place on, without a gap.
+//!
+//! Owns resuming, the bound on open streams, and their end when the node stops. A stream holds one batch
+//! and reads the next when the reader took it, so a slow reader slows nobody else down. Invariant: the `id`
+//! of an event is its place in the journal; whoever goes on behind it gets exactly what follows.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+
+use axum::extract::FromRequestParts;
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures::stream::{self, Stream};
+use http::request::Parts;
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use xyn_actors::events::{self, EventFilter, Position};
+use xyn_actors::record::EventView;
+use xyn_store::ids::{RunId, StreamId};
+use xyn_store::projection::RunRow;
+
+use crate::dto::Event;
+use crate::error::ApiError;
+use crate::limits::{STREAM_BATCH, STREAM_KEEP_ALIVE, STREAM_PAUSE, STREAMS_MAX};
+use crate::metrics::OpenStream;
+use crate::state::AppState;
+
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// The event behind which a reader goes on: the header `Last-Event-ID`.
+pub(crate) struct Resume(pub(crate) Option<Position>);
+
+impl<S: Sync> FromRequestParts<S> for Resume {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let text = parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default());
+        // A browser that got no id yet sends an empty one.
+        let position = text.filter(|text| !text.is_empty()).map(str::parse).transpose();
+        position.map(Self).map_err(|_| {
+            ApiError::invalid("Last-Event-ID", "a place is `offset.index`, the `id` of an event of a stream")
+        })
+    }
+}
+
+/// A stream of the events that `filter` admits: those behind `after`, or those to come.
+pub(crate) fn events(
+    state: &AppState,
+    filter: EventFilter,
+    after: Option<Position>,
+) -> Result<Response, ApiError> {
+    let head = state.runtime().store().journal()?.head();
+    // A place behind the end is one of another life of the folder: its reader gets what is to come.
+    let end = Position { offset: *head.borrow(), index: 0 };
+    let from = after.map_or(end, |after| after.next().min(end));
+    open(state, filter, from, head, None)
+}
+
+/// A stream of the events of one run, from its beginning or behind `after`; it ends when the run has.
+pub(crate) fn run(state: &AppState, run_id: RunId, after: Option<Position>) -> Result<Response, ApiError> {
+    let head = state.runtime().store().journal()?.head();
+    let from = match after {
+        Some(after) => after.next(),
+        None => state.read(|reader| {
+            let first = reader.stream(stream_of(run_id), 0, 1)?;
+            let offset = first.first().map_or(0, |(offset, _)| *offset);
+            Ok(Position { offset, index: 0 })
+        })?,
+    };
+    let filter = EventFilter { run_id: Some(run_id), ..EventFilter::default() };
+    open(state, filter, from, head, Some(run_id))
+}
+
+fn stream_of(run_id: RunId) -> StreamId {
+    // INVARIANT: a run's stream has the run's id.
+    run_id.to_string().parse().expect("an id reads its own text")
+}
+
+fn open(
+    state: &AppState,
+    filter: EventFilter,
+    from: Position,
+    head: watch::Receiver<u64>,
+    until_end_of: Option<RunId>,
+) -> Result<Response, ApiError> {
+    let place = state.streams().clone().try_acquire_owned().map_err(|_| {
+        let message = format!("{STREAMS_MAX} event streams are open, which is the limit");
+        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", message)
+    })?;
+    let follower = Follower {
+        state: state.clone(),
+        filter,
+        from,
+        head,
+        stopping: state.stopping(),
+        until_end_of,
+        batch: VecDeque::new(),
+        _place: place,
+        _counted: state.metrics().stream(),
+    };
+    let keep_alive = KeepAlive::new().interval(STREAM_KEEP_ALIVE);
+    let mut response = Sse::new(follower.into_stream()).keep_alive(keep_alive).into_response();
+    // Proxies that gather an answer before they pass it on would hold events back.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    Ok(response)
+}
+
+/// A reader of the journal that goes along with it.
+struct Follower {
+    state: AppState,
+    filter: EventFilter,
+    from: Position,
+    head: watch::Receiver<u64>,
+    stopping: watch::Receiver<bool>,
+    /// The run with whose end the stream ends.
+    until_end_of: Option<RunId>,
+    batch: VecDeque<(Position, EventView)>,
+    _place: OwnedSemaphorePermit,
+    _counted: OpenStream,
+}
+
+impl Follower {
+    fn into_stream(self) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+        stream::unfold(self, |mut follower| async move {
+            let (position, view) = follower.next().await?;
+            Some((Ok(follower.render(position, view)), follower))
+        })
+    }
+
+    /// The next event; none at the end of the stream.
+    async fn next(&mut self) -> Option<(Position, EventView)> {
+        loop {
+            if *self.stopping.borrow() {
+                return None;
+            }
+            if let Some(event) = self.batch.pop_front() {
+                return Some(event);
+            }
+            let head = *self.head.borrow_and_update();
+            // Asked before the events are read: what ended the run is then among them.
+            let is_last = self.has_ended();
+            if let Err(error) = self.read().await {
+                // The reader comes again with the last id it saw, and is told then what is wrong.
+                tracing::warn!(error = %error.fault().message, "an event stream ends");
+                return None;
+            }
+            let is_level = self.batch.is_empty() && self.from.offset >= head;
+            if is_level && (is_last || !self.wait().await) {
+                return None;
+            }
+        }
+    }
+
+    async fn read(&mut self) -> Result<(), ApiError> {
+        let (filter, from) = (self.filter.clone(), self.from);
+        let runtime = self.state.runtime().clone();
+        let read = self.state.scan(move |reader| {
+            let (mut batch, from) = events::after(reader, &filter, from, STREAM_BATCH)?;
+            runtime.name_steps(reader, batch.iter_mut().map(|(_, event)| event))?;
+            Ok((batch, from))
+        });
+        let (batch, from) = read.await?;
+        (self.batch, self.from) = (batch.into(), from);
+        Ok(())
+    }
+
+    /// Waits for a commit; `false` when the node stops instead.
+    async fn wait(&mut self) -> bool {
+        let goes_on = tokio::select! {
+            changed = self.head.changed() => changed.is_ok(),
+            _ = self.stopping.wait_for(|stopping| *stopping) => false,
+        };
+        if goes_on {
+            tokio::time::sleep(STREAM_PAUSE).await;
+        }
+        goes_on
+    }
+
+    fn has_ended(&self) -> bool {
+        let Some(run_id) = self.until_end_of else { return false };
+        let row = self.state.read(|reader| reader.get::<RunRow>(&RunRow::key_of(run_id)));
+        row.is_ok_and(|row| row.is_none_or(|row| row.status.is_final()))
+    }
+
+    fn render(&self, position: Position, view: EventView) -> sse::Event {
+        let event = Event::of(view, &self.state.runtime().env().env_id);
+        let data = serde_json::to_string(&event).expect("events have string keys and finite numbers");
+        sse::Event::default().id(position.to_string()).data(data)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn resumed(value: &'static str) -> Option<Option<Position>> {
+        let request = http::Request::builder().header(LAST_EVENT_ID, value).body(()).expect("a request");
+        let (mut parts, ()) = request.into_parts();
+        Resume::from_request_parts(&mut parts, &()).await.ok().map(|resume| resume.0)
+    }
+
+    #[tokio::test]
+    async fn a_place_is_read_from_the_header_and_nonsense_is_refused() {
+        assert_eq!(resumed("12.3").await, Some(Some(Position { offset: 12, index: 3 })));
+        assert_eq!(resumed("").await, Some(None));
+        for text in ["x", "12", "12.x", "-1.0", "1.2.3"] {
+            assert_eq!(resumed(text).await, None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What every route shares: the Runtime, the guard, the metrics and the word that the node stops.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+use xyn_actors::runtime::{Intent, Outcome, Runtime};
+use xyn_store::{Reader, StoreError, Timestamp};
+
+use crate::error::ApiError;
+use crate::guard::Guard;
+use crate::limits::STREAMS_MAX;
+use crate::metrics::Metrics;
+
+/// What every route shares. Clones are the same state.
+#[derive(Clone)]
+pub struct AppState(Arc<Inner>);
+
+struct Inner {
+    runtime: Runtime,
+    guard: Guard,
+    metrics: Metrics,
+    started_at: Timestamp,
+    streams: Arc<Semaphore>,
+    stopping: watch::Sender<bool>,
+}
+
+impl AppState {
+    /// The state of an API over `runtime` that lets in what `guard` does.
+    pub fn new(runtime: Runtime, guard: Guard) -> Self {
+        let started_at = runtime.clock().now();
+        let streams = Arc::new(Semaphore::new(STREAMS_MAX));
+        let (stopping, _) = watch::channel(false);
+        let metrics = Metrics::default();
+        Self(Arc::new(Inner { runtime, guard, metrics, started_at, streams, stopping }))
+    }
+
+    /// Ends all event streams; what else is under way goes on.
+    pub fn stop(&self) {
+        self.0.stopping.send_replace(true);
+    }
+
+    /// The authority behind every route.
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
+    }
+
+    /// Who may call.
+    pub(crate) fn guard(&self) -> &Guard {
+        &self.0.guard
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    /// When the API came up.
+    pub(crate) fn started_at(&self) -> Timestamp {
+        self.0.started_at
+    }
+
+    /// Places of event streams.
+    pub(crate) fn streams(&self) -> &Arc<Semaphore> {
+        &self.0.streams
+    }
+
+    /// Becomes true when the node stops.
+    pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
+        self.0.stopping.subscribe()
+    }
+
+    /// Hands an intent to the Runtime.
+    pub(crate) async fn submit(&self, intent: Intent) -> Result<Outcome, ApiError> {
+        Ok(self.0.runtime.submit(intent).await?)
+    }
+
+    /// Reads a row or two. For lists see [`AppState::scan`].
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Result<T, ApiError> {
+        Ok(read(&self.0.runtime.store().read()?)?)
+    }
+
+    /// Reads many rows, away from the threads that serve requests.
+    pub(crate) async fn scan<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        let store = self.0.runtime.store().clone();
+        blocking(move || Ok(read(&store.read()?)?)).await
+    }
+}
+
+/// Runs what blocks away from the threads that serve requests.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(error) => Err(ApiError::unexpected(&error.to_string())),
+    }
+}

@@ -1,0 +1,111 @@
+//! Bad input: each a clear error with the field, in one shape.
+
+use super::*;
+
+#[tokio::test]
+async fn what_does_not_fit_names_its_field() {
+    let node = Node::start().await;
+    let table = [
+        ("/api/v1/runs?limit=0", 400, "invalid", "limit"),
+        ("/api/v1/runs?limit=201", 400, "invalid", "limit"),
+        ("/api/v1/runs?cursor=nonsense", 400, "invalid", "cursor"),
+        ("/api/v1/runs?status=asleep", 400, "invalid", "status"),
+        ("/api/v1/runs?since=yesterday", 400, "invalid", "since"),
+        ("/api/v1/runs?label=x", 400, "invalid", "label"),
+        ("/api/v1/runs?colour=red", 400, "unknown_field", "colour"),
+        ("/api/v1/events?event_name=..", 400, "invalid", "event_name"),
+        ("/api/v1/events/stream?after=x", 400, "invalid", "after"),
+        ("/api/v1/approvals?cursor=x", 400, "invalid", "cursor"),
+        ("/api/v1/runs/not-an-id", 400, "invalid", "run_id"),
+        ("/api/v1/runs/%ff", 400, "invalid", "path"),
+        ("/api/v1/runs/0190f5fe-7c00-7a00-8000-000000000001", 404, "not_found", ""),
+        ("/api/v1/blueprints/bp.nobody", 404, "not_found", ""),
+        ("/api/v1/blueprints/bp.hello?version=0", 400, "invalid", "version"),
+        ("/api/v1/nothing", 404, "no_route", ""),
+        ("/nothing", 404, "no_route", ""),
+    ];
+    for (path, status, code, field) in table {
+        assert_eq!(node.get(path).await.fault(), (status, code.into(), field.into()), "{path}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_fit_is_refused_before_anything_is_done() {
+    let node = Node::start().await;
+    let before = *node.runtime.store().journal().expect("open").head().borrow();
+    let post = async |kind: &str, body: Vec<u8>| {
+        let headers = [("content-type", kind)];
+        node.send(request(Method::POST, "/api/v1/runs", &headers, Body::from(body))).await.fault()
+    };
+    let json = "application/json";
+    assert_eq!(post("text/plain", b"{}".to_vec()).await.0, 415);
+    assert_eq!(post(json, b"{".to_vec()).await.1, "malformed_json");
+    assert_eq!(post(json, b"{\"blueprint\":\"\xff\"}".to_vec()).await.1, "malformed_json");
+    assert_eq!(post(json, vec![b'['; 100_000]).await.1, "malformed_json");
+    assert_eq!(post(json, b"[]".to_vec()).await.0, 400);
+    assert_eq!(post(json, vec![b' '; crate::limits::BODY_MAX_BYTES + 1]).await.0, 413);
+    assert_eq!(post(json, br#"{"blueprint":7}"#.to_vec()).await.2, "blueprint");
+    assert_eq!(post(json, br#"{"blueprint":"bp.hello","priority":1e9}"#.to_vec()).await.2, "priority");
+    assert_eq!(*node.runtime.store().journal().expect("open").head().borrow(), before);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_method_that_a_route_does_not_have_is_named_with_those_it_has() {
+    let node = Node::start().await;
+    let answer = node.send(request(Method::DELETE, "/api/v1/runs", &[], Body::empty())).await;
+    assert_eq!(answer.fault().0, 405);
+    assert_eq!(answer.header("allow"), "GET,HEAD,POST");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn errors_come_as_problems_to_those_who_ask_and_carry_the_callers_ids() {
+    let node = Node::start().await;
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let headers =
+        [("accept", "application/problem+json"), ("x-correlation-id", "c-1"), ("traceparent", trace)];
+    let answer = node.get_with("/api/v1/runs?limit=0", &headers).await;
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    let problem = answer.json();
+    assert_eq!((&problem["status"], &problem["code"]), (&json!(400), &json!("invalid")));
+    assert_eq!(
+        (&problem["type"], &problem["correlation_id"]),
+        (&json!("urn:xyn:error:invalid"), &json!("c-1"))
+    );
+    assert_eq!(answer.header("traceparent")[..36], trace[..36]);
+    let refused = node.get_with("/api/v1/runs", &[("x-correlation-id", "")]).await.fault();
+    assert_eq!(refused, (400, "invalid".into(), "X-Correlation-Id".into()));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_foreign_page_reaches_no_route() {
+    let node = Node::start().await;
+    let guarded = router(AppState::new(node.runtime.clone(), Guard::loopback(vec![4310])));
+    let send = async |headers: &[(&str, &str)]| {
+        let request = request(Method::GET, "/api/v1/health", headers, Body::empty());
+        guarded.clone().oneshot(request).await.expect("answers").status().as_u16()
+    };
+    assert_eq!(send(&[("host", "localhost:4310")]).await, 200);
+    assert_eq!(send(&[("host", "evil.example:4310")]).await, 421);
+    assert_eq!(send(&[("host", "localhost:4310"), ("origin", "http://evil.example")]).await, 403);
+    assert_eq!(send(&[("host", "localhost:4310"), ("sec-fetch-site", "cross-site")]).await, 403);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_denies_says_so_and_is_explained() {
+    let node = Node::start().await;
+    let intent = json!({ "action": "events.emit", "input": { "event_name": "test.x" }, "stage": "prod" });
+    let denied = node.post("/api/v1/intents", &intent).await;
+    assert_eq!((denied.fault().0, denied.fault().1), (403, "denied_by_policy".into()));
+    assert_eq!(denied.json()["error"]["details"]["decision"]["effect"], "deny");
+    let question = json!({ "action": "events.emit", "stage": "prod" });
+    let explained = node.post("/api/v1/policies/explain", &question).await.json();
+    assert_eq!(explained["decision"]["effect"], "deny");
+    let listed = node.get("/api/v1/intents?status=denied").await.json();
+    assert_eq!(listed["items"][0]["action"], "events.emit");
+    node.stop().await;
+}

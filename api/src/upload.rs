@@ -1,0 +1,116 @@
+//! Uploads: bytes from the network into the blob store, in bounded memory.
+//!
+//! Owns the way from a stream of pieces to a written blob. The disk is written on a blocking thread; pieces
+//! wait for it in a bounded queue, so a fast sender is slowed down by a slow disk. Invariant: an upload
+//! that breaks off leaves nothing behind.
+
+use axum::body::Bytes;
+use axum::extract::multipart::MultipartError;
+use futures::{Stream, StreamExt};
+use http::StatusCode;
+use tokio::sync::mpsc;
+use xyn_store::blobs::{Blobs, Written};
+
+use crate::error::ApiError;
+use crate::limits::{ARTIFACT_MAX_BYTES, UPLOAD_QUEUE};
+use crate::state::blocking;
+
+/// Writes `pieces` as one blob of at most [`ARTIFACT_MAX_BYTES`].
+pub(crate) async fn write<E: Into<ApiError>>(
+    blobs: Blobs,
+    pieces: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<Written, ApiError> {
+    let (sender, mut receiver) = mpsc::channel::<Bytes>(UPLOAD_QUEUE);
+    let (finish, finished) = tokio::sync::oneshot::channel::<()>();
+    let writing = tokio::spawn(blocking(move || {
+        let mut writer = blobs.writer(ARTIFACT_MAX_BYTES);
+        while let Some(piece) = receiver.blocking_recv() {
+            writer = writer.write(&piece)?;
+        }
+        // A sender that is gone without a word broke off: what came so far is no blob.
+        match finished.blocking_recv() {
+            Ok(()) => Ok(writer.finish()?),
+            Err(_) => Err(broken_off("the sender is gone")),
+        }
+    }));
+    let mut pieces = std::pin::pin!(pieces);
+    while let Some(piece) = pieces.next().await {
+        // A writer that is gone says why at the end.
+        if sender.send(piece.map_err(Into::into)?).await.is_err() {
+            break;
+        }
+    }
+    // The writer may be gone by now; its result says so.
+    let _ = finish.send(());
+    drop(sender);
+    writing.await.map_err(|error| ApiError::unexpected(&error.to_string()))?
+}
+
+/// An upload whose sender stopped in the middle.
+pub(crate) fn broken_off(why: &str) -> ApiError {
+    ApiError::invalid("body", format!("the upload broke off: {why}"))
+}
+
+impl From<MultipartError> for ApiError {
+    fn from(error: MultipartError) -> Self {
+        let message = error.body_text();
+        match error.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
+            _ => Self::new(StatusCode::BAD_REQUEST, "malformed_multipart", message),
+        }
+    }
+}
+
+impl From<axum::Error> for ApiError {
+    fn from(error: axum::Error) -> Self {
+        broken_off(&error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+    use xyn_store::Digest;
+    use xyn_store::blobs::INLINE_MAX;
+
+    use super::*;
+
+    fn pieces(count: usize, fault: Option<&'static str>) -> impl Stream<Item = Result<Bytes, ApiError>> {
+        let good = (0..count).map(|_| Ok(Bytes::from_static(&[7; 1000])));
+        stream::iter(good.chain(fault.map(|why| Err(broken_off(why)))))
+    }
+
+    #[tokio::test]
+    async fn a_large_upload_becomes_a_file_and_a_small_one_stays_in_memory() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Blobs::open(folder.path(), 1 << 30).expect("opens");
+        let large = write(blobs.clone(), pieces(100, None)).await.expect("writes");
+        assert_eq!(large, Written::File { digest: Digest::of(&[7; 100_000]), size_bytes: 100_000 });
+        let small = write(blobs.clone(), pieces(1, None)).await.expect("writes");
+        assert_eq!(small, Written::Inline(Digest::of(&[7; 1000]), vec![7; 1000]));
+        assert_eq!(blobs.used_bytes(), 100_000);
+    }
+
+    #[tokio::test]
+    async fn an_upload_that_breaks_off_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Blobs::open(folder.path(), 1 << 30).expect("opens");
+        let count = INLINE_MAX / 1000 + 20;
+        assert!(write(blobs.clone(), pieces(count, Some("gone"))).await.is_err());
+        let left = || blobs.used_bytes();
+        while left() != 0 {
+            tokio::task::yield_now().await;
+        }
+        let files = std::fs::read_dir(folder.path()).expect("lists").filter_map(Result::ok);
+        let unfinished = files.filter(|file| file.path().extension().is_some_and(|end| end == "tmp"));
+        assert_eq!(unfinished.count(), 0);
+    }
+
+    #[tokio::test]
+    async fn an_upload_over_the_quota_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let blobs = Blobs::open(folder.path(), 50_000).expect("opens");
+        let error = write(blobs, pieces(100, None)).await.expect_err("is over");
+        assert_eq!(error.fault().code, "quota_reached");
+    }
+}

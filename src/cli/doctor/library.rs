@@ -1,0 +1,125 @@
+//! What can be wrong with the node itself: its version, its blueprints and policies, its runs.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use xyn_actors::{actions, blueprint, governance};
+use xyn_store::{Clock, Timestamp};
+
+use super::Finding;
+use crate::cli::Failure;
+use crate::cli::policy::sources_in_force;
+use crate::cli::table::text;
+use crate::client::Client;
+use crate::config::Loaded;
+
+/// Most blueprints and runs that are looked at.
+const MAX_ROWS: usize = 1000;
+/// How much longer than it may work a run may be under way before it counts as stuck.
+const GRACE: Duration = Duration::from_secs(60);
+
+/// Everything that the node or its folder is asked about.
+pub(super) async fn all(client: &Client, loaded: Option<&Loaded>) -> Vec<Finding> {
+    let limits = loaded.and_then(|loaded| loaded.settings.limits.node_limits().ok()).unwrap_or_default();
+    let mut findings = Vec::new();
+    if client.address().is_some() {
+        findings.push(version(client).await.unwrap_or_else(|failure| unasked("node", &failure)));
+    }
+    findings
+        .push(blueprints(client, &limits).await.unwrap_or_else(|failure| unasked("blueprints", &failure)));
+    findings.push(policies(client).await.unwrap_or_else(|failure| unasked("policies", &failure)));
+    findings.push(runs(client, limits.wall_clock).await.unwrap_or_else(|failure| unasked("runs", &failure)));
+    findings
+}
+
+fn unasked(check: &'static str, failure: &Failure) -> Finding {
+    let mend =
+        failure.hint.clone().unwrap_or_else(|| "see what the node logs: XYN_LOG=debug xyn up".to_owned());
+    Finding::broken(check, failure.message.clone(), mend)
+}
+
+async fn version(client: &Client) -> Result<Finding, Failure> {
+    let health = client.get("/health").await?;
+    let (theirs, own) = (text(&health, "version"), env!("CARGO_PKG_VERSION"));
+    let address = client.address().unwrap_or_default();
+    if theirs == own {
+        return Ok(Finding::ok("node", format!("{address} answers, version {theirs}")));
+    }
+    let message = format!("{address} runs version {theirs}, this program is {own}");
+    Ok(Finding::warning("node", message, "stop the node and start it again with this program: xyn up"))
+}
+
+async fn blueprints(client: &Client, limits: &blueprint::NodeLimits) -> Result<Finding, Failure> {
+    let list = client.list("/blueprints", &[], MAX_ROWS).await?;
+    let (mut count, mut invalid) = (0, Vec::new());
+    for row in list["items"].as_array().into_iter().flatten() {
+        let id = text(row, "blueprint_id");
+        let whole = client.get(&format!("/blueprints/{id}")).await?;
+        count += 1;
+        if blueprint::compile(text(&whole, "source").as_bytes(), &actions::builtin(), limits).is_err() {
+            invalid.push(id);
+        }
+    }
+    Ok(match invalid.first() {
+        None => Finding::ok("blueprints", format!("{count} are active and valid")),
+        Some(first) => Finding::broken(
+            "blueprints",
+            format!("active and not valid in this version: {}", invalid.join(", ")),
+            format!("mend {first} and make it active again: xyn blueprint promote FILE"),
+        ),
+    })
+}
+
+async fn policies(client: &Client) -> Result<Finding, Failure> {
+    let sources = sources_in_force(client).await?;
+    let invalid = sources.iter().find(|(_, source)| governance::parse(source.as_bytes()).is_err());
+    Ok(match invalid {
+        None => Finding::ok("policies", format!("{} are in force and valid", sources.len())),
+        Some((id, _)) => Finding::broken(
+            "policies",
+            format!("`{id}` is in force and cannot be read"),
+            "mend it and put it into force again: xyn policy activate FILE",
+        ),
+    })
+}
+
+/// Runs that work longer than any run may. A run that waits for something is not stuck.
+async fn runs(client: &Client, wall_clock: Duration) -> Result<Finding, Failure> {
+    let running = client.list("/runs", &[("status", "running".to_owned())], MAX_ROWS).await?;
+    let created = client.list("/runs", &[("status", "created".to_owned())], MAX_ROWS).await?;
+    let now = Clock::system().now();
+    let all =
+        [&running, &created].into_iter().flat_map(|list| list["items"].as_array().into_iter().flatten());
+    let stuck: Vec<_> = all.filter(|run| is_stuck(run, now, wall_clock + GRACE)).collect();
+    Ok(match stuck.first() {
+        None => Finding::ok("runs", "none is stuck"),
+        Some(first) => {
+            let id = text(first, "run_id");
+            let message = format!("{} work longer than any run may, such as {id}", stuck.len());
+            Finding::warning("runs", message, format!("xyn run show {id}, then xyn run cancel {id}"))
+        }
+    })
+}
+
+fn is_stuck(run: &Value, now: Timestamp, patience: Duration) -> bool {
+    let since = run["started_at"].as_str().or(run["created_at"].as_str());
+    let since = since.and_then(|at| at.parse::<Timestamp>().ok());
+    run["waiting_on"].is_null() && since.is_some_and(|since| now.since(since) > patience)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_that_waits_or_began_just_now_is_not_stuck() {
+        let now: Timestamp = "2026-01-31T12:00:00Z".parse().expect("an instant");
+        let hour = Duration::from_secs(3600);
+        let run = |started: &str, waiting: Value| json!({ "started_at": started, "waiting_on": waiting });
+        assert!(is_stuck(&run("2026-01-31T10:00:00Z", Value::Null), now, hour));
+        assert!(!is_stuck(&run("2026-01-31T10:00:00Z", json!({ "kind": "gate" })), now, hour));
+        assert!(!is_stuck(&run("2026-01-31T11:30:00Z", Value::Null), now, hour));
+    }
+}

@@ -1,0 +1,138 @@
+//! `xyn gate`: answer what waits for people, be it a gate of a run or an intent that a policy parked.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::error::{Exit, Failure};
+use super::table::{Column, Table, instant, text};
+use crate::client::Need;
+
+/// What can be done with gates.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Approve
+    Approve(Answer),
+    /// Reject
+    Reject(Answer),
+    /// List what waits for people
+    List(List),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Answer {
+    /// The run's id, or the id of a waiting intent
+    #[arg(value_name = "RUN|INTENT")]
+    id: String,
+    /// The step's id; an intent has none
+    step: Option<String>,
+    /// Why
+    #[arg(long)]
+    note: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Approve(arguments) => answer(arguments, true, context).await,
+        Command::Reject(arguments) => answer(arguments, false, context).await,
+        Command::List(arguments) => list(arguments, context).await,
+    }
+}
+
+async fn answer(arguments: Answer, approve: bool, context: &Context) -> Result<Exit, Failure> {
+    let mut body = match &arguments.step {
+        Some(step) => json!({ "gate": { "run_id": arguments.id, "step_id": step }, "approve": approve }),
+        None => json!({ "intent_id": arguments.id, "approve": approve }),
+    };
+    if let Some(note) = arguments.note {
+        body["note"] = note.into();
+    }
+    let client = context.client(Need::Node).await?;
+    let answer = client.post("/approvals", &body).await?;
+    let remaining = answer["remaining"].as_u64().unwrap_or_default();
+    context.out.answer(&answer, |paint| {
+        let status = paint.status(&text(&answer, "status"));
+        match remaining {
+            0 => status,
+            1 => format!("{status}: one more approval is needed"),
+            more => format!("{status}: {more} more approvals are needed"),
+        }
+    })?;
+    if arguments.step.is_some() && remaining == 0 {
+        context.out.hint(&format!("follow the run with: xyn run watch {}", arguments.id));
+    }
+    Ok(Exit::Done)
+}
+
+async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let waiting = client.list("/approvals", &[], arguments.limit).await?;
+    let table = table(&waiting);
+    if table.is_empty() && !context.out.json {
+        context.out.note("nothing waits for people");
+        return Ok(Exit::Done);
+    }
+    context.out.answer(&waiting, |paint| table.render(paint))?;
+    context
+        .out
+        .hint("answer a gate with: xyn gate approve RUN STEP, an intent with: xyn gate approve INTENT");
+    Ok(Exit::Done)
+}
+
+fn table(waiting: &Value) -> Table {
+    let mut table = Table::new(&[
+        ("RUN OR INTENT", Column::Text),
+        ("STEP", Column::Text),
+        ("ASKS", Column::Text),
+        ("BY", Column::Text),
+        ("SINCE", Column::Text),
+        ("APPROVALS", Column::Number),
+    ]);
+    for item in waiting["items"].as_array().into_iter().flatten() {
+        let given =
+            item["approvals"].as_array().into_iter().flatten().filter(|word| word["approve"] == true).count();
+        if item["kind"] == "intent" {
+            let min = item["decision"]["approvals"]["min"].as_u64().unwrap_or(1);
+            let (id, asks, by) = (text(item, "intent_id"), text(item, "action"), text(item, "actor"));
+            table.row([id, String::new(), asks, by, instant(item, "at"), format!("{given}/{min}")]);
+        } else {
+            let min = item["min"].as_u64().unwrap_or(1);
+            let asks = match text(item, "prompt") {
+                prompt if prompt.is_empty() => text(item, "mode"),
+                prompt => prompt,
+            };
+            let (id, step, by) = (text(item, "run_id"), text(item, "step_id"), text(item, "requester"));
+            table.row([id, step, asks, by, instant(item, "requested_at"), format!("{given}/{min}")]);
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::Paint;
+
+    #[test]
+    fn gates_and_intents_stand_in_one_table() {
+        let waiting = json!({ "items": [
+            { "kind": "gate", "run_id": "r1", "step_id": "approve", "mode": "manual", "min": 2, "prompt": "Ship it?",
+              "requester": "operator@local", "requested_at": "2026-01-31T12:00:00.5Z",
+              "approvals": [{ "approve": true }] },
+            { "kind": "intent", "intent_id": "i1", "action": "policies.activate", "actor": "ada@home",
+              "at": "2026-01-31T12:00:00Z", "approvals": [], "decision": {} },
+        ] });
+        insta::assert_snapshot!(table(&waiting).render(Paint::PLAIN), @r"
+        RUN OR INTENT  STEP     ASKS               BY              SINCE                APPROVALS
+        r1             approve  Ship it?           operator@local  2026-01-31 12:00:00        1/2
+        i1                      policies.activate  ada@home        2026-01-31 12:00:00        0/1
+        ");
+    }
+}

@@ -1,0 +1,107 @@
+//! What people hand in: JSON and files, from an argument, a file or stdin.
+//!
+//! Invariant: nothing larger than a named limit is read into memory.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::error::Failure;
+
+/// Most bytes of a document handed in.
+const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
+
+/// JSON from `argument`: itself, `@file`, or `-` for stdin. `name` is the flag that people see.
+pub(super) fn json(name: &str, argument: &str) -> Result<Value, Failure> {
+    let text = match argument.strip_prefix('@') {
+        Some(file) => text(Path::new(file))?,
+        None if argument == "-" => text(Path::new("-"))?,
+        None => argument.to_owned(),
+    };
+    serde_json::from_str(&text).map_err(|error| {
+        Failure::usage(format!("this is no JSON: {error}")).at(format!("{name} {argument}")).hint(format!(
+            "quote it for the shell: {name} '{{\"key\": \"value\"}}', or name a file: {name} @FILE"
+        ))
+    })
+}
+
+/// The text of a file; `-` is stdin.
+pub(super) fn text(path: &Path) -> Result<String, Failure> {
+    let fail = |error: std::io::Error| Failure::file("read", path, &error);
+    let mut bytes = Vec::new();
+    if path == Path::new("-") {
+        std::io::stdin().lock().take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    } else {
+        let file = std::fs::File::open(path).map_err(fail)?;
+        file.take(MAX_DOCUMENT_BYTES + 1).read_to_end(&mut bytes).map_err(fail)?;
+    }
+    if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
+        let message = format!("`{}` is larger than {MAX_DOCUMENT_BYTES} bytes", path.display());
+        return Err(Failure::failed("too_large", message));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::failed("invalid_utf8", format!("`{}` is not UTF-8 from byte {at} on", path.display()))
+    })
+}
+
+/// An object out of `KEY=VALUE` pairs; a value that is JSON counts as such, any other as text.
+pub(super) fn object(name: &str, pairs: &[String]) -> Result<Map<String, Value>, Failure> {
+    let mut object = Map::new();
+    for pair in pairs {
+        let (key, value) = split(name, pair)?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
+        object.insert(key.to_owned(), value);
+    }
+    Ok(object)
+}
+
+/// Texts out of `KEY=VALUE` pairs.
+pub(super) fn labels(name: &str, pairs: &[String]) -> Result<Map<String, Value>, Failure> {
+    let split = |pair: &String| split(name, pair).map(|(key, value)| (key.to_owned(), value.into()));
+    pairs.iter().map(split).collect()
+}
+
+fn split<'p>(name: &str, pair: &'p str) -> Result<(&'p str, &'p str), Failure> {
+    match pair.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key, value)),
+        _ => Err(Failure::usage(format!("`{pair}` is not KEY=VALUE")).at(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::Exit;
+
+    #[test]
+    fn values_of_pairs_are_json_where_they_can_be() {
+        let pairs = ["n=3", "on=true", "host=web 1", "list=[1,2]", "eq=a=b"].map(String::from);
+        let object = object("--input", &pairs).expect("all are pairs");
+        assert_eq!(
+            Value::Object(object),
+            json!({ "n": 3, "on": true, "host": "web 1", "list": [1, 2], "eq": "a=b" })
+        );
+        assert_eq!(super::object("--input", &["x".into()]).expect_err("no pair").exit, Exit::Usage);
+    }
+
+    #[test]
+    fn json_may_stand_in_a_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("data.json");
+        std::fs::write(&file, r#"{"host":"web"}"#).expect("a file");
+        assert_eq!(
+            json("--data", &format!("@{}", file.display())).expect("it is JSON"),
+            json!({ "host": "web" })
+        );
+        assert_eq!(json("--data", "@/nonexistent").expect_err("no file").exit, Exit::NotFound);
+        insta::assert_snapshot!(json("--data", "{host: web}").expect_err("no JSON").render(super::super::output::Paint::PLAIN), @r#"
+        error: this is no JSON: key must be a string at line 1 column 2
+           at: --data {host: web}
+         hint: quote it for the shell: --data '{"key": "value"}', or name a file: --data @FILE
+        "#);
+    }
+}

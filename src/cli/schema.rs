@@ -1,0 +1,25 @@
+//! `xyn schema`: the JSON Schema of what people write, generated from the types.
+
+use clap::Subcommand;
+use xyn_actors::{blueprint, governance};
+
+use super::Context;
+use super::error::{Exit, Failure};
+
+/// What people write.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Of a blueprint
+    Blueprint,
+    /// Of a policy
+    Policy,
+}
+
+pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    let schema = match command {
+        Command::Blueprint => blueprint::json_schema(),
+        Command::Policy => governance::policy_json_schema().to_value(),
+    };
+    context.out.document(&schema)?;
+    Ok(Exit::Done)
+}

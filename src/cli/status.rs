@@ -1,0 +1,124 @@
+//! `xyn status`: how the node is, on one screen.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::Context;
+use super::error::{Exit, Failure};
+use super::output::Paint;
+use super::table::{facts, instant, text};
+use crate::client::{Client, Need};
+
+/// Up to how many rows are counted.
+const COUNT_LIMIT: usize = 1000;
+/// How many of what waits for people are shown.
+const SHOWN_GATES: usize = 5;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {}
+
+pub(super) async fn run(_: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let document = gather(&client).await?;
+    context.out.answer(&document, |paint| render(&document, paint))?;
+    Ok(Exit::Done)
+}
+
+async fn gather(client: &Client) -> Result<Value, Failure> {
+    let mut runs = serde_json::Map::new();
+    for status in ["created", "running", "completed", "failed", "cancelled"] {
+        let query = [("status", status.to_owned())];
+        runs.insert(status.to_owned(), count(client.list("/runs", &query, COUNT_LIMIT).await?));
+    }
+    let mut waiting = client.list("/approvals", &[], COUNT_LIMIT).await?;
+    let waits_for_people = waiting["items"].take();
+    let mut last = client.list("/events", &[], 1).await?;
+    Ok(json!({
+        "node": if client.address().is_some() { client.get("/health").await? } else { json!({ "status": "stopped" }) },
+        "address": client.address(),
+        "runs": runs,
+        "waits_for_people": waits_for_people,
+        "last_event": last["items"][0].take(),
+    }))
+}
+
+/// How many items a list has, and whether there are more than were counted.
+fn count(list: Value) -> Value {
+    let items = list["items"].as_array().map_or(0, Vec::len);
+    json!({ "count": items, "or_more": !list["next_cursor"].is_null() })
+}
+
+fn render(document: &Value, paint: Paint) -> String {
+    let node = &document["node"];
+    let address = document["address"].as_str();
+    let state = match address {
+        Some(address) => format!("{} at {address}", paint.good("running")),
+        None => format!("{}; this is what its folder says", paint.warn("stopped")),
+    };
+    let uptime = node["uptime_seconds"].as_u64().map(span).unwrap_or_default();
+    let runs = document["runs"].as_object().into_iter().flatten().map(|(status, count)| {
+        let more = if count["or_more"] == true { "+" } else { "" };
+        format!("{}{more} {}", count["count"], paint.status(status))
+    });
+    let last = &document["last_event"];
+    let last = format!("{} {}", text(last, "event_name"), paint.dim(&instant(last, "occurred_at")));
+    let waiting: &[Value] = document["waits_for_people"].as_array().map_or(&[], Vec::as_slice);
+    let pairs = [
+        ("node", state),
+        ("version", text(node, "version")),
+        ("up for", uptime),
+        ("runs", runs.collect::<Vec<_>>().join(", ")),
+        ("waits for people", waiting.len().to_string()),
+        ("last event", last.trim().to_owned()),
+    ];
+    let mut shown = facts(&pairs, paint);
+    for item in waiting.iter().take(SHOWN_GATES) {
+        let what = if item["kind"] == "intent" {
+            format!("xyn gate approve {}", text(item, "intent_id"))
+        } else {
+            format!("xyn gate approve {} {}", text(item, "run_id"), text(item, "step_id"))
+        };
+        shown += &format!("\n  {}", paint.warn(&what));
+    }
+    if waiting.len() > SHOWN_GATES {
+        shown += "\n  and more: xyn gate list";
+    }
+    shown
+}
+
+/// A length of time for people.
+fn span(seconds: u64) -> String {
+    match (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_node_fits_on_a_screen() {
+        let document = json!({
+            "node": { "status": "ok", "version": "0.1.0", "uptime_seconds": 93_784 },
+            "address": "http://127.0.0.1:4310",
+            "runs": { "running": { "count": 2, "or_more": false }, "completed": { "count": 1000, "or_more": true } },
+            "waits_for_people": [{ "kind": "gate", "run_id": "r1", "step_id": "approve" },
+                { "kind": "intent", "intent_id": "i1" }],
+            "last_event": { "event_name": "xyn.run.completed", "occurred_at": "2026-01-31T12:00:00.000001Z" },
+        });
+        insta::assert_snapshot!(render(&document, Paint::PLAIN), @r"
+        node              running at http://127.0.0.1:4310
+        version           0.1.0
+        up for            1 d 2 h
+        runs              2 running, 1000+ completed
+        waits for people  2
+        last event        xyn.run.completed 2026-01-31 12:00:00
+          xyn gate approve r1 approve
+          xyn gate approve i1
+        ");
+    }
+}

@@ -1,0 +1,187 @@
+//! Following one run: what happens to it, until it ends or waits for people.
+//!
+//! Owns when to stop looking. Invariant: the run's own row decides how it stands; the stream only says when to look.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::error::{Exit, Failure};
+use super::output::{Output, Paint};
+use super::table::{facts, instant, plain, standing, text};
+use crate::client::Client;
+use crate::client::sse::Follow;
+
+/// How often to look at the run when its stream is silent.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// What to do when the run waits for people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AtGate {
+    /// Stop with exit code 5.
+    Stop,
+    /// Go on following; somebody may answer.
+    Stay,
+}
+
+/// Follows `run_id` and shows each event where `show` says so; gives the run's last row and how to end.
+pub(super) async fn follow(
+    client: &Client,
+    run_id: &str,
+    at_gate: AtGate,
+    show: bool,
+    out: &Output,
+) -> Result<(Value, Exit), Failure> {
+    let path = format!("/runs/{run_id}");
+    let mut stream = Follow::open(client, &format!("{path}/stream"), &[], None).await?;
+    let mut told_of_gate = false;
+    loop {
+        let run = client.get(&path).await?;
+        let ended = ending(&run);
+        if let Some(exit) = ended
+            && !show
+        {
+            return Ok((run, exit));
+        }
+        if waits_for_people(&run) {
+            if at_gate == AtGate::Stop {
+                return Ok((run, Exit::Waiting));
+            }
+            if !std::mem::replace(&mut told_of_gate, true) {
+                tell_of_gates(client, run_id, out).await;
+            }
+        } else {
+            told_of_gate = false;
+        }
+        // What the stream still holds of a run that has ended is shown before the end is.
+        let patience = if ended.is_some() { Duration::from_millis(500) } else { LOOK_EVERY };
+        let is_last = match tokio::time::timeout(patience, stream.next()).await {
+            Ok(event) => tell(&event?.data, show, out)?,
+            Err(_) => ended.is_some(),
+        };
+        if is_last {
+            let run = client.get(&path).await?;
+            if let Some(exit) = ending(&run) {
+                return Ok((run, exit));
+            }
+        }
+    }
+}
+
+/// Shows an event; whether it is the last of its run.
+fn tell(data: &str, show: bool, out: &Output) -> Result<bool, Failure> {
+    let Ok(event) = serde_json::from_str::<Value>(data) else {
+        return Ok(false);
+    };
+    if show && out.json {
+        out.json_line(&event)?;
+    } else if show {
+        out.line(&event_line(&event, out.paint))?;
+    }
+    let name = event["event_name"].as_str().unwrap_or_default();
+    Ok(matches!(name, "xyn.run.completed" | "xyn.run.failed" | "xyn.run.cancelled"))
+}
+
+/// An event on one line.
+pub(super) fn event_line(event: &Value, paint: Paint) -> String {
+    let name = text(event, "event_name");
+    let verb = name.rsplit('.').next().unwrap_or_default();
+    let name = match verb {
+        "failed" | "rejected" | "denied" | "expired" | "uncertain" => paint.bad(&name),
+        "completed" | "approved" | "promoted" | "activated" => paint.good(&name),
+        "requested" | "waiting" | "parked" | "retried" => paint.warn(&name),
+        _ => paint.busy(&name),
+    };
+    let mut line = format!("{}  {name}", paint.dim(&instant(event, "occurred_at")));
+    for key in ["run_id", "step_id"] {
+        if let Some(value) = event[key].as_str() {
+            line += &format!("  {}{value}", paint.dim(&format!("{}=", key.trim_end_matches("_id"))));
+        }
+    }
+    let data = event["data"].to_string();
+    match data.char_indices().nth(MAX_DATA_CHARS) {
+        Some((end, _)) => line + "  " + &data[..end] + "…",
+        None if matches!(data.as_str(), "{}" | "null") => line,
+        None => line + "  " + &data,
+    }
+}
+
+/// Longest data shown of an event, in characters.
+const MAX_DATA_CHARS: usize = 120;
+
+/// How a program that waited for this run ends; none while the run is under way.
+pub(super) fn ending(run: &Value) -> Option<Exit> {
+    match run["status"].as_str() {
+        Some("completed") => Some(Exit::Done),
+        Some("failed" | "cancelled") => Some(Exit::Failed),
+        _ => None,
+    }
+}
+
+/// Whether the run waits for somebody to say something.
+pub(super) fn waits_for_people(run: &Value) -> bool {
+    matches!(run["waiting_on"]["kind"].as_str(), Some("gate" | "approval"))
+}
+
+/// Says which gates of the run are open and how to answer them. A courtesy: without it the run still waits.
+pub(super) async fn tell_of_gates(client: &Client, run_id: &str, out: &Output) {
+    let steps = client.list(&format!("/runs/{run_id}/steps"), &[], 200).await.unwrap_or_default();
+    for step in steps["items"].as_array().into_iter().flatten().filter(|step| waits_for_people(step)) {
+        let name = text(step, "name");
+        out.hint(&format!("step `{name}` waits for an answer: xyn gate approve {run_id} {name}"));
+    }
+}
+
+/// A run for people.
+pub(super) fn run_facts(run: &Value, paint: Paint) -> String {
+    let error = &run["error"];
+    let error = error["message"].as_str().map_or_else(|| plain(error), str::to_owned);
+    let blueprint = text(run, "blueprint_ref");
+    let pairs = [
+        ("run", text(run, "run_id")),
+        ("blueprint", blueprint),
+        ("status", paint.status(&standing(run))),
+        ("created", instant(run, "created_at")),
+        ("started", instant(run, "started_at")),
+        ("ended", instant(run, "completed_at")),
+        ("by", text(run, "actor")),
+        ("inputs", plain(&run["inputs"])),
+        ("outputs", plain(&run["outputs"])),
+        ("error", if error.is_empty() { error } else { paint.bad(&error) }),
+    ];
+    facts(&pairs, paint)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_ends_the_program_as_it_ended() {
+        let table = [("completed", Some(0)), ("failed", Some(1)), ("cancelled", Some(1)), ("running", None)];
+        for (status, exit) in table {
+            assert_eq!(ending(&json!({ "status": status })).map(|exit| exit as u8), exit);
+        }
+    }
+
+    #[test]
+    fn timers_and_events_are_not_people() {
+        for (kind, people) in [("gate", true), ("approval", true), ("timer", false), ("event", false)] {
+            assert_eq!(waits_for_people(&json!({ "waiting_on": { "kind": kind } })), people, "{kind}");
+        }
+        assert!(!waits_for_people(&json!({ "waiting_on": null })));
+    }
+
+    #[test]
+    fn an_event_fits_on_a_line() {
+        let event = json!({ "event_name": "xyn.step.completed", "occurred_at": "2026-01-31T12:00:00.000001Z",
+            "run_id": "r", "step_id": "greet", "data": { "output": "x".repeat(300) } });
+        let line = event_line(&event, Paint::PLAIN);
+        assert!(
+            line.starts_with("2026-01-31 12:00:00  xyn.step.completed  run=r  step=greet  {\"output\":\"xxx")
+        );
+        assert!(line.ends_with('…') && line.chars().count() < 200);
+    }
+}

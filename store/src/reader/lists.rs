@@ -1,0 +1,150 @@
+//! Lists of the projections: pages of runs, steps, gates, intents and artifacts; what is due; what is awaited.
+
+use super::{Order, Reader, decode, offset_of, tail_id};
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::ids::RunId;
+use crate::projection::{
+    ArtifactRow, Cursor, GateRow, IntentRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
+};
+use crate::tables::{Key, Table};
+
+impl Reader {
+    /// Runs, newest first.
+    pub fn runs(
+        &self,
+        filter: &RunFilter,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<RunRow>, StoreError> {
+        let admit = |row: &RunRow| filter.admits(row);
+        match filter.status {
+            Some(status) => {
+                let prefix = RunRow::status_prefix(status);
+                self.page_by_index(Table::RunsByStatus, &prefix, Order::Descending, cursor, limit, admit)
+            }
+            None => self.page(&Key::new(), Order::Descending, cursor, limit, admit),
+        }
+    }
+
+    /// Ids of up to `limit` runs that are under way or not begun, oldest first, behind `after`.
+    pub fn active_runs(&self, after: Option<RunId>, limit: usize) -> Result<Vec<RunId>, StoreError> {
+        let mut ids = Vec::new();
+        let after = after.as_ref().map(|id| id.as_bytes().as_slice());
+        self.scan(Table::RunsActive, &[], after, Order::Ascending, |key, _| {
+            ids.extend(tail_id(key).map(RunId::from));
+            Ok(ids.len() < limit)
+        })?;
+        Ok(ids)
+    }
+
+    /// Steps and items of `run_id`, in the plan's order.
+    pub fn steps(
+        &self,
+        run_id: RunId,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<StepRow>, StoreError> {
+        let prefix = Key::new().bytes(run_id.as_bytes());
+        self.page(&prefix, Order::Ascending, cursor, limit, |_| true)
+    }
+
+    /// Gates that people can answer, oldest run first.
+    pub fn open_gates(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<GateRow>, StoreError> {
+        self.page_by_index(Table::GatesOpen, &Key::new(), Order::Ascending, cursor, limit, |_| true)
+    }
+
+    /// Intents that wait for approvals, oldest first.
+    pub fn parked_intents(
+        &self,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<IntentRow>, StoreError> {
+        self.page_by_index(Table::IntentsParked, &Key::new(), Order::Ascending, cursor, limit, |_| true)
+    }
+
+    /// Artifacts of `run_id`, or all of them newest first.
+    pub fn artifacts(
+        &self,
+        run_id: Option<RunId>,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<ArtifactRow>, StoreError> {
+        match run_id {
+            Some(run_id) => {
+                let prefix = ArtifactRow::run_prefix(run_id);
+                self.page_by_index(Table::ArtifactsByRun, &prefix, Order::Ascending, cursor, limit, |_| true)
+            }
+            None => self.page(&Key::new(), Order::Descending, cursor, limit, |_| true),
+        }
+    }
+
+    /// Timers due at `now` or before, earliest first, at most `limit`.
+    pub fn due_timers(&self, now: Timestamp, limit: usize) -> Result<Vec<TimerRow>, StoreError> {
+        let mut due = Vec::new();
+        self.scan(Table::Timers, &[], None, Order::Ascending, |_, value| {
+            let timer = decode::<TimerRow>(value)?;
+            let is_due = timer.due <= now;
+            due.extend(is_due.then_some(timer));
+            Ok(is_due && due.len() < limit)
+        })?;
+        Ok(due)
+    }
+
+    /// When the earliest timer is due.
+    pub fn next_timer(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut next = None;
+        self.scan(Table::Timers, &[], None, Order::Ascending, |_, value| {
+            next = Some(decode::<TimerRow>(value)?.due);
+            Ok(false)
+        })?;
+        Ok(next)
+    }
+
+    /// Whether `timer` is still set.
+    pub fn has_timer(&self, timer: &TimerRow) -> Result<bool, StoreError> {
+        Ok(self.get::<TimerRow>(&timer.key())?.is_some())
+    }
+
+    /// Patterns that gates wait for, each once.
+    pub fn awaited_patterns(&self) -> Result<Vec<String>, StoreError> {
+        let mut patterns = Vec::new();
+        let mut after: Option<Vec<u8>> = None;
+        loop {
+            let mut found = None;
+            self.scan(Table::EventWaits, &[], after.as_deref(), Order::Ascending, |key, _| {
+                found = key.iter().position(|&byte| byte == 0).map(|end| key[..end].to_vec());
+                Ok(false)
+            })?;
+            let Some(pattern) = found else { return Ok(patterns) };
+            // Skips all other waits for the same pattern.
+            after = Some([pattern.as_slice(), &[1]].concat());
+            patterns.extend(String::from_utf8(pattern));
+        }
+    }
+
+    /// Up to `limit` runs with a gate that waits for `pattern`, behind `after`; each once for each gate.
+    pub fn runs_awaiting(
+        &self,
+        pattern: &str,
+        after: Option<RunId>,
+        limit: usize,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let prefix = GateRow::wait_prefix(pattern);
+        let after = after.map(|id| prefix.clone().bytes(id.as_bytes()).u64(u64::MAX).into_bytes());
+        let mut runs = Vec::new();
+        self.scan(Table::EventWaits, prefix.as_bytes(), after.as_deref(), Order::Ascending, |key, _| {
+            let id = key.get(prefix.as_bytes().len()..).and_then(|rest| rest.first_chunk::<16>());
+            runs.extend(id.map(|bytes| RunId::from(uuid::Uuid::from_bytes(*bytes))));
+            runs.dedup();
+            Ok(runs.len() < limit)
+        })?;
+        Ok(runs)
+    }
+
+    /// How far `follower` of the log has come; 0 for one that never began.
+    pub fn position(&self, follower: &str) -> Result<u64, StoreError> {
+        let found = self.get_raw(Table::Positions, Key::new().text(follower).as_bytes())?;
+        found.map_or(Ok(0), |bytes| offset_of(&bytes))
+    }
+}
