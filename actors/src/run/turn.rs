@@ -15,7 +15,7 @@ use super::state::State;
 use crate::actions::{Code, Context, Effects};
 
 /// Events of one turn; a longer one goes on in the next.
-const TURN_LIMIT: usize = 2_048;
+pub(super) const TURN_LIMIT: usize = 2_048;
 
 /// What a turn came to.
 #[derive(Debug, Default)]
@@ -76,6 +76,17 @@ pub fn take_turn(
     by: &Attribution,
     world: &World<'_>,
 ) -> Result<Turn, TurnError> {
+    take_turn_within(TURN_LIMIT, state, command, by, world)
+}
+
+/// Takes a turn that is cut behind `limit` events.
+pub(super) fn take_turn_within(
+    limit: usize,
+    state: &mut State,
+    command: Command,
+    by: &Attribution,
+    world: &World<'_>,
+) -> Result<Turn, TurnError> {
     let mut turn = Turn::default();
     let mut moves = decide(state, command, world)?;
     loop {
@@ -101,13 +112,10 @@ pub fn take_turn(
             if state.begin.is_none() || state.status.is_final() {
                 break;
             }
-            if turn.events.len() >= TURN_LIMIT {
-                turn.goes_on = true;
-                break;
-            }
             next = decide(state, Command::Advance, world)?;
+            turn.goes_on = !next.is_empty() && turn.events.len() >= limit;
         }
-        if next.is_empty() {
+        if next.is_empty() || turn.goes_on {
             break;
         }
         moves = next;

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 use xyn_store::projection::WaitKind;
 
-use super::story::{Story, fault, given, unsure};
+use super::phrases::{fault, unsure};
+use super::story::{Story, given};
 use crate::actions::Failure;
 use crate::blueprint::FailureKind;
 use crate::run::Command;

@@ -3,9 +3,10 @@
 use serde_json::json;
 use xyn_store::Json;
 
-use super::story::{given, person};
+use super::phrases::fault;
+use super::phrases::person;
+use super::story::given;
 use crate::blueprint::FailureKind;
-use crate::run::tests::story::fault;
 use crate::run::{Command, Phase};
 
 const CHAIN: &str = r#"

@@ -2,14 +2,19 @@
 
 use serde_json::json;
 
-use super::story::{Story, fault, given, unsure};
+use super::phrases::{fault, unsure};
+use super::story::{Story, given};
 use crate::blueprint::FailureKind;
 use crate::run::{Command, Event};
 
 const PLAN: &str = r#"
 plan:
   - { kind: action_task, id: a, action: out.once, compensate: { action: out.same } }
-  - { kind: action_task, id: b, action: out.once, retry: { max_attempts: 5 }, compensate: { action: out.same } }
+  - kind: action_task
+    id: b
+    action: out.once
+    retry: { max_attempts: 5 }
+    compensate: { action: out.same }
   - { kind: gate, id: g, mode: manual, timeout: 1h }
 "#;
 

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::story::{Story, fault, given, unsure};
+use super::phrases::{fault, unsure};
+use super::story::{Story, given};
 use crate::blueprint::FailureKind;
 use crate::run::{Command, State};
 

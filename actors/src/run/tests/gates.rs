@@ -201,9 +201,9 @@ plan:
 "#;
     given(plan)
         .starts()
-        .fails("again", super::story::unsure())
+        .fails("again", super::phrases::unsure())
         .then(["again retried"])
-        .fails("a", super::story::fault(crate::blueprint::FailureKind::Other))
+        .fails("a", super::phrases::fault(crate::blueprint::FailureKind::Other))
         .then([
             "a failed: broken",
             "people expired",

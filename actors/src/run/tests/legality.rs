@@ -96,7 +96,7 @@ fn a_run_under_way_does_not_end_before_its_steps_nor_without_a_cause() {
             Event::Cancelled,
         ],
     );
-    let failing = under_way().fails("a", super::story::fault(crate::blueprint::FailureKind::Other));
+    let failing = under_way().fails("a", super::phrases::fault(crate::blueprint::FailureKind::Other));
     refuses(failing, &[Event::Failed { fault: why() }, Event::Cancelled, started(at(3), 1)]);
 }
 
@@ -119,7 +119,7 @@ fn nothing_follows_on_the_end() {
 
 #[test]
 fn a_step_does_only_what_can_follow_on_its_phase() {
-    let retried = |at| Event::StepRetried { at, failure: super::story::unsure(), due: Default::default() };
+    let retried = |at| Event::StepRetried { at, failure: super::phrases::unsure(), due: Default::default() };
     let expired = |at| Event::GateExpired { at };
     let approved = |at| Event::GateApproved { at, answer: Some(word()) };
     let answered = |at| Event::GateAnswered { at, answer: word() };
@@ -186,7 +186,7 @@ fn items_begin_one_after_another_and_belong_to_a_fan_out() {
 
 #[test]
 fn undoing_takes_what_was_completed_last_one_at_a_time() {
-    let broken = || super::story::fault(crate::blueprint::FailureKind::Other);
+    let broken = || super::phrases::fault(crate::blueprint::FailureKind::Other);
     let undone = |at| Event::StepCompensated { at };
     let given_up = |at| Event::CompensationFailed { at, fault: why() };
     let again = |at| Event::CompensationRetried { at, failure: broken(), due: Default::default() };

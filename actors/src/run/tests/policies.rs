@@ -6,12 +6,14 @@ use serde_json::json;
 use xyn_store::projection::WaitKind;
 use xyn_store::scope::Stage;
 
-use super::story::{REQUESTER, Story, fault, given, unsure};
+use super::phrases::{fault, unsure};
+use super::story::{REQUESTER, Story, given};
 use crate::blueprint::FailureKind;
 use crate::run::Event;
 
 const ASK: &str = "{ rule_id: ask, match: { action: out.once }, effect: require_approval, requirements: \
-                   { approvals: { min: 1, allow_requester: false, expires_in: 2h } } }, { rule_id: rest, effect: allow }";
+                   { approvals: { min: 1, allow_requester: false, expires_in: 2h } } }, \
+                   { rule_id: rest, effect: allow }";
 const DENY: &str =
     "{ rule_id: no, match: { action: out.once }, effect: deny }, { rule_id: rest, effect: allow }";
 

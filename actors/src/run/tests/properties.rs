@@ -1,4 +1,4 @@
-//! Whatever a run is told, it decides only what it accepts, and its history gives the same run and rows again.
+//! Whatever a run is told, it decides only what it accepts, and its history gives the same run and rows.
 
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use xyn_store::projection::{Fault, Purpose, RunStatus, StepKey};
 use xyn_store::scope::Principal;
 use xyn_store::{Json, Timestamp};
 
-use super::story::{REQUESTER, Story, by, fault, given, person, unsure};
+use super::phrases::{fault, person, unsure};
+use super::story::{REQUESTER, Story, by, given};
 use crate::blueprint::FailureKind;
 use crate::run::{Command, Event, Phase, Rejection};
 
@@ -16,16 +17,38 @@ const PLANS: [&str; 3] = [
     r#"
 plan:
   - { kind: transform, id: a, set: { n: 1 } }
-  - { kind: action_task, id: b, action: out.once, retry: { max_attempts: 3 }, compensate: { action: out.same } }
+  - kind: action_task
+    id: b
+    action: out.once
+    retry: { max_attempts: 3 }
+    compensate: { action: out.same }
   - { kind: gate, id: g, needs: [], mode: manual, min: 2, timeout: 1h, on_timeout: skip }
   - { kind: gate, id: e, needs: [b], mode: event, event_type: "test.*", timeout: 2h, on_timeout: approve }
-  - { kind: action_task, id: c, needs: [g, e], when: "{{ inputs.flag }}", action: out.same, compensate: { action: out.once } }
+  - kind: action_task
+    id: c
+    needs: [g, e]
+    when: "{{ inputs.flag }}"
+    action: out.same
+    compensate: { action: out.once }
 outputs: [{ name: n, from: "{{ steps.a.output.n }}" }]
 "#,
     r#"
 plan:
-  - { kind: action_task, id: f, needs: [], foreach: "{{ inputs.list }}", max_parallel: 2, action: out.once, retry: { max_attempts: 2 }, compensate: { action: out.same, with: { n: "{{ item }}" } } }
-  - { kind: action_task, id: h, needs: [], foreach: "{{ inputs.list }}", max_parallel: 3, action: in.note, with: { n: "{{ item }}" } }
+  - kind: action_task
+    id: f
+    needs: []
+    foreach: "{{ inputs.list }}"
+    max_parallel: 2
+    action: out.once
+    retry: { max_attempts: 2 }
+    compensate: { action: out.same, with: { n: "{{ item }}" } }
+  - kind: action_task
+    id: h
+    needs: []
+    foreach: "{{ inputs.list }}"
+    max_parallel: 3
+    action: in.note
+    with: { n: "{{ item }}" }
   - { kind: action_task, id: s, needs: [], action: out.same }
   - { kind: gate, id: t, needs: [s], mode: timer, delay: 10m }
   - { kind: action_task, id: z, needs: [f, t], action: in.note, compensate: { action: in.note } }
@@ -33,16 +56,31 @@ outputs: [{ name: deep, from: "{{ steps.s.output.deep }}" }]
 "#,
     r#"
 plan:
-  - { kind: action_task, id: a, needs: [], action: out.once, on_uncertain: retry, compensate: { action: out.once } }
-  - { kind: action_task, id: b, needs: [], action: out.once, on_uncertain: fail, compensate: { action: out.same } }
-  - { kind: action_task, id: c, needs: [a], action: in.note, compensate: { action: in.note, with: { fail: true } } }
+  - kind: action_task
+    id: a
+    needs: []
+    action: out.once
+    on_uncertain: retry
+    compensate: { action: out.once }
+  - kind: action_task
+    id: b
+    needs: []
+    action: out.once
+    on_uncertain: fail
+    compensate: { action: out.same }
+  - kind: action_task
+    id: c
+    needs: [a]
+    action: in.note
+    compensate: { action: in.note, with: { fail: true } }
   - { kind: action_task, id: d, needs: [b, c], action: out.same, compensate: { action: out.same } }
 "#,
 ];
 
 const POLICIES: [&str; 3] = [
     "{ rule_id: all, effect: allow }",
-    "{ rule_id: ask, match: { action: 'out.*' }, effect: require_approval }, { rule_id: rest, effect: allow }",
+    "{ rule_id: ask, match: { action: 'out.*' }, effect: require_approval }, \
+     { rule_id: rest, effect: allow }",
     "{ rule_id: no, match: { action: out.once }, effect: deny }, { rule_id: rest, effect: allow }",
 ];
 
@@ -86,9 +124,11 @@ fn position() -> impl Strategy<Value = StepKey> {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         12 => (0..64_usize, 0..6_u8).prop_map(|(work, outcome)| Act::Result { work, outcome }),
-        1 => (position(), 0..4_u32, any::<bool>()).prop_map(|(at, attempt, undoes)| Act::Stray { at, attempt, undoes }),
+        1 => (position(), 0..4_u32, any::<bool>())
+            .prop_map(|(at, attempt, undoes)| Act::Stray { at, attempt, undoes }),
         4 => (0..7_200_u64).prop_map(Act::Waits),
-        1 => (position(), 0..5_u8, 0..7_200_u64).prop_map(|(at, purpose, due)| Act::Fires { at, purpose, due }),
+        1 => (position(), 0..5_u8, 0..7_200_u64)
+            .prop_map(|(at, purpose, due)| Act::Fires { at, purpose, due }),
         6 => (position(), 0..4_u8, prop::bool::weighted(0.8))
             .prop_map(|(at, who, approve)| Act::Answers { at, who, approve }),
         1 => Just(Act::Arrives),
@@ -151,9 +191,9 @@ fn does(story: Story, act: &Act) -> Story {
     }
 }
 
-fn begins(plan: usize, items: usize, flag: bool) -> Story {
+fn begins(plan: usize, items: usize, flag: bool, turn_limit: usize) -> Story {
     let list: Vec<usize> = (0..items).collect();
-    given(PLANS[plan]).inputs(json!({ "list": list, "flag": flag })).starts()
+    given(PLANS[plan]).turns_of(turn_limit).inputs(json!({ "list": list, "flag": flag })).starts()
 }
 
 /// Everybody does what is asked of them until the run ends.
@@ -163,6 +203,7 @@ fn ends(mut story: Story) -> Story {
         if story.state.status.is_final() {
             return story;
         }
+        story = story.when(Command::Advance);
         let gates: Vec<StepKey> = story
             .state
             .open()
@@ -185,17 +226,18 @@ fn ends(mut story: Story) -> Story {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
-    /// `Story::tell` checks after every turn that the core accepts what it decides, that a turn goes as far as it
-    /// can, that whoever must act is marked, that a wait has a reason, and that an ended run leaves no timers,
-    /// gates or marks behind.
+    /// `Story::tell` checks after every turn that the core accepts what it decides, that a turn goes as far
+    /// as it can, that whoever must act is marked, that a wait has a reason, and that an ended run leaves no
+    /// timers, gates or marks behind.
     #[test]
     fn whatever_happens_history_gives_the_same_run_and_rows(
         plan in 0..PLANS.len(),
         items in 0..5_usize,
         flag: bool,
+        turn_limit in prop_oneof![1..12_usize, Just(2_048)],
         acts in prop::collection::vec(act(), 0..40),
     ) {
-        let mut story = begins(plan, items, flag);
+        let mut story = begins(plan, items, flag, turn_limit);
         for act in &acts {
             story = does(story, act);
         }
@@ -215,7 +257,7 @@ proptest! {
         acts in prop::collection::vec(act(), 0..10),
         events in prop::collection::vec(event(), 1..40),
     ) {
-        let mut story = begins(plan, 3, true);
+        let mut story = begins(plan, 3, true, 2_048);
         for act in &acts {
             story = does(story, act);
         }
@@ -269,14 +311,14 @@ fn event() -> impl Strategy<Value = Event> {
 #[test]
 fn a_run_that_was_ended_by_everybodys_help_completes() {
     for plan in 0..PLANS.len() {
-        let story = ends(begins(plan, 3, true));
+        let story = ends(begins(plan, 3, true, 2_048));
         assert_eq!(story.state.status, RunStatus::Completed, "{:?}", story.state.fault);
     }
 }
 
 #[test]
 fn a_rejected_command_changes_nothing() {
-    let mut story = begins(0, 0, false);
+    let mut story = begins(0, 0, false, 2_048);
     let before = format!("{:?}", story.state);
     let at = StepKey::step(1);
     let rejected = story.tell(Command::Finish { at, attempt: 9, result: Ok(json!(1)) });

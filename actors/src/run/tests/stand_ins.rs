@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use serde_json::{Value, json};
 
-use super::story::fault;
+use super::phrases::fault;
 use crate::actions::{Code, Context, Effects, Failure, Idempotence, NewEvent, Outside, Registry, Spec};
 use crate::blueprint::FailureKind;
 

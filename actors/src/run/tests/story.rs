@@ -4,22 +4,21 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use xyn_store::ids::{EventId, RunId};
-use xyn_store::projection::{Changes, StepKey};
+use xyn_store::projection::Changes;
 use xyn_store::scope::{Attribution, Principal, Stage};
 use xyn_store::{Json, Timestamp};
 
 use super::super::decide::is_active;
-use super::super::turn::TurnError;
+use super::super::turn::{TURN_LIMIT, TurnError, take_turn_within};
 use super::super::*;
 use super::stand_ins::registry;
-use super::words::{Rows, keep, tell};
-use crate::actions::{Failure, Registry};
-use crate::blueprint::{FailureKind, NodeLimits, Plan, compile};
-use crate::governance::{self, Identity, PolicySet, Role};
+use super::words::{Rows, keep};
+use crate::actions::Registry;
+use crate::blueprint::{NodeLimits, Plan, compile};
+use crate::governance::{self, PolicySet};
 
 /// Who asked for the run.
 pub(super) const REQUESTER: &str = "ann@test";
@@ -39,10 +38,11 @@ pub(super) struct Story {
     pub(super) rows: Rows,
     pub(super) goes_on: bool,
     keeps_rows: bool,
+    turn_limit: usize,
     registry: Registry,
     policies: PolicySet,
     shown: Shown,
-    last: Result<Vec<Event>, Rejection>,
+    pub(super) last: Result<Vec<Event>, Rejection>,
 }
 
 /// One append.
@@ -75,6 +75,7 @@ pub(super) fn given(plan: &str) -> Story {
         rows: Rows::new(),
         goes_on: false,
         keeps_rows: true,
+        turn_limit: TURN_LIMIT,
         registry,
         policies: PolicySet::default(),
         last: Ok(Vec::new()),
@@ -111,21 +112,6 @@ pub(super) fn by(name: &str) -> Attribution {
     }
 }
 
-/// A person who owns data and policies.
-pub(super) fn person(name: &str) -> Identity {
-    Identity { principal: Principal::new(name), roles: vec![Role::OwnerAdmin], teams: Vec::new() }
-}
-
-/// A failure that certainly had no effect.
-pub(super) fn fault(kind: FailureKind) -> Failure {
-    Failure::certain(kind, "broken", "it did not work")
-}
-
-/// A failure behind which nobody knows whether it took effect.
-pub(super) fn unsure() -> Failure {
-    Failure::uncertain(FailureKind::Timeout, "timeout", "no answer")
-}
-
 impl Story {
     pub(super) fn inputs(mut self, inputs: Value) -> Self {
         self.created.inputs = Json::from(&inputs);
@@ -144,6 +130,12 @@ impl Story {
         );
         let policy = governance::parse(source.as_bytes()).expect("a policy");
         self.policies = PolicySet::new([&policy]);
+        self
+    }
+
+    /// Turns are cut behind this many events.
+    pub(super) fn turns_of(mut self, events: usize) -> Self {
+        self.turn_limit = events;
         self
     }
 
@@ -173,7 +165,7 @@ impl Story {
     pub(super) fn tell(&mut self, command: Command) -> Result<Vec<Event>, Rejection> {
         let by = by(REQUESTER);
         let world = World { registry: &self.registry, policies: &self.policies, env: "test", now: self.now };
-        let turn = match take_turn(&mut self.state, command, &by, &world) {
+        let turn = match take_turn_within(self.turn_limit, &mut self.state, command, &by, &world) {
             Ok(turn) => turn,
             Err(TurnError::Rejected(rejection)) => return Err(rejection),
             Err(TurnError::Illegal(error)) => panic!("the core refuses its own decision: {error}"),
@@ -266,78 +258,5 @@ impl Story {
     pub(super) fn and(self, look: impl FnOnce(&Self)) -> Self {
         look(&self);
         self
-    }
-
-    /// The attempt of `step` under way ends well.
-    pub(super) fn succeeds(self, step: &str, output: Value) -> Self {
-        let attempt = self.attempt(step);
-        self.result_of(step, attempt, Ok(output))
-    }
-
-    pub(super) fn fails(self, step: &str, failure: Failure) -> Self {
-        let attempt = self.attempt(step);
-        self.result_of(step, attempt, Err(failure))
-    }
-
-    pub(super) fn result_of(self, step: &str, attempt: u32, result: Result<Value, Failure>) -> Self {
-        let at = self.key(step);
-        self.when(Command::Finish { at, attempt, result })
-    }
-
-    /// The undoing of `step` under way ends.
-    pub(super) fn undoes(self, step: &str, result: Result<(), Failure>) -> Self {
-        let at = self.key(step);
-        let attempt = self.state.undoing.as_ref().map_or(0, |undoing| undoing.attempt);
-        self.when(Command::FinishCompensation { at, attempt, result })
-    }
-
-    pub(super) fn answers(self, who: &str, step: &str, approve: bool) -> Self {
-        let (at, by) = (self.key(step), person(who));
-        self.when(Command::Answer { at, by, approve, note: None })
-    }
-
-    pub(super) fn cancels(self, compensate: bool) -> Self {
-        let by = Principal::new(REQUESTER);
-        self.when(Command::Cancel { by, reason: None, compensate })
-    }
-
-    pub(super) fn arrives(self, name: &str, data: Value) -> Self {
-        let event_id: EventId = "0198c0de-0000-7000-8000-00000000000e".parse().expect("a UUID");
-        let view = Json::from(&json!({ "event_id": event_id, "event_name": name, "data": data }));
-        self.when(Command::Arrive(Box::new(Arrival { event_id, name: name.to_owned(), view })))
-    }
-
-    /// Time passes, and whatever is due fires.
-    pub(super) fn waits(mut self, time: Duration) -> Self {
-        self.now = self.now.after(time);
-        let mut events = Vec::new();
-        while let Some((due, purpose)) = self.state.timers().into_iter().find(|(due, _)| *due <= self.now) {
-            events.extend(self.tell(Command::Fire { purpose, due }).expect("a timer is always heard"));
-        }
-        self.last = Ok(events);
-        self
-    }
-
-    pub(super) fn attempt(&self, step: &str) -> u32 {
-        self.state.at(self.key(step)).map_or(0, |step| step.attempt)
-    }
-
-    /// The idempotency keys of all attempts of `step`, in order.
-    pub(super) fn keys(&self, step: &str, undoes: bool) -> Vec<&str> {
-        let at = self.key(step);
-        let of_step = self.work.iter().filter(|work| work.at == at && work.undoes == undoes);
-        of_step.map(|work| work.context.idempotency_key.as_str()).collect()
-    }
-
-    /// Where `name` stands in the plan; `name.3` is item 3.
-    pub(super) fn key(&self, name: &str) -> StepKey {
-        let (step, item) = name.split_once('.').map_or((name, None), |(step, item)| (step, Some(item)));
-        let index = self.state.plan.steps.iter().position(|known| known.id == step);
-        let index = index.unwrap_or_else(|| panic!("no step `{step}`")) as u16;
-        StepKey { step: index, item: item.map(|item| item.parse().expect("a number")) }
-    }
-
-    pub(super) fn told(&self, events: &[Event]) -> Vec<String> {
-        events.iter().map(|event| tell(&self.state, event)).collect()
     }
 }

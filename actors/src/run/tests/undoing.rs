@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::story::{Story, fault, given, unsure};
+use super::phrases::{fault, unsure};
+use super::story::{Story, given};
 use crate::blueprint::FailureKind;
 use crate::run::Command;
 
@@ -12,7 +13,11 @@ const MINUTE: Duration = Duration::from_secs(60);
 
 const SAGA: &str = r#"
 plan:
-  - { kind: action_task, id: a, needs: [], action: out.once, compensate: { action: out.once, with: { id: "{{ steps.a.output.id }}" } } }
+  - kind: action_task
+    id: a
+    needs: []
+    action: out.once
+    compensate: { action: out.once, with: { id: "{{ steps.a.output.id }}" } }
   - { kind: action_task, id: b, needs: [], action: out.once, compensate: { action: out.same } }
   - { kind: action_task, id: plain, needs: [], action: out.once }
   - { kind: action_task, id: c, needs: [a, b, plain], action: out.once, compensate: { action: out.same } }
@@ -95,7 +100,11 @@ fn an_uncertain_undoing_is_repeated_only_when_that_is_harmless() {
 fn an_undoing_is_repeated_as_the_step_says() {
     let plan = r#"
 plan:
-  - { kind: action_task, id: a, action: out.once, retry: { max_attempts: 2, on: [connect] }, compensate: { action: out.once } }
+  - kind: action_task
+    id: a
+    action: out.once
+    retry: { max_attempts: 2, on: [connect] }
+    compensate: { action: out.once }
   - { kind: action_task, id: b, action: out.once }
 "#;
     let failed = || given(plan).starts().succeeds("a", json!(1)).fails("b", fault(FailureKind::Other));
@@ -115,8 +124,16 @@ plan:
 fn an_inside_action_undoes_in_the_same_append() {
     let plan = r#"
 plan:
-  - { kind: action_task, id: a, action: in.note, with: { text: up }, compensate: { action: in.note, with: { text: down } } }
-  - { kind: action_task, id: b, action: in.note, with: { text: up }, compensate: { action: in.note, with: { fail: true } } }
+  - kind: action_task
+    id: a
+    action: in.note
+    with: { text: up }
+    compensate: { action: in.note, with: { text: down } }
+  - kind: action_task
+    id: b
+    action: in.note
+    with: { text: up }
+    compensate: { action: in.note, with: { fail: true } }
   - { kind: action_task, id: c, action: out.once }
 "#;
     given(plan)
@@ -138,7 +155,8 @@ plan:
 
 #[test]
 fn undoing_is_under_the_policies_in_force_and_approvals_of_the_step_do_not_count_for_it() {
-    let ask = "{ rule_id: ask, match: { action: out.once }, effect: require_approval }, { rule_id: rest, effect: allow }";
+    let ask = "{ rule_id: ask, match: { action: out.once }, effect: require_approval }, \
+               { rule_id: rest, effect: allow }";
     given(SAGA)
         .policy(ask)
         .starts()
@@ -170,7 +188,9 @@ plan:
     foreach: "{{ inputs.list }}"
     max_parallel: 3
     action: out.once
-    compensate: { action: out.same, with: { item: "{{ item }}", index: "{{ index }}", id: "{{ steps.f.output.id }}" } }
+    compensate:
+      action: out.same
+      with: { item: "{{ item }}", index: "{{ index }}", id: "{{ steps.f.output.id }}" }
 "#;
     given(plan)
         .inputs(json!({ "list": ["x", "y", "z"] }))
