@@ -22,8 +22,8 @@ pub struct InvalidTimestamp(String);
 impl Timestamp {
     /// The epoch, 1970-01-01T00:00:00Z.
     pub const EPOCH: Self = Self(0);
-    /// The last representable instant, the end of the year 9999.
-    pub const MAX: Self = Self(253_402_300_799_999_999);
+    /// The last instant that has a text in every time zone, 9999-12-30T21:59:59.999999Z.
+    pub const MAX: Self = Self(253_402_207_199_999_999);
 
     /// From microseconds since the epoch; clamped to `EPOCH..=MAX`.
     pub fn from_micros(micros: i64) -> Self {
@@ -169,6 +169,9 @@ mod tests {
         assert!("1969-12-31T23:59:59Z".parse::<Timestamp>().is_err());
         assert!("yesterday".parse::<Timestamp>().is_err());
         assert_eq!(Timestamp::MAX.after(Duration::MAX), Timestamp::MAX);
+        let last = Timestamp::MAX.to_string();
+        assert_eq!(last, "9999-12-30T21:59:59.999999Z");
+        assert_eq!(last.parse::<Timestamp>().expect("own text"), Timestamp::MAX);
         assert_eq!(Timestamp::EPOCH.before(Duration::MAX), Timestamp::EPOCH);
         assert_eq!(Timestamp::EPOCH.since(Timestamp::MAX), Duration::ZERO);
     }

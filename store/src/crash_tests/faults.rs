@@ -111,8 +111,8 @@ async fn an_idle_store_comes_back_for_its_readers() {
     let store = open(folder.path(), &disk);
     disk.fail_from(0, Failure::Unreadable);
     let reader = store.read().expect("needs no disk yet");
-    let error = listing(&reader).expect_err("unreadable");
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
+    let unreadable = listing(&reader).map(|rows| rows.len());
+    assert!(matches!(unreadable, Err(StoreError::Unavailable(_))), "{unreadable:?}");
     drop(reader);
     disk.heal();
     let started = Instant::now();

@@ -106,12 +106,12 @@ async fn round(start: &Arc<Start>, folder: &Path, cut: u64, survival: Survival, 
 #[tokio::test]
 async fn what_was_acknowledged_survives_a_power_cut_whole() {
     let folder = tempfile::tempdir().expect("a folder");
-    rounds(&Arc::new(Start::with_history(folder.path()).await), 60, 1).await;
+    rounds(&Arc::new(Start::with_history(folder.path()).await), 30, 1).await;
 }
 
 #[tokio::test]
 async fn a_power_cut_at_the_first_start_loses_nothing() {
-    rounds(&Arc::new(Start::new()), 60, 2).await;
+    rounds(&Arc::new(Start::new()), 20, 2).await;
 }
 
 #[test]
