@@ -174,6 +174,7 @@ mod tests {
         assert_eq!(last.parse::<Timestamp>().expect("own text"), Timestamp::MAX);
         assert_eq!(Timestamp::EPOCH.before(Duration::MAX), Timestamp::EPOCH);
         assert_eq!(Timestamp::EPOCH.since(Timestamp::MAX), Duration::ZERO);
+        assert_eq!(Timestamp::MAX.to_string(), "9999-12-30T21:59:59.999999Z");
     }
 
     #[test]

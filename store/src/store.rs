@@ -36,7 +36,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 32 << 20, quick_repair: false, blob_quota_bytes: 20 << 30, opener: None }
+        Self { cache_bytes: 16 << 20, quick_repair: false, blob_quota_bytes: 20 << 30, opener: None }
     }
 }
 

@@ -132,10 +132,9 @@ impl RunActor {
         loaded.seq += 1;
         let state = &loaded.state;
         if turn.goes_on {
-            context.notify(Tell { command: Command::Advance, by, accepted: None });
-            return Ok(());
+            context.notify(Tell { command: Command::Advance, by: by.clone(), accepted: None });
         }
-        let is_idle = turn.work.is_empty() && !super::decide::is_active(state);
+        let is_idle = !turn.goes_on && turn.work.is_empty() && !super::decide::is_active(state);
         if state.status.is_final()
             && let Some(row) = state.run_row(loaded.seq)
         {
