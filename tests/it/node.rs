@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, RequestBuilder};
@@ -108,7 +109,7 @@ impl Said {
 
 /// A running node.
 pub(crate) struct Node {
-    process: Child,
+    process: Mutex<Child>,
     base: String,
     http: Client,
 }
@@ -133,7 +134,7 @@ impl Node {
         };
         let base = format!("http://{}", said["listen"][0].as_str().expect("an address"));
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        let node = Self { process, base, http };
+        let node = Self { process: Mutex::new(process), base, http };
         eventually("the node answers", async || {
             let answer = node.request("GET", "/healthz").send().await.ok()?;
             answer.status().is_success().then_some(())
@@ -149,7 +150,7 @@ impl Node {
 
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
-        self.process.id()
+        self.process().id()
     }
 
     /// A request that is not sent yet.
@@ -210,26 +211,31 @@ impl Node {
     }
 
     /// Ends the process as a power cut would.
-    pub(crate) fn kill_9(mut self) {
-        self.process.kill().expect("the process is ours");
-        self.process.wait().expect("the process is ours");
+    pub(crate) fn kill_9(&self) {
+        let mut process = self.process();
+        process.kill().expect("the process is ours");
+        process.wait().expect("the process is ours");
     }
 
     /// Asks the node to stop (SIGTERM) and says how it ended.
-    pub(crate) async fn stop(mut self) -> ExitStatus {
-        let pid = rustix::process::Pid::from_child(&self.process);
+    pub(crate) async fn stop(self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.process());
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
-        let process = std::cell::RefCell::new(&mut self.process);
-        eventually("the node stops", async || process.borrow_mut().try_wait().expect("the process is ours"))
-            .await
+        eventually("the node stops", async || self.process().try_wait().expect("the process is ours")).await
+    }
+
+    fn process(&self) -> MutexGuard<'_, Child> {
+        self.process.lock().expect("nobody panics while holding it")
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
         // One that has ended already is what a test wants.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        if let Ok(process) = self.process.get_mut() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
     }
 }
 
