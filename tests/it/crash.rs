@@ -133,10 +133,15 @@ async fn repeat_some(node: &Node, ledger: &Ledger, place: &str) {
 
 /// Looks at everything the node has, and for everything it promised.
 async fn hold_against(node: &Node, promises: &Promises, seed: u64) {
-    eventually("all runs end", async || {
-        let open = node.get("/api/v1/runs?status=running&limit=1").await;
-        let created = node.get("/api/v1/runs?status=created&limit=1").await;
-        (open["items"] == json!([]) && created["items"] == json!([])).then_some(())
+    let is_none = async |status| {
+        let path = format!("/api/v1/runs?status={status}&limit=1");
+        node.get(&path).await["items"] == json!([])
+    };
+    let accepted = node.all("/api/v1/events?event_name=test.count").await.len();
+    let of_runs = promises.runs.values().flatten().count();
+    eventually("every event starts its run and every run ends", async || {
+        let all = node.all("/api/v1/runs?blueprint=bp.count").await.len();
+        (all >= accepted + of_runs && is_none("running").await && is_none("created").await).then_some(())
     })
     .await;
     let mut runs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
