@@ -1,3 +1,11 @@
 //! The integration tests of Xyn, one link unit: a module for each thing that is tried from outside.
 
 mod architecture;
+mod crash;
+mod node;
+mod peer;
+mod refusals;
+mod schema;
+mod streams;
+mod tour;
+mod uncertain;

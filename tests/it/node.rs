@@ -1,0 +1,278 @@
+//! A node as its users have it: the real program on a folder, asked over HTTP and by the command line.
+//!
+//! Owns the process: it never outlives the test. Refuses to wait without an end. Invariant: when [`Node::start`]
+//! is done, the node answers.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The longest that anything a test waits for may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How often is looked whether it has come.
+const LOOK: Duration = Duration::from_millis(10);
+/// A run whose steps all are done in the process.
+pub(crate) const COUNT: &str = r#"
+id: bp.count
+name: Count
+trigger: { event_type: test.count }
+inputs:
+  - { name: key, schema: { type: string }, required: true }
+plan:
+  - { kind: transform, id: first, set: { text: "{{ inputs.key }}" } }
+  - { kind: transform, id: second, set: { text: "{{ steps.first.output.text }}" } }
+  - { kind: action_task, id: keep, action: artifacts.put,
+      with: { name: "{{ inputs.key }}", content: "{{ steps.second.output.text }}" } }
+outputs:
+  - { name: key, from: "{{ steps.second.output.text }}" }
+"#;
+
+/// A place for a node's data, and for files that commands are given.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    /// An empty one.
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    /// The node's data.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    /// Writes a file beside the data.
+    pub(crate) fn file(&self, name: &str, content: &str) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, content).expect("the folder can be written");
+        path.to_str().expect("a path that is text").to_owned()
+    }
+
+    /// What the nodes of this folder had to say.
+    fn log(&self) -> PathBuf {
+        self.0.path().join("log")
+    }
+
+    /// Runs the program on this folder.
+    pub(crate) fn xyn<const N: usize>(&self, arguments: [&str; N]) -> Said {
+        let output = program(&self.data()).args(arguments).output().expect("the program starts");
+        Said {
+            code: output.status.code().expect("the program ended by itself"),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        }
+    }
+}
+
+/// The program with no settings but the folder.
+fn program(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xyn"));
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("XYN_")) {
+        command.env_remove(name);
+    }
+    command.env("XYN_DATA", data).stdin(Stdio::null());
+    command
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// Exit code.
+    pub(crate) code: i32,
+    /// What it answered.
+    pub(crate) out: String,
+    /// What it said about it.
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// The answer of a command that did what was asked.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        self.out
+    }
+
+    /// The answer as a document.
+    #[track_caller]
+    pub(crate) fn json(self) -> Value {
+        serde_json::from_str(&self.ok()).expect("the answer is JSON")
+    }
+}
+
+/// A running node.
+pub(crate) struct Node {
+    process: Mutex<Child>,
+    base: String,
+    http: Client,
+}
+
+impl Node {
+    /// Starts a node on `folder` and waits until it answers.
+    pub(crate) async fn start(folder: &Folder) -> Self {
+        let log = File::options().create(true).append(true).open(folder.log()).expect("the log opens");
+        let mut process = program(&folder.data())
+            .args(["up", "--json", "--listen", "127.0.0.1:0"])
+            .env("XYN_LOG", "warn")
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .expect("the program starts");
+        let mut line = String::new();
+        let out = process.stdout.take().expect("it is piped");
+        BufReader::new(out).read_line(&mut line).expect("a line of text");
+        let Ok(said) = serde_json::from_str::<Value>(&line) else {
+            let log = std::fs::read_to_string(folder.log()).unwrap_or_default();
+            panic!("the node did not start: {log}");
+        };
+        let base = format!("http://{}", said["listen"][0].as_str().expect("an address"));
+        let http = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
+        let node = Self { process: Mutex::new(process), base, http };
+        eventually("the node answers", async || {
+            let answer = node.request("GET", "/healthz").send().await.ok()?;
+            answer.status().is_success().then_some(())
+        })
+        .await;
+        node
+    }
+
+    /// Where it is reached.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process().id()
+    }
+
+    /// A request that is not sent yet.
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        self.http.request(method.parse().expect("a method"), self.url(path))
+    }
+
+    /// The document at `path`.
+    #[track_caller]
+    pub(crate) fn get(&self, path: &str) -> impl Future<Output = Value> {
+        let request = self.request("GET", path);
+        async move { Answer::of(request).await.expect("the node answers").ok() }
+    }
+
+    /// What posting `body` to `path` brings.
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        Answer::of(self.request("POST", path).json(body)).await.expect("the node answers")
+    }
+
+    /// Every item of the list at `path`, page by page.
+    pub(crate) async fn all(&self, path: &str) -> Vec<Value> {
+        let (mut items, mut cursor) = (Vec::new(), String::new());
+        let join = if path.contains('?') { '&' } else { '?' };
+        loop {
+            let mut page = self.get(&format!("{path}{join}limit=200{cursor}")).await;
+            items.append(page["items"].as_array_mut().expect("a list"));
+            match page["next_cursor"].as_str() {
+                Some(next) => cursor = format!("&cursor={next}"),
+                None => return items,
+            }
+        }
+    }
+
+    /// Makes a blueprint active.
+    pub(crate) async fn promote(&self, folder: &Folder, source: &str) {
+        let file = folder.file("blueprint.yaml", source);
+        folder.xyn(["blueprint", "promote", &file]).ok();
+    }
+
+    /// Starts a run and says its id.
+    pub(crate) async fn run(&self, blueprint: &str, inputs: Value) -> String {
+        let body = serde_json::json!({ "blueprint": blueprint, "inputs": inputs });
+        let run = self.post("/api/v1/runs", &body).await.ok();
+        run["run_id"].as_str().expect("a run's id").to_owned()
+    }
+
+    /// The run once `is_so` holds.
+    pub(crate) async fn run_that(&self, run_id: &str, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+        let path = format!("/api/v1/runs/{run_id}");
+        eventually(what, async || Some(self.get(&path).await).filter(|run| is_so(run))).await
+    }
+
+    /// The run once it has ended.
+    pub(crate) async fn ended(&self, run_id: &str) -> Value {
+        let is_final =
+            |run: &Value| matches!(run["status"].as_str(), Some("completed" | "failed" | "cancelled"));
+        self.run_that(run_id, "the run ends", is_final).await
+    }
+
+    /// Ends the process as a power cut would.
+    pub(crate) fn kill_9(&self) {
+        let mut process = self.process();
+        process.kill().expect("the process is ours");
+        process.wait().expect("the process is ours");
+    }
+
+    /// Asks the node to stop (SIGTERM) and says how it ended.
+    pub(crate) async fn stop(self) -> ExitStatus {
+        let pid = rustix::process::Pid::from_child(&self.process());
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
+        eventually("the node stops", async || self.process().try_wait().expect("the process is ours")).await
+    }
+
+    fn process(&self) -> MutexGuard<'_, Child> {
+        self.process.lock().expect("nobody panics while holding it")
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // One that has ended already is what a test wants.
+        if let Ok(process) = self.process.get_mut() {
+            let _ = process.kill();
+            let _ = process.wait();
+        }
+    }
+}
+
+/// What a node answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// The document, null when there is none.
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The answer to `request`, if the node lives to give it.
+    pub(crate) async fn of(request: RequestBuilder) -> reqwest::Result<Self> {
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let bytes = response.bytes().await?;
+        Ok(Self { status, body: serde_json::from_slice(&bytes).unwrap_or_default() })
+    }
+
+    /// The document of an answer that is no refusal.
+    #[track_caller]
+    pub(crate) fn ok(self) -> Value {
+        assert!(self.status < 300, "{self:?}");
+        self.body
+    }
+}
+
+/// What `look` finds, as soon as it finds something; looks again and again, but not for ever.
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        tokio::time::sleep(LOOK).await;
+    }
+}
