@@ -105,10 +105,14 @@ impl RunActor {
         loaded.state.render(seq, &turn.events, &mut loaded.shown, recording.changes());
         loaded.state.forget_ended_items();
         turn.aborts = turn.events.iter().any(Event::aborts);
-        records.extend(turn.events.drain(..).map(Record::Run));
-        for emitted in turn.emitted.drain(..) {
-            let step = Some((loaded.state.id, emitted.step));
-            records.extend(recording.effects(emitted.effects, step, now, &tell.by));
+        let mut emitted = turn.emitted.drain(..).peekable();
+        let events = turn.events.drain(..).map(Some).chain([None]);
+        for (index, event) in events.enumerate() {
+            while let Some(emitted) = emitted.next_if(|emitted| event.is_none() || emitted.behind <= index) {
+                let step = Some((loaded.state.id, emitted.step));
+                records.extend(recording.effects(emitted.effects, step, now, &tell.by));
+            }
+            records.extend(event.map(Record::Run));
         }
         recording.entry(loaded.state.stream(), loaded.seq, now, &tell.by, &records);
         Ok((turn, recording))

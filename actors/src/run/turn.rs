@@ -35,6 +35,8 @@ pub struct Turn {
 /// What an inside action of a step wants recorded.
 #[derive(Debug)]
 pub struct Emitted {
+    /// Events of the turn that come before.
+    pub behind: usize,
     /// The step's name.
     pub step: String,
     /// What it wants.
@@ -141,7 +143,7 @@ fn begin(
     };
     let result = run(&input, &context).map(|effects| {
         let output = effects.output.clone();
-        turn.emitted.push(Emitted { step: state.step_name(at), effects });
+        turn.emitted.push(Emitted { behind: turn.events.len() + 1, step: state.step_name(at), effects });
         output
     });
     finished.push(if undoes {

@@ -1,3 +1,5 @@
+//! Addresses and URLs: a table of what is open and what is not.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! What a broken peer means: certain or uncertain, and of which kind.
+
 use tokio::io::AsyncWriteExt as _;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Redirects: each hop is checked, nothing secret follows to a stranger.
+
 use super::server::redirect;
 use super::*;
 
