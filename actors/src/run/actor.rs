@@ -105,7 +105,7 @@ impl RunActor {
         loaded.state.render(seq, &turn.events, &mut loaded.shown, recording.changes());
         loaded.state.forget_ended_items();
         turn.aborts = turn.events.iter().any(Event::aborts);
-        let mut emitted = turn.emitted.drain(..).peekable();
+        let mut emitted = std::mem::take(&mut turn.emitted).into_iter().peekable();
         let events = turn.events.drain(..).map(Some).chain([None]);
         for (index, event) in events.enumerate() {
             while let Some(emitted) = emitted.next_if(|emitted| event.is_none() || emitted.behind <= index) {
