@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::str::FromStr;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use futures::StreamExt;
 use http::request::Parts;
@@ -16,7 +16,7 @@ use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
 use crate::error::ApiError;
-use crate::limits::BODY_MAX_BYTES;
+use crate::limits::{BODY_DISCARD_MAX_BYTES, BODY_MAX_BYTES};
 
 /// A JSON body.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -125,16 +125,21 @@ pub(crate) async fn path_params<S: Send + Sync>(
 /// Reads a whole body of at most `limit` bytes.
 pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
     let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    let mut pieces = body.into_data_stream();
     if announced.is_some_and(|length: u64| length > limit as u64) {
+        // Who waits for a `100 Continue` has sent nothing yet.
+        if !headers.contains_key(header::EXPECT) {
+            discard(pieces).await;
+        }
         return Err(too_large(limit));
     }
-    let mut pieces = body.into_data_stream();
     let mut held = Bytes::new();
     let mut joined = Vec::new();
     while let Some(piece) = pieces.next().await {
         let piece =
             piece.map_err(|error| ApiError::invalid("body", format!("the body broke off: {error}")))?;
         if held.len().max(joined.len()) + piece.len() > limit {
+            discard(pieces).await;
             return Err(too_large(limit));
         }
         // Most bodies come in one piece, which is not copied.
@@ -148,6 +153,17 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> 
         }
     }
     Ok(if joined.is_empty() { held } else { joined.into() })
+}
+
+/// Reads on without keeping anything: a connection that closes on a sender takes the refusal with it.
+async fn discard(mut pieces: BodyDataStream) {
+    let mut left = BODY_DISCARD_MAX_BYTES;
+    while let Some(Ok(piece)) = pieces.next().await {
+        match left.checked_sub(piece.len() as u64) {
+            Some(rest) => left = rest,
+            None => return,
+        }
+    }
 }
 
 /// A body over its limit.

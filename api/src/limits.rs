@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Bytes of a JSON body.
 pub const BODY_MAX_BYTES: usize = 1 << 20;
+/// Bytes of a body over its limit that are read and thrown away, so that the sender gets to read the refusal.
+pub const BODY_DISCARD_MAX_BYTES: u64 = 32 << 20;
 /// Bytes of a webhook's body.
 pub const HOOK_BODY_MAX_BYTES: usize = 1 << 20;
 /// Bytes of an artifact.

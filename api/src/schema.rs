@@ -143,12 +143,6 @@ pub(crate) fn approvals_cursor() -> Part {
     pattern("^(i|[gi]([0-9a-f]{2}){1,256})$")
 }
 
-/// A number of entries of the log, or the place of one.
-pub(crate) fn size() -> Part {
-    let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
-    number.minimum(Some(0)).maximum(Some(u64::MAX)).into()
-}
-
 /// A version.
 pub(crate) fn version() -> Part {
     let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));

@@ -19,7 +19,7 @@ pub(super) fn spec() -> Spec {
             "properties": {
                 "name": { "type": "string", "minLength": 1, "maxLength": 255 },
                 "content": {},
-                "content_base64": { "type": "string" },
+                "content_base64": { "type": "string", "format": "byte" },
                 "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
                 "byte_length": { "type": "integer", "minimum": 0 },
                 "content_type": { "type": "string", "maxLength": 200 },

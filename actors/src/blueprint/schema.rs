@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jsonschema::error::ValidationErrorKind;
 use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -62,7 +63,7 @@ impl Schema {
     /// All that is wrong with `value`, the first [`MAX_SCHEMA_FAULTS`] of it.
     pub fn validate(&self, value: &Value) -> Vec<SchemaFault> {
         self.errors(value)
-            .map(|error| SchemaFault { path: error.instance_path().to_string(), message: describe(&error) })
+            .map(|error| SchemaFault { path: place(&error), message: describe(&error) })
             .take(MAX_SCHEMA_FAULTS)
             .collect()
     }
@@ -76,6 +77,18 @@ impl Schema {
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Schema({})", self.0.source)
+    }
+}
+
+/// Where the fault is: a field that nobody knows is named itself, not the object that holds it.
+fn place(error: &ValidationError<'_>) -> String {
+    let path = error.instance_path().to_string();
+    match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => match unexpected.first() {
+            Some(field) => format!("{path}/{}", field.replace('~', "~0").replace('/', "~1")),
+            None => path,
+        },
+        _ => path,
     }
 }
 

@@ -81,28 +81,22 @@ struct ConsistencyProof {
 }
 
 /// Which entry of which log.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct InclusionQuery {
     /// The entry, from 0.
-    #[param(schema_with = schema::size)]
     offset: Parsed<u64>,
     /// Entries of the log; as many as there are when left out.
-    #[param(schema_with = schema::size)]
     size: Option<Parsed<u64>>,
 }
 
 /// Which two states of the log.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ConsistencyQuery {
     /// Entries of the earlier one.
-    #[param(schema_with = schema::size)]
     old_size: Parsed<u64>,
     /// Entries of the later one; as many as there are when left out.
-    #[param(schema_with = schema::size)]
     new_size: Option<Parsed<u64>>,
 }
 
@@ -149,7 +143,10 @@ async fn checkpoint(State(state): State<AppState>) -> Result<Json<CheckpointView
     path = "/api/v1/audit/proof/inclusion",
     tag = "governance",
     operation_id = "audit_inclusion",
-    params(InclusionQuery),
+    params(
+        ("offset" = u64, Query, description = "The entry, from 0."),
+        ("size" = Option<u64>, Query, description = "Entries of the log; all when left out.")
+    ),
     responses((status = 200, body = InclusionProof), (status = 404))
 )]
 async fn inclusion(
@@ -172,7 +169,10 @@ async fn inclusion(
     path = "/api/v1/audit/proof/consistency",
     tag = "governance",
     operation_id = "audit_consistency",
-    params(ConsistencyQuery),
+    params(
+        ("old_size" = u64, Query, description = "Entries of the earlier one."),
+        ("new_size" = Option<u64>, Query, description = "Entries of the later one; all when left out.")
+    ),
     responses((status = 200, body = ConsistencyProof), (status = 404))
 )]
 async fn consistency(
