@@ -7,6 +7,9 @@ use crate::node::{Answer, COUNT, Folder, Node};
 const JSON: (&str, &str) = ("content-type", "application/json");
 const YAML: (&str, &str) = ("content-type", "application/yaml");
 
+/// Method, path, headers and body; the status, code and field with which they are refused.
+type Row<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, (u16, &'a str, &'a str));
+
 /// A dozen faults and two more, each with its line and code.
 const TWELVE: &str = r#"id: bp twelve
 name: Twelve faults
@@ -73,7 +76,7 @@ async fn requests_that_do_not_fit_are_refused_by_field() {
     let folder = Folder::new();
     let node = Node::start(&folder).await;
     let nobody = "/api/v1/runs/0190f5fe-7c00-7a00-8000-000000000001";
-    let table: &[(&str, &str, &[(&str, &str)], &str, (u16, &str, &str))] = &[
+    let table: &[Row] = &[
         ("POST", "/api/v1/runs", &[JSON], "{", (400, "malformed_json", "")),
         ("POST", "/api/v1/runs", &[JSON], "[]", (400, "invalid", "")),
         ("POST", "/api/v1/runs", &[JSON], r#"{"blueprint":7}"#, (400, "invalid_input", "blueprint")),
