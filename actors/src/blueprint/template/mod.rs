@@ -132,7 +132,7 @@ impl Node {
     fn of(value: &Value) -> Result<Self, TemplateError> {
         let node = match value {
             Value::String(text) => Self::of_text(text).map_err(|fault| TemplateError::Syntax {
-                expression: super::issue::shorten(text),
+                expression: crate::document::shorten(text),
                 reason: fault.message,
             })?,
             Value::Array(items) => Self::List(items.iter().map(Self::of).collect::<Result<_, _>>()?),
@@ -208,7 +208,7 @@ impl Expression {
     /// Compiles `{{ expression }}` or a bare expression.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
         Self::of_text(text).map_err(|fault| TemplateError::Syntax {
-            expression: super::issue::shorten(text),
+            expression: crate::document::shorten(text),
             reason: fault.message,
         })
     }

@@ -130,7 +130,7 @@ fn approval(decision: &governance::Decision, input: Json, now: Timestamp) -> Box
     let asked = decision.approvals.as_ref();
     Box::new(GateRequest {
         mode: GateMode::Policy,
-        approvers: asked.iter().flat_map(|asked| &asked.from_any_of).map(ToString::to_string).collect(),
+        approvers: asked.iter().flat_map(|asked| &asked.from_any_of).cloned().collect(),
         min: asked.map_or(1, |asked| asked.min),
         allow_requester: asked.and_then(|asked| asked.allow_requester),
         expires_at: asked.map(|asked| asked.deadline(now)),

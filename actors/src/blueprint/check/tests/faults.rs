@@ -144,7 +144,12 @@ fn gates_have_the_keys_of_their_mode() {
     assert_eq!(said("- { kind: gate, id: g, mode: event }").0, Code::MissingKey);
     assert_eq!(said("- { kind: gate, id: g, mode: webhook }").0, Code::UnknownWord);
     assert_eq!(said("- { kind: gate, id: g, mode: manual, on_timeout: skip }").0, Code::Contradiction);
-    assert_eq!(said("- { kind: gate, id: g, mode: manual, approvers: [bob] }").3, "`bob` is no approver");
+    assert_eq!(said("- { kind: gate, id: g, mode: manual, approvers: [bob] }").0, Code::InvalidValue);
+    assert_eq!(
+        said("- { kind: gate, id: g, mode: manual, approvers: [\"role:Ops\"] }").3,
+        "`Ops` is not a role; roles are Operator, OwnerAdmin and User",
+        "a role that nobody has would leave the gate shut, or open to all"
+    );
     assert_eq!(
         said("- { kind: gate, id: g, mode: manual, approvers: [\"principal:a\"], min: 2 }").0,
         Code::Contradiction
