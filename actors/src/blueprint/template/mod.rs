@@ -17,9 +17,8 @@ mod values;
 
 use serde_json::{Map, Value};
 
-pub(super) use parts::SyntaxFault;
 use parts::Text;
-pub(super) use program::Program;
+pub(super) use program::{Program, SyntaxFault};
 pub use scope::Scope;
 pub(super) use uses::{Call, Use, Uses};
 

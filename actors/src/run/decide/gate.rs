@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 use xyn_store::projection::{ApprovalRow, GateMode, StepKey};
 use xyn_store::{Json, Timestamp};
 
-use super::World;
-use super::start::{failed, stage_at};
+use super::{World, failed, stage_at};
 use crate::blueprint::EventPattern;
 use crate::blueprint::plan::{Gate, GateTimeout, Kind, OnTimeout};
 use crate::governance::Identity;
