@@ -172,6 +172,20 @@ fn floods_of_faults_and_endless_texts_give_a_report_of_bearable_size() {
     }
 }
 
+#[test]
+fn test_is_another_word_for_staging_to_reader_and_editors_alike() {
+    let text = "{policy_id: p, policy_type: governance, name: n, evaluation_mode: first_match, rules: \
+                [{rule_id: r, match: {stage: test}, effect: deny}]}";
+    let policy = parse(text.as_bytes()).expect("the policy parses");
+    let schema = serde_json::to_value(policy_json_schema()).expect("renders");
+    let validator = jsonschema::validator_for(&schema).expect("the schema compiles");
+    assert!(validator.is_valid(&serde_json::to_value(&policy).expect("renders")));
+    for stage in ["staging", "test"] {
+        let decision = evaluate(std::slice::from_ref(&policy), &super::evaluation::asks("x.y", stage));
+        assert_eq!(decision.effect, Effect::Deny, "{stage}");
+    }
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_the_reader_panic(

@@ -148,6 +148,16 @@ fn an_explicit_null_says_what_leaving_the_key_out_says() {
 }
 
 #[test]
+fn an_output_without_from_is_the_field_of_that_name_of_the_last_step() {
+    let steps = "- { kind: transform, id: a, set: { x: 1 } }\n- { kind: transform, id: b, set: { x: 2 } }";
+    let plan = plan(&format!("{}outputs: [{{ name: x }}]", around(steps)));
+    let mut scope = Scope::new(&json!({}), &plan.vars, &json!({}));
+    scope.set_step("a", &json!({ "x": 1 }));
+    scope.set_step("b", &json!({ "x": 2 }));
+    assert_eq!(plan.outputs[0].from.render(&scope).expect("renders"), json!(2));
+}
+
+#[test]
 fn a_step_may_need_a_later_one() {
     let plan = plan(&around(
         "- { kind: transform, id: last, needs: [first], set: { x: \"{{ steps.first.output.x }}\" } }\n\
