@@ -23,6 +23,12 @@ pub(crate) use tree::{Node, Tree};
 
 /// Largest document, in bytes.
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+/// Deepest nesting of lists and mappings.
+const MAX_DEPTH: usize = 32;
+/// Most nodes of a document, aliases expanded.
+const MAX_NODES: usize = 50_000;
+/// Most uses of aliases.
+const MAX_ALIASES: usize = 100;
 /// Most issues that one reading reports; more would drown them.
 pub const MAX_ISSUES: usize = 100;
 /// Longest id of a document or of a part of one, in bytes.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::issue::{Code, Issue, shorten};
-use super::tree::{self, Node, Tree};
+use super::tree::{Node, Tree};
 use super::{MAX_ISSUES, refusal};
 
 /// Longest message, in characters: some quote the author's text, which may be as long as the document.
@@ -117,7 +117,7 @@ impl<'a> Reader<'a> {
                 let written = self.text_of(node);
                 let quoted = written.split_inclusive("}}").next().unwrap_or_default();
                 let hint = format!("put it in quotes: \"{quoted}\"");
-                self.fault(node, Code::UnquotedTemplate, tree::UNQUOTED, hint);
+                self.fault(node, Code::UnquotedTemplate, refusal::UNQUOTED, hint);
             }
             Tree::Map(entries) => {
                 let mut seen = BTreeMap::new();

@@ -4,9 +4,11 @@
 
 use serde_saphyr::{Error, budget::BudgetBreach};
 
-use super::MAX_DOCUMENT_BYTES;
 use super::issue::{Code, Issue, shorten};
-use super::tree::{MAX_ALIASES, MAX_DEPTH, MAX_NODES, UNQUOTED};
+use super::{MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES};
+
+/// What is said of a template that lost its quotes.
+pub(super) const UNQUOTED: &str = "YAML reads `{{ }}` without quotes as a mapping";
 
 /// An issue of the text as a whole.
 fn at_start(code: Code, message: String, hint: &str) -> Issue {

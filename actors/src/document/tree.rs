@@ -12,19 +12,10 @@ use serde_saphyr::Spanned;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
 use super::issue::Issue;
-use super::{MAX_DOCUMENT_BYTES, refusal};
+use super::{MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES, refusal};
 
-/// Deepest nesting of lists and mappings.
-pub(super) const MAX_DEPTH: usize = 32;
-/// Most nodes of a document, aliases expanded.
-pub(super) const MAX_NODES: usize = 50_000;
-/// Most uses of aliases.
-pub(super) const MAX_ALIASES: usize = 100;
 /// Most parser events that aliases may repeat, all together.
 const MAX_REPEATED_EVENTS: usize = 10_000;
-
-/// What is said of a template that lost its quotes.
-pub(super) const UNQUOTED: &str = "YAML reads `{{ }}` without quotes as a mapping";
 
 /// A value and where it stands.
 #[derive(Debug)]
