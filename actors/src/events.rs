@@ -3,8 +3,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use xyn_store::envelope::Envelope;
 use xyn_store::ids::{EventId, RunId, StreamId};
 use xyn_store::projection::{Cursor, Page};
+use xyn_store::tables::NAME_BLOCK;
 use xyn_store::{Order, Reader, StoreError, Timestamp};
 
 use crate::blueprint::EventPattern;
@@ -97,89 +99,105 @@ pub fn page(
     limit: usize,
 ) -> Result<Page<EventView>, StoreError> {
     let from = cursor.and_then(Position::of);
-    let mut page = Page { items: Vec::new(), next: None };
-    let mut visit = |offset: u64, envelope: &xyn_store::envelope::Envelope| -> Result<bool, StoreError> {
+    let mut search = Search { reader, filter, from, limit, page: Page { items: Vec::new(), next: None } };
+    match candidates(reader, filter)? {
+        Candidates::All => search.everywhere()?,
+        Candidates::Offsets(offsets) => search.entries(&offsets)?,
+        Candidates::Blocks(blocks) => search.blocks(&blocks)?,
+    }
+    Ok(search.page)
+}
+
+/// A page being filled.
+struct Search<'s> {
+    reader: &'s Reader,
+    filter: &'s EventFilter,
+    /// The page holds what lies before it.
+    from: Option<Position>,
+    limit: usize,
+    page: Page<EventView>,
+}
+
+impl Search<'_> {
+    /// Takes what fits of an entry; answers whether there is room for more.
+    fn take(&mut self, offset: u64, envelope: &Envelope) -> Result<bool, StoreError> {
         for (index, record) in record::decode(offset, envelope)?.iter().enumerate().rev() {
             let position = Position { offset, index: index as u16 };
-            if from.is_some_and(|from| position >= from) {
+            if self.from.is_some_and(|from| position >= from) {
                 continue;
             }
             let view = record.view(offset, index, envelope);
-            if filter.admits(&view) {
-                page.items.push(view);
-                if page.items.len() == limit {
-                    page.next = Some(position.cursor());
+            if self.filter.admits(&view) {
+                self.page.items.push(view);
+                if self.page.items.len() == self.limit {
+                    self.page.next = Some(position.cursor());
                     return Ok(false);
                 }
             }
         }
         Ok(true)
-    };
-    let offsets = match candidates(reader, filter)? {
-        Candidates::All => None,
-        Candidates::Offsets(offsets) => Some(offsets),
-        Candidates::Blocks(blocks) => {
-            let mut seen = 0;
-            for block in blocks.into_iter().rev() {
-                let first = block * xyn_store::tables::NAME_BLOCK;
-                let last = first + xyn_store::tables::NAME_BLOCK - 1;
-                if from.is_some_and(|from| from.offset < first) {
-                    continue;
-                }
-                let start = from.map_or(last, |from| from.offset.min(last));
-                let mut goes_on = true;
-                reader.log(start, Order::Descending, |offset, envelope| {
-                    if offset < first {
-                        return Ok(false);
-                    }
-                    seen += 1;
-                    goes_on = visit(offset, &envelope)?;
-                    Ok(goes_on)
-                })?;
-                if !goes_on {
-                    return Ok(page);
-                }
-                if seen >= SCAN_LIMIT {
-                    page.next = Some(Position { offset: first, index: 0 }.cursor());
-                    return Ok(page);
-                }
-            }
-            return Ok(page);
-        }
-    };
-    match offsets {
-        Some(offsets) => {
-            for offset in offsets.into_iter().rev() {
-                if from.is_some_and(|from| offset > from.offset) {
-                    continue;
-                }
-                if let Some(envelope) = reader.envelope(offset)?
-                    && !visit(offset, &envelope)?
-                {
-                    break;
-                }
-            }
-        }
-        None => {
-            let (mut seen, mut last) = (0, None);
-            reader.log(
-                from.map_or(u64::MAX, |from| from.offset),
-                Order::Descending,
-                |offset, envelope| {
-                    if filter.since.is_some_and(|since| envelope.at < since) {
-                        return Ok(false);
-                    }
-                    seen += 1;
-                    last = (seen >= SCAN_LIMIT).then_some(offset);
-                    Ok(visit(offset, &envelope)? && last.is_none())
-                },
-            )?;
-            if page.next.is_none() {
-                page.next = last.map(|offset| Position { offset, index: 0 }.cursor());
-            }
-        }
     }
-    Ok(page)
+
+    fn everywhere(&mut self) -> Result<(), StoreError> {
+        let start = self.from.map_or(u64::MAX, |from| from.offset);
+        let (mut seen, mut last) = (0, None);
+        let reader = self.reader;
+        reader.log(start, Order::Descending, |offset, envelope| {
+            if self.filter.since.is_some_and(|since| envelope.at < since) {
+                return Ok(false);
+            }
+            seen += 1;
+            last = (seen >= SCAN_LIMIT).then_some(offset);
+            Ok(self.take(offset, &envelope)? && last.is_none())
+        })?;
+        if self.page.next.is_none() {
+            self.page.next = last.map(|offset| Position { offset, index: 0 }.cursor());
+        }
+        Ok(())
+    }
+
+    fn entries(&mut self, offsets: &[u64]) -> Result<(), StoreError> {
+        for offset in offsets.iter().copied().rev() {
+            if self.from.is_some_and(|from| offset > from.offset) {
+                continue;
+            }
+            if let Some(envelope) = self.reader.envelope(offset)?
+                && !self.take(offset, &envelope)?
+            {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn blocks(&mut self, blocks: &[u64]) -> Result<(), StoreError> {
+        let (reader, mut seen) = (self.reader, 0);
+        for block in blocks.iter().rev() {
+            let first = block * NAME_BLOCK;
+            let last = first + NAME_BLOCK - 1;
+            if self.from.is_some_and(|from| from.offset < first) {
+                continue;
+            }
+            let start = self.from.map_or(last, |from| from.offset.min(last));
+            let mut has_room = true;
+            reader.log(start, Order::Descending, |offset, envelope| {
+                if offset < first {
+                    return Ok(false);
+                }
+                seen += 1;
+                has_room = self.take(offset, &envelope)?;
+                Ok(has_room)
+            })?;
+            if !has_room {
+                break;
+            }
+            if seen >= SCAN_LIMIT {
+                self.page.next = Some(Position { offset: first, index: 0 }.cursor());
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Where the events of a filter may be.

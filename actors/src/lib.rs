@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod blueprint;
+pub mod document;
 pub mod events;
 pub mod governance;
 pub mod intake;

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::{Value, json};
-use xyn_actors::{blueprint, governance};
+use xyn_actors::document::Issue;
 
 use super::output::Paint;
 
@@ -34,8 +34,8 @@ pub(super) struct Fault {
     pub(super) text: String,
 }
 
-impl From<blueprint::Issue> for Fault {
-    fn from(issue: blueprint::Issue) -> Self {
+impl From<Issue> for Fault {
+    fn from(issue: Issue) -> Self {
         let code = serde_json::to_value(issue.code).ok().and_then(|code| code.as_str().map(str::to_owned));
         Self {
             path: issue.path,
@@ -45,20 +45,6 @@ impl From<blueprint::Issue> for Fault {
             message: issue.message,
             hint: issue.hint,
             text: issue.text,
-        }
-    }
-}
-
-impl From<governance::Issue> for Fault {
-    fn from(issue: governance::Issue) -> Self {
-        Self {
-            path: issue.path,
-            line: issue.line.into(),
-            column: issue.column.into(),
-            code: issue.code,
-            message: issue.message,
-            hint: issue.hint.unwrap_or_default(),
-            text: String::new(),
         }
     }
 }

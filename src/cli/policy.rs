@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use xyn_actors::document::Issue;
 use xyn_actors::governance::{
     self, Context as Act, Evidence, Identity, NamedStage, Policy, PolicySet, Resource, Risk, Role,
     SessionFacts, Table as Cases,
@@ -230,12 +231,7 @@ fn read_all(files: &[PathBuf], context: &Context) -> Result<Result<Vec<Policy>, 
     Ok(Ok(policies))
 }
 
-fn show_faults(
-    file: &Path,
-    source: &str,
-    issues: Vec<governance::Issue>,
-    context: &Context,
-) -> Result<Exit, Failure> {
+fn show_faults(file: &Path, source: &str, issues: Vec<Issue>, context: &Context) -> Result<Exit, Failure> {
     let faults: Vec<_> = issues.into_iter().map(Fault::from).collect();
     context.out.answer(&faults::report(&faults), |paint| faults::render(file, source, &faults, paint))?;
     Ok(Exit::Failed)

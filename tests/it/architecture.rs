@@ -37,6 +37,7 @@ const PURE: &[&str] = &[
     "actors/src/session",
     "actors/src/node",
     "actors/src/blueprint",
+    "actors/src/document",
     "actors/src/governance",
     "net/src/proto",
     "scenarios/src",

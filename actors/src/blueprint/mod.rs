@@ -1,14 +1,11 @@
 //! Blueprints: parse, check, compile to a [`Plan`].
 //!
-//! Owns everything between an author's bytes and a plan that a run can follow: positions, faults, templates,
-//! patterns and schemas. Performs nothing. Invariant: the same bytes, registry and limits always give the
-//! same plan or the same issues.
+//! Owns everything between an author's document and a plan that a run can follow: rules, templates, patterns
+//! and schemas. Performs nothing. Invariant: the same bytes, registry and limits always give the same plan or
+//! the same issues.
 
 pub mod check;
-mod duration;
-mod issue;
 mod limits;
-mod parse;
 pub mod pattern;
 pub mod plan;
 pub mod sample;
@@ -17,7 +14,6 @@ pub mod source;
 pub mod template;
 
 pub use check::compile;
-pub use issue::{Code, Issue};
 pub use limits::NodeLimits;
 pub use pattern::{EventPattern, check_event_name};
 pub use plan::{FailureKind, Plan};

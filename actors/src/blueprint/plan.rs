@@ -11,6 +11,7 @@ use xyn_store::Digest;
 use xyn_store::scope::Stage;
 
 use super::template::{Expression, Template};
+use crate::governance::Approver;
 
 /// A blueprint that was checked and compiled.
 #[derive(Debug)]
@@ -149,8 +150,8 @@ pub struct Call {
 pub enum Gate {
     /// People approve or reject.
     Manual {
-        /// Who may answer: `role:X`, `team:ID`, `principal:ID`; empty means any person.
-        approvers: Vec<String>,
+        /// Who may answer; empty means any person.
+        approvers: Vec<Approver>,
         /// How many distinct people must approve; at least 1.
         min: u32,
         /// Whether the principal who started the run counts; none means the stage's default.

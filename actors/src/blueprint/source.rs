@@ -18,28 +18,6 @@ pub fn json_schema() -> Value {
     SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<Blueprint>().to_value()
 }
 
-/// The keys of `T`, in its own order.
-pub(super) fn keys_of<T: JsonSchema>() -> Vec<String> {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
-    let properties = schema.get("properties").and_then(Value::as_object);
-    properties.map(|properties| properties.keys().cloned().collect()).unwrap_or_default()
-}
-
-/// The words of `T`, an enumeration without fields.
-pub(super) fn words_of<T: JsonSchema>() -> Vec<String> {
-    let schema = SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>();
-    let list = |key: &str| schema.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
-    let documented = list("oneOf").into_iter().flat_map(|case| match case {
-        Value::Object(mut case) => match (case.remove("const"), case.remove("enum")) {
-            (Some(word), _) => vec![word],
-            (_, Some(Value::Array(words))) => words,
-            _ => Vec::new(),
-        },
-        _ => Vec::new(),
-    });
-    documented.chain(list("enum")).filter_map(|word| word.as_str().map(str::to_owned)).collect()
-}
-
 /// A workflow: what starts it, what it takes, what it does and what it answers with.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -4,6 +4,7 @@
 //! handed in. Invariant: a table gives the same result whenever it is run; a case that names no instant
 //! happens on Monday, 5 January 2026, at noon UTC.
 
+use std::convert::Infallible;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -11,15 +12,13 @@ use xyn_store::Timestamp;
 use xyn_store::scope::Principal;
 
 use super::context::{Context, Evidence, Resource, SessionFacts};
-use super::cursor::Cursor;
 use super::decision::Decision;
-use super::document;
 use super::evaluate::PolicySet;
 use super::identity::{Identity, Role};
-use super::issue::Issue;
 use super::policy::Policy;
-use super::read::{self, owned};
+use super::read::{self, instant, owned, required_words};
 use super::words::Effect;
+use crate::document::{Code, Document, Fields, Issue, Node, Reader, shorten, suggest};
 
 /// Most cases of a table.
 const MAX_CASES: usize = 10_000;
@@ -64,10 +63,7 @@ impl Table {
     /// Reads a table. Policies stand in it whole or by the id of one of `known`; without any, all `known`
     /// count.
     pub fn parse(source: &[u8], known: &[Policy]) -> Result<Self, Vec<Issue>> {
-        let node = document::read(source).map_err(|issue| vec![issue])?;
-        let mut issues = Vec::new();
-        let table = table(&Cursor::root(&node), known, &mut issues);
-        read::conclude(table, issues)
+        Document::parse(source, "table of cases")?.read(|doc, node| table(doc, node, known))
     }
 
     /// Evaluates every case, in the order of the table.
@@ -104,87 +100,104 @@ impl fmt::Display for CaseResult {
     }
 }
 
-fn table(cursor: &Cursor<'_>, known: &[Policy], issues: &mut Vec<Issue>) -> Option<Table> {
-    let mut fields = cursor.fields(issues)?;
+fn table<'a>(doc: &mut Reader<'a>, node: &'a Node, known: &[Policy]) -> Option<Table> {
+    let what = "a table";
+    let fields = doc.fields_among(node, what, &["$schema", "policies", "cases"])?;
     let policies = match fields.get("policies") {
         None => known.to_vec(),
-        Some(cursor) => {
-            let items = cursor.list(issues, MAX_POLICIES);
-            items.iter().filter_map(|item| policy(item, known, issues)).collect()
+        Some(node) => {
+            let items = doc.items_up_to(node, "`policies`", MAX_POLICIES).unwrap_or_default();
+            items.iter().filter_map(|item| policy(doc, item, known)).collect()
         }
     };
-    let cases = fields.required("cases", issues).map(|c| c.list(issues, MAX_CASES)).unwrap_or_default();
-    let cases = cases.iter().filter_map(|item| case(item, issues)).collect();
-    fields.finish(issues);
+    let cases = doc.required(fields, what, "cases", "list what should be decided below `cases:`");
+    let cases = cases.and_then(|node| doc.items_up_to(node, "`cases`", MAX_CASES))?;
+    let cases = cases.iter().filter_map(|item| case(doc, item)).collect();
     Some(Table { set: PolicySet::new(&policies), cases })
 }
 
-fn policy(cursor: &Cursor<'_>, known: &[Policy], issues: &mut Vec<Issue>) -> Option<Policy> {
-    let Some(id) = cursor.as_text() else {
-        return read::policy(cursor, issues);
+fn policy<'a>(doc: &mut Reader<'a>, node: &'a Node, known: &[Policy]) -> Option<Policy> {
+    let Some(id) = node.as_text() else {
+        return read::policy(doc, node);
     };
     let found = known.iter().filter(|policy| policy.policy_id == id).max_by_key(|policy| policy.version);
     if found.is_none() {
-        let ids: Vec<_> = known.iter().map(|policy| policy.policy_id.as_str()).collect();
-        let hint = if ids.is_empty() { String::new() } else { format!("known: {}", ids.join(", ")) };
-        cursor.fault(issues, "unknown_policy", format!("there is no policy `{id}`"), &hint);
+        let hint = suggest(id, known.iter().map(|policy| policy.policy_id.as_str()), "policies");
+        doc.fault(node, Code::UnknownPolicy, format!("there is no policy `{}`", shorten(id)), hint);
     }
     found.cloned()
 }
 
-fn case(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Case> {
-    let mut fields = cursor.fields(issues)?;
-    let name = fields.required("name", issues).and_then(|c| owned(&c, issues));
-    let given = fields.required("given", issues).and_then(|c| given(&c, issues));
-    let expect = fields.required("expect", issues).and_then(|c| c.word(issues));
-    let rule = fields.get("rule").and_then(|c| owned(&c, issues));
-    fields.finish(issues);
+fn case<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<Case> {
+    let what = "a case";
+    let fields = doc.fields_among(node, what, &["name", "given", "expect", "rule"])?;
+    let name = required_words(doc, fields, what, "name", "say what it shows");
+    let given = doc.required(fields, what, "given", "say what is asked for: `given: { action: git.commit }`");
+    let given = given.and_then(|node| given_context(doc, node));
+    doc.required(fields, what, "expect", "say `expect: allow`, `require_approval` or `deny`");
+    let expect = doc.word(fields, "expect");
+    let rule = owned(doc, fields, "rule");
     Some(Case { name: name?, given: given?, expect: expect?, rule })
 }
 
-fn given(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Context> {
-    let mut fields = cursor.fields(issues)?;
-    let action = fields.required("action", issues).and_then(|c| owned(&c, issues));
-    let stage = fields.get("stage").and_then(|c| owned(&c, issues)).unwrap_or_else(|| "dev".to_owned());
-    let actor = fields.get("actor").and_then(|c| owned(&c, issues));
-    let mut identity = actor.map_or_else(Identity::local_operator, |name| {
-        if name == Principal::LOCAL_OPERATOR {
-            return Identity::local_operator();
-        }
-        Identity::bare(Principal::new(name))
-    });
-    if let Some(roles) = fields.get("roles").map(|c| c.list(issues, MAX_ENTRIES)) {
-        identity.roles = roles.iter().filter_map(|c| c.word::<Role>(issues)).collect();
-    }
-    if let Some(teams) = fields.get("teams").map(|c| c.list(issues, MAX_ENTRIES)) {
-        identity.teams = teams.iter().filter_map(|c| owned(c, issues)).collect();
-    }
-    let pou_id = fields.get("pou_id").and_then(|c| owned(&c, issues));
-    let env_id = fields.get("env_id").and_then(|c| owned(&c, issues)).unwrap_or_else(|| "local".to_owned());
-    let resource = fields.get("resource").and_then(|c| resource(&c, issues));
-    let risk = fields.get("risk").and_then(|c| c.word(issues)).unwrap_or_default();
-    let tests_passed = fields.get("tests_passed").and_then(|c| c.flag(issues));
-    let mfa = fields.get("mfa").and_then(|c| c.flag(issues));
-    let now = fields.get("now").and_then(|c| c.parsed(issues, "invalid_instant", str::parse));
-    fields.finish(issues);
+/// What a case may say of an act.
+const GIVEN: [&str; 12] = [
+    "action",
+    "stage",
+    "actor",
+    "roles",
+    "teams",
+    "pou_id",
+    "env_id",
+    "resource",
+    "risk",
+    "tests_passed",
+    "mfa",
+    "now",
+];
+
+fn given_context<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<Context> {
+    let what = "`given`";
+    let fields = doc.fields_among(node, what, &GIVEN)?;
+    let action = required_words(doc, fields, what, "action", "name an action, such as `action: git.commit`");
+    let stage = owned(doc, fields, "stage").unwrap_or_else(|| "dev".to_owned());
+    let env_id = owned(doc, fields, "env_id").unwrap_or_else(|| "local".to_owned());
+    let tests_passed = doc.boolean(fields, "tests_passed");
+    let mfa = doc.boolean(fields, "mfa");
     Some(Context {
-        actor: identity,
-        pou_id,
+        actor: actor(doc, fields),
+        pou_id: owned(doc, fields, "pou_id"),
         env_id,
-        action: action?,
-        stage: stage.into(),
-        resource,
-        risk,
+        resource: fields.get("resource").and_then(|node| resource(doc, node)),
+        risk: doc.word(fields, "risk").unwrap_or_default(),
         artifacts: vec![Evidence { artifact_id: None, tests_passed }],
         session: Some(SessionFacts { id: None, mfa }),
-        now: now.unwrap_or_else(|| Timestamp::from_micros(NOON_MICROS)),
+        now: instant(doc, fields, "now").unwrap_or_else(|| Timestamp::from_micros(NOON_MICROS)),
+        action: action?,
+        stage: stage.into(),
     })
 }
 
-fn resource(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Resource> {
-    let mut fields = cursor.fields(issues)?;
-    let kind = fields.required("type", issues).and_then(|c| owned(&c, issues));
-    let id = fields.get("id").and_then(|c| owned(&c, issues)).unwrap_or_default();
-    fields.finish(issues);
+fn actor<'a>(doc: &mut Reader<'a>, fields: Fields<'a>) -> Identity {
+    let mut identity = match owned(doc, fields, "actor") {
+        Some(name) if name != Principal::LOCAL_OPERATOR => Identity::bare(Principal::new(name)),
+        _ => Identity::local_operator(),
+    };
+    if fields.get("roles").is_some() {
+        identity.roles = doc.word_list::<Role>(fields, "roles", "role", MAX_ENTRIES);
+    }
+    if let Some(node) = fields.get("teams") {
+        let teams = doc.items_up_to(node, "`teams`", MAX_ENTRIES).unwrap_or_default();
+        let team = |item| doc.parsed_item(item, "a team", "", |text| Ok::<_, Infallible>(text.to_owned()));
+        identity.teams = teams.iter().filter_map(team).collect();
+    }
+    identity
+}
+
+fn resource<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<Resource> {
+    let what = "`resource`";
+    let fields = doc.fields_among(node, what, &["type", "id"])?;
+    let kind = required_words(doc, fields, what, "type", "say what it is, such as `type: capsule`");
+    let id = owned(doc, fields, "id").unwrap_or_default();
     Some(Resource { kind: kind?, id })
 }

@@ -3,210 +3,207 @@
 //! Owns the rules of what a sensible policy is. Refuses policies of a kind that has no evaluator.
 //! Invariant: a policy without an issue compiles without a fault.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
-use super::cursor::{Cursor, Fields};
-use super::document;
+use xyn_store::Timestamp;
+
 use super::identity::Approver;
-use super::issue::Issue;
 use super::pattern::{Pattern, Subject};
 use super::policy::{ApprovalRule, Match, Policy, Requirements, Rule, TimeWindow};
-use super::window::{self, Window};
+use super::window::{self, InvalidWindow, Window};
 use super::words::{Effect, PolicyType};
+use crate::document::{Code, Document, Fields, Issue, Node, Reader};
 
 /// Most rules of a policy.
 const MAX_RULES: usize = 1000;
 /// Most entries of any other list.
 const MAX_ENTRIES: usize = 100;
-/// Most issues that are reported; the rest would drown them.
-const MAX_ISSUES: usize = 1000;
-/// Longest id, in bytes.
-const MAX_ID_BYTES: usize = 128;
+/// Most approvals that a rule may ask for.
+const MAX_APPROVALS: u32 = 100;
 
 /// Reads a policy from YAML or JSON text.
 pub fn parse(source: &[u8]) -> Result<Policy, Vec<Issue>> {
-    let node = document::read(source).map_err(|issue| vec![issue])?;
-    let mut issues = Vec::new();
-    let policy = policy(&Cursor::root(&node), &mut issues);
-    conclude(policy, issues)
+    Document::parse(source, "policy")?.read(policy)
 }
 
-/// What was read when there is no issue, otherwise the issues in the order of the text.
-pub(super) fn conclude<T>(read: Option<T>, mut issues: Vec<Issue>) -> Result<T, Vec<Issue>> {
-    match read {
-        Some(read) if issues.is_empty() => Ok(read),
-        _ => {
-            issues.sort_by_key(|issue| (issue.line, issue.column));
-            issues.truncate(MAX_ISSUES);
-            Err(issues)
-        }
-    }
-}
-
-/// Reads the policy at `cursor`. None, or a result with new issues, means that it is faulty.
-pub(super) fn policy(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Policy> {
-    let mut fields = cursor.fields(issues)?;
-    let _ = fields.get("$schema");
-    let policy_id = fields.required("policy_id", issues).and_then(|c| id(&c, issues));
-    let policy_type = fields.required("policy_type", issues).and_then(|c| policy_type(&c, issues));
-    let name = fields.required("name", issues).and_then(|c| owned(&c, issues));
-    let owner_pou_id = fields.get("owner_pou_id").and_then(|c| owned(&c, issues));
-    let status = fields.get("status").and_then(|c| c.word(issues)).unwrap_or_default();
-    let version = fields.get("version").and_then(|c| c.whole(issues, 1..=i64::from(u32::MAX)));
-    let evaluation_mode = fields.required("evaluation_mode", issues).and_then(|c| c.word(issues));
-    let rules = fields.required("rules", issues).map(|c| rules(&c, issues));
-    let created_at = instant(&mut fields, "created_at", issues);
-    let updated_at = instant(&mut fields, "updated_at", issues);
-    let description = fields.get("description").and_then(|c| owned(&c, issues));
-    let metadata = fields.get("metadata").and_then(|c| c.object(issues));
-    fields.finish(issues);
+/// Reads the policy at `node`. Nothing, or a result with new issues, means that it is faulty.
+pub(super) fn policy<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<Policy> {
+    let what = "a policy";
+    let fields = doc.fields_tagged::<Policy>(node, what, "$schema")?;
+    let policy_id =
+        doc.id(fields, what, "policy_id", "give it a stable id, such as `policy_id: prod-changes`");
+    let policy_type = policy_type(doc, fields, what);
+    let name = required_words(doc, fields, what, "name", "give it a name for people");
+    let hint = "say how its rules are combined, such as `evaluation_mode: deny_overrides`";
+    doc.required(fields, what, "evaluation_mode", hint);
+    let evaluation_mode = doc.word(fields, "evaluation_mode");
+    let owner_pou_id = owned(doc, fields, "owner_pou_id");
+    let status = doc.word(fields, "status").unwrap_or_default();
+    let version = doc.whole(fields, "version", 1..=u32::MAX).unwrap_or(1);
+    let rules = rules(doc, fields, what);
+    let created_at = instant(doc, fields, "created_at");
+    let updated_at = instant(doc, fields, "updated_at");
+    let description = owned(doc, fields, "description");
+    let metadata = fields.get("metadata").filter(|node| doc.mapping(node, "`metadata`").is_some());
     Some(Policy {
-        policy_id: policy_id?,
+        policy_id: policy_id?.to_owned(),
         policy_type: policy_type?,
         name: name?,
         owner_pou_id,
         status,
-        version: version.and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
+        version,
         evaluation_mode: evaluation_mode?,
         rules: rules?,
         created_at,
         updated_at,
         description,
-        metadata,
+        metadata: metadata.and_then(|node| node.to_json().as_object().cloned()),
     })
 }
 
-fn policy_type(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<PolicyType> {
-    if cursor.as_text() == Some("treasury") {
-        let message = "policies of type `treasury` are not supported by this version";
-        cursor.fault(issues, "unsupported_policy_type", message, "only `governance` is");
+fn policy_type<'a>(doc: &mut Reader<'a>, fields: Fields<'a>, what: &str) -> Option<PolicyType> {
+    let node = doc.required(fields, what, "policy_type", "say `policy_type: governance`")?;
+    if node.as_text() == Some("treasury") {
+        let message = "policies of type `treasury` are not available in this version";
+        doc.fault(node, Code::Unavailable, message, "write `governance`, the only type there is");
         return None;
     }
-    cursor.word(issues)
+    doc.word(fields, "policy_type")
 }
 
-fn rules(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Vec<Rule> {
-    let before = issues.len();
-    let items = cursor.list(issues, MAX_RULES);
-    if items.is_empty() && before == issues.len() {
-        cursor.fault(issues, "empty", "a policy needs a rule", "without rules the stage's default applies");
+fn rules<'a>(doc: &mut Reader<'a>, fields: Fields<'a>, what: &str) -> Option<Vec<Rule>> {
+    let hint = "list at least one rule below `rules:`";
+    let node = doc.required(fields, what, "rules", hint)?;
+    let items = doc.items_up_to(node, "`rules`", MAX_RULES)?;
+    if items.is_empty() {
+        let message = "a policy without rules decides nothing: the stage's default applies";
+        doc.fault(node, Code::MissingKey, message, hint);
     }
-    let mut seen = BTreeSet::new();
-    items.iter().filter_map(|item| rule(item, &mut seen, issues)).collect()
+    let mut seen = BTreeMap::new();
+    Some(items.iter().filter_map(|item| rule(doc, item, &mut seen)).collect())
 }
 
-fn rule<'n>(cursor: &Cursor<'n>, seen: &mut BTreeSet<&'n str>, issues: &mut Vec<Issue>) -> Option<Rule> {
-    let mut fields = cursor.fields(issues)?;
-    let id_cursor = fields.required("rule_id", issues);
-    if let Some((cursor, text)) = id_cursor.as_ref().and_then(|c| Some((c, c.as_text()?)))
-        && !seen.insert(text)
-    {
-        cursor.fault(issues, "duplicate_id", format!("`{text}` is already the id of a rule above"), "");
-    }
-    let rule_id = id_cursor.and_then(|c| id(&c, issues));
-    let whole = i64::from(i32::MIN)..=i64::from(i32::MAX);
-    let priority = fields.get("priority").and_then(|c| c.whole(issues, whole));
-    let matches = fields.get("match").and_then(|c| matches(&c, issues)).unwrap_or_default();
-    let requirements_cursor = fields.get("requirements");
-    let requirements = requirements_cursor.as_ref().and_then(|c| requirements(c, issues));
-    let egress_cursor = fields.get("egress");
-    let egress = egress_cursor.as_ref().map(|c| words(c, issues)).unwrap_or_default();
-    let effect = fields.required("effect", issues).and_then(|c| c.word(issues));
-    fields.finish(issues);
-    if effect == Some(Effect::Deny) {
-        let reach = egress_cursor.filter(|_| !egress.is_empty());
-        for cursor in [requirements_cursor, reach].into_iter().flatten() {
-            cursor.fault(issues, "contradiction", "a rule that denies lets nothing through", "leave it out");
+/// The rule at `node`; `seen` has the ids of the rules above it and their lines.
+fn rule<'a>(doc: &mut Reader<'a>, node: &'a Node, seen: &mut BTreeMap<&'a str, u64>) -> Option<Rule> {
+    let what = "a rule";
+    let fields = doc.fields::<Rule>(node, what)?;
+    let rule_id = doc.id(fields, what, "rule_id", "give it a stable id, such as `rule_id: tests-first`");
+    if let Some((node, id)) = fields.get("rule_id").zip(rule_id) {
+        match seen.get(id) {
+            Some(line) => {
+                let hint = format!("rename one; the first is on line {line}");
+                doc.fault(node, Code::DuplicateId, format!("there are two rules called `{id}`"), hint);
+            }
+            None => {
+                seen.insert(id, node.line);
+            }
         }
     }
-    Some(Rule {
-        rule_id: rule_id?,
-        priority: priority.and_then(|n| i32::try_from(n).ok()).unwrap_or_default(),
-        matches,
-        requirements,
-        egress,
-        effect: effect?,
+    let priority = doc.whole(fields, "priority", i32::MIN..=i32::MAX).unwrap_or_default();
+    let matches = fields.get("match").and_then(|node| matches(doc, node)).unwrap_or_default();
+    let requirements = fields.get("requirements").and_then(|node| requirements(doc, node));
+    let egress = doc.word_list(fields, "egress", "range of addresses", MAX_ENTRIES);
+    doc.required(fields, what, "effect", "say `effect: allow`, `require_approval` or `deny`");
+    let effect = doc.word(fields, "effect");
+    if effect == Some(Effect::Deny) {
+        let reach = fields.get("egress").filter(|_| !egress.is_empty());
+        for node in fields.get("requirements").into_iter().chain(reach) {
+            let message = "a rule that denies lets nothing through, whatever holds";
+            doc.fault(node, Code::Contradiction, message, "leave it out, or allow");
+        }
+    }
+    Some(Rule { rule_id: rule_id?.to_owned(), priority, matches, requirements, egress, effect: effect? })
+}
+
+fn matches<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<Match> {
+    let fields = doc.fields::<Match>(node, "`match`")?;
+    let hint = "write such as `git.*` or `{git,ssh}.*`; `*` stands for any text";
+    doc.parsed(fields, "action", hint, Pattern::compile);
+    let hint = "write `role:NAME`, `team:ID`, `principal:ID`, or a glob over principals such as `webhook:*`";
+    doc.parsed(fields, "actor", hint, Subject::compile);
+    Some(Match {
+        action: owned(doc, fields, "action"),
+        stage: doc.word(fields, "stage").unwrap_or_default(),
+        resource_type: owned(doc, fields, "resource_type"),
+        risk: doc.word(fields, "risk").unwrap_or_default(),
+        env_id: owned(doc, fields, "env_id"),
+        actor: owned(doc, fields, "actor"),
     })
 }
 
-fn matches(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Match> {
-    let mut fields = cursor.fields(issues)?;
-    let action =
-        fields.get("action").filter(|c| c.parsed(issues, "invalid_glob", Pattern::compile).is_some());
-    let stage = fields.get("stage").and_then(|c| c.word(issues)).unwrap_or_default();
-    let resource_type = fields.get("resource_type").and_then(|c| owned(&c, issues));
-    let risk = fields.get("risk").and_then(|c| c.word(issues)).unwrap_or_default();
-    let env_id = fields.get("env_id").and_then(|c| owned(&c, issues));
-    let actor = fields.get("actor").filter(|c| c.parsed(issues, "invalid_actor", Subject::compile).is_some());
-    fields.finish(issues);
-    let text = |cursor: Option<Cursor<'_>>| cursor.and_then(|c| c.as_text().map(str::to_owned));
-    Some(Match { action: text(action), stage, resource_type, risk, env_id, actor: text(actor) })
+fn requirements<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<Requirements> {
+    let fields = doc.fields::<Requirements>(node, "`requirements`")?;
+    Some(Requirements {
+        approvals: fields.get("approvals").and_then(|node| approvals(doc, node)),
+        tests_required: doc.boolean(fields, "tests_required").unwrap_or_default(),
+        time_window: fields.get("time_window").and_then(|node| time_window(doc, node)),
+        mfa: doc.boolean(fields, "mfa").unwrap_or_default(),
+    })
 }
 
-fn requirements(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<Requirements> {
-    let mut fields = cursor.fields(issues)?;
-    let approvals = fields.get("approvals").and_then(|c| approvals(&c, issues));
-    let tests_required = fields.get("tests_required").and_then(|c| c.flag(issues)).unwrap_or_default();
-    let time_window = fields.get("time_window").and_then(|c| time_window(&c, issues));
-    let mfa = fields.get("mfa").and_then(|c| c.flag(issues)).unwrap_or_default();
-    fields.finish(issues);
-    Some(Requirements { approvals, tests_required, time_window, mfa })
-}
-
-fn approvals(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<ApprovalRule> {
-    let mut fields = cursor.fields(issues)?;
-    let min = fields.get("min").and_then(|c| c.whole(issues, 1..=MAX_ENTRIES as i64));
-    let from_any_of = fields.get("from_any_of").map(|c| c.list(issues, MAX_ENTRIES)).unwrap_or_default();
-    let approver = |c: &Cursor<'_>| c.parsed(issues, "invalid_approver", str::parse::<Approver>);
-    let from_any_of = from_any_of.iter().filter_map(approver).collect();
-    let allow_requester = fields.get("allow_requester").and_then(|c| c.flag(issues));
-    let expires_in = fields.get("expires_in");
-    let expires_in = expires_in.filter(|c| c.parsed(issues, "invalid_duration", window::duration).is_some());
-    fields.finish(issues);
+fn approvals<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<ApprovalRule> {
+    let fields = doc.fields::<ApprovalRule>(node, "`approvals`")?;
+    let hint = "write such as `24h` or `90m`";
+    doc.parsed(fields, "expires_in", hint, window::duration);
     Some(ApprovalRule {
-        min: min.and_then(|n| u32::try_from(n).ok()).unwrap_or(1),
-        from_any_of,
-        allow_requester,
-        expires_in: expires_in.and_then(|c| c.as_text().map(str::to_owned)),
+        min: doc.whole(fields, "min", 1..=MAX_APPROVALS).unwrap_or(1),
+        from_any_of: approvers(doc, fields, "from_any_of"),
+        allow_requester: doc.boolean(fields, "allow_requester"),
+        expires_in: owned(doc, fields, "expires_in"),
     })
 }
 
-fn time_window(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<TimeWindow> {
-    let mut fields = cursor.fields(issues)?;
-    let days = fields.get("days").map(|c| words(&c, issues)).unwrap_or_default();
-    let mut text = |key| fields.get(key).and_then(|c| owned(&c, issues));
-    let window = TimeWindow { days, from: text("from"), to: text("to"), time_zone: text("time_zone") };
-    fields.finish(issues);
+/// Those whom the list below `key` names, each once.
+pub(crate) fn approvers<'a>(doc: &mut Reader<'a>, fields: Fields<'a>, key: &str) -> Vec<Approver> {
+    let hint = "write `role:NAME`, `team:ID` or `principal:ID`";
+    let items = fields.get(key).and_then(|node| doc.items_up_to(node, &format!("`{key}`"), MAX_ENTRIES));
+    let approver = |item| doc.parsed_item(item, "an approver", hint, str::parse);
+    let mut approvers: Vec<Approver> = Vec::new();
+    for approver in items.unwrap_or_default().iter().filter_map(approver) {
+        if !approvers.contains(&approver) {
+            approvers.push(approver);
+        }
+    }
+    approvers
+}
+
+fn time_window<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<TimeWindow> {
+    let fields = doc.fields::<TimeWindow>(node, "`time_window`")?;
+    let window = TimeWindow {
+        days: doc.word_list(fields, "days", "day", MAX_ENTRIES),
+        from: owned(doc, fields, "from"),
+        to: owned(doc, fields, "to"),
+        time_zone: owned(doc, fields, "time_zone"),
+    };
     if let Err(error) = Window::compile(&window) {
-        cursor.fault(issues, "invalid_time_window", error, "");
+        let hint = match error {
+            InvalidWindow::Time(_) => "write such as `from: '09:00'` and `to: '17:30'`",
+            InvalidWindow::Empty(_) => "leave `from` and `to` out for the whole day",
+            InvalidWindow::Zone(_) => "write an IANA name, or leave it out for UTC",
+        };
+        doc.fault(node, Code::InvalidValue, error.to_string(), hint);
     }
     Some(window)
 }
 
-fn instant(
-    fields: &mut Fields<'_>,
-    key: &'static str,
-    issues: &mut Vec<Issue>,
-) -> Option<xyn_store::Timestamp> {
-    fields.get(key).and_then(|c| c.parsed(issues, "invalid_instant", str::parse))
+/// The instant below `key`.
+pub(super) fn instant<'a>(doc: &mut Reader<'a>, fields: Fields<'a>, key: &str) -> Option<Timestamp> {
+    doc.parsed(fields, key, "write an instant such as `2026-01-05T12:00:00Z`", str::parse)
 }
 
-fn words<T: serde::de::DeserializeOwned>(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Vec<T> {
-    cursor.list(issues, MAX_ENTRIES).iter().filter_map(|item| item.word(issues)).collect()
+/// The text below `key`, if there is one; it must say something.
+pub(super) fn owned<'a>(doc: &mut Reader<'a>, fields: Fields<'a>, key: &str) -> Option<String> {
+    doc.words(fields, key).map(str::to_owned)
 }
 
-/// The value as owned text.
-pub(super) fn owned(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<String> {
-    cursor.text(issues).map(str::to_owned)
-}
-
-fn id(cursor: &Cursor<'_>, issues: &mut Vec<Issue>) -> Option<String> {
-    let text = cursor.text(issues)?;
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
-    if text.len() <= MAX_ID_BYTES && text.bytes().all(fits) {
-        return Some(text.to_owned());
-    }
-    let hint = "up to 128 letters, digits, `.`, `_` and `-`";
-    cursor.fault(issues, "invalid_id", format!("`{text}` is not an id"), hint);
-    None
+/// The text below `key`, which must be there and say something.
+pub(super) fn required_words<'a>(
+    doc: &mut Reader<'a>,
+    fields: Fields<'a>,
+    what: &str,
+    key: &str,
+    hint: &str,
+) -> Option<String> {
+    doc.required(fields, what, key, hint)?;
+    owned(doc, fields, key)
 }

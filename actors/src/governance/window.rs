@@ -10,6 +10,7 @@ use xyn_store::Timestamp;
 
 use super::policy::TimeWindow;
 use super::words::Day;
+use crate::document::{parse_duration, shorten};
 
 const MINUTES_A_DAY: u16 = 24 * 60;
 
@@ -65,17 +66,15 @@ impl Window {
     }
 }
 
-/// Reads a duration such as `24h` or `1h 30m`.
+/// Reads a length of time of a second or more, such as `24h` or `1h30m`.
 pub(super) fn duration(text: &str) -> Result<Duration, InvalidDuration> {
-    let invalid = || InvalidDuration(text.to_owned());
-    let signed: jiff::SignedDuration = text.parse().map_err(|_| invalid())?;
-    let duration = Duration::try_from(signed).map_err(|_| invalid())?;
-    if duration.as_secs() == 0 { Err(invalid()) } else { Ok(duration) }
+    let read = parse_duration(text).ok().filter(|duration| duration.as_secs() > 0);
+    read.ok_or_else(|| InvalidDuration(shorten(text)))
 }
 
 /// A text that is no duration of a second or more.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a duration such as `24h` or `90m`")]
+#[error("`{0}` is not a length of time of a second or more")]
 pub(super) struct InvalidDuration(String);
 
 fn minutes(text: &str) -> Result<u16, InvalidWindow> {
@@ -155,7 +154,7 @@ mod tests {
         ] {
             assert!(Window::compile(&window(&[], from, to, zone)).is_err(), "{from} to {to} {zone}");
         }
-        assert!(duration("soon").is_err() && duration("-1h").is_err() && duration("0s").is_err());
-        assert_eq!(duration("1h 30m").expect("a duration"), Duration::from_secs(5400));
+        assert!(duration("soon").is_err() && duration("-1h").is_err() && duration("900ms").is_err());
+        assert_eq!(duration("1h30m").expect("a duration"), Duration::from_secs(5400));
     }
 }

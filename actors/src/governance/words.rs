@@ -57,14 +57,15 @@ impl EvaluationMode {
 pub enum StageMatch {
     /// Development.
     Dev,
-    /// Staging, also called `test`.
-    #[serde(alias = "test")]
+    /// Staging.
     Staging,
     /// Production.
     Prod,
     /// Every stage.
     #[default]
     Any,
+    /// Another word for staging.
+    Test,
 }
 
 impl StageMatch {
@@ -72,7 +73,7 @@ impl StageMatch {
     pub fn stage(self) -> Option<Stage> {
         match self {
             Self::Dev => Some(Stage::Dev),
-            Self::Staging => Some(Stage::Staging),
+            Self::Staging | Self::Test => Some(Stage::Staging),
             Self::Prod => Some(Stage::Prod),
             Self::Any => None,
         }

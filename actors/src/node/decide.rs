@@ -157,48 +157,10 @@ pub(crate) fn decide(view: &View, command: Command, now: Timestamp) -> Result<Ch
             vec![Record::Draft(DraftChange::Saved, Box::new(row))]
         }
         Command::Validate { draft_id, revision, is_valid } => {
-            let mut row = known(draft_id)?;
-            if row.revision != revision {
-                return Err(Rejection::Moved { draft: draft_id, checked: revision, current: row.revision });
-            }
-            let change = match (is_valid, row.status) {
-                (_, DraftStatus::Promoted) => return Err(Rejection::Frozen(draft_id)),
-                (true, _) => DraftChange::Validated,
-                (false, _) => DraftChange::ValidationFailed,
-            };
-            row.status = if is_valid { DraftStatus::Validated } else { DraftStatus::Draft };
-            vec![Record::Draft(change, Box::new(row))]
+            vec![validate(known(draft_id)?, revision, is_valid)?]
         }
         Command::Promote { draft_id, blueprint } => {
-            let mut row = known(draft_id)?;
-            let revision = row.revision;
-            match (row.kind, row.status) {
-                (DraftKind::Pack, _) => return Err(Rejection::NotABlueprint(draft_id)),
-                (_, DraftStatus::Promoted) => return Err(Rejection::Frozen(draft_id)),
-                (_, DraftStatus::Draft) => return Err(Rejection::NotValidated { draft: draft_id, revision }),
-                (_, DraftStatus::Validated) => row.status = DraftStatus::Promoted,
-            }
-            let before = view.blueprint.as_ref();
-            if let Some(same) = before.filter(|before| before.digest == blueprint.digest) {
-                return Err(Rejection::Unchanged { id: blueprint.id, version: same.version });
-            }
-            let activated = BlueprintRow {
-                version: before.map_or(0, |before| before.version) + 1,
-                blueprint_id: blueprint.id,
-                name: blueprint.name,
-                trigger: blueprint.trigger,
-                digest: blueprint.digest,
-                status: BlueprintStatus::Active,
-                activated_at: now,
-                source: row.content.clone(),
-            };
-            let replaced = before.map(|before| {
-                let status = BlueprintStatus::Deprecated;
-                Record::BlueprintDeprecated(Box::new(BlueprintRow { status, ..before.clone() }))
-            });
-            let promoted = Record::Draft(DraftChange::Promoted, Box::new(row));
-            let activated = Record::BlueprintActivated(Box::new(activated));
-            [promoted].into_iter().chain(replaced).chain([activated]).collect()
+            promote(known(draft_id)?, view.blueprint.as_ref(), blueprint, now)?
         }
         Command::ActivatePolicy { policy_id, name, source } => {
             let before = view.policy.as_ref();
@@ -216,4 +178,54 @@ pub(crate) fn decide(view: &View, command: Command, now: Timestamp) -> Result<Ch
         }
     };
     Ok(Change { records })
+}
+
+fn validate(mut row: DraftRow, revision: u32, is_valid: bool) -> Result<Record, Rejection> {
+    let draft = row.draft_id;
+    if row.revision != revision {
+        return Err(Rejection::Moved { draft, checked: revision, current: row.revision });
+    }
+    let change = match (is_valid, row.status) {
+        (_, DraftStatus::Promoted) => return Err(Rejection::Frozen(draft)),
+        (true, _) => DraftChange::Validated,
+        (false, _) => DraftChange::ValidationFailed,
+    };
+    row.status = if is_valid { DraftStatus::Validated } else { DraftStatus::Draft };
+    Ok(Record::Draft(change, Box::new(row)))
+}
+
+/// Freezes `row` and puts what it compiles to in the place of the version `before`.
+fn promote(
+    mut row: DraftRow,
+    before: Option<&BlueprintRow>,
+    blueprint: Compiled,
+    now: Timestamp,
+) -> Result<Vec<Record>, Rejection> {
+    let (draft, revision) = (row.draft_id, row.revision);
+    match (row.kind, row.status) {
+        (DraftKind::Pack, _) => return Err(Rejection::NotABlueprint(draft)),
+        (_, DraftStatus::Promoted) => return Err(Rejection::Frozen(draft)),
+        (_, DraftStatus::Draft) => return Err(Rejection::NotValidated { draft, revision }),
+        (_, DraftStatus::Validated) => row.status = DraftStatus::Promoted,
+    }
+    if let Some(same) = before.filter(|before| before.digest == blueprint.digest) {
+        return Err(Rejection::Unchanged { id: blueprint.id, version: same.version });
+    }
+    let activated = BlueprintRow {
+        version: before.map_or(0, |before| before.version) + 1,
+        blueprint_id: blueprint.id,
+        name: blueprint.name,
+        trigger: blueprint.trigger,
+        digest: blueprint.digest,
+        status: BlueprintStatus::Active,
+        activated_at: now,
+        source: row.content.clone(),
+    };
+    let replaced = before.map(|before| {
+        let status = BlueprintStatus::Deprecated;
+        Record::BlueprintDeprecated(Box::new(BlueprintRow { status, ..before.clone() }))
+    });
+    let promoted = Record::Draft(DraftChange::Promoted, Box::new(row));
+    let activated = Record::BlueprintActivated(Box::new(activated));
+    Ok([promoted].into_iter().chain(replaced).chain([activated]).collect())
 }

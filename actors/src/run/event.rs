@@ -11,6 +11,7 @@ use xyn_store::scope::{Principal, Stage};
 use xyn_store::{Digest, Json, Timestamp};
 
 use crate::actions::Failure;
+use crate::governance::Approver;
 
 /// A fact about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,7 +204,7 @@ pub struct GateRequest {
     /// People, a timer, an event, or a word on an uncertain effect.
     pub mode: GateMode,
     /// Who may answer; empty means any person.
-    pub approvers: Vec<String>,
+    pub approvers: Vec<Approver>,
     /// How many must approve.
     pub min: u32,
     /// Whether the requester counts; none means the stage's default.

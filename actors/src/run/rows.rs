@@ -164,7 +164,7 @@ impl State {
             status,
             requested_at: gate.since,
             expires_at: gate.request.expires_at,
-            approvers: gate.request.approvers.clone(),
+            approvers: gate.request.approvers.iter().map(ToString::to_string).collect(),
             min: gate.request.min,
             allow_requester: gate.request.allow_requester,
             requester: begin.attribution.actor.clone(),

@@ -11,6 +11,7 @@ use xyn_store::{Order, Reader};
 
 use super::{field, id};
 use crate::blueprint::{self, Plan, sample};
+use crate::document::Issue;
 use crate::governance;
 use crate::node::actor::{LibraryError, Tell, by_node};
 use crate::node::{Command, Compiled, Rejection, View};
@@ -155,7 +156,7 @@ fn draft(inner: &Inner, intent: &Intent) -> Result<DraftRow, Refusal> {
     row.ok_or_else(|| Refusal::NotFound { kind: "draft", id: draft_id.to_string() })
 }
 
-fn compile(inner: &Inner, row: &DraftRow) -> Result<Plan, Vec<blueprint::Issue>> {
+fn compile(inner: &Inner, row: &DraftRow) -> Result<Plan, Vec<Issue>> {
     blueprint::compile(row.content.as_bytes(), &inner.registry, &inner.env.limits)
 }
 

@@ -188,8 +188,8 @@ impl From<&Spec> for ActionView {
     }
 }
 
-impl From<xyn_actors::blueprint::Issue> for ValidationIssue {
-    fn from(issue: xyn_actors::blueprint::Issue) -> Self {
+impl From<xyn_actors::document::Issue> for ValidationIssue {
+    fn from(issue: xyn_actors::document::Issue) -> Self {
         Self {
             path: issue.path,
             line: issue.line,
@@ -197,19 +197,6 @@ impl From<xyn_actors::blueprint::Issue> for ValidationIssue {
             code: serde_json::to_value(issue.code).unwrap_or_default(),
             message: issue.message,
             hint: Some(issue.hint),
-        }
-    }
-}
-
-impl From<xyn_actors::governance::Issue> for ValidationIssue {
-    fn from(issue: xyn_actors::governance::Issue) -> Self {
-        Self {
-            path: issue.path,
-            line: issue.line.into(),
-            column: issue.column.into(),
-            code: issue.code.into(),
-            message: issue.message,
-            hint: issue.hint,
         }
     }
 }

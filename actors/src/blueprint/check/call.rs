@@ -5,15 +5,14 @@
 
 use xyn_store::scope::Stage;
 
-use super::fields::Fields;
 use super::names::Names;
-use super::{Checker, Code, source};
+use super::{Checker, Code, Fields, source};
 use crate::actions::Action;
-use crate::blueprint::issue::{shorten, suggest};
 use crate::blueprint::plan::Call;
 use crate::blueprint::template::Template;
+use crate::document::{shorten, suggest};
 
-impl<'a> Checker<'a> {
+impl<'a> Checker<'_, 'a> {
     /// The call that `fields` describe, and the action it calls.
     pub(super) fn call(
         &mut self,
@@ -24,7 +23,7 @@ impl<'a> Checker<'a> {
         let action = self.action(fields, what);
         let with = match fields.get("with") {
             Some(node) => {
-                let entries = self.mapping(node, "`with`");
+                let entries = self.doc.mapping(node, "`with`");
                 if let Some(action) = action.filter(|_| entries.is_some()) {
                     self.fits(node, &action.input, "`with`");
                 }
@@ -37,7 +36,7 @@ impl<'a> Checker<'a> {
                 Template::literal(serde_json::json!({}))
             }
         };
-        let stage = self.word::<source::StageName>(fields, "stage").map(|stage| match stage {
+        let stage = self.doc.word::<source::StageName>(fields, "stage").map(|stage| match stage {
             source::StageName::Dev => Stage::Dev,
             source::StageName::Staging | source::StageName::Test => Stage::Staging,
             source::StageName::Prod => Stage::Prod,
@@ -48,13 +47,18 @@ impl<'a> Checker<'a> {
 
     fn action(&mut self, fields: Fields<'a>, what: &str) -> Option<&'a Action> {
         let hint = "name an action, such as `action: artifacts.put`";
-        let node = self.required(fields, what, "action", hint)?;
-        let name = self.text(fields, "action")?;
+        let node = self.doc.required(fields, what, "action", hint)?;
+        let name = self.doc.text(fields, "action")?;
         let found = self.registry.get(name);
         if found.is_none() {
             let known: Vec<&str> = self.registry.iter().map(|action| action.spec.name).collect();
             let hint = suggest(name, known.iter().copied(), "actions");
-            self.fault(node, Code::UnknownAction, format!("there is no action `{}`", shorten(name)), hint);
+            self.doc.fault(
+                node,
+                Code::UnknownAction,
+                format!("there is no action `{}`", shorten(name)),
+                hint,
+            );
         }
         found
     }
@@ -69,6 +73,6 @@ impl<'a> Checker<'a> {
             action.spec.name,
             first.message.replace("the value", "`with`")
         );
-        self.fault(node, Code::MissingKey, message, "give it one below `with:`");
+        self.doc.fault(node, Code::MissingKey, message, "give it one below `with:`");
     }
 }

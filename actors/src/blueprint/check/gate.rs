@@ -2,11 +2,10 @@
 //!
 //! Owns which keys go with which mode.
 
-use super::fields::Fields;
 use super::names::Names;
-use super::{Checker, Code, source};
-use crate::blueprint::issue::shorten;
+use super::{Checker, Code, Fields, source};
 use crate::blueprint::plan::{Gate, GateTimeout, OnTimeout};
+use crate::governance::{Approver, approvers};
 use source::Mode;
 
 /// Keys that only some modes have.
@@ -22,22 +21,27 @@ const MODE_KEYS: [(&str, &[Mode]); 9] = [
     ("on_timeout", &[Mode::Manual, Mode::Event]),
 ];
 
-impl<'a> Checker<'a> {
+impl<'a> Checker<'_, 'a> {
     pub(super) fn gate(&mut self, fields: Fields<'a>, names: &Names<'_>) -> Option<Gate> {
-        self.required(fields, "a gate", "mode", "say what it waits for: `manual`, `timer` or `event`")?;
-        let mode = self.word::<Mode>(fields, "mode")?;
+        self.doc.required(fields, "a gate", "mode", "say what it waits for: `manual`, `timer` or `event`")?;
+        let mode = self.doc.word::<Mode>(fields, "mode")?;
         for (name, modes) in MODE_KEYS {
             if let Some(key) = fields.key(name).filter(|_| !modes.contains(&mode)) {
                 let of: Vec<_> = modes.iter().map(|mode| format!("`{}`", word(*mode))).collect();
                 let message = format!("`{name}` is no key of a gate of mode `{}`", word(mode));
-                self.fault(key, Code::UnknownKey, message, format!("it goes with mode {}", of.join(" and ")));
+                self.doc.fault(
+                    key,
+                    Code::UnknownKey,
+                    message,
+                    format!("it goes with mode {}", of.join(" and ")),
+                );
             }
         }
         match mode {
             Mode::Manual => Some(self.manual(fields, names)),
             Mode::Timer => {
-                self.required(fields, "a gate of mode `timer`", "delay", "say how long: `delay: 10m`")?;
-                Some(Gate::Timer { delay: self.time(fields, "delay", self.max_wait())? })
+                self.doc.required(fields, "a gate of mode `timer`", "delay", "say how long: `delay: 10m`")?;
+                Some(Gate::Timer { delay: self.doc.time(fields, "delay", self.max_wait())? })
             }
             Mode::Event => {
                 let event_type = self.event_type(fields, "a gate of mode `event`");
@@ -50,58 +54,33 @@ impl<'a> Checker<'a> {
     }
 
     fn manual(&mut self, fields: Fields<'a>, names: &Names<'_>) -> Gate {
-        let approvers = self.approvers(fields);
-        let min = self.whole(fields, "min", 1..=1000).unwrap_or(1);
-        let people = approvers.iter().filter(|approver| approver.starts_with("principal:")).count();
+        let approvers = approvers(self.doc, fields, "approvers");
+        let min = self.doc.whole(fields, "min", 1..=1000).unwrap_or(1);
+        let people = approvers.iter().filter(|approver| matches!(approver, Approver::Principal(_))).count();
         if let Some(node) = fields.get("min")
             && !approvers.is_empty()
             && people == approvers.len()
             && people < min as usize
         {
             let message = format!("{min} approvals are asked for, and only {people} may approve");
-            self.fault(node, Code::Contradiction, message, "name more approvers, or ask for fewer");
+            self.doc.fault(node, Code::Contradiction, message, "name more approvers, or ask for fewer");
         }
         Gate::Manual {
             approvers,
             min,
-            allow_requester: self.boolean(fields, "allow_requester"),
+            allow_requester: self.doc.boolean(fields, "allow_requester"),
             prompt: fields.get("prompt").map(|node| self.template(node, names)),
             timeout: self.gate_timeout(fields),
         }
     }
 
-    fn approvers(&mut self, fields: Fields<'a>) -> Vec<String> {
-        let Some(node) = fields.get("approvers") else {
-            return Vec::new();
-        };
-        let mut approvers = Vec::new();
-        for item in self.items(node, "`approvers`").unwrap_or_default() {
-            let Some(text) = item.as_text() else {
-                self.wrong_type(item, "an approver", "text, such as `role:OwnerAdmin`");
-                continue;
-            };
-            match text.split_once(':') {
-                Some(("role" | "team" | "principal", name)) if !name.trim().is_empty() => {
-                    if !approvers.iter().any(|known| known == text) {
-                        approvers.push(text.to_owned());
-                    }
-                }
-                _ => {
-                    let hint = "write `role:NAME`, `team:ID` or `principal:ID`";
-                    self.fault(item, Code::InvalidValue, format!("`{}` is no approver", shorten(text)), hint);
-                }
-            }
-        }
-        approvers
-    }
-
     fn gate_timeout(&mut self, fields: Fields<'a>) -> Option<GateTimeout> {
-        let then = self.word::<OnTimeout>(fields, "on_timeout");
+        let then = self.doc.word::<OnTimeout>(fields, "on_timeout");
         if let Some(key) = fields.key("on_timeout").filter(|_| fields.get("timeout").is_none()) {
             let message = "`on_timeout` without `timeout` never happens";
-            self.fault(key, Code::Contradiction, message, "say when the wait ends: `timeout: 24h`");
+            self.doc.fault(key, Code::Contradiction, message, "say when the wait ends: `timeout: 24h`");
         }
-        let after = self.time(fields, "timeout", self.max_wait())?;
+        let after = self.doc.time(fields, "timeout", self.max_wait())?;
         Some(GateTimeout { after, then: then.unwrap_or_default() })
     }
 }

@@ -5,8 +5,8 @@
 
 use super::outline::Outline;
 use super::{Checker, Code, Node};
-use crate::blueprint::issue::{closest, suggest};
 use crate::blueprint::template::{Call, Program, Use, Uses};
+use crate::document::{closest, suggest};
 
 /// What an event has at its top.
 const EVENT_KEYS: [&str; 11] = [
@@ -57,10 +57,10 @@ impl<'o> Names<'o> {
     }
 }
 
-impl<'a> Checker<'a> {
+impl<'a> Checker<'_, 'a> {
     /// Checks what `program`, a part of `node`, uses. Gives the steps that it makes sure of.
     pub(super) fn uses(&mut self, node: &Node, program: &Program, names: &Names<'_>) -> Vec<usize> {
-        if self.is_full() {
+        if self.doc.is_full() {
             return Vec::new();
         }
         let uses = Uses::of(program.source());
@@ -76,7 +76,7 @@ impl<'a> Checker<'a> {
         for used in &uses.variables {
             if let Some((code, message, hint)) = wrong_use(used, names, &guards) {
                 let place = (program.offset() + used.offset, used.length);
-                self.fault_within(node, place, code, message, hint);
+                self.doc.fault_within(node, place, code, message, hint);
             }
         }
         guards
@@ -87,13 +87,13 @@ impl<'a> Checker<'a> {
         if call.noun == "function" && call.name == "secret" {
             let hint = "leave it out: no step can take a secret yet";
             let message = "secrets are not available in this version";
-            return self.fault_within(node, place, Code::Unavailable, message.into(), hint.into());
+            return self.doc.fault_within(node, place, Code::Unavailable, message.into(), hint.into());
         }
         let hint = match call.noun {
             "method" => "values have no methods: use a filter, as in `{{ x | items }}`".to_owned(),
             noun => suggest(&call.name, call.known.iter().copied(), &format!("{noun}s there are")),
         };
-        self.fault_within(
+        self.doc.fault_within(
             node,
             place,
             Code::TemplateSyntax,

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Checker, Code, Node, Tree, edges};
-use crate::blueprint::issue::{shorten, suggest};
+use super::{Checker, Code, Fields, Node, Tree, edges};
+use crate::document::{shorten, suggest};
 
 /// Words of the template language, which no name can be.
 const RESERVED: [&str; 15] = [
@@ -54,7 +54,7 @@ impl<'a> Outline<'a> {
     }
 }
 
-impl<'a> Checker<'a> {
+impl<'a> Checker<'_, 'a> {
     /// Reads the names of the document. The order is one in which every step follows what it needs.
     pub(super) fn outline(&mut self) -> (Outline<'a>, Vec<usize>) {
         let list = |key: &str| match self.root.get(key).map(|node| &node.value) {
@@ -106,16 +106,16 @@ impl<'a> Checker<'a> {
         for node in nodes {
             if names.len() == MAX_NAMES {
                 let message = format!("there are more than {MAX_NAMES} {noun}s");
-                self.fault(node, Code::OverLimit, message, "put what belongs together into one object");
+                self.doc.fault(node, Code::OverLimit, message, "put what belongs together into one object");
                 break;
             }
             // A key that is no text, or not there, is reported where its mapping is read.
             let Some(name) = node.as_text() else { continue };
             if RESERVED.contains(&name) {
                 let message = format!("no {noun} can be called `{name}`: templates use the word themselves");
-                self.fault(node, Code::ReservedName, message, "choose another name");
+                self.doc.fault(node, Code::ReservedName, message, "choose another name");
             } else if let Err(rule) = check(name) {
-                self.fault(
+                self.doc.fault(
                     node,
                     Code::InvalidValue,
                     format!("`{}` is no name of a {noun}", shorten(name)),
@@ -123,7 +123,7 @@ impl<'a> Checker<'a> {
                 );
             } else if let Some((_, line)) = names.iter().find(|(known, _)| *known == name) {
                 let message = format!("there are two {noun}s called `{name}`");
-                self.fault(
+                self.doc.fault(
                     node,
                     Code::DuplicateId,
                     message,
@@ -138,16 +138,16 @@ impl<'a> Checker<'a> {
 
     /// Whom a step waits for: whom it names, else the step above it.
     fn needs(&mut self, outline: &Outline<'a>, step: usize) -> Vec<usize> {
-        let Some(node) = outline.steps[step].node.get("needs") else {
+        let Some(node) = (Fields { node: outline.steps[step].node }).get("needs") else {
             return step.checked_sub(1).into_iter().collect();
         };
         let mut needs = Vec::new();
-        for item in self.items(node, "`needs`").unwrap_or_default() {
-            if self.is_full() {
+        for item in self.doc.items(node, "`needs`").unwrap_or_default() {
+            if self.doc.is_full() {
                 break;
             }
             let Some(id) = item.as_text() else {
-                self.wrong_type(item, "an item of `needs`", "the id of a step");
+                self.doc.wrong_type(item, "an item of `needs`", "the id of a step");
                 continue;
             };
             match outline.index_of(id) {
@@ -156,7 +156,12 @@ impl<'a> Checker<'a> {
                 None => {
                     let ids = outline.steps.iter().filter_map(|step| step.id);
                     let hint = suggest(id, ids, "steps");
-                    self.fault(item, Code::UnknownStep, format!("there is no step `{}`", shorten(id)), hint);
+                    self.doc.fault(
+                        item,
+                        Code::UnknownStep,
+                        format!("there is no step `{}`", shorten(id)),
+                        hint,
+                    );
                 }
             }
         }
@@ -170,19 +175,19 @@ impl<'a> Checker<'a> {
         let names: Vec<_> = cycle.iter().map(|step| outline.steps[*step].id.unwrap_or("?")).collect();
         let message = format!("these steps wait for each other: {} → {}", names.join(" → "), names[0]);
         let node = first.node.get("needs").unwrap_or(first.node);
-        self.fault(node, Code::Cycle, message, "take one of them out of `needs`");
+        self.doc.fault(node, Code::Cycle, message, "take one of them out of `needs`");
     }
 }
 
 /// Whether a step may end without an output: by its condition, or when its wait ends.
 fn may_be_skipped(node: &Node) -> bool {
-    node.get("when").is_some() || node.get("on_timeout").and_then(Node::as_text) == Some("skip")
+    Fields { node }.get("when").is_some() || node.get("on_timeout").and_then(Node::as_text) == Some("skip")
 }
 
 /// The fields of a step's output, when they are known: a transform that is done once.
 fn fields(node: &Node) -> Option<Vec<&str>> {
     match node.get("set").map(|set| &set.value) {
-        Some(Tree::Map(entries)) if node.get("foreach").is_none() => {
+        Some(Tree::Map(entries)) if Fields { node }.get("foreach").is_none() => {
             Some(entries.iter().filter_map(|(key, _)| key.as_text()).collect())
         }
         _ => None,

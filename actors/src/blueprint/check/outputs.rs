@@ -5,27 +5,27 @@
 use super::names::Names;
 use super::outline::{Outline, plain_name};
 use super::{Checker, Code, Node, source};
-use crate::blueprint::issue::shorten;
 use crate::blueprint::plan::Output;
 use crate::blueprint::template::{self, Template};
+use crate::document::shorten;
 
-impl<'a> Checker<'a> {
+impl<'a> Checker<'_, 'a> {
     /// The outputs that `node` lists.
     pub(super) fn outputs(&mut self, node: &'a Node, outline: &Outline<'a>) -> Option<Vec<Output>> {
-        let items = self.items(node, "`outputs`")?;
+        let items = self.doc.items(node, "`outputs`")?;
         let mut seen: Vec<&str> = Vec::new();
         let mut outputs = Vec::with_capacity(items.len());
         for item in items {
-            let Some(fields) = self.fields::<source::Output>(item, "an output", &[]) else {
+            let Some(fields) = self.doc.fields::<source::Output>(item, "an output") else {
                 continue;
             };
-            let node = self.required(fields, "an output", "name", "give it a name: `name: summary`");
+            let node = self.doc.required(fields, "an output", "name", "give it a name: `name: summary`");
             let from = fields.get("from").map(|node| self.template(node, &Names::of_step(outline, None)));
-            let Some((node, name)) = node.zip(self.text(fields, "name")) else {
+            let Some((node, name)) = node.zip(self.doc.text(fields, "name")) else {
                 continue;
             };
             if let Err(rule) = plain_name(name) {
-                self.fault(
+                self.doc.fault(
                     node,
                     Code::InvalidValue,
                     format!("`{}` is no name of an output", shorten(name)),
@@ -35,7 +35,7 @@ impl<'a> Checker<'a> {
             }
             if seen.contains(&name) {
                 let message = format!("there are two outputs called `{name}`");
-                self.fault(node, Code::DuplicateId, message, "rename one");
+                self.doc.fault(node, Code::DuplicateId, message, "rename one");
             }
             seen.push(name);
             let from = from.or_else(|| self.field_of_last_step(node, name, outline));

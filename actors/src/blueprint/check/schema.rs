@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::{Checker, Code, Node, Tree};
 use crate::blueprint::Schema;
-use crate::blueprint::issue::suggest;
 use crate::blueprint::schema::{MAX_SCHEMA_FAULTS, describe};
+use crate::document::suggest;
 
 /// How much is known of a value before a run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -25,7 +25,7 @@ enum Known {
     Nothing,
 }
 
-impl<'a> Checker<'a> {
+impl<'a> Checker<'_, 'a> {
     /// Reports where `node` does not fit `schema`; `what` names the whole.
     pub(super) fn fits(&mut self, node: &'a Node, schema: &Schema, what: &str) {
         let value = node.to_json();
@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
                     } else {
                         suggest(name, known.iter().copied(), "keys here")
                     };
-                    self.fault(
+                    self.doc.fault(
                         key(culprit, name),
                         Code::SchemaMismatch,
                         format!("{place} takes no `{name}`"),
@@ -67,11 +67,11 @@ impl<'a> Checker<'a> {
             ValidationErrorKind::Required { property } => {
                 let name = property.as_str().unwrap_or_default();
                 let hint = format!("add `{name}: …`");
-                self.fault(culprit, Code::SchemaMismatch, format!("{place} needs `{name}`"), hint);
+                self.doc.fault(culprit, Code::SchemaMismatch, format!("{place} needs `{name}`"), hint);
             }
             _ => {
                 let hint = "write what the schema asks for, or a template that gives it";
-                self.fault(
+                self.doc.fault(
                     culprit,
                     Code::SchemaMismatch,
                     format!("{place} does not fit: {}", describe(error)),

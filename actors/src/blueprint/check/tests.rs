@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 use crate::actions::{Code as Run, Effects, Idempotence, Spec};
 use crate::blueprint::sample;
+use crate::document::MAX_ISSUES;
 
 mod faults;
 mod hostile;

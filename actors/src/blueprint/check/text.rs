@@ -6,7 +6,7 @@ use super::names::Names;
 use super::{Checker, Code, Node, Tree};
 use crate::blueprint::template::{self, Expression, SyntaxFault, Template};
 
-impl<'a> Checker<'a> {
+impl<'a> Checker<'_, 'a> {
     /// `node` as a template; what is wrong in it is reported and left out.
     pub(super) fn template(&mut self, node: &'a Node, names: &Names<'_>) -> Template {
         Template::from_node(self.template_node(node, names))
@@ -35,7 +35,7 @@ impl<'a> Checker<'a> {
                     let Some(name) = key.as_text() else { continue };
                     if name.contains("{{") {
                         let hint = "write the key out, or build the object with one expression";
-                        self.fault(key, Code::InvalidValue, "a key cannot be a template", hint);
+                        self.doc.fault(key, Code::InvalidValue, "a key cannot be a template", hint);
                     }
                     fields.push((name.to_owned(), self.template_node(value, names)));
                 }
@@ -56,7 +56,7 @@ impl<'a> Checker<'a> {
             Tree::Bool(value) => Some((Expression::constant((*value).into()), Vec::new())),
             Tree::Text(text) => self.expression(node, text, names),
             _ => {
-                self.wrong_type(
+                self.doc.wrong_type(
                     node,
                     "a condition",
                     "an expression in quotes, such as \"{{ inputs.x == 1 }}\"",
@@ -75,7 +75,7 @@ impl<'a> Checker<'a> {
             }
             Tree::Text(text) => self.expression(node, text, names).map(|(expression, _)| expression),
             _ => {
-                self.wrong_type(node, "`foreach`", "a list, or an expression in quotes that gives one");
+                self.doc.wrong_type(node, "`foreach`", "a list, or an expression in quotes that gives one");
                 None
             }
         }
@@ -104,7 +104,7 @@ impl<'a> Checker<'a> {
         match &node.value {
             Tree::Text(text) if text.contains("{{") => {
                 let message = format!("{what} are constants: `{{{{ }}}}` is not rendered here");
-                self.fault(node, Code::InvalidValue, message, "compute it in a `transform` step");
+                self.doc.fault(node, Code::InvalidValue, message, "compute it in a `transform` step");
             }
             Tree::List(items) => items.iter().for_each(|item| self.constants(item, what)),
             Tree::Map(entries) => entries.iter().for_each(|(_, value)| self.constants(value, what)),
@@ -115,6 +115,6 @@ impl<'a> Checker<'a> {
     fn syntax(&mut self, node: &Node, fault: SyntaxFault) {
         let hint = "an expression stands between `{{` and `}}`, such as `{{ inputs.host | trim }}`";
         let message = format!("this template does not parse: {}", fault.message);
-        self.fault_within(node, (fault.offset, fault.length), Code::TemplateSyntax, message, hint.into());
+        self.doc.fault_within(node, (fault.offset, fault.length), Code::TemplateSyntax, message, hint.into());
     }
 }

@@ -17,9 +17,8 @@ mod values;
 
 use serde_json::{Map, Value};
 
-pub(super) use parts::SyntaxFault;
 use parts::Text;
-pub(super) use program::Program;
+pub(super) use program::{Program, SyntaxFault};
 pub use scope::Scope;
 pub(super) use uses::{Call, Use, Uses};
 
@@ -132,7 +131,7 @@ impl Node {
     fn of(value: &Value) -> Result<Self, TemplateError> {
         let node = match value {
             Value::String(text) => Self::of_text(text).map_err(|fault| TemplateError::Syntax {
-                expression: super::issue::shorten(text),
+                expression: crate::document::shorten(text),
                 reason: fault.message,
             })?,
             Value::Array(items) => Self::List(items.iter().map(Self::of).collect::<Result<_, _>>()?),
@@ -208,7 +207,7 @@ impl Expression {
     /// Compiles `{{ expression }}` or a bare expression.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
         Self::of_text(text).map_err(|fault| TemplateError::Syntax {
-            expression: super::issue::shorten(text),
+            expression: crate::document::shorten(text),
             reason: fault.message,
         })
     }

@@ -5,22 +5,11 @@
 
 use std::fmt::Write as _;
 
-use super::program::Program;
+use super::program::{Program, SyntaxFault};
 use super::{MAX_TEXT_BYTES, Node, Scope, TemplateError};
 
 /// Most expressions in one text.
 const MAX_EXPRESSIONS: usize = 1000;
-
-/// What is wrong with a template, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::blueprint) struct SyntaxFault {
-    /// Byte offset into the text.
-    pub(in crate::blueprint) offset: usize,
-    /// Bytes that are at fault.
-    pub(in crate::blueprint) length: usize,
-    /// What is wrong.
-    pub(in crate::blueprint) message: String,
-}
 
 /// Text with expressions in it.
 #[derive(Debug)]

@@ -8,7 +8,6 @@ use minijinja::{ErrorKind, Value as Engine};
 use serde_json::Value;
 
 use super::engine::ENGINE;
-use super::parts::SyntaxFault;
 use super::uses::Uses;
 use super::values::{self, Refusal};
 use super::{MAX_EXPRESSION_BYTES, MAX_VALUE_BYTES, Scope, TemplateError};
@@ -19,6 +18,17 @@ pub(in crate::blueprint) struct Program {
     /// Byte of the author's text at which the source starts.
     offset: usize,
     code: minijinja::Expression<'static, 'static>,
+}
+
+/// What is wrong with a template, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::blueprint) struct SyntaxFault {
+    /// Byte offset into the text.
+    pub(in crate::blueprint) offset: usize,
+    /// Bytes that are at fault.
+    pub(in crate::blueprint) length: usize,
+    /// What is wrong.
+    pub(in crate::blueprint) message: String,
 }
 
 impl Program {

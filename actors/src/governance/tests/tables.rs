@@ -51,14 +51,14 @@ fn faults_of_a_table_and_of_policies_in_it_carry_their_places() {
     let issues = Table::parse(text.as_bytes(), &[example()]).expect_err("the table is faulty");
     let report: Vec<_> = issues.iter().map(ToString::to_string).collect();
     insta::assert_snapshot!(report.join("\n"), @r"
-    1:12: policies[0]: there is no policy `nowhere` (known: pol.prod.example)
-    1:21: policies[1]: `policy_type` is missing
-    1:21: policies[1]: `name` is missing
-    1:21: policies[1]: `evaluation_mode` is missing
-    1:21: policies[1]: `rules` is missing
-    3:23: cases[0].given: `action` is missing
-    3:25: cases[0].given: `actoin` is not known here (allowed here: action, stage, actor, roles, teams, pou_id, env_id, resource, risk, tests_passed, mfa, now)
-    3:46: cases[0].expect: `maybe` is not known here (expected one of `allow`, `require_approval`, `deny`)
+    1:12: there is no policy `nowhere`; policies: `pol.prod.example`
+    1:21: a policy needs `policy_type`; say `policy_type: governance`
+    1:21: a policy needs `name`; give it a name for people
+    1:21: a policy needs `evaluation_mode`; say how its rules are combined, such as `evaluation_mode: deny_overrides`
+    1:21: a policy needs `rules`; list at least one rule below `rules:`
+    3:23: `given` needs `action`; name an action, such as `action: git.commit`
+    3:25: `given` has no key `actoin`; did you mean `action`? keys here: `action`, `stage`, `actor`, `roles`, `teams`, `pou_id`, `env_id`, `resource`, `risk`, `tests_passed`, `mfa`, `now`
+    3:46: `maybe` is no `expect`; words here: `allow`, `require_approval`, `deny`
     ");
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use xyn_store::projection::{GateMode, StepKey};
 use xyn_store::{Digest, Json};
 
-use super::start::{call_input, compensation_input, failed};
-use super::{World, fault};
+use super::start::{call_input, compensation_input};
+use super::{World, failed, fault};
 use crate::actions::Failure;
 use crate::blueprint::plan::{Backoff, Call, FailureKind, OnUncertain, Retry, Step};
 use crate::run::command::Rejection;

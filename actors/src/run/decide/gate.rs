@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 use xyn_store::projection::{ApprovalRow, GateMode, StepKey};
 use xyn_store::{Json, Timestamp};
 
-use super::World;
-use super::start::{failed, stage_at};
+use super::{World, failed, stage_at};
 use crate::blueprint::EventPattern;
 use crate::blueprint::plan::{Gate, GateTimeout, Kind, OnTimeout};
 use crate::governance::Identity;
@@ -107,8 +106,7 @@ fn collected(state: &State, at: StepKey, gate: &OpenGate) -> Approval {
     };
     Approval {
         min: gate.request.min.max(1),
-        // INVARIANT: the checker and the policy parser let only valid approvers through.
-        from_any_of: gate.request.approvers.iter().filter_map(|approver| approver.parse().ok()).collect(),
+        from_any_of: gate.request.approvers.clone(),
         allow_requester: gate.request.allow_requester.unwrap_or(stage == xyn_store::scope::Stage::Dev),
         requester: requester.unwrap_or_else(xyn_store::scope::Principal::local_operator),
         expires_at: gate.request.expires_at,

@@ -10,15 +10,16 @@ mod gate;
 mod start;
 
 use xyn_store::Timestamp;
-use xyn_store::projection::{Fault, Purpose, RunStatus};
+use xyn_store::projection::{Fault, Purpose, RunStatus, StepKey};
+use xyn_store::scope::Stage;
 
 use super::command::{Command, Rejection};
 use super::event::Event;
 use super::state::{Course, State};
 use crate::actions::Registry;
+use crate::blueprint::plan::{Call, Kind};
 use crate::governance::PolicySet;
 
-pub(super) use start::stage_at;
 pub use start::{call_context, call_input, compensation_input};
 
 /// What a decision may look at besides the run's state.
@@ -89,4 +90,22 @@ pub fn is_active(state: &State) -> bool {
 
 pub(super) fn fault(code: &str, message: impl Into<String>) -> Fault {
     Fault { code: code.into(), message: message.into() }
+}
+
+fn failed(at: StepKey, code: &str, message: impl Into<String>) -> Event {
+    Event::StepFailed { at, fault: fault(code, message) }
+}
+
+/// Stage of the call's target: its own word, else the environment's.
+fn stage_of(state: &State, call: &Call) -> Stage {
+    let own = state.begin.as_ref().map_or(Stage::Prod, |begin| begin.created.stage);
+    call.stage.unwrap_or(own)
+}
+
+/// Stage of what the step acts on.
+pub(super) fn stage_at(state: &State, at: StepKey) -> Stage {
+    match state.plan.steps.get(usize::from(at.step)).map(|step| &step.kind) {
+        Some(Kind::Action(call)) => stage_of(state, call),
+        _ => state.begin.as_ref().map_or(Stage::Prod, |begin| begin.created.stage),
+    }
 }

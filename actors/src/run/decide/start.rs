@@ -4,10 +4,10 @@
 use serde_json::{Map, Value};
 use xyn_store::ids::EventId;
 use xyn_store::projection::{Fault, GateMode, StepKey};
-use xyn_store::scope::{Attribution, Principal, Stage};
+use xyn_store::scope::{Attribution, Principal};
 use xyn_store::{Json, Timestamp};
 
-use super::{World, fault, gate};
+use super::{World, failed, fault, gate, stage_of};
 use crate::actions::Context;
 use crate::blueprint::Scope;
 use crate::blueprint::plan::{Call, Kind};
@@ -130,7 +130,7 @@ fn approval(decision: &governance::Decision, input: Json, now: Timestamp) -> Box
     let asked = decision.approvals.as_ref();
     Box::new(GateRequest {
         mode: GateMode::Policy,
-        approvers: asked.iter().flat_map(|asked| &asked.from_any_of).map(ToString::to_string).collect(),
+        approvers: asked.iter().flat_map(|asked| &asked.from_any_of).cloned().collect(),
         min: asked.map_or(1, |asked| asked.min),
         allow_requester: asked.and_then(|asked| asked.allow_requester),
         expires_at: asked.map(|asked| asked.deadline(now)),
@@ -148,20 +148,6 @@ pub(super) fn policy_context(state: &State, call: &Call, world: &World<'_>) -> g
         stage_of(state, call),
         world.now,
     )
-}
-
-/// Stage of the call's target: its own word, else the environment's.
-pub(super) fn stage_of(state: &State, call: &Call) -> Stage {
-    let own = state.begin.as_ref().map_or(Stage::Prod, |begin| begin.created.stage);
-    call.stage.unwrap_or(own)
-}
-
-/// Stage of what the step acts on.
-pub(in crate::run) fn stage_at(state: &State, at: StepKey) -> Stage {
-    match state.plan.steps.get(usize::from(at.step)).map(|step| &step.kind) {
-        Some(Kind::Action(call)) => stage_of(state, call),
-        _ => state.begin.as_ref().map_or(Stage::Prod, |begin| begin.created.stage),
-    }
 }
 
 /// Another attempt, when the wait for it is over.
@@ -242,8 +228,4 @@ fn idempotency_key(state: &State, at: StepKey, undoes: bool) -> String {
         _ if undoes => format!("{}/{name}/undo", state.id),
         step => format!("{}/{name}/do/{}", state.id, step.map_or(0, |step| step.generation)),
     }
-}
-
-pub(super) fn failed(at: StepKey, code: &str, message: impl Into<String>) -> Event {
-    Event::StepFailed { at, fault: fault(code, message) }
 }

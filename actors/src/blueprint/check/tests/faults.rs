@@ -92,6 +92,34 @@ fn inputs_vars_and_outputs_are_checked() {
 }
 
 #[test]
+fn no_blueprint_goes_over_what_its_node_allows() {
+    let second = std::time::Duration::from_secs(1);
+    let small = NodeLimits {
+        max_steps: 2,
+        wall_clock: 10 * second,
+        concurrency: 3,
+        max_parallel: 4,
+        max_attempts: 5,
+        max_wait: 20 * second,
+    };
+    let step = "kind: action_task, id: a, action: none";
+    for (limits, more, path) in [
+        ("{ max_steps: 3 }", "", "limits.max_steps"),
+        ("{ wall_clock: 11s }", "", "limits.wall_clock"),
+        ("{ concurrency: 4 }", "", "limits.concurrency"),
+        ("{}", "foreach: [1], max_parallel: 5", "plan[0].max_parallel"),
+        ("{}", "retry: { max_attempts: 6 }", "plan[0].retry.max_attempts"),
+        ("{}", "retry: { max_attempts: 2, max: 21s }", "plan[0].retry.max"),
+        ("{ wall_clock: 5s }", "timeout: 6s", "plan[0].timeout"),
+    ] {
+        let source = format!("{}limits: {limits}", around(&format!("- {{ {step}, {more} }}")));
+        let found = compile(source.as_bytes(), &registry(), &small).expect_err("over a limit");
+        let found: Vec<_> = found.iter().map(|issue| (issue.code, issue.path.as_str())).collect();
+        assert_eq!(found, [(Code::OverLimit, path)], "{source}");
+    }
+}
+
+#[test]
 fn inputs_of_actions_fit_their_schema() {
     let put =
         |with: &str| issue(&format!("- {{ kind: action_task, id: a, action: artifacts.put, with: {with} }}"));
@@ -144,7 +172,12 @@ fn gates_have_the_keys_of_their_mode() {
     assert_eq!(said("- { kind: gate, id: g, mode: event }").0, Code::MissingKey);
     assert_eq!(said("- { kind: gate, id: g, mode: webhook }").0, Code::UnknownWord);
     assert_eq!(said("- { kind: gate, id: g, mode: manual, on_timeout: skip }").0, Code::Contradiction);
-    assert_eq!(said("- { kind: gate, id: g, mode: manual, approvers: [bob] }").3, "`bob` is no approver");
+    assert_eq!(said("- { kind: gate, id: g, mode: manual, approvers: [bob] }").0, Code::InvalidValue);
+    assert_eq!(
+        said("- { kind: gate, id: g, mode: manual, approvers: [\"role:Ops\"] }").3,
+        "`Ops` is not a role; roles are Operator, OwnerAdmin and User",
+        "a role that nobody has would leave the gate shut, or open to all"
+    );
     assert_eq!(
         said("- { kind: gate, id: g, mode: manual, approvers: [\"principal:a\"], min: 2 }").0,
         Code::Contradiction

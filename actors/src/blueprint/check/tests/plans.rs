@@ -15,7 +15,7 @@ fn the_shipped_blueprints_compile_and_fit_their_schema() {
         let plan = plan(source);
         assert!(plan.id.starts_with("bp."));
         assert_eq!(plan.digest, Digest::of(source.as_bytes()), "the author's bytes are what counts");
-        let (_, tree) = parse::parse(source.as_bytes()).expect("parses");
+        let tree = Document::parse(source.as_bytes(), "blueprint").expect("parses").root;
         assert_eq!(schema.validate(&tree.to_json()), []);
         let mut odd = tree.to_json();
         odd["plan"][0]["colour"] = json!("red");
@@ -76,7 +76,7 @@ plan:
     on_uncertain: fail
     idempotent: true
     compensate: { action: http.call, with: { url: "{{ steps['call-it'].output.undo }}" } }
-  - { kind: gate, id: ask, mode: manual, approvers: ["role:Ops", "team:x"], min: 2, allow_requester: false,
+  - { kind: gate, id: ask, mode: manual, approvers: ["role:Operator", "team:x"], min: 2, allow_requester: false,
       prompt: "{{ steps['call-it'].output }}?", timeout: 1d, on_timeout: skip }
   - { kind: gate, id: settle, mode: timer, delay: 90, when: "{{ steps.ask.output is not none }}" }
   - { kind: gate, id: back, mode: event, event_type: demo.back,
@@ -135,6 +135,26 @@ fn json_escapes_beyond_the_basic_plane_are_read() {
             "plan":[{"kind":"transform","id":"a","set":{"x":1e3}}]}"#,
     );
     assert_eq!(plan.name, "😀");
+}
+
+#[test]
+fn an_explicit_null_says_what_leaving_the_key_out_says() {
+    let plan = plan(&around(
+        "- { kind: transform, id: a, when: null, foreach: null, needs: ~, set: { x: 1 } }\n\
+         - { kind: transform, id: b, needs: null, when: , set: { x: \"{{ steps.a.output.x }}\" } }",
+    ));
+    assert!(plan.steps[0].when.is_none() && plan.steps[0].foreach.is_none());
+    assert_eq!(plan.steps[1].needs, [0]);
+}
+
+#[test]
+fn an_output_without_from_is_the_field_of_that_name_of_the_last_step() {
+    let steps = "- { kind: transform, id: a, set: { x: 1 } }\n- { kind: transform, id: b, set: { x: 2 } }";
+    let plan = plan(&format!("{}outputs: [{{ name: x }}]", around(steps)));
+    let mut scope = Scope::new(&json!({}), &plan.vars, &json!({}));
+    scope.set_step("a", &json!({ "x": 1 }));
+    scope.set_step("b", &json!({ "x": 2 }));
+    assert_eq!(plan.outputs[0].from.render(&scope).expect("renders"), json!(2));
 }
 
 #[test]

@@ -11,36 +11,25 @@ use serde_json::{Number, Value};
 use serde_saphyr::Spanned;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
-use super::issue::{Code, Issue};
+use super::issue::Issue;
+use super::{MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES, refusal};
 
-mod refusal;
-
-pub(super) use refusal::position;
-
-/// Largest source, in bytes.
-pub(super) const MAX_SOURCE_BYTES: usize = 1024 * 1024;
-/// Deepest nesting of lists and mappings.
-const MAX_DEPTH: usize = 32;
-/// Most nodes of a document, aliases expanded.
-const MAX_NODES: usize = 50_000;
-/// Most uses of aliases.
-const MAX_ALIASES: usize = 100;
 /// Most parser events that aliases may repeat, all together.
 const MAX_REPEATED_EVENTS: usize = 10_000;
 
 /// A value and where it stands.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) value: Tree,
-    pub(super) line: u64,
-    pub(super) column: u64,
+pub(crate) struct Node {
+    pub(crate) value: Tree,
+    pub(crate) line: u64,
+    pub(crate) column: u64,
     /// Bytes of the source; empty where the parser does not know.
-    pub(super) span: Range<usize>,
+    pub(crate) span: Range<usize>,
 }
 
 /// The value of a node.
 #[derive(Debug)]
-pub(super) enum Tree {
+pub(crate) enum Tree {
     Null,
     Bool(bool),
     Number(Number),
@@ -51,7 +40,7 @@ pub(super) enum Tree {
 
 impl Node {
     /// What people call the type of the value.
-    pub(super) fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match &self.value {
             Tree::Null => "nothing",
             Tree::Bool(_) => "true or false",
@@ -63,7 +52,7 @@ impl Node {
     }
 
     /// The text, when it is one.
-    pub(super) fn as_text(&self) -> Option<&str> {
+    pub(crate) fn as_text(&self) -> Option<&str> {
         match &self.value {
             Tree::Text(text) => Some(text),
             _ => None,
@@ -71,7 +60,7 @@ impl Node {
     }
 
     /// The value below `key`, when this is a mapping that has it.
-    pub(super) fn get(&self, key: &str) -> Option<&Node> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {
             Tree::Map(entries) => {
                 entries.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(_, node)| node)
@@ -81,7 +70,7 @@ impl Node {
     }
 
     /// The same without places.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         match &self.value {
             Tree::Null => Value::Null,
             Tree::Bool(value) => Value::Bool(*value),
@@ -95,8 +84,23 @@ impl Node {
         }
     }
 
+    /// The key `key` itself, when this is a mapping that has it.
+    pub(crate) fn key(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Tree::Map(entries) => {
+                entries.iter().find(|(name, _)| name.as_text() == Some(key)).map(|(name, _)| name)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether there is no value: an explicit null says what leaving the key out says.
+    pub(crate) fn is_null(&self) -> bool {
+        matches!(self.value, Tree::Null)
+    }
+
     /// Whether YAML read `{{ … }}` without quotes: a mapping whose only key is a mapping.
-    pub(super) fn is_unquoted_template(&self) -> bool {
+    pub(crate) fn is_unquoted_template(&self) -> bool {
         match &self.value {
             Tree::Map(entries) => {
                 matches!(entries.as_slice(), [(key, _)] if matches!(key.value, Tree::Map(_)))
@@ -106,23 +110,18 @@ impl Node {
     }
 }
 
-/// Reads `source`; at most one issue, since a text that does not parse has no later places.
-pub(super) fn parse(source: &[u8]) -> Result<(&str, Node), Issue> {
-    if source.len() > MAX_SOURCE_BYTES {
-        let message =
-            format!("the source has {} bytes; a blueprint has at most {MAX_SOURCE_BYTES}", source.len());
-        return Err(refusal::at_start(
-            Code::TooLarge,
-            message,
-            "keep data in artifacts or inputs, not in the blueprint",
-        ));
+/// Reads `source`, which holds a `noun`; one issue at most, since a text that does not parse has no later
+/// places.
+pub(super) fn parse<'s>(source: &'s [u8], noun: &str) -> Result<(&'s str, Node), Issue> {
+    if source.len() > MAX_DOCUMENT_BYTES {
+        return Err(refusal::too_large(noun, source.len()));
     }
     let text = std::str::from_utf8(source).map_err(|error| refusal::not_utf8(source, error.valid_up_to()))?;
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: MAX_DEPTH,
-            // Above the other, so that the budget speaks first, which knows more.
-            flow_nesting_limit: 2 * MAX_DEPTH,
+            // Beyond what the scanner looks ahead, so that `max_depth` speaks first, which knows more.
+            flow_nesting_limit: 64 * MAX_DEPTH,
             max_documents: 1,
             max_nodes: MAX_NODES,
             max_events: 4 * MAX_NODES,
@@ -144,7 +143,7 @@ pub(super) fn parse(source: &[u8]) -> Result<(&str, Node), Issue> {
     };
     match serde_saphyr::from_str_with_options::<Spanned<Tree>>(text, options) {
         Ok(root) => Ok((text, Node::from(root))),
-        Err(error) => Err(refusal::of(text, &error)),
+        Err(error) => Err(refusal::of(noun, text, &error)),
     }
 }
 

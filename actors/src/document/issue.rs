@@ -1,4 +1,4 @@
-//! What the checker says about an author's text.
+//! What is said about an author's text.
 //!
 //! Owns the shape of a fault: where it is, what it is, what to do next. Decides nothing. Every issue points
 //! at a character of the author's text, lines and columns counted from 1.
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Longest offending text that an issue repeats, in characters.
 const MAX_TEXT_CHARS: usize = 80;
 
-/// A fault in a blueprint.
+/// A fault in a document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Issue {
     /// Place in the document, such as `plan[2].with.host`; empty for the whole.
@@ -59,6 +59,8 @@ pub enum Code {
     DuplicateId,
     /// An action that is not in the registry.
     UnknownAction,
+    /// A policy that nobody handed in.
+    UnknownPolicy,
     /// An input that does not fit its schema.
     SchemaMismatch,
     /// A JSON Schema that is none.
@@ -94,7 +96,7 @@ impl fmt::Display for Issue {
 }
 
 /// The first line of `text`, shortened.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     let line = text.trim_start().lines().next().unwrap_or_default().trim_end();
     match line.char_indices().nth(MAX_TEXT_CHARS) {
         Some((end, _)) => format!("{}…", &line[..end]),
@@ -103,7 +105,7 @@ pub(super) fn shorten(text: &str) -> String {
 }
 
 /// The word of `known` that `word` most likely stands for.
-pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     // Longer words are never typing slips of short ones, and the distance costs the product of both lengths.
     if word.len() > MAX_TEXT_CHARS {
         return None;
@@ -114,7 +116,7 @@ pub(super) fn closest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// `did you mean …?` when a word is close, else `known` spelled out.
-pub(super) fn suggest<'a>(
+pub(crate) fn suggest<'a>(
     word: &str,
     known: impl IntoIterator<Item = &'a str> + Clone,
     noun: &str,

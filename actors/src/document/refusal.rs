@@ -4,12 +4,21 @@
 
 use serde_saphyr::{Error, budget::BudgetBreach};
 
-use super::{MAX_ALIASES, MAX_DEPTH, MAX_NODES};
-use crate::blueprint::issue::{Code, Issue, shorten};
+use super::issue::{Code, Issue, shorten};
+use super::{MAX_ALIASES, MAX_DEPTH, MAX_DOCUMENT_BYTES, MAX_NODES};
+
+/// What is said of a template that lost its quotes.
+pub(super) const UNQUOTED: &str = "YAML reads `{{ }}` without quotes as a mapping";
 
 /// An issue of the text as a whole.
-pub(super) fn at_start(code: Code, message: String, hint: &str) -> Issue {
+fn at_start(code: Code, message: String, hint: &str) -> Issue {
     Issue { path: String::new(), line: 1, column: 1, code, message, hint: hint.into(), text: String::new() }
+}
+
+/// The refusal of `size` bytes.
+pub(super) fn too_large(noun: &str, size: usize) -> Issue {
+    let message = format!("the source has {size} bytes; a {noun} has at most {MAX_DOCUMENT_BYTES}");
+    at_start(Code::TooLarge, message, KEEP_OUT)
 }
 
 /// The refusal of bytes that stop being UTF-8 at byte `valid`.
@@ -21,7 +30,7 @@ pub(super) fn not_utf8(source: &[u8], valid: usize) -> Issue {
 }
 
 /// Line and column of a byte of `text`, both from 1, columns in characters.
-pub(in crate::blueprint) fn position(text: &str, byte: usize) -> (u64, u64) {
+pub(super) fn position(text: &str, byte: usize) -> (u64, u64) {
     let before = text.get(..byte).unwrap_or(text);
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
@@ -29,7 +38,7 @@ pub(in crate::blueprint) fn position(text: &str, byte: usize) -> (u64, u64) {
 }
 
 /// The refusal that the parser's `error` stands for.
-pub(super) fn of(text: &str, error: &Error) -> Issue {
+pub(super) fn of(noun: &str, text: &str, error: &Error) -> Issue {
     let place = error.location();
     let (line, column) = place.map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
     let offending = usize::try_from(line - 1).ok().and_then(|index| text.lines().nth(index));
@@ -45,13 +54,13 @@ pub(super) fn of(text: &str, error: &Error) -> Issue {
     }
     match cause {
         Error::Budget { breach, .. } => {
-            let (message, hint) = over_budget(breach);
-            issue(Code::TooLarge, message, hint)
+            let (code, message, hint) = over_budget(noun, breach);
+            issue(code, message, hint)
         }
         Error::AliasReplayCounterOverflow { .. }
         | Error::AliasReplayLimitExceeded { .. }
         | Error::AliasExpansionLimitExceeded { .. }
-        | Error::AliasReplayStackDepthExceeded { .. } => issue(Code::TooLarge, TOO_MUCH.into(), WRITE_OUT),
+        | Error::AliasReplayStackDepthExceeded { .. } => issue(Code::TooLarge, too_much(noun), WRITE_OUT),
         Error::NonFiniteFloat { .. } => {
             let hint = "NaN and infinity have no JSON: quote the word, or leave it out";
             issue(Code::InvalidValue, "a number must be finite".into(), hint)
@@ -59,10 +68,7 @@ pub(super) fn of(text: &str, error: &Error) -> Issue {
         Error::MergeKeyNotAllowed { .. } => {
             issue(Code::Syntax, "merge keys (`<<`) are not available".into(), "write the keys out")
         }
-        Error::MultipleDocuments { .. } => {
-            let message = "a file holds one blueprint, and this starts another";
-            issue(Code::Syntax, message.into(), "move what follows `---` to a file of its own")
-        }
+        Error::MultipleDocuments { .. } => issue(Code::Syntax, another(noun), MOVE_OUT),
         _ => unquoted(text, line).unwrap_or_else(|| {
             let rendered = cause.render_with_formatter(&serde_saphyr::UserMessageFormatter);
             // The place is in the issue already.
@@ -73,28 +79,31 @@ pub(super) fn of(text: &str, error: &Error) -> Issue {
     }
 }
 
-const TOO_MUCH: &str = "aliases repeat more of this text than a blueprint may hold";
-const WRITE_OUT: &str = "write the values out, or compute them in a `transform` step";
+const KEEP_OUT: &str = "keep data in artifacts, and split what is long";
+const WRITE_OUT: &str = "write the values out";
+const MOVE_OUT: &str = "move what follows `---` to a file of its own";
 
-fn over_budget(breach: &BudgetBreach) -> (String, &'static str) {
+fn too_much(noun: &str) -> String {
+    format!("aliases repeat more of this text than a {noun} may hold")
+}
+
+fn another(noun: &str) -> String {
+    format!("a file holds one {noun}, and this starts another")
+}
+
+fn over_budget(noun: &str, breach: &BudgetBreach) -> (Code, String, &'static str) {
     match breach {
         BudgetBreach::Depth { .. } => {
-            (format!("this is nested more than {MAX_DEPTH} deep"), "nest less deeply")
+            (Code::TooLarge, format!("this is nested more than {MAX_DEPTH} deep"), "nest less deeply")
         }
         BudgetBreach::Aliases { .. } | BudgetBreach::Anchors { .. } => {
-            (format!("there are more than {MAX_ALIASES} aliases or anchors"), WRITE_OUT)
+            (Code::TooLarge, format!("there are more than {MAX_ALIASES} aliases or anchors"), WRITE_OUT)
         }
         BudgetBreach::RecordedAnchorEvents { .. }
         | BudgetBreach::RecordedAnchorBytes { .. }
-        | BudgetBreach::AliasAnchorRatio { .. } => (TOO_MUCH.into(), WRITE_OUT),
-        BudgetBreach::Documents { .. } => {
-            let message = "a file holds one blueprint, and this starts another";
-            (message.into(), "move what follows `---` to a file of its own")
-        }
-        _ => {
-            let hint = "keep data in artifacts or inputs, not in the blueprint";
-            (format!("there are more than {MAX_NODES} values"), hint)
-        }
+        | BudgetBreach::AliasAnchorRatio { .. } => (Code::TooLarge, too_much(noun), WRITE_OUT),
+        BudgetBreach::Documents { .. } => (Code::Syntax, another(noun), MOVE_OUT),
+        _ => (Code::TooLarge, format!("there are more than {MAX_NODES} values"), KEEP_OUT),
     }
 }
 
@@ -111,6 +120,6 @@ fn unquoted(text: &str, line: u64) -> Option<Issue> {
         line: index as u64 + 1,
         column: position(culprit, at).1,
         text: shorten(&culprit[at..]),
-        ..at_start(Code::UnquotedTemplate, "YAML reads `{{` without quotes as a mapping".into(), hint)
+        ..at_start(Code::UnquotedTemplate, UNQUOTED.into(), hint)
     })
 }

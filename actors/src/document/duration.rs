@@ -7,13 +7,13 @@ use std::time::Duration;
 /// A text that is no length of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a length of time")]
-pub(super) struct InvalidDuration(String);
+pub(crate) struct InvalidDuration(String);
 
 /// Units from long to short, in milliseconds.
 const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// Reads `text`.
-pub(super) fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, InvalidDuration> {
     parse(text.trim()).map(Duration::from_millis).ok_or_else(|| InvalidDuration(super::issue::shorten(text)))
 }
 
@@ -36,7 +36,7 @@ fn parse(text: &str) -> Option<u64> {
 }
 
 /// Writes `duration` the way authors do.
-pub(super) fn show(duration: Duration) -> String {
+pub(crate) fn show(duration: Duration) -> String {
     let mut rest = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let mut text = String::new();
     for (unit, millis) in UNITS {
