@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -102,7 +104,7 @@ impl Client {
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> (u16, Vec<u8>) {
-        self.send(format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", self.address).as_bytes()).await
+        self.send(&get(self.address, path)).await
     }
 
     pub(crate) async fn post(&mut self, path: &str, body: &Value) -> (u16, Vec<u8>) {
@@ -155,13 +157,30 @@ pub(crate) async fn load(
     request: &[u8],
 ) -> (Vec<Duration>, Duration) {
     let start = Instant::now();
+    send_while(address, callers, request, move || start.elapsed() < period).await
+}
+
+/// `callers` connections send `request` until it was answered `requests` times.
+pub(crate) async fn count(address: SocketAddr, callers: usize, requests: usize, request: &[u8]) {
+    let left = Arc::new(AtomicUsize::new(requests));
+    let take = move || left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok();
+    send_while(address, callers, request, take).await;
+}
+
+async fn send_while(
+    address: SocketAddr,
+    callers: usize,
+    request: &[u8],
+    go_on: impl Fn() -> bool + Clone + Send + 'static,
+) -> (Vec<Duration>, Duration) {
+    let start = Instant::now();
     let tasks: Vec<_> = (0..callers)
         .map(|_| {
-            let request = request.to_vec();
+            let (request, go_on) = (request.to_vec(), go_on.clone());
             tokio::spawn(async move {
                 let mut client = Client::connect(address).await.expect("connects");
                 let mut latencies = Vec::new();
-                while start.elapsed() < period {
+                while go_on() {
                     let begun = Instant::now();
                     let (status, body) = client.send(&request).await;
                     assert!(status < 300, "{status}: {}", String::from_utf8_lossy(&body));
@@ -178,6 +197,11 @@ pub(crate) async fn load(
     let elapsed = start.elapsed();
     latencies.sort_unstable();
     (latencies, elapsed)
+}
+
+/// Bytes on the wire of a GET.
+pub(crate) fn get(address: SocketAddr, path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nhost: {address}\r\n\r\n").into_bytes()
 }
 
 /// Bytes on the wire of a POST with `body`.
