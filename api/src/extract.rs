@@ -6,17 +6,18 @@
 
 use std::fmt::Display;
 use std::str::FromStr;
+use std::time::Duration;
 
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use futures::StreamExt;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::ApiError;
-use crate::limits::{BODY_DISCARD_MAX_BYTES, BODY_MAX_BYTES};
+use crate::error::{ApiError, Code};
+use crate::limits::{BODY_DISCARD_MAX_BYTES, BODY_MAX_BYTES, BODY_PAUSE_MAX};
 
 /// A JSON body.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -135,7 +136,7 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> 
     }
     let mut held = Bytes::new();
     let mut joined = Vec::new();
-    while let Some(piece) = pieces.next().await {
+    while let Some(piece) = in_time(BODY_PAUSE_MAX, pieces.next()).await? {
         let piece =
             piece.map_err(|error| ApiError::invalid("body", format!("the body broke off: {error}")))?;
         if held.len().max(joined.len()) + piece.len() > limit {
@@ -155,10 +156,18 @@ pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> 
     Ok(if joined.is_empty() { held } else { joined.into() })
 }
 
+/// The next piece of a body, unless its sender pauses for longer than `pause`.
+pub(crate) async fn in_time<T>(pause: Duration, piece: impl Future<Output = T>) -> Result<T, ApiError> {
+    tokio::time::timeout(pause, piece).await.map_err(|_| {
+        let message = format!("nothing of the body came for {} seconds", pause.as_secs());
+        ApiError::new(Code::TooSlow, message).at("body")
+    })
+}
+
 /// Reads on without keeping anything: a connection that closes on a sender takes the refusal with it.
 async fn discard(mut pieces: BodyDataStream) {
     let mut left = BODY_DISCARD_MAX_BYTES;
-    while let Some(Ok(piece)) = pieces.next().await {
+    while let Ok(Some(Ok(piece))) = in_time(BODY_PAUSE_MAX, pieces.next()).await {
         match left.checked_sub(piece.len() as u64) {
             Some(rest) => left = rest,
             None => return,
@@ -169,15 +178,14 @@ async fn discard(mut pieces: BodyDataStream) {
 /// A body over its limit.
 pub(crate) fn too_large(limit: usize) -> ApiError {
     let message = format!("the body is larger than the limit of {limit} bytes");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-        .hint("keep large content as an artifact and refer to it")
+    ApiError::new(Code::TooLarge, message).at("body")
 }
 
 /// A body of another type than the route takes.
 pub(crate) fn unsupported(found: Option<&str>, wanted: &str) -> ApiError {
     let found = found.map_or("no content type".to_owned(), |found| format!("`{found}`"));
     let message = format!("the body is {found}; this route takes {wanted}");
-    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    ApiError::new(Code::UnsupportedMediaType, message)
         .at("Content-Type")
         .hint(format!("send the header `Content-Type: {wanted}`"))
 }
@@ -213,27 +221,30 @@ fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         Some(b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9') => {
             // What is no JSON at all is said first.
             parse_json::<IgnoredAny>(bytes)?;
-            Err(ApiError::invalid("", "the body is JSON, but not an object"))
+            Err(ApiError::invalid("body", "the body is JSON, but not an object"))
         }
         _ => parse_json(bytes),
     }
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
+    ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
+        .at("body")
         .with("line", error.line())
         .with("column", error.column())
 }
 
-/// An error of a deserializer at `path`, which is `.` when it does not know.
+/// An error of a deserializer at `path`, which is `.` for the whole. Of a field that is missing or not known
+/// the deserializer names the structure it belongs to, and the field itself in its words.
 fn refused_at(path: &str, message: String) -> ApiError {
-    let unknown = message.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`'));
-    let code = if unknown.is_some() { "unknown_field" } else { "invalid" };
-    let at = match (path.trim_matches('.'), unknown) {
-        ("", Some((field, _))) => field.to_owned(),
-        (path, _) => path.trim_end_matches(".?").to_owned(),
+    let said = |before: &str| message.strip_prefix(before)?.split('`').next().map(str::to_owned);
+    let path = path.trim_end_matches(".?").trim_matches('.').trim_matches('?');
+    let at = match said("missing field `").or_else(|| said("unknown field `")) {
+        Some(field) if path.is_empty() => field,
+        Some(field) if path != field && !path.ends_with(&format!(".{field}")) => format!("{path}.{field}"),
+        _ => path.to_owned(),
     };
-    ApiError::new(StatusCode::BAD_REQUEST, code, message).at(at)
+    ApiError::invalid(at, message)
 }
 
 #[cfg(test)]
@@ -249,24 +260,34 @@ mod tests {
         count: u8,
         #[serde(default)]
         labels: BTreeMap<String, String>,
+        inner: Option<Inner>,
     }
 
-    fn refused(body: &[u8]) -> (String, Option<String>) {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        size: u8,
+    }
+
+    fn refused(body: &[u8]) -> (Code, Option<String>) {
         let error = parse_object::<Thing>(body).expect_err("does not fit");
         let path = error.fault().details.get("path").and_then(|path| path.as_str().map(str::to_owned));
-        (error.fault().code.to_string(), path)
+        (error.fault().code, path)
     }
 
     #[test]
     fn a_body_that_does_not_fit_names_the_field() {
-        assert_eq!(refused(br#"{"count":"x"}"#), ("invalid".into(), Some("count".into())));
-        assert_eq!(refused(br#"{"labels":{"a":1}}"#), ("invalid".into(), Some("labels.a".into())));
-        assert_eq!(refused(br#"{"colour":1}"#), ("unknown_field".into(), Some("colour".into())));
+        assert_eq!(refused(br#"{"count":"x"}"#), (Code::Invalid, Some("count".into())));
+        assert_eq!(refused(br#"{"labels":{"a":1}}"#), (Code::Invalid, Some("labels.a".into())));
+        assert_eq!(refused(br#"{"colour":1}"#), (Code::Invalid, Some("colour".into())));
         for body in ["[]", "[1, {}]", "null", "1", "\"x\"", "true"] {
-            assert_eq!(refused(body.as_bytes()).0, "invalid", "{body}");
+            assert_eq!(refused(body.as_bytes()), (Code::Invalid, Some("body".into())), "{body}");
         }
-        let thing: Thing = parse_object(br#" {"count":1,"labels":{"a":"b"}}"#).expect("fits");
-        assert_eq!((thing.count, thing.labels.len()), (1, 1));
+        assert_eq!(refused(br#"{"inner":{"colour":1}}"#), (Code::Invalid, Some("inner.colour".into())));
+        assert_eq!(refused(br#"{"inner":{}}"#), (Code::Invalid, Some("inner.size".into())));
+        let text = br#" {"count":1,"labels":{"a":"b"},"inner":{"size":2}}"#;
+        let thing: Thing = parse_object(text).expect("fits");
+        assert_eq!((thing.count, thing.labels.len(), thing.inner.map(|inner| inner.size)), (1, 1, Some(2)));
     }
 
     #[test]
@@ -274,9 +295,15 @@ mod tests {
         let nested = [vec![b'['; 500], vec![b']'; 500]].concat();
         for body in [&b"{"[..], b"", b"{} {}", b"{\"count\":NaN}", b"{\"\xff\":1}", &nested] {
             let error = parse_json::<serde_json::Value>(body).expect_err("no JSON");
-            assert_eq!(error.fault().code, "malformed_json", "{body:?}");
+            assert_eq!(error.fault().code, Code::MalformedJson, "{body:?}");
             assert!(error.fault().details.contains_key("line"));
         }
+    }
+
+    #[tokio::test]
+    async fn a_sender_that_pauses_for_too_long_is_told_so() {
+        let error = in_time(Duration::ZERO, std::future::pending::<()>()).await.expect_err("never comes");
+        assert_eq!((error.fault().code, error.fault().status().as_u16()), (Code::TooSlow, 408));
     }
 
     #[tokio::test]
@@ -289,7 +316,7 @@ mod tests {
         let whole = read_body(&HeaderMap::new(), pieces(&[3, 3, 4]), 10).await.expect("fits");
         assert_eq!(whole.len(), 10);
         let over = read_body(&HeaderMap::new(), pieces(&[3, 3, 5]), 10).await.expect_err("is over");
-        assert_eq!(over.fault().status, StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(over.fault().code, Code::TooLarge);
         let announced =
             HeaderMap::from_iter([(header::CONTENT_LENGTH, http::HeaderValue::from_static("11"))]);
         assert!(read_body(&announced, pieces(&[1]), 10).await.is_err());

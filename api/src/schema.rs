@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaTy
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::error::Code;
 use crate::limits::{IDEMPOTENCY_KEY_MAX, PAGE_DEFAULT, PAGE_MAX};
 
 /// Statuses of runs.
@@ -106,6 +107,11 @@ pub(crate) fn risk() -> Part {
     words(&RISK)
 }
 
+/// A code of an error.
+pub(crate) fn error_code() -> Part {
+    text().enum_values(Some(Code::ALL.iter().map(|code| code.word()))).into()
+}
+
 /// Any JSON value.
 pub(crate) fn any() -> Part {
     ObjectBuilder::new().schema_type(SchemaType::AnyValue).into()
@@ -131,6 +137,12 @@ pub(crate) fn instant() -> Part {
 pub(crate) fn limit() -> Part {
     let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
     number.minimum(Some(1)).maximum(Some(PAGE_MAX)).default(Some(PAGE_DEFAULT.into())).into()
+}
+
+/// A number of entries.
+pub(crate) fn count() -> Part {
+    let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
+    number.minimum(Some(0)).maximum(Some(i64::MAX)).into()
 }
 
 /// Where a page begins.

@@ -185,8 +185,7 @@ pub(super) fn run_of(outcome: &Outcome) -> Result<RunId, ApiError> {
 
 /// The row of a run.
 pub(super) fn row(state: &AppState, run_id: RunId) -> Result<RunRow, ApiError> {
-    let row = state.read(|reader| reader.get::<RunRow>(&RunRow::key_of(run_id)))?;
-    row.ok_or_else(|| ApiError::not_found("run", &run_id.to_string()))
+    state.row(&RunRow::key_of(run_id), "run", run_id)
 }
 
 /// Says in a header which run `response` is about.
