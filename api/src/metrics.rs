@@ -96,10 +96,8 @@ fn register_node(registry: &mut Registry, runtime: &Runtime, uptime: Duration) {
     registry.register_with_unit("blobs", "Content kept as files", Unit::Bytes, gauge(blobs as f64));
     let runs = runtime.runs_in_memory();
     registry.register("runs_in_memory", "Runs that an actor holds", gauge(runs as f64));
-    if let Ok(journal) = runtime.store().journal() {
-        let entries = *journal.head().borrow();
+    if let Some((entries, lag)) = journal(runtime) {
         registry.register("journal_entries", "Entries of the journal", gauge(entries as f64));
-        let lag = entries.saturating_sub(runtime.metrics().dispatched_to.load(Ordering::Relaxed));
         registry.register("dispatch_lag_entries", "Entries not yet dispatched", gauge(lag as f64));
     }
     let counters = [
@@ -112,6 +110,13 @@ fn register_node(registry: &mut Registry, runtime: &Runtime, uptime: Duration) {
     for (name, help, counter) in counters {
         registry.register(name, help, ConstCounter::new(counter.get()));
     }
+}
+
+/// Entries of the journal, and how many of them are not dispatched yet; none when it cannot be written.
+pub(crate) fn journal(runtime: &Runtime) -> Option<(u64, u64)> {
+    let entries = *runtime.store().journal().ok()?.head().borrow();
+    let dispatched = runtime.metrics().dispatched_to.load(Ordering::Relaxed);
+    Some((entries, entries.saturating_sub(dispatched)))
 }
 
 fn class(status: StatusCode) -> &'static str {

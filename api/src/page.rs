@@ -35,10 +35,10 @@ impl<T> Listing<T> {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageQuery {
     /// Rows of the page.
-    #[param(schema_with = schema::limit)]
+    #[param(value_type = schema::Limit, inline, required = false)]
     limit: Option<Parsed<Limit>>,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
+    #[param(value_type = schema::Cursor, inline, required = false)]
     cursor: Option<Parsed<Cursor>>,
 }
 

@@ -32,10 +32,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// Rows of the page.
-    #[param(schema_with = schema::limit)]
+    #[param(value_type = schema::Limit, inline, required = false)]
     limit: Option<Parsed<Limit>>,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::approvals_cursor)]
+    #[param(value_type = schema::ApprovalsCursor, inline, required = false)]
     cursor: Option<Parsed<Place>>,
 }
 

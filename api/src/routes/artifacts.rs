@@ -38,13 +38,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// Only artifacts of this run, oldest first.
-    #[param(schema_with = schema::id)]
+    #[param(value_type = schema::Id, inline, required = false)]
     run_id: Option<Parsed<RunId>>,
     /// Rows of the page.
-    #[param(schema_with = schema::limit)]
+    #[param(value_type = schema::Limit, inline, required = false)]
     limit: Option<Parsed<Limit>>,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
+    #[param(value_type = schema::Cursor, inline, required = false)]
     cursor: Option<Parsed<Cursor>>,
 }
 

@@ -88,10 +88,10 @@ struct ConsistencyProof {
 #[serde(deny_unknown_fields)]
 struct InclusionQuery {
     /// The entry, from 0.
-    #[param(schema_with = schema::count)]
+    #[param(value_type = schema::Count, inline, required = true)]
     offset: Parsed<u64>,
     /// Entries of the log; as many as there are when left out.
-    #[param(schema_with = schema::count)]
+    #[param(value_type = schema::Count, inline, required = false)]
     size: Option<Parsed<u64>>,
 }
 
@@ -101,10 +101,10 @@ struct InclusionQuery {
 #[serde(deny_unknown_fields)]
 struct ConsistencyQuery {
     /// Entries of the earlier one.
-    #[param(schema_with = schema::count)]
+    #[param(value_type = schema::Count, inline, required = true)]
     old_size: Parsed<u64>,
     /// Entries of the later one; as many as there are when left out.
-    #[param(schema_with = schema::count)]
+    #[param(value_type = schema::Count, inline, required = false)]
     new_size: Option<Parsed<u64>>,
 }
 

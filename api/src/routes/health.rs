@@ -11,6 +11,7 @@ use utoipa_axum::routes;
 use xyn_store::Timestamp;
 
 use crate::error::{ApiError, Code};
+use crate::limits::STREAMS_MAX;
 use crate::metrics;
 use crate::schema;
 use crate::state::AppState;
@@ -25,6 +26,22 @@ struct Health {
     uptime_seconds: u64,
     #[schema(schema_with = schema::instant)]
     now: Timestamp,
+    figures: Figures,
+}
+
+/// What the node holds and has still to do, at this instant.
+#[derive(Serialize, ToSchema)]
+struct Figures {
+    /// Entries of the journal.
+    journal_entries: u64,
+    /// Entries of which no trigger and no gate has heard yet.
+    event_backlog: u64,
+    /// Runs that work at this instant; one that waits is only on disk.
+    runs_in_memory: usize,
+    /// Readers of event streams.
+    event_streams: usize,
+    /// Content that is kept as files.
+    artifact_bytes: u64,
 }
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -91,5 +108,17 @@ async fn counters(State(state): State<AppState>) -> Result<Response, ApiError> {
 
 fn of(state: &AppState) -> Health {
     let (now, uptime_seconds) = (state.runtime().clock().now(), state.uptime().as_secs());
-    Health { status: "ok", version: env!("CARGO_PKG_VERSION"), uptime_seconds, now }
+    Health { status: "ok", version: env!("CARGO_PKG_VERSION"), uptime_seconds, now, figures: figures(state) }
+}
+
+fn figures(state: &AppState) -> Figures {
+    let runtime = state.runtime();
+    let (journal_entries, event_backlog) = metrics::journal(runtime).unwrap_or_default();
+    Figures {
+        journal_entries,
+        event_backlog,
+        runs_in_memory: runtime.runs_in_memory(),
+        event_streams: STREAMS_MAX - state.streams().available_permits(),
+        artifact_bytes: runtime.store().blobs().used_bytes(),
+    }
 }

@@ -32,15 +32,15 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// Only intents that stand here.
-    #[param(schema_with = schema::intent_status)]
+    #[param(value_type = schema::IntentStatus, inline, required = false)]
     status: Option<IntentStatus>,
     /// Only intents of this action.
     action: Option<String>,
     /// Rows of the page.
-    #[param(schema_with = schema::limit)]
+    #[param(value_type = schema::Limit, inline, required = false)]
     limit: Option<Parsed<Limit>>,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
+    #[param(value_type = schema::Cursor, inline, required = false)]
     cursor: Option<Parsed<Cursor>>,
 }
 

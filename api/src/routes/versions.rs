@@ -57,7 +57,7 @@ impl Versioned for PolicyRow {
 #[serde(deny_unknown_fields)]
 pub(super) struct VersionQuery {
     /// From 1; the one in force when left out.
-    #[param(schema_with = schema::version)]
+    #[param(value_type = schema::Version, inline, required = false)]
     version: Option<Parsed<Version>>,
 }
 

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod contract;
+mod headers;
 mod library;
 mod refusals;
 mod runs;
