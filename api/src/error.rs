@@ -19,7 +19,6 @@ use utoipa::ToSchema;
 pub use code::Code;
 
 use crate::limits::RETRY_AFTER_S;
-use crate::schema;
 
 /// An answer that is not what was asked for.
 #[derive(Clone, Debug)]
@@ -49,7 +48,7 @@ pub(crate) struct ErrorBody<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ErrorShape<'a> {
     /// Stable word for programs.
-    #[schema(schema_with = schema::error_code)]
+    #[schema(schema_with = code::schema)]
     pub(crate) code: &'a str,
     /// Sentence for people.
     pub(crate) message: &'a str,
@@ -72,7 +71,7 @@ pub(crate) struct Problem<'a> {
     /// Sentence for people.
     pub(crate) detail: &'a str,
     /// Stable word for programs.
-    #[schema(schema_with = schema::error_code)]
+    #[schema(schema_with = code::schema)]
     pub(crate) code: &'a str,
     /// What else is known.
     #[serde(skip_serializing_if = "Map::is_empty")]

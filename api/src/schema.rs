@@ -7,7 +7,6 @@ use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaTy
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::error::Code;
 use crate::limits::{IDEMPOTENCY_KEY_MAX, PAGE_DEFAULT, PAGE_MAX};
 
 /// Statuses of runs.
@@ -109,11 +108,6 @@ pub(crate) fn artifact_kind() -> Part {
 /// A risk.
 pub(crate) fn risk() -> Part {
     words(&RISK)
-}
-
-/// A code of an error.
-pub(crate) fn error_code() -> Part {
-    text().enum_values(Some(Code::ALL.iter().map(|code| code.word()))).into()
 }
 
 /// Any JSON value.

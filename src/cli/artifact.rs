@@ -171,7 +171,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let artifacts = client.list("/artifacts", &query, arguments.limit).await?;
     let table = table(&artifacts);
-    context.out.list(&artifacts, &table, "no artifacts")?;
+    table.show(&artifacts, "no artifacts", &context.out)?;
     Ok(Exit::Done)
 }
 

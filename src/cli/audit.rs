@@ -98,7 +98,7 @@ async fn show(arguments: Show, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let intents = client.list("/intents", &query, arguments.limit).await?;
     let table = table(&intents);
-    context.out.list(&intents, &table, "nobody asked for anything")?;
+    table.show(&intents, "nobody asked for anything", &context.out)?;
     Ok(Exit::Done)
 }
 

@@ -149,7 +149,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let blueprints = client.list("/blueprints", &[], arguments.limit).await?;
     let table = table(&blueprints);
-    if !context.out.list(&blueprints, &table, "no blueprints")? {
+    if !table.show(&blueprints, "no blueprints", &context.out)? {
         context.out.hint("write one with: xyn blueprint new");
     }
     Ok(Exit::Done)

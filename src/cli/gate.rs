@@ -75,7 +75,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let waiting = client.list("/approvals", &[], arguments.limit).await?;
     let table = table(&waiting);
-    if context.out.list(&waiting, &table, "nothing waits for people")? {
+    if table.show(&waiting, "nothing waits for people", &context.out)? {
         context
             .out
             .hint("answer a gate with: xyn gate approve RUN STEP, an intent with: xyn gate approve INTENT");

@@ -9,7 +9,6 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use super::table::Table;
 use crate::failure::{Exit, Failure};
 
 /// The code of the failure that says that nobody reads any more; it is not reported.
@@ -120,17 +119,6 @@ impl Output {
     /// The answer in the form that was asked for: `value` whole, or `text` made of it.
     pub(crate) fn answer(&self, value: &Value, text: impl FnOnce(Paint) -> String) -> Result<(), Failure> {
         if self.json { self.document(value) } else { self.line(&text(self.paint)) }
-    }
-
-    /// The list `document` in the form that was asked for: whole, or as `table`; an empty one for people is told as
-    /// `nothing`, beside the results. Whether there was something to show.
-    pub(crate) fn list(&self, document: &Value, table: &Table, nothing: &str) -> Result<bool, Failure> {
-        if table.is_empty() && !self.json {
-            self.note(nothing);
-            return Ok(false);
-        }
-        self.answer(document, |paint| table.render(paint))?;
-        Ok(true)
     }
 
     /// A message beside the results.

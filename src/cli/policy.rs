@@ -259,7 +259,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let policies = client.list("/policies", &[], arguments.limit).await?;
     let table = table(&policies);
-    context.out.list(&policies, &table, "no policies: each stage's default holds")?;
+    table.show(&policies, "no policies: each stage's default holds", &context.out)?;
     Ok(Exit::Done)
 }
 

@@ -206,7 +206,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
         let (created, ended) = (instant(run, "created_at"), instant(run, "completed_at"));
         table.row([text(run, "run_id"), standing(run), blueprint, created, ended]);
     }
-    context.out.list(&runs, &table, "no runs")?;
+    table.show(&runs, "no runs", &context.out)?;
     Ok(Exit::Done)
 }
 

@@ -4,6 +4,8 @@
 //! `details.path`. Invariant: a code has one status and is never without a hint.
 
 use http::StatusCode;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
 
 macro_rules! table {
     ($($(#[$doc:meta])* $code:ident $word:literal $status:ident $hint:literal;)*) => {
@@ -141,6 +143,12 @@ impl Code {
     pub(crate) fn of(word: &str, status: StatusCode) -> Option<Self> {
         Self::ALL.iter().copied().find(|code| code.word() == word && code.status() == status)
     }
+}
+
+/// The words, for the document.
+pub(super) fn schema() -> RefOr<Schema> {
+    let words = Code::ALL.iter().map(|code| code.word());
+    ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(words)).into()
 }
 
 #[cfg(test)]
