@@ -6,4 +6,5 @@
 pub mod cli;
 mod client;
 pub mod config;
+mod failure;
 pub mod node;

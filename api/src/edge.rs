@@ -14,7 +14,7 @@ use futures::FutureExt;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::Instrument;
 
-use crate::error::{ApiError, ErrorBody, ErrorShape, Problem};
+use crate::error::{ApiError, Code, ErrorBody, ErrorShape, Problem};
 use crate::limits::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 use crate::metrics::UNMATCHED;
 use crate::state::AppState;
@@ -64,7 +64,7 @@ async fn serve(request: Request, next: Next, path: &str) -> Response {
         Ok(Err(panic)) => ApiError::unexpected(&panic_message(&*panic)).into_response(),
         Err(_) => {
             let message = format!("the request took longer than {} seconds", limit.as_secs());
-            ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "timed_out", message).into_response()
+            ApiError::new(Code::TimedOut, message).into_response()
         }
     }
 }
@@ -86,10 +86,10 @@ fn accepts_problem(headers: &HeaderMap) -> bool {
 fn render(error: &ApiError, response: Response, interaction: &Interaction, as_problem: bool) -> Response {
     let fault = error.fault();
     let correlation_id = interaction.correlation_id.as_str();
-    let (code, message, details) = (&*fault.code, &*fault.message, &fault.details);
+    let (code, message, details) = (fault.code.word(), &*fault.message, &fault.details);
     let (kind, body) = if as_problem {
-        let title = fault.status.canonical_reason().unwrap_or("Error");
-        let (kind, status) = (format!("urn:xyn:error:{code}"), fault.status.as_u16());
+        let title = fault.status().canonical_reason().unwrap_or("Error");
+        let (kind, status) = (format!("urn:xyn:error:{code}"), fault.status().as_u16());
         let problem = Problem { kind, title, status, detail: message, code, details, correlation_id };
         (PROBLEM_JSON, serde_json::to_vec(&problem))
     } else {

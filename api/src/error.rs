@@ -1,10 +1,13 @@
-//! The one table from what goes wrong to status, code and hint.
+//! Errors: what went wrong, where, and what to do next.
 //!
-//! Owns the shape of errors. An [`ApiError`] travels inside its response and is rendered at the edge, where
+//! Owns the shape of errors; their codes are one table in [`code`], and what the floors below refuse is
+//! mapped to it in [`from`]. An [`ApiError`] travels inside its response and is rendered at the edge, where
 //! the correlation id and what the caller accepts are known. Invariant: no answer of 400 or above has
 //! another shape.
 
-use std::borrow::Cow;
+mod code;
+mod from;
+
 use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
@@ -12,9 +15,8 @@ use http::StatusCode;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use xyn_actors::runtime::Refusal;
-use xyn_store::StoreError;
-use xyn_store::blobs::BlobError;
+
+pub use code::Code;
 
 use crate::limits::RETRY_AFTER_S;
 
@@ -25,10 +27,8 @@ pub(crate) struct ApiError(Arc<Fault>);
 /// What an [`ApiError`] says.
 #[derive(Clone, Debug)]
 pub(crate) struct Fault {
-    /// The status of the answer.
-    pub(crate) status: StatusCode,
-    /// Stable word for programs.
-    pub(crate) code: Cow<'static, str>,
+    /// Its row of the table.
+    pub(crate) code: Code,
     /// Sentence for people.
     pub(crate) message: String,
     /// What else is known: `hint`, `path` and more.
@@ -48,6 +48,7 @@ pub(crate) struct ErrorBody<'a> {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ErrorShape<'a> {
     /// Stable word for programs.
+    #[schema(schema_with = code::schema)]
     pub(crate) code: &'a str,
     /// Sentence for people.
     pub(crate) message: &'a str,
@@ -70,6 +71,7 @@ pub(crate) struct Problem<'a> {
     /// Sentence for people.
     pub(crate) detail: &'a str,
     /// Stable word for programs.
+    #[schema(schema_with = code::schema)]
     pub(crate) code: &'a str,
     /// What else is known.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -80,34 +82,26 @@ pub(crate) struct Problem<'a> {
 }
 
 impl ApiError {
-    /// An error with a status, a code and a sentence.
-    pub(crate) fn new(
-        status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
-        message: impl Into<String>,
-    ) -> Self {
-        let (code, message) = (code.into(), message.into());
-        Self(Arc::new(Fault { status, code, message, details: Map::new() }))
+    /// An error of the table with a sentence about the case, and the table's hint.
+    pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
+        let details = Map::from_iter([("hint".to_owned(), code.hint().into())]);
+        Self(Arc::new(Fault { code, message: message.into(), details }))
     }
 
     /// A value of the request that does not fit; `path` is the field, parameter or header.
     pub(crate) fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "invalid", message).at(path)
+        Self::new(Code::Invalid, message).at(path)
     }
 
     /// Something that is not there.
     pub(crate) fn not_found(kind: &str, id: &str) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", format!("there is no {kind} `{id}`"))
+        Self::new(Code::NotFound, format!("there is no {kind} `{id}`"))
     }
 
     /// Something that must not happen did. The cause is for the log, not for the caller.
     pub(crate) fn unexpected(cause: &str) -> Self {
         tracing::error!(cause, "a request came to an unexpected end");
-        Self::new(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "internal",
-            "the node failed to answer; its log says why",
-        )
+        Self::new(Code::Internal, "the node failed to answer; its log says why")
     }
 
     /// Names the field, parameter or header.
@@ -116,7 +110,7 @@ impl ApiError {
         if path.is_empty() { self } else { self.with("path", path) }
     }
 
-    /// Says what to do next.
+    /// Says better than the table what to do next.
     pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
         self.with("hint", hint.into())
     }
@@ -134,152 +128,43 @@ impl ApiError {
 }
 
 impl Fault {
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.code.status()
+    }
+
     /// When a caller may come again, in seconds.
     pub(crate) fn retry_after_s(&self) -> Option<u32> {
-        let busy = matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
+        let busy = matches!(self.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
         busy.then_some(RETRY_AFTER_S)
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let mut response = self.0.status.into_response();
+        let mut response = self.0.status().into_response();
         response.extensions_mut().insert(self);
         response
     }
-}
-
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        let message = refusal.to_string();
-        match refusal {
-            Refusal::Invalid { code, path, hint, .. } => {
-                let error = Self::new(StatusCode::BAD_REQUEST, code, message).at(field_path(&path));
-                hint.map_or(error.clone(), |hint| error.hint(hint))
-            }
-            Refusal::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", message),
-            Refusal::Conflict { code, .. } => Self::new(StatusCode::CONFLICT, code, message),
-            Refusal::Denied(decision) => Self::new(StatusCode::FORBIDDEN, "denied_by_policy", message)
-                .with("decision", serde_json::to_value(&decision).unwrap_or_default())
-                .hint("ask `POST /api/v1/policies/explain` which rule decided and why"),
-            Refusal::Parked { intent_id, decision } => {
-                Self::new(StatusCode::ACCEPTED, "approval_required", message)
-                    .with("intent_id", intent_id.to_string())
-                    .with("decision", serde_json::to_value(&decision).unwrap_or_default())
-                    .hint("answer it with `POST /api/v1/approvals`; it is carried out once approved")
-            }
-            Refusal::Forbidden { code, .. } => Self::new(StatusCode::FORBIDDEN, code, message),
-            Refusal::KeyReused { .. } => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", message)
-                    .at("Idempotency-Key")
-                    .hint("use a new key for a new request")
-            }
-            Refusal::InProgress { .. } => {
-                Self::new(StatusCode::CONFLICT, "idempotency_key_in_progress", message)
-                    .at("Idempotency-Key")
-                    .hint("ask again in a moment with the same key")
-            }
-            Refusal::Overloaded { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, "overloaded", message),
-            Refusal::Upstream { code, .. } => Self::new(StatusCode::BAD_GATEWAY, code, message),
-            Refusal::Unavailable(_) => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message),
-        }
-    }
-}
-
-impl From<StoreError> for ApiError {
-    fn from(error: StoreError) -> Self {
-        let message = error.to_string();
-        match error {
-            StoreError::Blob(error) => error.into(),
-            StoreError::Unavailable(_) | StoreError::Io { .. } => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
-            }
-            StoreError::InUse { .. }
-            | StoreError::NewerFormat { .. }
-            | StoreError::Key(_)
-            | StoreError::Damaged(_)
-            | StoreError::DamagedRow(_)
-            | StoreError::UnreadableRow { .. }
-            | StoreError::Envelope { .. }
-            | StoreError::Inconsistent(_)
-            | StoreError::Unfoldable { .. } => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "store_damaged", message)
-                    .hint("run `xyn doctor` on the data folder")
-            }
-        }
-    }
-}
-
-impl From<BlobError> for ApiError {
-    fn from(error: BlobError) -> Self {
-        let message = error.to_string();
-        match error {
-            BlobError::NotFound(_) => Self::new(StatusCode::NOT_FOUND, "not_found", message),
-            BlobError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
-            BlobError::Quota { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, "quota_reached", message),
-            BlobError::Damaged { .. } => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "blob_damaged", message)
-            }
-            BlobError::Io { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message),
-        }
-    }
-}
-
-/// The field that a JSON pointer names, as people write it: `/inputs/hosts/0` is `inputs.hosts[0]`.
-fn field_path(pointer: &str) -> String {
-    let mut path = String::with_capacity(pointer.len());
-    for part in pointer.strip_prefix('/').map_or(pointer, |rest| rest).split('/') {
-        let part = part.replace("~1", "/").replace("~0", "~");
-        if !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit()) && !path.is_empty() {
-            path.extend(["[", &part, "]"]);
-        } else {
-            path.extend([if path.is_empty() { "" } else { "." }, &part]);
-        }
-    }
-    path
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn status_and_code(refusal: Refusal) -> (u16, String) {
-        let error = ApiError::from(refusal);
-        (error.fault().status.as_u16(), error.fault().code.to_string())
-    }
-
-    #[test]
-    fn every_refusal_has_its_status() {
-        let message = || "m".to_owned();
-        let key = || "k".to_owned();
-        let table = [
-            (Refusal::invalid("unknown_field", "/inputs/x", "m"), 400, "unknown_field"),
-            (Refusal::NotFound { kind: "run", id: key() }, 404, "not_found"),
-            (Refusal::Conflict { code: "conflict", message: message() }, 409, "conflict"),
-            (Refusal::Forbidden { code: "not_eligible", message: message() }, 403, "not_eligible"),
-            (Refusal::KeyReused { key: key() }, 422, "idempotency_key_reused"),
-            (Refusal::InProgress { key: key() }, 409, "idempotency_key_in_progress"),
-            (Refusal::Overloaded { message: message() }, 429, "overloaded"),
-            (Refusal::Upstream { code: "refused".into(), message: message() }, 502, "refused"),
-            (Refusal::Unavailable(message()), 503, "unavailable"),
-        ];
-        for (refusal, status, code) in table {
-            assert_eq!(status_and_code(refusal), (status, code.to_owned()));
-        }
-    }
-
     #[test]
     fn busy_answers_say_when_to_come_again() {
-        let error = ApiError::from(Refusal::Overloaded { message: "full".into() });
-        assert_eq!(error.fault().retry_after_s(), Some(RETRY_AFTER_S));
-        assert_eq!(ApiError::not_found("run", "x").fault().retry_after_s(), None);
+        let after = |code| ApiError::new(code, "m").fault().retry_after_s();
+        for code in [Code::Overloaded, Code::TooManyStreams, Code::Unavailable, Code::Stopping] {
+            assert_eq!(after(code), Some(RETRY_AFTER_S), "{code:?}");
+        }
+        assert_eq!(after(Code::NotFound), None);
     }
 
     #[test]
-    fn a_refused_input_names_its_field_as_people_write_it() {
-        let error = ApiError::from(Refusal::invalid("wrong_type", "/inputs/hosts/0/a~1b", "m"));
-        assert_eq!(error.fault().details["path"], "inputs.hosts[0].a/b");
-        assert_eq!(field_path(""), "");
-        assert_eq!(field_path("priority"), "priority");
+    fn a_case_may_know_a_better_hint_than_the_table() {
+        let error = ApiError::invalid("priority", "it is no number");
+        assert_eq!(error.fault().details["hint"], Code::Invalid.hint());
+        assert_eq!(error.hint("send 1").fault().details["hint"], "send 1");
     }
 }

@@ -4,19 +4,21 @@
 //! body is still arriving, and each error names the field. Invariant: a handler never sees input that does
 //! not parse.
 
+mod body;
+
 use std::fmt::Display;
 use std::str::FromStr;
 
-use axum::body::{Body, BodyDataStream, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use futures::StreamExt;
 use http::request::Parts;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, header};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 
-use crate::error::ApiError;
-use crate::limits::{BODY_DISCARD_MAX_BYTES, BODY_MAX_BYTES};
+pub(crate) use body::{in_time, read_body, too_large};
+
+use crate::error::{ApiError, Code};
+use crate::limits::BODY_MAX_BYTES;
 
 /// A JSON body.
 pub(crate) struct JsonBody<T>(pub(crate) T);
@@ -122,62 +124,11 @@ pub(crate) async fn path_params<S: Send + Sync>(
     params.map_err(|rejection| ApiError::invalid("path", rejection.body_text()))
 }
 
-/// Reads a whole body of at most `limit` bytes.
-pub(crate) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut pieces = body.into_data_stream();
-    if announced.is_some_and(|length: u64| length > limit as u64) {
-        // Who waits for a `100 Continue` has sent nothing yet.
-        if !headers.contains_key(header::EXPECT) {
-            discard(pieces).await;
-        }
-        return Err(too_large(limit));
-    }
-    let mut held = Bytes::new();
-    let mut joined = Vec::new();
-    while let Some(piece) = pieces.next().await {
-        let piece =
-            piece.map_err(|error| ApiError::invalid("body", format!("the body broke off: {error}")))?;
-        if held.len().max(joined.len()) + piece.len() > limit {
-            discard(pieces).await;
-            return Err(too_large(limit));
-        }
-        // Most bodies come in one piece, which is not copied.
-        if held.is_empty() && joined.is_empty() {
-            held = piece;
-        } else {
-            if joined.is_empty() {
-                joined = std::mem::take(&mut held).to_vec();
-            }
-            joined.extend_from_slice(&piece);
-        }
-    }
-    Ok(if joined.is_empty() { held } else { joined.into() })
-}
-
-/// Reads on without keeping anything: a connection that closes on a sender takes the refusal with it.
-async fn discard(mut pieces: BodyDataStream) {
-    let mut left = BODY_DISCARD_MAX_BYTES;
-    while let Some(Ok(piece)) = pieces.next().await {
-        match left.checked_sub(piece.len() as u64) {
-            Some(rest) => left = rest,
-            None => return,
-        }
-    }
-}
-
-/// A body over its limit.
-pub(crate) fn too_large(limit: usize) -> ApiError {
-    let message = format!("the body is larger than the limit of {limit} bytes");
-    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
-        .hint("keep large content as an artifact and refer to it")
-}
-
 /// A body of another type than the route takes.
 pub(crate) fn unsupported(found: Option<&str>, wanted: &str) -> ApiError {
     let found = found.map_or("no content type".to_owned(), |found| format!("`{found}`"));
     let message = format!("the body is {found}; this route takes {wanted}");
-    ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", message)
+    ApiError::new(Code::UnsupportedMediaType, message)
         .at("Content-Type")
         .hint(format!("send the header `Content-Type: {wanted}`"))
 }
@@ -213,27 +164,30 @@ fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         Some(b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9') => {
             // What is no JSON at all is said first.
             parse_json::<IgnoredAny>(bytes)?;
-            Err(ApiError::invalid("", "the body is JSON, but not an object"))
+            Err(ApiError::invalid("body", "the body is JSON, but not an object"))
         }
         _ => parse_json(bytes),
     }
 }
 
 fn malformed(error: &serde_json::Error) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, "malformed_json", format!("the body is not JSON: {error}"))
+    ApiError::new(Code::MalformedJson, format!("the body is not JSON: {error}"))
+        .at("body")
         .with("line", error.line())
         .with("column", error.column())
 }
 
-/// An error of a deserializer at `path`, which is `.` when it does not know.
+/// An error of a deserializer at `path`, which is `.` for the whole. Of a field that is missing or not known
+/// the deserializer names the structure it belongs to, and the field itself in its words.
 fn refused_at(path: &str, message: String) -> ApiError {
-    let unknown = message.split_once("unknown field `").and_then(|(_, rest)| rest.split_once('`'));
-    let code = if unknown.is_some() { "unknown_field" } else { "invalid" };
-    let at = match (path.trim_matches('.'), unknown) {
-        ("", Some((field, _))) => field.to_owned(),
-        (path, _) => path.trim_end_matches(".?").to_owned(),
+    let said = |before: &str| message.strip_prefix(before)?.split('`').next().map(str::to_owned);
+    let path = path.trim_end_matches(".?").trim_matches('.').trim_matches('?');
+    let at = match said("missing field `").or_else(|| said("unknown field `")) {
+        Some(field) if path.is_empty() => field,
+        Some(field) if path != field && !path.ends_with(&format!(".{field}")) => format!("{path}.{field}"),
+        _ => path.to_owned(),
     };
-    ApiError::new(StatusCode::BAD_REQUEST, code, message).at(at)
+    ApiError::invalid(at, message)
 }
 
 #[cfg(test)]
@@ -249,24 +203,34 @@ mod tests {
         count: u8,
         #[serde(default)]
         labels: BTreeMap<String, String>,
+        inner: Option<Inner>,
     }
 
-    fn refused(body: &[u8]) -> (String, Option<String>) {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Inner {
+        size: u8,
+    }
+
+    fn refused(body: &[u8]) -> (Code, Option<String>) {
         let error = parse_object::<Thing>(body).expect_err("does not fit");
         let path = error.fault().details.get("path").and_then(|path| path.as_str().map(str::to_owned));
-        (error.fault().code.to_string(), path)
+        (error.fault().code, path)
     }
 
     #[test]
     fn a_body_that_does_not_fit_names_the_field() {
-        assert_eq!(refused(br#"{"count":"x"}"#), ("invalid".into(), Some("count".into())));
-        assert_eq!(refused(br#"{"labels":{"a":1}}"#), ("invalid".into(), Some("labels.a".into())));
-        assert_eq!(refused(br#"{"colour":1}"#), ("unknown_field".into(), Some("colour".into())));
+        assert_eq!(refused(br#"{"count":"x"}"#), (Code::Invalid, Some("count".into())));
+        assert_eq!(refused(br#"{"labels":{"a":1}}"#), (Code::Invalid, Some("labels.a".into())));
+        assert_eq!(refused(br#"{"colour":1}"#), (Code::Invalid, Some("colour".into())));
         for body in ["[]", "[1, {}]", "null", "1", "\"x\"", "true"] {
-            assert_eq!(refused(body.as_bytes()).0, "invalid", "{body}");
+            assert_eq!(refused(body.as_bytes()), (Code::Invalid, Some("body".into())), "{body}");
         }
-        let thing: Thing = parse_object(br#" {"count":1,"labels":{"a":"b"}}"#).expect("fits");
-        assert_eq!((thing.count, thing.labels.len()), (1, 1));
+        assert_eq!(refused(br#"{"inner":{"colour":1}}"#), (Code::Invalid, Some("inner.colour".into())));
+        assert_eq!(refused(br#"{"inner":{}}"#), (Code::Invalid, Some("inner.size".into())));
+        let text = br#" {"count":1,"labels":{"a":"b"},"inner":{"size":2}}"#;
+        let thing: Thing = parse_object(text).expect("fits");
+        assert_eq!((thing.count, thing.labels.len(), thing.inner.map(|inner| inner.size)), (1, 1, Some(2)));
     }
 
     #[test]
@@ -274,24 +238,8 @@ mod tests {
         let nested = [vec![b'['; 500], vec![b']'; 500]].concat();
         for body in [&b"{"[..], b"", b"{} {}", b"{\"count\":NaN}", b"{\"\xff\":1}", &nested] {
             let error = parse_json::<serde_json::Value>(body).expect_err("no JSON");
-            assert_eq!(error.fault().code, "malformed_json", "{body:?}");
+            assert_eq!(error.fault().code, Code::MalformedJson, "{body:?}");
             assert!(error.fault().details.contains_key("line"));
         }
-    }
-
-    #[tokio::test]
-    async fn a_body_is_cut_off_at_its_limit_while_it_arrives() {
-        let pieces = |sizes: &[usize]| {
-            let pieces: Vec<_> =
-                sizes.iter().map(|size| Ok::<_, std::io::Error>(vec![7_u8; *size])).collect();
-            Body::from_stream(futures::stream::iter(pieces))
-        };
-        let whole = read_body(&HeaderMap::new(), pieces(&[3, 3, 4]), 10).await.expect("fits");
-        assert_eq!(whole.len(), 10);
-        let over = read_body(&HeaderMap::new(), pieces(&[3, 3, 5]), 10).await.expect_err("is over");
-        assert_eq!(over.fault().status, StatusCode::PAYLOAD_TOO_LARGE);
-        let announced =
-            HeaderMap::from_iter([(header::CONTENT_LENGTH, http::HeaderValue::from_static("11"))]);
-        assert!(read_body(&announced, pieces(&[1]), 10).await.is_err());
     }
 }

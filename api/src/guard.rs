@@ -5,9 +5,9 @@
 //! requests to loopback (cross-site requests), or make its own name resolve to it (DNS rebinding); both
 //! show in these headers. Invariant: a request that a foreign page caused never reaches a route.
 
-use http::{HeaderMap, HeaderName, Method, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, Request, header};
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 
 /// What a node checks about where a request comes from.
 #[derive(Clone, Debug)]
@@ -41,9 +41,7 @@ impl Guard {
         let host = authority(request)?;
         if !is_local(host, ports) {
             let message = format!("this node does not answer for the host `{}`", shown(host));
-            return Err(ApiError::new(StatusCode::MISDIRECTED_REQUEST, "foreign_host", message)
-                .at("Host")
-                .hint("use localhost, 127.0.0.1 or [::1] and the port that the node listens on"));
+            return Err(ApiError::new(Code::ForeignHost, message).at("Host"));
         }
         check_origin(request.headers(), host)?;
         check_fetch_site(request)
@@ -94,9 +92,7 @@ fn check_fetch_site<B>(request: &Request<B>) -> Result<(), ApiError> {
 
 fn foreign(origin: &str) -> ApiError {
     let message = format!("pages of `{origin}` may not talk to this node");
-    ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", message)
-        .at("Origin")
-        .hint("call the API from a program or from a page of the node itself")
+    ApiError::new(Code::ForeignOrigin, message).at("Origin")
 }
 
 /// At most 80 characters of what a stranger sent.
@@ -115,7 +111,7 @@ mod tests {
         }
         let request = request.body(()).expect("a request");
         let checked = Guard::loopback(vec![4310]).check(&request);
-        checked.map_err(|error| error.fault().code.to_string())
+        checked.map_err(|error| error.fault().code.word().to_owned())
     }
 
     #[test]

@@ -26,8 +26,8 @@ mod trace;
 mod upload;
 
 pub use axum::Router;
+pub use error::Code;
 pub use guard::Guard;
-pub use openapi::document;
-pub use routes::router;
+pub use routes::{document, router};
 pub use server::serve;
 pub use state::AppState;

@@ -24,6 +24,8 @@ pub const PAGE_MAX: usize = 200;
 
 /// How long a request may take until its answer begins; streams go on after that.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
+/// How long the sender of a body may pause.
+pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// How long an upload may take.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long `?wait=` may wait for the end of a run.

@@ -13,12 +13,11 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-
-use crate::state::AppState;
+use xyn_actors::runtime::Runtime;
 
 /// The route of requests that no route is for.
 pub(crate) const UNMATCHED: &str = "unmatched";
-/// The media type of what [`render`] gives.
+/// The media type of what [`Metrics::render`] gives.
 pub(crate) const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Upper bounds of the latency histogram, in seconds: from a read of one row to a run that is waited for.
@@ -57,6 +56,22 @@ impl Metrics {
         self.streams.inc();
         OpenStream(self.streams.clone())
     }
+
+    /// Everything that is counted here, in `runtime` and in its store, as OpenMetrics text.
+    pub(crate) fn render(&self, runtime: &Runtime, uptime: Duration) -> Result<String, std::fmt::Error> {
+        let mut registry = Registry::with_prefix("xyn");
+        registry.register_with_unit(
+            "http_request_duration",
+            "Requests answered, by how long they took",
+            Unit::Seconds,
+            self.latency.clone(),
+        );
+        registry.register("http_streams", "Event streams that are open", self.streams.clone());
+        register_node(&mut registry, runtime, uptime);
+        let mut out = String::new();
+        text::encode(&mut out, &registry)?;
+        Ok(out)
+    }
 }
 
 /// An event stream that is counted.
@@ -68,41 +83,21 @@ impl Drop for OpenStream {
     }
 }
 
-/// Everything that is counted, as OpenMetrics text.
-pub(crate) fn render(state: &AppState) -> Result<String, std::fmt::Error> {
-    let mut registry = Registry::with_prefix("xyn");
-    let own = state.metrics();
-    registry.register_with_unit(
-        "http_request_duration",
-        "Requests answered, by how long they took",
-        Unit::Seconds,
-        own.latency.clone(),
-    );
-    registry.register("http_streams", "Event streams that are open", own.streams.clone());
-    register_node(&mut registry, state);
-    let mut out = String::new();
-    text::encode(&mut out, &registry)?;
-    Ok(out)
-}
-
 /// What the Runtime and the store count, read at this instant.
-fn register_node(registry: &mut Registry, state: &AppState) {
-    let runtime = state.runtime();
+fn register_node(registry: &mut Registry, runtime: &Runtime, uptime: Duration) {
     let gauge = |value: f64| {
         let gauge = Gauge::<f64, AtomicU64>::default();
         gauge.set(value);
         gauge
     };
-    let uptime = runtime.clock().now().since(state.started_at()).as_secs_f64();
-    registry.register_with_unit("uptime", "Since the node came up", Unit::Seconds, gauge(uptime));
+    let uptime_s = uptime.as_secs_f64();
+    registry.register_with_unit("uptime", "Since the node came up", Unit::Seconds, gauge(uptime_s));
     let blobs = runtime.store().blobs().used_bytes();
     registry.register_with_unit("blobs", "Content kept as files", Unit::Bytes, gauge(blobs as f64));
     let runs = runtime.runs_in_memory();
     registry.register("runs_in_memory", "Runs that an actor holds", gauge(runs as f64));
-    if let Ok(journal) = runtime.store().journal() {
-        let entries = *journal.head().borrow();
+    if let Some((entries, lag)) = journal(runtime) {
         registry.register("journal_entries", "Entries of the journal", gauge(entries as f64));
-        let lag = entries.saturating_sub(runtime.metrics().dispatched_to.load(Ordering::Relaxed));
         registry.register("dispatch_lag_entries", "Entries not yet dispatched", gauge(lag as f64));
     }
     let counters = [
@@ -115,6 +110,13 @@ fn register_node(registry: &mut Registry, state: &AppState) {
     for (name, help, counter) in counters {
         registry.register(name, help, ConstCounter::new(counter.get()));
     }
+}
+
+/// Entries of the journal, and how many of them are not dispatched yet; none when it cannot be written.
+pub(crate) fn journal(runtime: &Runtime) -> Option<(u64, u64)> {
+    let entries = *runtime.store().journal().ok()?.head().borrow();
+    let dispatched = runtime.metrics().dispatched_to.load(Ordering::Relaxed);
+    Some((entries, entries.saturating_sub(dispatched)))
 }
 
 fn class(status: StatusCode) -> &'static str {

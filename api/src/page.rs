@@ -3,13 +3,14 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use xyn_store::projection::Page;
+use xyn_store::projection::{Cursor, Page};
 use xyn_store::scope::{CorrelationId, InvalidCorrelationId};
 
 use crate::extract::Parsed;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX, WAIT_MAX};
+use crate::schema;
 
 /// A page of a list.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,6 +26,26 @@ impl<T> Listing<T> {
     pub(crate) fn of<R>(page: Page<R>, show: impl FnMut(R) -> T) -> Self {
         let items = page.items.into_iter().map(show).collect();
         Self { items, next_cursor: page.next.map(|cursor| cursor.to_string()) }
+    }
+}
+
+/// Which page of a list is shown: the query of lists without filters.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PageQuery {
+    /// Rows of the page.
+    #[param(value_type = schema::Limit, inline, required = false)]
+    limit: Option<Parsed<Limit>>,
+    /// The `next_cursor` of the page before.
+    #[param(value_type = schema::Cursor, inline, required = false)]
+    cursor: Option<Parsed<Cursor>>,
+}
+
+impl PageQuery {
+    /// Where the page begins, and how many rows it has.
+    pub(crate) fn place(self) -> (Option<Cursor>, usize) {
+        (self.cursor.map(|cursor| cursor.0), rows(self.limit.as_ref()))
     }
 }
 

@@ -19,6 +19,7 @@ mod policies;
 mod runs;
 mod schemas;
 mod steps;
+mod versions;
 
 use axum::Json;
 use axum::Router;
@@ -29,8 +30,9 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
+use xyn_actors::actions::Registry;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::openapi;
 use crate::state::AppState;
 
@@ -48,8 +50,13 @@ pub fn router(state: AppState) -> Router {
         .with_state(state)
 }
 
+/// The OpenAPI document, with the inputs of the actions of `registry`.
+pub fn document(registry: &Registry) -> Value {
+    openapi::complete(documented(), registry).1
+}
+
 /// Every route with its documentation.
-pub(crate) fn documented() -> OpenApiRouter<AppState> {
+fn documented() -> OpenApiRouter<AppState> {
     OpenApiRouter::with_openapi(openapi::skeleton())
         .merge(health::routes())
         .merge(events::routes())
@@ -70,13 +77,12 @@ pub(crate) fn documented() -> OpenApiRouter<AppState> {
 
 async fn no_route(request: Request) -> ApiError {
     let message = format!("there is no `{}`", request.uri().path().chars().take(200).collect::<String>());
-    ApiError::new(StatusCode::NOT_FOUND, "no_route", message).hint("the routes are listed at `/api/docs`")
+    ApiError::new(Code::NoRoute, message)
 }
 
 async fn no_method(request: Request) -> ApiError {
     let message = format!("`{}` is not a method of this route", request.method());
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "no_method", message)
-        .hint("the header `Allow` names the methods it has")
+    ApiError::new(Code::NoMethod, message)
 }
 
 /// Puts what the path says into an action's input; a body must not say it again.

@@ -1,6 +1,6 @@
 //! Schemas of values whose types live on the floors below, for the OpenAPI document.
 //!
-//! Owns the words that the document uses for them; the tests hold these words against what the types render.
+//! Owns the words that the document uses for them; the tests hold them against what the types render.
 
 use serde_json::Value;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
@@ -42,6 +42,10 @@ fn text() -> ObjectBuilder {
 
 fn pattern(pattern: &str) -> Part {
     text().pattern(Some(pattern)).into()
+}
+
+fn number() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer))
 }
 
 /// A status of a run.
@@ -129,8 +133,12 @@ pub(crate) fn instant() -> Part {
 
 /// A number of rows.
 pub(crate) fn limit() -> Part {
-    let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
-    number.minimum(Some(1)).maximum(Some(PAGE_MAX)).default(Some(PAGE_DEFAULT.into())).into()
+    number().minimum(Some(1)).maximum(Some(PAGE_MAX)).default(Some(PAGE_DEFAULT.into())).into()
+}
+
+/// A number of entries.
+pub(crate) fn count() -> Part {
+    number().minimum(Some(0)).maximum(Some(i64::MAX)).into()
 }
 
 /// Where a page begins.
@@ -145,8 +153,7 @@ pub(crate) fn approvals_cursor() -> Part {
 
 /// A version.
 pub(crate) fn version() -> Part {
-    let number = ObjectBuilder::new().schema_type(SchemaType::new(Type::Integer));
-    number.minimum(Some(1)).maximum(Some(u32::MAX)).into()
+    number().minimum(Some(1)).maximum(Some(u32::MAX)).into()
 }
 
 /// How long to wait.
@@ -185,14 +192,12 @@ pub(crate) fn position() -> Part {
     pattern(r"^[0-9]{1,15}\.[0-9]{1,4}$")
 }
 
-/// The schema of an id in a path.
-pub(crate) struct Id;
+/// Makes types of schemas, for parameters and bodies.
+macro_rules! types {
+    ($($(#[$doc:meta])* $name:ident: $schema:path,)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
 
-/// The schema of a name in a path.
-pub(crate) struct Name;
-
-macro_rules! schema_of {
-    ($($name:ident: $schema:path),*) => {$(
         impl PartialSchema for $name {
             fn schema() -> Part {
                 $schema()
@@ -203,13 +208,42 @@ macro_rules! schema_of {
     )*};
 }
 
-/// The schema of bytes.
-pub(crate) struct Binary;
-
-/// The schema of an answer whose type its header says.
-pub(crate) struct Anything;
-
-schema_of!(Id: id, Name: name, Binary: binary, Anything: any);
+types! {
+    /// A number of rows.
+    Limit: limit,
+    /// A number of entries.
+    Count: count,
+    /// Where a page begins.
+    Cursor: cursor,
+    /// Where a page of approvals begins.
+    ApprovalsCursor: approvals_cursor,
+    /// A status of a run.
+    RunStatus: run_status,
+    /// A status of an intent.
+    IntentStatus: intent_status,
+    /// An instant.
+    Instant: instant,
+    /// A label.
+    Label: label,
+    /// How long to wait.
+    Wait: wait,
+    /// A place in the journal.
+    Position: position,
+    /// An event name, or a pattern over them.
+    EventPattern: event_pattern,
+    /// A correlation id.
+    CorrelationId: correlation_id,
+    /// A version.
+    Version: version,
+    /// An id.
+    Id: id,
+    /// A name.
+    Name: name,
+    /// Bytes.
+    Binary: binary,
+    /// An answer whose type its header says.
+    Anything: any,
+}
 
 /// Bytes.
 fn binary() -> Part {

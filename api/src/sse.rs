@@ -12,7 +12,7 @@ use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderName, HeaderValue, header};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use xyn_actors::events::{self, EventFilter, Position};
 use xyn_actors::record::EventView;
@@ -20,7 +20,7 @@ use xyn_store::ids::{RunId, StreamId};
 use xyn_store::projection::RunRow;
 
 use crate::dto::Event;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::limits::{STREAM_BATCH, STREAM_KEEP_ALIVE, STREAM_PAUSE, STREAMS_MAX};
 use crate::metrics::OpenStream;
 use crate::state::AppState;
@@ -85,7 +85,7 @@ fn open(
 ) -> Result<Response, ApiError> {
     let place = state.streams().clone().try_acquire_owned().map_err(|_| {
         let message = format!("{STREAMS_MAX} event streams are open, which is the limit");
-        ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_streams", message)
+        ApiError::new(Code::TooManyStreams, message)
     })?;
     let follower = Follower {
         state: state.clone(),

@@ -1,9 +1,13 @@
 //! What every route shares: the Runtime, the guard, the metrics and the word that the node stops.
 
+use std::fmt::Display;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use xyn_actors::runtime::{Intent, Outcome, Runtime};
+use xyn_store::projection::Row;
+use xyn_store::tables::Key;
 use xyn_store::{Reader, StoreError, Timestamp};
 
 use crate::error::ApiError;
@@ -54,9 +58,9 @@ impl AppState {
         &self.0.metrics
     }
 
-    /// When the API came up.
-    pub(crate) fn started_at(&self) -> Timestamp {
-        self.0.started_at
+    /// How long the API is up.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.0.runtime.clock().now().since(self.0.started_at)
     }
 
     /// Places of event streams.
@@ -77,6 +81,11 @@ impl AppState {
     /// Reads a row or two. For lists see [`AppState::scan`].
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Reader) -> Result<T, StoreError>) -> Result<T, ApiError> {
         Ok(read(&self.0.runtime.store().read()?)?)
+    }
+
+    /// The row at `key`: the `kind` called `id`, or the answer that there is none.
+    pub(crate) fn row<R: Row>(&self, key: &Key, kind: &str, id: impl Display) -> Result<R, ApiError> {
+        self.read(|reader| reader.get::<R>(key))?.ok_or_else(|| ApiError::not_found(kind, &id.to_string()))
     }
 
     /// Reads many rows, away from the threads that serve requests.

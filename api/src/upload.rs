@@ -11,8 +11,9 @@ use http::StatusCode;
 use tokio::sync::mpsc;
 use xyn_store::blobs::{Blobs, Written};
 
-use crate::error::ApiError;
-use crate::limits::{ARTIFACT_MAX_BYTES, UPLOAD_QUEUE};
+use crate::error::{ApiError, Code};
+use crate::extract::in_time;
+use crate::limits::{ARTIFACT_MAX_BYTES, BODY_PAUSE_MAX, UPLOAD_QUEUE};
 use crate::state::blocking;
 
 /// Writes `pieces` as one blob of at most [`ARTIFACT_MAX_BYTES`].
@@ -34,7 +35,7 @@ pub(crate) async fn write<E: Into<ApiError>>(
         }
     }));
     let mut pieces = std::pin::pin!(pieces);
-    while let Some(piece) = pieces.next().await {
+    while let Some(piece) = in_time(BODY_PAUSE_MAX, pieces.next()).await? {
         // A writer that is gone says why at the end.
         if sender.send(piece.map_err(Into::into)?).await.is_err() {
             break;
@@ -53,11 +54,8 @@ pub(crate) fn broken_off(why: &str) -> ApiError {
 
 impl From<MultipartError> for ApiError {
     fn from(error: MultipartError) -> Self {
-        let message = error.body_text();
-        match error.status() {
-            StatusCode::PAYLOAD_TOO_LARGE => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message),
-            _ => Self::new(StatusCode::BAD_REQUEST, "malformed_multipart", message),
-        }
+        let is_too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
+        Self::new(if is_too_large { Code::TooLarge } else { Code::MalformedForm }, error.body_text())
     }
 }
 
@@ -111,6 +109,6 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let blobs = Blobs::open(folder.path(), 50_000).expect("opens");
         let error = write(blobs, pieces(100, None)).await.expect_err("is over");
-        assert_eq!(error.fault().code, "quota_reached");
+        assert_eq!(error.fault().code, Code::QuotaReached);
     }
 }

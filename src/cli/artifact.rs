@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Context;
-use super::error::{Exit, Failure};
 use super::output::Unit;
 use super::table::{Column, Table, instant, text};
 use crate::client::Need;
+use crate::failure::{Exit, Failure};
 
 /// Bytes of a file read at once.
 const CHUNK_BYTES: usize = 64 << 10;
@@ -171,11 +171,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let artifacts = client.list("/artifacts", &query, arguments.limit).await?;
     let table = table(&artifacts);
-    if table.is_empty() && !context.out.json {
-        context.out.note("no artifacts");
-        return Ok(Exit::Done);
-    }
-    context.out.answer(&artifacts, |paint| table.render(paint))?;
+    table.show(&artifacts, "no artifacts", &context.out)?;
     Ok(Exit::Done)
 }
 

@@ -6,11 +6,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use xyn_store::audit::log::{self, Report};
 
-use super::error::{Exit, Failure};
 use super::output::{Paint, Unit};
 use super::table::{Column, Table, facts, instant, text};
 use super::{Context, folder};
 use crate::client::Need;
+use crate::failure::{Exit, Failure};
 
 /// What can be done with the audit chain.
 #[derive(Debug, Subcommand)]
@@ -98,11 +98,7 @@ async fn show(arguments: Show, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let intents = client.list("/intents", &query, arguments.limit).await?;
     let table = table(&intents);
-    if table.is_empty() && !context.out.json {
-        context.out.note("nobody asked for anything");
-        return Ok(Exit::Done);
-    }
-    context.out.answer(&intents, |paint| table.render(paint))?;
+    table.show(&intents, "nobody asked for anything", &context.out)?;
     Ok(Exit::Done)
 }
 

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use xyn_actors::actions;
 use xyn_actors::blueprint::{self, sample};
 
-use super::error::{Exit, Failure};
 use super::faults::{self, Fault};
 use super::table::{Column, Table, instant, text};
 use super::{Context, input};
 use crate::client::{Client, Need};
 use crate::config;
+use crate::failure::{Exit, Failure};
 
 /// What can be done with blueprints.
 #[derive(Debug, Subcommand)]
@@ -149,12 +149,9 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let blueprints = client.list("/blueprints", &[], arguments.limit).await?;
     let table = table(&blueprints);
-    if table.is_empty() && !context.out.json {
-        context.out.note("no blueprints");
+    if !table.show(&blueprints, "no blueprints", &context.out)? {
         context.out.hint("write one with: xyn blueprint new");
-        return Ok(Exit::Done);
     }
-    context.out.answer(&blueprints, |paint| table.render(paint))?;
     Ok(Exit::Done)
 }
 

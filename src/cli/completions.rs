@@ -3,8 +3,8 @@
 use clap::Args;
 use clap_complete::Shell;
 
-use super::error::{Exit, Failure};
 use super::{Context, grammar};
+use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

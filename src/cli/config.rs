@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::error::{Exit, Failure};
 use super::table::{Column, Table, plain};
 use crate::config::{self, Entry};
+use crate::failure::{Exit, Failure};
 
 /// What can be done with the configuration.
 #[derive(Debug, Subcommand)]

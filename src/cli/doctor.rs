@@ -10,10 +10,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::error::{Exit, Failure};
 use super::output::Paint;
 use crate::client::{Client, Need, node_file};
 use crate::config;
+use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {}

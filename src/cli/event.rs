@@ -1,16 +1,24 @@
 //! `xyn event`: emit events and watch them come.
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::error::{Exit, Failure};
 use super::table::text;
 use super::watch::event_line;
 use super::{Context, FOLDER, input};
-use crate::client::Need;
 use crate::client::sse::Follow;
+use crate::client::{Client, Need};
+use crate::failure::{Exit, Failure};
+
+/// How long an emit waits to see which runs its event starts.
+const DISPATCH_PATIENCE: Duration = Duration::from_millis(500);
+/// How often it looks.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How many of the runs it names.
+const MAX_RUNS_SHOWN: usize = 20;
 
 /// What can be done with events.
 #[derive(Debug, Subcommand)]
@@ -86,10 +94,50 @@ async fn emit(arguments: Emit, context: &Context) -> Result<Exit, Failure> {
         body["resource"] = json!({ "type": kind, "id": id });
     }
     let client = context.client(Need::Node).await?;
-    let answer = client.post("/events", &body).await?;
-    context.out.answer(&answer, |_| text(&answer, "event_id"))?;
-    context.out.hint("see the runs it started with: xyn run list");
+    let mut answer = client.post("/events", &body).await?;
+    let event_id = text(&answer, "event_id");
+    let started = runs_started(&client, &event_id).await;
+    if let Some(runs) = &started {
+        answer["runs"] = runs.clone().into();
+    }
+    context.out.answer(&answer, |_| event_id)?;
+    tell_of_runs(started.as_deref(), context);
     Ok(Exit::Done)
+}
+
+/// The runs that an event started, once the node has dispatched it; none when that takes longer than a moment.
+async fn runs_started(client: &Client, event_id: &str) -> Option<Vec<Value>> {
+    let began = Instant::now();
+    while client.get("/health").await.ok()?["figures"]["event_backlog"].as_u64()? > 0 {
+        if began.elapsed() > DISPATCH_PATIENCE {
+            return None;
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+    let event = client.get(&format!("/events/{event_id}")).await.ok()?;
+    let query =
+        [("event_name", "xyn.run.created".to_owned()), ("correlation_id", text(&event, "correlation_id"))];
+    let created = client.list("/events", &query, MAX_RUNS_SHOWN).await.ok()?;
+    let created = created["items"].as_array()?.iter().filter(|run| run["causation_id"] == event_id);
+    let run =
+        |event: &Value| json!({ "run_id": event["run_id"], "blueprint": event["data"]["blueprint_id"] });
+    Some(created.map(run).collect())
+}
+
+/// Says beside the result which runs an event started.
+fn tell_of_runs(started: Option<&[Value]>, context: &Context) {
+    match started {
+        None => context.out.hint("see the runs it starts with: xyn run list"),
+        Some([]) => {
+            context.out.hint("it started no run; see what listens to which event: xyn blueprint list")
+        }
+        Some(runs) => {
+            for run in runs {
+                let (run_id, blueprint) = (text(run, "run_id"), text(run, "blueprint"));
+                context.out.hint(&format!("it started a run of {blueprint}: xyn run watch {run_id}"));
+            }
+        }
+    }
 }
 
 async fn tail(arguments: Tail, context: &Context) -> Result<Exit, Failure> {

@@ -7,7 +7,7 @@ use std::path::Path;
 use xyn_store::audit::log;
 use xyn_store::{DATABASE_FILE, Options, Store, StoreError};
 
-use super::error::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 
 /// Opens the folder of a stopped node.
 pub(super) fn open(data: &Path) -> Result<Store, Failure> {

@@ -4,9 +4,9 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::error::{Exit, Failure};
 use super::table::{Column, Table, instant, text};
 use crate::client::Need;
+use crate::failure::{Exit, Failure};
 
 /// What can be done with gates.
 #[derive(Debug, Subcommand)]
@@ -75,14 +75,11 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let waiting = client.list("/approvals", &[], arguments.limit).await?;
     let table = table(&waiting);
-    if table.is_empty() && !context.out.json {
-        context.out.note("nothing waits for people");
-        return Ok(Exit::Done);
+    if table.show(&waiting, "nothing waits for people", &context.out)? {
+        context
+            .out
+            .hint("answer a gate with: xyn gate approve RUN STEP, an intent with: xyn gate approve INTENT");
     }
-    context.out.answer(&waiting, |paint| table.render(paint))?;
-    context
-        .out
-        .hint("answer a gate with: xyn gate approve RUN STEP, an intent with: xyn gate approve INTENT");
     Ok(Exit::Done)
 }
 

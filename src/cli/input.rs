@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::error::Failure;
+use crate::failure::Failure;
 
 /// Most bytes of a document handed in.
 const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
@@ -74,8 +74,9 @@ fn split<'p>(name: &str, pair: &'p str) -> Result<(&'p str, &'p str), Failure> {
 mod tests {
     use serde_json::json;
 
+    use super::super::output::{Paint, rendered};
     use super::*;
-    use crate::cli::Exit;
+    use crate::failure::Exit;
 
     #[test]
     fn values_of_pairs_are_json_where_they_can_be() {
@@ -98,7 +99,7 @@ mod tests {
             json!({ "host": "web" })
         );
         assert_eq!(json("--data", "@/nonexistent").expect_err("no file").exit, Exit::NotFound);
-        insta::assert_snapshot!(json("--data", "{host: web}").expect_err("no JSON").render(super::super::output::Paint::PLAIN), @r#"
+        insta::assert_snapshot!(rendered(&json("--data", "{host: web}").expect_err("no JSON"), Paint::PLAIN), @r#"
         error: this is no JSON: key must be a string at line 1 column 2
            at: --data {host: web}
          hint: quote it for the shell: --data '{"key": "value"}', or name a file: --data @FILE

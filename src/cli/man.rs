@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use clap_mangen::Man;
 
-use super::error::{Exit, Failure};
 use super::{Context, grammar};
+use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {

@@ -9,7 +9,6 @@ mod blueprint;
 mod completions;
 mod config;
 mod doctor;
-mod error;
 mod event;
 mod faults;
 mod folder;
@@ -22,6 +21,7 @@ mod run;
 mod schema;
 mod status;
 mod store;
+mod story;
 mod table;
 mod up;
 mod watch;
@@ -31,11 +31,11 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
-pub(crate) use error::{Exit, Failure};
 use output::Output;
 
 use crate::client::{Client, Need, Place};
 use crate::config as settings;
+use crate::failure::{Exit, Failure};
 
 /// The whole command line.
 #[derive(Debug, Parser)]

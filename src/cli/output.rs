@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use super::error::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 
 /// The code of the failure that says that nobody reads any more; it is not reported.
 pub(crate) const READER_GONE: &str = "reader_gone";
@@ -142,7 +142,7 @@ impl Output {
         if self.json {
             self.note(&failure.to_json().to_string());
         } else {
-            self.note(&failure.render(self.paint_messages));
+            self.note(&rendered(failure, self.paint_messages));
         }
         failure.exit
     }
@@ -158,6 +158,7 @@ impl Output {
         let template = match (length, unit) {
             (Some(_), Unit::Bytes) => "{msg} [{wide_bar:.cyan/dim}] {bytes}/{total_bytes} {eta}",
             (Some(_), Unit::Entries) => "{msg} [{wide_bar:.cyan/dim}] {human_pos}/{human_len} {eta}",
+            (_, Unit::Time) => "{spinner:.cyan} {msg} {elapsed:.dim}",
             (None, _) => "{spinner:.cyan} {msg} {human_pos} {elapsed}",
         };
         let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
@@ -175,6 +176,20 @@ pub(crate) enum Unit {
     Bytes,
     /// Things.
     Entries,
+    /// Nothing but time.
+    Time,
+}
+
+/// A failure for people: what, where, and what to do next.
+pub(super) fn rendered(failure: &Failure, paint: Paint) -> String {
+    let mut text = format!("{} {}", paint.bad("error:"), failure.message);
+    if let Some(place) = &failure.place {
+        text += &format!("\n   {} {place}", paint.dim("at:"));
+    }
+    if let Some(hint) = &failure.hint {
+        text += &format!("\n {} {hint}", paint.good("hint:"));
+    }
+    text
 }
 
 fn undelivered(error: &io::Error) -> Failure {
@@ -192,6 +207,18 @@ mod tests {
     fn a_reader_who_went_away_is_no_failure() {
         let failure = undelivered(&io::Error::from(ErrorKind::BrokenPipe));
         assert_eq!((failure.exit, failure.code.as_str()), (Exit::Done, READER_GONE));
+    }
+
+    #[test]
+    fn a_failure_says_what_where_and_what_to_do() {
+        let failure = Failure::failed("invalid", "`prio` is not known here")
+            .at("prio")
+            .hint("did you mean `priority`?");
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @r"
+        error: `prio` is not known here
+           at: prio
+         hint: did you mean `priority`?
+        ");
     }
 
     #[test]

@@ -12,12 +12,12 @@ use xyn_actors::governance::{
 use xyn_store::Clock;
 use xyn_store::scope::Principal;
 
-use super::error::{Exit, Failure};
 use super::faults::{self, Fault};
 use super::table::{Column, Table, instant, text};
 use super::{Context, input};
 use crate::client::{Client, Need};
 use crate::config;
+use crate::failure::{Exit, Failure};
 
 /// Most policies of a node that are looked at.
 const MAX_POLICIES: usize = 1000;
@@ -255,11 +255,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let policies = client.list("/policies", &[], arguments.limit).await?;
     let table = table(&policies);
-    if table.is_empty() && !context.out.json {
-        context.out.note("no policies: each stage's default holds");
-        return Ok(Exit::Done);
-    }
-    context.out.answer(&policies, |paint| table.render(paint))?;
+    table.show(&policies, "no policies: each stage's default holds", &context.out)?;
     Ok(Exit::Done)
 }
 

@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Context;
-use super::error::{Exit, Failure};
 use super::input;
 use super::table::{Column, Table, instant, standing, text};
-use super::watch::{self, AtGate, run_facts, tell_of_gates};
+use super::watch::{self, AtGate, gate_hints, run_facts};
 use crate::client::{Client, Need};
+use crate::failure::{Exit, Failure};
 
 /// What can be done with runs.
 #[derive(Debug, Subcommand)]
@@ -163,7 +163,7 @@ async fn start(arguments: Start, context: &Context) -> Result<Exit, Failure> {
     let (run, exit) = watch::follow(&client, &run_id, AtGate::Stop, false, &context.out).await?;
     context.out.answer(&run, |paint| run_facts(&run, paint))?;
     if exit == Exit::Waiting {
-        tell_of_gates(&client, &run_id, &context.out).await;
+        gate_hints(&client, &run_id).await.iter().for_each(|hint| context.out.hint(hint));
     }
     Ok(exit)
 }
@@ -206,11 +206,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
         let (created, ended) = (instant(run, "created_at"), instant(run, "completed_at"));
         table.row([text(run, "run_id"), standing(run), blueprint, created, ended]);
     }
-    if table.is_empty() && !context.out.json {
-        context.out.note("no runs");
-        return Ok(Exit::Done);
-    }
-    context.out.answer(&runs, |paint| table.render(paint))?;
+    table.show(&runs, "no runs", &context.out)?;
     Ok(Exit::Done)
 }
 

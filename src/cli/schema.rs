@@ -4,7 +4,7 @@ use clap::Subcommand;
 use xyn_actors::{blueprint, governance};
 
 use super::Context;
-use super::error::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 
 /// What people write.
 #[derive(Debug, Subcommand)]

@@ -4,10 +4,10 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::error::{Exit, Failure};
 use super::output::Paint;
 use super::table::{facts, instant, text};
 use crate::client::{Client, Need};
+use crate::failure::{Exit, Failure};
 
 /// Up to how many rows are counted.
 const COUNT_LIMIT: usize = 1000;
@@ -68,6 +68,9 @@ fn render(document: &Value, paint: Paint) -> String {
         ("version", text(node, "version")),
         ("up for", uptime),
         ("runs", runs.collect::<Vec<_>>().join(", ")),
+        ("event backlog", figure(node, "event_backlog", "entries not yet dispatched")),
+        ("at work", figure(node, "runs_in_memory", "runs")),
+        ("journal", figure(node, "journal_entries", "entries")),
         ("waits for people", waiting.len().to_string()),
         ("last event", last.trim().to_owned()),
     ];
@@ -84,6 +87,11 @@ fn render(document: &Value, paint: Paint) -> String {
         shown += "\n  and more: xyn gate list";
     }
     shown
+}
+
+/// A figure of a running node with its unit.
+fn figure(node: &Value, name: &str, unit: &str) -> String {
+    node["figures"][name].as_u64().map(|count| format!("{count} {unit}")).unwrap_or_default()
 }
 
 /// A length of time for people.
@@ -103,7 +111,8 @@ mod tests {
     #[test]
     fn a_node_fits_on_a_screen() {
         let document = json!({
-            "node": { "status": "ok", "version": "0.1.0", "uptime_seconds": 93_784 },
+            "node": { "status": "ok", "version": "0.1.0", "uptime_seconds": 93_784,
+                "figures": { "event_backlog": 3, "runs_in_memory": 2, "journal_entries": 70_000 } },
             "address": "http://127.0.0.1:4310",
             "runs": { "running": { "count": 2, "or_more": false }, "completed": { "count": 1000, "or_more": true } },
             "waits_for_people": [{ "kind": "gate", "run_id": "r1", "step_id": "approve" },
@@ -115,6 +124,9 @@ mod tests {
         version           0.1.0
         up for            1 d 2 h
         runs              2 running, 1000+ completed
+        event backlog     3 entries not yet dispatched
+        at work           2 runs
+        journal           70000 entries
         waits for people  2
         last event        xyn.run.completed 2026-01-31 12:00:00
           xyn gate approve r1 approve

@@ -5,9 +5,9 @@ use serde_json::json;
 use xyn_actors::actions;
 use xyn_actors::projector::Fold;
 
-use super::error::{Exit, Failure};
 use super::output::Unit;
 use super::{Context, folder};
+use crate::failure::{Exit, Failure};
 
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,8 @@
 
 use serde_json::Value;
 
-use super::output::Paint;
+use super::output::{Output, Paint};
+use crate::failure::Failure;
 
 /// Longest cell, in characters; longer ones are cut.
 const MAX_CELL_CHARS: usize = 80;
@@ -40,7 +41,7 @@ impl Table {
     }
 
     /// Whether there is nothing to show.
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
@@ -60,6 +61,17 @@ impl Table {
             }));
         }
         lines.join("\n")
+    }
+
+    /// The list `document` in the form that `out` is asked for: whole, or as this table; an empty one for people is
+    /// told as `nothing`, beside the results. Whether there was something to show.
+    pub(crate) fn show(&self, document: &Value, nothing: &str, out: &Output) -> Result<bool, Failure> {
+        if self.is_empty() && !out.json {
+            out.note(nothing);
+            return Ok(false);
+        }
+        out.answer(document, |paint| self.render(paint))?;
+        Ok(true)
     }
 
     fn line(&self, cells: &[String], widths: &[usize], dress: impl Fn(Column, &str) -> String) -> String {

@@ -14,9 +14,9 @@ use xyn_actors::blueprint::sample;
 use xyn_store::StoreError;
 
 use super::Context;
-use super::error::{Exit, Failure};
 use super::output::Paint;
 use crate::config;
+use crate::failure::{Exit, Failure};
 use crate::node::{Node, NodeError, NodeOptions};
 
 #[derive(Debug, Args)]
@@ -162,6 +162,7 @@ fn explained(error: &NodeError, data: &Path) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use super::super::output::rendered;
     use super::*;
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
         let store = StoreError::InUse { folder: "/srv/xyn".into(), holder: "process 7".into() };
         let failure = explained(&NodeError::from(store), Path::new("/srv/xyn"));
         assert_eq!(failure.exit, Exit::Conflict);
-        insta::assert_snapshot!(failure.render(Paint::PLAIN), @r"
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @r"
         error: `/srv/xyn` is in use by another node (process 7)
          hint: use the node that runs, stop it first, or name another folder with --data DIR
         ");

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::{Exit, Failure};
 use super::output::{Output, Paint};
+use super::story::{Teller, took};
 use super::table::{facts, instant, plain, standing, text};
 use crate::client::Client;
 use crate::client::sse::Follow;
+use crate::failure::{Exit, Failure};
 
 /// How often to look at the run when its stream is silent.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -24,7 +25,7 @@ pub(super) enum AtGate {
     Stay,
 }
 
-/// Follows `run_id` and shows each event where `show` says so; gives the run's last row and how to end.
+/// Follows `run_id` and tells its story where `show` says so; gives the run's last row and how to end.
 pub(super) async fn follow(
     client: &Client,
     run_id: &str,
@@ -34,7 +35,7 @@ pub(super) async fn follow(
 ) -> Result<(Value, Exit), Failure> {
     let path = format!("/runs/{run_id}");
     let mut stream = Follow::open(client, &format!("{path}/stream"), &[], None).await?;
-    let mut told_of_gate = false;
+    let mut teller = Teller::new(show, out);
     loop {
         let run = client.get(&path).await?;
         let ended = ending(&run);
@@ -43,20 +44,17 @@ pub(super) async fn follow(
         {
             return Ok((run, exit));
         }
-        if waits_for_people(&run) {
-            if at_gate == AtGate::Stop {
-                return Ok((run, Exit::Waiting));
-            }
-            if !std::mem::replace(&mut told_of_gate, true) {
-                tell_of_gates(client, run_id, out).await;
-            }
-        } else {
-            told_of_gate = false;
+        if waits_for_people(&run) && at_gate == AtGate::Stop {
+            return Ok((run, Exit::Waiting));
+        }
+        if teller.has_news(&run) {
+            let hints = if waits_for_people(&run) { gate_hints(client, run_id).await } else { Vec::new() };
+            teller.tell_of_wait(&run, &hints);
         }
         // What the stream still holds of a run that has ended is shown before the end is.
         let patience = if ended.is_some() { Duration::from_millis(500) } else { LOOK_EVERY };
         let is_last = match tokio::time::timeout(patience, stream.next()).await {
-            Ok(event) => tell(&event?.data, show, out)?,
+            Ok(event) => teller.tell(&event?.data)?,
             Err(_) => ended.is_some(),
         };
         if is_last {
@@ -68,18 +66,15 @@ pub(super) async fn follow(
     }
 }
 
-/// Shows an event; whether it is the last of its run.
-fn tell(data: &str, show: bool, out: &Output) -> Result<bool, Failure> {
-    let Ok(event) = serde_json::from_str::<Value>(data) else {
-        return Ok(false);
+/// Which steps of the run wait for people, and how to answer them. A courtesy: without it the run still waits.
+pub(super) async fn gate_hints(client: &Client, run_id: &str) -> Vec<String> {
+    let steps = client.list(&format!("/runs/{run_id}/steps"), &[], 200).await.unwrap_or_default();
+    let waiting = steps["items"].as_array().into_iter().flatten().filter(|step| waits_for_people(step));
+    let hint = |step: &Value| {
+        let name = text(step, "name");
+        format!("step `{name}` waits for an answer: xyn gate approve {run_id} {name}")
     };
-    if show && out.json {
-        out.json_line(&event)?;
-    } else if show {
-        out.line(&event_line(&event, out.paint))?;
-    }
-    let name = event["event_name"].as_str().unwrap_or_default();
-    Ok(matches!(name, "xyn.run.completed" | "xyn.run.failed" | "xyn.run.cancelled"))
+    waiting.map(hint).collect()
 }
 
 /// An event on one line.
@@ -123,15 +118,6 @@ pub(super) fn waits_for_people(run: &Value) -> bool {
     matches!(run["waiting_on"]["kind"].as_str(), Some("gate" | "approval"))
 }
 
-/// Says which gates of the run are open and how to answer them. A courtesy: without it the run still waits.
-pub(super) async fn tell_of_gates(client: &Client, run_id: &str, out: &Output) {
-    let steps = client.list(&format!("/runs/{run_id}/steps"), &[], 200).await.unwrap_or_default();
-    for step in steps["items"].as_array().into_iter().flatten().filter(|step| waits_for_people(step)) {
-        let name = text(step, "name");
-        out.hint(&format!("step `{name}` waits for an answer: xyn gate approve {run_id} {name}"));
-    }
-}
-
 /// A run for people.
 pub(super) fn run_facts(run: &Value, paint: Paint) -> String {
     let error = &run["error"];
@@ -144,6 +130,7 @@ pub(super) fn run_facts(run: &Value, paint: Paint) -> String {
         ("created", instant(run, "created_at")),
         ("started", instant(run, "started_at")),
         ("ended", instant(run, "completed_at")),
+        ("took", took(run)),
         ("by", text(run, "actor")),
         ("inputs", plain(&run["inputs"])),
         ("outputs", plain(&run["outputs"])),

@@ -14,7 +14,7 @@ use tower::{Service, ServiceExt};
 use xyn_actors::runtime::Environment;
 
 use super::{API, Reply};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::node;
 
 /// Answers a GET for a path and query.

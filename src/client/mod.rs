@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt};
 use reqwest::header::{ACCEPT, HeaderMap};
 use serde_json::Value;
 
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use place::unreachable;
 pub(crate) use place::{Need, Place, node_file};
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use xyn_actors::runtime::Environment;
 
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 use crate::node::{NODE_FILE, NodeFile};
 
 /// The file in `data` in which a running node says where it listens; none when it is not there or no such file.

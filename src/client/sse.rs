@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use super::{Chunks, Client};
-use crate::cli::{Exit, Failure};
+use crate::failure::{Exit, Failure};
 
 /// Most bytes of one event.
 const MAX_EVENT_BYTES: usize = 4 << 20;

@@ -80,15 +80,18 @@ impl fmt::Debug for Schema {
     }
 }
 
-/// Where the fault is: a field that nobody knows is named itself, not the object that holds it.
+/// Where the fault is: a field that nobody knows or that is missing is named itself, not the object that holds
+/// it or should.
 fn place(error: &ValidationError<'_>) -> String {
     let path = error.instance_path().to_string();
-    match error.kind() {
-        ValidationErrorKind::AdditionalProperties { unexpected } => match unexpected.first() {
-            Some(field) => format!("{path}/{}", field.replace('~', "~0").replace('/', "~1")),
-            None => path,
-        },
-        _ => path,
+    let field = match error.kind() {
+        ValidationErrorKind::AdditionalProperties { unexpected } => unexpected.first().map(String::as_str),
+        ValidationErrorKind::Required { property } => property.as_str(),
+        _ => None,
+    };
+    match field {
+        Some(field) => format!("{path}/{}", field.replace('~', "~0").replace('/', "~1")),
+        None => path,
     }
 }
 
@@ -119,7 +122,7 @@ mod tests {
         let faults = schema.validate(&json!({ "port": "hunter2" }));
         let found: Vec<_> = faults.iter().map(|f| (f.path.as_str(), f.message.as_str())).collect();
         assert!(found.contains(&("/port", "the value is not of type \"integer\"")), "{found:?}");
-        assert!(found.iter().any(|(path, message)| path.is_empty() && message.contains("host")), "{found:?}");
+        assert!(found.contains(&("/host", "\"host\" is a required property")), "{found:?}");
         assert!(schema.validate(&json!({ "host": "a", "port": 1 })).is_empty());
     }
 

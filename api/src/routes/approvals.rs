@@ -32,10 +32,10 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// Rows of the page.
-    #[param(schema_with = schema::limit)]
+    #[param(value_type = schema::Limit, inline, required = false)]
     limit: Option<Parsed<Limit>>,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::approvals_cursor)]
+    #[param(value_type = schema::ApprovalsCursor, inline, required = false)]
     cursor: Option<Parsed<Place>>,
 }
 
@@ -131,7 +131,7 @@ struct Verdict {
 #[utoipa::path(
     get,
     path = "/api/v1/approvals",
-    tag = "governance",
+    tag = "approvals",
     operation_id = "list_approvals",
     params(ListQuery),
     responses((status = 200, body = Listing<Approval>))
@@ -174,7 +174,7 @@ fn waiting(reader: &Reader, place: Option<&Place>, limit: usize) -> Result<Listi
 #[utoipa::path(
     post,
     path = "/api/v1/approvals",
-    tag = "governance",
+    tag = "approvals",
     operation_id = "answer_approval",
     extensions(("x-xyn-intent" = json!(true))),
     request_body = WordOn,

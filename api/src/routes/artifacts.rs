@@ -38,13 +38,13 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// Only artifacts of this run, oldest first.
-    #[param(schema_with = schema::id)]
+    #[param(value_type = schema::Id, inline, required = false)]
     run_id: Option<Parsed<RunId>>,
     /// Rows of the page.
-    #[param(schema_with = schema::limit)]
+    #[param(value_type = schema::Limit, inline, required = false)]
     limit: Option<Parsed<Limit>>,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
+    #[param(value_type = schema::Cursor, inline, required = false)]
     cursor: Option<Parsed<Cursor>>,
 }
 
@@ -114,8 +114,7 @@ async fn get(
 
 /// The row of an artifact.
 pub(super) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactRow, ApiError> {
-    let row = state.read(|reader| reader.get::<ArtifactRow>(&ArtifactRow::key_of(artifact_id)))?;
-    row.ok_or_else(|| ApiError::not_found("artifact", &artifact_id.to_string()))
+    state.row(&ArtifactRow::key_of(artifact_id), "artifact", artifact_id)
 }
 
 /// Keeps an artifact: a JSON object with the content, or with the digest of a blob uploaded before, or a
@@ -210,8 +209,8 @@ async fn read_form(state: &AppState, mut form: Multipart) -> Result<Fields, ApiE
                 fields.insert(name, read_text(part).await?.into());
             }
             "metadata" => {
-                let metadata: Fields = parse_json(read_text(part).await?.as_bytes())?;
-                fields.insert(name, metadata.into());
+                let metadata = parse_json::<Fields>(read_text(part).await?.as_bytes());
+                fields.insert(name, metadata.map_err(|error| error.at("metadata"))?.into());
             }
             _ => {
                 let error = ApiError::invalid(&name, format!("the form has an unknown part `{name}`"));

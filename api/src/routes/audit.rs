@@ -2,6 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -12,6 +13,7 @@ use xyn_store::{Digest, Timestamp};
 
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed};
+use crate::headers::Known;
 use crate::schema;
 use crate::state::{AppState, blocking};
 
@@ -81,22 +83,28 @@ struct ConsistencyProof {
 }
 
 /// Which entry of which log.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct InclusionQuery {
     /// The entry, from 0.
+    #[param(value_type = schema::Count, inline, required = true)]
     offset: Parsed<u64>,
     /// Entries of the log; as many as there are when left out.
+    #[param(value_type = schema::Count, inline, required = false)]
     size: Option<Parsed<u64>>,
 }
 
 /// Which two states of the log.
-#[derive(Deserialize)]
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 struct ConsistencyQuery {
     /// Entries of the earlier one.
+    #[param(value_type = schema::Count, inline, required = true)]
     old_size: Parsed<u64>,
     /// Entries of the later one; as many as there are when left out.
+    #[param(value_type = schema::Count, inline, required = false)]
     new_size: Option<Parsed<u64>>,
 }
 
@@ -104,7 +112,7 @@ struct ConsistencyQuery {
 #[utoipa::path(
     get,
     path = "/api/v1/audit",
-    tag = "governance",
+    tag = "audit",
     operation_id = "audit_state",
     responses((status = 200, body = AuditState))
 )]
@@ -127,26 +135,23 @@ async fn state(State(state): State<AppState>) -> Result<Json<AuditState>, ApiErr
 #[utoipa::path(
     get,
     path = "/api/v1/audit/checkpoint",
-    tag = "governance",
+    tag = "audit",
     operation_id = "audit_checkpoint",
-    responses((status = 200, body = CheckpointView), (status = 404))
+    responses((status = 200, body = CheckpointView), (status = 304), (status = 404))
 )]
-async fn checkpoint(State(state): State<AppState>) -> Result<Json<CheckpointView>, ApiError> {
+async fn checkpoint(State(state): State<AppState>, known: Known) -> Result<Response, ApiError> {
     let newest = state.read(log::latest_checkpoint)?;
     let newest = newest.ok_or_else(|| ApiError::not_found("checkpoint", "latest"))?;
-    Ok(Json(newest.into()))
+    known.json(&CheckpointView::from(newest))
 }
 
 /// The proof that an entry is in the log, to be held against a checkpoint's root.
 #[utoipa::path(
     get,
     path = "/api/v1/audit/proof/inclusion",
-    tag = "governance",
+    tag = "audit",
     operation_id = "audit_inclusion",
-    params(
-        ("offset" = u64, Query, description = "The entry, from 0."),
-        ("size" = Option<u64>, Query, description = "Entries of the log; all when left out.")
-    ),
+    params(InclusionQuery),
     responses((status = 200, body = InclusionProof), (status = 404))
 )]
 async fn inclusion(
@@ -167,12 +172,9 @@ async fn inclusion(
 #[utoipa::path(
     get,
     path = "/api/v1/audit/proof/consistency",
-    tag = "governance",
+    tag = "audit",
     operation_id = "audit_consistency",
-    params(
-        ("old_size" = u64, Query, description = "Entries of the earlier one."),
-        ("new_size" = Option<u64>, Query, description = "Entries of the later one; all when left out.")
-    ),
+    params(ConsistencyQuery),
     responses((status = 200, body = ConsistencyProof), (status = 404))
 )]
 async fn consistency(

@@ -3,20 +3,18 @@
 use axum::Json;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::blueprint;
-use xyn_store::Order;
-use xyn_store::projection::{BlueprintRow, BlueprintStatus, Cursor};
-use xyn_store::tables::Key;
+use xyn_store::projection::BlueprintRow;
 
+use super::versions::{self, VersionQuery};
 use crate::dto::{ActionView, BlueprintView, Validation, ValidationIssue};
 use crate::error::ApiError;
-use crate::extract::{NamePath, Params, Parsed, read_body};
+use crate::extract::{NamePath, Params, read_body};
 use crate::headers::Known;
 use crate::limits::BODY_MAX_BYTES;
-use crate::page::{self, Limit, Listing};
+use crate::page::{Listing, PageQuery};
 use crate::schema;
 use crate::state::{AppState, blocking};
 
@@ -28,48 +26,20 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(actions))
 }
 
-/// Which blueprints a list shows.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    /// Rows of the page.
-    #[param(schema_with = schema::limit)]
-    limit: Option<Parsed<Limit>>,
-    /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
-    cursor: Option<Parsed<Cursor>>,
-}
-
-/// Which version is shown.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub(super) struct VersionQuery {
-    /// From 1; the active one when left out.
-    #[param(schema_with = schema::version)]
-    pub(super) version: Option<Parsed<page::Version>>,
-}
-
 /// Active blueprints, by id.
 #[utoipa::path(
     get,
     path = "/api/v1/blueprints",
     tag = "blueprints",
     operation_id = "list_blueprints",
-    params(ListQuery),
+    params(PageQuery),
     responses((status = 200, body = Listing<BlueprintView>))
 )]
 async fn list(
     State(state): State<AppState>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<BlueprintView>>, ApiError> {
-    let limit = page::rows(query.limit.as_ref());
-    let cursor = query.cursor.map(|cursor| cursor.0);
-    let is_active = |row: &BlueprintRow| row.status == BlueprintStatus::Active;
-    let page = state
-        .scan(move |reader| reader.page(&Key::new(), Order::Ascending, cursor.as_ref(), limit, is_active));
-    Ok(Json(Listing::of(page.await?, BlueprintView::brief)))
+    Ok(Json(versions::list(&state, query, BlueprintView::brief).await?))
 }
 
 /// The active version of a blueprint with its source, or the version asked for.
@@ -91,16 +61,7 @@ async fn get(
     Params(query): Params<VersionQuery>,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let prefix = BlueprintRow::prefix(&id);
-    let row = state.read(|reader| match &query.version {
-        Some(version) => reader.get(&prefix.u32(version.0.0)),
-        None => {
-            let is_active = |row: &BlueprintRow| row.status == BlueprintStatus::Active;
-            Ok(reader.page(&prefix, Order::Descending, None, 1, is_active)?.items.pop())
-        }
-    })?;
-    let row: BlueprintRow = row.ok_or_else(|| ApiError::not_found("blueprint", &id))?;
-    known.json(&BlueprintView::from(row))
+    versions::get::<BlueprintRow, BlueprintView>(&state, &id, &query, &known)
 }
 
 /// Checks the text of a blueprint, YAML or JSON, and reports every fault. Keeps nothing.
@@ -132,7 +93,7 @@ async fn validate(State(state): State<AppState>, request: Request) -> Result<Jso
 #[utoipa::path(
     get,
     path = "/api/v1/actions",
-    tag = "blueprints",
+    tag = "actions",
     operation_id = "list_actions",
     responses((status = 200, body = Listing<ActionView>))
 )]

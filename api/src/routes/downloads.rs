@@ -19,7 +19,7 @@ use xyn_store::ids::ArtifactId;
 use xyn_store::projection::ArtifactRow;
 
 use super::artifacts::row;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::PathId;
 use crate::headers::Known;
 use crate::limits::CHUNK_BYTES;
@@ -109,8 +109,7 @@ fn range_header<'a>(headers: &'a HeaderMap, tag: &str) -> Option<&'a [u8]> {
 
 fn unsatisfiable(length: u64) -> Response {
     let message = format!("the artifact has {length} bytes; the range lies behind them");
-    let error =
-        ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", message).at("Range");
+    let error = ApiError::new(Code::RangeNotSatisfiable, message).at("Range");
     ([(header::CONTENT_RANGE, format!("bytes */{length}"))], error).into_response()
 }
 

@@ -3,22 +3,21 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::Order;
 use xyn_store::ids::DraftId;
-use xyn_store::projection::{Cursor, DraftRow, Subject};
+use xyn_store::projection::{DraftRow, Subject};
 use xyn_store::tables::Key;
 
 use super::{Fields, created, placed};
 use crate::dto::{Draft, Validation};
 use crate::error::ApiError;
-use crate::extract::{JsonBody, OptionalJson, Params, Parsed, PathId};
+use crate::extract::{JsonBody, OptionalJson, Params, PathId};
 use crate::headers::{Caller, Known};
-use crate::page::{self, Limit, Listing};
+use crate::page::{Listing, PageQuery};
 use crate::schema;
 use crate::state::AppState;
 
@@ -28,19 +27,6 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(get))
         .routes(routes!(validate))
         .routes(routes!(promote))
-}
-
-/// Which drafts a list shows.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    /// Rows of the page.
-    #[param(schema_with = schema::limit)]
-    limit: Option<Parsed<Limit>>,
-    /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
-    cursor: Option<Parsed<Cursor>>,
 }
 
 /// What a promoted draft became.
@@ -57,17 +43,16 @@ struct Promoted {
 #[utoipa::path(
     get,
     path = "/api/v1/drafts",
-    tag = "blueprints",
+    tag = "drafts",
     operation_id = "list_drafts",
-    params(ListQuery),
+    params(PageQuery),
     responses((status = 200, body = Listing<Draft>))
 )]
 async fn list(
     State(state): State<AppState>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<Draft>>, ApiError> {
-    let limit = page::rows(query.limit.as_ref());
-    let cursor = query.cursor.map(|cursor| cursor.0);
+    let (cursor, limit) = query.place();
     let page = state.scan(move |reader| {
         reader.page::<DraftRow>(&Key::new(), Order::Descending, cursor.as_ref(), limit, |_| true)
     });
@@ -78,7 +63,7 @@ async fn list(
 #[utoipa::path(
     post,
     path = "/api/v1/drafts",
-    tag = "blueprints",
+    tag = "drafts",
     operation_id = "save_draft",
     extensions(("x-xyn-action" = json!("drafts.save"))),
     responses((status = 201, body = Draft), (status = 404))
@@ -100,7 +85,7 @@ async fn save(
 #[utoipa::path(
     get,
     path = "/api/v1/drafts/{draft_id}",
-    tag = "blueprints",
+    tag = "drafts",
     operation_id = "get_draft",
     params(("draft_id" = inline(schema::Id), Path)),
     responses((status = 200, body = Draft), (status = 304), (status = 404))
@@ -117,7 +102,7 @@ async fn get(
 #[utoipa::path(
     post,
     path = "/api/v1/drafts/{draft_id}/validate",
-    tag = "blueprints",
+    tag = "drafts",
     operation_id = "validate_draft",
     params(("draft_id" = inline(schema::Id), Path)),
     extensions(("x-xyn-action" = json!("blueprints.validate"))),
@@ -136,7 +121,7 @@ async fn validate(
 #[utoipa::path(
     post,
     path = "/api/v1/drafts/{draft_id}/promote",
-    tag = "blueprints",
+    tag = "drafts",
     operation_id = "promote_draft",
     params(("draft_id" = inline(schema::Id), Path)),
     extensions(("x-xyn-action" = json!("blueprints.promote"))),
@@ -163,6 +148,5 @@ async fn act(
 }
 
 fn row(state: &AppState, draft_id: DraftId) -> Result<DraftRow, ApiError> {
-    let row = state.read(|reader| reader.get::<DraftRow>(&DraftRow::key_of(draft_id)))?;
-    row.ok_or_else(|| ApiError::not_found("draft", &draft_id.to_string()))
+    state.row(&DraftRow::key_of(draft_id), "draft", draft_id)
 }

@@ -41,19 +41,19 @@ macro_rules! event_query {
         #[serde(deny_unknown_fields)]
         struct $name {
             /// A name, or a pattern: `*` stands for one part of a name, `**` for any number.
-            #[param(schema_with = schema::event_pattern)]
+            #[param(value_type = schema::EventPattern, inline, required = false)]
             event_name: Option<Parsed<EventPattern>>,
             /// Only events about this run.
-            #[param(schema_with = schema::id)]
+            #[param(value_type = schema::Id, inline, required = false)]
             run_id: Option<Parsed<RunId>>,
             /// Only events of this interaction.
-            #[param(schema_with = schema::correlation_id)]
+            #[param(value_type = schema::CorrelationId, inline, required = false)]
             correlation_id: Option<Parsed<Interaction>>,
             /// Only events that happened at this instant or later.
-            #[param(schema_with = schema::instant)]
+            #[param(value_type = schema::Instant, inline, required = false)]
             since: Option<Parsed<Timestamp>>,
             /// Only events that happened before this instant.
-            #[param(schema_with = schema::instant)]
+            #[param(value_type = schema::Instant, inline, required = false)]
             until: Option<Parsed<Timestamp>>,
             $($own)*
         }
@@ -76,10 +76,10 @@ event_query! {
     /// Which events a list shows.
     ListQuery {
         /// Rows of the page.
-        #[param(schema_with = schema::limit)]
+        #[param(value_type = schema::Limit, inline, required = false)]
         limit: Option<Parsed<Limit>>,
         /// The `next_cursor` of the page before.
-        #[param(schema_with = schema::cursor)]
+        #[param(value_type = schema::Cursor, inline, required = false)]
         cursor: Option<Parsed<Cursor>>,
     }
 }
@@ -88,7 +88,7 @@ event_query! {
     /// Which events a stream shows.
     FollowQuery {
         /// Go on behind this event, or `0.0` for all; the header `Last-Event-ID` wins.
-        #[param(schema_with = schema::position)]
+        #[param(value_type = schema::Position, inline, required = false)]
         after: Option<Parsed<Position>>,
     }
 }

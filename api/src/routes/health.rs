@@ -3,14 +3,15 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use http::header;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::Timestamp;
 
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
+use crate::limits::STREAMS_MAX;
 use crate::metrics;
 use crate::schema;
 use crate::state::AppState;
@@ -25,6 +26,22 @@ struct Health {
     uptime_seconds: u64,
     #[schema(schema_with = schema::instant)]
     now: Timestamp,
+    figures: Figures,
+}
+
+/// What the node holds and has still to do, at this instant.
+#[derive(Serialize, ToSchema)]
+struct Figures {
+    /// Entries of the journal.
+    journal_entries: u64,
+    /// Entries of which no trigger and no gate has heard yet.
+    event_backlog: u64,
+    /// Runs that work at this instant; one that waits is only on disk.
+    runs_in_memory: usize,
+    /// Readers of event streams.
+    event_streams: usize,
+    /// Content that is kept as files.
+    artifact_bytes: u64,
 }
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -69,7 +86,7 @@ async fn alive(State(state): State<AppState>) -> Json<Health> {
 )]
 async fn ready(State(state): State<AppState>) -> Result<Json<Health>, ApiError> {
     if *state.stopping().borrow() {
-        return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "stopping", "the node is stopping"));
+        return Err(ApiError::new(Code::Stopping, "the node is stopping"));
     }
     state.read(|_| Ok(()))?;
     Ok(Json(of(&state)))
@@ -84,12 +101,24 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Health>, ApiError> 
     responses((status = 200, body = String, content_type = "application/openmetrics-text"))
 )]
 async fn counters(State(state): State<AppState>) -> Result<Response, ApiError> {
-    let text = metrics::render(&state).map_err(|error| ApiError::unexpected(&error.to_string()))?;
+    let text = state.metrics().render(state.runtime(), state.uptime());
+    let text = text.map_err(|error| ApiError::unexpected(&error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
 fn of(state: &AppState) -> Health {
-    let now = state.runtime().clock().now();
-    let uptime_seconds = now.since(state.started_at()).as_secs();
-    Health { status: "ok", version: env!("CARGO_PKG_VERSION"), uptime_seconds, now }
+    let (now, uptime_seconds) = (state.runtime().clock().now(), state.uptime().as_secs());
+    Health { status: "ok", version: env!("CARGO_PKG_VERSION"), uptime_seconds, now, figures: figures(state) }
+}
+
+fn figures(state: &AppState) -> Figures {
+    let runtime = state.runtime();
+    let (journal_entries, event_backlog) = metrics::journal(runtime).unwrap_or_default();
+    Figures {
+        journal_entries,
+        event_backlog,
+        runs_in_memory: runtime.runs_in_memory(),
+        event_streams: STREAMS_MAX - state.streams().available_permits(),
+        artifact_bytes: runtime.store().blobs().used_bytes(),
+    }
 }

@@ -6,18 +6,18 @@
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use http::{HeaderMap, StatusCode};
+use http::HeaderMap;
 use serde_json::{Value, json};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::governance::Identity;
-use xyn_actors::intake::webhook;
+use xyn_actors::intake::webhook::{self, Rejection};
 use xyn_actors::runtime::Hook;
 use xyn_store::scope::Principal;
 
 use super::created;
 use crate::dto::EventRef;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{PathId, read_body};
 use crate::headers::Caller;
 use crate::limits::HOOK_BODY_MAX_BYTES;
@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
     post,
     path = "/api/v1/hooks/{hook}",
     extensions(("x-xyn-intent" = json!(true))),
-    tag = "events",
+    tag = "hooks",
     operation_id = "receive_hook",
     params(
         ("hook" = inline(schema::Name), Path, description = "The hook's name in the node's configuration."),
@@ -97,37 +97,31 @@ fn data(headers: &HeaderMap, body: &Bytes) -> Result<Value, ApiError> {
     }
 }
 
-fn rejected(why: &webhook::Rejection) -> ApiError {
-    let (code, hint) = match why {
-        webhook::Rejection::Missing(_) => ("signature_missing", "sign as Standard Webhooks has it"),
-        webhook::Rejection::Malformed { .. } => ("signature_malformed", "sign as Standard Webhooks has it"),
-        webhook::Rejection::Stale(_) | webhook::Rejection::Early(_) => {
-            ("message_out_of_time", "compare the clocks of both machines")
-        }
-        webhook::Rejection::NoMatch => {
-            ("signature_mismatch", "compare the secret of the sender with those of the hook")
-        }
+fn rejected(why: &Rejection) -> ApiError {
+    let (code, header) = match why {
+        Rejection::Missing(header) => (Code::SignatureMissing, *header),
+        Rejection::Malformed { header, .. } => (Code::SignatureMalformed, *header),
+        Rejection::Stale(_) | Rejection::Early(_) => (Code::MessageOutOfTime, "webhook-timestamp"),
+        Rejection::NoMatch => (Code::SignatureMismatch, "webhook-signature"),
     };
-    ApiError::new(StatusCode::UNAUTHORIZED, code, why.to_string()).hint(hint)
+    ApiError::new(code, why.to_string()).at(header)
 }
 
 #[cfg(test)]
 mod tests {
-    use webhook::Rejection;
-
     use super::*;
 
     #[test]
     fn a_rejected_signature_says_why() {
         let table = [
-            (Rejection::Missing("webhook-id"), "signature_missing"),
-            (Rejection::Stale(400), "message_out_of_time"),
-            (Rejection::Early(400), "message_out_of_time"),
-            (Rejection::NoMatch, "signature_mismatch"),
+            (Rejection::Missing("webhook-id"), Code::SignatureMissing),
+            (Rejection::Stale(400), Code::MessageOutOfTime),
+            (Rejection::Early(400), Code::MessageOutOfTime),
+            (Rejection::NoMatch, Code::SignatureMismatch),
         ];
         for (why, code) in table {
             let error = rejected(&why);
-            assert_eq!((error.fault().status, &*error.fault().code), (StatusCode::UNAUTHORIZED, code));
+            assert_eq!(error.fault().code, code);
         }
     }
 

@@ -32,15 +32,15 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// Only intents that stand here.
-    #[param(schema_with = schema::intent_status)]
+    #[param(value_type = schema::IntentStatus, inline, required = false)]
     status: Option<IntentStatus>,
     /// Only intents of this action.
     action: Option<String>,
     /// Rows of the page.
-    #[param(schema_with = schema::limit)]
+    #[param(value_type = schema::Limit, inline, required = false)]
     limit: Option<Parsed<Limit>>,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
+    #[param(value_type = schema::Cursor, inline, required = false)]
     cursor: Option<Parsed<Cursor>>,
 }
 
@@ -63,7 +63,7 @@ struct NewIntent {
 #[utoipa::path(
     get,
     path = "/api/v1/intents",
-    tag = "governance",
+    tag = "intents",
     operation_id = "list_intents",
     params(ListQuery),
     responses((status = 200, body = Listing<IntentView>))
@@ -88,7 +88,7 @@ async fn list(
 #[utoipa::path(
     post,
     path = "/api/v1/intents",
-    tag = "governance",
+    tag = "intents",
     operation_id = "submit_intent",
     extensions(("x-xyn-intent" = json!(true))),
     request_body = NewIntent,
@@ -109,7 +109,7 @@ async fn submit(
 #[utoipa::path(
     get,
     path = "/api/v1/intents/{intent_id}",
-    tag = "governance",
+    tag = "intents",
     operation_id = "get_intent",
     params(("intent_id" = inline(schema::Id), Path)),
     responses(
@@ -123,7 +123,6 @@ async fn get(
     PathId(intent_id): PathId<IntentId>,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let row = state.read(|reader| reader.get::<IntentRow>(&IntentRow::key_of(intent_id)))?;
-    let row = row.ok_or_else(|| ApiError::not_found("intent", &intent_id.to_string()))?;
+    let row: IntentRow = state.row(&IntentRow::key_of(intent_id), "intent", intent_id)?;
     known.json(&IntentView::from(row))
 }

@@ -9,37 +9,22 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::governance::{self, Context, Identity, NamedStage, Resource, Risk, SessionFacts};
-use xyn_store::Order;
-use xyn_store::projection::{Cursor, PolicyRow, PolicyStatus};
+use xyn_store::projection::PolicyRow;
 use xyn_store::scope::Principal;
-use xyn_store::tables::Key;
 
-use super::blueprints::VersionQuery;
+use super::versions::{self, VersionQuery};
 use super::{Fields, created};
 use crate::dto::{PolicyView, ValidationIssue};
 use crate::error::ApiError;
-use crate::extract::{JsonBody, NamePath, Object, Params, Parsed, media_type, read_body, unsupported};
+use crate::extract::{JsonBody, NamePath, Object, Params, media_type, read_body, unsupported};
 use crate::headers::{Caller, Known};
 use crate::limits::BODY_MAX_BYTES;
-use crate::page::{self, Limit, Listing};
+use crate::page::{Listing, PageQuery};
 use crate::schema;
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, activate)).routes(routes!(get)).routes(routes!(explain))
-}
-
-/// Which policies a list shows.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    /// Rows of the page.
-    #[param(schema_with = schema::limit)]
-    limit: Option<Parsed<Limit>>,
-    /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
-    cursor: Option<Parsed<Cursor>>,
 }
 
 /// A policy version that came into force.
@@ -82,28 +67,23 @@ struct About {
 #[utoipa::path(
     get,
     path = "/api/v1/policies",
-    tag = "governance",
+    tag = "policies",
     operation_id = "list_policies",
-    params(ListQuery),
+    params(PageQuery),
     responses((status = 200, body = Listing<PolicyView>))
 )]
 async fn list(
     State(state): State<AppState>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<PolicyView>>, ApiError> {
-    let limit = page::rows(query.limit.as_ref());
-    let cursor = query.cursor.map(|cursor| cursor.0);
-    let is_active = |row: &PolicyRow| row.status == PolicyStatus::Active;
-    let page = state
-        .scan(move |reader| reader.page(&Key::new(), Order::Ascending, cursor.as_ref(), limit, is_active));
-    Ok(Json(Listing::of(page.await?, PolicyView::brief)))
+    Ok(Json(versions::list(&state, query, PolicyView::brief).await?))
 }
 
 /// The version of a policy that is in force, with its source, or the version asked for.
 #[utoipa::path(
     get,
     path = "/api/v1/policies/{policy_id}",
-    tag = "governance",
+    tag = "policies",
     operation_id = "get_policy",
     params(("policy_id" = inline(schema::Name), Path), VersionQuery),
     responses(
@@ -118,23 +98,14 @@ async fn get(
     Params(query): Params<VersionQuery>,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let prefix = PolicyRow::prefix(&id);
-    let row = state.read(|reader| match &query.version {
-        Some(version) => reader.get(&prefix.u32(version.0.0)),
-        None => {
-            let is_active = |row: &PolicyRow| row.status == PolicyStatus::Active;
-            Ok(reader.page(&prefix, Order::Descending, None, 1, is_active)?.items.pop())
-        }
-    })?;
-    let row: PolicyRow = row.ok_or_else(|| ApiError::not_found("policy", &id))?;
-    known.json(&PolicyView::from(row))
+    versions::get::<PolicyRow, PolicyView>(&state, &id, &query, &known)
 }
 
 /// Puts a new version of a policy in force: its YAML text, or a JSON object with the text as `source`.
 #[utoipa::path(
     post,
     path = "/api/v1/policies",
-    tag = "governance",
+    tag = "policies",
     operation_id = "activate_policy",
     request_body(content((inline(schema::Anything) = "application/yaml"))),
     extensions(("x-xyn-action" = json!("policies.activate"))),
@@ -181,7 +152,7 @@ fn check(source: &str) -> Result<(), ApiError> {
 #[utoipa::path(
     post,
     path = "/api/v1/policies/explain",
-    tag = "governance",
+    tag = "policies",
     operation_id = "explain_policy",
     request_body = Question,
     responses(

@@ -33,24 +33,24 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 #[serde(deny_unknown_fields)]
 struct ListQuery {
     /// Only runs that stand here.
-    #[param(schema_with = schema::run_status)]
+    #[param(value_type = schema::RunStatus, inline, required = false)]
     status: Option<RunStatus>,
     /// Only runs of this blueprint.
     blueprint: Option<String>,
     /// Only runs accepted at this instant or later.
-    #[param(schema_with = schema::instant)]
+    #[param(value_type = schema::Instant, inline, required = false)]
     since: Option<Parsed<Timestamp>>,
     /// Only runs accepted before this instant.
-    #[param(schema_with = schema::instant)]
+    #[param(value_type = schema::Instant, inline, required = false)]
     until: Option<Parsed<Timestamp>>,
     /// Only runs with this label, `key:value`.
-    #[param(schema_with = schema::label)]
+    #[param(value_type = schema::Label, inline, required = false)]
     label: Option<Parsed<Label>>,
     /// Rows of the page.
-    #[param(schema_with = schema::limit)]
+    #[param(value_type = schema::Limit, inline, required = false)]
     limit: Option<Parsed<Limit>>,
     /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
+    #[param(value_type = schema::Cursor, inline, required = false)]
     cursor: Option<Parsed<Cursor>>,
 }
 
@@ -61,7 +61,7 @@ struct ListQuery {
 struct StartQuery {
     /// Wait so long for the end of the run, such as `30s`. A run that has not ended by then is shown as it
     /// is.
-    #[param(schema_with = schema::wait)]
+    #[param(value_type = schema::Wait, inline, required = false)]
     wait: Option<Parsed<Wait>>,
 }
 
@@ -71,7 +71,7 @@ struct StartQuery {
 #[serde(deny_unknown_fields)]
 struct FollowQuery {
     /// Go on behind this event; the header `Last-Event-ID` wins.
-    #[param(schema_with = schema::position)]
+    #[param(value_type = schema::Position, inline, required = false)]
     after: Option<Parsed<Position>>,
 }
 
@@ -149,7 +149,7 @@ async fn get(
 ) -> Result<Response, ApiError> {
     let row = row(&state, run_id)?;
     let tag = row.seq.to_string();
-    Ok(known.answer(&tag, || Json(Run::from(row)).into_response()))
+    Ok(named(run_id, known.answer(&tag, || Json(Run::from(row)).into_response())))
 }
 
 /// A run's events from its beginning, as they happen (server-sent events). The stream ends when the run has.
@@ -185,8 +185,7 @@ pub(super) fn run_of(outcome: &Outcome) -> Result<RunId, ApiError> {
 
 /// The row of a run.
 pub(super) fn row(state: &AppState, run_id: RunId) -> Result<RunRow, ApiError> {
-    let row = state.read(|reader| reader.get::<RunRow>(&RunRow::key_of(run_id)))?;
-    row.ok_or_else(|| ApiError::not_found("run", &run_id.to_string()))
+    state.row(&RunRow::key_of(run_id), "run", run_id)
 }
 
 /// Says in a header which run `response` is about.

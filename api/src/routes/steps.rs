@@ -5,37 +5,23 @@ use axum::extract::{FromRequestParts, State};
 use axum::response::Response;
 use http::HeaderValue;
 use http::request::Parts;
-use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::ids::RunId;
-use xyn_store::projection::{Cursor, RunRow, StepKey, StepRow};
+use xyn_store::projection::{RunRow, StepKey, StepRow};
 use xyn_store::{Reader, StoreError};
 
 use crate::dto::Step;
 use crate::error::ApiError;
-use crate::extract::{Params, Parsed, PathId, path_params};
+use crate::extract::{Params, PathId, path_params};
 use crate::headers::{Known, RUN_ID, STEP_ID};
 use crate::limits::PLAN_STEPS_MAX;
-use crate::page::{self, Limit, Listing};
+use crate::page::{Listing, PageQuery};
 use crate::schema;
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(get))
-}
-
-/// Which steps a list shows.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct ListQuery {
-    /// Rows of the page.
-    #[param(schema_with = schema::limit)]
-    limit: Option<Parsed<Limit>>,
-    /// The `next_cursor` of the page before.
-    #[param(schema_with = schema::cursor)]
-    cursor: Option<Parsed<Cursor>>,
 }
 
 /// A run and a step of it, as a path names them.
@@ -61,18 +47,17 @@ impl<S: Send + Sync> FromRequestParts<S> for StepPath {
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{run_id}/steps",
-    tag = "runs",
+    tag = "steps",
     operation_id = "list_steps",
-    params(("run_id" = inline(schema::Id), Path), ListQuery),
+    params(("run_id" = inline(schema::Id), Path), PageQuery),
     responses((status = 200, body = Listing<Step>), (status = 404))
 )]
 async fn list(
     State(state): State<AppState>,
     PathId(run_id): PathId<RunId>,
-    Params(query): Params<ListQuery>,
+    Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<Step>>, ApiError> {
-    let limit = page::rows(query.limit.as_ref());
-    let cursor = query.cursor.map(|cursor| cursor.0);
+    let (cursor, limit) = query.place();
     let page = state.scan(move |reader| {
         let run = reader.get::<RunRow>(&RunRow::key_of(run_id))?;
         run.map(|_| reader.steps(run_id, cursor.as_ref(), limit)).transpose()
@@ -85,7 +70,7 @@ async fn list(
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{run_id}/steps/{step_id}",
-    tag = "runs",
+    tag = "steps",
     operation_id = "get_step",
     params(("run_id" = inline(schema::Id), Path), ("step_id" = inline(schema::Name), Path)),
     responses((status = 200, body = Step), (status = 304), (status = 404))

@@ -35,6 +35,52 @@ async fn the_document_is_openapi_3_1_and_every_error_in_it_has_one_shape() {
 }
 
 #[tokio::test]
+async fn every_operation_says_what_it_is_for_and_every_parameter_what_it_means() {
+    let document = crate::document(&actions::builtin());
+    let listed = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let known: Vec<_> = listed(&document["tags"]).iter().map(|tag| tag["name"].clone()).collect();
+    for (name, operation) in operations(&document) {
+        assert!(operation["summary"].as_str().is_some_and(|summary| summary.len() > 5), "{name}");
+        let tags = listed(&operation["tags"]);
+        assert!(tags.len() == 1 && known.contains(&tags[0]), "{name}: {tags:?}");
+        for parameter in listed(&operation["parameters"]) {
+            let shown = format!("{name}: {}", parameter["name"]);
+            assert!(parameter["description"].as_str().is_some_and(|text| text.len() > 3), "{shown}");
+            assert!(parameter["schema"].is_object(), "{shown}");
+            if parameter["name"] == "limit" {
+                let bounds = ["minimum", "maximum"].map(|bound| parameter["schema"][bound].as_f64());
+                assert_eq!(bounds, [Some(1.0), Some(200.0)], "{shown}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_example_is_a_body_that_its_route_understands() {
+    let node = Node::start().await;
+    let document = crate::document(node.runtime.registry());
+    let mut tried = 0;
+    for (name, operation) in operations(&document) {
+        let Some(path) = name.strip_prefix("post ").filter(|path| !path.contains("/hooks/")) else {
+            continue;
+        };
+        let path = path.replace("{run_id}", "01a1fc90-60f8-7fec-9a7c-7419f45098b0");
+        for (kind, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
+            let Some(example) = content.get("example") else { continue };
+            let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
+            let answer =
+                node.send(request(Method::POST, &path, &[("content-type", kind)], body.into())).await;
+            let understood = answer.status.is_success() || answer.status == StatusCode::NOT_FOUND;
+            assert!(understood, "{name}: {:?}", answer.json());
+            assert_ne!(answer.json()["is_valid"], false, "{name}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 10, "{tried}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn every_reference_in_the_document_leads_somewhere() {
     fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
         match value {
@@ -70,7 +116,9 @@ async fn the_input_of_an_act_is_the_registrys_without_what_the_path_says() {
 async fn pages_and_probes_answer_without_a_network() {
     let node = Node::start().await;
     for path in ["/api/v1/health", "/healthz", "/readyz"] {
-        assert_eq!(node.get(path).await.json()["status"], "ok", "{path}");
+        let health = node.get(path).await.json();
+        assert_eq!(health["status"], "ok", "{path}");
+        assert!(health["figures"]["journal_entries"].as_u64() > Some(0), "{path}: {health}");
     }
     let page = node.get("/api/docs/").await;
     assert!(String::from_utf8_lossy(&page.body).contains("swagger-ui"));

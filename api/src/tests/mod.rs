@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod contract;
+mod headers;
 mod library;
 mod refusals;
 mod runs;
@@ -101,10 +102,7 @@ impl Node {
     }
 
     async fn send(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.expect("routes answer");
-        let (parts, body) = response.into_parts();
-        let body = to_bytes(body, usize::MAX).await.expect("the answer ends").to_vec();
-        Answer { status: parts.status, headers: parts.headers, body }
+        answer(&self.router, request).await
     }
 
     async fn get(&self, path: &str) -> Answer {
@@ -143,6 +141,13 @@ impl Node {
         assert_eq!(answer.status, StatusCode::CREATED, "{:?}", answer.json());
         answer.json()
     }
+}
+
+async fn answer(router: &Router, request: Request<Body>) -> Answer {
+    let response = router.clone().oneshot(request).await.expect("routes answer");
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.expect("the answer ends").to_vec();
+    Answer { status: parts.status, headers: parts.headers, body }
 }
 
 fn request(method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {

@@ -1,6 +1,62 @@
 //! Bad input: each a clear error with the field, in one shape.
 
+use axum::{middleware, routing};
+
 use super::*;
+use crate::error::{ApiError, Code};
+
+const PROBLEM: (&str, &str) = ("accept", "application/problem+json");
+
+#[tokio::test]
+async fn every_code_is_answered_in_both_shapes_with_its_status_and_what_to_do_next() {
+    let node = Node::start().await;
+    for code in Code::ALL.iter().copied() {
+        let refuse = move || std::future::ready(ApiError::new(code, "no").at("field"));
+        let edge = middleware::from_fn_with_state(node.state.clone(), crate::edge::pass);
+        let router: Router = Router::new().route("/", routing::get(refuse)).layer(edge);
+        let plain = answer(&router, request(Method::GET, "/", &[], Body::empty())).await;
+        assert_eq!(plain.fault(), (code.status().as_u16(), code.word().into(), "field".into()));
+        assert_eq!(plain.json()["error"]["details"]["hint"], code.hint());
+        let problem = answer(&router, request(Method::GET, "/", &[PROBLEM], Body::empty())).await;
+        let body = problem.json();
+        assert_eq!(problem.header("content-type"), PROBLEM.1, "{code:?}");
+        assert_eq!((problem.status, &body["status"]), (plain.status, &json!(plain.status.as_u16())));
+        assert_eq!((&body["code"], &body["details"]["hint"]), (&json!(code.word()), &json!(code.hint())));
+        let comes_again = [429, 503].contains(&plain.status.as_u16());
+        assert_eq!(plain.headers.contains_key("retry-after"), comes_again, "{code:?}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_no_handler_sees_is_a_problem_as_well() {
+    let node = Node::start().await;
+    let json = ("content-type", "application/json");
+    let big = vec![b' '; crate::limits::BODY_MAX_BYTES + 1];
+    let table = [
+        (Method::GET, "/api/v1/nothing", json, vec![], 404, "no_route"),
+        (Method::DELETE, "/api/v1/runs", json, vec![], 405, "no_method"),
+        (Method::POST, "/api/v1/runs", json, big, 413, "too_large"),
+        (
+            Method::POST,
+            "/api/v1/runs",
+            ("content-type", "text/plain"),
+            b"{}".to_vec(),
+            415,
+            "unsupported_media_type",
+        ),
+        (Method::POST, "/api/v1/runs", json, b"{".to_vec(), 400, "malformed_json"),
+    ];
+    for (method, path, kind, body, status, code) in table {
+        let answer = node.send(request(method, path, &[PROBLEM, kind], body.into())).await;
+        let problem = answer.json();
+        assert_eq!(answer.header("content-type"), PROBLEM.1, "{code}");
+        assert_eq!((answer.status.as_u16(), &problem["code"]), (status, &json!(code)));
+        assert_eq!(problem["correlation_id"], answer.header("x-correlation-id"));
+        assert!(problem["details"]["hint"].is_string(), "{code}");
+    }
+    node.stop().await;
+}
 
 #[tokio::test]
 async fn what_does_not_fit_names_its_field() {
@@ -12,7 +68,7 @@ async fn what_does_not_fit_names_its_field() {
         ("/api/v1/runs?status=asleep", 400, "invalid", "status"),
         ("/api/v1/runs?since=yesterday", 400, "invalid", "since"),
         ("/api/v1/runs?label=x", 400, "invalid", "label"),
-        ("/api/v1/runs?colour=red", 400, "unknown_field", "colour"),
+        ("/api/v1/runs?colour=red", 400, "invalid", "colour"),
         ("/api/v1/events?event_name=..", 400, "invalid", "event_name"),
         ("/api/v1/events/stream?after=x", 400, "invalid", "after"),
         ("/api/v1/approvals?cursor=x", 400, "invalid", "cursor"),
@@ -21,6 +77,9 @@ async fn what_does_not_fit_names_its_field() {
         ("/api/v1/runs/0190f5fe-7c00-7a00-8000-000000000001", 404, "not_found", ""),
         ("/api/v1/blueprints/bp.nobody", 404, "not_found", ""),
         ("/api/v1/blueprints/bp.hello?version=0", 400, "invalid", "version"),
+        ("/api/v1/audit/proof/inclusion", 400, "invalid", "offset"),
+        ("/api/v1/audit/proof/consistency?new_size=1", 400, "invalid", "old_size"),
+        ("/api/v1/audit/proof/inclusion?offset=x", 400, "invalid", "offset"),
         ("/api/v1/nothing", 404, "no_route", ""),
         ("/nothing", 404, "no_route", ""),
     ];
@@ -45,7 +104,10 @@ async fn a_body_that_does_not_fit_is_refused_before_anything_is_done() {
     assert_eq!(post(json, vec![b'['; 100_000]).await.1, "malformed_json");
     assert_eq!(post(json, b"[]".to_vec()).await.0, 400);
     assert_eq!(post(json, vec![b' '; crate::limits::BODY_MAX_BYTES + 1]).await.0, 413);
-    assert_eq!(post(json, br#"{"blueprint":7}"#.to_vec()).await.2, "blueprint");
+    let invalid = |field: &str| (400, "invalid".to_owned(), field.to_owned());
+    assert_eq!(post(json, b"{}".to_vec()).await, invalid("blueprint"));
+    assert_eq!(post(json, br#"{"blueprint":7}"#.to_vec()).await, invalid("blueprint"));
+    assert_eq!(post(json, br#"{"blueprint":"bp.hello","colour":1}"#.to_vec()).await, invalid("colour"));
     assert_eq!(post(json, br#"{"blueprint":"bp.hello","priority":1e9}"#.to_vec()).await.2, "priority");
     assert_eq!(*node.runtime.store().journal().expect("open").head().borrow(), before);
     node.stop().await;

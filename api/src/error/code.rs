@@ -1,0 +1,181 @@
+//! The table of everything an answer can refuse with: the word, the status, and what to do next.
+//!
+//! Owns nothing but the table. What went wrong in a particular case is said by the message, and where by
+//! `details.path`. Invariant: a code has one status and is never without a hint.
+
+use http::StatusCode;
+use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::{RefOr, Schema};
+
+macro_rules! table {
+    ($($(#[$doc:meta])* $code:ident $word:literal $status:ident $hint:literal;)*) => {
+        /// What went wrong, as a stable word for programs.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code {
+            $($(#[$doc])* $code,)*
+        }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$code),*];
+
+            /// The word.
+            pub fn word(self) -> &'static str {
+                match self { $(Self::$code => $word),* }
+            }
+
+            /// The status of the answer.
+            pub fn status(self) -> StatusCode {
+                match self { $(Self::$code => StatusCode::$status),* }
+            }
+
+            /// What to do next, when nothing better is known about the case.
+            pub fn hint(self) -> &'static str {
+                match self { $(Self::$code => $hint),* }
+            }
+        }
+    };
+}
+
+table! {
+    /// A policy asks for approvals first.
+    ApprovalRequired "approval_required" ACCEPTED
+        "answer it with `POST /api/v1/approvals`; it is carried out once approved";
+    /// A field, parameter or header does not fit.
+    Invalid "invalid" BAD_REQUEST "mend what `details.path` names, and send the request again";
+    /// The body is no JSON.
+    MalformedJson "malformed_json" BAD_REQUEST "mend the body at `details.line` and `details.column`";
+    /// The body is no form.
+    MalformedForm "malformed_form" BAD_REQUEST "send a form as RFC 7578 has it, with the boundary in its type";
+    /// A webhook is not signed.
+    SignatureMissing "signature_missing" UNAUTHORIZED "sign the message as Standard Webhooks has it";
+    /// A webhook's signature cannot be read.
+    SignatureMalformed "signature_malformed" UNAUTHORIZED "sign the message as Standard Webhooks has it";
+    /// A webhook's signature is another one's.
+    SignatureMismatch "signature_mismatch" UNAUTHORIZED
+        "compare the secret of the sender with those of the hook";
+    /// A webhook is too old or of the future.
+    MessageOutOfTime "message_out_of_time" UNAUTHORIZED "compare the clocks of both machines";
+    /// A policy denies it.
+    DeniedByPolicy "denied_by_policy" FORBIDDEN
+        "ask `POST /api/v1/policies/explain` which rule decided and why";
+    /// This person's word does not count here.
+    ApprovalRefused "approval_refused" FORBIDDEN "ask one of the approvers that `GET /api/v1/approvals` names";
+    /// The session has ended.
+    SessionClosed "session_closed" FORBIDDEN "open a new session; that of a node opens when it starts";
+    /// The caller may not do this.
+    Forbidden "forbidden" FORBIDDEN "ask somebody who may";
+    /// A page of another origin made the request.
+    ForeignOrigin "foreign_origin" FORBIDDEN "call the API from a program or from a page of the node itself";
+    /// What it is about does not exist.
+    NotFound "not_found" NOT_FOUND "look for it in the list of its kind";
+    /// No route has this path.
+    NoRoute "no_route" NOT_FOUND "the routes are listed at `/api/docs`";
+    /// The route has other methods.
+    NoMethod "no_method" METHOD_NOT_ALLOWED "the header `Allow` names the methods it has";
+    /// The body did not come in time.
+    TooSlow "too_slow" REQUEST_TIMEOUT "send the request again, its body without long pauses";
+    /// It does not fit what is there.
+    Conflict "conflict" CONFLICT "read how it stands now, and decide again";
+    /// The step has no open gate.
+    NoOpenGate "no_open_gate" CONFLICT "see what waits with `GET /api/v1/approvals`";
+    /// The intent does not wait for approval.
+    NotParked "not_parked" CONFLICT "see what waits with `GET /api/v1/approvals`";
+    /// The intent cannot wait for an approval.
+    CannotPark "cannot_park" CONFLICT "start a run with a gate before the act, and approve there";
+    /// Runs start each other too deeply.
+    RunLoop "run_loop" CONFLICT "let no run start one of those that led to it";
+    /// The run has not ended.
+    RunNotEnded "run_not_ended" CONFLICT "wait for its end, or cancel it first";
+    /// The run has ended.
+    RunEnded "run_ended" CONFLICT "do it again with `POST /api/v1/runs/{run_id}/retry`";
+    /// The draft has faults.
+    ValidationFailed "validation_failed" CONFLICT
+        "see every fault with `POST /api/v1/drafts/{draft_id}/validate`";
+    /// The draft was not validated as it is now.
+    NotValidated "not_validated" CONFLICT "validate it first with `POST /api/v1/drafts/{draft_id}/validate`";
+    /// It is in force already.
+    Unchanged "unchanged" CONFLICT "nothing needs to be done: the same text is in force";
+    /// The idempotency key belongs to a request under way.
+    KeyInProgress "idempotency_key_in_progress" CONFLICT "ask again in a moment with the same key";
+    /// The body is over its limit.
+    TooLarge "too_large" PAYLOAD_TOO_LARGE "keep large content as an artifact and refer to it";
+    /// The body is of another type.
+    UnsupportedMediaType "unsupported_media_type" UNSUPPORTED_MEDIA_TYPE
+        "say with `Content-Type` what the body is";
+    /// The range lies behind the end.
+    RangeNotSatisfiable "range_not_satisfiable" RANGE_NOT_SATISFIABLE
+        "ask for bytes before the length that `Content-Range` names";
+    /// The request is for another host.
+    ForeignHost "foreign_host" MISDIRECTED_REQUEST
+        "use localhost, 127.0.0.1 or [::1] and the port that the node listens on";
+    /// The idempotency key was used for something else.
+    KeyReused "idempotency_key_reused" UNPROCESSABLE_ENTITY "use a new key for a new request";
+    /// Too much is waiting.
+    Overloaded "overloaded" TOO_MANY_REQUESTS "try again after the seconds that `Retry-After` names";
+    /// This caller asks too often.
+    RateLimited "rate_limited" TOO_MANY_REQUESTS "try again after the seconds that `Retry-After` names";
+    /// Too many event streams are open.
+    TooManyStreams "too_many_streams" TOO_MANY_REQUESTS
+        "close a stream that is not read, or try again after the seconds that `Retry-After` names";
+    /// The node failed.
+    Internal "internal" INTERNAL_SERVER_ERROR "look in the node's log for the correlation id";
+    /// The data folder is damaged.
+    StoreDamaged "store_damaged" INTERNAL_SERVER_ERROR "run `xyn doctor` on the data folder";
+    /// The bytes of an artifact are damaged.
+    BlobDamaged "blob_damaged" INTERNAL_SERVER_ERROR "put the content again; it has the same digest";
+    /// An outside system failed.
+    Upstream "upstream" BAD_GATEWAY "see that the system named in the message is well, and ask again";
+    /// The store cannot be used at the moment.
+    Unavailable "unavailable" SERVICE_UNAVAILABLE
+        "try again with the same `Idempotency-Key`; when it lasts, run `xyn doctor`";
+    /// The node is stopping.
+    Stopping "stopping" SERVICE_UNAVAILABLE "try again when the node is up";
+    /// The answer took too long.
+    TimedOut "timed_out" SERVICE_UNAVAILABLE
+        "whether it was done is not known: ask again with the same `Idempotency-Key`";
+    /// The node keeps as many bytes as it may.
+    QuotaReached "quota_reached" INSUFFICIENT_STORAGE "give the node more room: `limits.artifact_store_bytes`";
+}
+
+impl Code {
+    /// The code that `word` names, when it is one with `status`.
+    pub(crate) fn of(word: &str, status: StatusCode) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.word() == word && code.status() == status)
+    }
+}
+
+/// The words, for the document.
+pub(super) fn schema() -> RefOr<Schema> {
+    let words = Code::ALL.iter().map(|code| code.word());
+    ObjectBuilder::new().schema_type(SchemaType::new(Type::String)).enum_values(Some(words)).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn each_word_stands_once_and_is_fit_for_programs() {
+        let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.word()).collect();
+        assert_eq!(words.len(), Code::ALL.len());
+        let fits = |word: &str| word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+        assert!(words.into_iter().all(fits));
+    }
+
+    #[test]
+    fn each_code_says_what_to_do_next() {
+        for code in Code::ALL {
+            assert!(code.hint().len() > 10, "{code:?}");
+            assert!(code.status().as_u16() >= 400 || *code == Code::ApprovalRequired, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_looked_up_among_those_of_its_status() {
+        assert_eq!(Code::of("run_loop", StatusCode::CONFLICT), Some(Code::RunLoop));
+        assert_eq!(Code::of("run_loop", StatusCode::FORBIDDEN), None);
+    }
+}

@@ -1,0 +1,64 @@
+//! Examples of what the main routes take, by operation; shown on the page of the document.
+//!
+//! Invariant: each is a body that its route understands.
+
+use serde_json::{Value, json};
+
+/// A blueprint on a few lines.
+const BLUEPRINT: &str = "\
+id: bp.greet
+name: Greet
+trigger: { event_type: demo.greet }
+inputs:
+  - { name: who, schema: { type: string }, required: true }
+plan:
+  - { kind: transform, id: say, set: { text: \"hello {{ inputs.who }}\" } }
+";
+
+/// A policy on a few lines.
+const POLICY: &str = "\
+policy_id: pol.calls
+policy_type: governance
+name: Ask before calls to the outside in prod
+evaluation_mode: first_match
+rules:
+  - { rule_id: ask, priority: 1, match: { action: http.call, stage: prod }, effect: require_approval }
+";
+
+/// The id of something; the text is that of no real one.
+const ID: &str = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
+
+/// A body that `operation` takes.
+pub(super) fn of(operation: &str) -> Option<Value> {
+    Some(match operation {
+        "emit_event" => json!({
+            "event_name": "shop.order_placed",
+            "data": { "order": 17, "total": "12.50" },
+            "resource": { "type": "order", "id": "17" },
+        }),
+        "receive_hook" => json!({ "order": 17 }),
+        "start_run" => json!({
+            "blueprint": "bp.hello",
+            "inputs": { "name": "ada lovelace" },
+            "labels": { "team": "shop" },
+        }),
+        "cancel_run" => json!({ "reason": "asked for twice" }),
+        "retry_run" => json!({ "from_step": "deploy" }),
+        "fork_run" => json!({ "from_step": "deploy", "inputs": { "version": "1.4.3" } }),
+        "put_artifact" => json!({
+            "name": "report.txt", "kind": "report", "content_type": "text/plain", "content": "all is well",
+        }),
+        "save_draft" => json!({ "draft_type": "blueprint", "name": "greet", "definition": BLUEPRINT }),
+        "validate_blueprint" => json!(BLUEPRINT),
+        "submit_intent" => json!({
+            "action": "events.emit",
+            "input": { "event_name": "shop.order_placed", "data": { "order": 17 } },
+        }),
+        "answer_approval" => json!({
+            "gate": { "run_id": ID, "step_id": "approve" }, "approve": true, "note": "looks good",
+        }),
+        "activate_policy" => json!({ "source": POLICY }),
+        "explain_policy" => json!({ "action": "http.call", "stage": "prod" }),
+        _ => return None,
+    })
+}

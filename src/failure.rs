@@ -1,0 +1,240 @@
+//! How a command ends: exit codes, and what is known about a failure.
+//!
+//! Owns the way from what an API answers to exit code and hint. Prints nothing. Invariant: a failure says what went
+//! wrong, where, and what to do next, and repeats no secret.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+use xyn_api::Code;
+
+/// Exit codes that scripts rely on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Exit {
+    /// It was done.
+    Done = 0,
+    /// It failed.
+    Failed = 1,
+    /// It was asked for in a way nobody understands.
+    Usage = 2,
+    /// What it is about does not exist.
+    NotFound = 3,
+    /// A policy denies it.
+    Denied = 4,
+    /// It waits for somebody's approval.
+    Waiting = 5,
+    /// It does not fit what is there.
+    Conflict = 6,
+    /// No node answers.
+    Unreachable = 7,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct Failure {
+    /// How the program ends.
+    pub(crate) exit: Exit,
+    /// Stable word for programs.
+    pub(crate) code: String,
+    /// What went wrong.
+    pub(crate) message: String,
+    /// Where: a file, a field, an address.
+    pub(crate) place: Option<String>,
+    /// What to do next.
+    pub(crate) hint: Option<String>,
+}
+
+impl Failure {
+    /// A failure of `exit`'s kind.
+    pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
+        Self { exit, code: code.to_owned(), message: message.into(), place: None, hint: None }
+    }
+
+    /// Something that just failed.
+    pub(crate) fn failed(code: &str, message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, code, message)
+    }
+
+    /// The command was not understood.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message).hint("what the command takes is shown by --help")
+    }
+
+    /// A file that could not be read or written.
+    pub(crate) fn file(doing: &str, path: &std::path::Path, error: &std::io::Error) -> Self {
+        let exit = match error.kind() {
+            std::io::ErrorKind::NotFound => Exit::NotFound,
+            _ => Exit::Failed,
+        };
+        let hint = match error.kind() {
+            std::io::ErrorKind::NotFound => "check the path; relative ones begin in the current folder",
+            std::io::ErrorKind::PermissionDenied => "see who may with: ls -l",
+            std::io::ErrorKind::StorageFull => "free some space; see how much there is with: df -h",
+            _ => "check the path and the disk it is on",
+        };
+        Self::new(exit, "file", format!("cannot {doing} `{}`: {error}", path.display())).hint(hint)
+    }
+
+    /// Adds where it went wrong.
+    pub(crate) fn at(mut self, place: impl Into<String>) -> Self {
+        self.place = Some(place.into());
+        self
+    }
+
+    /// Adds what to do next.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// What an API's error answer means here.
+    pub(crate) fn from_api(status: u16, body: &Value) -> Self {
+        let error = &body["error"];
+        let code = error["code"].as_str().unwrap_or("unexpected_answer");
+        let Some(message) = error["message"].as_str().map(str::to_owned) else {
+            let message = format!("the node answered with status {status} and no explanation");
+            let failure = Self::new(exit(status, code), code, message);
+            return failure.hint("see whether a node is there with: xyn doctor");
+        };
+        let exit = exit(status, code);
+        let details = &error["details"];
+        let hint = match details["intent_id"].as_str() {
+            Some(intent) if exit == Exit::Waiting => {
+                Some(format!("somebody approves with: xyn gate approve {intent}"))
+            }
+            _ => hint(code, details["hint"].as_str()),
+        };
+        let place = details["path"].as_str().filter(|place| !place.is_empty()).map(str::to_owned);
+        Self { exit, code: code.to_owned(), message, place, hint }
+    }
+
+    /// For programs, in the shape the API uses.
+    pub(crate) fn to_json(&self) -> Value {
+        let mut error = json!({ "code": self.code, "message": self.message });
+        let mut details = serde_json::Map::new();
+        details.extend(self.place.as_ref().map(|place| ("path".to_owned(), json!(place))));
+        details.extend(self.hint.as_ref().map(|hint| ("hint".to_owned(), json!(hint))));
+        if !details.is_empty() {
+            error["details"] = Value::Object(details);
+        }
+        json!({ "error": error, "exit_code": self.exit as u8 })
+    }
+}
+
+/// What helps: what the node says about the case, then what the command line knows about the code, then what the
+/// API says about it.
+fn hint(code: &str, said: Option<&str>) -> Option<String> {
+    let general = Code::ALL.iter().find(|known| known.word() == code).map(|code| code.hint());
+    let about_the_case = said.filter(|said| Some(*said) != general && !said.contains("/api/"));
+    about_the_case.or_else(|| own_hint(code)).or(said).map(str::to_owned)
+}
+
+/// How the program ends that gets this answer.
+fn exit(status: u16, code: &str) -> Exit {
+    match (status, code) {
+        (202, _) => Exit::Waiting,
+        (401 | 403, _) => Exit::Denied,
+        (404 | 410, _) => Exit::NotFound,
+        (409 | 412 | 422, _) => Exit::Conflict,
+        _ => Exit::Failed,
+    }
+}
+
+/// What helps somebody at a command line, where the API's own hint speaks of routes, headers and bodies.
+fn own_hint(code: &str) -> Option<&'static str> {
+    let code = Code::ALL.iter().copied().find(|known| known.word() == code)?;
+    Some(match code {
+        Code::ApprovalRequired | Code::NoOpenGate | Code::NotParked => "see what waits with: xyn gate list",
+        Code::ApprovalRefused => "see who may answer with: xyn gate list --json",
+        Code::Invalid => "mend what is named above; what a command takes is shown by --help",
+        Code::MalformedJson => "send JSON, quoted for the shell: '{\"key\": \"value\"}'",
+        Code::DeniedByPolicy => "see why with: xyn policy explain --action ACTION --stage STAGE",
+        Code::NotFound => "see what there is with the command `list` of its kind, such as: xyn run list",
+        Code::NoRoute | Code::NoMethod | Code::UnsupportedMediaType | Code::MalformedForm => {
+            "the node speaks another version of the API; compare with: xyn status"
+        }
+        Code::SessionClosed => "start the node again with: xyn up",
+        Code::RunEnded => "do it again with: xyn run retry RUN",
+        Code::RunNotEnded => "wait for its end with: xyn run watch RUN; or stop it with: xyn run cancel RUN",
+        Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",
+        Code::ForeignHost => "name this machine in --url: localhost, 127.0.0.1 or [::1]",
+        Code::Overloaded | Code::RateLimited | Code::TooManyStreams => {
+            "the node has as much as it takes; try again in a moment"
+        }
+        Code::TooSlow => "try again; the connection to the node is slow",
+        Code::Internal => "the log of the node, where `xyn up` runs, says why",
+        Code::StoreDamaged | Code::Unavailable => "see what is wrong with: xyn doctor",
+        Code::BlobDamaged => "put the file again with: xyn artifact put FILE",
+        Code::TimedOut => "whether it was done is not known; look before you try again",
+        Code::QuotaReached => "raise `limits.artifact_store_bytes`; see it with: xyn config show --origin",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status: u16, code: &str, hint: &str) -> Failure {
+        let body = json!({ "error": { "code": code, "message": "no", "details": { "hint": hint } } });
+        Failure::from_api(status, &body)
+    }
+
+    #[test]
+    fn every_error_of_the_api_has_its_exit_code_and_a_hint_for_the_command_line() {
+        for code in Code::ALL {
+            let failure = answered(code.status().as_u16(), code.word(), code.hint());
+            let expected = match code.status().as_u16() {
+                202 => 5,
+                401 | 403 => 4,
+                404 => 3,
+                409 | 422 => 6,
+                _ => 1,
+            };
+            assert_eq!(failure.exit as u8, expected, "{code:?}");
+            let hint = failure.hint.expect("every code has a hint");
+            let speaks_of_http = ["/api/", "details.", "header", "Retry-After"];
+            // These come from requests that no command makes.
+            let is_foreign = matches!(
+                code,
+                Code::SignatureMissing
+                    | Code::SignatureMalformed
+                    | Code::SignatureMismatch
+                    | Code::RangeNotSatisfiable
+            );
+            assert!(is_foreign || !speaks_of_http.iter().any(|word| hint.contains(word)), "{code:?}: {hint}");
+        }
+    }
+
+    #[test]
+    fn what_the_node_knows_about_the_case_goes_before_what_is_known_about_the_code() {
+        let of_the_case = answered(404, "not_found", "did you mean `bp.hello`?");
+        assert_eq!(of_the_case.hint.as_deref(), Some("did you mean `bp.hello`?"));
+        let general = answered(404, "not_found", Code::NotFound.hint());
+        assert_eq!(general.hint.as_deref(), own_hint("not_found"));
+        let unknown = answered(418, "teapot", "brew elsewhere");
+        assert_eq!((unknown.exit, unknown.hint.as_deref()), (Exit::Failed, Some("brew elsewhere")));
+    }
+
+    #[test]
+    fn an_answer_for_programs_has_the_shape_of_the_api() {
+        let body = json!({ "error": { "code": "invalid", "message": "`prio` is not known here",
+            "details": { "path": "prio", "hint": "did you mean `priority`?" } }, "correlation_id": "c" });
+        insta::assert_snapshot!(Failure::from_api(400, &body).to_json(), @r#"{"error":{"code":"invalid","message":"`prio` is not known here","details":{"path":"prio","hint":"did you mean `priority`?"}},"exit_code":1}"#);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_error_document_is_still_explained() {
+        let failure = Failure::from_api(500, &Value::Null);
+        assert_eq!(failure.message, "the node answered with status 500 and no explanation");
+        assert!(failure.hint.is_some_and(|hint| hint.contains("xyn doctor")));
+    }
+}
