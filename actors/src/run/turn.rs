@@ -9,7 +9,7 @@ use xyn_store::scope::Attribution;
 
 use super::apply::IllegalEvent;
 use super::command::{Command, Rejection};
-use super::decide::{World, call_context, call_input, compensation_input, decide};
+use super::decide::{World, call_context, call_input, compensation_input, decide, standing};
 use super::event::Event;
 use super::state::State;
 use crate::actions::{Code, Context, Effects};
@@ -30,6 +30,8 @@ pub struct Turn {
     pub goes_on: bool,
     /// Attempts under way are to be ended.
     pub aborts: bool,
+    /// What whoever told the run is answered: where the gate stands behind their word.
+    pub answer: Option<Value>,
 }
 
 /// What an inside action of a step wants recorded.
@@ -122,6 +124,7 @@ pub(super) fn take_turn_within(
         }
         moves = next;
     }
+    turn.answer = turn.events.first().and_then(|event| standing(state, event));
     Ok(turn)
 }
 

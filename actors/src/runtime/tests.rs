@@ -1,5 +1,8 @@
 //! The Runtime on a real folder: what was recorded is carried out, also across a stop.
 
+mod crash;
+mod intents;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -18,8 +21,12 @@ struct Node {
 }
 
 async fn start(folder: &Path) -> Node {
+    start_with(folder, actions::builtin()).await
+}
+
+async fn start_with(folder: &Path, registry: Registry) -> Node {
     let store = Store::open(folder, Options::default()).expect("the folder opens");
-    let started = Runtime::start(store, actions::builtin(), Clock::system(), Environment::default()).await;
+    let started = Runtime::start(store, registry, Clock::system(), Environment::default()).await;
     let (runtime, background) = started.expect("the Runtime starts");
     Node { runtime, background }
 }
@@ -35,9 +42,13 @@ impl Node {
         input: Value,
         key: Option<&str>,
     ) -> Result<Outcome, Refusal> {
-        let now = self.runtime.clock().now();
-        let intent = Intent {
-            intent_id: ids::fresh(now),
+        let intent = self.intent(action, input);
+        self.runtime.submit(Intent { idempotency_key: key.map(str::to_owned), ..intent }).await
+    }
+
+    fn intent(&self, action: &str, input: Value) -> Intent {
+        Intent {
+            intent_id: ids::fresh(self.runtime.clock().now()),
             action: action.to_owned(),
             input,
             stage: None,
@@ -46,9 +57,8 @@ impl Node {
             correlation_id: CorrelationId::parse("test").expect("fits"),
             causation_id: None,
             depth: 0,
-            idempotency_key: key.map(str::to_owned),
-        };
-        self.runtime.submit(intent).await
+            idempotency_key: None,
+        }
     }
 
     async fn promote(&self, source: &str) {

@@ -134,7 +134,7 @@ async fn tick(inner: &Arc<Inner>, entry: &Entry) -> Result<(), String> {
             depth: 0,
             idempotency_key: None,
         };
-        inner.submit(intent).await.map_err(|refusal| refusal.to_string())?;
+        inner.submit(intent, false).await.map_err(|refusal| refusal.to_string())?;
     }
     if recorded == 0 || !due.is_empty() {
         let mut recording = Recording::default();

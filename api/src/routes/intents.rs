@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::Order;
 use xyn_store::ids::IntentId;
-use xyn_store::projection::{Cursor, IntentRow, IntentStatus};
+use xyn_store::projection::{Cursor, IntentRow, IntentStatus, Payload};
 use xyn_store::scope::Stage;
 use xyn_store::tables::Key;
 
@@ -124,6 +124,10 @@ async fn get(
     known: Known,
 ) -> Result<Response, ApiError> {
     let row = state.read(|reader| reader.get::<IntentRow>(&IntentRow::key_of(intent_id)))?;
-    let row = row.ok_or_else(|| ApiError::not_found("intent", &intent_id.to_string()))?;
+    let mut row = row.ok_or_else(|| ApiError::not_found("intent", &intent_id.to_string()))?;
+    let store = state.runtime().store();
+    for payload in [&mut row.input, &mut row.output].into_iter().flatten() {
+        *payload = Payload::Json(store.payload(payload)?);
+    }
     known.json(&IntentView::from(row))
 }

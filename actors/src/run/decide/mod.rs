@@ -18,6 +18,7 @@ use super::state::{Course, State};
 use crate::actions::Registry;
 use crate::governance::PolicySet;
 
+pub(super) use gate::standing;
 pub(super) use start::stage_at;
 pub use start::{call_context, call_input, compensation_input};
 
