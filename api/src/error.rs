@@ -157,6 +157,9 @@ impl From<Refusal> for ApiError {
                 let error = Self::new(StatusCode::BAD_REQUEST, code, message).at(field_path(&path));
                 hint.map_or(error.clone(), |hint| error.hint(hint))
             }
+            Refusal::NotFound { kind: "blob", id } => {
+                Self::not_found("blob", &id).at("sha256").hint("upload it to `/api/v1/artifacts/blobs`")
+            }
             Refusal::NotFound { .. } => Self::new(StatusCode::NOT_FOUND, "not_found", message),
             Refusal::Conflict { code, .. } => Self::new(StatusCode::CONFLICT, code, message),
             Refusal::Denied(decision) => Self::new(StatusCode::FORBIDDEN, "denied_by_policy", message)

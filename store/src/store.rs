@@ -120,6 +120,18 @@ impl Store {
         }
     }
 
+    /// The length of the blob `digest`, wherever it is kept; none when it is not here.
+    pub fn blob_length(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        match self.read()?.get_raw(Table::Blobs, digest.as_bytes())? {
+            Some(bytes) => Ok(Some(bytes.len() as u64)),
+            None => match self.0.blobs.file(digest) {
+                Ok((_, length)) => Ok(Some(length)),
+                Err(BlobError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
     /// The document that `payload` holds or names.
     pub fn payload(&self, payload: &Payload) -> Result<Json, StoreError> {
         let sha256 = match payload {

@@ -53,8 +53,6 @@ pub enum Table {
     Claims,
     /// Digest → bytes of a small blob.
     Blobs,
-    /// Digest → when it came, of a blob that nothing refers to yet.
-    Uploads,
     /// Stream → snapshot row; a hint only.
     Snapshots,
     /// Size (u64) → signed checkpoint.
@@ -70,7 +68,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 26] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -93,7 +91,6 @@ impl Table {
         Self::Timers,
         Self::Claims,
         Self::Blobs,
-        Self::Uploads,
         Self::Snapshots,
         Self::Checkpoints,
         Self::Positions,
@@ -148,7 +145,6 @@ impl Table {
             Self::Timers => "timers",
             Self::Claims => "claims",
             Self::Blobs => "blobs",
-            Self::Uploads => "uploads",
             Self::Snapshots => "snapshots",
             Self::Checkpoints => "checkpoints",
             Self::Positions => "positions",

@@ -91,6 +91,7 @@ impl RunActor {
             policies: catalog.policies(),
             env: &self.inner.env.env_id,
             now,
+            blob_length: &|digest| self.inner.blob_length(digest),
         };
         let mut turn =
             take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {

@@ -144,7 +144,11 @@ fn begin(
         let action = call.action.clone();
         return turn.work.push(Work { at, attempt, undoes, action, input, context });
     };
-    let result = run(&input, &context).map(|effects| {
+    let checked = run(&input, &context).and_then(|effects| {
+        effects.check_blobs(world.blob_length)?;
+        Ok(effects)
+    });
+    let result = checked.map(|effects| {
         let output = effects.output.clone();
         turn.emitted.push(Emitted { behind: turn.events.len() + 1, step: state.step_name(at), effects });
         output

@@ -257,6 +257,14 @@ impl Inner {
         self.plans.get(digest, &self.store, &self.registry, &self.env.limits)
     }
 
+    /// The length of a blob; none when it is not here. One that cannot be looked up is as good as not here.
+    pub(crate) fn blob_length(&self, digest: &Digest) -> Option<u64> {
+        self.store.blob_length(digest).unwrap_or_else(|error| {
+            tracing::warn!(%digest, %error, "a blob cannot be looked up");
+            None
+        })
+    }
+
     /// A principal with the roles and teams it has in this environment.
     pub(crate) fn identity_of(&self, principal: &Principal) -> Identity {
         if principal.as_str() == Principal::LOCAL_OPERATOR {

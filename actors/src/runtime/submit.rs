@@ -10,7 +10,7 @@ use xyn_store::scope::Stage;
 
 use super::accept::Claim;
 use super::{Accept, Inner, Intent, Outcome, Recording, Refusal, Runtime, refusal};
-use crate::actions::{Action, Code, Effects};
+use crate::actions::{Action, Code, Effects, Spec};
 use crate::blueprint::Plan;
 use crate::governance::{self, Decision, Effect, Identity};
 use crate::record::{self, EventView, Record};
@@ -60,7 +60,7 @@ impl Inner {
         }
         let now = self.clock.now();
         let stage = intent.stage.unwrap_or(self.env.stage);
-        let decision = self.decide(&intent.identity, &intent.action, stage, now);
+        let decision = self.decide(&intent.identity, &action.spec, stage, now);
         let accept = Accept::new(&intent, stage, &decision, claim, now);
         match decision.effect {
             Effect::Deny => {
@@ -88,7 +88,9 @@ impl Inner {
         plan: Arc<Plan>,
         event: &EventView,
     ) -> Result<Outcome, Refusal> {
-        let decision = self.decide(&intent.identity, &intent.action, self.env.stage, at);
+        let unknown = || Refusal::NotFound { kind: "action", id: intent.action.clone() };
+        let action = self.registry.get(&intent.action).ok_or_else(unknown)?;
+        let decision = self.decide(&intent.identity, &action.spec, self.env.stage, at);
         let accept = Accept::new(intent, self.env.stage, &decision, None, at).seeded(key);
         if decision.effect != Effect::Allow {
             // Nobody waits for the answer of an event, so what would be parked is denied.
@@ -101,8 +103,10 @@ impl Inner {
     }
 
     /// Asks the policies in force.
-    pub(crate) fn decide(&self, who: &Identity, action: &str, stage: Stage, now: Timestamp) -> Decision {
-        let context = governance::Context::of_action(who.clone(), &self.env.env_id, action, stage, now);
+    pub(crate) fn decide(&self, who: &Identity, action: &Spec, stage: Stage, now: Timestamp) -> Decision {
+        let of_action =
+            governance::Context::of_action(who.clone(), &self.env.env_id, action.name, stage, now);
+        let context = governance::Context { risk: action.risk, ..of_action };
         self.catalog.load().policies().evaluate(&context)
     }
 
@@ -118,6 +122,7 @@ impl Inner {
             Code::Service => services::serve(self, &intent, accept).await,
             Code::Inside(run) => {
                 let effects = run(&intent.input, &accept.context(&intent, decision)).map_err(refusal)?;
+                effects.check_blobs(&|digest| self.blob_length(digest))?;
                 self.record_effects(intent, effects, accept).await
             }
             Code::Outside(outside) => {

@@ -137,6 +137,25 @@ pub(super) async fn answer_intent(
     Ok(Outcome::new(intent.intent_id, subject, output))
 }
 
+/// Ends the intent `parked`, whose approvals did not come in time.
+pub(crate) async fn expire(inner: &Arc<Inner>, parked: IntentId) -> Result<(), Refusal> {
+    let row = inner.store.read()?.get::<IntentRow>(&IntentRow::key_of(parked))?;
+    let Some(row) = row.filter(|row| row.status == IntentStatus::Parked) else { return Ok(()) };
+    let seq = row.parked_seq().unwrap_or_default();
+    let message = "the approvals it waited for did not come in time".to_owned();
+    let fault = Fault { code: "expired".to_owned(), message };
+    let by = Intent::of_row(inner, &row, Value::Null).attribution();
+    let ended = IntentRow { status: IntentStatus::Denied, fault: Some(fault), ..row };
+    let mut recording = Recording::default();
+    let record = Record::IntentEnded(Box::new(ended));
+    recording.entry(stream(parked), seq, inner.clock.now(), &by, &[record]);
+    match recording.commit(inner).await {
+        // A conflict: a word that came in time was faster.
+        Ok(_) | Err(AppendError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn approval_of(row: &IntentRow, asked: &Asked) -> Approval {
     let given = |word: &ApprovalRow| Given {
         principal: word.principal.clone(),

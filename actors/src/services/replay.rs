@@ -38,6 +38,7 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
                 policies: catalog.policies(),
                 env: &inner.env.env_id,
                 now: envelope.at,
+                blob_length: &|digest| inner.blob_length(digest),
             };
             replayed.entry(state, &events, &world, &envelope.attribution)?;
         }

@@ -145,7 +145,7 @@ fn input_of(inner: &Inner, row: &IntentRow) -> Result<Value, StoreError> {
 
 impl Intent {
     /// The intent that `row` shows, with its `input`.
-    fn of_row(inner: &Inner, row: &IntentRow, input: Value) -> Self {
+    pub(super) fn of_row(inner: &Inner, row: &IntentRow, input: Value) -> Self {
         Self {
             intent_id: row.intent_id,
             action: row.action.clone(),

@@ -1,10 +1,11 @@
 //! Rows of intents: who asked for what, and what became of it.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{ApprovalRow, Changes, Fault, Payload, Row, Subject};
+use super::{ApprovalRow, Changes, Fault, Payload, Purpose, Row, Subject, TimerRow};
 use crate::clock::Timestamp;
-use crate::ids::IntentId;
+use crate::ids::{IntentId, StreamId};
 use crate::json::Json;
 use crate::scope::{CorrelationId, Principal, Stage};
 use crate::tables::{Key, Table};
@@ -86,13 +87,17 @@ impl Row for IntentRow {
 }
 
 impl IntentRow {
-    /// Puts the row and keeps the lists of parked and of unsettled intents.
+    /// Puts the row and keeps the lists of parked and of unsettled intents, and the timer that ends a parked one.
     pub fn write(&self, changes: &mut Changes) {
         changes.put(self);
-        if self.status == IntentStatus::Parked {
-            return changes.mark(Table::IntentsParked, self.key());
-        }
-        if self.asked.is_some() {
+        if let Some(asked) = &self.asked {
+            let stream = StreamId::from(Uuid::from(self.intent_id));
+            let expiry = TimerRow { due: asked.expires_at, stream, purpose: Purpose::Intent };
+            if self.status == IntentStatus::Parked {
+                changes.put(&expiry);
+                return changes.mark(Table::IntentsParked, self.key());
+            }
+            changes.remove_row(&expiry);
             changes.unmark(Table::IntentsParked, self.key());
         }
         if matches!(self.status, IntentStatus::Approved | IntentStatus::Accepted) {

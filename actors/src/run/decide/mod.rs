@@ -9,8 +9,8 @@ mod finish;
 mod gate;
 mod start;
 
-use xyn_store::Timestamp;
 use xyn_store::projection::{Fault, Purpose, RunStatus};
+use xyn_store::{Digest, Timestamp};
 
 use super::command::{Command, Rejection};
 use super::event::Event;
@@ -32,6 +32,8 @@ pub struct World<'a> {
     pub env: &'a str,
     /// The present instant.
     pub now: Timestamp,
+    /// Lengths of the blobs that are here.
+    pub blob_length: &'a dyn Fn(&Digest) -> Option<u64>,
 }
 
 /// What `command` means to a run in `state`.

@@ -11,7 +11,7 @@ use super::{World, fault, gate};
 use crate::actions::Context;
 use crate::blueprint::Scope;
 use crate::blueprint::plan::{Call, Kind};
-use crate::governance::{self, Effect, Identity};
+use crate::governance::{self, Effect, Identity, Risk};
 use crate::run::event::{Event, GateRequest};
 use crate::run::state::{Course, Phase, State, StepState, Undoing};
 
@@ -141,13 +141,12 @@ fn approval(decision: &governance::Decision, input: Json, now: Timestamp) -> Box
 /// What the policies are asked about a call.
 pub(super) fn policy_context(state: &State, call: &Call, world: &World<'_>) -> governance::Context {
     let principal = Principal::new(format!("run:{}", state.id));
-    governance::Context::of_action(
-        Identity::bare(principal),
-        world.env,
-        &call.action,
-        stage_of(state, call),
-        world.now,
-    )
+    let identity = Identity::bare(principal);
+    let of_action =
+        governance::Context::of_action(identity, world.env, &call.action, stage_of(state, call), world.now);
+    // What nobody knows may break much; it cannot be called anyway.
+    let risk = world.registry.get(&call.action).map_or(Risk::High, |action| action.spec.risk);
+    governance::Context { risk, ..of_action }
 }
 
 /// Stage of the call's target: its own word, else the environment's.

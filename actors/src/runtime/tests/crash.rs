@@ -14,6 +14,7 @@ use xyn_store::{Options, Order, Store};
 use super::{Node, PATIENCE, start_with};
 use crate::actions::{self, Code, Context, Failure, Idempotence, Outside, Registry, Spec};
 use crate::blueprint::FailureKind;
+use crate::governance::Risk;
 use crate::projector::Fold;
 use crate::record::{self, Record};
 
@@ -31,6 +32,7 @@ impl Reach {
             input_schema: json!({ "type": "object" }),
             output_schema: json!({}),
             idempotent: Idempotence::ByInput(|input| input["idempotent"] == true),
+            risk: Risk::Medium,
             redact: &["/secret"],
         };
         registry.register(spec, Code::Outside(Arc::new(self.clone()))).expect("a schema");
@@ -77,7 +79,8 @@ pub(super) async fn cut(from: &Path, to: &Path, registry: Registry, length: u64)
             Ok(offset < length)
         })
         .expect("reads");
-    for (envelope, names, changes) in entries {
+    let journal = target.journal().expect("open");
+    let appends = entries.into_iter().map(|(envelope, names, changes)| {
         let entry = Entry {
             stream: envelope.stream,
             expected: envelope.seq - 1,
@@ -87,8 +90,11 @@ pub(super) async fn cut(from: &Path, to: &Path, registry: Registry, length: u64)
             records: envelope.records,
         };
         let append = Append { entries: vec![entry], changes, claim: None };
-        target.journal().expect("open").append(append).await.expect("appends");
-    }
+        journal.append(append)
+    });
+    // Asked for at once, in order: most of them share a commit.
+    futures::future::try_join_all(appends).await.expect("appends");
+    drop(journal);
     source.close();
     target.close();
     is_whole

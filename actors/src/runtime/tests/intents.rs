@@ -1,13 +1,13 @@
-//! Intents over crashes, and what an idempotency key remembers.
+//! Intents over crashes, at the same time, and under policies that change; what their actions promise.
 
 use serde_json::{Value, json};
-use xyn_store::projection::{IntentRow, IntentStatus, Payload};
+use xyn_store::projection::{IntentRow, IntentStatus};
 
 use super::crash::{Reach, cut, settled};
 use super::*;
 
 /// Wants every action of a test approved by one person.
-const APPROVED: &str = r#"
+pub(super) const APPROVED: &str = r#"
 policy_id: pol.test
 policy_type: governance
 name: Test
@@ -25,23 +25,23 @@ rules:
 "#;
 
 impl Node {
-    fn entries(&self) -> u64 {
+    pub(super) fn entries(&self) -> u64 {
         *self.runtime.0.journal.head().borrow()
     }
 
-    async fn activate(&self, policy: &str) {
+    pub(super) async fn activate(&self, policy: &str) {
         self.submit("policies.activate", json!({ "source": policy })).await.expect("activates");
     }
 
     /// Has an intent parked; answers its id.
-    async fn park(&self, action: &str, input: Value) -> String {
+    pub(super) async fn park(&self, action: &str, input: Value) -> String {
         match self.submit(action, input).await {
             Err(Refusal::Parked { intent_id, .. }) => intent_id.to_string(),
             other => panic!("{other:?}"),
         }
     }
 
-    async fn approve(&self, intent: &str) -> Outcome {
+    pub(super) async fn approve(&self, intent: &str) -> Outcome {
         self.submit("intents.answer", json!({ "intent_id": intent, "approve": true }))
             .await
             .expect("approves")
@@ -169,97 +169,6 @@ async fn an_approved_call_is_begun_once_and_a_cut_one_is_not_silently_repeated()
 }
 
 #[tokio::test]
-async fn a_repeated_key_gets_the_whole_answer_of_the_first_intent() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let reach = Reach::default();
-    let node = start_with(folder.path(), reach.registry()).await;
-    let draft = json!({ "draft_type": "blueprint", "name": "d", "definition": CHAIN });
-    let saved = node.submit_with_key("drafts.save", draft.clone(), Some("save")).await.expect("saves");
-    let of_draft = json!({ "draft_id": saved.output["draft_id"] });
-    let broken = json!({ "draft_type": "blueprint", "name": "b", "definition": "id: bp.broken" });
-    let broken = node.submit("drafts.save", broken).await.expect("saves").output;
-    let acts = [
-        ("drafts.save", draft),
-        ("blueprints.validate", of_draft.clone()),
-        ("blueprints.promote", of_draft),
-        ("blueprints.validate", json!({ "draft_id": broken["draft_id"] })),
-        (
-            "policies.activate",
-            json!({ "source": APPROVED.replace("ask", "ask_again").replace("runs.start", "x.y") }),
-        ),
-        ("artifacts.put", json!({ "name": "a.txt", "content": "a" })),
-        ("runs.start", json!({ "blueprint": "bp.chain", "inputs": { "n": 1 } })),
-    ];
-    let mut answers = Vec::new();
-    for (n, (action, input)) in acts.into_iter().enumerate() {
-        let key = if n == 0 { "save".to_owned() } else { format!("key {n}") };
-        let first = node.submit_with_key(action, input.clone(), Some(&key)).await.expect("does it");
-        answers.push((key, action, input, first));
-    }
-    node.stop().await;
-    let node = start_with(folder.path(), reach.registry()).await;
-    for (key, action, input, first) in answers {
-        let again = node.submit_with_key(action, input, Some(&key)).await.expect("answers");
-        assert_eq!(again, Outcome { repeated: true, ..first }, "{action}");
-    }
-    node.stop().await;
-}
-
-#[tokio::test]
-async fn a_key_remembers_what_was_begun_also_when_it_failed_and_forgets_what_was_refused() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let reach = Reach::default();
-    let node = start_with(folder.path(), reach.registry()).await;
-    let large = json!({ "echo": "x".repeat(Payload::INLINE_MAX) });
-    for _ in 0..2 {
-        let done = node.submit_with_key("test.reach", large.clone(), Some("large")).await.expect("reaches");
-        assert_eq!(done.output, large);
-    }
-    let row = node.only_intent("test.reach");
-    assert!(matches!(row.output, Some(Payload::Blob { .. })), "a large output is a blob");
-    for (how, status) in [("certainly", IntentStatus::Failed), ("maybe", IntentStatus::Uncertain)] {
-        let input = json!({ "fails": how });
-        let first = node.submit_with_key("test.reach", input.clone(), Some(how)).await.expect_err("fails");
-        let again = node.submit_with_key("test.reach", input, Some(how)).await.expect_err("fails");
-        assert_eq!((first.code(), first.to_string()), (again.code(), again.to_string()));
-        let rows = node.runtime.store().read().expect("reads");
-        let key = xyn_store::tables::Key::new();
-        let is_it = |row: &IntentRow| row.status == status;
-        let rows = rows.page::<IntentRow>(&key, xyn_store::Order::Ascending, None, 10, is_it).expect("reads");
-        assert_eq!(rows.items.len(), 1, "{how}");
-    }
-    assert_eq!(reach.keys().len(), 3, "no key called twice");
-    let unknown = node.submit_with_key("runs.start", json!({ "blueprint": "bp.chain" }), Some("late")).await;
-    assert!(matches!(unknown, Err(Refusal::NotFound { .. })), "{unknown:?}");
-    node.promote(CHAIN).await;
-    let input = json!({ "blueprint": "bp.chain", "inputs": { "n": 2 } });
-    node.submit_with_key("runs.start", input, Some("late")).await.expect("the refusal claimed no key");
-    node.stop().await;
-}
-
-#[tokio::test]
-async fn a_repeated_key_of_a_parked_intent_parks_no_second_one() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let reach = Reach::default();
-    let node = start_with(folder.path(), reach.registry()).await;
-    node.activate(APPROVED).await;
-    let emit = json!({ "event_name": "test.made" });
-    let ask = async || node.submit_with_key("events.emit", emit.clone(), Some("k")).await;
-    let parked = |answer: Result<Outcome, Refusal>| match answer {
-        Err(Refusal::Parked { intent_id, decision }) => (intent_id, decision.to_string()),
-        other => panic!("{other:?}"),
-    };
-    let first = parked(ask().await);
-    assert_eq!(parked(ask().await), first, "the same answer");
-    node.approve(&first.0.to_string()).await;
-    let done = ask().await.expect("it was carried out");
-    assert_eq!((done.intent_id, done.repeated), (first.0, true));
-    assert_eq!(done.output["event_id"], node.events("test.made")[0]["event_id"]);
-    assert_eq!(node.events("test.made").len(), 1);
-    node.stop().await;
-}
-
-#[tokio::test]
 async fn two_words_at_once_count_each_once_and_carry_out_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = start(folder.path()).await;
@@ -297,5 +206,90 @@ async fn the_decision_that_was_approved_counts_whatever_the_policies_say_later()
     let row = reader.get::<IntentRow>(&IntentRow::key_of(id)).expect("reads").expect("is there");
     drop(reader);
     assert_eq!(row.decision.to_value()["matched"]["version"], 1);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn an_artifact_of_a_blob_that_is_not_here_is_refused_to_intents_and_steps() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let bytes = vec![7; 20_000];
+    let sha256 = Digest::of(&bytes);
+    let named = |length: u64| json!({ "name": "a.bin", "sha256": sha256, "byte_length": length });
+    let missing = node.submit("artifacts.put", named(20_000)).await;
+    assert!(matches!(missing, Err(Refusal::NotFound { kind: "blob", .. })), "{missing:?}");
+    let source = r#"
+id: bp.put
+name: Put
+trigger: { event_type: test.put }
+inputs: [{ name: sha, schema: { type: string } }]
+plan:
+  - kind: action_task
+    id: put
+    action: artifacts.put
+    with: { name: a.bin, sha256: "{{ inputs.sha }}", byte_length: 20000 }
+"#;
+    node.promote(source).await;
+    let run = node.run("bp.put", json!({ "sha": sha256 })).await;
+    assert_eq!(node.end_of(run).await.error.expect("failed").code, "unknown_blob");
+    node.runtime.store().blobs().put(&bytes).expect("keeps");
+    let longer = node.submit("artifacts.put", named(20_001)).await;
+    assert!(matches!(&longer, Err(Refusal::Invalid { path, .. }) if path == "/byte_length"), "{longer:?}");
+    node.submit("artifacts.put", named(20_000)).await.expect("it is here now");
+    let run = node.run("bp.put", json!({ "sha": sha256 })).await;
+    assert_eq!(node.end_of(run).await.status, RunStatus::Completed);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn validation_leaves_a_report_in_the_same_append_for_intents_and_steps() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let draft = json!({ "draft_type": "blueprint", "name": "b", "definition": "id: bp.broken" });
+    let draft = node.submit("drafts.save", draft).await.expect("saves").output["draft_id"].clone();
+    let before = node.entries();
+    let answer =
+        node.submit("blueprints.validate", json!({ "draft_id": draft })).await.expect("checks").output;
+    assert_eq!(answer["is_valid"], false);
+    assert_eq!(node.entries() - before, 1, "one append");
+    let source = r#"
+id: bp.check
+name: Check
+trigger: { event_type: test.check }
+inputs: [{ name: draft, schema: { type: string } }]
+plan:
+  - { kind: action_task, id: check, action: blueprints.validate, with: { draft_id: "{{ inputs.draft }}" } }
+outputs: [{ name: is_valid }]
+"#;
+    node.promote(source).await;
+    let run = node.run("bp.check", json!({ "draft": draft })).await;
+    assert_eq!(node.end_of(run).await.outputs.expect("outputs").to_value(), json!({ "is_valid": false }));
+    let reader = node.runtime.store().read().expect("reads");
+    let reports = reader.artifacts(None, None, 10).expect("reads").items.into_iter();
+    let reports: Vec<_> = reports.filter(|row| row.metadata.to_value()["draft_id"] == draft).collect();
+    assert_eq!(reports.len(), 2, "{reports:?}");
+    for report in reports {
+        assert_eq!(
+            (report.kind.as_str(), report.metadata.to_value()["revision"].as_u64()),
+            ("report", Some(1))
+        );
+        let bytes = node.runtime.store().blob(&report.sha256).expect("reads").expect("is there");
+        assert_eq!(serde_json::from_slice::<Value>(&bytes).expect("JSON"), answer);
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn rules_match_on_the_risk_that_an_action_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let cautious = APPROVED
+        .replace(r#"action: "{drafts.save,events.emit,test.reach,runs.start}""#, "risk: high")
+        .replace("require_approval", "deny")
+        .replace("requirements: { approvals: { min: 1 } }", "");
+    node.activate(&cautious).await;
+    let again = node.submit("policies.activate", json!({ "source": APPROVED })).await;
+    assert!(matches!(again, Err(Refusal::Denied(_))), "high: {again:?}");
+    node.submit("events.emit", json!({ "event_name": "test.made" })).await.expect("low");
     node.stop().await;
 }
