@@ -9,8 +9,9 @@ mod finish;
 mod gate;
 mod start;
 
+use serde_json::Value;
 use xyn_store::projection::{Fault, Purpose, RunStatus};
-use xyn_store::{Digest, Timestamp};
+use xyn_store::{Digest, Json, Timestamp};
 
 use super::command::{Command, Rejection};
 use super::event::Event;
@@ -88,6 +89,21 @@ pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<
 pub fn is_active(state: &State) -> bool {
     let is_begun = state.status != RunStatus::Created;
     !state.status.is_final() && (!is_begun || state.is_working() || advance::is_due(state))
+}
+
+/// The longest JSON text, in bytes, of what goes into a step or comes out of it: several fit into one entry.
+pub(crate) const PAYLOAD_MAX_BYTES: usize = 1 << 20;
+
+/// `value` as it is recorded; `field` names it when it is too large for that.
+pub(super) fn bounded(field: &str, value: &Value) -> Result<Json, Fault> {
+    let json = Json::from(value);
+    match json.as_str().len() {
+        0..=PAYLOAD_MAX_BYTES => Ok(json),
+        bytes => {
+            let message = format!("`{field}` has {bytes} bytes of JSON; the limit is {PAYLOAD_MAX_BYTES}");
+            Err(fault("payload_too_large", message))
+        }
+    }
 }
 
 pub(super) fn fault(code: &str, message: impl Into<String>) -> Fault {

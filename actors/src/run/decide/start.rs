@@ -7,7 +7,7 @@ use xyn_store::projection::{Fault, GateMode, StepKey};
 use xyn_store::scope::{Attribution, Principal, Stage};
 use xyn_store::{Json, Timestamp};
 
-use super::{World, fault, gate};
+use super::{World, bounded, fault, gate};
 use crate::actions::Context;
 use crate::blueprint::Scope;
 use crate::blueprint::plan::{Call, Kind};
@@ -59,7 +59,10 @@ pub(super) fn item(state: &State, at: StepKey, world: &World<'_>, events: &mut V
             };
             events.push(Event::StepStarted { at, attempt: 1, input: None, rule: None });
             events.push(match set.iter().map(render).collect::<Result<Map<_, _>, _>>() {
-                Ok(output) => Event::StepCompleted { at, output: Json::from(&Value::Object(output)) },
+                Ok(output) => match bounded("set", &Value::Object(output)) {
+                    Ok(output) => Event::StepCompleted { at, output },
+                    Err(fault) => Event::StepFailed { at, fault },
+                },
                 Err(message) => failed(at, "template_failed", message),
             });
         }
@@ -116,7 +119,7 @@ fn admit(
     }
     let decision = world.policies.evaluate(&policy_context(state, call, world));
     let rule = decision.matched.as_ref().map(ToString::to_string);
-    let redacted = Json::from(&action.spec.redacted(&input));
+    let redacted = bounded("with", &action.spec.redacted(&input)).map_err(Barred::Fails)?;
     match decision.effect {
         Effect::Allow => Ok(Admission { input: redacted, rule }),
         Effect::RequireApproval if is_cleared => Ok(Admission { input: redacted, rule }),

@@ -293,3 +293,31 @@ async fn rules_match_on_the_risk_that_an_action_has() {
     node.submit("events.emit", json!({ "event_name": "test.made" })).await.expect("low");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn what_a_step_takes_or_gives_has_a_limit_and_a_chain_below_it_fits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let step = |id: &str, from: &str| {
+        format!("  - {{ kind: transform, id: {id}, set: {{ t: \"{{{{ {from} }}}}\" }} }}\n")
+    };
+    let steps: String = (0..8).map(|n| step(&format!("s{n}"), &format!("inputs.t ~ '{n}'"))).collect();
+    let inputs = "inputs: [{ name: t, schema: { type: string } }]";
+    node.promote(&format!(
+        "id: bp.large\nname: Large\ntrigger: {{ event_type: test.large }}\n{inputs}\nplan:\n{steps}"
+    ))
+    .await;
+    let run = node.run("bp.large", json!({ "t": "x".repeat(900_000) })).await;
+    let row = node.end_of(run).await;
+    assert_eq!(row.status, RunStatus::Completed, "8 outputs of 0.9 MB each: {:?}", row.error);
+    let run = node.run("bp.large", json!({ "t": "x".repeat(1 << 20) })).await;
+    let error = node.end_of(run).await.error.expect("failed");
+    assert_eq!(error.code, "payload_too_large");
+    assert!(
+        error.message.starts_with("`set` has ")
+            && error.message.ends_with("bytes of JSON; the limit is 1048576"),
+        "{}",
+        error.message
+    );
+    node.stop().await;
+}
