@@ -31,8 +31,10 @@ pub enum Record {
     /// An intent was refused.
     IntentDenied(Box<IntentRow>),
     /// An intent waits for approvals.
-    IntentParked(Box<IntentRow>),
-    /// A carried-out intent that reached out has ended.
+    ///
+    /// With the idempotency key it claims.
+    IntentParked(Box<IntentRow>, Option<Box<ClaimRow>>),
+    /// An intent that reached out has ended, or one that was parked has without being carried out.
     IntentEnded(Box<IntentRow>),
     /// Something was said about a parked intent; the last of its words is the new one.
     IntentAnswered(Box<IntentRow>),
@@ -136,9 +138,13 @@ impl Record {
             Self::Run(event) => event.name(),
             Self::IntentAccepted(..) => "xyn.intent.accepted",
             Self::IntentDenied(_) => "xyn.intent.denied",
-            Self::IntentParked(_) => "xyn.intent.parked",
-            Self::IntentEnded(row) if row.status == IntentStatus::Failed => "xyn.intent.failed",
-            Self::IntentEnded(_) => "xyn.intent.completed",
+            Self::IntentParked(..) => "xyn.intent.parked",
+            Self::IntentEnded(row) => match row.status {
+                IntentStatus::Failed => "xyn.intent.failed",
+                IntentStatus::Uncertain => "xyn.intent.uncertain",
+                IntentStatus::Denied => "xyn.intent.expired",
+                _ => "xyn.intent.completed",
+            },
             Self::IntentAnswered(row) if row.approvals.last().is_some_and(|word| word.approve) => {
                 "xyn.intent.approved"
             }
@@ -162,16 +168,15 @@ impl Record {
     /// Puts the rows that the record carries. A run's rows are rendered from its state instead.
     pub(crate) fn render(&self, changes: &mut Changes) {
         match self {
-            Self::IntentAccepted(row, claim) => {
+            Self::IntentAccepted(row, claim) | Self::IntentParked(row, claim) => {
                 row.write(changes);
                 if let Some(claim) = claim {
                     changes.put(claim.as_ref());
                 }
             }
-            Self::IntentDenied(row)
-            | Self::IntentParked(row)
-            | Self::IntentEnded(row)
-            | Self::IntentAnswered(row) => row.write(changes),
+            Self::IntentDenied(row) | Self::IntentEnded(row) | Self::IntentAnswered(row) => {
+                row.write(changes);
+            }
             Self::ArtifactCreated(row) => row.write(changes),
             Self::Draft(_, row) => changes.put(row.as_ref()),
             Self::BlueprintActivated(row) | Self::BlueprintDeprecated(row) => changes.put(row.as_ref()),

@@ -18,7 +18,8 @@ pub(crate) const WAIT_KIND: [&str; 6] = ["gate", "timer", "event", "approval", "
 /// Statuses of gates.
 pub(crate) const GATE_STATUS: [&str; 4] = ["requested", "approved", "rejected", "expired"];
 /// Statuses of intents.
-pub(crate) const INTENT_STATUS: [&str; 5] = ["parked", "accepted", "denied", "completed", "failed"];
+pub(crate) const INTENT_STATUS: [&str; 7] =
+    ["parked", "accepted", "denied", "completed", "failed", "approved", "uncertain"];
 /// Statuses of drafts.
 pub(crate) const DRAFT_STATUS: [&str; 3] = ["draft", "validated", "promoted"];
 /// Kinds of drafts.
@@ -283,7 +284,7 @@ mod tests {
         let waits = [W::Gate, W::Timer, W::Event, W::Approval, W::RateLimit, W::Worker];
         assert_eq!(rendered(&waits), json!(WAIT_KIND));
         assert_eq!(rendered(&[G::Requested, G::Approved, G::Rejected, G::Expired]), json!(GATE_STATUS));
-        let intents = [I::Parked, I::Accepted, I::Denied, I::Completed, I::Failed];
+        let intents = [I::Parked, I::Accepted, I::Denied, I::Completed, I::Failed, I::Approved, I::Uncertain];
         assert_eq!(rendered(&intents), json!(INTENT_STATUS));
         let drafts = [DraftStatus::Draft, DraftStatus::Validated, DraftStatus::Promoted];
         assert_eq!(rendered(&drafts), json!(DRAFT_STATUS));

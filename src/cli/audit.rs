@@ -24,7 +24,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Show {
     /// Only what stands here
-    #[arg(long, value_parser = ["parked", "accepted", "denied", "completed", "failed"])]
+    #[arg(long, value_parser = ["parked", "approved", "accepted", "completed", "failed", "uncertain", "denied"])]
     status: Option<String>,
     /// Only this action, such as blueprints.promote
     #[arg(long)]

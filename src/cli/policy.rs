@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use xyn_actors::actions::builtin;
 use xyn_actors::document::Issue;
 use xyn_actors::governance::{
     self, Context as Act, Evidence, Identity, NamedStage, Policy, PolicySet, Resource, Risk, Role,
@@ -64,9 +65,9 @@ pub(super) struct Explain {
     /// What is acted on
     #[arg(long, value_name = "TYPE:ID")]
     resource: Option<String>,
-    /// How much the act can break
-    #[arg(long, default_value = "low", value_parser = ["low", "medium", "high"])]
-    risk: String,
+    /// How much the act can break; without it, what the action says
+    #[arg(long, value_parser = ["low", "medium", "high"])]
+    risk: Option<String>,
     /// The session was opened with a second factor
     #[arg(long)]
     mfa: bool,
@@ -164,10 +165,11 @@ fn act(arguments: Explain, context: &Context) -> Result<Act, Failure> {
         let (kind, id) = resource.split_once(':').unwrap_or((resource, ""));
         Resource { kind: kind.to_owned(), id: id.to_owned() }
     });
-    let risk = match arguments.risk.as_str() {
-        "high" => Risk::High,
-        "medium" => Risk::Medium,
-        _ => Risk::Low,
+    let risk = match arguments.risk.as_deref() {
+        Some("high") => Risk::High,
+        Some("medium") => Risk::Medium,
+        Some(_) => Risk::Low,
+        None => builtin().get(&arguments.action).map_or(Risk::Low, |action| action.spec.risk),
     };
     let evidence = Evidence { artifact_id: None, tests_passed: Some(true) };
     Ok(Act {

@@ -13,6 +13,8 @@ use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::incarnation::Incarnation;
 use crate::journal::{Journal, WriterOptions};
+use crate::json::Json;
+use crate::projection::Payload;
 use crate::reader::Reader;
 use crate::tables::Table;
 
@@ -116,6 +118,30 @@ impl Store {
                 Err(error) => Err(error.into()),
             },
         }
+    }
+
+    /// The length of the blob `digest`, wherever it is kept; none when it is not here.
+    pub fn blob_length(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
+        match self.read()?.get_raw(Table::Blobs, digest.as_bytes())? {
+            Some(bytes) => Ok(Some(bytes.len() as u64)),
+            None => match self.0.blobs.file(digest) {
+                Ok((_, length)) => Ok(Some(length)),
+                Err(BlobError::NotFound(_)) => Ok(None),
+                Err(error) => Err(error.into()),
+            },
+        }
+    }
+
+    /// The document that `payload` holds or names.
+    pub fn payload(&self, payload: &Payload) -> Result<Json, StoreError> {
+        let sha256 = match payload {
+            Payload::Json(json) => return Ok(json.clone()),
+            Payload::Blob { sha256, .. } => sha256,
+        };
+        let broken = |what: &str| StoreError::Inconsistent(format!("the payload in blob {sha256} {what}"));
+        let bytes = self.blob(sha256)?.ok_or_else(|| broken("is missing"))?;
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(|_| broken("is no JSON"))?;
+        Ok(Json::from(&value))
     }
 
     /// The node's key.

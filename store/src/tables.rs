@@ -21,6 +21,8 @@ pub enum Table {
     Intents,
     /// Ids of intents that wait for approvals → ().
     IntentsParked,
+    /// Ids of intents that were accepted or approved and have not ended → ().
+    IntentsUnsettled,
     /// Run id → run row.
     Runs,
     /// Status ‖ run id → ().
@@ -66,13 +68,14 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Log,
         Self::Streams,
         Self::Names,
         Self::Correlations,
         Self::Intents,
         Self::IntentsParked,
+        Self::IntentsUnsettled,
         Self::Runs,
         Self::RunsByStatus,
         Self::RunsActive,
@@ -95,11 +98,12 @@ impl Table {
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 18] = [
+    pub const DERIVED: [Self; 19] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
         Self::IntentsParked,
+        Self::IntentsUnsettled,
         Self::Runs,
         Self::RunsByStatus,
         Self::RunsActive,
@@ -125,6 +129,7 @@ impl Table {
             Self::Correlations => "correlations",
             Self::Intents => "intents",
             Self::IntentsParked => "intents_parked",
+            Self::IntentsUnsettled => "intents_unsettled",
             Self::Runs => "runs",
             Self::RunsByStatus => "runs_by_status",
             Self::RunsActive => "runs_active",

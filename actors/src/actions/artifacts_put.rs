@@ -7,6 +7,7 @@ use xyn_store::ids::{self, ArtifactId};
 
 use super::{Content, Context, Effects, Failure, Idempotence, NewArtifact, Spec};
 use crate::blueprint::FailureKind;
+use crate::governance::Risk;
 
 pub(super) fn spec() -> Spec {
     Spec {
@@ -42,6 +43,7 @@ pub(super) fn spec() -> Spec {
             }
         }),
         idempotent: Idempotence::Always,
+        risk: Risk::Low,
         redact: &[],
     }
 }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use crate::governance::Risk;
+
 use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call};
 
 /// All built-in actions.
@@ -36,7 +38,7 @@ const SERVICES: [fn() -> Spec; 11] = [
     policies_activate,
 ];
 
-fn service(name: &'static str, description: &'static str, input: Value, output: Value) -> Spec {
+fn service(name: &'static str, risk: Risk, description: &'static str, input: Value, output: Value) -> Spec {
     Spec {
         name,
         description,
@@ -44,6 +46,7 @@ fn service(name: &'static str, description: &'static str, input: Value, output: 
         output_schema: output,
         // A service claims the call's key, so a second call is answered like the first.
         idempotent: Idempotence::Always,
+        risk,
         redact: &[],
     }
 }
@@ -83,7 +86,13 @@ fn runs_start() -> Spec {
             "priority": { "type": "integer", "minimum": -100, "maximum": 100 }
         }),
     );
-    service("runs.start", "Starts a run of an active blueprint.", input, answers(json!({ "run_id": uuid() })))
+    service(
+        "runs.start",
+        Risk::Medium,
+        "Starts a run of an active blueprint.",
+        input,
+        answers(json!({ "run_id": uuid() })),
+    )
 }
 
 fn runs_cancel() -> Spec {
@@ -91,14 +100,14 @@ fn runs_cancel() -> Spec {
         &["run_id"],
         json!({ "run_id": uuid(), "reason": text(1000), "compensate": { "type": "boolean" } }),
     );
-    service("runs.cancel", "Asks a run to stop.", input, answers(json!({ "run_id": uuid() })))
+    service("runs.cancel", Risk::Medium, "Asks a run to stop.", input, answers(json!({ "run_id": uuid() })))
 }
 
 fn runs_retry() -> Spec {
     let input = object(&["run_id"], json!({ "run_id": uuid(), "from_step": text(200) }));
     let description =
         "Starts a new run that takes over an ended run's results up to a step and does the rest anew.";
-    service("runs.retry", description, input, answers(json!({ "run_id": uuid() })))
+    service("runs.retry", Risk::Medium, description, input, answers(json!({ "run_id": uuid() })))
 }
 
 fn runs_fork() -> Spec {
@@ -108,7 +117,7 @@ fn runs_fork() -> Spec {
     );
     let description =
         "Starts a new run with other inputs that takes over a run's results of the steps before one.";
-    service("runs.fork", description, input, answers(json!({ "run_id": uuid() })))
+    service("runs.fork", Risk::Medium, description, input, answers(json!({ "run_id": uuid() })))
 }
 
 fn runs_replay() -> Spec {
@@ -120,6 +129,7 @@ fn runs_replay() -> Spec {
     }));
     service(
         "runs.replay",
+        Risk::Low,
         "Folds a run's history through today's code and compares; has no effect.",
         input,
         output,
@@ -132,7 +142,7 @@ fn gates_answer() -> Spec {
         json!({ "run_id": uuid(), "step_id": text(200), "approve": { "type": "boolean" }, "note": text(1000) }),
     );
     let output = answers(json!({ "status": { "type": "string" }, "remaining": { "type": "integer" } }));
-    service("gates.answer", "Approves or rejects at a gate.", input, output)
+    service("gates.answer", Risk::Medium, "Approves or rejects at a gate.", input, output)
 }
 
 fn intents_answer() -> Spec {
@@ -141,7 +151,7 @@ fn intents_answer() -> Spec {
         json!({ "intent_id": uuid(), "approve": { "type": "boolean" }, "note": text(1000) }),
     );
     let output = answers(json!({ "status": { "type": "string" }, "remaining": { "type": "integer" } }));
-    service("intents.answer", "Approves or rejects a parked intent.", input, output)
+    service("intents.answer", Risk::Medium, "Approves or rejects a parked intent.", input, output)
 }
 
 fn drafts_save() -> Spec {
@@ -160,13 +170,13 @@ fn drafts_save() -> Spec {
     let output = answers(json!({
         "draft_id": uuid(), "revision": { "type": "integer" }, "status": { "type": "string" }
     }));
-    service("drafts.save", "Saves a new draft, or the next revision of one.", input, output)
+    service("drafts.save", Risk::Low, "Saves a new draft, or the next revision of one.", input, output)
 }
 
 fn blueprints_validate() -> Spec {
     let input = object(&["draft_id"], json!({ "draft_id": uuid() }));
     let output = answers(json!({ "is_valid": { "type": "boolean" }, "issues": { "type": "array" } }));
-    service("blueprints.validate", "Checks a draft and reports every fault.", input, output)
+    service("blueprints.validate", Risk::Low, "Checks a draft and reports every fault.", input, output)
 }
 
 fn blueprints_promote() -> Spec {
@@ -178,6 +188,7 @@ fn blueprints_promote() -> Spec {
     }));
     service(
         "blueprints.promote",
+        Risk::High,
         "Makes a validated draft the active version of its blueprint.",
         input,
         output,
@@ -187,5 +198,5 @@ fn blueprints_promote() -> Spec {
 fn policies_activate() -> Spec {
     let input = object(&["source"], json!({ "source": { "type": "string", "minLength": 1 } }));
     let output = answers(json!({ "policy_id": { "type": "string" }, "version": { "type": "integer" } }));
-    service("policies.activate", "Puts a new version of a policy in force.", input, output)
+    service("policies.activate", Risk::High, "Puts a new version of a policy in force.", input, output)
 }

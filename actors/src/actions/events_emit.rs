@@ -5,10 +5,9 @@ use xyn_store::Timestamp;
 use xyn_store::ids::{self, EventId};
 
 use super::{Context, Effects, Failure, Idempotence, NewEvent, Spec};
-use crate::blueprint::{FailureKind, check_event_name};
-
-/// Names that only the node itself gives.
-const RESERVED_PREFIX: &str = "xyn.";
+use crate::blueprint::{FailureKind, MAX_EVENT_NAME_BYTES, check_event_name};
+use crate::governance::Risk;
+use crate::intake::event::{MAX_RESOURCE_BYTES, RESERVED};
 
 pub(super) fn spec() -> Spec {
     Spec {
@@ -20,15 +19,15 @@ pub(super) fn spec() -> Spec {
             "required": ["event_name"],
             "properties": {
                 "event_id": { "type": "string", "format": "uuid" },
-                "event_name": { "type": "string", "minLength": 1, "maxLength": 200 },
+                "event_name": { "type": "string", "minLength": 1, "maxLength": MAX_EVENT_NAME_BYTES },
                 "occurred_at": { "type": "string", "format": "date-time" },
                 "resource": {
                     "type": "object",
                     "additionalProperties": false,
                     "required": ["type", "id"],
                     "properties": {
-                        "type": { "type": "string", "minLength": 1, "maxLength": 200 },
-                        "id": { "type": "string", "minLength": 1, "maxLength": 500 }
+                        "type": { "type": "string", "minLength": 1, "maxLength": MAX_RESOURCE_BYTES },
+                        "id": { "type": "string", "minLength": 1, "maxLength": MAX_RESOURCE_BYTES }
                     }
                 },
                 "data": {}
@@ -40,6 +39,7 @@ pub(super) fn spec() -> Spec {
             "properties": { "event_id": { "type": "string", "format": "uuid" } }
         }),
         idempotent: Idempotence::Always,
+        risk: Risk::Low,
         redact: &[],
     }
 }
@@ -49,7 +49,7 @@ pub(super) fn run(input: &Value, context: &Context) -> Result<Effects, Failure> 
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     let name = text("event_name").unwrap_or_default();
     check_event_name(name).map_err(|error| invalid(error.to_string()))?;
-    if name.starts_with(RESERVED_PREFIX) {
+    if name.starts_with(RESERVED) {
         return Err(invalid(format!("`{name}`: names below `xyn.` are the node's own; choose another")));
     }
     let id = match text("event_id") {

@@ -15,7 +15,7 @@ pub mod template;
 
 pub use check::compile;
 pub use limits::NodeLimits;
-pub use pattern::{EventPattern, check_event_name};
+pub use pattern::{EventPattern, MAX_EVENT_NAME_BYTES, check_event_name};
 pub use plan::{FailureKind, Plan};
 pub use schema::{InvalidSchema, Schema, SchemaFault};
 pub use source::json_schema;

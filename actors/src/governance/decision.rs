@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use xyn_store::Timestamp;
 use xyn_store::scope::Stage;
+use xyn_store::{Json, Timestamp};
 
 use super::context::stage_word;
 use super::identity::Approver;
@@ -22,12 +22,16 @@ pub struct Decision {
     /// Whether the act may happen.
     pub effect: Effect,
     /// Who must approve first.
+    #[serde(default)]
     pub approvals: Option<Approvals>,
     /// Address ranges the act may reach besides public ones.
+    #[serde(default)]
     pub egress: Egress,
     /// The rule that decided; none for a default.
+    #[serde(default)]
     pub matched: Option<RuleRef>,
     /// Why, the decisive reason first.
+    #[serde(default)]
     pub reasons: Vec<Reason>,
 }
 
@@ -53,6 +57,22 @@ pub struct Approvals {
     pub allow_requester: Option<bool>,
     /// How long the approvals may take, in seconds; none means [`Approvals::DEFAULT_EXPIRES_IN_S`].
     pub expires_in_s: Option<u64>,
+}
+
+impl Decision {
+    /// The decision as JSON, without what a plain yes has nothing to say about.
+    pub(crate) fn recorded(&self) -> Json {
+        let mut shown = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = shown.as_object_mut() {
+            fields.retain(|name, _| match name.as_str() {
+                "approvals" => self.approvals.is_some(),
+                "egress" => self.egress != Egress::default(),
+                "reasons" => self.effect != Effect::Allow,
+                _ => true,
+            });
+        }
+        Json::from(&shown)
+    }
 }
 
 impl Default for Approvals {

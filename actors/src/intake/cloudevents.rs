@@ -14,6 +14,7 @@ use xyn_store::ids::{EventId, derived};
 
 use self::percent::decoded;
 use super::event::{self, Incoming, InvalidEvent, Resource};
+use crate::blueprint::MAX_EVENT_NAME_BYTES;
 
 mod outgoing;
 mod percent;
@@ -137,7 +138,7 @@ fn from_attributes(
         return Err(InvalidEvent::new("specversion", format!("`{version}` is not 1.0")));
     }
     let (id, source) = (required("id", MAX_ID_BYTES)?, required("source", MAX_SOURCE_BYTES)?);
-    let event_name = required("type", event::MAX_NAME_BYTES)?;
+    let event_name = required("type", MAX_EVENT_NAME_BYTES)?;
     event::check_incoming_name("type", &event_name)?;
     let time = event::text(&mut attributes, "time")?;
     let subject = event::text(&mut attributes, "subject")?;

@@ -17,7 +17,8 @@ use serde_json::Value;
 use xyn_store::Timestamp;
 use xyn_store::ids::{EventId, derived};
 
-use super::event::{self, Incoming};
+use super::event::Incoming;
+use crate::blueprint::check_event_name;
 
 /// Ticks that [`Entry::due`] gives at once; the rest follows when it is asked again from the last one.
 pub const MAX_DUE: usize = 1_000;
@@ -118,9 +119,9 @@ impl Entry {
             return Err(InvalidEntry::Name(name.clone()));
         }
         if let Some(name) = &definition.event_name {
-            event::check_name(name).map_err(|reason| InvalidEntry::EventName {
+            check_event_name(name).map_err(|reason| InvalidEntry::EventName {
                 name: name.clone(),
-                reason: reason.to_owned(),
+                reason: reason.to_string(),
             })?;
         }
         let cron: Cron = schedule.parse().map_err(|error: croner::errors::CronError| {

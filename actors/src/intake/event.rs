@@ -11,14 +11,14 @@ use xyn_store::Timestamp;
 use xyn_store::ids::EventId;
 use xyn_store::scope::CorrelationId;
 
+use crate::blueprint::check_event_name;
+
 /// How far in the future a sender may say that something occurred.
 pub const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
-/// Longest event name.
-pub const MAX_NAME_BYTES: usize = 256;
 /// Longest type or id of a resource.
 pub const MAX_RESOURCE_BYTES: usize = 256;
 /// Event names that only the node itself uses begin with this.
-const RESERVED: &str = "xyn.";
+pub(crate) const RESERVED: &str = "xyn.";
 const FIELDS: [&str; 6] = ["event_id", "event_name", "occurred_at", "data", "resource", "correlation_id"];
 
 /// An event that asks to be accepted.
@@ -92,22 +92,8 @@ pub fn parse(body: &[u8], now: Timestamp) -> Result<Incoming, InvalidEvent> {
     })
 }
 
-/// Whether `name` can be the name of an event; what is wrong when not.
-pub fn check_name(name: &str) -> Result<(), &'static str> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-:/+@".contains(&byte);
-    if name.is_empty() || name.len() > MAX_NAME_BYTES {
-        Err("1 to 256 characters are allowed")
-    } else if name.split('.').any(str::is_empty) {
-        Err("parts joined by single dots are expected, such as `shop.order.paid`")
-    } else if !name.split('.').all(|part| part.bytes().all(fits)) {
-        Err("only letters, digits, dots and `_-:/+@` are allowed")
-    } else {
-        Ok(())
-    }
-}
-
 pub(super) fn check_incoming_name(path: &str, name: &str) -> Result<(), InvalidEvent> {
-    check_name(name).map_err(|reason| InvalidEvent::new(path, reason))?;
+    check_event_name(name).map_err(|error| InvalidEvent::new(path, error.to_string()))?;
     if name.starts_with(RESERVED) {
         return Err(InvalidEvent::new(path, "names below `xyn.` are the node's own"));
     }

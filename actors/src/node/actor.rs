@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 
 use actix::prelude::*;
+use serde_json::Value;
 use xyn_store::ids::{self, EventId, SessionId, StreamId};
 use xyn_store::journal::AppendError;
+use xyn_store::projection::Subject;
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
 use xyn_store::{StoreError, Timestamp};
 
-use super::{Command, Rejection, View, decide};
+use super::{Change, Command, Rejection, View, decide};
+use crate::actions::Effects;
 use crate::record::Record;
-use crate::runtime::{Accepted, Inner, Recording, Refusal};
+use crate::runtime::{Accept, Inner, Recording, Refusal};
 use crate::services::library;
 
 /// A command for the library, and the intent that carries it.
@@ -21,14 +24,17 @@ pub(crate) struct Tell {
     /// Who tells it.
     pub(crate) by: Attribution,
     /// The intent that the command carries out; none for what the node ships with.
-    pub(crate) accepted: Option<Accepted>,
+    pub(crate) accept: Option<Accept>,
 }
+
+/// What a command brought about: its subject, and what the one who gave it is answered.
+pub(crate) type Told = (Subject, Value);
 
 /// Records of the node's own, without a command.
 struct Note(Vec<Record>);
 
 impl Message for Tell {
-    type Result = Result<Vec<Record>, LibraryError>;
+    type Result = Result<Told, LibraryError>;
 }
 
 impl Message for Note {
@@ -87,7 +93,7 @@ impl Node {
     }
 
     /// Tells the library something.
-    pub(crate) async fn tell(&self, tell: Tell) -> Result<Vec<Record>, LibraryError> {
+    pub(crate) async fn tell(&self, tell: Tell) -> Result<Told, LibraryError> {
         match self.address.send(tell).await {
             Ok(answer) => answer,
             Err(error) => Err(StoreError::Unavailable(error.to_string()).into()),
@@ -117,21 +123,42 @@ struct NodeActor {
 }
 
 impl NodeActor {
-    /// Appends `records` and, when it is durable, puts them in force.
+    fn inner(&self) -> Result<Arc<Inner>, LibraryError> {
+        let stopping = || StoreError::Unavailable("the node is stopping".into());
+        Ok(self.inner.upgrade().ok_or_else(stopping)?)
+    }
+
+    /// Appends what a command came to.
+    fn change(
+        &mut self,
+        inner: Arc<Inner>,
+        change: Change,
+        by: Attribution,
+        accept: Option<Accept>,
+    ) -> ResponseActFuture<Self, Result<Told, LibraryError>> {
+        let Change { records, artifact, subject, answer } = change;
+        let now = inner.clock.now();
+        let mut recording = Recording::default();
+        let accepted = accept.map(|accept| accept.done(subject.clone()).answering(answer.clone()));
+        let record = accepted.and_then(|accepted| recording.accept(accepted, now, &by));
+        let effects = Effects { artifacts: artifact.into_iter().collect(), ..Effects::default() };
+        let kept = recording.effects(effects, None, now, &by);
+        library::keep_sources(&records, &mut recording);
+        let before = record.into_iter().chain(kept).collect();
+        let appended = self.append(inner, recording, before, records, by);
+        Box::pin(appended.map(move |appended, _, _| appended.map(|()| (subject, answer))))
+    }
+
+    /// Appends `recording` with an entry of `before` and `records`, and puts these in force when it is durable.
     fn append(
         &mut self,
+        inner: Arc<Inner>,
+        mut recording: Recording,
+        before: Vec<Record>,
         records: Vec<Record>,
         by: Attribution,
-        accepted: Option<Accepted>,
-    ) -> ResponseActFuture<Self, Result<Vec<Record>, LibraryError>> {
-        let Some(inner) = self.inner.upgrade() else {
-            let stopping = StoreError::Unavailable("the node is stopping".into());
-            return Box::pin(fut::ready(Err(stopping.into())));
-        };
-        let mut recording = Recording::default();
-        let mut all: Vec<Record> = accepted.map(|accepted| recording.accept(accepted)).into_iter().collect();
-        all.extend(records.iter().cloned());
-        library::keep_sources(&records, &mut recording);
+    ) -> ResponseActFuture<Self, Result<(), LibraryError>> {
+        let all: Vec<Record> = before.into_iter().chain(records.iter().cloned()).collect();
         recording.entry(self.stream, self.seq, inner.clock.now(), &by, &all);
         let append = async move {
             let receipt = recording.commit(&inner).await;
@@ -149,7 +176,7 @@ impl NodeActor {
                 }
             }
             library::put_in_force(&inner, &records);
-            Ok(records)
+            Ok(())
         }))
     }
 }
@@ -159,17 +186,17 @@ impl Actor for NodeActor {
 }
 
 impl Handler<Tell> for NodeActor {
-    type Result = AtomicResponse<Self, Result<Vec<Record>, LibraryError>>;
+    type Result = AtomicResponse<Self, Result<Told, LibraryError>>;
 
     fn handle(&mut self, tell: Tell, _: &mut Context<Self>) -> Self::Result {
-        let decided = self.inner.upgrade().map(|inner| {
+        let decided = self.inner().and_then(|inner| {
             let view: View = library::view(&inner, &tell.command)?;
-            Ok::<_, LibraryError>(decide(&view, tell.command, inner.clock.now())?)
+            let change = decide(&view, tell.command, inner.clock.now())?;
+            Ok((inner, change))
         });
         AtomicResponse::new(match decided {
-            Some(Ok(change)) => self.append(change.records, tell.by, tell.accepted),
-            Some(Err(error)) => Box::pin(fut::ready(Err(error))),
-            None => self.append(Vec::new(), tell.by, None),
+            Ok((inner, change)) => self.change(inner, change, tell.by, tell.accept),
+            Err(error) => Box::pin(fut::ready(Err(error))),
         })
     }
 }
@@ -178,9 +205,13 @@ impl Handler<Note> for NodeActor {
     type Result = AtomicResponse<Self, Result<(), LibraryError>>;
 
     fn handle(&mut self, note: Note, _: &mut Context<Self>) -> Self::Result {
-        let now = self.inner.upgrade().map_or(Timestamp::EPOCH, |inner| inner.clock.now());
-        let append = self.append(note.0, by_node(now), None);
-        AtomicResponse::new(Box::pin(append.map(|answer, _, _| answer.map(drop))))
+        AtomicResponse::new(match self.inner() {
+            Ok(inner) => {
+                let by = by_node(inner.clock.now());
+                self.append(inner, Recording::default(), Vec::new(), note.0, by)
+            }
+            Err(error) => Box::pin(fut::ready(Err(error))),
+        })
     }
 }
 

@@ -1,11 +1,13 @@
-//! What a command means to the library. Pure.
+//! What a command means to the library: the facts, and what the one who gave it is answered. Pure.
 
-use xyn_store::ids::{DraftId, RunId};
+use serde_json::{Value, json};
+use xyn_store::ids::{ArtifactId, DraftId, RunId};
 use xyn_store::projection::{
-    BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus,
+    BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus, Subject,
 };
 use xyn_store::{Digest, Timestamp};
 
+use crate::actions::{Content, NewArtifact};
 use crate::record::{DraftChange, Record};
 
 /// Something the library is told.
@@ -34,8 +36,10 @@ pub(crate) enum Command {
         draft_id: DraftId,
         /// The revision.
         revision: u32,
-        /// Whether it has no faults.
-        is_valid: bool,
+        /// Its faults, as JSON.
+        issues: Vec<Value>,
+        /// The artifact that keeps the report; none for what the node ships with.
+        report: Option<ArtifactId>,
     },
     /// Make a validated revision active.
     Promote {
@@ -79,11 +83,17 @@ pub(crate) struct View {
     pub(crate) policy: Option<PolicyRow>,
 }
 
-/// What a command comes to: the record, and the version it replaces.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What a command comes to.
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Change {
     /// The facts.
     pub(crate) records: Vec<Record>,
+    /// An artifact to keep with them.
+    pub(crate) artifact: Option<NewArtifact>,
+    /// What it is about, as it stands now.
+    pub(crate) subject: Subject,
+    /// What the one who gave the command is answered.
+    pub(crate) answer: Value,
 }
 
 /// Why a command means nothing to the library as it stands.
@@ -131,8 +141,7 @@ pub(crate) enum Rejection {
 
 /// What `command` means.
 pub(crate) fn decide(view: &View, command: Command, now: Timestamp) -> Result<Change, Rejection> {
-    let known = |draft_id| view.draft.clone().ok_or(Rejection::UnknownDraft(draft_id));
-    let records = match command {
+    match command {
         Command::Save { draft_id, kind, name, content, is_json, notes, source_run_id } => {
             let before = view.draft.as_ref();
             if before.is_some_and(|draft| draft.status == DraftStatus::Promoted) {
@@ -141,7 +150,7 @@ pub(crate) fn decide(view: &View, command: Command, now: Timestamp) -> Result<Ch
             if before.is_some_and(|draft| draft.kind != kind) {
                 return Err(Rejection::OtherKind(draft_id));
             }
-            let row = DraftRow {
+            Ok(saved(DraftRow {
                 draft_id,
                 name,
                 kind,
@@ -153,54 +162,74 @@ pub(crate) fn decide(view: &View, command: Command, now: Timestamp) -> Result<Ch
                 is_json,
                 notes,
                 source_run_id,
-            };
-            vec![Record::Draft(DraftChange::Saved, Box::new(row))]
+            }))
         }
-        Command::Validate { draft_id, revision, is_valid } => {
-            vec![validate(known(draft_id)?, revision, is_valid)?]
+        Command::Validate { draft_id, revision, issues, report } => {
+            validate(known(view, draft_id)?, revision, issues, report)
         }
         Command::Promote { draft_id, blueprint } => {
-            promote(known(draft_id)?, view.blueprint.as_ref(), blueprint, now)?
+            promote(known(view, draft_id)?, view.blueprint.as_ref(), blueprint, now)
         }
         Command::ActivatePolicy { policy_id, name, source } => {
-            let before = view.policy.as_ref();
-            if let Some(same) = before.filter(|before| before.source == source) {
-                return Err(Rejection::Unchanged { id: policy_id, version: same.version });
-            }
-            let version = before.map_or(0, |before| before.version) + 1;
-            let status = PolicyStatus::Active;
-            let activated = PolicyRow { policy_id, version, name, status, activated_at: now, source };
-            let replaced = before.map(|before| {
-                let status = PolicyStatus::Deprecated;
-                Record::PolicyDeprecated(Box::new(PolicyRow { status, ..before.clone() }))
-            });
-            replaced.into_iter().chain([Record::PolicyActivated(Box::new(activated))]).collect()
+            activate(view.policy.as_ref(), policy_id, name, source, now)
         }
-    };
-    Ok(Change { records })
-}
-
-fn validate(mut row: DraftRow, revision: u32, is_valid: bool) -> Result<Record, Rejection> {
-    let draft = row.draft_id;
-    if row.revision != revision {
-        return Err(Rejection::Moved { draft, checked: revision, current: row.revision });
     }
-    let change = match (is_valid, row.status) {
-        (_, DraftStatus::Promoted) => return Err(Rejection::Frozen(draft)),
-        (true, _) => DraftChange::Validated,
-        (false, _) => DraftChange::ValidationFailed,
-    };
-    row.status = if is_valid { DraftStatus::Validated } else { DraftStatus::Draft };
-    Ok(Record::Draft(change, Box::new(row)))
 }
 
-/// Freezes `row` and puts what it compiles to in the place of the version `before`.
+fn known(view: &View, draft_id: DraftId) -> Result<DraftRow, Rejection> {
+    view.draft.clone().ok_or(Rejection::UnknownDraft(draft_id))
+}
+
+fn saved(row: DraftRow) -> Change {
+    Change {
+        artifact: None,
+        subject: Subject::Draft(row.draft_id),
+        answer: json!({ "draft_id": row.draft_id, "revision": row.revision, "status": row.status }),
+        records: vec![Record::Draft(DraftChange::Saved, Box::new(row))],
+    }
+}
+
+/// A promoted draft is frozen: it is checked and reported on, and stays as it is.
+fn validate(
+    mut row: DraftRow,
+    revision: u32,
+    issues: Vec<Value>,
+    report: Option<ArtifactId>,
+) -> Result<Change, Rejection> {
+    let draft_id = row.draft_id;
+    if row.revision != revision {
+        return Err(Rejection::Moved { draft: draft_id, checked: revision, current: row.revision });
+    }
+    let is_valid = issues.is_empty();
+    let answer = json!({ "is_valid": is_valid, "issues": issues });
+    let artifact = report.map(|id| NewArtifact {
+        id,
+        name: "validation.json".to_owned(),
+        kind: "report".to_owned(),
+        content_type: "application/json".to_owned(),
+        content: Content::Bytes(answer.to_string().into_bytes()),
+        run_id: None,
+        metadata: json!({ "draft_id": draft_id, "revision": revision }),
+    });
+    let (change, status) = match is_valid {
+        true => (DraftChange::Validated, DraftStatus::Validated),
+        false => (DraftChange::ValidationFailed, DraftStatus::Draft),
+    };
+    let records = if row.status == DraftStatus::Promoted {
+        Vec::new()
+    } else {
+        row.status = status;
+        vec![Record::Draft(change, Box::new(row))]
+    };
+    Ok(Change { records, artifact, subject: Subject::Draft(draft_id), answer })
+}
+
 fn promote(
     mut row: DraftRow,
     before: Option<&BlueprintRow>,
     blueprint: Compiled,
     now: Timestamp,
-) -> Result<Vec<Record>, Rejection> {
+) -> Result<Change, Rejection> {
     let (draft, revision) = (row.draft_id, row.revision);
     match (row.kind, row.status) {
         (DraftKind::Pack, _) => return Err(Rejection::NotABlueprint(draft)),
@@ -211,9 +240,10 @@ fn promote(
     if let Some(same) = before.filter(|before| before.digest == blueprint.digest) {
         return Err(Rejection::Unchanged { id: blueprint.id, version: same.version });
     }
+    let version = before.map_or(0, |before| before.version) + 1;
     let activated = BlueprintRow {
-        version: before.map_or(0, |before| before.version) + 1,
-        blueprint_id: blueprint.id,
+        version,
+        blueprint_id: blueprint.id.clone(),
         name: blueprint.name,
         trigger: blueprint.trigger,
         digest: blueprint.digest,
@@ -227,5 +257,33 @@ fn promote(
     });
     let promoted = Record::Draft(DraftChange::Promoted, Box::new(row));
     let activated = Record::BlueprintActivated(Box::new(activated));
-    Ok([promoted].into_iter().chain(replaced).chain([activated]).collect())
+    Ok(Change {
+        records: [promoted].into_iter().chain(replaced).chain([activated]).collect(),
+        artifact: None,
+        answer: json!({ "blueprint_id": blueprint.id, "version": version, "status": "active" }),
+        subject: Subject::Blueprint(blueprint.id, version),
+    })
+}
+
+fn activate(
+    before: Option<&PolicyRow>,
+    policy_id: String,
+    name: String,
+    source: String,
+    now: Timestamp,
+) -> Result<Change, Rejection> {
+    if let Some(same) = before.filter(|before| before.source == source) {
+        return Err(Rejection::Unchanged { id: policy_id, version: same.version });
+    }
+    let version = before.map_or(0, |before| before.version) + 1;
+    let replaced = before.map(|before| {
+        let status = PolicyStatus::Deprecated;
+        Record::PolicyDeprecated(Box::new(PolicyRow { status, ..before.clone() }))
+    });
+    let answer = json!({ "policy_id": policy_id, "version": version });
+    let subject = Subject::Policy(policy_id.clone(), version);
+    let status = PolicyStatus::Active;
+    let activated = PolicyRow { policy_id, version, name, status, activated_at: now, source };
+    let records = replaced.into_iter().chain([Record::PolicyActivated(Box::new(activated))]).collect();
+    Ok(Change { records, artifact: None, subject, answer })
 }

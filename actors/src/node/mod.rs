@@ -6,4 +6,4 @@
 pub(crate) mod actor;
 mod decide;
 
-pub(crate) use decide::{Command, Compiled, Rejection, View, decide};
+pub(crate) use decide::{Change, Command, Compiled, Rejection, View, decide};

@@ -91,7 +91,7 @@ impl Record {
             }
             Self::IntentAccepted(row, _)
             | Self::IntentDenied(row)
-            | Self::IntentParked(row)
+            | Self::IntentParked(row, _)
             | Self::IntentEnded(row)
             | Self::IntentAnswered(row) => {
                 view.resource = about("intent", row.intent_id.to_string());
@@ -124,7 +124,7 @@ impl Record {
             Self::Run(event) => inner(serde_json::to_value(event)),
             Self::IntentAccepted(row, _)
             | Self::IntentDenied(row)
-            | Self::IntentParked(row)
+            | Self::IntentParked(row, _)
             | Self::IntentEnded(row)
             | Self::IntentAnswered(row) => serde_json::to_value(row),
             Self::ArtifactCreated(row) => serde_json::to_value(row),

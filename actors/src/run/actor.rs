@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use serde_json::Value;
 use xyn_store::ids::RunId;
 use xyn_store::journal::AppendError;
 use xyn_store::projection::StepKey;
@@ -30,8 +31,9 @@ pub(crate) struct Tell {
     pub(crate) accepted: Option<Box<Accepted>>,
 }
 
+/// Answered with what the run says to it, where it says more than that it heard.
 impl Message for Tell {
-    type Result = Result<(), TellError>;
+    type Result = Result<Option<Value>, TellError>;
 }
 
 /// Why a command was not carried out.
@@ -89,6 +91,7 @@ impl RunActor {
             policies: catalog.policies(),
             env: &self.inner.env.env_id,
             now,
+            blob_length: &|digest| self.inner.blob_length(digest),
         };
         let mut turn =
             take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {
@@ -99,8 +102,12 @@ impl RunActor {
         if turn.events.is_empty() && tell.accepted.is_none() {
             return Ok((turn, recording));
         }
-        let mut records: Vec<Record> =
-            tell.accepted.map(|accepted| recording.accept(*accepted)).into_iter().collect();
+        let accepted = tell.accepted.map(|accepted| match turn.answer.clone() {
+            Some(answer) => accepted.answering(answer),
+            None => *accepted,
+        });
+        let record = accepted.and_then(|accepted| recording.accept(accepted, now, &tell.by));
+        let mut records: Vec<Record> = record.into_iter().collect();
         let seq = loaded.seq + 1;
         loaded.state.render(seq, &turn.events, &mut loaded.shown, recording.changes());
         loaded.state.forget_ended_items();
@@ -125,8 +132,8 @@ impl RunActor {
         turn: Turn,
         by: Attribution,
         context: &mut Context<Self>,
-    ) -> Result<(), TellError> {
-        let Ok(loaded) = &mut self.loaded else { return Ok(()) };
+    ) -> Result<Option<Value>, TellError> {
+        let Ok(loaded) = &mut self.loaded else { return Ok(None) };
         if let Err(error) = outcome {
             // The state is ahead of the journal: whoever comes next reads the run anew.
             self.inner.supervisor().put_away(loaded.state.id, &context.address(), true);
@@ -159,7 +166,7 @@ impl RunActor {
             self.inner.supervisor().put_away(id, &context.address(), false);
             context.stop();
         }
-        Ok(())
+        Ok(turn.answer)
     }
 
     /// Performs an attempt beside the mailbox; its result is a new command.
@@ -215,7 +222,7 @@ fn timed_out(limit: std::time::Duration) -> Failure {
 
 impl Inner {
     /// Carries out one attempt.
-    async fn execute(self: &Arc<Self>, work: &Work) -> Result<serde_json::Value, Failure> {
+    async fn execute(self: &Arc<Self>, work: &Work) -> Result<Value, Failure> {
         let unknown = || {
             let message = format!("there is no action `{}`", work.action);
             Failure::certain(FailureKind::Other, "unknown_action", message)
@@ -233,13 +240,13 @@ impl Actor for RunActor {
 }
 
 impl Handler<Tell> for RunActor {
-    type Result = AtomicResponse<Self, Result<(), TellError>>;
+    type Result = AtomicResponse<Self, Result<Option<Value>, TellError>>;
 
     fn handle(&mut self, tell: Tell, _: &mut Context<Self>) -> Self::Result {
         let by = tell.by.clone();
         match self.turn(tell) {
             Err(error) => self.answer(Err(error)),
-            Ok((_, recording)) if recording.is_empty() => self.answer(Ok(())),
+            Ok((_, recording)) if recording.is_empty() => self.answer(Ok(None)),
             Ok((turn, recording)) => {
                 let inner = self.inner.clone();
                 let append = async move { recording.commit(&inner).await.map(drop) };
@@ -254,7 +261,10 @@ impl Handler<Tell> for RunActor {
 
 impl RunActor {
     /// Answers a command that led to nothing, and puts the run away when nothing else keeps it in memory.
-    fn answer(&self, answer: Result<(), TellError>) -> AtomicResponse<Self, Result<(), TellError>> {
+    fn answer(
+        &self,
+        answer: Result<Option<Value>, TellError>,
+    ) -> AtomicResponse<Self, Result<Option<Value>, TellError>> {
         let is_broken = matches!(answer, Err(TellError::Append(_) | TellError::Broken(_)));
         let is_idle = self.loaded.as_ref().is_ok_and(|loaded| !super::decide::is_active(&loaded.state));
         // The actor stops behind the answer: one that stops before it takes the answer along.

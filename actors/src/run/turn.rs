@@ -9,13 +9,17 @@ use xyn_store::scope::Attribution;
 
 use super::apply::IllegalEvent;
 use super::command::{Command, Rejection};
-use super::decide::{World, call_context, call_input, compensation_input, decide};
+use super::decide::{
+    PAYLOAD_MAX_BYTES, World, call_context, call_input, compensation_input, decide, standing,
+};
 use super::event::Event;
 use super::state::State;
 use crate::actions::{Code, Context, Effects};
 
 /// Events of one turn; a longer one goes on in the next.
 pub(super) const TURN_LIMIT: usize = 2_048;
+/// Bytes of inputs and outputs of one turn, behind which it goes on in the next.
+const TURN_BYTES: usize = PAYLOAD_MAX_BYTES;
 
 /// What a turn came to.
 #[derive(Debug, Default)]
@@ -30,6 +34,8 @@ pub struct Turn {
     pub goes_on: bool,
     /// Attempts under way are to be ended.
     pub aborts: bool,
+    /// What whoever told the run is answered: where the gate stands behind their word.
+    pub answer: Option<Value>,
 }
 
 /// What an inside action of a step wants recorded.
@@ -90,6 +96,7 @@ pub(super) fn take_turn_within(
     world: &World<'_>,
 ) -> Result<Turn, TurnError> {
     let mut turn = Turn::default();
+    let mut bytes = 0;
     let mut moves = decide(state, command, world)?;
     loop {
         let mut finished = Vec::new();
@@ -104,6 +111,7 @@ pub(super) fn take_turn_within(
                 }
                 _ => {}
             }
+            bytes += payload_bytes(&event);
             turn.events.push(event);
         }
         let mut next = Vec::new();
@@ -115,14 +123,25 @@ pub(super) fn take_turn_within(
                 break;
             }
             next = decide(state, Command::Advance, world)?;
-            turn.goes_on = !next.is_empty() && turn.events.len() >= limit;
+            let is_long = turn.events.len() >= limit || bytes >= TURN_BYTES;
+            turn.goes_on = !next.is_empty() && is_long;
         }
         if next.is_empty() || turn.goes_on {
             break;
         }
         moves = next;
     }
+    turn.answer = turn.events.first().and_then(|event| standing(state, event));
     Ok(turn)
+}
+
+fn payload_bytes(event: &Event) -> usize {
+    match event {
+        Event::StepStarted { input: Some(payload), .. } | Event::StepCompleted { output: payload, .. } => {
+            payload.as_str().len()
+        }
+        _ => 0,
+    }
 }
 
 /// An attempt to do or undo began: inside actions end it at once, others become work.
@@ -141,7 +160,11 @@ fn begin(
         let action = call.action.clone();
         return turn.work.push(Work { at, attempt, undoes, action, input, context });
     };
-    let result = run(&input, &context).map(|effects| {
+    let checked = run(&input, &context).and_then(|effects| {
+        effects.check_blobs(world.blob_length)?;
+        Ok(effects)
+    });
+    let result = checked.map(|effects| {
         let output = effects.output.clone();
         turn.emitted.push(Emitted { behind: turn.events.len() + 1, step: state.step_name(at), effects });
         output

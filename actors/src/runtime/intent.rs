@@ -8,6 +8,7 @@ use xyn_store::journal::AppendError;
 use xyn_store::projection::Subject;
 use xyn_store::scope::{Attribution, CorrelationId, Stage};
 
+use crate::actions::BlobFault;
 use crate::governance::{Decision, Identity};
 
 /// A request to do something, by somebody, somewhere.
@@ -167,6 +168,15 @@ impl Refusal {
     /// An input that does not fit at `path`.
     pub fn invalid(code: &'static str, path: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Invalid { code, path: path.into(), message: message.into(), hint: None }
+    }
+}
+
+impl From<BlobFault> for Refusal {
+    fn from(fault: BlobFault) -> Self {
+        match fault {
+            BlobFault::Missing(sha256) => Self::NotFound { kind: "blob", id: sha256.to_string() },
+            BlobFault::Length { .. } => Self::invalid("invalid_input", "/byte_length", fault.to_string()),
+        }
     }
 }
 

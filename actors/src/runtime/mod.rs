@@ -3,6 +3,8 @@
 //! Everything that wants something done hands it an [`Intent`]. It checks session and scope, asks the policies,
 //! records the decision, and lets a service carry it out. Invariant: what the Runtime cannot see did not happen.
 
+mod accept;
+mod answer;
 mod catalog;
 mod dispatch;
 mod ended;
@@ -35,16 +37,18 @@ use crate::actions::Registry;
 use crate::blueprint::{NodeLimits, Plan};
 use crate::governance::Identity;
 use crate::node::actor::Node;
-use crate::services::library;
+use crate::services::{library, settle};
 
 pub use catalog::{Active, Catalog, CatalogError};
 pub use environment::{Environment, Hook};
 pub use intent::{Intent, Outcome, Refusal};
 pub use metrics::Metrics;
 
+pub(crate) use accept::{Accept, Accepted};
+pub(crate) use answer::{decision_of, refusal};
 pub(crate) use catalog::Plans;
-pub(crate) use recording::{Accepted, Recording};
-pub(crate) use submit::{Accept, refusal, stream};
+pub(crate) use recording::Recording;
+pub(crate) use submit::stream;
 use supervisor::Supervisor;
 
 /// The Runtime of a node. Cheap to clone.
@@ -62,7 +66,7 @@ pub(crate) struct Inner {
     pub(crate) env: Environment,
     pub(crate) ended: ended::Ended,
     pub(crate) metrics: Metrics,
-    progress: progress::Progress,
+    pub(crate) progress: progress::Progress,
     supervisor: OnceLock<Supervisor>,
     node: OnceLock<Node>,
     stopping: watch::Sender<bool>,
@@ -140,6 +144,7 @@ impl Runtime {
         library::seed(inner).await.map_err(StartError::Record)?;
         let tasks = vec![
             tokio::spawn(recover(inner.clone())),
+            tokio::spawn(settle::serve(inner.clone())),
             tokio::spawn(dispatch::follow(inner.clone())),
             tokio::spawn(timers::serve(inner.clone())),
             tokio::spawn(timers::serve_cron(inner.clone())),
@@ -250,6 +255,14 @@ impl Inner {
     /// The plan with this digest.
     pub(crate) fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
         self.plans.get(digest, &self.store, &self.registry, &self.env.limits)
+    }
+
+    /// The length of a blob; none when it is not here. One that cannot be looked up is as good as not here.
+    pub(crate) fn blob_length(&self, digest: &Digest) -> Option<u64> {
+        self.store.blob_length(digest).unwrap_or_else(|error| {
+            tracing::warn!(%digest, %error, "a blob cannot be looked up");
+            None
+        })
     }
 
     /// A principal with the roles and teams it has in this environment.

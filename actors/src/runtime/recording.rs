@@ -2,14 +2,15 @@
 //!
 //! Large blobs are written before the entry that names them; everything else is in the entry's own transaction.
 
+use serde_json::Value;
 use xyn_store::blobs::is_inline;
 use xyn_store::ids::{RunId, StreamId};
 use xyn_store::journal::{Append, AppendError, Entry, Receipt};
-use xyn_store::projection::{ArtifactRow, ClaimRow, IntentRow};
+use xyn_store::projection::{ArtifactRow, Payload};
 use xyn_store::scope::Attribution;
 use xyn_store::{Digest, Json, StoreError, Timestamp};
 
-use super::Inner;
+use super::{Accepted, Inner, stream};
 use crate::actions::{Content, Effects};
 use crate::record::{self, Record};
 
@@ -18,13 +19,6 @@ use crate::record::{self, Record};
 pub(crate) struct Recording {
     append: Append,
     large_blobs: Vec<Vec<u8>>,
-}
-
-/// The intent that an act carries out: recorded with it, and the key it claims.
-#[derive(Clone, Debug)]
-pub(crate) struct Accepted {
-    pub(crate) row: IntentRow,
-    pub(crate) claim: Option<ClaimRow>,
 }
 
 impl Recording {
@@ -53,10 +47,41 @@ impl Recording {
         &mut self.append.changes
     }
 
-    /// Claims the key of the intent that this carries out; answers the record that says what it is.
-    pub(crate) fn accept(&mut self, accepted: Accepted) -> Record {
-        self.append.claim = accepted.claim.clone();
-        Record::IntentAccepted(Box::new(accepted.row), accepted.claim.map(Box::new))
+    /// Claims the key of the intent that this carries out; answers the record of its acceptance, for the caller's
+    /// entry.
+    ///
+    /// That of an intent which was parked goes to the intent's own stream instead, behind the words on it: whoever
+    /// carries it out a second time is in conflict there, so that its approval counts once.
+    pub(crate) fn accept(
+        &mut self,
+        accepted: Accepted,
+        at: Timestamp,
+        attribution: &Attribution,
+    ) -> Option<Record> {
+        let Accepted { mut row, claim, output } = accepted;
+        row.output = output.map(|output| self.payload(&output));
+        self.append.claim = claim.clone();
+        let (id, parked_seq) = (row.intent_id, row.parked_seq());
+        let record = Record::IntentAccepted(Box::new(row), claim.map(Box::new));
+        let Some(parked_seq) = parked_seq else { return Some(record) };
+        self.entry(stream(id), parked_seq, at, attribution, &[record]);
+        None
+    }
+
+    /// Claims the key of an intent that waits for approvals; answers the record that says so.
+    pub(crate) fn park(&mut self, parked: Accepted) -> Record {
+        self.append.claim = parked.claim.clone();
+        Record::IntentParked(Box::new(parked.row), parked.claim.map(Box::new))
+    }
+
+    /// `document` as a row holds it: a large one is kept as a blob.
+    pub(crate) fn payload(&mut self, document: &Value) -> Payload {
+        let json = Json::from(document);
+        if json.as_str().len() <= Payload::INLINE_MAX {
+            return Payload::Json(json);
+        }
+        let bytes = json.as_str().as_bytes().to_vec();
+        Payload::Blob { byte_length: bytes.len() as u64, sha256: self.keep(bytes) }
     }
 
     /// Adds what an inside action wants recorded: events to streams of their own, artifacts as records for the

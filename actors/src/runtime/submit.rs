@@ -1,34 +1,39 @@
 //! How an intent becomes a fact: session, schema, key, policy, record, service.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use serde_json::{Value, json};
-use xyn_store::ids::{IntentId, StreamId};
+use xyn_store::Timestamp;
+use xyn_store::ids::StreamId;
 use xyn_store::journal::AppendError;
-use xyn_store::projection::{ClaimRow, IntentRow, IntentStatus, Subject};
+use xyn_store::projection::Subject;
 use xyn_store::scope::Stage;
-use xyn_store::{Digest, Json, Timestamp};
 
-use super::{Accepted, Inner, Intent, Outcome, Recording, Refusal, Runtime};
-use crate::actions::{Action, Code, Context, Effects, Failure};
+use super::accept::Claim;
+use super::{Accept, Inner, Intent, Outcome, Recording, Refusal, Runtime, refusal};
+use crate::actions::{Action, Code, Effects, Spec};
 use crate::blueprint::Plan;
 use crate::governance::{self, Decision, Effect, Identity};
 use crate::record::{self, EventView, Record};
 use crate::services;
 
-/// How long an idempotency key is remembered.
-pub(crate) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
-
 impl Runtime {
     /// Has `intent` carried out. Returns when its facts are durable.
+    ///
+    /// An idempotency key remembers what was accepted or parked: a second intent with it is answered like the first.
+    /// What was refused at once (an input that does not fit, a policy that denies, a service that finds nothing to act
+    /// on) is not remembered: the same key may ask again.
     pub async fn submit(&self, intent: Intent) -> Result<Outcome, Refusal> {
-        self.0.submit(intent).await
+        self.0.submit(intent, false).await
     }
 }
 
 impl Inner {
-    pub(crate) async fn submit(self: &Arc<Self>, intent: Intent) -> Result<Outcome, Refusal> {
+    /// `is_cleared`: the approvals that a policy may ask for were collected already, at a gate of the run that asks.
+    pub(crate) async fn submit(
+        self: &Arc<Self>,
+        intent: Intent,
+        is_cleared: bool,
+    ) -> Result<Outcome, Refusal> {
         let node = self.node().filter(|_| !self.is_stopping());
         let node = node.ok_or_else(|| Refusal::Unavailable("the node is not running".into()))?;
         if intent.session.is_some_and(|session| !node.has_session(session)) {
@@ -40,7 +45,7 @@ impl Inner {
         if let Some(wrong) = action.input.validate(&intent.input).into_iter().next() {
             return Err(Refusal::invalid("invalid_input", wrong.path, wrong.message));
         }
-        let claim = intent.idempotency_key.as_ref().map(|key| Claim::of(key, &intent));
+        let claim = Claim::of(&intent);
         let _held = match &claim {
             Some(claim) => {
                 let held = self.progress.take(&claim.key);
@@ -55,25 +60,21 @@ impl Inner {
         }
         let now = self.clock.now();
         let stage = intent.stage.unwrap_or(self.env.stage);
-        let decision = self.decide(&intent.identity, &intent.action, stage, now);
-        let row = |status| row(&intent, stage, now, status, &decision);
+        let decision = self.decide(&intent.identity, &action.spec, stage, now);
+        let accept = Accept::new(&intent, stage, &decision, claim, now);
         match decision.effect {
-            Effect::Allow => {
-                self.metrics.intents_accepted.increment();
-                let accept = Accept::new(row(IntentStatus::Accepted), claim, now);
-                self.carry_out(intent, &action, accept, &decision).await
-            }
             Effect::Deny => {
                 self.metrics.intents_denied.increment();
-                let row = row(IntentStatus::Denied);
-                self.record_intent(&intent, 0, Record::IntentDenied(Box::new(row)), now).await?;
+                self.record_denied(&intent, accept).await?;
                 Err(Refusal::Denied(Box::new(decision)))
             }
-            Effect::RequireApproval => {
+            Effect::RequireApproval if !is_cleared => {
                 self.metrics.intents_parked.increment();
-                services::approvals::park(self, &intent, row(IntentStatus::Parked), &action, &decision, now)
-                    .await?;
-                Err(Refusal::Parked { intent_id: intent.intent_id, decision: Box::new(decision) })
+                services::approvals::park(self, &intent, accept, &action, decision).await
+            }
+            Effect::Allow | Effect::RequireApproval => {
+                self.metrics.intents_accepted.increment();
+                self.carry_out(intent, &action, accept, &decision).await
             }
         }
     }
@@ -87,23 +88,25 @@ impl Inner {
         plan: Arc<Plan>,
         event: &EventView,
     ) -> Result<Outcome, Refusal> {
-        let decision = self.decide(&intent.identity, &intent.action, self.env.stage, at);
-        let row = |status| row(intent, self.env.stage, at, status, &decision);
+        let unknown = || Refusal::NotFound { kind: "action", id: intent.action.clone() };
+        let action = self.registry.get(&intent.action).ok_or_else(unknown)?;
+        let decision = self.decide(&intent.identity, &action.spec, self.env.stage, at);
+        let accept = Accept::new(intent, self.env.stage, &decision, None, at).seeded(key);
         if decision.effect != Effect::Allow {
             // Nobody waits for the answer of an event, so what would be parked is denied.
             self.metrics.intents_denied.increment();
-            let row = row(IntentStatus::Denied);
-            self.record_intent(intent, 0, Record::IntentDenied(Box::new(row)), at).await?;
+            self.record_denied(intent, accept).await?;
             return Err(Refusal::Denied(Box::new(decision)));
         }
         self.metrics.intents_accepted.increment();
-        let accept = Accept { seed: Some(key), ..Accept::new(row(IntentStatus::Accepted), None, at) };
         services::runs::start_triggered(self, intent, accept, plan, event).await
     }
 
     /// Asks the policies in force.
-    pub(crate) fn decide(&self, who: &Identity, action: &str, stage: Stage, now: Timestamp) -> Decision {
-        let context = governance::Context::of_action(who.clone(), &self.env.env_id, action, stage, now);
+    pub(crate) fn decide(&self, who: &Identity, action: &Spec, stage: Stage, now: Timestamp) -> Decision {
+        let of_action =
+            governance::Context::of_action(who.clone(), &self.env.env_id, action.name, stage, now);
+        let context = governance::Context { risk: action.risk, ..of_action };
         self.catalog.load().policies().evaluate(&context)
     }
 
@@ -119,11 +122,12 @@ impl Inner {
             Code::Service => services::serve(self, &intent, accept).await,
             Code::Inside(run) => {
                 let effects = run(&intent.input, &accept.context(&intent, decision)).map_err(refusal)?;
+                effects.check_blobs(&|digest| self.blob_length(digest))?;
                 self.record_effects(intent, effects, accept).await
             }
             Code::Outside(outside) => {
                 let context = accept.context(&intent, decision);
-                services::outside::call(self, &intent, accept, outside, context).await
+                services::outside::call(self, intent, accept, action, outside, context).await
             }
         }
     }
@@ -135,7 +139,7 @@ impl Inner {
         mut effects: Effects,
         accept: Accept,
     ) -> Result<Outcome, Refusal> {
-        let (now, attribution) = (accept.now, intent.attribution());
+        let (now, by) = (accept.now, intent.attribution());
         let output = std::mem::take(&mut effects.output);
         let first_event = (!effects.events.is_empty()).then(|| effects.events.remove(0));
         let (subject, stream) = match (&first_event, effects.artifacts.first()) {
@@ -143,191 +147,37 @@ impl Inner {
             (None, Some(artifact)) => (Subject::Artifact(artifact.id), stream(artifact.id)),
             (None, None) => (Subject::Intent(intent.intent_id), stream(intent.intent_id)),
         };
+        let mut accepted = accept.done(subject.clone());
+        if first_event.is_none() {
+            accepted = accepted.answering(output.clone());
+        }
         let mut recording = Recording::default();
-        let mut records = vec![recording.accept(accept.by(subject.clone()))];
+        let mut records: Vec<Record> = recording.accept(accepted, now, &by).into_iter().collect();
         records.extend(first_event.map(|event| record::event(event, None, now)));
-        records.extend(recording.effects(effects, None, now, &attribution));
-        recording.entry(stream, 0, now, &attribution, &records);
+        records.extend(recording.effects(effects, None, now, &by));
+        recording.entry(stream, 0, now, &by, &records);
+        let outcome = Outcome::new(intent.intent_id, subject, output);
         match recording.commit(self).await {
-            Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
+            Ok(_) => Ok(outcome),
             // The sender chose the event's id: a second event with it is the first one.
-            Err(AppendError::Conflict { .. }) if matches!(subject, Subject::Event(_)) => {
-                Ok(Outcome { repeated: true, ..Outcome::new(intent.intent_id, subject, output) })
+            Err(AppendError::Conflict { stream: taken, .. }) if taken == stream => {
+                self.answer_taken(&intent, outcome)
             }
             Err(error) => self.answer_append(error, &intent),
         }
     }
 
-    /// The answer to an append that was not made: an earlier outcome of the same key, or a refusal.
-    pub(crate) fn answer_append(&self, error: AppendError, intent: &Intent) -> Result<Outcome, Refusal> {
-        match (error, &intent.idempotency_key) {
-            (AppendError::Claimed(row), Some(key)) => Claim::of(key, intent).outcome(*row),
-            (error, _) => Err(error.into()),
-        }
-    }
-
-    /// What came of an earlier intent with the same key.
-    fn earlier(&self, claim: &Claim) -> Result<Option<Outcome>, Refusal> {
-        let row = self.store.read()?.get::<ClaimRow>(&ClaimRow::key_of(&claim.key))?;
-        let row = row.filter(|row| row.expires_at > self.clock.now());
-        row.map(|row| claim.outcome(row)).transpose()
-    }
-
-    /// Records something about an intent in a stream of its own.
-    pub(crate) async fn record_intent(
-        &self,
-        intent: &Intent,
-        expected: u64,
-        record: Record,
-        now: Timestamp,
-    ) -> Result<(), Refusal> {
+    async fn record_denied(&self, intent: &Intent, accept: Accept) -> Result<(), Refusal> {
+        let now = accept.now;
         let mut recording = Recording::default();
-        recording.entry(stream(intent.intent_id), expected, now, &intent.attribution(), &[record]);
+        let record = Record::IntentDenied(Box::new(accept.denied()));
+        recording.entry(stream(intent.intent_id), 0, now, &intent.attribution(), &[record]);
         recording.commit(self).await?;
         Ok(())
-    }
-}
-
-/// What carrying out an allowed intent begins with.
-pub(crate) struct Accept {
-    row: IntentRow,
-    claim: Option<Claim>,
-    /// What ids are derived from, when it is neither the key nor the intent.
-    seed: Option<String>,
-    /// When it was decided.
-    pub(crate) now: Timestamp,
-}
-
-impl Accept {
-    fn new(row: IntentRow, claim: Option<Claim>, now: Timestamp) -> Self {
-        Self { row, claim, seed: None, now }
-    }
-
-    /// The acceptance of an intent that was parked, as `row` shows it.
-    pub(crate) fn of_parked(row: IntentRow, now: Timestamp) -> Self {
-        Self { row, claim: None, seed: None, now }
-    }
-
-    /// The record of the acceptance, which brings about `subject`.
-    pub(crate) fn by(self, subject: Subject) -> Accepted {
-        let claim = self.claim.map(|claim| ClaimRow {
-            key: claim.key,
-            fingerprint: claim.fingerprint,
-            subject: subject.clone(),
-            expires_at: self.now.after(KEY_LIFETIME),
-        });
-        Accepted { row: IntentRow { subject: Some(subject), ..self.row }, claim }
-    }
-
-    /// Stage of the target.
-    pub(crate) fn stage(&self) -> Stage {
-        self.row.stage
-    }
-
-    /// What ids of new things are derived from: the key, or the intent itself.
-    pub(crate) fn seed(&self) -> String {
-        let key = self.seed.as_ref().or(self.claim.as_ref().map(|claim| &claim.key));
-        key.cloned().unwrap_or_else(|| self.row.intent_id.to_string())
-    }
-
-    fn context(&self, intent: &Intent, decision: &Decision) -> Context {
-        Context {
-            attribution: intent.attribution(),
-            step: None,
-            seed: self.seed(),
-            idempotency_key: intent.idempotency_key.clone().unwrap_or_else(|| intent.intent_id.to_string()),
-            stage: self.row.stage,
-            depth: 0,
-            egress: decision.egress,
-            now: self.now,
-        }
-    }
-}
-
-/// An idempotency key and what it was given for.
-pub(crate) struct Claim {
-    /// Principal and key: two principals may choose the same.
-    key: String,
-    shown: String,
-    fingerprint: Digest,
-    intent_id: IntentId,
-}
-
-impl Claim {
-    pub(crate) fn of(key: &str, intent: &Intent) -> Self {
-        let input = intent.input.to_string();
-        let stage = intent.stage.map_or("", |stage| stage.as_str());
-        let parts = [intent.action.as_bytes(), b"\0", stage.as_bytes(), b"\0", input.as_bytes()];
-        Self {
-            key: format!("{}\n{key}", intent.identity.principal),
-            shown: key.to_owned(),
-            fingerprint: Digest::of_parts(&parts),
-            intent_id: intent.intent_id,
-        }
-    }
-
-    /// The answer to a later intent, when `row` is what the first one left.
-    fn outcome(&self, row: ClaimRow) -> Result<Outcome, Refusal> {
-        if row.fingerprint != self.fingerprint {
-            return Err(Refusal::KeyReused { key: self.shown.clone() });
-        }
-        let output = output_of(&row.subject);
-        Ok(Outcome { repeated: true, ..Outcome::new(self.intent_id, row.subject, output) })
-    }
-}
-
-/// The output that names `subject`.
-pub(crate) fn output_of(subject: &Subject) -> Value {
-    match subject {
-        Subject::Event(id) => json!({ "event_id": id }),
-        Subject::Run(id) | Subject::Gate(id, _) => json!({ "run_id": id }),
-        Subject::Artifact(id) => json!({ "artifact_id": id }),
-        Subject::Draft(id) => json!({ "draft_id": id }),
-        Subject::Blueprint(id, version) => json!({ "blueprint_id": id, "version": version }),
-        Subject::Policy(id, version) => json!({ "policy_id": id, "version": version }),
-        Subject::Intent(id) => json!({ "intent_id": id }),
     }
 }
 
 /// The stream of what has `id`.
 pub(crate) fn stream(id: impl Into<uuid::Uuid>) -> StreamId {
     StreamId::from(id.into())
-}
-
-fn row(
-    intent: &Intent,
-    stage: Stage,
-    now: Timestamp,
-    status: IntentStatus,
-    decision: &Decision,
-) -> IntentRow {
-    IntentRow {
-        intent_id: intent.intent_id,
-        action: intent.action.clone(),
-        stage,
-        actor: intent.identity.principal.clone(),
-        correlation_id: intent.correlation_id.clone(),
-        at: now,
-        status,
-        decision: recorded(decision),
-        subject: None,
-        input: None,
-        asked: None,
-        approvals: Vec::new(),
-    }
-}
-
-/// What is recorded of a decision: its effect, the rule, and for anything but a plain yes the reasons.
-fn recorded(decision: &Decision) -> Json {
-    let rule = decision.matched.as_ref().map(ToString::to_string);
-    let reasons = (decision.effect != Effect::Allow).then(|| decision.to_string());
-    Json::from(&json!({ "effect": decision.effect, "rule": rule, "reasons": reasons }))
-}
-
-/// A failed action as the answer to a direct intent.
-pub(crate) fn refusal(failure: Failure) -> Refusal {
-    match failure.code.as_str() {
-        "invalid_input" => Refusal::invalid("invalid_input", "", failure.message),
-        _ => Refusal::Upstream { code: failure.code, message: failure.message },
-    }
 }

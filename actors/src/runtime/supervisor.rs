@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use actix::prelude::*;
+use serde_json::Value;
 use xyn_store::ids::RunId;
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
 
@@ -47,7 +48,7 @@ impl Supervisor {
     }
 
     /// Tells `run` something and waits until it is durable.
-    pub(crate) async fn tell(&self, run: RunId, tell: Tell) -> Result<(), TellError> {
+    pub(crate) async fn tell(&self, run: RunId, tell: Tell) -> Result<Option<Value>, TellError> {
         for _ in 0..DELIVERY_LIMIT {
             let address = self.address(run, || None)?;
             match address.send(tell.clone()).await {
@@ -60,7 +61,7 @@ impl Supervisor {
     }
 
     /// Begins `state`, a run that has no history yet.
-    pub(crate) async fn begin(&self, state: State, tell: Tell) -> Result<(), TellError> {
+    pub(crate) async fn begin(&self, state: State, tell: Tell) -> Result<Option<Value>, TellError> {
         let run = state.id;
         let shown = state.shown();
         let address = self.address(run, || Some(Loaded { state, seq: 0, shown }))?;

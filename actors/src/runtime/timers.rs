@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use xyn_store::ids::{self, RunId};
-use xyn_store::projection::TimerRow;
+use xyn_store::ids::{self, IntentId, RunId};
+use xyn_store::projection::{Purpose, TimerRow};
 use xyn_store::scope::Principal;
 use xyn_store::{StoreError, Timestamp};
 
@@ -14,6 +14,7 @@ use crate::governance::Identity;
 use crate::intake::cron::Entry;
 use crate::run::Command;
 use crate::run::actor::Tell;
+use crate::services::approvals;
 
 /// Timers fired in one go.
 const BATCH: usize = 256;
@@ -64,6 +65,15 @@ async fn fire_due(inner: &Arc<Inner>) -> Result<Option<Timestamp>, StoreError> {
 }
 
 async fn fire(inner: &Arc<Inner>, timer: &TimerRow) {
+    if timer.purpose == Purpose::Intent {
+        inner.metrics.timers_fired.increment();
+        let intent = IntentId::from(uuid::Uuid::from(timer.stream));
+        if let Err(error) = approvals::expire(inner, intent).await {
+            tracing::warn!(%intent, %error, "a parked intent could not be ended");
+            return tokio::time::sleep(RETRY_DELAY).await;
+        }
+        return remove_stale(inner, timer).await;
+    }
     let run = RunId::from(uuid::Uuid::from(timer.stream));
     let command = Command::Fire { purpose: timer.purpose, due: timer.due };
     let told = inner.supervisor().tell(run, Tell { command, by: by_node(run), accepted: None }).await;
@@ -71,13 +81,17 @@ async fn fire(inner: &Arc<Inner>, timer: &TimerRow) {
     if let Err(error) = told {
         tracing::warn!(%run, %error, "a timer could not be brought to its run");
     }
-    // The run's own append takes the timer away. One that its run no longer knows would fire for ever.
+    remove_stale(inner, timer).await;
+}
+
+/// The append that answers a timer takes it away. One that its stream no longer knows would fire for ever.
+async fn remove_stale(inner: &Inner, timer: &TimerRow) {
     let is_left = inner.store.read().and_then(|reader| reader.has_timer(timer));
     if matches!(is_left, Ok(true)) {
         let mut recording = Recording::default();
         recording.changes().remove_row(timer);
         if let Err(error) = recording.commit(inner).await {
-            tracing::warn!(%run, %error, "a stale timer could not be removed");
+            tracing::warn!(stream = %timer.stream, %error, "a stale timer could not be removed");
             tokio::time::sleep(RETRY_DELAY).await;
         }
     }
@@ -134,7 +148,7 @@ async fn tick(inner: &Arc<Inner>, entry: &Entry) -> Result<(), String> {
             depth: 0,
             idempotency_key: None,
         };
-        inner.submit(intent).await.map_err(|refusal| refusal.to_string())?;
+        inner.submit(intent, false).await.map_err(|refusal| refusal.to_string())?;
     }
     if recorded == 0 || !due.is_empty() {
         let mut recording = Recording::default();

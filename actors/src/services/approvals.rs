@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use xyn_store::ids::{IntentId, RunId};
-use xyn_store::projection::{
-    ApprovalRow, Asked, GateRow, GateStatus, IntentRow, IntentStatus, RunRow, StepKey, Subject,
-};
+use xyn_store::journal::AppendError;
+use xyn_store::projection::{ApprovalRow, Asked, Fault, IntentRow, IntentStatus, RunRow, StepKey, Subject};
 use xyn_store::scope::Stage;
-use xyn_store::{Json, Timestamp};
 
-use super::{field, id, runs};
+use super::{field, id, runs, settle};
 use crate::actions::Action;
 use crate::governance::Decision;
 use crate::governance::approval::{self, Answer, Approval, Given, Outcome as Verdicted, Verdict};
@@ -36,15 +34,7 @@ pub(super) async fn answer_gate(
     let at = position(inner, run, field(&intent.input, "step_id"))?;
     let (approve, note) = (approve_of(&intent.input), note_of(&intent.input));
     let command = Command::Answer { at, by: intent.identity.clone(), approve, note };
-    let subject = Subject::Gate(run, at);
-    runs::tell(inner, intent, accept, run, subject.clone(), command).await?;
-    let gate = inner.store.read()?.get::<GateRow>(&GateRow::key_of(run, at))?;
-    let (status, remaining) = gate.map_or((GateStatus::Requested, 0), |gate| {
-        let given = gate.approvals.iter().filter(|word| word.approve).count() as u32;
-        (gate.status, gate.min.saturating_sub(given))
-    });
-    let remaining = if status == GateStatus::Requested { remaining } else { 0 };
-    Ok(Outcome::new(intent.intent_id, subject, json!({ "status": status, "remaining": remaining })))
+    runs::tell(inner, intent, accept, run, Subject::Gate(run, at), command).await
 }
 
 /// The step or item that `step_id` names: `name`, or `name.index` for an item.
@@ -62,32 +52,34 @@ pub(crate) fn position(inner: &Inner, run: RunId, step_id: &str) -> Result<StepK
     Ok(StepKey { step: step as u16, item })
 }
 
-/// Records that `intent` waits for approvals.
+/// Records that `intent` waits for approvals, and says so.
 pub(crate) async fn park(
     inner: &Arc<Inner>,
     intent: &Intent,
-    row: IntentRow,
+    accept: Accept,
     action: &Action,
-    decision: &Decision,
-    now: Timestamp,
-) -> Result<(), Refusal> {
+    decision: Decision,
+) -> Result<Outcome, Refusal> {
     if action.spec.redacted(&intent.input) != intent.input {
         let message = "an input with values that are never recorded cannot wait for approval".to_owned();
         return Err(Refusal::Conflict { code: "cannot_park", message });
     }
+    let now = accept.now;
     let asked = decision.approvals.clone().unwrap_or_default();
-    let row = IntentRow {
-        input: Some(Json::from(&intent.input)),
-        subject: Some(Subject::Intent(intent.intent_id)),
-        asked: Some(Asked {
-            min: asked.min,
-            approvers: asked.from_any_of.iter().map(ToString::to_string).collect(),
-            allow_requester: asked.allow_requester,
-            expires_at: asked.deadline(now),
-        }),
-        ..row
-    };
-    inner.record_intent(intent, 0, Record::IntentParked(Box::new(row)), now).await
+    let mut parked = accept.parked(Asked {
+        min: asked.min,
+        approvers: asked.from_any_of.iter().map(ToString::to_string).collect(),
+        allow_requester: asked.allow_requester,
+        expires_at: asked.deadline(now),
+    });
+    let mut recording = Recording::default();
+    parked.row.input = Some(recording.payload(&intent.input));
+    let record = recording.park(parked);
+    recording.entry(stream(intent.intent_id), 0, now, &intent.attribution(), &[record]);
+    match recording.commit(inner).await {
+        Ok(_) => Err(Refusal::Parked { intent_id: intent.intent_id, decision: Box::new(decision) }),
+        Err(error) => inner.answer_append(error, intent),
+    }
 }
 
 /// Answers a parked intent; the last word needed has it carried out.
@@ -111,51 +103,57 @@ pub(super) async fn answer_intent(
     let answer = Answer { identity: intent.identity.clone(), verdict, at: accept.now, note: note.clone() };
     let verdict = approval::decide(&approval, &answer)
         .map_err(|refusal| Refusal::Forbidden { code: "approval_refused", message: refusal.to_string() })?;
+    if verdict == Verdicted::Rejected {
+        let by = &intent.identity.principal;
+        let message =
+            note.as_ref().map_or_else(|| format!("rejected by {by}"), |n| format!("rejected by {by}: {n}"));
+        row.fault = Some(Fault { code: "rejected".to_owned(), message });
+    }
     let word = ApprovalRow { principal: intent.identity.principal.clone(), approve, at: accept.now, note };
     let expected = 1 + row.approvals.len() as u64;
     row.approvals.push(word);
     let (status, remaining) = match verdict {
         Verdicted::Recorded { remaining } => (IntentStatus::Parked, remaining),
-        Verdicted::Approved => (IntentStatus::Accepted, 0),
+        Verdicted::Approved => (IntentStatus::Approved, 0),
         Verdicted::Rejected => (IntentStatus::Denied, 0),
     };
     row.status = status;
-    let now = accept.now;
-    let subject = Subject::Intent(parked);
+    let (now, by, subject) = (accept.now, intent.attribution(), Subject::Intent(parked));
+    let output = json!({ "status": status, "remaining": remaining });
     let mut recording = Recording::default();
-    let accepted = recording.accept(accept.by(subject.clone()));
-    let records = [accepted, Record::IntentAnswered(Box::new(row.clone()))];
-    recording.entry(stream(parked), expected, now, &intent.attribution(), &records);
-    if let Err(error) = recording.commit(inner).await {
-        return inner.answer_append(error, intent);
-    }
-    let mut output = json!({ "status": status, "remaining": remaining });
-    if status == IntentStatus::Accepted {
-        let outcome = carry_out(inner, row, now).await?;
-        output["outcome"] = outcome.output;
+    let accepted = recording.accept(accept.done(subject.clone()).answering(output.clone()), now, &by);
+    let answered = Record::IntentAnswered(Box::new(row.clone()));
+    let records: Vec<Record> = accepted.into_iter().chain([answered]).collect();
+    recording.entry(stream(parked), expected, now, &by, &records);
+    match recording.commit(inner).await {
+        Err(AppendError::Conflict { .. }) => {
+            let message = "somebody else answered at the same time; look again".to_owned();
+            return Err(Refusal::Conflict { code: "answered_meanwhile", message });
+        }
+        Err(error) => return inner.answer_append(error, intent),
+        Ok(_) if status == IntentStatus::Approved => settle::approved(inner, row).await,
+        Ok(_) => {}
     }
     Ok(Outcome::new(intent.intent_id, subject, output))
 }
 
-/// Carries out an intent whose approvals are complete.
-async fn carry_out(inner: &Arc<Inner>, row: IntentRow, now: Timestamp) -> Result<Outcome, Refusal> {
-    let action = inner.registry.get(&row.action).cloned();
-    let action = action.ok_or_else(|| Refusal::NotFound { kind: "action", id: row.action.clone() })?;
-    let identity = inner.identity_of(&row.actor);
-    let decision = inner.decide(&identity, &row.action, row.stage, now);
-    let intent = Intent {
-        intent_id: row.intent_id,
-        action: row.action.clone(),
-        input: row.input.as_ref().map(Json::to_value).unwrap_or_default(),
-        stage: Some(row.stage),
-        identity,
-        session: None,
-        correlation_id: row.correlation_id.clone(),
-        causation_id: None,
-        depth: 0,
-        idempotency_key: None,
-    };
-    Box::pin(inner.carry_out(intent, &action, Accept::of_parked(row, now), &decision)).await
+/// Ends the intent `parked`, whose approvals did not come in time.
+pub(crate) async fn expire(inner: &Arc<Inner>, parked: IntentId) -> Result<(), Refusal> {
+    let row = inner.store.read()?.get::<IntentRow>(&IntentRow::key_of(parked))?;
+    let Some(row) = row.filter(|row| row.status == IntentStatus::Parked) else { return Ok(()) };
+    let seq = row.parked_seq().unwrap_or_default();
+    let message = "the approvals it waited for did not come in time".to_owned();
+    let fault = Fault { code: "expired".to_owned(), message };
+    let by = Intent::of_row(inner, &row, Value::Null).attribution();
+    let ended = IntentRow { status: IntentStatus::Denied, fault: Some(fault), ..row };
+    let mut recording = Recording::default();
+    let record = Record::IntentEnded(Box::new(ended));
+    recording.entry(stream(parked), seq, inner.clock.now(), &by, &[record]);
+    match recording.commit(inner).await {
+        // A conflict: a word that came in time was faster.
+        Ok(_) | Err(AppendError::Conflict { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn approval_of(row: &IntentRow, asked: &Asked) -> Approval {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xyn_store::StoreError;
 use xyn_store::ids::{self, DraftId};
-use xyn_store::projection::{BlueprintRow, DraftKind, DraftRow, DraftStatus, PolicyRow, Row, Subject};
+use xyn_store::projection::{BlueprintRow, DraftKind, DraftRow, PolicyRow, Row};
 use xyn_store::tables::Key;
 use xyn_store::{Order, Reader};
 
@@ -43,18 +43,7 @@ pub(super) async fn save_draft(
         notes: input.get("notes").and_then(Value::as_str).map(str::to_owned),
         source_run_id,
     };
-    let subject = Subject::Draft(draft_id);
-    let records = tell(inner, intent, accept, subject.clone(), command).await?;
-    let row = records.iter().find_map(|record| match record {
-        Record::Draft(_, row) => Some(row),
-        _ => None,
-    });
-    let output = json!({
-        "draft_id": draft_id,
-        "revision": row.map(|row| row.revision),
-        "status": row.map(|row| row.status),
-    });
-    Ok(Outcome::new(intent.intent_id, subject, output))
+    tell(inner, intent, accept, command).await
 }
 
 pub(super) async fn validate_draft(
@@ -63,17 +52,14 @@ pub(super) async fn validate_draft(
     accept: Accept,
 ) -> Result<Outcome, Refusal> {
     let row = draft(inner, intent)?;
-    let issues = match compile(inner, &row) {
-        Ok(_) => Vec::new(),
-        Err(issues) => issues,
+    let issues = compile(inner, &row).err().unwrap_or_default();
+    let command = Command::Validate {
+        draft_id: row.draft_id,
+        revision: row.revision,
+        issues: issues.iter().map(|issue| json!(issue)).collect(),
+        report: Some(ids::derived(accept.now, &[accept.seed().as_bytes(), b"report"])),
     };
-    let is_valid = issues.is_empty();
-    let subject = Subject::Draft(row.draft_id);
-    let command = Command::Validate { draft_id: row.draft_id, revision: row.revision, is_valid };
-    if row.status != DraftStatus::Promoted {
-        tell(inner, intent, accept, subject.clone(), command).await?;
-    }
-    Ok(Outcome::new(intent.intent_id, subject, json!({ "is_valid": is_valid, "issues": issues })))
+    tell(inner, intent, accept, command).await
 }
 
 pub(super) async fn promote_draft(
@@ -87,15 +73,7 @@ pub(super) async fn promote_draft(
         message: issues.first().map(ToString::to_string).unwrap_or_default(),
     })?;
     let command = Command::Promote { draft_id: row.draft_id, blueprint: compiled(&plan) };
-    // The version is known only when the library has decided; the blueprint is named by its draft until then.
-    let records = tell(inner, intent, accept, Subject::Draft(row.draft_id), command).await?;
-    let version = records.iter().find_map(|record| match record {
-        Record::BlueprintActivated(row) => Some(row.version),
-        _ => None,
-    });
-    let version = version.unwrap_or_default();
-    let output = json!({ "blueprint_id": plan.id, "version": version, "status": "active" });
-    Ok(Outcome::new(intent.intent_id, Subject::Blueprint(plan.id.clone(), version), output))
+    tell(inner, intent, accept, command).await
 }
 
 pub(super) async fn activate_policy(
@@ -108,32 +86,24 @@ pub(super) async fn activate_policy(
         let all: Vec<String> = issues.iter().map(ToString::to_string).collect();
         Refusal::invalid("invalid_policy", "/source", all.join("\n"))
     })?;
-    let command = Command::ActivatePolicy {
-        policy_id: policy.policy_id.clone(),
-        name: policy.name.clone(),
-        source: source.to_owned(),
-    };
-    let subject = Subject::Policy(policy.policy_id.clone(), 0);
-    let records = tell(inner, intent, accept, subject, command).await?;
-    let version = records.iter().find_map(|record| match record {
-        Record::PolicyActivated(row) => Some(row.version),
-        _ => None,
-    });
-    let version = version.unwrap_or_default();
-    let output = json!({ "policy_id": policy.policy_id, "version": version });
-    Ok(Outcome::new(intent.intent_id, Subject::Policy(policy.policy_id, version), output))
+    let command =
+        Command::ActivatePolicy { policy_id: policy.policy_id, name: policy.name, source: source.to_owned() };
+    tell(inner, intent, accept, command).await
 }
 
 async fn tell(
     inner: &Arc<Inner>,
     intent: &Intent,
     accept: Accept,
-    subject: Subject,
     command: Command,
-) -> Result<Vec<Record>, Refusal> {
+) -> Result<Outcome, Refusal> {
     let node = inner.node().ok_or_else(|| Refusal::Unavailable("the node is not running".into()))?;
-    let tell = Tell { command, by: intent.attribution(), accepted: Some(accept.by(subject)) };
-    node.tell(tell).await.map_err(refusal)
+    let tell = Tell { command, by: intent.attribution(), accept: Some(accept) };
+    match node.tell(tell).await {
+        Ok((subject, output)) => Ok(Outcome::new(intent.intent_id, subject, output)),
+        Err(LibraryError::Append(error)) => inner.answer_append(error, intent),
+        Err(error) => Err(refusal(error)),
+    }
 }
 
 fn refusal(error: LibraryError) -> Refusal {
@@ -262,12 +232,12 @@ pub(crate) async fn seed(inner: &Arc<Inner>) -> Result<(), Refusal> {
             notes: Some("shipped with the node".to_owned()),
             source_run_id: None,
         });
-        commands.push(Command::Validate { draft_id, revision: 1, is_valid: true });
+        commands.push(Command::Validate { draft_id, revision: 1, issues: Vec::new(), report: None });
         commands.push(Command::Promote { draft_id, blueprint: compiled(&plan) });
     }
     let by = by_node(now);
     for command in commands {
-        node.tell(Tell { command, by: by.clone(), accepted: None }).await.map_err(refusal)?;
+        node.tell(Tell { command, by: by.clone(), accept: None }).await.map_err(refusal)?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ pub(crate) mod library;
 pub(crate) mod outside;
 pub(crate) mod replay;
 pub(crate) mod runs;
+pub(crate) mod settle;
 
 use std::sync::Arc;
 
@@ -38,7 +39,8 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
 }
 
 impl Inner {
-    /// Carries out the action of a step as a child intent under the run's principal.
+    /// Carries out the action of a step as a child intent under the run's principal. A step that a policy wants
+    /// approved began only when it was, at a gate of its run.
     pub(crate) async fn serve_step(self: &Arc<Self>, work: &Work) -> Result<Value, Failure> {
         let context = &work.context;
         let intent = Intent {
@@ -53,7 +55,7 @@ impl Inner {
             idempotency_key: Some(context.idempotency_key.clone()),
             depth: context.depth,
         };
-        match Box::pin(self.submit(intent)).await {
+        match Box::pin(self.submit(intent, true)).await {
             Ok(outcome) => Ok(outcome.output),
             Err(refusal) => Err(failure(refusal)),
         }

@@ -1,38 +1,95 @@
 //! Direct intents whose action reaches out: acceptance before, result after, both durable.
+//!
+//! Invariant: an intent that reaches out is held among those under way from before its acceptance is durable until its
+//! end is, so that only one which a crash cut short is found unsettled and unheld.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
-use xyn_store::projection::{IntentRow, IntentStatus, Subject};
+use xyn_store::journal::AppendError;
+use xyn_store::projection::{Fault, IntentRow, IntentStatus, Subject};
 
-use crate::actions::{Context, Outside};
+use crate::actions::{Action, Context, Failure, Outside};
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, refusal, stream};
 
-/// Calls `outside` on behalf of `intent`.
+/// How often the end of an intent is appended when the store is not available.
+const END_ATTEMPTS: u32 = 5;
+/// How long it rests between two of them.
+const END_DELAY: Duration = Duration::from_millis(200);
+
+/// Calls `outside` on behalf of `intent`. Whoever asked may go away meanwhile: the call goes on and its end is
+/// recorded.
 pub(crate) async fn call(
     inner: &Arc<Inner>,
-    intent: &Intent,
+    intent: Intent,
     accept: Accept,
+    action: &Action,
     outside: &Arc<dyn Outside>,
     context: Context,
 ) -> Result<Outcome, Refusal> {
-    let now = accept.now;
-    let subject = Subject::Intent(intent.intent_id);
-    let accepted = accept.by(subject.clone());
-    // A parked intent has a stream already.
-    let expected = if accepted.row.asked.is_some() { 1 + accepted.row.approvals.len() as u64 } else { 0 };
-    let row = accepted.row.clone();
+    let name = intent.intent_id.to_string();
+    let held = inner.progress.take(&name).ok_or(Refusal::InProgress { key: name })?;
+    let (now, by) = (accept.now, intent.attribution());
+    let mut accepted = accept.begun();
     let mut recording = Recording::default();
-    let record = recording.accept(accepted);
-    recording.entry(stream(intent.intent_id), expected, now, &intent.attribution(), &[record]);
-    if let Err(error) = recording.commit(inner).await {
-        return inner.answer_append(error, intent);
+    if accepted.row.input.is_none() {
+        let recorded = action.spec.redacted(&intent.input);
+        accepted.row.withheld = recorded != intent.input;
+        accepted.row.input = Some(recording.payload(&recorded));
     }
-    let result = outside.execute(intent.input.clone(), context).await;
-    let status = if result.is_ok() { IntentStatus::Completed } else { IntentStatus::Failed };
-    let row = IntentRow { status, ..row };
-    let now = inner.clock.now();
-    inner.record_intent(intent, expected + 1, Record::IntentEnded(Box::new(row)), now).await?;
-    result.map(|output: Value| Outcome::new(intent.intent_id, subject, output)).map_err(refusal)
+    let row = accepted.row.clone();
+    if let Some(record) = recording.accept(accepted, now, &by) {
+        recording.entry(stream(row.intent_id), 0, now, &by, &[record]);
+    }
+    if let Err(error) = recording.commit(inner).await {
+        return inner.answer_append(error, &intent);
+    }
+    let (inner, action, outside) = (inner.clone(), action.clone(), outside.clone());
+    let calling = tokio::spawn(async move {
+        let result = outside.execute(intent.input.clone(), context).await;
+        let answer = end(&inner, &intent, row, &action, result).await;
+        drop(held);
+        answer
+    });
+    calling.await.map_err(|error| Refusal::Unavailable(error.to_string()))?
+}
+
+/// Records how the call of `intent`, which `row` shows as begun, ended.
+pub(super) async fn end(
+    inner: &Inner,
+    intent: &Intent,
+    row: IntentRow,
+    action: &Action,
+    result: Result<Value, Failure>,
+) -> Result<Outcome, Refusal> {
+    let seq = 1 + row.parked_seq().unwrap_or(0);
+    let subject = Subject::Intent(intent.intent_id);
+    let (status, fault) = match &result {
+        Ok(_) => (IntentStatus::Completed, None),
+        Err(failure) => {
+            // What may be done twice leaves nothing to find out: whoever wants it done asks again.
+            let is_open = failure.uncertain && !action.spec.idempotent(Some(&intent.input));
+            let status = if is_open { IntentStatus::Uncertain } else { IntentStatus::Failed };
+            (status, Some(Fault { code: failure.code.clone(), message: failure.message.clone() }))
+        }
+    };
+    for attempt in 1.. {
+        let mut recording = Recording::default();
+        let output = result.as_ref().ok().map(|output| recording.payload(output));
+        let row = IntentRow { status, output, fault: fault.clone(), ..row.clone() };
+        let (now, by) = (inner.clock.now(), intent.attribution());
+        let record = Record::IntentEnded(Box::new(row));
+        recording.entry(stream(intent.intent_id), seq, now, &by, &[record]);
+        match recording.commit(inner).await {
+            // A conflict: an attempt whose outcome was unknown was durable after all.
+            Ok(_) | Err(AppendError::Conflict { .. }) => break,
+            Err(AppendError::Unavailable(_) | AppendError::Overloaded) if attempt < END_ATTEMPTS => {
+                tokio::time::sleep(END_DELAY).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    result.map(|output| Outcome::new(intent.intent_id, subject, output)).map_err(refusal)
 }

@@ -10,7 +10,7 @@ use xyn_store::projection::Subject;
 use super::id;
 use crate::record::{self, Record};
 use crate::run::{Command, Event, Phase, State, World, decide};
-use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, stream};
 
 /// Entries read in one go.
 const BATCH: usize = 256;
@@ -38,6 +38,7 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
                 policies: catalog.policies(),
                 env: &inner.env.env_id,
                 now: envelope.at,
+                blob_length: &|digest| inner.blob_length(digest),
             };
             replayed.entry(state, &events, &world, &envelope.attribution)?;
         }
@@ -46,16 +47,21 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
         return Err(Refusal::NotFound { kind: "run", id: run.to_string() });
     }
     let subject = Subject::Run(run);
-    let now = accept.now;
-    let accepted = accept.by(subject.clone());
-    let record = Record::IntentAccepted(Box::new(accepted.row), accepted.claim.map(Box::new));
-    inner.record_intent(intent, 0, record, now).await?;
     let output = json!({
         "deterministic": replayed.differences.is_empty(),
         "events": replayed.events,
         "differences": replayed.differences,
     });
-    Ok(Outcome::new(intent.intent_id, subject, output))
+    let (now, by) = (accept.now, intent.attribution());
+    let mut recording = Recording::default();
+    let accepted = accept.done(subject.clone()).answering(output.clone());
+    if let Some(record) = recording.accept(accepted, now, &by) {
+        recording.entry(stream(intent.intent_id), 0, now, &by, &[record]);
+    }
+    match recording.commit(inner).await {
+        Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
+        Err(error) => inner.answer_append(error, intent),
+    }
 }
 
 fn run_event(record: Record) -> Option<Event> {

@@ -94,10 +94,10 @@ async fn begin(
     let tell = Tell {
         command: Command::Create(Box::new(created)),
         by: intent.attribution(),
-        accepted: Some(Box::new(accept.by(subject.clone()))),
+        accepted: Some(Box::new(accept.done(subject.clone()))),
     };
     match inner.supervisor().begin(State::new(run, plan), tell).await {
-        Ok(()) => Ok(Outcome::new(intent.intent_id, subject, json!({ "run_id": run }))),
+        Ok(_) => Ok(Outcome::new(intent.intent_id, subject, json!({ "run_id": run }))),
         Err(error) => refuse(inner, error, intent, run),
     }
 }
@@ -109,8 +109,7 @@ pub(super) async fn cancel(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
         reason: intent.input.get("reason").and_then(Value::as_str).map(str::to_owned),
         compensate: intent.input.get("compensate").and_then(Value::as_bool).unwrap_or(false),
     };
-    tell(inner, intent, accept, run, Subject::Run(run), command).await?;
-    Ok(Outcome::new(intent.intent_id, Subject::Run(run), json!({ "run_id": run })))
+    tell(inner, intent, accept, run, Subject::Run(run), command).await
 }
 
 /// Tells `run` something on behalf of `intent`.
@@ -121,11 +120,15 @@ pub(super) async fn tell(
     run: RunId,
     subject: Subject,
     command: Command,
-) -> Result<(), Refusal> {
-    let tell = Tell { command, by: intent.attribution(), accepted: Some(Box::new(accept.by(subject))) };
+) -> Result<Outcome, Refusal> {
+    let accepted = accept.done(subject.clone());
+    let tell = Tell { command, by: intent.attribution(), accepted: Some(Box::new(accepted)) };
     match inner.supervisor().tell(run, tell).await {
-        Ok(()) => Ok(()),
-        Err(error) => refuse(inner, error, intent, run).map(drop),
+        Ok(answer) => {
+            let output = answer.unwrap_or_else(|| json!({ "run_id": run }));
+            Ok(Outcome::new(intent.intent_id, subject, output))
+        }
+        Err(error) => refuse(inner, error, intent, run),
     }
 }
 

@@ -1,15 +1,15 @@
 //! Intents and what they brought about.
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 use xyn_actors::runtime::Outcome;
 use xyn_store::ids::IntentId;
-use xyn_store::projection::{Asked, IntentRow, IntentStatus, Subject};
+use xyn_store::projection::{Asked, IntentRow, IntentStatus, Payload, Subject};
 use xyn_store::scope::{CorrelationId, Principal, Stage};
 use xyn_store::{Json, Timestamp};
 
-use super::{Resource, Word};
+use super::{Failure, Resource, Word};
 use crate::schema;
 
 /// A request to do something, and what became of it.
@@ -38,10 +38,19 @@ pub(crate) struct IntentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) subject: Option<Resource>,
-    /// The action's input, redacted, while it waits for approvals.
+    /// The action's input, redacted, of an intent that waited for approvals or reached out. In lists a large one is
+    /// `{"blob": …}`, which names where it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::any, required = false)]
     pub(crate) input: Option<Json>,
+    /// The action's output, where the subject does not say it all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::any, required = false)]
+    pub(crate) output: Option<Json>,
+    /// Why it was rejected or failed, or what is known of an uncertain one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) error: Option<Failure>,
     /// Words given so far.
     pub(crate) approvals: Vec<Word>,
     /// Whose approval it waits for, or waited for.
@@ -92,7 +101,9 @@ impl From<IntentRow> for IntentView {
             status: row.status,
             decision: row.decision,
             subject: row.subject.map(|subject| resource(&subject)),
-            input: row.input,
+            input: row.input.map(shown),
+            output: row.output.map(shown),
+            error: row.fault.map(Failure::from),
             approvals: row.approvals.into_iter().map(Word::from).collect(),
             asked: row.asked.map(AskedFor::from),
         }
@@ -117,6 +128,16 @@ impl From<Outcome> for OutcomeView {
             subject: resource(&outcome.subject),
             output: outcome.output,
             repeated: outcome.repeated,
+        }
+    }
+}
+
+/// A document, or what names the blob it is in.
+fn shown(payload: Payload) -> Json {
+    match payload {
+        Payload::Json(json) => json,
+        Payload::Blob { sha256, byte_length } => {
+            Json::from(&json!({ "blob": { "sha256": sha256, "byte_length": byte_length } }))
         }
     }
 }

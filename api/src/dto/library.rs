@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 use xyn_actors::actions::Spec;
+use xyn_actors::governance::Risk;
 use xyn_store::ids::{DraftId, RunId};
 use xyn_store::projection::{
     BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus,
@@ -83,6 +84,9 @@ pub(crate) struct PolicyView {
 pub(crate) struct ActionView {
     pub(crate) name: &'static str,
     pub(crate) description: &'static str,
+    /// How much a call can break.
+    #[schema(schema_with = schema::risk)]
+    pub(crate) risk: Risk,
     /// JSON Schema of the input.
     #[schema(schema_with = schema::any)]
     pub(crate) input_schema: Value,
@@ -182,6 +186,7 @@ impl From<&Spec> for ActionView {
         Self {
             name: spec.name,
             description: spec.description,
+            risk: spec.risk,
             input_schema: spec.input_schema.clone(),
             output_schema: spec.output_schema.clone(),
         }

@@ -22,6 +22,9 @@ impl From<Refusal> for ApiError {
                     None => error,
                 }
             }
+            Refusal::NotFound { kind: "blob", .. } => {
+                Self::new(Code::NotFound, message).at("sha256").hint("upload it to `/api/v1/artifacts/blobs`")
+            }
             Refusal::NotFound { .. } => Self::new(Code::NotFound, message),
             Refusal::Conflict { code, .. } => {
                 Self::new(Code::of(code, StatusCode::CONFLICT).unwrap_or(Code::Conflict), message)

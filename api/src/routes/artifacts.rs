@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::runtime::Outcome;
 use xyn_store::Digest;
-use xyn_store::blobs::{BlobError, Written};
+use xyn_store::blobs::Written;
 use xyn_store::ids::{ArtifactId, RunId};
 use xyn_store::projection::{ArtifactRow, Cursor, Subject};
 
@@ -141,9 +141,7 @@ async fn put(State(state): State<AppState>, caller: Caller, request: Request) ->
             read_form(&state, form).await?
         }
         Some(kind) if kind == "application/json" || kind.ends_with("+json") => {
-            let fields = JsonBody::<Fields>::from_request(request, &state).await?.0;
-            require_blob(&state, &fields).await?;
-            fields
+            JsonBody::<Fields>::from_request(request, &state).await?.0
         }
         other => return Err(unsupported(other, "application/json or multipart/form-data")),
     };
@@ -151,28 +149,6 @@ async fn put(State(state): State<AppState>, caller: Caller, request: Request) ->
     let artifact_id = artifact_of(&outcome)?;
     let artifact = Artifact::from(row(&state, artifact_id)?);
     Ok(created(&format!("/api/v1/artifacts/{artifact_id}"), artifact))
-}
-
-/// Refuses an artifact of a blob that is not here, or that is of another length.
-async fn require_blob(state: &AppState, fields: &Fields) -> Result<(), ApiError> {
-    let Some(text) = fields.get("sha256").and_then(Value::as_str) else { return Ok(()) };
-    let digest: Digest =
-        text.parse().map_err(|_| ApiError::invalid("sha256", format!("`{text}` is no digest")))?;
-    let store = state.runtime().store().clone();
-    let length = blocking(move || match store.blobs().file(&digest) {
-        Ok((_, length)) => Ok(Some(length)),
-        Err(BlobError::NotFound(_)) => Ok(store.blob(&digest)?.map(|bytes| bytes.len() as u64)),
-        Err(error) => Err(error.into()),
-    });
-    match length.await? {
-        None => {
-            Err(ApiError::not_found("blob", text).at("sha256").hint("upload it to `/api/v1/artifacts/blobs`"))
-        }
-        Some(length) if fields.get("byte_length").is_some_and(|said| *said != length) => {
-            Err(ApiError::invalid("byte_length", format!("the blob has {length} bytes")))
-        }
-        Some(_) => Ok(()),
-    }
 }
 
 /// Uploads bytes of which an artifact is made afterwards, by their digest: the first of two steps.

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::Order;
 use xyn_store::ids::IntentId;
-use xyn_store::projection::{Cursor, IntentRow, IntentStatus};
+use xyn_store::projection::{Cursor, IntentRow, IntentStatus, Payload};
 use xyn_store::scope::Stage;
 use xyn_store::tables::Key;
 
@@ -123,6 +123,10 @@ async fn get(
     PathId(intent_id): PathId<IntentId>,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let row: IntentRow = state.row(&IntentRow::key_of(intent_id), "intent", intent_id)?;
+    let mut row: IntentRow = state.row(&IntentRow::key_of(intent_id), "intent", intent_id)?;
+    let store = state.runtime().store();
+    for payload in [&mut row.input, &mut row.output].into_iter().flatten() {
+        *payload = Payload::Json(store.payload(payload)?);
+    }
     known.json(&IntentView::from(row))
 }

@@ -46,10 +46,9 @@ struct Question {
     /// What is acted on.
     #[schema(value_type = Option<About>)]
     resource: Option<Object<About>>,
-    /// How much the act can break; `low` when left out.
-    #[serde(default)]
+    /// How much the act can break; what the action says when left out.
     #[schema(schema_with = schema::risk, required = false)]
-    risk: Risk,
+    risk: Option<Risk>,
     /// Who acts; the caller when left out.
     actor: Option<String>,
 }
@@ -165,6 +164,7 @@ async fn explain(
 ) -> Result<Json<Value>, ApiError> {
     let runtime = state.runtime();
     let stage = question.stage.map_or(runtime.env().stage.into(), NamedStage::from);
+    let own_risk = runtime.registry().get(&question.action).map(|action| action.spec.risk);
     let actor = question.actor.filter(|actor| actor != Principal::LOCAL_OPERATOR);
     let context = Context {
         actor: actor.map_or_else(Identity::local_operator, |name| Identity::bare(Principal::new(name))),
@@ -173,7 +173,7 @@ async fn explain(
         action: question.action,
         stage,
         resource: question.resource.map(|Object(about)| Resource { kind: about.kind, id: about.id }),
-        risk: question.risk,
+        risk: question.risk.or(own_risk).unwrap_or_default(),
         artifacts: Vec::new(),
         session: runtime.session().map(|id| SessionFacts { id: Some(id), mfa: None }),
         now: runtime.clock().now(),

@@ -14,7 +14,7 @@ use crate::audit::merkle::Frontier;
 use crate::envelope;
 use crate::ids::{self, StreamId};
 use crate::journal::{Append, AppendError, Entry, Receipt};
-use crate::projection::{Changes, ClaimRow, Purpose, RunRow, RunStatus, Subject, TimerRow};
+use crate::projection::{Changes, ClaimRow, Purpose, RunRow, RunStatus, TimerRow};
 use crate::reader::Reader;
 use crate::scope::{Attribution, CorrelationId, Principal};
 use crate::tables::{Key, NAME_BLOCK, Table, unseal};
@@ -40,9 +40,9 @@ pub(super) fn stream(n: u64) -> StreamId {
 
 /// The claim of append `n`, for those that have one.
 pub(super) fn claim(n: u64) -> Option<ClaimRow> {
-    let subject = Subject::Run(ids::derived(at(n), &[b"run"]));
+    let intent_id = ids::derived(at(n), &[b"intent"]);
     let (key, expires_at) = (format!("key-{n}"), at(1 << 40));
-    n.is_multiple_of(2).then(|| ClaimRow { key, fingerprint: Digest::of(b"body"), subject, expires_at })
+    n.is_multiple_of(2).then(|| ClaimRow { key, fingerprint: Digest::of(b"body"), intent_id, expires_at })
 }
 
 /// The run that append `n` changes: few runs, so that their rows and marks move.

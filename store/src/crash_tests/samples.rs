@@ -4,7 +4,7 @@ use super::ledger::{at, claim, run, stream};
 use crate::ids;
 use crate::projection::{
     ApprovalRow, ArtifactRow, Asked, BlueprintRow, BlueprintStatus, Changes, ClaimRow, DraftKind, DraftRow,
-    DraftStatus, Fault, GateMode, GateRow, GateStatus, IntentRow, IntentStatus, Lineage, PolicyRow,
+    DraftStatus, Fault, GateMode, GateRow, GateStatus, IntentRow, IntentStatus, Lineage, Payload, PolicyRow,
     PolicyStatus, Purpose, RunRow, StepKey, StepRow, StepStatus, Subject, TimerRow, WaitKind, Waiting,
 };
 use crate::scope::{CorrelationId, Principal, Stage};
@@ -127,7 +127,7 @@ pub(super) fn gates() -> Vec<GateRow> {
 }
 
 pub(super) fn intents() -> Vec<IntentRow> {
-    use IntentStatus::{Accepted, Completed, Denied, Failed, Parked};
+    use IntentStatus::{Accepted, Approved, Completed, Denied, Failed, Parked, Uncertain};
     let asked = Asked { min: 1, approvers: Vec::new(), allow_requester: None, expires_at: at(50) };
     let row = |(n, status): (u64, IntentStatus)| IntentRow {
         intent_id: ids::derived(at(n), &[b"intent"]),
@@ -139,11 +139,15 @@ pub(super) fn intents() -> Vec<IntentRow> {
         status,
         decision: json(r#"{"effect":"allow"}"#),
         subject: Some(subjects().swap_remove(n as usize)),
-        input: Some(Json::null()),
+        input: Some(Payload::Json(Json::null())),
+        withheld: n % 2 == 1,
+        output: Some(Payload::Blob { sha256: Digest::of(b"output"), byte_length: 70_000 }),
+        fault: Some(fault()),
         asked: Some(asked.clone()),
         approvals: vec![approval()],
     };
-    (0..).zip([Parked, Accepted, Denied, Completed, Failed]).map(row).collect()
+    let kinds = [Parked, Accepted, Denied, Completed, Failed, Approved, Uncertain, Completed];
+    (0..).zip(kinds).map(row).collect()
 }
 
 fn subjects() -> Vec<Subject> {
@@ -160,12 +164,7 @@ fn subjects() -> Vec<Subject> {
 }
 
 pub(super) fn claims() -> Vec<ClaimRow> {
-    let row = |(n, subject): (usize, Subject)| ClaimRow {
-        key: format!("sample-{n}"),
-        subject,
-        ..claim(0).expect("append 0 has one")
-    };
-    subjects().into_iter().enumerate().map(row).collect()
+    vec![ClaimRow { key: "sample".into(), ..claim(0).expect("append 0 has one") }]
 }
 
 pub(super) fn artifact() -> ArtifactRow {

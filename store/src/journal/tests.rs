@@ -1,7 +1,7 @@
 //! Behaviour of the journal on a real folder.
 
 use super::*;
-use crate::projection::{ClaimRow, Subject};
+use crate::projection::ClaimRow;
 use crate::scope::{CorrelationId, Principal};
 use crate::{Options, Order, Store, ids};
 
@@ -101,7 +101,7 @@ async fn a_claimed_key_answers_with_what_came_of_it_until_it_expires() {
     let claim = |n: u8| ClaimRow {
         key: "k".into(),
         fingerprint: Digest::of(b"body"),
-        subject: Subject::Run(ids::derived(at(0), &[&[n]])),
+        intent_id: ids::derived(at(0), &[&[n]]),
         expires_at: at(100),
     };
     let append = |n: u8, micros| {
@@ -111,7 +111,7 @@ async fn a_claimed_key_answers_with_what_came_of_it_until_it_expires() {
     };
     journal.append(append(1, 0)).await.expect("claims");
     match journal.append(append(2, 99)).await {
-        Err(AppendError::Claimed(row)) => assert_eq!(row.subject, claim(1).subject),
+        Err(AppendError::Claimed(row)) => assert_eq!(row.intent_id, claim(1).intent_id),
         other => panic!("{other:?}"),
     }
     journal.append(append(3, 100)).await.expect("the claim has expired");

@@ -1,4 +1,5 @@
-//! Rows of idempotency keys: the first request with a key claims it, later ones get the same answer.
+//! Rows of idempotency keys: the first accepted or parked intent with a key claims it, later ones are answered from
+//! that intent's row. What was refused at once claims nothing, so the same key may ask again.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +38,8 @@ pub struct ClaimRow {
     pub key: String,
     /// Digest of what was asked for; another body under the same key is refused.
     pub fingerprint: Digest,
-    /// What it brought about.
-    pub subject: Subject,
+    /// The intent that claimed it; its row holds the answer.
+    pub intent_id: IntentId,
     /// When it is forgotten.
     pub expires_at: Timestamp,
 }

@@ -1,10 +1,11 @@
 //! Rows of intents: who asked for what, and what became of it.
 
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
-use super::{ApprovalRow, Changes, Row, Subject};
+use super::{ApprovalRow, Changes, Fault, Payload, Purpose, Row, Subject, TimerRow};
 use crate::clock::Timestamp;
-use crate::ids::IntentId;
+use crate::ids::{IntentId, StreamId};
 use crate::json::Json;
 use crate::scope::{CorrelationId, Principal, Stage};
 use crate::tables::{Key, Table};
@@ -15,14 +16,18 @@ use crate::tables::{Key, Table};
 pub enum IntentStatus {
     /// Waits for approvals.
     Parked,
-    /// Allowed, and carried out or under way.
+    /// Allowed, and reaching out at the moment.
     Accepted,
-    /// Refused.
+    /// Refused, by a policy or by people.
     Denied,
     /// Allowed and done.
     Completed,
     /// Allowed, but it did not work.
     Failed,
+    /// Its approvals are complete; what it asks for has not begun.
+    Approved,
+    /// It reached out, and nobody knows whether it took effect.
+    Uncertain,
 }
 
 /// An intent as lists and readers see it.
@@ -46,8 +51,14 @@ pub struct IntentRow {
     pub decision: Json,
     /// What it brought about.
     pub subject: Option<Subject>,
-    /// The action's input, redacted, while it waits for approvals.
-    pub input: Option<Json>,
+    /// The action's input, redacted, of an intent that waits for approvals or reaches out.
+    pub input: Option<Payload>,
+    /// Values of the input were not recorded, so it cannot be carried out again from this row.
+    pub withheld: bool,
+    /// The action's output; none when the subject says it all, or before the end.
+    pub output: Option<Payload>,
+    /// Why it was rejected or failed, or what is known of an uncertain one.
+    pub fault: Option<Fault>,
     /// What a parked intent waits for.
     pub asked: Option<Asked>,
     /// Words given so far.
@@ -76,14 +87,30 @@ impl Row for IntentRow {
 }
 
 impl IntentRow {
-    /// Puts the row and keeps the list of parked intents.
+    /// Puts the row and keeps the lists of parked and of unsettled intents, and the timer that ends a parked one.
     pub fn write(&self, changes: &mut Changes) {
         changes.put(self);
-        match (self.status, &self.asked) {
-            (IntentStatus::Parked, _) => changes.mark(Table::IntentsParked, self.key()),
-            (_, Some(_)) => changes.unmark(Table::IntentsParked, self.key()),
-            (_, None) => {}
+        if let Some(asked) = &self.asked {
+            let stream = StreamId::from(Uuid::from(self.intent_id));
+            let expiry = TimerRow { due: asked.expires_at, stream, purpose: Purpose::Intent };
+            if self.status == IntentStatus::Parked {
+                changes.put(&expiry);
+                return changes.mark(Table::IntentsParked, self.key());
+            }
+            changes.remove_row(&expiry);
+            changes.unmark(Table::IntentsParked, self.key());
         }
+        if matches!(self.status, IntentStatus::Approved | IntentStatus::Accepted) {
+            changes.mark(Table::IntentsUnsettled, self.key());
+        } else if self.asked.is_some() || self.subject == Some(Subject::Intent(self.intent_id)) {
+            // One that was done in the append of its acceptance was never in the list.
+            changes.unmark(Table::IntentsUnsettled, self.key());
+        }
+    }
+
+    /// Entries of the intent's own stream before anything is carried out: the parking and each word.
+    pub fn parked_seq(&self) -> Option<u64> {
+        self.asked.is_some().then(|| 1 + self.approvals.len() as u64)
     }
 
     /// The key of an intent's row.

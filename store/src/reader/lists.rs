@@ -3,7 +3,7 @@
 use super::{Order, Reader, decode, offset_of, tail_id};
 use crate::clock::Timestamp;
 use crate::error::StoreError;
-use crate::ids::RunId;
+use crate::ids::{IntentId, RunId};
 use crate::projection::{
     ArtifactRow, Cursor, GateRow, IntentRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
 };
@@ -61,6 +61,21 @@ impl Reader {
         limit: usize,
     ) -> Result<Page<IntentRow>, StoreError> {
         self.page_by_index(Table::IntentsParked, &Key::new(), Order::Ascending, cursor, limit, |_| true)
+    }
+
+    /// Ids of up to `limit` intents that were accepted or approved and have not ended, behind `after`.
+    pub fn unsettled_intents(
+        &self,
+        after: Option<IntentId>,
+        limit: usize,
+    ) -> Result<Vec<IntentId>, StoreError> {
+        let mut ids = Vec::new();
+        let after = after.as_ref().map(|id| id.as_bytes().as_slice());
+        self.scan(Table::IntentsUnsettled, &[], after, Order::Ascending, |key, _| {
+            ids.extend(tail_id(key).map(IntentId::from));
+            Ok(ids.len() < limit)
+        })?;
+        Ok(ids)
     }
 
     /// Artifacts of `run_id`, or all of them newest first.

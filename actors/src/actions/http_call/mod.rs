@@ -16,6 +16,7 @@ use self::input::{Input, Verb};
 use self::request::Request;
 use super::{Context, Egress, Failure, Idempotence, Outside, Spec};
 use crate::blueprint::FailureKind;
+use crate::governance::Risk;
 
 mod guard;
 mod input;
@@ -51,6 +52,7 @@ pub fn spec() -> Spec {
         input_schema: schemars::schema_for!(Input).into(),
         output_schema: response::output_schema(),
         idempotent: Idempotence::ByInput(is_idempotent),
+        risk: Risk::Medium,
         redact: &REDACT,
     }
 }

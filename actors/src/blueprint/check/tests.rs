@@ -21,6 +21,7 @@ fn spec(name: &'static str, input_schema: serde_json::Value, idempotent: bool) -
         input_schema,
         output_schema: json!({}),
         idempotent: if idempotent { Idempotence::Always } else { Idempotence::Never },
+        risk: crate::governance::Risk::Low,
         redact: &[],
     }
 }

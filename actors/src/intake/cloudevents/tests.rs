@@ -16,7 +16,7 @@ fn structured(document: &Value) -> Result<Incoming, InvalidEvent> {
 }
 
 fn minimal() -> Value {
-    json!({"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "com.example.OrderPaid"})
+    json!({"specversion": "1.0", "id": "A-1", "source": "/shop", "type": "com.example.order_paid"})
 }
 
 fn with(field: &str, value: Value) -> Value {
@@ -39,13 +39,13 @@ fn both_modes_carry_the_same_event() {
         ("ce-specversion", b"1.0"),
         ("ce-id", b"A-1"),
         ("ce-source", b"/shop"),
-        ("ce-type", b"com.example.OrderPaid"),
+        ("ce-type", b"com.example.order_paid"),
         ("ce-time", b"2026-01-31T11:00:00.5Z"),
         ("ce-subject", b"order/7%20%C3%bc"),
         ("ce-correlationid", b"\"c-1\""),
     ];
     assert_eq!(receive(headers, br#"{"a": [1]}"#, now()), Ok(first.clone()));
-    assert_eq!(first.event_name, "com.example.OrderPaid");
+    assert_eq!(first.event_name, "com.example.order_paid");
     assert_eq!(first.occurred_at, Some("2026-01-31T11:00:00.5Z".parse().expect("an instant")));
     assert_eq!(first.resource, Some(Resource { kind: "order".into(), id: "7 ü".into() }));
     assert_eq!(first.data, json!({"a": [1]}));

@@ -7,7 +7,7 @@ use xyn_store::projection::{GateMode, StepKey};
 use xyn_store::{Digest, Json};
 
 use super::start::{call_input, compensation_input};
-use super::{World, failed, fault};
+use super::{World, bounded, failed, fault};
 use crate::actions::Failure;
 use crate::blueprint::plan::{Backoff, Call, FailureKind, OnUncertain, Retry, Step};
 use crate::run::command::Rejection;
@@ -31,7 +31,10 @@ pub(super) fn finish(
         return Err(Rejection::Stale { at, attempt });
     }
     Ok(match result {
-        Ok(output) => vec![Event::StepCompleted { at, output: Json::from(&output) }],
+        Ok(output) => vec![match bounded("output", &output) {
+            Ok(output) => Event::StepCompleted { at, output },
+            Err(fault) => Event::StepFailed { at, fault },
+        }],
         Err(failure) => after_failure(state, at, attempt, failure, world),
     })
 }

@@ -1,7 +1,7 @@
 //! Gates: what a step waits for, and what decides it.
 
 use serde_json::{Value, json};
-use xyn_store::projection::{ApprovalRow, GateMode, StepKey};
+use xyn_store::projection::{ApprovalRow, GateMode, GateStatus, StepKey};
 use xyn_store::{Json, Timestamp};
 
 use super::{World, failed, stage_at};
@@ -92,6 +92,20 @@ pub(super) fn answer(
             vec![Event::GateRejected { at, answer }, failed(at, "rejected", message)]
         }
     })
+}
+
+/// Where a gate stands behind the word that `event` is, which is the last one on it in `state`.
+pub(in crate::run) fn standing(state: &State, event: &Event) -> Option<Value> {
+    let (status, remaining) = match event {
+        Event::GateAnswered { at, .. } => {
+            let open = open_gate(state, *at)?;
+            (GateStatus::Requested, collected(state, *at, open).remaining())
+        }
+        Event::GateApproved { answer: Some(_), .. } => (GateStatus::Approved, 0),
+        Event::GateRejected { .. } => (GateStatus::Rejected, 0),
+        _ => return None,
+    };
+    Some(json!({ "status": status, "remaining": remaining }))
 }
 
 /// The gate as the collecting of approvals sees it.

@@ -9,9 +9,10 @@ mod finish;
 mod gate;
 mod start;
 
-use xyn_store::Timestamp;
+use serde_json::Value;
 use xyn_store::projection::{Fault, Purpose, RunStatus, StepKey};
 use xyn_store::scope::Stage;
+use xyn_store::{Digest, Json, Timestamp};
 
 use super::command::{Command, Rejection};
 use super::event::Event;
@@ -20,6 +21,7 @@ use crate::actions::Registry;
 use crate::blueprint::plan::{Call, Kind};
 use crate::governance::PolicySet;
 
+pub(super) use gate::standing;
 pub use start::{call_context, call_input, compensation_input};
 
 /// What a decision may look at besides the run's state.
@@ -32,6 +34,8 @@ pub struct World<'a> {
     pub env: &'a str,
     /// The present instant.
     pub now: Timestamp,
+    /// Lengths of the blobs that are here.
+    pub blob_length: &'a dyn Fn(&Digest) -> Option<u64>,
 }
 
 /// What `command` means to a run in `state`.
@@ -86,6 +90,21 @@ pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<
 pub fn is_active(state: &State) -> bool {
     let is_begun = state.status != RunStatus::Created;
     !state.status.is_final() && (!is_begun || state.is_working() || advance::is_due(state))
+}
+
+/// The longest JSON text, in bytes, of what goes into a step or comes out of it: several fit into one entry.
+pub(crate) const PAYLOAD_MAX_BYTES: usize = 1 << 20;
+
+/// `value` as it is recorded; `field` names it when it is too large for that.
+pub(super) fn bounded(field: &str, value: &Value) -> Result<Json, Fault> {
+    let json = Json::from(value);
+    match json.as_str().len() {
+        0..=PAYLOAD_MAX_BYTES => Ok(json),
+        bytes => {
+            let message = format!("`{field}` has {bytes} bytes of JSON; the limit is {PAYLOAD_MAX_BYTES}");
+            Err(fault("payload_too_large", message))
+        }
+    }
 }
 
 pub(super) fn fault(code: &str, message: impl Into<String>) -> Fault {

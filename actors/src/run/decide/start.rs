@@ -7,11 +7,11 @@ use xyn_store::projection::{Fault, GateMode, StepKey};
 use xyn_store::scope::{Attribution, Principal};
 use xyn_store::{Json, Timestamp};
 
-use super::{World, failed, fault, gate, stage_of};
+use super::{World, bounded, failed, fault, gate, stage_of};
 use crate::actions::Context;
 use crate::blueprint::Scope;
 use crate::blueprint::plan::{Call, Kind};
-use crate::governance::{self, Effect, Identity};
+use crate::governance::{self, Effect, Identity, Risk};
 use crate::run::event::{Event, GateRequest};
 use crate::run::state::{Course, Phase, State, StepState, Undoing};
 
@@ -59,7 +59,10 @@ pub(super) fn item(state: &State, at: StepKey, world: &World<'_>, events: &mut V
             };
             events.push(Event::StepStarted { at, attempt: 1, input: None, rule: None });
             events.push(match set.iter().map(render).collect::<Result<Map<_, _>, _>>() {
-                Ok(output) => Event::StepCompleted { at, output: Json::from(&Value::Object(output)) },
+                Ok(output) => match bounded("set", &Value::Object(output)) {
+                    Ok(output) => Event::StepCompleted { at, output },
+                    Err(fault) => Event::StepFailed { at, fault },
+                },
                 Err(message) => failed(at, "template_failed", message),
             });
         }
@@ -116,7 +119,7 @@ fn admit(
     }
     let decision = world.policies.evaluate(&policy_context(state, call, world));
     let rule = decision.matched.as_ref().map(ToString::to_string);
-    let redacted = Json::from(&action.spec.redacted(&input));
+    let redacted = bounded("with", &action.spec.redacted(&input)).map_err(Barred::Fails)?;
     match decision.effect {
         Effect::Allow => Ok(Admission { input: redacted, rule }),
         Effect::RequireApproval if is_cleared => Ok(Admission { input: redacted, rule }),
@@ -141,13 +144,12 @@ fn approval(decision: &governance::Decision, input: Json, now: Timestamp) -> Box
 /// What the policies are asked about a call.
 pub(super) fn policy_context(state: &State, call: &Call, world: &World<'_>) -> governance::Context {
     let principal = Principal::new(format!("run:{}", state.id));
-    governance::Context::of_action(
-        Identity::bare(principal),
-        world.env,
-        &call.action,
-        stage_of(state, call),
-        world.now,
-    )
+    let identity = Identity::bare(principal);
+    let of_action =
+        governance::Context::of_action(identity, world.env, &call.action, stage_of(state, call), world.now);
+    // What nobody knows may break much; it cannot be called anyway.
+    let risk = world.registry.get(&call.action).map_or(Risk::High, |action| action.spec.risk);
+    governance::Context { risk, ..of_action }
 }
 
 /// Another attempt, when the wait for it is over.

@@ -27,6 +27,7 @@ pub(super) fn registry() -> Registry {
         input_schema: json!({ "type": "object" }),
         output_schema: json!({}),
         idempotent,
+        risk: crate::governance::Risk::Low,
         redact: &["/secret"],
     };
     let outside = || Code::Outside(Arc::new(Elsewhere));

@@ -164,7 +164,13 @@ impl Story {
     /// Takes one turn, records it, and checks what must hold behind every turn.
     pub(super) fn tell(&mut self, command: Command) -> Result<Vec<Event>, Rejection> {
         let by = by(REQUESTER);
-        let world = World { registry: &self.registry, policies: &self.policies, env: "test", now: self.now };
+        let world = World {
+            registry: &self.registry,
+            policies: &self.policies,
+            env: "test",
+            now: self.now,
+            blob_length: &|_| None,
+        };
         let turn = match take_turn_within(self.turn_limit, &mut self.state, command, &by, &world) {
             Ok(turn) => turn,
             Err(TurnError::Rejected(rejection)) => return Err(rejection),
@@ -214,7 +220,13 @@ impl Story {
 
     /// What must hold behind every turn.
     fn assert_sound(&self) {
-        let world = World { registry: &self.registry, policies: &self.policies, env: "test", now: self.now };
+        let world = World {
+            registry: &self.registry,
+            policies: &self.policies,
+            env: "test",
+            now: self.now,
+            blob_length: &|_| None,
+        };
         let next = decide(&self.state, Command::Advance, &world).unwrap_or_default();
         assert_eq!(self.goes_on, !next.is_empty(), "a turn goes as far as it can: {next:?}");
         assert_eq!(

@@ -1,0 +1,164 @@
+//! Acceptance: an intent as it stands when it is recorded, and the key it claims.
+//!
+//! Invariant: the key is claimed in the append that records the intent for the first time, and the intent's row holds
+//! the answer that every later intent with that key gets.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use xyn_store::projection::{Asked, ClaimRow, IntentRow, IntentStatus, Subject};
+use xyn_store::scope::Stage;
+use xyn_store::{Digest, Timestamp};
+
+use super::Intent;
+use crate::actions::Context;
+use crate::governance::Decision;
+
+/// How long an idempotency key is remembered.
+pub(crate) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An intent that was decided on and is not recorded yet.
+pub(crate) struct Accept {
+    row: IntentRow,
+    claim: Option<Claim>,
+    /// What ids are derived from, when it is neither the key nor the intent.
+    seed: Option<String>,
+    /// When it was decided.
+    pub(crate) now: Timestamp,
+}
+
+/// An intent that is recorded with what it brings about, and the key it claims.
+#[derive(Clone, Debug)]
+pub(crate) struct Accepted {
+    pub(crate) row: IntentRow,
+    pub(crate) claim: Option<ClaimRow>,
+    /// The action's output, where the subject does not say it all.
+    pub(crate) output: Option<Value>,
+}
+
+impl Accept {
+    /// `intent`, on which `decision` was made at `now`.
+    pub(super) fn new(
+        intent: &Intent,
+        stage: Stage,
+        decision: &Decision,
+        claim: Option<Claim>,
+        now: Timestamp,
+    ) -> Self {
+        let row = IntentRow {
+            intent_id: intent.intent_id,
+            action: intent.action.clone(),
+            stage,
+            actor: intent.identity.principal.clone(),
+            correlation_id: intent.correlation_id.clone(),
+            at: now,
+            status: IntentStatus::Accepted,
+            decision: decision.recorded(),
+            subject: None,
+            input: None,
+            withheld: false,
+            output: None,
+            fault: None,
+            asked: None,
+            approvals: Vec::new(),
+        };
+        Self { row, claim, seed: None, now }
+    }
+
+    /// With ids derived from `seed`.
+    pub(super) fn seeded(self, seed: String) -> Self {
+        Self { seed: Some(seed), ..self }
+    }
+
+    /// The acceptance of an intent that `row` shows and that is carried out now.
+    pub(crate) fn of_row(row: IntentRow, now: Timestamp) -> Self {
+        Self { row, claim: None, seed: None, now }
+    }
+
+    /// It is done with this append, and brought about `subject`.
+    pub(crate) fn done(self, subject: Subject) -> Accepted {
+        self.recorded(IntentStatus::Completed, Some(subject))
+    }
+
+    /// It reaches out behind this append.
+    pub(crate) fn begun(self) -> Accepted {
+        let subject = Subject::Intent(self.row.intent_id);
+        self.recorded(IntentStatus::Accepted, Some(subject))
+    }
+
+    /// It waits for the approvals that are asked for.
+    pub(crate) fn parked(mut self, asked: Asked) -> Accepted {
+        self.row.asked = Some(asked);
+        let subject = Subject::Intent(self.row.intent_id);
+        self.recorded(IntentStatus::Parked, Some(subject))
+    }
+
+    /// It is refused; it claims no key.
+    pub(super) fn denied(self) -> IntentRow {
+        Self { claim: None, ..self }.recorded(IntentStatus::Denied, None).row
+    }
+
+    fn recorded(self, status: IntentStatus, subject: Option<Subject>) -> Accepted {
+        let claim = self.claim.map(|claim| ClaimRow {
+            key: claim.key,
+            fingerprint: claim.fingerprint,
+            intent_id: self.row.intent_id,
+            expires_at: self.now.after(KEY_LIFETIME),
+        });
+        Accepted { row: IntentRow { status, subject, ..self.row }, claim, output: None }
+    }
+
+    /// Stage of the target.
+    pub(crate) fn stage(&self) -> Stage {
+        self.row.stage
+    }
+
+    /// What ids of new things are derived from: the key, or the intent itself.
+    pub(crate) fn seed(&self) -> String {
+        let key = self.seed.as_ref().or(self.claim.as_ref().map(|claim| &claim.key));
+        key.cloned().unwrap_or_else(|| self.row.intent_id.to_string())
+    }
+
+    /// What the action is told.
+    pub(crate) fn context(&self, intent: &Intent, decision: &Decision) -> Context {
+        Context {
+            attribution: intent.attribution(),
+            step: None,
+            seed: self.seed(),
+            // The key that is claimed leads to this very intent, and its id is nobody else's.
+            idempotency_key: self.row.intent_id.to_string(),
+            stage: self.row.stage,
+            depth: 0,
+            egress: decision.egress,
+            now: self.now,
+        }
+    }
+}
+
+impl Accepted {
+    /// With the output that the one who asked is given.
+    pub(crate) fn answering(self, output: Value) -> Self {
+        Self { output: Some(output), ..self }
+    }
+}
+
+/// An idempotency key and what it was given for.
+#[derive(Clone)]
+pub(super) struct Claim {
+    /// Principal and key: two principals may choose the same.
+    pub(super) key: String,
+    pub(super) shown: String,
+    pub(super) fingerprint: Digest,
+}
+
+impl Claim {
+    /// The claim of `intent`, if it has a key.
+    pub(super) fn of(intent: &Intent) -> Option<Self> {
+        let shown = intent.idempotency_key.clone()?;
+        let input = intent.input.to_string();
+        let stage = intent.stage.map_or("", |stage| stage.as_str());
+        let parts = [intent.action.as_bytes(), b"\0", stage.as_bytes(), b"\0", input.as_bytes()];
+        let key = format!("{}\n{shown}", intent.identity.principal);
+        Some(Self { key, shown, fingerprint: Digest::of_parts(&parts) })
+    }
+}
