@@ -99,6 +99,8 @@ fn register_node(registry: &mut Registry, state: &AppState) {
     registry.register_with_unit("blobs", "Content kept as files", Unit::Bytes, gauge(blobs as f64));
     let runs = runtime.runs_in_memory();
     registry.register("runs_in_memory", "Runs that an actor holds", gauge(runs as f64));
+    let in_line = runtime.runs_in_line();
+    registry.register("runs_in_line", "Runs that wait for a place", gauge(in_line as f64));
     if let Ok(journal) = runtime.store().journal() {
         let entries = *journal.head().borrow();
         registry.register("journal_entries", "Entries of the journal", gauge(entries as f64));

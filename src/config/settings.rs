@@ -53,7 +53,7 @@ pub struct LimitSettings {
     pub max_steps: u32,
     /// Time a run may work.
     pub wall_clock: String,
-    /// Runs of one blueprint at once.
+    /// Runs that work at once.
     pub concurrency: u32,
     /// Items of one step at once.
     pub max_parallel: u32,

@@ -12,7 +12,7 @@ pub struct NodeLimits {
     pub max_steps: u32,
     /// Time a run may work, waiting apart.
     pub wall_clock: Duration,
-    /// Runs of one blueprint that may work at once.
+    /// Runs that may work at once on this node; a blueprint may state fewer of its own.
     pub concurrency: u32,
     /// Items of one step under way at once.
     pub max_parallel: u32,
@@ -27,10 +27,20 @@ impl Default for NodeLimits {
         Self {
             max_steps: 200,
             wall_clock: Duration::from_secs(60 * 60),
-            concurrency: 256,
+            // More than there can be connections, so that short runs started over HTTP never queue; each that works
+            // holds a few kilobytes.
+            concurrency: 10_000,
             max_parallel: 64,
             max_attempts: 100,
             max_wait: Duration::from_secs(366 * 24 * 60 * 60),
         }
+    }
+}
+
+impl NodeLimits {
+    /// The bounds for what was promoted when other ones held. A lower limit of runs at once does not unmake a
+    /// blueprint that states a higher one: it holds beside it when runs begin.
+    pub fn for_promoted(&self) -> Self {
+        Self { concurrency: u32::MAX, ..self.clone() }
     }
 }

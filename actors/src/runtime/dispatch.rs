@@ -161,6 +161,7 @@ async fn follow_lead(inner: &Arc<Inner>, lead: Lead) -> Result<(), Refusal> {
             };
             let by = attribution(view);
             let tell = Tell { command: Command::Arrive(Box::new(arrival)), by, accepted: None };
+            let _room = inner.supervisor().room().await;
             if let Err(error) = inner.supervisor().tell(run, tell).await {
                 // A run that cannot be told is broken in itself; others must not wait for it.
                 tracing::warn!(%run, %error, "the run could not be told of an event");

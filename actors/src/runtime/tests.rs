@@ -10,6 +10,8 @@ use xyn_store::{Options, ids};
 use super::*;
 use crate::actions;
 
+mod places;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Node {
@@ -18,8 +20,13 @@ struct Node {
 }
 
 async fn start(folder: &Path) -> Node {
+    start_with(folder, NodeLimits::default()).await
+}
+
+async fn start_with(folder: &Path, limits: NodeLimits) -> Node {
     let store = Store::open(folder, Options::default()).expect("the folder opens");
-    let started = Runtime::start(store, actions::builtin(), Clock::system(), Environment::default()).await;
+    let env = Environment { limits, ..Environment::default() };
+    let started = Runtime::start(store, actions::builtin(), Clock::system(), env).await;
     let (runtime, background) = started.expect("the Runtime starts");
     Node { runtime, background }
 }

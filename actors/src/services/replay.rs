@@ -38,6 +38,8 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
                 policies: catalog.policies(),
                 env: &inner.env.env_id,
                 now: envelope.at,
+                // Where there was none, the recorded start says so by standing in a later entry.
+                has_place: true,
             };
             replayed.entry(state, &events, &world, &envelope.attribution)?;
         }
