@@ -3,7 +3,7 @@
 //! Owns the counters of the HTTP face. Labels are bounded: routes as they are registered, methods that
 //! exist, classes of status; never ids or anything else a caller chooses.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -104,9 +104,9 @@ fn register_node(registry: &mut Registry, state: &AppState) {
     if let Ok(journal) = runtime.store().journal() {
         let entries = *journal.head().borrow();
         registry.register("journal_entries", "Entries of the journal", gauge(entries as f64));
-        let lag = entries.saturating_sub(runtime.metrics().dispatched_to.load(Ordering::Relaxed));
-        registry.register("dispatch_lag_entries", "Entries not yet dispatched", gauge(lag as f64));
     }
+    let backlog = runtime.event_backlog();
+    registry.register("event_backlog_entries", "Entries not yet dispatched", gauge(backlog as f64));
     let counters = [
         ("intents_accepted", "Intents allowed", &runtime.metrics().intents_accepted),
         ("intents_denied", "Intents denied", &runtime.metrics().intents_denied),

@@ -23,6 +23,8 @@ const VARIABLES: &[&str] = &[
     "limits.max_parallel",
     "limits.max_attempts",
     "limits.max_wait",
+    "limits.event_backlog",
+    "limits.event_backlog_age",
     "limits.artifact_store_bytes",
 ];
 
@@ -79,6 +81,8 @@ fn defaults() -> Layer {
     layer.set("limits.max_parallel", "default", limits.max_parallel);
     layer.set("limits.max_attempts", "default", limits.max_attempts);
     layer.set("limits.max_wait", "default", limits.max_wait);
+    layer.set("limits.event_backlog", "default", limits.event_backlog);
+    layer.set("limits.event_backlog_age", "default", limits.event_backlog_age);
     layer.set("limits.artifact_store_bytes", "default", limits.artifact_store_bytes);
     layer
 }

@@ -61,6 +61,10 @@ pub struct LimitSettings {
     pub max_attempts: u32,
     /// Longest wait.
     pub max_wait: String,
+    /// Entries that may wait to be dispatched before events are refused.
+    pub event_backlog: u64,
+    /// How long they may wait before events are refused.
+    pub event_backlog_age: String,
     /// Bytes of artifacts that the node keeps.
     pub artifact_store_bytes: u64,
 }
@@ -69,13 +73,16 @@ impl Default for LimitSettings {
     fn default() -> Self {
         let node = NodeLimits::default();
         let minutes = |time: Duration| format!("{}m", time.as_secs() / 60);
+        let days = |time: Duration| format!("{}d", time.as_secs() / 86_400);
         Self {
             max_steps: node.max_steps,
             wall_clock: minutes(node.wall_clock),
             concurrency: node.concurrency,
             max_parallel: node.max_parallel,
             max_attempts: node.max_attempts,
-            max_wait: format!("{}d", node.max_wait.as_secs() / 86_400),
+            max_wait: days(node.max_wait),
+            event_backlog: node.event_backlog,
+            event_backlog_age: days(node.event_backlog_age),
             artifact_store_bytes: xyn_store::Options::default().blob_quota_bytes,
         }
     }
@@ -128,6 +135,8 @@ impl LimitSettings {
             max_parallel: self.max_parallel,
             max_attempts: self.max_attempts,
             max_wait: duration("limits.max_wait", &self.max_wait)?,
+            event_backlog: self.event_backlog,
+            event_backlog_age: duration("limits.event_backlog_age", &self.event_backlog_age)?,
         })
     }
 }

@@ -7,12 +7,14 @@ use xyn_store::ids::{self, EventId};
 use super::{Context, Effects, Failure, Idempotence, NewEvent, Spec};
 use crate::blueprint::{FailureKind, check_event_name};
 
+/// Its name.
+pub(crate) const NAME: &str = "events.emit";
 /// Names that only the node itself gives.
 const RESERVED_PREFIX: &str = "xyn.";
 
 pub(super) fn spec() -> Spec {
     Spec {
-        name: "events.emit",
+        name: NAME,
         description: "Records an event; blueprints that listen to it start, gates that wait for it open.",
         input_schema: json!({
             "type": "object",

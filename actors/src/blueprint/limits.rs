@@ -1,11 +1,11 @@
-//! What a node allows any blueprint.
+//! What a node allows: any blueprint, and all that it does at once.
 //!
-//! Owns the bounds that the checker holds an author's numbers against. A blueprint may stay below them, never
-//! above.
+//! Owns the bounds that the checker holds an author's numbers against, and those of the node as a whole. A blueprint
+//! may stay below them, never above.
 
 use std::time::Duration;
 
-/// Bounds that a node sets for every blueprint.
+/// Bounds that a node sets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeLimits {
     /// Steps of a plan, and steps a run may take.
@@ -20,6 +20,10 @@ pub struct NodeLimits {
     pub max_attempts: u32,
     /// Longest wait of a gate or between attempts.
     pub max_wait: Duration,
+    /// Entries of the journal that may wait for the dispatcher before new events are refused.
+    pub event_backlog: u64,
+    /// How long the first of them may wait before new events are refused.
+    pub event_backlog_age: Duration,
 }
 
 impl Default for NodeLimits {
@@ -33,6 +37,8 @@ impl Default for NodeLimits {
             max_parallel: 64,
             max_attempts: 100,
             max_wait: Duration::from_secs(366 * 24 * 60 * 60),
+            event_backlog: 1_000_000,
+            event_backlog_age: Duration::from_secs(7 * 24 * 60 * 60),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Everything that wants something done hands it an [`Intent`]. It checks session and scope, asks the policies,
 //! records the decision, and lets a service carry it out. Invariant: what the Runtime cannot see did not happen.
 
+mod backlog;
 mod catalog;
 mod dispatch;
 mod ended;
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     pub(crate) env: Environment,
     pub(crate) ended: ended::Ended,
     pub(crate) metrics: Metrics,
+    backlog: backlog::Backlog,
     progress: progress::Progress,
     supervisor: OnceLock<Supervisor>,
     node: OnceLock<Node>,
@@ -108,7 +110,10 @@ impl Runtime {
         if store.is_half_rebuilt()? {
             return Err(StartError::HalfRebuilt);
         }
-        let catalog = Catalog::load(&store.read()?, &registry, &env.limits.for_promoted())?;
+        let reader = store.read()?;
+        let catalog = Catalog::load(&reader, &registry, &env.limits.for_promoted())?;
+        let position = reader.position(dispatch::FOLLOWER)?;
+        drop(reader);
         Ok(Self(Arc::new(Inner {
             journal: store.journal()?,
             store,
@@ -119,6 +124,7 @@ impl Runtime {
             env,
             ended: ended::Ended::default(),
             metrics: Metrics::default(),
+            backlog: backlog::Backlog::new(position),
             progress: progress::Progress::default(),
             supervisor: OnceLock::new(),
             node: OnceLock::new(),
@@ -199,6 +205,11 @@ impl Runtime {
     /// Runs that wait for a place.
     pub fn runs_in_line(&self) -> usize {
         self.0.supervisor.get().map_or(0, Supervisor::in_line)
+    }
+
+    /// Entries of the journal that were not dispatched yet.
+    pub fn event_backlog(&self) -> u64 {
+        self.0.backlog.entries(*self.0.journal.head().borrow())
     }
 
     /// The session of whoever comes over loopback; none for a stopped node.

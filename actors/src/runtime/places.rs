@@ -36,7 +36,7 @@ pub(crate) struct Ticket<'a> {
 pub(super) struct Places {
     /// Runs that may work at once.
     limit: usize,
-    /// Nobody begins before it is known who was under way at the last stop.
+    /// It is known who was under way and in line at the last stop. Before, no blueprint's place is given away.
     is_open: bool,
     /// By id; only those that state a limit.
     blueprints: HashMap<String, Blueprint>,
@@ -75,7 +75,7 @@ impl<'a> Ticket<'a> {
 }
 
 impl Places {
-    /// Places for `limit` runs at work; nobody begins before [`Places::open`].
+    /// Places for `limit` runs at work; those of blueprints are given away from [`Places::open`] on.
     pub(super) fn new(limit: u32) -> Self {
         Self {
             limit: limit as usize,
@@ -105,7 +105,7 @@ impl Places {
         if self.called.remove(&ticket.run) {
             return true;
         }
-        if !self.is_open || !self.take_place(ticket) {
+        if !self.take_place(ticket) {
             self.line_up(ticket);
             return false;
         }
@@ -130,7 +130,7 @@ impl Places {
         }
         let rank = ticket.rank();
         let is_first = blueprint.line.first_key_value().is_none_or(|(first, _)| rank <= *first);
-        let takes = is_first && blueprint.holders.len() < limit as usize;
+        let takes = self.is_open && is_first && blueprint.holders.len() < limit as usize;
         if takes {
             blueprint.line.remove(&rank);
             blueprint.holders.insert(ticket.run);

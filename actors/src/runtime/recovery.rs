@@ -1,7 +1,7 @@
 //! Recovery: what was under way at the last stop goes on, and what was in line stands in line again.
 //!
-//! Nobody begins before everybody who was there is known, so that a stop changes neither who holds a place nor the
-//! order of those who wait for one.
+//! No place of a blueprint is given away before everybody who was there is known, so that a stop changes neither who
+//! holds one nor the order of those who wait.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -11,7 +11,7 @@ use xyn_store::scope::Stage;
 use xyn_store::{Digest, Json, Timestamp};
 
 use super::{Accepted, Inner, Intent, Outcome, Recording, Refusal, Runtime};
-use crate::actions::{Action, Code, Context, Effects, Failure};
+use crate::actions::{self, Action, Code, Context, Effects, Failure};
 use crate::blueprint::Plan;
 use crate::governance::{self, Decision, Effect, Identity};
 use crate::record::{self, EventView, Record};
@@ -54,6 +54,9 @@ impl Inner {
             return Ok(outcome);
         }
         let now = self.clock.now();
+        if intent.action == actions::EMIT {
+            self.backlog.admit(*self.journal.head().borrow(), now, &self.env.limits)?;
+        }
         let stage = intent.stage.unwrap_or(self.env.stage);
         let decision = self.decide(&intent.identity, &intent.action, stage, now);
         let row = |status| row(&intent, stage, now, status, &decision);

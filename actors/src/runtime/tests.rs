@@ -10,6 +10,7 @@ use xyn_store::{Options, ids};
 use super::*;
 use crate::actions;
 
+mod backlog;
 mod places;
 
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -80,6 +81,22 @@ impl Node {
     fn row(&self, run: RunId) -> RunRow {
         let reader = self.runtime.store().read().expect("reads");
         reader.get(&RunRow::key_of(run)).expect("reads").expect("is there")
+    }
+
+    fn with_status(&self, status: RunStatus) -> Vec<RunRow> {
+        let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+        self.runtime.store().read().expect("reads").runs(&filter, None, 10_000).expect("reads").items
+    }
+
+    /// Waits until the rows are as wanted.
+    async fn until(&self, wanted: impl Fn(&Self) -> bool) {
+        let mut head = self.runtime.0.journal.head();
+        let seen = async {
+            while !wanted(self) {
+                head.changed().await.expect("the journal goes on");
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("it comes to that in time");
     }
 
     async fn only_run(&self) -> RunId {

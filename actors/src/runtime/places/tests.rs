@@ -93,10 +93,11 @@ fn who_is_woken_goes_before_those_who_have_not_begun() {
 }
 
 #[test]
-fn nobody_begins_before_the_last_stop_is_known() {
+fn no_place_of_a_blueprint_is_given_away_before_the_last_stop_is_known() {
     let mut places = Places::new(ROOMY);
+    assert!(places.admit(&ticket(7, None), 1), "the node has room");
     assert!(!places.admit(&ticket(9, Some(2)), 1));
-    assert!(!places.admit(&ticket(8, None), 1));
+    places.line_up(&ticket(8, None));
     places.hold("bp", run(1));
     places.line_up(&ticket(2, Some(2)));
     places.line_up(&ticket(3, Some(2)));

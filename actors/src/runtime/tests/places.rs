@@ -15,22 +15,6 @@ plan:
 "#;
 
 impl Node {
-    fn with_status(&self, status: RunStatus) -> Vec<RunRow> {
-        let filter = RunFilter { status: Some(status), ..RunFilter::default() };
-        self.runtime.store().read().expect("reads").runs(&filter, None, 10_000).expect("reads").items
-    }
-
-    /// Waits until the rows are as wanted.
-    async fn until(&self, wanted: impl Fn(&Self) -> bool) {
-        let mut head = self.runtime.0.journal.head();
-        let seen = async {
-            while !wanted(self) {
-                head.changed().await.expect("the journal goes on");
-            }
-        };
-        tokio::time::timeout(PATIENCE, seen).await.expect("it comes to that in time");
-    }
-
     async fn approve(&self, run: RunId) {
         let answer = json!({ "run_id": run, "step_id": "ok", "approve": true });
         self.submit("gates.answer", answer).await.expect("answers");
@@ -50,8 +34,12 @@ async fn runs_over_the_limit_of_their_blueprint_wait_without_memory_and_begin_in
     for _ in 0..6 {
         runs.push(node.run("bp.two", json!({})).await);
     }
-    assert_eq!(ids(&node.with_status(RunStatus::Running)), BTreeSet::from([runs[0], runs[1]]));
-    assert_eq!((node.runtime.runs_in_memory(), node.runtime.runs_in_line()), (0, 4));
+    let under_way = BTreeSet::from([runs[0], runs[1]]);
+    node.until(|node| ids(&node.with_status(RunStatus::Running)) == under_way).await;
+    while node.runtime.runs_in_memory() > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(node.runtime.runs_in_line(), 4);
     let waiting = node.row(runs[2]).waiting_on.expect("says why");
     assert_eq!((waiting.kind, waiting.since), (WaitKind::Worker, node.row(runs[2]).created_at));
 
@@ -93,7 +81,7 @@ async fn a_run_whose_inputs_do_not_fit_takes_no_place() {
     }
     node.until(|node| node.with_status(RunStatus::Failed).len() == 3).await;
     let run = node.run("bp.two", json!({ "n": 1 })).await;
-    assert_eq!(node.row(run).status, RunStatus::Running);
+    node.until(|node| node.row(run).status == RunStatus::Running).await;
     node.stop().await;
 }
 
