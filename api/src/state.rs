@@ -1,15 +1,19 @@
 //! What every route shares: the Runtime, the guard, the metrics and the word that the node stops.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{Semaphore, watch};
 use xyn_actors::runtime::{Intent, Outcome, Runtime};
+use xyn_store::scope::Principal;
 use xyn_store::{Reader, StoreError, Timestamp};
 
 use crate::error::ApiError;
 use crate::guard::Guard;
 use crate::limits::STREAMS_MAX;
 use crate::metrics::Metrics;
+use crate::rate::Rate;
 
 /// What every route shares. Clones are the same state.
 #[derive(Clone)]
@@ -21,6 +25,8 @@ struct Inner {
     metrics: Metrics,
     started_at: Timestamp,
     streams: Arc<Semaphore>,
+    addresses: Rate<IpAddr>,
+    principals: Rate<Principal>,
     stopping: watch::Sender<bool>,
 }
 
@@ -31,7 +37,18 @@ impl AppState {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let (stopping, _) = watch::channel(false);
         let metrics = Metrics::default();
-        Self(Arc::new(Inner { runtime, guard, metrics, started_at, streams, stopping }))
+        let addresses = Rate::new("address", runtime.limits());
+        let principals = Rate::new("principal", runtime.limits());
+        Self(Arc::new(Inner {
+            runtime,
+            guard,
+            metrics,
+            started_at,
+            streams,
+            addresses,
+            principals,
+            stopping,
+        }))
     }
 
     /// Ends all event streams; what else is under way goes on.
@@ -54,6 +71,11 @@ impl AppState {
         &self.0.metrics
     }
 
+    /// How often each address may ask.
+    pub(crate) fn addresses(&self) -> &Rate<IpAddr> {
+        &self.0.addresses
+    }
+
     /// When the API came up.
     pub(crate) fn started_at(&self) -> Timestamp {
         self.0.started_at
@@ -71,6 +93,7 @@ impl AppState {
 
     /// Hands an intent to the Runtime.
     pub(crate) async fn submit(&self, intent: Intent) -> Result<Outcome, ApiError> {
+        self.0.principals.take(|| intent.identity.principal.clone(), Instant::now())?;
         Ok(self.0.runtime.submit(intent).await?)
     }
 

@@ -30,6 +30,8 @@ pub(super) const KEYS: &[&str] = &[
     "limits.max_wait",
     "limits.event_backlog",
     "limits.event_backlog_age",
+    "limits.requests_per_second",
+    "limits.request_burst",
     "limits.artifact_store_bytes",
 ];
 

@@ -65,6 +65,10 @@ pub struct LimitSettings {
     pub event_backlog: u64,
     /// How long they may wait before events are refused.
     pub event_backlog_age: String,
+    /// Requests of an address, and intents of a principal, each second; 0 limits neither.
+    pub requests_per_second: u32,
+    /// How many of them may come at once.
+    pub request_burst: u32,
     /// Bytes of artifacts that the node keeps.
     pub artifact_store_bytes: u64,
 }
@@ -83,6 +87,8 @@ impl Default for LimitSettings {
             max_wait: days(node.max_wait),
             event_backlog: node.event_backlog,
             event_backlog_age: days(node.event_backlog_age),
+            requests_per_second: node.requests_per_second,
+            request_burst: node.request_burst,
             artifact_store_bytes: xyn_store::Options::default().blob_quota_bytes,
         }
     }
@@ -137,6 +143,8 @@ impl LimitSettings {
             max_wait: duration("limits.max_wait", &self.max_wait)?,
             event_backlog: self.event_backlog,
             event_backlog_age: duration("limits.event_backlog_age", &self.event_backlog_age)?,
+            requests_per_second: self.requests_per_second,
+            request_burst: self.request_burst,
         })
     }
 }

@@ -24,6 +24,10 @@ pub struct NodeLimits {
     pub event_backlog: u64,
     /// How long the first of them may wait before new events are refused.
     pub event_backlog_age: Duration,
+    /// Requests that an address, and intents that a principal, may make each second in the long run; 0 limits neither.
+    pub requests_per_second: u32,
+    /// How many of them may come at once.
+    pub request_burst: u32,
 }
 
 impl Default for NodeLimits {
@@ -39,6 +43,8 @@ impl Default for NodeLimits {
             max_wait: Duration::from_secs(366 * 24 * 60 * 60),
             event_backlog: 1_000_000,
             event_backlog_age: Duration::from_secs(7 * 24 * 60 * 60),
+            requests_per_second: 0,
+            request_burst: 100,
         }
     }
 }
