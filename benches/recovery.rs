@@ -109,7 +109,7 @@ async fn settled(node: &Node) {
             let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the gauge is there");
             line.trim().parse::<f64>().expect("a number")
         };
-        if gauge("xyn_runs_in_memory ") == 0.0 && gauge("xyn_dispatch_lag_entries ") == 0.0 {
+        if gauge("xyn_runs_in_memory ") == 0.0 && gauge("xyn_event_backlog_entries ") == 0.0 {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

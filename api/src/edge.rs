@@ -17,11 +17,15 @@ use tracing::Instrument;
 use crate::error::{ApiError, Code, ErrorBody, ErrorShape, Problem};
 use crate::limits::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 use crate::metrics::UNMATCHED;
+use crate::rate::Peer;
 use crate::state::AppState;
 use crate::trace::Interaction;
 
 /// The media type of RFC 9457.
 pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Routes whose callers are not limited.
+const UNLIMITED: [&str; 4] = ["/api/v1/health", "/healthz", "/readyz", "/metrics"];
 
 /// Takes `request` in, has it served and lets the answer out.
 pub(crate) async fn pass(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
@@ -34,7 +38,7 @@ pub(crate) async fn pass(State(state): State<AppState>, mut request: Request, ne
     let span =
         tracing::debug_span!("request", %method, route = path, correlation_id = %interaction.correlation_id);
 
-    let admitted = known.and_then(|()| admit(&state, &mut request, &interaction));
+    let admitted = known.and_then(|()| admit(&state, path, &mut request, &interaction));
     let mut response = match admitted {
         Ok(()) => serve(request, next, path).instrument(span.clone()).await,
         Err(error) => error.into_response(),
@@ -49,8 +53,17 @@ pub(crate) async fn pass(State(state): State<AppState>, mut request: Request, ne
     response
 }
 
-fn admit(state: &AppState, request: &mut Request, interaction: &Interaction) -> Result<(), ApiError> {
+fn admit(
+    state: &AppState,
+    path: &str,
+    request: &mut Request,
+    interaction: &Interaction,
+) -> Result<(), ApiError> {
     state.guard().check(request)?;
+    // Whoever watches over the node must see it when it is busy most of all.
+    if let Some(Peer(address)) = request.extensions().get().filter(|_| !UNLIMITED.contains(&path)) {
+        state.addresses().take(|| *address, Instant::now())?;
+    }
     request.extensions_mut().insert(interaction.clone());
     Ok(())
 }

@@ -33,6 +33,8 @@ pub(crate) struct Fault {
     pub(crate) message: String,
     /// What else is known: `hint`, `path` and more.
     pub(crate) details: Map<String, Value>,
+    /// When a caller may come again, in seconds, if the answer is that the node is busy.
+    pub(crate) later_s: u32,
 }
 
 /// The body of an error.
@@ -85,7 +87,7 @@ impl ApiError {
     /// An error of the table with a sentence about the case, and the table's hint.
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
         let details = Map::from_iter([("hint".to_owned(), code.hint().into())]);
-        Self(Arc::new(Fault { code, message: message.into(), details }))
+        Self(Arc::new(Fault { code, message: message.into(), details, later_s: RETRY_AFTER_S }))
     }
 
     /// A value of the request that does not fit; `path` is the field, parameter or header.
@@ -115,6 +117,12 @@ impl ApiError {
         self.with("hint", hint.into())
     }
 
+    /// Says when to come again.
+    pub(crate) fn later(mut self, seconds: u32) -> Self {
+        Arc::make_mut(&mut self.0).later_s = seconds;
+        self
+    }
+
     /// Adds a detail.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         Arc::make_mut(&mut self.0).details.insert(name.to_owned(), value.into());
@@ -136,7 +144,7 @@ impl Fault {
     /// When a caller may come again, in seconds.
     pub(crate) fn retry_after_s(&self) -> Option<u32> {
         let busy = matches!(self.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE);
-        busy.then_some(RETRY_AFTER_S)
+        busy.then_some(self.later_s)
     }
 }
 

@@ -15,6 +15,7 @@ mod metrics;
 mod openapi;
 mod page;
 mod range;
+mod rate;
 mod routes;
 mod schema;
 mod server;

@@ -46,6 +46,9 @@ pub const CONNECTIONS_MAX: usize = 4096;
 /// Requests under way at once on an HTTP/2 connection.
 pub const H2_STREAMS_MAX: u32 = 200;
 
+/// Addresses, and principals, whose rate is limited at once.
+pub const CALLERS_MAX: usize = 65_536;
+
 /// Event streams at once.
 pub const STREAMS_MAX: usize = 256;
 /// Events an event stream reads at once.

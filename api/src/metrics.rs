@@ -3,7 +3,7 @@
 //! Owns the counters of the HTTP face. Labels are bounded: routes as they are registered, methods that
 //! exist, classes of status; never ids or anything else a caller chooses.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use http::{Method, StatusCode};
@@ -96,9 +96,11 @@ fn register_node(registry: &mut Registry, runtime: &Runtime, uptime: Duration) {
     registry.register_with_unit("blobs", "Content kept as files", Unit::Bytes, gauge(blobs as f64));
     let runs = runtime.runs_in_memory();
     registry.register("runs_in_memory", "Runs that an actor holds", gauge(runs as f64));
-    if let Some((entries, lag)) = journal(runtime) {
+    let in_line = runtime.runs_in_line();
+    registry.register("runs_in_line", "Runs that wait for a place", gauge(in_line as f64));
+    if let Some((entries, backlog)) = journal(runtime) {
         registry.register("journal_entries", "Entries of the journal", gauge(entries as f64));
-        registry.register("dispatch_lag_entries", "Entries not yet dispatched", gauge(lag as f64));
+        registry.register("event_backlog_entries", "Entries not yet dispatched", gauge(backlog as f64));
     }
     let counters = [
         ("intents_accepted", "Intents allowed", &runtime.metrics().intents_accepted),
@@ -115,8 +117,7 @@ fn register_node(registry: &mut Registry, runtime: &Runtime, uptime: Duration) {
 /// Entries of the journal, and how many of them are not dispatched yet; none when it cannot be written.
 pub(crate) fn journal(runtime: &Runtime) -> Option<(u64, u64)> {
     let entries = *runtime.store().journal().ok()?.head().borrow();
-    let dispatched = runtime.metrics().dispatched_to.load(Ordering::Relaxed);
-    Some((entries, entries.saturating_sub(dispatched)))
+    Some((entries, runtime.event_backlog()))
 }
 
 fn class(status: StatusCode) -> &'static str {

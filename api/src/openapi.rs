@@ -35,11 +35,11 @@ const EMPTY_BODY: &str = "x-xyn-empty-body";
 const METHODS: [&str; 3] = ["get", "post", "put"];
 
 /// What every route can answer.
-const EVERYWHERE: [&str; 5] = ["400", "403", "421", "500", "503"];
+const EVERYWHERE: [&str; 6] = ["400", "403", "421", "429", "500", "503"];
 /// What a route that takes a body can answer besides.
 const WITH_BODY: [&str; 2] = ["413", "415"];
 /// What a route that hands the Runtime an intent can answer besides.
-const WITH_INTENT: [&str; 6] = ["202", "404", "409", "422", "429", "502"];
+const WITH_INTENT: [&str; 5] = ["202", "404", "409", "422", "502"];
 
 /// When a status is answered.
 fn description(status: &str) -> &'static str {
@@ -56,7 +56,9 @@ fn description(status: &str) -> &'static str {
         "416" => "The range lies behind the end.",
         "421" => "The request names a host that is not this node.",
         "422" => "The idempotency key was used with another body.",
-        "429" => "Too much is waiting or open; `Retry-After` says when to ask again.",
+        "429" => {
+            "Too much is waiting or open, or the caller asks too often; `Retry-After` says when to ask again."
+        }
         "500" => "The node failed; its log says why.",
         "502" => "An outside system failed.",
         "503" => "The node cannot answer at the moment; `Retry-After` says when to ask again.",

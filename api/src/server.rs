@@ -8,23 +8,26 @@ use std::sync::Arc;
 
 use axum::Router;
 use futures::future::select_all;
+use http::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 use crate::limits::{
     ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT, H2_STREAMS_MAX, HEAD_MAX_BYTES, HEAD_READ_TIMEOUT,
     HEADERS_MAX,
 };
+use crate::rate::Peer;
 use crate::routes::router;
 use crate::state::AppState;
 
 /// Serves the API on `listeners` until `shutdown` is done and the requests under way have ended.
 pub async fn serve(listeners: Vec<TcpListener>, state: AppState, shutdown: impl Future<Output = ()>) {
-    let service = TowerToHyperService::new(router(state.clone()));
+    let router = router(state.clone());
     let builder = builder();
     let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let (stop, stopping) = watch::channel(false);
@@ -42,10 +45,10 @@ pub async fn serve(listeners: Vec<TcpListener>, state: AppState, shutdown: impl 
             socket = accept(&listeners) => socket,
         };
         let Some(socket) = socket else { continue };
-        let (builder, service, stopping) = (builder.clone(), service.clone(), stopping.clone());
+        let (builder, router, stopping) = (builder.clone(), router.clone(), stopping.clone());
         connections.spawn(async move {
             let _place = place;
-            serve_connection(&builder, socket, service, stopping).await;
+            serve_connection(&builder, socket, router, stopping).await;
         });
     }
     drop(listeners);
@@ -99,9 +102,12 @@ async fn accept(listeners: &[TcpListener]) -> Option<TcpStream> {
 async fn serve_connection(
     builder: &Builder<TokioExecutor>,
     socket: TcpStream,
-    service: TowerToHyperService<Router>,
+    router: Router,
     mut stopping: watch::Receiver<bool>,
 ) {
+    // A connection whose other end is gone already will not ask anything.
+    let Ok(address) = socket.peer_addr() else { return };
+    let service = TowerToHyperService::new(router.map_request(from_peer(Peer(address.ip()))));
     let connection = builder.serve_connection(TokioIo::new(socket), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
@@ -117,6 +123,14 @@ async fn serve_connection(
     };
     if let Err(error) = result {
         tracing::debug!(%error, "a connection broke");
+    }
+}
+
+/// Notes where a request comes from.
+fn from_peer<B>(peer: Peer) -> impl Fn(Request<B>) -> Request<B> + Clone {
+    move |mut request| {
+        request.extensions_mut().insert(peer);
+        request
     }
 }
 

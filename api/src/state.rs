@@ -1,12 +1,14 @@
 //! What every route shares: the Runtime, the guard, the metrics and the word that the node stops.
 
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 use xyn_actors::runtime::{Intent, Outcome, Runtime};
 use xyn_store::projection::Row;
+use xyn_store::scope::Principal;
 use xyn_store::tables::Key;
 use xyn_store::{Reader, StoreError, Timestamp};
 
@@ -14,6 +16,7 @@ use crate::error::ApiError;
 use crate::guard::Guard;
 use crate::limits::STREAMS_MAX;
 use crate::metrics::Metrics;
+use crate::rate::Rate;
 
 /// What every route shares. Clones are the same state.
 #[derive(Clone)]
@@ -25,6 +28,8 @@ struct Inner {
     metrics: Metrics,
     started_at: Timestamp,
     streams: Arc<Semaphore>,
+    addresses: Rate<IpAddr>,
+    principals: Rate<Principal>,
     stopping: watch::Sender<bool>,
 }
 
@@ -35,7 +40,18 @@ impl AppState {
         let streams = Arc::new(Semaphore::new(STREAMS_MAX));
         let (stopping, _) = watch::channel(false);
         let metrics = Metrics::default();
-        Self(Arc::new(Inner { runtime, guard, metrics, started_at, streams, stopping }))
+        let addresses = Rate::new("address", runtime.limits());
+        let principals = Rate::new("principal", runtime.limits());
+        Self(Arc::new(Inner {
+            runtime,
+            guard,
+            metrics,
+            started_at,
+            streams,
+            addresses,
+            principals,
+            stopping,
+        }))
     }
 
     /// Ends all event streams; what else is under way goes on.
@@ -58,6 +74,11 @@ impl AppState {
         &self.0.metrics
     }
 
+    /// How often each address may ask.
+    pub(crate) fn addresses(&self) -> &Rate<IpAddr> {
+        &self.0.addresses
+    }
+
     /// How long the API is up.
     pub(crate) fn uptime(&self) -> Duration {
         self.0.runtime.clock().now().since(self.0.started_at)
@@ -75,6 +96,7 @@ impl AppState {
 
     /// Hands an intent to the Runtime.
     pub(crate) async fn submit(&self, intent: Intent) -> Result<Outcome, ApiError> {
+        self.0.principals.take(|| intent.identity.principal.clone(), Instant::now())?;
         Ok(self.0.runtime.submit(intent).await?)
     }
 

@@ -28,6 +28,10 @@ pub(super) const KEYS: &[&str] = &[
     "limits.max_parallel",
     "limits.max_attempts",
     "limits.max_wait",
+    "limits.event_backlog",
+    "limits.event_backlog_age",
+    "limits.requests_per_second",
+    "limits.request_burst",
     "limits.artifact_store_bytes",
 ];
 

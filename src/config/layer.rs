@@ -23,6 +23,10 @@ const VARIABLES: &[&str] = &[
     "limits.max_parallel",
     "limits.max_attempts",
     "limits.max_wait",
+    "limits.event_backlog",
+    "limits.event_backlog_age",
+    "limits.requests_per_second",
+    "limits.request_burst",
     "limits.artifact_store_bytes",
 ];
 
@@ -79,6 +83,10 @@ fn defaults() -> Layer {
     layer.set("limits.max_parallel", "default", limits.max_parallel);
     layer.set("limits.max_attempts", "default", limits.max_attempts);
     layer.set("limits.max_wait", "default", limits.max_wait);
+    layer.set("limits.event_backlog", "default", limits.event_backlog);
+    layer.set("limits.event_backlog_age", "default", limits.event_backlog_age);
+    layer.set("limits.requests_per_second", "default", limits.requests_per_second);
+    layer.set("limits.request_burst", "default", limits.request_burst);
     layer.set("limits.artifact_store_bytes", "default", limits.artifact_store_bytes);
     layer
 }

@@ -53,7 +53,7 @@ pub struct LimitSettings {
     pub max_steps: u32,
     /// Time a run may work.
     pub wall_clock: String,
-    /// Runs of one blueprint at once.
+    /// Runs that work at once.
     pub concurrency: u32,
     /// Items of one step at once.
     pub max_parallel: u32,
@@ -61,6 +61,14 @@ pub struct LimitSettings {
     pub max_attempts: u32,
     /// Longest wait.
     pub max_wait: String,
+    /// Entries that may wait to be dispatched before events are refused.
+    pub event_backlog: u64,
+    /// How long they may wait before events are refused.
+    pub event_backlog_age: String,
+    /// Requests of an address, and intents of a principal, each second; 0 limits neither.
+    pub requests_per_second: u32,
+    /// How many of them may come at once.
+    pub request_burst: u32,
     /// Bytes of artifacts that the node keeps.
     pub artifact_store_bytes: u64,
 }
@@ -69,13 +77,18 @@ impl Default for LimitSettings {
     fn default() -> Self {
         let node = NodeLimits::default();
         let minutes = |time: Duration| format!("{}m", time.as_secs() / 60);
+        let days = |time: Duration| format!("{}d", time.as_secs() / 86_400);
         Self {
             max_steps: node.max_steps,
             wall_clock: minutes(node.wall_clock),
             concurrency: node.concurrency,
             max_parallel: node.max_parallel,
             max_attempts: node.max_attempts,
-            max_wait: format!("{}d", node.max_wait.as_secs() / 86_400),
+            max_wait: days(node.max_wait),
+            event_backlog: node.event_backlog,
+            event_backlog_age: days(node.event_backlog_age),
+            requests_per_second: node.requests_per_second,
+            request_burst: node.request_burst,
             artifact_store_bytes: xyn_store::Options::default().blob_quota_bytes,
         }
     }
@@ -128,6 +141,10 @@ impl LimitSettings {
             max_parallel: self.max_parallel,
             max_attempts: self.max_attempts,
             max_wait: duration("limits.max_wait", &self.max_wait)?,
+            event_backlog: self.event_backlog,
+            event_backlog_age: duration("limits.event_backlog_age", &self.event_backlog_age)?,
+            requests_per_second: self.requests_per_second,
+            request_burst: self.request_burst,
         })
     }
 }

@@ -9,9 +9,12 @@ use crate::blueprint::{FailureKind, MAX_EVENT_NAME_BYTES, check_event_name};
 use crate::governance::Risk;
 use crate::intake::event::{MAX_RESOURCE_BYTES, RESERVED};
 
+/// Its name.
+pub(crate) const NAME: &str = "events.emit";
+
 pub(super) fn spec() -> Spec {
     Spec {
-        name: "events.emit",
+        name: NAME,
         description: "Records an event; blueprints that listen to it start, gates that wait for it open.",
         input_schema: json!({
             "type": "object",

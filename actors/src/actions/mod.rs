@@ -23,6 +23,7 @@ pub mod http_call;
 mod redact;
 
 pub use builtin::builtin;
+pub(crate) use events_emit::NAME as EMIT;
 
 /// What everybody may know about an action.
 #[derive(Clone, Debug, Serialize)]

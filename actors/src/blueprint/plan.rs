@@ -74,12 +74,14 @@ pub struct Output {
 /// Bounds of each run of a blueprint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Steps a run may take, foreach items apart.
+    /// Steps a run may take, foreach items apart. The checker holds the plan against it, and that is enough: a run ends
+    /// each step of its plan once, whatever is repeated in between, and a retry or fork is a run of its own.
     pub max_steps: u32,
     /// Time a run may work, waiting apart.
     pub wall_clock: Duration,
-    /// Runs of this blueprint that may work at once.
-    pub concurrency: u32,
+    /// Runs of this blueprint that may be under way at once, from their start to their end, waits included; none
+    /// leaves it to the node.
+    pub concurrency: Option<u32>,
 }
 
 /// One unit of work.

@@ -100,7 +100,8 @@ pub struct Limits {
     pub max_steps: Option<u32>,
     /// Time a run may work, waiting apart.
     pub wall_clock: Option<Time>,
-    /// Runs of this blueprint that may work at once.
+    /// Runs of this blueprint that may be under way at once, from start to end, waits included; further ones wait
+    /// for a place. Without it only the node's own limit holds.
     pub concurrency: Option<u32>,
 }
 

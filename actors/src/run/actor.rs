@@ -5,6 +5,7 @@
 //! an append fails the actor stops, and the next message loads the run again.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use serde_json::Value;
@@ -18,7 +19,7 @@ use super::{Command, Event, Rejection, Shown, State, Turn, Work, World, take_tur
 use crate::actions::{Code, Failure};
 use crate::blueprint::FailureKind;
 use crate::record::Record;
-use crate::runtime::{Accepted, Inner, Recording};
+use crate::runtime::{Accepted, Inner, Recording, Ticket};
 
 /// A command for a run, and the intent that carries it.
 #[derive(Clone, Debug)]
@@ -86,12 +87,22 @@ impl RunActor {
         let loaded = self.loaded.as_mut().map_err(|error| error.clone())?;
         let catalog = self.inner.catalog.load();
         let now = self.inner.clock.now();
+        let has_place = match &tell.command {
+            Command::Create(created) if loaded.state.begin.is_none() && created.fault.is_none() => {
+                self.inner.supervisor().admit(&Ticket::new(&loaded.state, created.priority, now))
+            }
+            Command::Advance | Command::Recover if loaded.state.is_held() => {
+                Ticket::of(&loaded.state).is_some_and(|ticket| self.inner.supervisor().admit(&ticket))
+            }
+            _ => false,
+        };
         let world = World {
             registry: &self.inner.registry,
             policies: catalog.policies(),
             env: &self.inner.env.env_id,
             now,
             blob_length: &|digest| self.inner.blob_length(digest),
+            has_place,
         };
         let mut turn =
             take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {
@@ -145,19 +156,17 @@ impl RunActor {
         if turn.goes_on {
             context.notify(Tell { command: Command::Advance, by: by.clone(), accepted: None });
         }
-        let is_idle = !turn.goes_on && turn.work.is_empty() && !super::decide::is_active(state);
-        if state.status.is_final()
-            && let Some(row) = state.run_row(loaded.seq)
-        {
-            self.inner.ended.announce(row);
+        let is_idle = !turn.goes_on && turn.work.is_empty() && is_idle(state);
+        if state.status.is_final() {
+            Ticket::of(state).iter().for_each(|ticket| self.inner.supervisor().leave(ticket));
+            state.run_row(loaded.seq).into_iter().for_each(|row| self.inner.ended.announce(row));
         }
-        let (id, limit) = (state.id, state.plan.limits.wall_clock);
+        let id = state.id;
         if turn.aborts {
             self.abort(&by, context);
         }
-        if !turn.work.is_empty() && !std::mem::replace(&mut self.is_timed, true) {
-            let tell = Tell { command: Command::WallClock, by, accepted: None };
-            context.run_later(limit, move |_, context| context.notify(tell));
+        if !turn.work.is_empty() {
+            self.watch_clock(by, context);
         }
         for work in turn.work {
             self.perform(work, context);
@@ -167,6 +176,23 @@ impl RunActor {
             context.stop();
         }
         Ok(turn.answer)
+    }
+
+    /// Tells the run when it has worked for as long as it may.
+    fn watch_clock(&mut self, by: Attribution, context: &mut Context<Self>) {
+        let now = self.inner.clock.now();
+        let left = self.loaded.as_ref().ok().and_then(|loaded| loaded.state.time_left(now));
+        let Some(left) = left.filter(|_| !self.is_timed) else { return };
+        self.is_timed = true;
+        // Never a zero-length timer; and timers and clock may differ, so that the end is looked at again.
+        context.run_later(left.max(Duration::from_millis(1)), move |actor, context| {
+            actor.is_timed = false;
+            if left.is_zero() {
+                context.notify(Tell { command: Command::WallClock, by, accepted: None });
+            } else {
+                actor.watch_clock(by, context);
+            }
+        });
     }
 
     /// Performs an attempt beside the mailbox; its result is a new command.
@@ -215,7 +241,12 @@ impl RunActor {
     }
 }
 
-fn timed_out(limit: std::time::Duration) -> Failure {
+/// Whether nobody need keep the run in memory: it waits, or has ended.
+fn is_idle(state: &State) -> bool {
+    state.is_held() || !super::decide::is_active(state)
+}
+
+fn timed_out(limit: Duration) -> Failure {
     let message = format!("no answer within {} s", limit.as_secs_f64());
     Failure::uncertain(FailureKind::Timeout, "timeout", message)
 }
@@ -266,7 +297,11 @@ impl RunActor {
         answer: Result<Option<Value>, TellError>,
     ) -> AtomicResponse<Self, Result<Option<Value>, TellError>> {
         let is_broken = matches!(answer, Err(TellError::Append(_) | TellError::Broken(_)));
-        let is_idle = self.loaded.as_ref().is_ok_and(|loaded| !super::decide::is_active(&loaded.state));
+        let state = self.loaded.as_ref().ok().map(|loaded| &loaded.state);
+        let is_idle = state.is_some_and(is_idle);
+        if let Some(ticket) = state.filter(|state| state.status.is_final()).and_then(Ticket::of) {
+            self.inner.supervisor().leave(&ticket);
+        }
         // The actor stops behind the answer: one that stops before it takes the answer along.
         AtomicResponse::new(Box::pin(fut::ready(answer).map(move |answer, actor: &mut Self, context| {
             if is_broken || is_idle {

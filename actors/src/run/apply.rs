@@ -31,6 +31,14 @@ impl State {
             reason,
         };
         self.admits(event).map_err(illegal)?;
+        let worked = self.worked_since(event, now);
+        self.fold(event, now, by).map_err(illegal)?;
+        self.worked += worked;
+        self.last_at = now;
+        Ok(())
+    }
+
+    fn fold(&mut self, event: &Event, now: Timestamp, by: &Attribution) -> Result<(), Reason> {
         match event {
             Event::Created(created) => {
                 self.create(created, now, by);
@@ -63,10 +71,7 @@ impl State {
                 self.end(RunStatus::Cancelled, now);
                 Ok(())
             }
-            _ => match at {
-                Some(at) => self.apply_to_step(at, event, now).map_err(illegal),
-                None => Err(illegal("it names no step")),
-            },
+            _ => self.apply_to_step(event.position().ok_or("it names no step")?, event, now),
         }
     }
 

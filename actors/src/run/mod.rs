@@ -14,6 +14,7 @@ mod legal;
 mod rows;
 mod state;
 mod turn;
+mod work;
 
 #[cfg(test)]
 mod tests;

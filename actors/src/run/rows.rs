@@ -96,6 +96,10 @@ impl State {
         if self.status.is_final() || self.is_working() {
             return None;
         }
+        if self.is_held() {
+            let since = self.begin.as_ref()?.at;
+            return Some(Waiting { kind: WaitKind::Worker, since, until: None });
+        }
         let backoff = self.undoing.as_ref().and_then(|undoing| undoing.backoff);
         let undoing = backoff.map(|(since, due)| Phase::Backoff { since, due });
         self.open().find_map(|(_, step)| waiting(&step.phase)).or_else(|| waiting(undoing.as_ref()?))

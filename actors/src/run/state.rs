@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use xyn_store::ids::RunId;
@@ -47,6 +48,10 @@ pub struct State {
     pub fault: Option<Fault>,
     /// What templates see.
     pub scope: Scope,
+    /// Time worked up to the last event.
+    pub(super) worked: Duration,
+    /// When the last event was recorded.
+    pub(super) last_at: Timestamp,
 }
 
 /// How a run began.
@@ -221,6 +226,8 @@ impl State {
             outputs: None,
             fault: None,
             scope,
+            worked: Duration::ZERO,
+            last_at: Timestamp::EPOCH,
         }
     }
 
@@ -283,15 +290,5 @@ impl State {
                 fan.active.retain(|_, item| !item.phase.is_ended());
             }
         }
-    }
-
-    /// Whether an attempt of a step is under way.
-    pub fn is_attempting(&self) -> bool {
-        self.open().any(|(_, step)| step.phase == Phase::Running && step.fan.is_none())
-    }
-
-    /// Whether an attempt or an undoing is under way: then the run works and does not wait.
-    pub fn is_working(&self) -> bool {
-        self.undoing.as_ref().is_some_and(|undoing| undoing.backoff.is_none()) || self.is_attempting()
     }
 }

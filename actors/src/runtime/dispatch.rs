@@ -4,7 +4,6 @@
 //! twice. Invariant: the recorded position never passes an event that was not dispatched.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -20,7 +19,7 @@ use crate::run::{Arrival, Command};
 use crate::services::runs;
 
 /// Name of the dispatcher's position in the store.
-const FOLLOWER: &str = "dispatch";
+pub(super) const FOLLOWER: &str = "dispatch";
 /// Entries looked at in one go.
 const BATCH: usize = 512;
 /// Runs started or told at once.
@@ -35,19 +34,13 @@ const WAITS: usize = 1_000;
 /// Follows the journal until the node stops.
 pub(super) async fn follow(inner: Arc<Inner>) {
     let mut head = inner.journal.head();
-    let start = loop {
-        match inner.store.read().and_then(|reader| reader.position(FOLLOWER)) {
-            Ok(position) => break position,
-            Err(error) => tracing::error!(%error, "the dispatcher cannot read its position"),
-        }
-        tokio::time::sleep(RETRY_DELAY).await;
-    };
+    let start = inner.backlog.position();
     let (mut position, mut recorded, mut recorded_at) = (start, start, Instant::now());
     loop {
         match dispatch_batch(&inner, position).await {
             Ok(next) => {
                 position = next;
-                inner.metrics.dispatched_to.store(position, Ordering::Relaxed);
+                inner.backlog.reaches(position);
             }
             Err(error) => {
                 tracing::warn!(%error, "the dispatcher rests");
@@ -112,6 +105,9 @@ fn gather(inner: &Arc<Inner>, position: u64) -> Result<(Vec<Lead>, u64), StoreEr
     let runtime = Runtime(inner.clone());
     let (mut leads, mut next, mut seen) = (Vec::new(), position, 0);
     reader.log(position, Order::Ascending, |offset, envelope| {
+        if seen == 0 {
+            inner.backlog.begins(envelope.at);
+        }
         for (index, record) in record::decode(offset, &envelope)?.iter().enumerate() {
             let name = record.name();
             let awaited: Vec<&String> = patterns
@@ -161,6 +157,7 @@ async fn follow_lead(inner: &Arc<Inner>, lead: Lead) -> Result<(), Refusal> {
             };
             let by = attribution(view);
             let tell = Tell { command: Command::Arrive(Box::new(arrival)), by, accepted: None };
+            let _room = inner.supervisor().room().await;
             if let Err(error) = inner.supervisor().tell(run, tell).await {
                 // A run that cannot be told is broken in itself; others must not wait for it.
                 tracing::warn!(%run, %error, "the run could not be told of an event");

@@ -31,6 +31,4 @@ pub struct Metrics {
     pub timers_fired: Counter,
     /// Events dispatched to triggers and gates.
     pub events_dispatched: Counter,
-    /// Offset up to which events were dispatched.
-    pub dispatched_to: AtomicU64,
 }

@@ -5,6 +5,7 @@
 
 mod accept;
 mod answer;
+mod backlog;
 mod catalog;
 mod dispatch;
 mod ended;
@@ -12,8 +13,10 @@ mod environment;
 mod intent;
 mod metrics;
 mod names;
+mod places;
 mod progress;
 mod recording;
+mod recovery;
 mod submit;
 mod supervisor;
 #[cfg(test)]
@@ -25,6 +28,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use xyn_store::ids::{RunId, SessionId};
@@ -47,6 +51,7 @@ pub use metrics::Metrics;
 pub(crate) use accept::{Accept, Accepted};
 pub(crate) use answer::{decision_of, refusal};
 pub(crate) use catalog::Plans;
+pub(crate) use places::Ticket;
 pub(crate) use recording::Recording;
 pub(crate) use submit::stream;
 use supervisor::Supervisor;
@@ -67,6 +72,7 @@ pub(crate) struct Inner {
     pub(crate) ended: ended::Ended,
     pub(crate) metrics: Metrics,
     pub(crate) progress: progress::Progress,
+    backlog: backlog::Backlog,
     supervisor: OnceLock<Supervisor>,
     node: OnceLock<Node>,
     stopping: watch::Sender<bool>,
@@ -108,7 +114,10 @@ impl Runtime {
         if store.is_half_rebuilt()? {
             return Err(StartError::HalfRebuilt);
         }
-        let catalog = Catalog::load(&store.read()?, &registry, &env.limits)?;
+        let reader = store.read()?;
+        let catalog = Catalog::load(&reader, &registry, &env.limits.for_promoted())?;
+        let position = reader.position(dispatch::FOLLOWER)?;
+        drop(reader);
         Ok(Self(Arc::new(Inner {
             journal: store.journal()?,
             store,
@@ -119,6 +128,7 @@ impl Runtime {
             env,
             ended: ended::Ended::default(),
             metrics: Metrics::default(),
+            backlog: backlog::Backlog::new(position),
             progress: progress::Progress::default(),
             supervisor: OnceLock::new(),
             node: OnceLock::new(),
@@ -136,17 +146,21 @@ impl Runtime {
         let runtime = Self::read_only(store, registry, clock, env)?;
         let inner = &runtime.0;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
-        let supervisor = Supervisor::start(Arc::downgrade(inner), threads).map_err(StartError::Threads)?;
+        let limit = inner.env.limits.concurrency;
+        let supervisor =
+            Supervisor::start(Arc::downgrade(inner), threads, limit).map_err(StartError::Threads)?;
         let node = Node::start(inner, supervisor.system()).await.map_err(StartError::Record)?;
         // INVARIANT: nobody else holds this Runtime yet, so both cells are empty.
         let _ = inner.supervisor.set(supervisor);
         let _ = inner.node.set(node);
         library::seed(inner).await.map_err(StartError::Record)?;
+        // What the node does by itself comes behind recovery: a run that is woken knows what the stop left of it.
+        let recovered = recovery::recover(inner.clone()).shared();
+        let (dispatch, timers) = (dispatch::follow(inner.clone()), timers::serve(inner.clone()));
         let tasks = vec![
-            tokio::spawn(recover(inner.clone())),
             tokio::spawn(settle::serve(inner.clone())),
-            tokio::spawn(dispatch::follow(inner.clone())),
-            tokio::spawn(timers::serve(inner.clone())),
+            tokio::spawn(recovered.clone().then(|()| dispatch)),
+            tokio::spawn(recovered.then(|()| timers)),
             tokio::spawn(timers::serve_cron(inner.clone())),
             tokio::spawn(upkeep::serve(inner.clone())),
         ];
@@ -191,6 +205,16 @@ impl Runtime {
     /// Runs in memory.
     pub fn runs_in_memory(&self) -> usize {
         self.0.supervisor.get().map_or(0, Supervisor::in_memory)
+    }
+
+    /// Runs that wait for a place.
+    pub fn runs_in_line(&self) -> usize {
+        self.0.supervisor.get().map_or(0, Supervisor::in_line)
+    }
+
+    /// Entries of the journal that were not dispatched yet.
+    pub fn event_backlog(&self) -> u64 {
+        self.0.backlog.entries(*self.0.journal.head().borrow())
     }
 
     /// The session of whoever comes over loopback; none for a stopped node.
@@ -254,7 +278,7 @@ impl Inner {
 
     /// The plan with this digest.
     pub(crate) fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
-        self.plans.get(digest, &self.store, &self.registry, &self.env.limits)
+        self.plans.get(digest, &self.store, &self.registry, &self.env.limits.for_promoted())
     }
 
     /// The length of a blob; none when it is not here. One that cannot be looked up is as good as not here.
@@ -275,21 +299,5 @@ impl Inner {
 
     pub(crate) fn is_stopping(&self) -> bool {
         *self.stopping.borrow()
-    }
-}
-
-/// Has every run that was under way at the last stop go on.
-async fn recover(inner: Arc<Inner>) {
-    let mut after = None;
-    loop {
-        let runs = match inner.store.read().and_then(|reader| reader.active_runs(after, 256)) {
-            Ok(runs) => runs,
-            Err(error) => return tracing::error!(%error, "runs cannot be recovered"),
-        };
-        let Some(&last) = runs.last() else { return };
-        after = Some(last);
-        for run in runs {
-            inner.recover(run).await;
-        }
     }
 }

@@ -10,7 +10,7 @@ use xyn_store::scope::Stage;
 
 use super::accept::Claim;
 use super::{Accept, Inner, Intent, Outcome, Recording, Refusal, Runtime, refusal};
-use crate::actions::{Action, Code, Effects, Spec};
+use crate::actions::{self, Action, Code, Effects, Spec};
 use crate::blueprint::Plan;
 use crate::governance::{self, Decision, Effect, Identity};
 use crate::record::{self, EventView, Record};
@@ -59,6 +59,9 @@ impl Inner {
             return Ok(outcome);
         }
         let now = self.clock.now();
+        if intent.action == actions::EMIT {
+            self.backlog.admit(*self.journal.head().borrow(), now, &self.env.limits)?;
+        }
         let stage = intent.stage.unwrap_or(self.env.stage);
         let decision = self.decide(&intent.identity, &action.spec, stage, now);
         let accept = Accept::new(&intent, stage, &decision, claim, now);

@@ -1,18 +1,21 @@
 //! The supervisor of runs: which ones are in memory, on which thread, and how a command finds its run.
 //!
 //! Owns the actor system's threads. A run is brought into memory by the first command for it and put away when it
-//! waits. Invariant: at most one actor of a run accepts commands; the journal's sequence check stands behind it.
+//! waits. What the node does by itself waits until there is room; what people ask for does not. Invariant: at most one
+//! actor of a run accepts commands; the journal's sequence check stands behind it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use actix::prelude::*;
 use serde_json::Value;
+use tokio::sync::Notify;
 use xyn_store::ids::RunId;
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
 
 use super::Inner;
+use super::places::{Places, Ticket};
 use crate::record::{self, Record};
 use crate::run::actor::{Loaded, RunActor, Tell, TellError};
 use crate::run::{Command, Event, Rejection, State};
@@ -27,12 +30,31 @@ pub(crate) struct Supervisor {
     inner: Weak<Inner>,
     system: System,
     arbiters: Vec<ArbiterHandle>,
-    runs: Mutex<HashMap<RunId, Addr<RunActor>>>,
+    runs: Mutex<Runs>,
+    /// A run was put away while others wait to be woken.
+    freed: Notify,
+}
+
+/// Runs in memory, and who comes next.
+struct Runs {
+    actors: HashMap<RunId, Addr<RunActor>>,
+    places: Places,
+}
+
+/// Room for one run to be woken, until it is dropped.
+pub(crate) struct Room<'a>(&'a Supervisor);
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        let mut runs = self.0.lock();
+        runs.places.woken();
+        self.0.call(runs);
+    }
 }
 
 impl Supervisor {
-    /// Starts the actor system with `threads` threads for runs.
-    pub(crate) fn start(inner: Weak<Inner>, threads: usize) -> std::io::Result<Self> {
+    /// Starts the actor system with `threads` threads for runs, of which `limit` may work at once.
+    pub(crate) fn start(inner: Weak<Inner>, threads: usize, limit: u32) -> std::io::Result<Self> {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         std::thread::Builder::new().name("actors".into()).spawn(move || {
             let runner = System::new();
@@ -44,7 +66,12 @@ impl Supervisor {
             }
         })?;
         let (system, arbiters) = receiver.recv().map_err(std::io::Error::other)?;
-        Ok(Self { inner, system, arbiters, runs: Mutex::default() })
+        let runs = Mutex::new(Runs { actors: HashMap::new(), places: Places::new(limit) });
+        Ok(Self { inner, system, arbiters, runs, freed: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells `run` something and waits until it is durable.
@@ -77,8 +104,8 @@ impl Supervisor {
         run: RunId,
         fresh: impl FnOnce() -> Option<Loaded>,
     ) -> Result<Addr<RunActor>, TellError> {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(address) = runs.get(&run).filter(|address| address.connected()) {
+        let mut runs = self.lock();
+        if let Some(address) = runs.actors.get(&run).filter(|address| address.connected()) {
             return Ok(address.clone());
         }
         let inner = self.inner.upgrade().ok_or_else(|| TellError::Broken("the node is stopping".into()))?;
@@ -88,21 +115,78 @@ impl Supervisor {
             let loaded = fresh.map_or_else(|| load(&inner, run), Ok);
             RunActor::new(inner, run, loaded)
         });
-        runs.insert(run, address.clone());
+        runs.actors.insert(run, address.clone());
         Ok(address)
     }
 
     /// Forgets the actor at `address`, which stops. With `revive`, the run is recovered after a rest.
     pub(crate) fn put_away(&self, run: RunId, address: &Addr<RunActor>, revive: bool) {
-        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
-        if runs.get(&run) == Some(address) {
-            runs.remove(&run);
+        let mut runs = self.lock();
+        if runs.actors.get(&run) == Some(address) {
+            runs.actors.remove(&run);
         }
+        self.call(runs);
         if revive && let Some(inner) = self.inner.upgrade() {
             tokio::spawn(async move {
                 tokio::time::sleep(REVIVAL_DELAY).await;
                 inner.recover(run).await;
             });
+        }
+    }
+
+    /// Whether the run of `ticket`, which is in memory, may begin. If not it is in line, and is told when it may.
+    pub(crate) fn admit(&self, ticket: &Ticket<'_>) -> bool {
+        let mut runs = self.lock();
+        let in_memory = runs.actors.len();
+        let may_begin = runs.places.admit(ticket, in_memory);
+        self.call(runs);
+        may_begin
+    }
+
+    /// The run of `ticket` has ended.
+    pub(crate) fn leave(&self, ticket: &Ticket<'_>) {
+        let mut runs = self.lock();
+        runs.places.leave(ticket);
+        self.call(runs);
+    }
+
+    /// Changes what is known of who was under way and in line at the last stop.
+    pub(super) fn restore<T>(&self, change: impl FnOnce(&mut Places) -> T) -> T {
+        let mut runs = self.lock();
+        let answer = change(&mut runs.places);
+        self.call(runs);
+        answer
+    }
+
+    /// Waits until there is room for one more run to work.
+    pub(crate) async fn room(&self) -> Room<'_> {
+        let mut sleeps = false;
+        loop {
+            let freed = self.freed.notified();
+            let may_wake = {
+                let mut runs = self.lock();
+                let in_memory = runs.actors.len();
+                runs.places.wake(in_memory, &mut sleeps)
+            };
+            if may_wake {
+                return Room(self);
+            }
+            freed.await;
+        }
+    }
+
+    /// Has whoever may work now do so.
+    fn call(&self, mut runs: MutexGuard<'_, Runs>) {
+        if runs.places.has_sleepers() {
+            self.freed.notify_waiters();
+        }
+        let in_memory = runs.actors.len();
+        let called = runs.places.call(in_memory);
+        drop(runs);
+        let Some(inner) = self.inner.upgrade().filter(|_| !called.is_empty()) else { return };
+        for run in called {
+            let inner = inner.clone();
+            tokio::spawn(async move { inner.wake(run, Command::Advance).await });
         }
     }
 
@@ -113,7 +197,12 @@ impl Supervisor {
 
     /// Runs in memory.
     pub(crate) fn in_memory(&self) -> usize {
-        self.runs.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.lock().actors.len()
+    }
+
+    /// Runs that have not begun.
+    pub(crate) fn in_line(&self) -> usize {
+        self.lock().places.in_line()
     }
 
     /// Ends the actor threads. What was not appended is recovered at the next start.
@@ -175,11 +264,20 @@ fn load(inner: &Inner, run: RunId) -> Result<Loaded, TellError> {
 impl Inner {
     /// Has `run` take up what a stop of the node, or of its actor, left open.
     pub(crate) async fn recover(&self, run: RunId) {
-        let by = by_node(run);
         for command in [Command::Recover, Command::Advance] {
-            let tell = Tell { command, by: by.clone(), accepted: None };
-            if let Err(error) = self.supervisor().tell(run, tell).await {
-                tracing::warn!(%run, %error, "the run could not be recovered");
+            self.wake(run, command).await;
+        }
+    }
+
+    /// Has `run` go on by itself.
+    async fn wake(&self, run: RunId, command: Command) {
+        let tell = Tell { command, by: by_node(run), accepted: None };
+        match self.supervisor().tell(run, tell).await {
+            // It is tried again when the store is.
+            Ok(_) | Err(TellError::Append(_)) => {}
+            Err(error) => {
+                tracing::warn!(%run, %error, "the run cannot go on");
+                self.supervisor().restore(|places| places.forget(run));
             }
         }
     }

@@ -15,6 +15,9 @@ use xyn_store::{Options, ids};
 use super::*;
 use crate::actions;
 
+mod backlog;
+mod places;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Node {
@@ -27,8 +30,17 @@ async fn start(folder: &Path) -> Node {
 }
 
 async fn start_with(folder: &Path, registry: Registry) -> Node {
+    start_in(folder, registry, NodeLimits::default()).await
+}
+
+async fn start_within(folder: &Path, limits: NodeLimits) -> Node {
+    start_in(folder, actions::builtin(), limits).await
+}
+
+async fn start_in(folder: &Path, registry: Registry, limits: NodeLimits) -> Node {
     let store = Store::open(folder, Options::default()).expect("the folder opens");
-    let started = Runtime::start(store, registry, Clock::system(), Environment::default()).await;
+    let env = Environment { limits, ..Environment::default() };
+    let started = Runtime::start(store, registry, Clock::system(), env).await;
     let (runtime, background) = started.expect("the Runtime starts");
     Node { runtime, background }
 }
@@ -85,6 +97,22 @@ impl Node {
     fn row(&self, run: RunId) -> RunRow {
         let reader = self.runtime.store().read().expect("reads");
         reader.get(&RunRow::key_of(run)).expect("reads").expect("is there")
+    }
+
+    fn with_status(&self, status: RunStatus) -> Vec<RunRow> {
+        let filter = RunFilter { status: Some(status), ..RunFilter::default() };
+        self.runtime.store().read().expect("reads").runs(&filter, None, 10_000).expect("reads").items
+    }
+
+    /// Waits until the rows are as wanted.
+    async fn until(&self, wanted: impl Fn(&Self) -> bool) {
+        let mut head = self.runtime.0.journal.head();
+        let seen = async {
+            while !wanted(self) {
+                head.changed().await.expect("the journal goes on");
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("it comes to that in time");
     }
 
     async fn only_run(&self) -> RunId {

@@ -76,7 +76,9 @@ async fn fire(inner: &Arc<Inner>, timer: &TimerRow) {
     }
     let run = RunId::from(uuid::Uuid::from(timer.stream));
     let command = Command::Fire { purpose: timer.purpose, due: timer.due };
+    let room = inner.supervisor().room().await;
     let told = inner.supervisor().tell(run, Tell { command, by: by_node(run), accepted: None }).await;
+    drop(room);
     inner.metrics.timers_fired.increment();
     if let Err(error) = told {
         tracing::warn!(%run, %error, "a timer could not be brought to its run");

@@ -39,6 +39,8 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
                 env: &inner.env.env_id,
                 now: envelope.at,
                 blob_length: &|digest| inner.blob_length(digest),
+                // Where there was none, the recorded start says so by standing in a later entry.
+                has_place: true,
             };
             replayed.entry(state, &events, &world, &envelope.attribution)?;
         }

@@ -4,6 +4,7 @@ mod artifacts;
 mod contract;
 mod headers;
 mod library;
+mod rates;
 mod refusals;
 mod runs;
 mod streams;
@@ -86,11 +87,14 @@ impl Answer {
 
 impl Node {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = Store::open(folder.path(), Options::default()).expect("opens");
         let hook =
             Hook { name: "test".into(), event_name: "test.hooked".into(), secrets: vec![HOOK_SECRET.into()] };
-        let env = Environment { hooks: vec![hook], ..Environment::default() };
+        Self::start_in(Environment { hooks: vec![hook], ..Environment::default() }).await
+    }
+
+    async fn start_in(env: Environment) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), Options::default()).expect("opens");
         let started = Runtime::start(store, actions::builtin(), Clock::system(), env).await;
         let (runtime, background) = started.expect("starts");
         let state = AppState::new(runtime.clone(), Guard::in_process());

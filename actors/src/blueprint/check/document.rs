@@ -159,7 +159,7 @@ impl<'a> Checker<'_, 'a> {
         let all = Limits {
             max_steps: node_limits.max_steps,
             wall_clock: node_limits.wall_clock,
-            concurrency: node_limits.concurrency,
+            concurrency: None,
         };
         let fields = top.get("limits").and_then(|node| self.doc.fields::<source::Limits>(node, "`limits`"));
         let Some(fields) = fields else { return all };
@@ -173,10 +173,7 @@ impl<'a> Checker<'_, 'a> {
         Limits {
             max_steps: max_steps.unwrap_or(all.max_steps),
             wall_clock: self.doc.time(fields, "wall_clock", all.wall_clock).unwrap_or(all.wall_clock),
-            concurrency: self
-                .doc
-                .whole(fields, "concurrency", 1..=all.concurrency)
-                .unwrap_or(all.concurrency),
+            concurrency: self.doc.whole(fields, "concurrency", 1..=node_limits.concurrency),
         }
     }
 

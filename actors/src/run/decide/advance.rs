@@ -15,10 +15,12 @@ const MOVE_LIMIT: usize = 512;
 pub(super) fn advance(state: &State, world: &World<'_>) -> Vec<Event> {
     if state.status == RunStatus::Created {
         let broken = state.begin.as_ref().and_then(|begin| begin.created.fault.as_ref());
-        return vec![match broken {
-            Some(message) => Event::Failed { fault: fault("invalid_inputs", message) },
-            None => Event::Started,
-        }];
+        return match (broken, &state.course) {
+            (Some(message), _) => vec![Event::Failed { fault: fault("invalid_inputs", message) }],
+            (None, Course::Cancelling { .. }) => vec![Event::Cancelled],
+            (None, _) if world.has_place => vec![Event::Started],
+            (None, _) => Vec::new(),
+        };
     }
     match &state.course {
         Course::Forward => forward(state, world),

@@ -13,6 +13,7 @@ use crate::blueprint::plan::{Backoff, Call, FailureKind, OnUncertain, Retry, Ste
 use crate::run::command::Rejection;
 use crate::run::event::{Event, GateRequest};
 use crate::run::state::{Course, Phase, State, StepState, Undoing};
+use crate::run::work::NODE_STOPPED;
 
 /// Attempts that an idempotent call gets when its effect is uncertain, whatever its `retry` says.
 const UNCERTAIN_ATTEMPTS: u32 = 3;
@@ -131,7 +132,7 @@ fn ask(at: StepKey, failure: &Failure) -> Event {
 pub(super) fn recover(state: &State, world: &World<'_>) -> Vec<Event> {
     let stopped = || {
         let message = "the node stopped before the result was recorded";
-        Failure::uncertain(FailureKind::Other, "node_stopped", message)
+        Failure::uncertain(FailureKind::Other, NODE_STOPPED, message)
     };
     let attempts = state
         .open()

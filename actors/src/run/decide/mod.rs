@@ -9,14 +9,16 @@ mod finish;
 mod gate;
 mod start;
 
+use std::time::Duration;
+
 use serde_json::Value;
-use xyn_store::projection::{Fault, Purpose, RunStatus, StepKey};
+use xyn_store::projection::{Fault, Purpose, StepKey};
 use xyn_store::scope::Stage;
 use xyn_store::{Digest, Json, Timestamp};
 
 use super::command::{Command, Rejection};
 use super::event::Event;
-use super::state::{Course, State};
+use super::state::State;
 use crate::actions::Registry;
 use crate::blueprint::plan::{Call, Kind};
 use crate::governance::PolicySet;
@@ -36,6 +38,8 @@ pub struct World<'a> {
     pub now: Timestamp,
     /// Lengths of the blobs that are here.
     pub blob_length: &'a dyn Fn(&Digest) -> Option<u64>,
+    /// Whether there is a place for a run that was not begun; without one it stays as it is.
+    pub has_place: bool,
 }
 
 /// What `command` means to a run in `state`.
@@ -58,7 +62,7 @@ pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<
     }
     match command {
         Command::Create(_) => Err(Rejection::Exists),
-        Command::Advance => Ok(advance::advance(state, world)),
+        Command::Advance => Ok(in_time(state, advance::advance(state, world), world)),
         Command::Recover => Ok(finish::recover(state, world)),
         Command::Finish { at, attempt, result } => finish::finish(state, at, attempt, result, world),
         Command::FinishCompensation { at, attempt, result } => {
@@ -67,7 +71,7 @@ pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<
         Command::Fire { purpose, due } => Ok(match purpose {
             Purpose::Delay(at) => gate::opened_by_timer(state, at, due),
             Purpose::Expiry(at) => gate::expired(state, at, due),
-            Purpose::Retry(at) => start::attempt_again(state, at, due, world),
+            Purpose::Retry(at) => in_time(state, start::attempt_again(state, at, due, world), world),
             Purpose::WallClock | Purpose::Intent => Vec::new(),
         }),
         Command::Answer { at, by, approve, note } => gate::answer(state, at, &by, approve, note, world),
@@ -77,19 +81,27 @@ pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<
         }
         Command::WallClock => {
             // A run that is ending lets attempts end, but not for ever; what it undoes, it undoes.
-            let is_late = state.course == Course::Forward || state.is_attempting();
-            let limit = state.plan.limits.wall_clock.as_secs();
-            let message = format!("the run worked for longer than its limit of {limit} s");
-            let exceeded = Event::LimitExceeded { fault: fault("wall_clock_exceeded", message) };
-            Ok(is_late.then_some(exceeded).into_iter().collect())
+            let is_late = state.time_left(world.now) == Some(Duration::ZERO);
+            Ok(is_late.then(|| overtime(state)).into_iter().collect())
         }
     }
 }
 
+/// No attempt begins when the time to work is used up.
+fn in_time(state: &State, events: Vec<Event>, world: &World<'_>) -> Vec<Event> {
+    let begins = events.iter().any(|event| matches!(event, Event::StepStarted { input: Some(_), .. }));
+    if begins && state.time_left(world.now) == Some(Duration::ZERO) { vec![overtime(state)] } else { events }
+}
+
+fn overtime(state: &State) -> Event {
+    let limit = state.plan.limits.wall_clock.as_secs_f64();
+    let message = format!("the run worked for longer than its limit of {limit} s");
+    Event::LimitExceeded { fault: fault("wall_clock_exceeded", message) }
+}
+
 /// Whether a run in `state` needs somebody to act for it: it works, was not begun, or was cut short.
 pub fn is_active(state: &State) -> bool {
-    let is_begun = state.status != RunStatus::Created;
-    !state.status.is_final() && (!is_begun || state.is_working() || advance::is_due(state))
+    !state.status.is_final() && (state.is_held() || state.is_working() || advance::is_due(state))
 }
 
 /// The longest JSON text, in bytes, of what goes into a step or comes out of it: several fit into one entry.

@@ -259,7 +259,7 @@ fn commands_on_a_run_that_is_not_there_or_has_ended_mean_nothing() {
         .then_nothing()
         .when(Command::Recover)
         .then_nothing()
-        .when(Command::WallClock)
+        .works_for_too_long()
         .then_nothing()
         .result_of("a", 1, Ok(json!(1)))
         .then_nothing();

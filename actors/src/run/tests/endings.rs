@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::phrases::{fault, unsure};
+use super::phrases::{HOUR, fault, unsure};
 use super::story::{Story, given};
 use crate::blueprint::FailureKind;
 use crate::run::{Command, Event};
@@ -98,12 +98,12 @@ fn a_failing_run_that_is_cancelled_still_undoes_and_fails() {
 #[test]
 fn a_run_that_worked_for_too_long_fails_behind_its_attempts_and_undoings() {
     under_way()
-        .when(Command::WallClock)
+        .works_for_too_long()
         .then(["limit: wall_clock_exceeded"])
         .and(|story| assert!(story.entries[2].events.iter().any(Event::aborts)))
         .fails("b", unsure())
         .then(["b uncertain", "b failed: timeout", "a undoing"])
-        .when(Command::WallClock)
+        .works_for_too_long()
         .then_nothing()
         .undoes("a", Ok(()))
         .then(["a undone", "run failed: wall_clock_exceeded"]);
@@ -111,7 +111,7 @@ fn a_run_that_worked_for_too_long_fails_behind_its_attempts_and_undoings() {
 
 #[test]
 fn a_limit_while_the_run_waits_closes_the_gate() {
-    under_way().succeeds("b", json!(1)).when(Command::WallClock).then([
+    under_way().works_for(HOUR).succeeds("b", json!(1)).when(Command::WallClock).then([
         "limit: wall_clock_exceeded",
         "g expired",
         "g failed: aborted",
@@ -123,7 +123,7 @@ fn a_limit_while_the_run_waits_closes_the_gate() {
 fn a_limit_keeps_a_cancelled_run_cancelled_and_the_first_cause_of_a_failure() {
     under_way()
         .cancels(false)
-        .when(Command::WallClock)
+        .works_for_too_long()
         .then(["limit: wall_clock_exceeded"])
         .succeeds("b", json!(1))
         .then(["b completed", "cancelled"]);
@@ -132,7 +132,7 @@ fn a_limit_keeps_a_cancelled_run_cancelled_and_the_first_cause_of_a_failure() {
     given(plan)
         .starts()
         .fails("a", fault(FailureKind::Other))
-        .when(Command::WallClock)
+        .works_for_too_long()
         .then(["limit: wall_clock_exceeded"])
         .succeeds("b", json!(1))
         .then(["b completed", "run failed: broken"]);

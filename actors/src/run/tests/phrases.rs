@@ -15,6 +15,9 @@ use crate::actions::Failure;
 use crate::blueprint::FailureKind;
 use crate::governance::{Identity, Role};
 
+/// How long a run may work unless its blueprint or node says otherwise.
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// A person who owns data and policies.
 pub(super) fn person(name: &str) -> Identity {
     Identity { principal: Principal::new(name), roles: vec![Role::OwnerAdmin], teams: Vec::new() }
@@ -79,6 +82,17 @@ impl Story {
         }
         self.last = Ok(events);
         self
+    }
+
+    /// Time passes in which nothing is heard.
+    pub(super) fn works_for(mut self, time: Duration) -> Self {
+        self.now = self.now.after(time);
+        self
+    }
+
+    /// The run is told that it has worked for as long as a node allows by default.
+    pub(super) fn works_for_too_long(self) -> Self {
+        self.works_for(HOUR).when(Command::WallClock)
     }
 
     pub(super) fn attempt(&self, step: &str) -> u32 {

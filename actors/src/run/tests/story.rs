@@ -38,6 +38,7 @@ pub(super) struct Story {
     pub(super) rows: Rows,
     pub(super) goes_on: bool,
     keeps_rows: bool,
+    has_place: bool,
     turn_limit: usize,
     registry: Registry,
     policies: PolicySet,
@@ -75,6 +76,7 @@ pub(super) fn given(plan: &str) -> Story {
         rows: Rows::new(),
         goes_on: false,
         keeps_rows: true,
+        has_place: true,
         turn_limit: TURN_LIMIT,
         registry,
         policies: PolicySet::default(),
@@ -139,6 +141,12 @@ impl Story {
         self
     }
 
+    /// Whether a run that has not begun may begin from now on.
+    pub(super) fn has_place(mut self, has_place: bool) -> Self {
+        self.has_place = has_place;
+        self
+    }
+
     /// Rows of a very long story are not kept.
     pub(super) fn unchecked(mut self) -> Self {
         self.keeps_rows = false;
@@ -170,6 +178,7 @@ impl Story {
             env: "test",
             now: self.now,
             blob_length: &|_| None,
+            has_place: self.has_place,
         };
         let turn = match take_turn_within(self.turn_limit, &mut self.state, command, &by, &world) {
             Ok(turn) => turn,
@@ -226,12 +235,13 @@ impl Story {
             env: "test",
             now: self.now,
             blob_length: &|_| None,
+            has_place: self.has_place,
         };
         let next = decide(&self.state, Command::Advance, &world).unwrap_or_default();
         assert_eq!(self.goes_on, !next.is_empty(), "a turn goes as far as it can: {next:?}");
         assert_eq!(
             is_active(&self.state),
-            self.goes_on || self.state.is_working(),
+            self.goes_on || self.state.is_working() || self.state.is_held(),
             "whoever must act is marked, and nobody else"
         );
         let Some(row) = self.state.run_row(0) else { return };

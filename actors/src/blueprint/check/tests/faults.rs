@@ -101,6 +101,7 @@ fn no_blueprint_goes_over_what_its_node_allows() {
         max_parallel: 4,
         max_attempts: 5,
         max_wait: 20 * second,
+        ..NodeLimits::default()
     };
     let step = "kind: action_task, id: a, action: none";
     for (limits, more, path) in [

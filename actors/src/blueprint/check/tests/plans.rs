@@ -97,7 +97,7 @@ outputs:
     );
     assert_eq!((plan.steps.len(), plan.inputs.len(), plan.outputs.len()), (5, 2, 3));
     assert_eq!(plan.limits.wall_clock, Duration::from_secs(3600));
-    assert_eq!((plan.limits.max_steps, plan.limits.concurrency, plan.saga), (20, 3, true));
+    assert_eq!((plan.limits.max_steps, plan.limits.concurrency, plan.saga), (20, Some(3), true));
     assert!(plan.trigger.event_type.matches("xyn.run.failed"));
     let call = &plan.steps[0];
     assert_eq!(call.retry.backoff, Backoff::Linear);
