@@ -5,13 +5,15 @@
 //! actor of a run accepts commands; the journal's sequence check stands behind it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use actix::prelude::*;
 use serde_json::Value;
 use tokio::sync::Notify;
+use xyn_store::StoreError;
 use xyn_store::ids::RunId;
+use xyn_store::journal::AppendError;
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
 
 use super::Inner;
@@ -186,7 +188,11 @@ impl Supervisor {
         let Some(inner) = self.inner.upgrade().filter(|_| !called.is_empty()) else { return };
         for run in called {
             let inner = inner.clone();
-            tokio::spawn(async move { inner.wake(run, Command::Advance).await });
+            tokio::spawn(async move {
+                while !inner.wake(run, Command::Advance).await && !inner.is_stopping() {
+                    tokio::time::sleep(REVIVAL_DELAY).await;
+                }
+            });
         }
     }
 
@@ -226,11 +232,17 @@ pub(crate) fn by_node(run: RunId) -> Attribution {
 fn load(inner: &Inner, run: RunId) -> Result<Loaded, TellError> {
     let broken =
         |error: &dyn std::fmt::Display| TellError::Broken(format!("run {run} cannot be loaded: {error}"));
-    let reader = inner.store.read().map_err(|error| broken(&error))?;
+    let unread = |error: StoreError| match error {
+        StoreError::Unavailable(_) | StoreError::Io { .. } => {
+            TellError::Append(AppendError::Unavailable(Arc::new(error)))
+        }
+        lasting => broken(&lasting),
+    };
+    let reader = inner.store.read().map_err(unread)?;
     let stream = xyn_store::ids::StreamId::from(uuid::Uuid::from(run));
     let (mut loaded, mut after): (Option<Loaded>, u64) = (None, 0);
     loop {
-        let envelopes = reader.stream(stream, after, 256).map_err(|error| broken(&error))?;
+        let envelopes = reader.stream(stream, after, 256).map_err(unread)?;
         let Some((_, last)) = envelopes.last() else { break };
         after = last.seq;
         for (offset, envelope) in envelopes {
@@ -269,16 +281,15 @@ impl Inner {
         }
     }
 
-    /// Has `run` go on by itself.
-    async fn wake(&self, run: RunId, command: Command) {
+    /// Has `run` go on by itself; false when the store does not let it at the moment.
+    async fn wake(&self, run: RunId, command: Command) -> bool {
         let tell = Tell { command, by: by_node(run), accepted: None };
-        match self.supervisor().tell(run, tell).await {
-            // It is tried again when the store is.
-            Ok(_) | Err(TellError::Append(_)) => {}
-            Err(error) => {
-                tracing::warn!(%run, %error, "the run cannot go on");
-                self.supervisor().restore(|places| places.forget(run));
-            }
+        let Err(error) = self.supervisor().tell(run, tell).await else { return true };
+        tracing::warn!(%run, %error, "the run cannot go on");
+        let is_lasting = !matches!(error, TellError::Append(_));
+        if is_lasting {
+            self.supervisor().restore(|places| places.forget(run));
         }
+        is_lasting
     }
 }
