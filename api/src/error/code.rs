@@ -96,6 +96,8 @@ table! {
     NotValidated "not_validated" CONFLICT "validate it first with `POST /api/v1/drafts/{draft_id}/validate`";
     /// It is in force already.
     Unchanged "unchanged" CONFLICT "nothing needs to be done: the same text is in force";
+    /// The id of the event belongs to something else.
+    IdTaken "id_taken" CONFLICT "give the new event an id of its own, or none";
     /// The idempotency key belongs to a request under way.
     KeyInProgress "idempotency_key_in_progress" CONFLICT "ask again in a moment with the same key";
     /// The body is over its limit.
