@@ -170,6 +170,7 @@ impl From<settings::ConfigError> for Failure {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    xyn_store::panics::log_contained();
     let cli = Cli::parse();
     let out = Output::new(cli.global.json, cli.global.no_color);
     let context = Context { out, data: cli.global.data, url: cli.global.url };

@@ -14,6 +14,7 @@ use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
 use crate::durable;
 use crate::error::StoreError;
+use crate::panics::{caught, contained};
 use crate::reader::Reader;
 use crate::tables::{Table, seal, unseal};
 
@@ -63,7 +64,7 @@ pub(crate) fn establish(path: &Path, folder: &Path) -> Result<(), StoreError> {
 }
 
 /// Why the engine does not take the file at `path`.
-fn refused(path: &Path, error: redb::DatabaseError) -> StoreError {
+pub(crate) fn refused(path: &Path, error: redb::DatabaseError) -> StoreError {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     match redb::Error::from(error) {
         redb::Error::Io(source) if !matches!(source.kind(), InvalidData | UnexpectedEof) => {
@@ -164,20 +165,6 @@ impl Slot {
 fn open(opener: &Opener) -> Result<Arc<Engine>, StoreError> {
     let database = Some(contained(|| opener())?);
     Ok(Arc::new(Engine { database, failed: AtomicBool::new(false) }))
-}
-
-/// Runs `work` and turns a panic of the engine into an error.
-pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    caught(work).unwrap_or_else(Err)
-}
-
-/// The result of `work`, or the error that stands for its panic.
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, StoreError> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-        StoreError::Damaged(text.unwrap_or_else(|| "the engine panicked".into()))
-    })
 }
 
 /// Writes the format into a new database, or refuses one of a newer format. Tables that came with a later version of
