@@ -136,6 +136,21 @@ impl Failure {
     }
 }
 
+/// What an error says, with what caused it.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(below) = cause {
+        let said = below.to_string();
+        // A transparent error says what its source says.
+        if !text.ends_with(&said) {
+            let _ = write!(text, ": {said}");
+        }
+        cause = below.source();
+    }
+    text
+}
+
 /// The table: an answer's status and code, how the program ends, and what helps. A hint of the command line's own
 /// goes before the API's, which speaks of routes.
 fn meaning(status: u16, code: &str) -> (Exit, Option<&'static str>) {

@@ -32,8 +32,17 @@ pub(crate) fn file_opener(path: PathBuf, cache_bytes: usize) -> Opener {
     Arc::new(move || {
         let mut builder = redb::Builder::new();
         builder.set_cache_size(cache_bytes);
-        builder.open(&path).map_err(|error| refused(&path, error))
+        opened(&path, || builder.open(&path))
     })
+}
+
+/// The engine on the file at `path`, or why it does not take it; some damages make it panic.
+pub(crate) fn opened(
+    path: &Path,
+    open: impl FnOnce() -> Result<redb::Database, redb::DatabaseError>,
+) -> Result<redb::Database, StoreError> {
+    let panicked = |reason| StoreError::Damaged(format!("`{}`: {reason}", path.display()));
+    caught(open).map_err(panicked)?.map_err(|error| refused(path, error))
 }
 
 /// Makes the database at `path` where there is none. It gets its name when it is whole: the engine cannot open a file
@@ -55,7 +64,7 @@ pub(crate) fn establish(path: &Path, folder: &Path) -> Result<(), StoreError> {
         _ => {}
     }
     durable::create_private(&temporary).map_err(io)?;
-    let database = redb::Builder::new().create(&temporary).map_err(|error| refused(&temporary, error))?;
+    let database = opened(&temporary, || redb::Builder::new().create(&temporary))?;
     check_format(&database, folder)?;
     drop(database);
     std::fs::File::open(&temporary).and_then(|file| file.sync_all()).map_err(io)?;
@@ -64,7 +73,7 @@ pub(crate) fn establish(path: &Path, folder: &Path) -> Result<(), StoreError> {
 }
 
 /// Why the engine does not take the file at `path`.
-pub(crate) fn refused(path: &Path, error: redb::DatabaseError) -> StoreError {
+fn refused(path: &Path, error: redb::DatabaseError) -> StoreError {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     match redb::Error::from(error) {
         redb::Error::Io(source) if !matches!(source.kind(), InvalidData | UnexpectedEof) => {
@@ -97,8 +106,8 @@ impl Drop for Engine {
     /// Closing writes, and so may panic on a damaged file; what was committed stands.
     fn drop(&mut self) {
         let database = self.database.take();
-        if let Err(error) = caught(|| drop(database)) {
-            tracing::error!(%error, "the database could not be closed cleanly");
+        if let Err(reason) = caught(|| drop(database)) {
+            tracing::error!(reason, "the database could not be closed cleanly");
         }
     }
 }
@@ -111,7 +120,7 @@ impl Engine {
         if matches!(result, Err(_) | Ok(Err(StoreError::Unavailable(_)))) {
             self.failed.store(true, Ordering::Release);
         }
-        result.unwrap_or_else(Err)
+        result.unwrap_or_else(|reason| Err(StoreError::Damaged(reason)))
     }
 
     /// Whether it must be reopened.

@@ -32,15 +32,15 @@ fn log(panic: &PanicHookInfo<'_>) {
 
 /// Runs `work` and turns a panic of the engine into an error.
 pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    caught(work).unwrap_or_else(Err)
+    caught(work).unwrap_or_else(|reason| Err(StoreError::Damaged(reason)))
 }
 
-/// The result of `work`, or the error that stands for its panic.
-pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, StoreError> {
+/// The result of `work`, or the words of its panic.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
     let outer = CONTAINED.replace(true);
     let result = panic::catch_unwind(AssertUnwindSafe(work));
     CONTAINED.set(outer);
-    result.map_err(|panic| StoreError::Damaged(said(&*panic).to_owned()))
+    result.map_err(|panic| said(&*panic).to_owned())
 }
 
 /// The words of a panic.

@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::database::{Opener, refused};
+use crate::database::{Opener, opened};
 use crate::error::StoreError;
 
 /// What is copied at once when a part of it is written; a page of the engine.
@@ -32,7 +32,7 @@ pub(crate) fn opener(path: &Path, cache_bytes: usize) -> Result<Opener, StoreErr
     Ok(Arc::new(move || {
         let mut builder = redb::Builder::new();
         builder.set_cache_size(cache_bytes);
-        builder.create_with_backend(scratch.clone()).map_err(|error| refused(&path, error))
+        opened(&path, || builder.create_with_backend(scratch.clone()))
     }))
 }
 

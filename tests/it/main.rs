@@ -2,6 +2,7 @@
 
 mod architecture;
 mod crash;
+mod folders;
 mod node;
 mod peer;
 mod refusals;
