@@ -3,6 +3,7 @@
 mod architecture;
 mod crash;
 mod folders;
+mod hostile;
 mod node;
 mod peer;
 mod refusals;
