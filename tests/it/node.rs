@@ -185,6 +185,11 @@ impl Node {
         self.process().id()
     }
 
+    /// What the nodes of its folder had to say so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// A request that is not sent yet.
     pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
         self.http.request(method.parse().expect("a method"), self.url(path))
@@ -269,7 +274,7 @@ impl Drop for Node {
             let _ = process.wait();
         }
         if !std::thread::panicking() {
-            let log = std::fs::read_to_string(&self.log).unwrap_or_default();
+            let log = self.log();
             assert!(!log.contains(PANIC), "the node panicked: {log}");
         }
     }

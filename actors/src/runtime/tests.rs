@@ -10,6 +10,8 @@ use xyn_store::{Options, ids};
 use super::*;
 use crate::actions;
 
+mod time;
+
 const PATIENCE: Duration = Duration::from_secs(10);
 
 struct Node {
@@ -18,8 +20,12 @@ struct Node {
 }
 
 async fn start(folder: &Path) -> Node {
+    start_in(folder, Clock::system(), Environment::default()).await
+}
+
+async fn start_in(folder: &Path, clock: Clock, env: Environment) -> Node {
     let store = Store::open(folder, Options::default()).expect("the folder opens");
-    let started = Runtime::start(store, actions::builtin(), Clock::system(), Environment::default()).await;
+    let started = Runtime::start(store, actions::builtin(), clock, env).await;
     let (runtime, background) = started.expect("the Runtime starts");
     Node { runtime, background }
 }
