@@ -14,7 +14,7 @@ pub mod limits;
 mod metrics;
 mod openapi;
 mod page;
-mod range;
+pub mod range;
 mod routes;
 mod schema;
 mod server;

@@ -3,6 +3,7 @@
 mod architecture;
 mod crash;
 mod folders;
+mod fuzzing;
 mod hostile;
 mod node;
 mod peer;
