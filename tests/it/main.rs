@@ -10,5 +10,6 @@ mod peer;
 mod refusals;
 mod schema;
 mod streams;
+mod time;
 mod tour;
 mod uncertain;
