@@ -165,7 +165,10 @@ fn advance((last, since): &mut (i64, Instant), wall: i64) -> i64 {
     // In the usual case the two are but microseconds apart, and the wall clock is right.
     let is_set_back = wall.saturating_add(STEP_MICROS) < steady;
     let now = if is_set_back { steady } else { wall.max(*last) };
-    (*last, *since) = (now, Instant::now());
+    // The same instant again leaves the steady clock its fraction of a microsecond, or a busy node would stop time.
+    if now > *last {
+        (*last, *since) = (now, Instant::now());
+    }
     now
 }
 
