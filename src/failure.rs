@@ -129,6 +129,22 @@ impl Failure {
     }
 }
 
+/// What an error says, with what caused it.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(below) = cause {
+        let said = below.to_string();
+        // A transparent error says what its source says.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        cause = below.source();
+    }
+    text
+}
+
 /// What helps: what the node says about the case, then what the command line knows about the code, then what the
 /// API says about it.
 fn hint(code: &str, said: Option<&str>) -> Option<String> {

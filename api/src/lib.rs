@@ -14,7 +14,7 @@ pub mod limits;
 mod metrics;
 mod openapi;
 mod page;
-mod range;
+pub mod range;
 mod rate;
 mod routes;
 mod schema;

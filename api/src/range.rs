@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// What a `Range` header asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub enum Wanted {
     /// Everything: no header, another unit, several ranges, or something that is no range.
     All,
     /// These bytes.
@@ -15,7 +15,7 @@ pub(crate) enum Wanted {
 
 /// Reads a `Range` header against content of `length` bytes. What is not understood is ignored, as the RFC
 /// has it.
-pub(crate) fn wanted(header: Option<&[u8]>, length: u64) -> Wanted {
+pub fn wanted(header: Option<&[u8]>, length: u64) -> Wanted {
     let spec = header.and_then(|header| std::str::from_utf8(header).ok()?.trim().strip_prefix("bytes="));
     let Some((first, last)) = spec.and_then(|spec| spec.trim().split_once('-')) else { return Wanted::All };
     match (number(first), number(last)) {

@@ -67,8 +67,7 @@ fn builder() -> Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_READ_TIMEOUT)
         .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_MAX_BYTES)
-        .pipeline_flush(true);
+        .max_buf_size(HEAD_MAX_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -7,15 +7,21 @@ use std::path::Path;
 use xyn_store::audit::log;
 use xyn_store::{DATABASE_FILE, Options, Store, StoreError};
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, with_causes};
+
+/// Makes sure that a node was started in the folder.
+pub(super) fn exists(data: &Path) -> Result<(), Failure> {
+    if data.join(DATABASE_FILE).exists() {
+        return Ok(());
+    }
+    let message = format!("`{}` holds no node's data", data.display());
+    Err(Failure::new(Exit::NotFound, "no_data", message)
+        .hint("name the folder with --data DIR or XYN_DATA, or start a node with: xyn up"))
+}
 
 /// Opens the folder of a stopped node.
 pub(super) fn open(data: &Path) -> Result<Store, Failure> {
-    if !data.join(DATABASE_FILE).exists() {
-        let message = format!("`{}` holds no node's data", data.display());
-        return Err(Failure::new(Exit::NotFound, "no_data", message)
-            .hint("name the folder with --data DIR or XYN_DATA, or start a node with: xyn up"));
-    }
+    exists(data)?;
     Store::open(data, Options::default()).map_err(|error| failure(&error, data))
 }
 
@@ -27,10 +33,7 @@ pub(super) fn length(store: &Store) -> Result<u64, Failure> {
 
 /// What an error of the store means to whoever asked.
 pub(super) fn failure(error: &StoreError, data: &Path) -> Failure {
-    let mut message = error.to_string();
-    if let Some(source) = std::error::Error::source(error) {
-        message = format!("{message}: {source}");
-    }
+    let message = with_causes(error);
     match error {
         StoreError::InUse { .. } => Failure::new(Exit::Conflict, "in_use", message)
             .hint("stop the node first; it lets go of the folder then"),

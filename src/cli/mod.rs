@@ -101,7 +101,7 @@ enum Command {
     /// Verify and read the audit chain
     #[command(subcommand)]
     Audit(audit::Command),
-    /// Mend the store of a stopped node
+    /// Check and mend the store of a stopped node
     #[command(subcommand)]
     Store(store::Command),
     /// Print the JSON Schema of what people write
@@ -162,14 +162,14 @@ impl Context {
 
 impl From<settings::ConfigError> for Failure {
     fn from(error: settings::ConfigError) -> Self {
-        let source = std::error::Error::source(&error).map(|source| format!(": {source}"));
-        Self::failed("config", format!("{error}{}", source.unwrap_or_default()))
+        Self::failed("config", with_causes(&error))
             .hint("see what holds and why with: xyn config show --origin")
     }
 }
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
+    xyn_store::panics::log_contained();
     let cli = Cli::parse();
     let out = Output::new(cli.global.json, cli.global.no_color);
     let context = Context { out, data: cli.global.data, url: cli.global.url };
@@ -253,7 +253,7 @@ mod tests {
           artifact     Keep and fetch artifacts
           policy       Test, explain and activate policies
           audit        Verify and read the audit chain
-          store        Mend the store of a stopped node
+          store        Check and mend the store of a stopped node
           schema       Print the JSON Schema of what people write
           config       Show the configuration
           completions  Print completions for a shell

@@ -16,7 +16,7 @@ use xyn_store::StoreError;
 use super::Context;
 use super::output::Paint;
 use crate::config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, with_causes};
 use crate::node::{Node, NodeError, NodeOptions};
 
 #[derive(Debug, Args)]
@@ -140,18 +140,10 @@ fn greeting(listen: &[SocketAddr], data: &Path, is_new: bool, found: bool, paint
 
 /// What an error of the node means to who started it.
 fn explained(error: &NodeError, data: &Path) -> Failure {
-    let mut message = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    let mut in_use = matches!(error, NodeError::Store(StoreError::InUse { .. }));
-    while let Some(below) = cause {
-        in_use |= matches!(below.downcast_ref(), Some(StoreError::InUse { .. }));
-        let said = below.to_string();
-        // A transparent error says what its source says.
-        if !message.ends_with(&said) {
-            let _ = write!(message, ": {said}");
-        }
-        cause = below.source();
-    }
+    let mut causes = std::iter::successors(std::error::Error::source(error), |cause| cause.source());
+    let in_use = matches!(error, NodeError::Store(StoreError::InUse { .. }))
+        || causes.any(|cause| matches!(cause.downcast_ref(), Some(StoreError::InUse { .. })));
+    let message = with_causes(error);
     if in_use {
         return Failure::new(Exit::Conflict, "in_use", message)
             .hint("use the node that runs, stop it first, or name another folder with --data DIR");

@@ -14,7 +14,7 @@ use tower::{Service, ServiceExt};
 use xyn_actors::runtime::Environment;
 
 use super::{API, Reply};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, with_causes};
 use crate::node;
 
 /// Answers a GET for a path and query.
@@ -23,7 +23,7 @@ pub(super) type Ask = Arc<dyn Fn(http::Uri) -> BoxFuture<'static, Result<Reply, 
 /// Opens the folder at `data` for reading.
 pub(super) fn open(data: &Path, env: Environment) -> Result<Ask, Failure> {
     let (router, _store) = node::open_reader(data, env).map_err(|error| {
-        let message = format!("no node answers, and its folder cannot be read: {error}");
+        let message = format!("no node answers, and its folder cannot be read: {}", with_causes(&error));
         Failure::new(Exit::Unreachable, "unreachable", message)
             .hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
     })?;

@@ -14,7 +14,7 @@ use futures::{Stream, StreamExt};
 use reqwest::header::{ACCEPT, HeaderMap};
 use serde_json::Value;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, with_causes};
 use place::unreachable;
 pub(crate) use place::{Need, Place, node_file};
 
@@ -56,7 +56,7 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .user_agent(concat!("xyn/", env!("CARGO_PKG_VERSION")))
             .build()
-            .map_err(|error| Failure::failed("client", chain(&error)))?;
+            .map_err(|error| Failure::failed("client", with_causes(&error)))?;
         if let Some(url) = &place.url {
             let base = url.trim_end_matches('/').to_owned();
             if !base.starts_with("http://") && !base.starts_with("https://") {
@@ -234,26 +234,19 @@ async fn whole(mut body: Chunks) -> Result<Vec<u8>, Failure> {
 
 fn gone(address: Option<&str>, error: &reqwest::Error) -> Failure {
     let address = address.unwrap_or("the node");
-    Failure::new(Exit::Unreachable, "unreachable", format!("{address} cannot be reached: {}", chain(error)))
-        .hint("see whether the node runs with: xyn doctor")
+    Failure::new(
+        Exit::Unreachable,
+        "unreachable",
+        format!("{address} cannot be reached: {}", with_causes(error)),
+    )
+    .hint("see whether the node runs with: xyn doctor")
 }
 
 fn broken(error: &reqwest::Error) -> Failure {
     Failure::new(
         Exit::Unreachable,
         "interrupted",
-        format!("the connection to the node broke: {}", chain(error)),
+        format!("the connection to the node broke: {}", with_causes(error)),
     )
     .hint("whether it was done is not known; look before you try again")
-}
-
-/// An error with what it comes from, without the address, which people know.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

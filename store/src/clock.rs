@@ -4,9 +4,9 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -110,17 +110,20 @@ impl<'de> Deserialize<'de> for Timestamp {
 #[derive(Clone)]
 pub struct Clock(Arc<Source>);
 
+/// Microseconds that a wall clock may lag behind the steady one without having been set back.
+const STEP_MICROS: i64 = 100_000;
+
 enum Source {
-    /// The machine's clock, made monotonic by remembering the last answer.
-    System(AtomicI64),
+    /// The machine's clock, made monotonic by remembering the last answer, and when it was given.
+    System(Mutex<(i64, Instant)>),
     /// A clock that stands still until it is set.
     Manual(AtomicI64),
 }
 
 impl Clock {
-    /// The machine's clock. A step back of the wall clock is answered with the last instant plus one microsecond.
+    /// The machine's clock. After a step back of the wall clock, time goes on from where it was until that is reached.
     pub fn system() -> Self {
-        Self(Arc::new(Source::System(AtomicI64::new(0))))
+        Self(Arc::new(Source::System(Mutex::new((0, Instant::now())))))
     }
 
     /// A clock that only [`Clock::set`] moves.
@@ -135,8 +138,10 @@ impl Clock {
             Source::System(last) => {
                 #[expect(clippy::disallowed_methods, reason = "the one reading of the system clock")]
                 let wall = jiff::Timestamp::now().as_microsecond();
-                let before = last.fetch_max(wall, Ordering::AcqRel);
-                Timestamp::from_micros(wall.max(before))
+                Timestamp::from_micros(advance(
+                    &mut last.lock().unwrap_or_else(PoisonError::into_inner),
+                    wall,
+                ))
             }
         }
     }
@@ -153,9 +158,37 @@ impl Clock {
     }
 }
 
+/// The instant after `last`, when the wall clock shows `wall`. Both the wall clock and the steady one are slowed and
+/// hastened alike by whoever keeps the machine's time, so the steady one does not run ahead.
+fn advance((last, since): &mut (i64, Instant), wall: i64) -> i64 {
+    let steady = last.saturating_add(i64::try_from(since.elapsed().as_micros()).unwrap_or(i64::MAX));
+    // In the usual case the two are but microseconds apart, and the wall clock is right.
+    let is_set_back = wall.saturating_add(STEP_MICROS) < steady;
+    let now = if is_set_back { steady } else { wall.max(*last) };
+    // The same instant again leaves the steady clock its fraction of a microsecond, or a busy node would stop time.
+    if now > *last {
+        (*last, *since) = (now, Instant::now());
+    }
+    now
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wall_clock_that_is_set_back_does_not_stop_time() {
+        let begun = Instant::now();
+        let mut reading = (0, begun);
+        let noon = 1_000_000_000_000;
+        assert_eq!(advance(&mut reading, noon), noon);
+        reading.1 = begun.checked_sub(Duration::from_secs(60)).expect("the machine ran for a minute");
+        let later = advance(&mut reading, noon - 3_600_000_000);
+        assert!(later >= noon + 60_000_000, "an hour back and a minute later it is {later}");
+        assert!(advance(&mut reading, noon - 3_600_000_000) >= later);
+        assert_eq!(advance(&mut reading, later + 5), later + 5, "the wall clock is right again");
+        assert_eq!(advance(&mut reading, later + 3), later + 5, "a step that is none is waited for");
+    }
 
     #[test]
     fn timestamps_show_six_decimals_and_parse_back() {

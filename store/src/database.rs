@@ -14,6 +14,7 @@ use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
 use crate::durable;
 use crate::error::StoreError;
+use crate::panics::{caught, contained};
 use crate::reader::Reader;
 use crate::tables::{Table, seal, unseal};
 
@@ -31,8 +32,17 @@ pub(crate) fn file_opener(path: PathBuf, cache_bytes: usize) -> Opener {
     Arc::new(move || {
         let mut builder = redb::Builder::new();
         builder.set_cache_size(cache_bytes);
-        builder.open(&path).map_err(|error| refused(&path, error))
+        opened(&path, || builder.open(&path))
     })
+}
+
+/// The engine on the file at `path`, or why it does not take it; some damages make it panic.
+pub(crate) fn opened(
+    path: &Path,
+    open: impl FnOnce() -> Result<redb::Database, redb::DatabaseError>,
+) -> Result<redb::Database, StoreError> {
+    let panicked = |reason| StoreError::Damaged(format!("`{}`: {reason}", path.display()));
+    caught(open).map_err(panicked)?.map_err(|error| refused(path, error))
 }
 
 /// Makes the database at `path` where there is none. It gets its name when it is whole: the engine cannot open a file
@@ -54,7 +64,7 @@ pub(crate) fn establish(path: &Path, folder: &Path) -> Result<(), StoreError> {
         _ => {}
     }
     durable::create_private(&temporary).map_err(io)?;
-    let database = redb::Builder::new().create(&temporary).map_err(|error| refused(&temporary, error))?;
+    let database = opened(&temporary, || redb::Builder::new().create(&temporary))?;
     check_format(&database, folder)?;
     drop(database);
     std::fs::File::open(&temporary).and_then(|file| file.sync_all()).map_err(io)?;
@@ -96,8 +106,8 @@ impl Drop for Engine {
     /// Closing writes, and so may panic on a damaged file; what was committed stands.
     fn drop(&mut self) {
         let database = self.database.take();
-        if let Err(error) = caught(|| drop(database)) {
-            tracing::error!(%error, "the database could not be closed cleanly");
+        if let Err(reason) = caught(|| drop(database)) {
+            tracing::error!(reason, "the database could not be closed cleanly");
         }
     }
 }
@@ -110,7 +120,7 @@ impl Engine {
         if matches!(result, Err(_) | Ok(Err(StoreError::Unavailable(_)))) {
             self.failed.store(true, Ordering::Release);
         }
-        result.unwrap_or_else(Err)
+        result.unwrap_or_else(|reason| Err(StoreError::Damaged(reason)))
     }
 
     /// Whether it must be reopened.
@@ -164,20 +174,6 @@ impl Slot {
 fn open(opener: &Opener) -> Result<Arc<Engine>, StoreError> {
     let database = Some(contained(|| opener())?);
     Ok(Arc::new(Engine { database, failed: AtomicBool::new(false) }))
-}
-
-/// Runs `work` and turns a panic of the engine into an error.
-pub(crate) fn contained<T>(work: impl FnOnce() -> Result<T, StoreError>) -> Result<T, StoreError> {
-    caught(work).unwrap_or_else(Err)
-}
-
-/// The result of `work`, or the error that stands for its panic.
-fn caught<T>(work: impl FnOnce() -> T) -> Result<T, StoreError> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().cloned();
-        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned()));
-        StoreError::Damaged(text.unwrap_or_else(|| "the engine panicked".into()))
-    })
 }
 
 /// Writes the format into a new database, or refuses one of a newer format. Tables that came with a later version of

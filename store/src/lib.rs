@@ -18,12 +18,15 @@ pub mod ids;
 mod incarnation;
 pub mod journal;
 pub mod json;
+pub mod panics;
 pub mod projection;
 mod reader;
 pub mod rebuild;
 pub mod scope;
+mod scratch;
 mod store;
 pub mod tables;
+pub mod verify;
 
 pub use clock::{Clock, Timestamp};
 pub use digest::Digest;

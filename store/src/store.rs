@@ -8,12 +8,13 @@ use std::thread::JoinHandle;
 
 use crate::audit::key::{KeyError, NodeKey};
 use crate::blobs::{BlobError, Blobs};
-use crate::database::{Engine, Opener, Slot, check_format, contained, establish, file_opener};
+use crate::database::{Engine, Opener, Slot, check_format, establish, file_opener};
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::incarnation::Incarnation;
 use crate::journal::{Journal, WriterOptions};
 use crate::json::Json;
+use crate::panics::contained;
 use crate::projection::Payload;
 use crate::reader::Reader;
 use crate::tables::Table;
@@ -32,7 +33,7 @@ pub struct Options {
     pub quick_repair: bool,
     /// Bytes of blobs that the folder may hold.
     pub blob_quota_bytes: u64,
-    /// Storage other than a file, for crash tests.
+    /// Storage other than the file itself: a scratch copy, or a disk that fails in tests.
     pub(crate) opener: Option<Opener>,
 }
 

@@ -5,6 +5,7 @@
 //! below, and a test shows it failing.
 
 mod breaches;
+mod code_map;
 mod lexer;
 mod manifest;
 mod rules;
@@ -74,8 +75,8 @@ const EMPTY_NAMES: &[&str] = &["util", "utils", "common", "helper", "helpers", "
 /// The most lines a file may have; the aim is 300.
 const FILE_LINES_MAX: usize = 400;
 
-/// Reads every file below the root for which `wanted` holds, as (path from the root, text), in a fixed order.
-fn read_tree(wanted: fn(&str) -> bool) -> Vec<(String, String)> {
+/// Every file below the root, as its path from there, in a fixed order; not what is hidden or made.
+fn files() -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut folders = vec![root.to_path_buf()];
     let mut found = Vec::new();
@@ -87,10 +88,9 @@ fn read_tree(wanted: fn(&str) -> bool) -> Vec<(String, String)> {
                 if !name.starts_with('.') && !["target", "node_modules"].contains(&name) {
                     folders.push(path);
                 }
-            } else if wanted(name) {
-                let text = fs::read_to_string(&path).expect("sources are UTF-8");
+            } else {
                 let inside = path.strip_prefix(root).expect("the walk stays below the root");
-                found.push((inside.to_string_lossy().replace('\\', "/"), text));
+                found.push(inside.to_string_lossy().replace('\\', "/"));
             }
         }
     }
@@ -98,14 +98,24 @@ fn read_tree(wanted: fn(&str) -> bool) -> Vec<(String, String)> {
     found
 }
 
+/// Reads every file whose path ends with `end`, as (path, text).
+fn read_tree(end: &str) -> Vec<(String, String)> {
+    let wanted = files().into_iter().filter(|path| path.ends_with(end));
+    wanted.map(|path| (path.clone(), read(&path))).collect()
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("it is there, in UTF-8")
+}
+
 fn sources() -> Vec<Source> {
-    let files = read_tree(|name| name.ends_with(".rs"));
+    let files = read_tree(".rs");
     files.iter().map(|(path, text)| Source::new(path, text)).collect()
 }
 
 /// The manifests of the workspace; the fuzz targets are a workspace of their own.
 fn manifests() -> Vec<Manifest> {
-    let files = read_tree(|name| name == "Cargo.toml");
+    let files = read_tree("Cargo.toml");
     let members = files.iter().filter(|(path, _)| !path.starts_with("fuzz/"));
     members.map(|(path, text)| Manifest::new(path, text)).collect()
 }
@@ -143,4 +153,9 @@ fn files_have_the_shape_of_the_house() {
 #[test]
 fn dependencies_are_named_once_with_a_reason_and_used() {
     assert_none(rules::dependencies(&manifests(), &sources()));
+}
+
+#[test]
+fn the_code_map_leads_to_what_there_is() {
+    assert_none(code_map::strays(&read("README.md"), &files()));
 }

@@ -29,9 +29,19 @@ struct Promises {
 type Ledger = Arc<Mutex<Promises>>;
 
 /// Numbers that a seed determines (SplitMix64).
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
+    /// Dice of a seed.
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// A number below `end`, which is not 0.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        (self.roll() % end as u64) as usize
+    }
+
     fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -48,7 +58,7 @@ impl Dice {
 async fn whatever_was_acknowledged_before_a_kill_is_there_once_and_every_run_ends() {
     let rounds = if std::env::var_os("XYN_FULL").is_some() { 200 } else { 20 };
     let seed = std::env::var("XYN_CRASH_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_261_121);
-    let (mut dice, folder, ledger) = (Dice(seed), Folder::new(), Ledger::default());
+    let (mut dice, folder, ledger) = (Dice::new(seed), Folder::new(), Ledger::default());
     Node::start(&folder).await.promote(&folder, COUNT).await;
     for round in 0..rounds {
         let node = Arc::new(Node::start(&folder).await);

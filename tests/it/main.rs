@@ -2,10 +2,14 @@
 
 mod architecture;
 mod crash;
+mod folders;
+mod fuzzing;
+mod hostile;
 mod node;
 mod peer;
 mod refusals;
 mod schema;
 mod streams;
+mod time;
 mod tour;
 mod uncertain;

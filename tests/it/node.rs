@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
@@ -16,6 +16,9 @@ use tempfile::TempDir;
 
 /// The longest that anything a test waits for may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// How a panic that nobody contains begins.
+const PANIC: &str = "panicked at";
+const PROGRAM: &str = env!("CARGO_BIN_EXE_xyn");
 /// How often is looked whether it has come.
 const LOOK: Duration = Duration::from_millis(10);
 /// A run whose steps all are done in the process.
@@ -60,25 +63,35 @@ impl Folder {
         self.0.path().join("log")
     }
 
+    /// The program with no settings but this folder.
+    pub(crate) fn program(&self) -> Command {
+        self.configured(Command::new(PROGRAM))
+    }
+
+    /// The same, started by another program that is told its name and arguments behind its own.
+    pub(crate) fn program_by<const N: usize>(&self, starter: [&str; N]) -> Command {
+        let mut command = Command::new(starter[0]);
+        command.args(&starter[1..]).arg(PROGRAM);
+        self.configured(command)
+    }
+
+    fn configured(&self, mut command: Command) -> Command {
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("XYN_")) {
+            command.env_remove(name);
+        }
+        command.env("XYN_DATA", self.data()).stdin(Stdio::null());
+        command
+    }
+
     /// Runs the program on this folder.
     pub(crate) fn xyn<const N: usize>(&self, arguments: [&str; N]) -> Said {
-        let output = program(&self.data()).args(arguments).output().expect("the program starts");
-        Said {
-            code: output.status.code().expect("the program ended by itself"),
-            out: String::from_utf8(output.stdout).expect("text"),
-            err: String::from_utf8(output.stderr).expect("text"),
-        }
+        Said::of(self.program().args(arguments))
     }
-}
 
-/// The program with no settings but the folder.
-fn program(data: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_xyn"));
-    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("XYN_")) {
-        command.env_remove(name);
+    /// What a start says that is refused; one that is not is ended after a while and has another exit code.
+    pub(crate) fn refused_start(&self) -> Said {
+        Said::of(self.program_by(["timeout", "10"]).args(["up", "--listen", "127.0.0.1:0"]))
     }
-    command.env("XYN_DATA", data).stdin(Stdio::null());
-    command
 }
 
 /// How a command ended.
@@ -93,6 +106,18 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    /// Runs a command to its end.
+    pub(crate) fn of(command: &mut Command) -> Self {
+        let output = command.output().expect("the program starts");
+        let said = Self {
+            code: output.status.code().expect("the program ended by itself"),
+            out: String::from_utf8(output.stdout).expect("text"),
+            err: String::from_utf8(output.stderr).expect("text"),
+        };
+        assert!(!said.err.contains(PANIC), "{said:?}");
+        said
+    }
+
     /// The answer of a command that did what was asked.
     #[track_caller]
     pub(crate) fn ok(self) -> String {
@@ -112,13 +137,19 @@ pub(crate) struct Node {
     process: Mutex<Child>,
     base: String,
     http: Client,
+    log: PathBuf,
 }
 
 impl Node {
     /// Starts a node on `folder` and waits until it answers.
     pub(crate) async fn start(folder: &Folder) -> Self {
+        Self::start_by(folder, folder.program()).await
+    }
+
+    /// The same with a command of the folder's that was changed.
+    pub(crate) async fn start_by(folder: &Folder, mut command: Command) -> Self {
         let log = File::options().create(true).append(true).open(folder.log()).expect("the log opens");
-        let mut process = program(&folder.data())
+        let mut process = command
             .args(["up", "--json", "--listen", "127.0.0.1:0"])
             .env("XYN_LOG", "warn")
             .stdout(Stdio::piped())
@@ -132,9 +163,10 @@ impl Node {
             let log = std::fs::read_to_string(folder.log()).unwrap_or_default();
             panic!("the node did not start: {log}");
         };
+        let log = folder.log();
         let base = format!("http://{}", said["listen"][0].as_str().expect("an address"));
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        let node = Self { process: Mutex::new(process), base, http };
+        let node = Self { process: Mutex::new(process), base, http, log };
         eventually("the node answers", async || {
             let answer = node.request("GET", "/healthz").send().await.ok()?;
             answer.status().is_success().then_some(())
@@ -151,6 +183,11 @@ impl Node {
     /// Its process.
     pub(crate) fn pid(&self) -> u32 {
         self.process().id()
+    }
+
+    /// What the nodes of its folder had to say so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// A request that is not sent yet.
@@ -235,6 +272,10 @@ impl Drop for Node {
         if let Ok(process) = self.process.get_mut() {
             let _ = process.kill();
             let _ = process.wait();
+        }
+        if !std::thread::panicking() {
+            let log = self.log();
+            assert!(!log.contains(PANIC), "the node panicked: {log}");
         }
     }
 }

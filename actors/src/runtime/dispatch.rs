@@ -187,7 +187,8 @@ async fn start(inner: &Arc<Inner>, plan: Arc<Plan>, heard: &Heard) -> Result<(),
     match inner.submit_triggered(&intent, heard.at, key, plan, view).await {
         Err(refusal @ (Refusal::Unavailable(_) | Refusal::Overloaded { .. })) => Err(refusal),
         // It was started before, or a policy denies it: either is recorded already.
-        Ok(_) | Err(Refusal::Conflict { .. } | Refusal::Denied(_) | Refusal::Parked { .. }) => Ok(()),
+        Ok(_) | Err(Refusal::Denied(_) | Refusal::Parked { .. }) => Ok(()),
+        Err(Refusal::Conflict { code, .. }) if code != runs::RUN_LOOP => Ok(()),
         Err(refusal) => {
             tracing::warn!(event = %view.event_id, %refusal, "the event's run was not started");
             Ok(())

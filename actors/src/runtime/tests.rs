@@ -17,6 +17,7 @@ use crate::actions;
 
 mod backlog;
 mod places;
+mod time;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -30,17 +31,17 @@ async fn start(folder: &Path) -> Node {
 }
 
 async fn start_with(folder: &Path, registry: Registry) -> Node {
-    start_in(folder, registry, NodeLimits::default()).await
+    start_in(folder, registry, Clock::system(), Environment::default()).await
 }
 
 async fn start_within(folder: &Path, limits: NodeLimits) -> Node {
-    start_in(folder, actions::builtin(), limits).await
+    let env = Environment { limits, ..Environment::default() };
+    start_in(folder, actions::builtin(), Clock::system(), env).await
 }
 
-async fn start_in(folder: &Path, registry: Registry, limits: NodeLimits) -> Node {
+async fn start_in(folder: &Path, registry: Registry, clock: Clock, env: Environment) -> Node {
     let store = Store::open(folder, Options::default()).expect("the folder opens");
-    let env = Environment { limits, ..Environment::default() };
-    let started = Runtime::start(store, registry, Clock::system(), env).await;
+    let started = Runtime::start(store, registry, clock, env).await;
     let (runtime, background) = started.expect("the Runtime starts");
     Node { runtime, background }
 }

@@ -17,6 +17,8 @@ use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 
 /// Runs that may start each other in a chain; a longer one is a loop.
 const DEPTH_LIMIT: u16 = 16;
+/// The code of the refusal of a run that is one too many in such a chain.
+pub(crate) const RUN_LOOP: &str = "run_loop";
 /// Steps of one run that a retry or fork looks at for results to take over.
 const REUSE_LIMIT: usize = 1_000;
 
@@ -86,7 +88,7 @@ async fn begin(
 ) -> Result<Outcome, Refusal> {
     if created.depth > DEPTH_LIMIT {
         let message = format!("{DEPTH_LIMIT} runs have started each other; this looks like a loop");
-        return Err(Refusal::Conflict { code: "run_loop", message });
+        return Err(Refusal::Conflict { code: RUN_LOOP, message });
     }
     let run: RunId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"run"]);
     inner.plans.keep(plan.clone());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use xyn_store::audit::key::{FILE_NAME, KeyError, NodeKey};
 use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
 
+use super::super::store;
 use super::Finding;
 use crate::client::node_file;
 
@@ -14,6 +15,8 @@ use crate::client::node_file;
 const BROKEN_FREE_BYTES: u64 = 64 << 20;
 /// Free space that is worth a word.
 const LOW_FREE_BYTES: u64 = 1 << 30;
+/// The largest database that is checked as a whole; a larger one takes more time than a look should.
+const CHECKED_MAX_BYTES: u64 = 256 << 20;
 /// No clock that is right shows less: this program did not exist then.
 const PROGRAM_BORN_MICROS: i64 = 1_767_225_600_000_000;
 /// How far in the future a file may have been written.
@@ -115,22 +118,15 @@ fn lock(data: &Path, runs: bool) -> Finding {
     if !data.join(DATABASE_FILE).exists() {
         return Finding::warning("store", "no node was started here yet", up(data));
     }
-    let opened = Store::open(data, Options::default()).and_then(|store| store.is_half_rebuilt());
-    match opened {
-        Ok(true) => {
-            let mend = format!("xyn store rebuild --data {}", data.display());
-            Finding::broken("store", "a rebuild was begun and not finished", mend)
-        }
-        Ok(false) if file.is_some() => {
+    match stopped(data) {
+        Ok(None) if file.is_some() => {
             Finding::warning("store", "its node was killed; the next start goes on where it was", up(data))
         }
-        Ok(false) => Finding::ok("store", "it opens; no node runs"),
+        Ok(None) => Finding::ok("store", "it is sound; no node runs"),
+        Ok(Some((fault, mend))) => Finding::broken("store", fault, mend),
         Err(error @ StoreError::InUse { .. }) => {
             let mend = "stop that process with `kill PID` and start the node again";
             Finding::broken("store", format!("{error}, and does not answer"), mend)
-        }
-        Err(error @ StoreError::Damaged(_)) => {
-            Finding::broken("store", error.to_string(), format!("restore {} from a backup", data.display()))
         }
         Err(error @ StoreError::NewerFormat { .. }) => {
             Finding::broken("store", error.to_string(), "install the newest version of xyn")
@@ -138,9 +134,25 @@ fn lock(data: &Path, runs: bool) -> Finding {
         Err(error) => Finding::broken(
             "store",
             error.to_string(),
-            format!("look closer: xyn audit verify --data {}", data.display()),
+            format!("look closer: xyn store verify --data {}", data.display()),
         ),
     }
+}
+
+/// What is wrong with the store of a stopped node, and what mends it. A large one is opened, and no more.
+fn stopped(data: &Path) -> Result<Option<(String, String)>, StoreError> {
+    let size_bytes = std::fs::metadata(data.join(DATABASE_FILE)).map_or(0, |metadata| metadata.len());
+    if size_bytes > CHECKED_MAX_BYTES {
+        let half_rebuilt = Store::open(data, Options::default())?.is_half_rebuilt()?;
+        let mend = format!("xyn store rebuild --data {}", data.display());
+        return Ok(half_rebuilt.then(|| ("a rebuild was begun and not finished".into(), mend)));
+    }
+    let report = store::checked(data, |_| {})?;
+    let more = match report.fault_count {
+        0 | 1 => String::new(),
+        count => format!(" (and {} more: xyn store verify)", count - 1),
+    };
+    Ok(report.faults.first().map(|fault| format!("{fault}{more}")).zip(store::mend(&report, data)))
 }
 
 #[cfg(test)]
@@ -180,6 +192,18 @@ mod tests {
         let data = folder.path().join("nothing");
         assert_eq!(state_of(&all(&data, false), "folder"), Some(State::Warning));
         assert!(!data.exists());
+    }
+
+    #[test]
+    fn a_damaged_store_is_found_with_what_mends_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        Store::open(folder.path(), Options::default()).expect("opens").close();
+        let file = folder.path().join(DATABASE_FILE);
+        let bytes = std::fs::read(&file).expect("is there");
+        std::fs::write(&file, &bytes[..bytes.len() / 2]).expect("writes");
+        let finding = lock(folder.path(), false);
+        assert_eq!(finding.state, State::Broken);
+        assert!(finding.mend.starts_with("restore "), "{finding:?}");
     }
 
     #[test]

@@ -8,21 +8,22 @@ use std::path::Path;
 
 use super::ledger::{Listing, acknowledged, differences, listing, stream, wave};
 use super::{Dice, full};
-use crate::database::contained;
-use crate::projection::{Cursor, RunFilter};
+use crate::panics::contained;
+use crate::projection::{Cursor, Row, RunFilter};
+use crate::reader::decode;
 use crate::store::DATABASE_FILE;
 use crate::tables::Table;
 use crate::{Options, Order, Store, StoreError};
 
 /// A closed data folder and what it holds.
-struct Folder {
+pub(super) struct Folder {
     at: tempfile::TempDir,
     image: Vec<u8>,
     rows: Listing,
 }
 
 impl Folder {
-    async fn new(appends: u64) -> Self {
+    pub(super) async fn new(appends: u64) -> Self {
         let at = tempfile::tempdir().expect("a folder");
         let store = Store::open(at.path(), Options::default()).expect("opens");
         let answers = wave(&store, 0..appends).await;
@@ -34,6 +35,32 @@ impl Folder {
         Self { at, image, rows }
     }
 
+    /// Where it is.
+    pub(super) fn path(&self) -> &Path {
+        self.at.path()
+    }
+
+    /// Its database, whole.
+    pub(super) fn image(&self) -> &[u8] {
+        &self.image
+    }
+
+    /// How many rows it holds.
+    pub(super) fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The smallest key of a table.
+    pub(super) fn first_key(&self, table: Table) -> Vec<u8> {
+        let mut rows = self.rows.keys().filter(|(of, _)| *of == table);
+        rows.next().expect("the ledger fills every table it is asked for").1.clone()
+    }
+
+    /// The row at `key`.
+    pub(super) fn row<R: Row>(&self, key: &[u8]) -> R {
+        decode(&self.rows[&(R::TABLE, key.to_vec())]).expect("decodes")
+    }
+
     /// Opens the folder with `image` in place of its database.
     fn open(&self, image: &[u8]) -> Result<Store, StoreError> {
         fs::write(self.at.path().join(DATABASE_FILE), image).expect("writes");
@@ -41,7 +68,7 @@ impl Folder {
     }
 
     /// Reads all there is of a damaged image. Panics over anything that is not the truth.
-    fn probe(&self, image: &[u8]) -> Verdict {
+    pub(super) fn probe(&self, image: &[u8]) -> Verdict {
         let store = match self.open(image) {
             Ok(store) => store,
             Err(error) => return Verdict::of(&error),
@@ -102,7 +129,7 @@ impl Folder {
 
 /// What became of a damage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Verdict {
+pub(super) enum Verdict {
     /// It hit nothing that counts.
     Unnoticed,
     /// Rows are not found, and only the engine's walk over all pages tells.

@@ -3,6 +3,7 @@
 //! Append number `n` is always the same but for the sequence it expects, so whoever reads the log knows which rows
 //! there must be. Invariant: the order of the log alone decides about every other table.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use tokio::task::JoinSet;
 use super::Dice;
 use super::disk::Disk;
 use crate::audit::merkle::Frontier;
-use crate::envelope;
+use crate::envelope::{self, Envelope};
 use crate::ids::{self, StreamId};
 use crate::journal::{Append, AppendError, Entry, Receipt};
 use crate::projection::{Changes, ClaimRow, Purpose, RunRow, RunStatus, TimerRow};
@@ -109,6 +110,25 @@ fn name(n: u64) -> String {
 
 fn records(n: u64, index: usize) -> Vec<u8> {
     [n.to_le_bytes().as_slice(), &[index as u8], &filler(n)].concat()
+}
+
+/// The rows that an entry of the ledger implies: those of its append, with the first of its entries.
+pub(super) fn changes_of(entry: &Envelope) -> Changes {
+    let (n, is_first) = number_of(entry);
+    let mut changes = if is_first { changes(n) } else { Changes::new() };
+    claim(n).filter(|_| is_first).iter().for_each(|claim| changes.put(claim));
+    changes
+}
+
+/// The names of the events of an entry of the ledger.
+pub(super) fn events_of(entry: &Envelope) -> Vec<Cow<'static, str>> {
+    vec![name(number_of(entry).0).into()]
+}
+
+/// The append of an entry, and whether it is the first of it.
+fn number_of(entry: &Envelope) -> (u64, bool) {
+    let (number, rest) = entry.records.split_first_chunk::<8>().expect("an entry of the ledger");
+    (u64::from_le_bytes(*number), rest[0] == 0)
 }
 
 /// The append `n` of a writer who knows the streams' `heads`.

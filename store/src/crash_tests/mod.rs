@@ -14,6 +14,7 @@ mod latency;
 mod ledger;
 mod power;
 mod samples;
+mod verify;
 
 /// Whether the long rounds are wanted.
 fn full() -> bool {

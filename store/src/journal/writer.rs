@@ -8,8 +8,9 @@ use tokio::sync::watch;
 
 use super::commit::{Head, Ledger};
 use super::{AppendError, Receipt, Request, WriterOptions};
-use crate::database::{Slot, contained};
+use crate::database::Slot;
 use crate::error::StoreError;
+use crate::panics::contained;
 
 /// Appends in one transaction.
 const BATCH_LIMIT: usize = 4096;

@@ -154,10 +154,11 @@ pub(super) fn dependencies(manifests: &[Manifest], sources: &[Source]) -> Vec<St
     faults
 }
 
-/// Every first segment of a name in the package's code; the root package also holds `tests` and `benches`.
+/// Every first segment of a name in the package's code; the root package also holds `tests` and `benches`, and its tests
+/// try the targets in `fuzz`.
 fn words_of(manifest: &Manifest, sources: &[Source]) -> BTreeSet<String> {
     let folders = match manifest.floor() {
-        "src" => vec!["src/", "tests/", "benches/", "build.rs"],
+        "src" => vec!["src/", "tests/", "benches/", "fuzz/", "build.rs"],
         floor => vec![floor],
     };
     let own = sources.iter().filter(|s| folders.iter().any(|folder| s.path.starts_with(folder)));

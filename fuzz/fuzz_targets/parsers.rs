@@ -1,0 +1,19 @@
+//! The fuzzer's door to the targets: `XYN_FUZZ` names the one to try, each with a corpus of its own.
+
+#![no_main]
+
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../targets.rs"]
+mod targets;
+
+static TARGET: LazyLock<&targets::Target> = LazyLock::new(|| {
+    let name = std::env::var("XYN_FUZZ").unwrap_or_default();
+    let names: Vec<_> = targets::ALL.iter().map(|target| target.name).collect();
+    let found = targets::ALL.iter().find(|target| target.name == name);
+    found.unwrap_or_else(|| panic!("XYN_FUZZ=`{name}` names no target; there are {names:?}"))
+});
+
+fuzz_target!(|bytes: &[u8]| (TARGET.run)(bytes));
