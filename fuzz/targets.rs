@@ -165,7 +165,7 @@ mod events {
         let headers = text(head).lines().filter_map(|line| line.split_once(": "));
         let headers: Vec<_> = headers.map(|(name, value)| (name, value.as_bytes())).collect();
         if let Ok(event) = intake::receive(headers, body, now()) {
-            intake::event::check_name(&event.event_name).expect("only events with a name are received");
+            blueprint::check_event_name(&event.event_name).expect("only events with a name are received");
         }
     }
 

@@ -35,7 +35,7 @@ use output::Output;
 
 use crate::client::{Client, Need, Place};
 use crate::config as settings;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, with_causes};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
