@@ -2,6 +2,8 @@
 
 #![no_main]
 
+use std::fs;
+use std::path::Path;
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
@@ -16,4 +18,13 @@ static TARGET: LazyLock<&targets::Target> = LazyLock::new(|| {
     found.unwrap_or_else(|| panic!("XYN_FUZZ=`{name}` names no target; there are {names:?}"))
 });
 
-fuzz_target!(|bytes: &[u8]| (TARGET.run)(bytes));
+/// Lays the seeds of the target into its corpus, which the fuzzer reads next.
+fn plant() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(TARGET.name);
+    fs::create_dir_all(&corpus).expect("the corpus can be made");
+    for (number, seed) in (TARGET.seeds)().iter().enumerate() {
+        fs::write(corpus.join(format!("seed-{number}")), seed).expect("the corpus can be written");
+    }
+}
+
+fuzz_target!(init: plant(), |bytes: &[u8]| (TARGET.run)(bytes));
