@@ -96,8 +96,12 @@ pub(crate) fn stage() -> Part {
 
 /// A stage, or nothing for the environment's own.
 pub(crate) fn optional_stage() -> Part {
-    let words = STAGE.into_iter().chain(["test"]).map(Value::from).chain([Value::Null]);
+    words_or_nothing(STAGE.into_iter().chain(["test"]))
+}
+
+fn words_or_nothing(words: impl Iterator<Item = &'static str>) -> Part {
     let kinds = SchemaType::from_iter([Type::String, Type::Null]);
+    let words = words.map(Value::from).chain([Value::Null]);
     ObjectBuilder::new().schema_type(kinds).enum_values(Some(words)).into()
 }
 
@@ -109,6 +113,11 @@ pub(crate) fn artifact_kind() -> Part {
 /// A risk.
 pub(crate) fn risk() -> Part {
     words(&RISK)
+}
+
+/// A risk, or nothing for the action's own.
+pub(crate) fn optional_risk() -> Part {
+    words_or_nothing(RISK.into_iter())
 }
 
 /// Any JSON value.

@@ -65,6 +65,8 @@ table! {
     SessionClosed "session_closed" FORBIDDEN "open a new session; that of a node opens when it starts";
     /// The caller may not do this.
     Forbidden "forbidden" FORBIDDEN "ask somebody who may";
+    /// Approval was refused to it, or came too late.
+    NotApproved "not_approved" FORBIDDEN "see who answered what with `GET /api/v1/intents/{intent_id}`";
     /// A page of another origin made the request.
     ForeignOrigin "foreign_origin" FORBIDDEN "call the API from a program or from a page of the node itself";
     /// What it is about does not exist.
@@ -96,6 +98,8 @@ table! {
     NotValidated "not_validated" CONFLICT "validate it first with `POST /api/v1/drafts/{draft_id}/validate`";
     /// It is in force already.
     Unchanged "unchanged" CONFLICT "nothing needs to be done: the same text is in force";
+    /// Somebody else answered while the answer was on its way.
+    AnsweredMeanwhile "answered_meanwhile" CONFLICT "see how it stands with `GET /api/v1/intents/{intent_id}`";
     /// The id of the event belongs to something else.
     IdTaken "id_taken" CONFLICT "give the new event an id of its own, or none";
     /// The idempotency key belongs to a request under way.

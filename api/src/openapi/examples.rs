@@ -43,8 +43,8 @@ pub(super) fn of(operation: &str) -> Option<Value> {
             "labels": { "team": "shop" },
         }),
         "cancel_run" => json!({ "reason": "asked for twice" }),
-        "retry_run" => json!({ "from_step": "deploy" }),
-        "fork_run" => json!({ "from_step": "deploy", "inputs": { "version": "1.4.3" } }),
+        "retry_run" => json!({ "from_step": "greet" }),
+        "fork_run" => json!({ "from_step": "greet", "inputs": { "name": "grace hopper" } }),
         "put_artifact" => json!({
             "name": "report.txt", "kind": "report", "content_type": "text/plain", "content": "all is well",
         }),

@@ -47,7 +47,7 @@ struct Question {
     #[schema(value_type = Option<About>)]
     resource: Option<Object<About>>,
     /// How much the act can break; what the action says when left out.
-    #[schema(schema_with = schema::risk, required = false)]
+    #[schema(schema_with = schema::optional_risk, required = false)]
     risk: Option<Risk>,
     /// Who acts; the caller when left out.
     actor: Option<String>,
