@@ -25,7 +25,7 @@ async fn the_document_holds_against_what_schemathesis_makes_of_it() {
     let output = Command::new(schemathesis)
         .args(["--config-file", settings, "run", &node.url("/api/openapi.json")])
         .args(["--phases", "examples,coverage,fuzzing", "--max-examples", EXAMPLES, "--seed", SEED])
-        .args(["--exclude-path-regex", "stream$", "--request-timeout", "20", "--workers", "2"])
+        .args(["--exclude-path-regex", "stream$", "--request-timeout", "20"])
         .args(["--generation-database", "none", "--no-color", "--warnings", "off"])
         .current_dir(folder.data())
         .output()
