@@ -122,6 +122,15 @@ pub fn decode(offset: u64, envelope: &Envelope) -> Result<Vec<Record>, StoreErro
     }
 }
 
+/// What `envelope`, which is entry `offset`, says about its run.
+pub(crate) fn run_events(offset: u64, envelope: &Envelope) -> Result<Vec<run::Event>, StoreError> {
+    let event = |record| match record {
+        Record::Run(event) => Some(event),
+        _ => None,
+    };
+    Ok(decode(offset, envelope)?.into_iter().filter_map(event).collect())
+}
+
 /// The names of `records`, each once.
 pub(crate) fn names(records: &[Record]) -> Vec<Cow<'static, str>> {
     let mut names: Vec<_> = records.iter().map(Record::name).collect();

@@ -65,7 +65,7 @@ pub(crate) fn is_unfinished(reader: &Reader) -> Result<bool, StoreError> {
 
 fn clear(engine: &redb::Database) -> Result<(), StoreError> {
     let transaction = engine.begin_write()?;
-    for table in Table::DERIVED {
+    for table in Table::DERIVED.into_iter().chain(Table::HINTS) {
         transaction.delete_table(table.definition())?;
         transaction.open_table(table.definition())?;
     }

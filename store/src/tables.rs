@@ -120,6 +120,9 @@ impl Table {
         Self::Claims,
     ];
 
+    /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
+    pub const HINTS: [Self; 1] = [Self::Snapshots];
+
     /// The table's name on disk.
     pub fn name(self) -> &'static str {
         match self {

@@ -11,6 +11,7 @@ mod dispatch;
 mod ended;
 mod environment;
 mod intent;
+mod load;
 mod metrics;
 mod names;
 mod places;

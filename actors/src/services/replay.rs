@@ -8,7 +8,7 @@ use xyn_store::ids::{RunId, StreamId};
 use xyn_store::projection::Subject;
 
 use super::id;
-use crate::record::{self, Record};
+use crate::record;
 use crate::run::{Command, Event, Phase, State, World, decide};
 use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, stream};
 
@@ -25,8 +25,7 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
         let Some((_, last)) = envelopes.last() else { break };
         after = last.seq;
         for (offset, envelope) in envelopes {
-            let records = record::decode(offset, &envelope)?;
-            let events: Vec<Event> = records.into_iter().filter_map(run_event).collect();
+            let events = record::run_events(offset, &envelope)?;
             if let (None, Some(Event::Created(created))) = (&state, events.first()) {
                 state = Some(State::new(run, inner.plan(&created.blueprint_digest)?));
             }
@@ -63,13 +62,6 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
     match recording.commit(inner).await {
         Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
         Err(error) => inner.answer_append(error, intent),
-    }
-}
-
-fn run_event(record: Record) -> Option<Event> {
-    match record {
-        Record::Run(event) => Some(event),
-        _ => None,
     }
 }
 
