@@ -15,3 +15,4 @@ pub mod record;
 pub mod run;
 pub mod runtime;
 mod services;
+pub mod session;

@@ -15,7 +15,7 @@ use xyn_store::projection::{
 use xyn_store::{Json, StoreError, Timestamp};
 
 use crate::actions::NewEvent;
-use crate::run;
+use crate::{run, session};
 
 mod view;
 
@@ -63,13 +63,8 @@ pub enum Record {
     },
     /// The node went down in good order.
     NodeStopped,
-    /// A session was opened for a principal.
-    SessionOpened {
-        /// How it came: `loopback`.
-        via: String,
-    },
-    /// A session was closed.
-    SessionClosed,
+    /// A fact about a session.
+    Session(session::Event),
 }
 
 /// What happened to a draft.
@@ -169,12 +164,11 @@ impl Record {
             Self::PolicyDeprecated(_) => "xyn.policy.deprecated",
             Self::NodeStarted { .. } => "xyn.node.started",
             Self::NodeStopped => "xyn.node.stopped",
-            Self::SessionOpened { .. } => "xyn.session.opened",
-            Self::SessionClosed => "xyn.session.closed",
+            Self::Session(event) => event.name(),
         })
     }
 
-    /// Puts the rows that the record carries. A run's rows are rendered from its state instead.
+    /// Puts the rows that the record carries. Rows of runs and sessions are rendered from their state instead.
     pub(crate) fn render(&self, changes: &mut Changes) {
         match self {
             Self::IntentAccepted(row, claim) | Self::IntentParked(row, claim) => {
@@ -194,8 +188,7 @@ impl Record {
             | Self::Run(_)
             | Self::NodeStarted { .. }
             | Self::NodeStopped
-            | Self::SessionOpened { .. }
-            | Self::SessionClosed => {}
+            | Self::Session(_) => {}
         }
     }
 }

@@ -1,11 +1,10 @@
-//! The actor of the node: one writer of the library and of the node's own stream, and the holder of sessions.
+//! The actor of the node: one writer of the library and of the node's own stream.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 
 use actix::prelude::*;
 use serde_json::Value;
-use xyn_store::ids::{self, EventId, SessionId, StreamId};
+use xyn_store::ids::{self, EventId, StreamId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::Subject;
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
@@ -58,38 +57,22 @@ pub(crate) enum LibraryError {
 /// The handle to the node's actor.
 pub(crate) struct Node {
     address: Addr<NodeActor>,
-    session: SessionId,
-    sessions: RwLock<BTreeSet<SessionId>>,
 }
 
 impl Node {
-    /// Starts the actor, records the node's start and opens the session of whoever comes over loopback.
+    /// Starts the actor and records the node's start.
     pub(crate) async fn start(inner: &Arc<Inner>, arbiter: &ArbiterHandle) -> Result<Self, Refusal> {
         let stream = stream(inner);
         let seq = last_seq(inner, stream)?;
         let weak = Arc::downgrade(inner);
         let address = NodeActor::start_in_arbiter(arbiter, move |_| NodeActor { inner: weak, stream, seq });
-        let now = inner.clock.now();
-        let session: SessionId = ids::fresh(now);
         let started = Record::NodeStarted {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             incarnation: inner.store.incarnation().id,
         };
-        let node = Self { address, session, sessions: RwLock::new(BTreeSet::from([session])) };
+        let node = Self { address };
         node.note(vec![started]).await?;
-        let by = Attribution { actor: Principal::local_operator(), session: Some(session), ..by_node(now) };
-        open_session(inner, session, &by, now).await?;
         Ok(node)
-    }
-
-    /// The session of whoever comes over loopback.
-    pub(crate) fn session(&self) -> SessionId {
-        self.session
-    }
-
-    /// Whether `session` is open.
-    pub(crate) fn has_session(&self, session: SessionId) -> bool {
-        self.sessions.read().unwrap_or_else(PoisonError::into_inner).contains(&session)
     }
 
     /// Tells the library something.
@@ -106,10 +89,9 @@ impl Node {
         answer.map_err(|error| Refusal::Unavailable(error.to_string()))
     }
 
-    /// Closes the sessions and records the node's stop.
+    /// Records the node's stop.
     pub(crate) async fn stop(&self) {
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).clear();
-        if let Err(error) = self.note(vec![Record::SessionClosed, Record::NodeStopped]).await {
+        if let Err(error) = self.note(vec![Record::NodeStopped]).await {
             tracing::error!(%error, "the node's stop could not be recorded");
         }
     }
@@ -223,19 +205,6 @@ fn stream(inner: &Inner) -> StreamId {
 
 fn last_seq(inner: &Inner, stream: StreamId) -> Result<u64, StoreError> {
     inner.store.read()?.last_seq(stream)
-}
-
-async fn open_session(
-    inner: &Inner,
-    session: SessionId,
-    by: &Attribution,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let mut recording = Recording::default();
-    let opened = Record::SessionOpened { via: "loopback".into() };
-    recording.entry(StreamId::from(uuid::Uuid::from(session)), 0, now, by, &[opened]);
-    recording.commit(inner).await?;
-    Ok(())
 }
 
 /// The attribution of what the node does by itself.

@@ -110,7 +110,7 @@ impl Record {
             Self::NodeStarted { .. } | Self::NodeStopped => {
                 view.resource = about("node", envelope.stream.to_string());
             }
-            Self::SessionOpened { .. } | Self::SessionClosed => {
+            Self::Session(_) => {
                 view.resource = about("session", envelope.stream.to_string());
             }
         }
@@ -134,8 +134,8 @@ impl Record {
             Self::NodeStarted { version, incarnation } => {
                 Ok(json!({ "version": version, "incarnation": format!("{incarnation:016x}") }))
             }
-            Self::SessionOpened { via } => Ok(json!({ "via": via })),
-            Self::NodeStopped | Self::SessionClosed => Ok(json!({})),
+            Self::Session(event) => inner(serde_json::to_value(event)),
+            Self::NodeStopped => Ok(json!({})),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

@@ -1,6 +1,7 @@
 //! What the templates of a run see: a view of how it began and of what its steps gave.
 //!
-//! Owns which values templates are shown. Invariant: the scope follows from the rest of the state, so nobody records it.
+//! Owns which values templates are shown. Invariant: the scope follows from the rest of the state, so nobody
+//! records it.
 
 use serde_json::{Value, json};
 use xyn_store::projection::StepKey;

@@ -1,8 +1,9 @@
 //! Snapshots: the state of a long run as bytes, so that it need not be folded from its beginning.
 //!
-//! Owns when one is due, what is in it and reading it back. It does not repeat what may be large and stands in the
-//! journal: how the run began, and the lists it fans out over. A snapshot is a hint: one that cannot be read is as
-//! good as none. Invariant: a snapshot and the entries behind it give the state that all entries give.
+//! Owns when one is due, what is in it and reading it back. It does not repeat what may be large and stands
+//! in the journal: how the run began, and the lists it fans out over. A snapshot is a hint: one that cannot
+//! be read is as good as none. Invariant: a snapshot and the entries behind it give the state that all
+//! entries give.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,16 +20,16 @@ use super::event::Event;
 use super::state::{Begin, Course, State, StepState, Undoing};
 use crate::blueprint::Plan;
 
-/// Entries that a stream grows by, at least, between two snapshots. To fold so many takes about as long as a few
-/// durable appends; most runs end long before and never pay for a snapshot.
+/// Entries that a stream grows by, at least, between two snapshots. To fold so many takes about as long as a
+/// few durable appends; most runs end long before and never pay for a snapshot.
 pub(super) const INTERVAL: u64 = 256;
 /// A larger state is written more rarely, so that snapshots add no more than this to an entry.
 const BYTES_PER_ENTRY: usize = 1024;
 /// A state that is larger is not written.
 const MAX_BYTES: usize = 4 << 20;
 
-/// The first byte: how to read the rest. Any change to the state's types is a new version; a snapshot of another
-/// one is not read.
+/// The first byte: how to read the rest. Any change to the state's types is a new version; a snapshot of
+/// another one is not read.
 const VERSION: u8 = 1;
 
 /// What a snapshot holds.
@@ -62,14 +63,15 @@ impl Snapshot<'_> {
         postcard::to_extend(self, vec![VERSION]).expect("states hold no type that postcard refuses")
     }
 
-    /// The fan-outs whose lists the run still asks for: the step's index and the entry in which it fanned out.
+    /// The fan-outs whose lists the run still asks for: the step's index and the entry in which it fanned
+    /// out.
     pub fn fanned_out(&self) -> impl Iterator<Item = (u16, u64)> {
         let asks = |step: u16| self.steps.get(usize::from(step)).is_some_and(|step| step.fan.is_some());
         self.fanned_out.iter().map(|(&step, &seq)| (step, seq)).filter(move |(step, _)| asks(*step))
     }
 
-    /// The state of run `id` of `plan`, which began with `begin` and fans out over `lists` by step; none when it is a
-    /// snapshot of something else.
+    /// The state of run `id` of `plan`, which began with `begin` and fans out over `lists` by step; none when
+    /// it is a snapshot of something else.
     pub fn restore(
         self,
         id: RunId,
@@ -150,8 +152,8 @@ impl Marks {
         }
     }
 
-    /// Has entry `seq`, behind which the run is in `state`, carry a snapshot when one is due. A run that has ended
-    /// needs none.
+    /// Has entry `seq`, behind which the run is in `state`, carry a snapshot when one is due. A run that has
+    /// ended needs none.
     pub fn render(&mut self, state: &State, seq: u64, changes: &mut Changes) {
         if state.status.is_final() {
             if std::mem::take(&mut self.is_kept) {

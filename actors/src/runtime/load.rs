@@ -1,7 +1,7 @@
 //! Loading a run: its snapshot and the entries behind it, or all of its entries.
 //!
-//! Owns reading a run's stream. It trusts a snapshot no further than it fits; whatever is wrong with one costs time
-//! and nothing else. Invariant: with and without a snapshot a run is loaded in the same state.
+//! Owns reading a run's stream. It trusts a snapshot no further than it fits; whatever is wrong with one
+//! costs time and nothing else. Invariant: with and without a snapshot a run is loaded in the same state.
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@ mod approvals;
 mod crash;
 mod intents;
 mod keys;
+mod sessions;
 mod snapshots;
 
 use std::path::Path;

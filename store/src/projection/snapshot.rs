@@ -1,7 +1,8 @@
 //! Snapshots of long streams: hints that spare a reader the entries before them.
 //!
-//! A snapshot is put by the append whose entry it shows, so it is never ahead of its stream. Whoever reads one checks
-//! it and folds the whole stream where it does not fit. Invariant: nothing is lost when every snapshot is deleted.
+//! A snapshot is put by the append whose entry it shows, so it is never ahead of its stream. Whoever reads
+//! one checks it and folds the whole stream where it does not fit. Invariant: nothing is lost when every
+//! snapshot is deleted.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,5 @@
-//! Snapshots on a real folder: a long run gets one, it is used, and whatever is wrong with it changes nothing.
+//! Snapshots on a real folder: a long run gets one, it is used, and whatever is wrong with it changes
+//! nothing.
 
 use xyn_store::projection::SnapshotRow;
 
