@@ -222,10 +222,12 @@ impl From<TellError> for Refusal {
 
 impl From<Rejection> for Refusal {
     fn from(rejection: Rejection) -> Self {
-        let (code, message) = (rejection.code(), rejection.to_string());
+        let message = rejection.to_string();
         match rejection {
-            Rejection::TooLong | Rejection::Exists => Self::Conflict { code, message },
-            Rejection::Closed | Rejection::Foreign => Self::Forbidden { code, message },
+            Rejection::Closed => Self::Forbidden { code: "session_closed", message },
+            Rejection::Foreign => Self::Forbidden { code: "forbidden", message },
+            Rejection::TooLong => Self::invalid("invalid_input", "/lifetime", message),
+            Rejection::Exists => Self::Conflict { code: "conflict", message },
         }
     }
 }

@@ -37,15 +37,3 @@ pub enum Rejection {
     #[error("a session lasts for {} hours at most", LIFETIME_MAX.as_secs() / 3_600)]
     TooLong,
 }
-
-impl Rejection {
-    /// Stable word for programs.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Exists => "session_exists",
-            Self::Closed => "session_closed",
-            Self::Foreign => "session_foreign",
-            Self::TooLong => "session_too_long",
-        }
-    }
-}

@@ -126,9 +126,9 @@ async fn nobody_acts_in_somebody_elses_session_nor_closes_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = start(folder.path()).await;
     let session = node.runtime.open_session(ann(), "token", HOUR).await.expect("opens");
-    assert_refused(node.submit_in(session).await, "session_foreign");
+    assert_refused(node.submit_in(session).await, "forbidden");
     let operator = Principal::local_operator();
-    assert_refused(node.runtime.close_session(session, operator).await, "session_foreign");
+    assert_refused(node.runtime.close_session(session, operator).await, "forbidden");
     node.runtime.close_session(session, ann()).await.expect("it is hers");
     assert_refused(node.runtime.close_session(session, ann()).await, "session_closed");
     assert_refused(node.submit_in(session).await, "session_closed");
@@ -147,7 +147,7 @@ async fn a_session_ends_by_itself_and_that_is_recorded() {
     assert_eq!(closed, says("node", r#"xyn.session.closed {"reason":"expired"}"#));
     assert_refused(node.runtime.close_session(session, ann()).await, "session_closed");
     let month = HOUR * 24 * 31;
-    assert_refused(node.runtime.open_session(ann(), "browser", month).await, "session_too_long");
+    assert_refused(node.runtime.open_session(ann(), "browser", month).await, "invalid_input");
     node.stop().await;
 }
 
