@@ -9,7 +9,7 @@ pub mod document;
 pub mod events;
 pub mod governance;
 pub mod intake;
-mod node;
+pub mod node;
 pub mod projector;
 pub mod record;
 pub mod run;

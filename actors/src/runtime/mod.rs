@@ -259,7 +259,7 @@ impl Runtime {
             sessions.stop().await;
         }
         if let Some(node) = self.0.node.get() {
-            node.stop().await;
+            node.stop(self.0.clock.now()).await;
             if let Err(error) = upkeep::checkpoint(&self.0).await {
                 tracing::warn!(%error, "the stop has no checkpoint");
             }
