@@ -88,19 +88,25 @@ impl Fold {
 }
 
 impl Projector for Fold {
-    fn project(&mut self, offset: u64, envelope: &Envelope, changes: &mut Changes) -> Result<(), StoreError> {
+    fn project(
+        &mut self,
+        offset: u64,
+        envelope: &Envelope,
+        changes: &mut Changes,
+    ) -> Result<Vec<Cow<'static, str>>, StoreError> {
+        let records = record::decode(offset, envelope)?;
+        let names = record::names(&records);
         let mut events = Vec::new();
-        for record in record::decode(offset, envelope)? {
+        for record in records {
             match record {
                 Record::Run(event) => events.push(event),
                 Record::Session(event) => self.fold_session(envelope, &event, changes)?,
                 other => other.render(changes),
             }
         }
-        if events.is_empty() { Ok(()) } else { self.fold_run(envelope, &events, changes) }
-    }
-
-    fn names(&self, offset: u64, envelope: &Envelope) -> Result<Vec<Cow<'static, str>>, StoreError> {
-        Ok(record::names(&record::decode(offset, envelope)?))
+        if !events.is_empty() {
+            self.fold_run(envelope, &events, changes)?;
+        }
+        Ok(names)
     }
 }
