@@ -1,14 +1,14 @@
 //! The projector: what the records of the journal mean as rows, for `store rebuild`.
 //!
-//! Uses the very code that renders rows when they are first written. Keeps the state of runs that have not ended; an
-//! ended run is forgotten. Invariant: folding the log in its order gives the rows that stand there.
+//! Uses the very code that renders rows when they are first written. Keeps the state of runs and sessions that have
+//! not ended and forgets the others. Invariant: folding the log in its order gives the rows that stand there.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use xyn_store::envelope::Envelope;
-use xyn_store::ids::{RunId, StreamId};
+use xyn_store::ids::{RunId, SessionId, StreamId};
 use xyn_store::projection::Changes;
 use xyn_store::rebuild::Projector;
 use xyn_store::{Digest, Store, StoreError};
@@ -18,6 +18,7 @@ use crate::blueprint::{NodeLimits, Plan};
 use crate::record::{self, Record};
 use crate::run::{Event, Shown, State};
 use crate::runtime::Plans;
+use crate::session;
 
 /// Folds a whole journal into rows.
 pub struct Fold {
@@ -25,12 +26,13 @@ pub struct Fold {
     registry: Registry,
     plans: Plans,
     runs: HashMap<StreamId, (State, Shown)>,
+    sessions: HashMap<StreamId, session::State>,
 }
 
 impl Fold {
     /// A fold over the journal of `store`, whose blueprints call actions of `registry`.
     pub fn new(store: Store, registry: Registry) -> Self {
-        Self { store, registry, plans: Plans::default(), runs: HashMap::new() }
+        Self { store, registry, plans: Plans::default(), runs: HashMap::new(), sessions: HashMap::new() }
     }
 
     fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
@@ -65,21 +67,46 @@ impl Fold {
         }
         Ok(())
     }
+
+    fn fold_session(
+        &mut self,
+        envelope: &Envelope,
+        event: &session::Event,
+        changes: &mut Changes,
+    ) -> Result<(), StoreError> {
+        let id = SessionId::from(uuid::Uuid::from(envelope.stream));
+        let state = self.sessions.entry(envelope.stream).or_insert_with(|| session::State::new(id));
+        state
+            .apply(event, envelope.at, &envelope.attribution)
+            .map_err(|error| StoreError::Unfoldable { stream: envelope.stream, reason: error.to_string() })?;
+        state.render(changes);
+        if state.closed.is_some() {
+            self.sessions.remove(&envelope.stream);
+        }
+        Ok(())
+    }
 }
 
 impl Projector for Fold {
-    fn project(&mut self, offset: u64, envelope: &Envelope, changes: &mut Changes) -> Result<(), StoreError> {
+    fn project(
+        &mut self,
+        offset: u64,
+        envelope: &Envelope,
+        changes: &mut Changes,
+    ) -> Result<Vec<Cow<'static, str>>, StoreError> {
+        let records = record::decode(offset, envelope)?;
+        let names = record::names(&records);
         let mut events = Vec::new();
-        for record in record::decode(offset, envelope)? {
+        for record in records {
             match record {
                 Record::Run(event) => events.push(event),
+                Record::Session(event) => self.fold_session(envelope, &event, changes)?,
                 other => other.render(changes),
             }
         }
-        if events.is_empty() { Ok(()) } else { self.fold_run(envelope, &events, changes) }
-    }
-
-    fn names(&self, offset: u64, envelope: &Envelope) -> Result<Vec<Cow<'static, str>>, StoreError> {
-        Ok(record::names(&record::decode(offset, envelope)?))
+        if !events.is_empty() {
+            self.fold_run(envelope, &events, changes)?;
+        }
+        Ok(names)
     }
 }

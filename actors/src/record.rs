@@ -9,13 +9,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use xyn_store::envelope::Envelope;
 use xyn_store::ids::{EventId, RunId, StreamId};
-use xyn_store::projection::{
-    ArtifactRow, BlueprintRow, Changes, ClaimRow, DraftRow, IntentRow, IntentStatus, PolicyRow,
-};
+use xyn_store::projection::{ArtifactRow, Changes, ClaimRow, IntentRow, IntentStatus};
 use xyn_store::{Json, StoreError, Timestamp};
 
 use crate::actions::NewEvent;
-use crate::run;
+use crate::{node, run, session};
 
 mod view;
 
@@ -44,45 +42,10 @@ pub enum Record {
     Run(run::Event),
     /// An artifact was kept.
     ArtifactCreated(Box<ArtifactRow>),
-    /// A draft was saved, validated or promoted; the row is as it became.
-    Draft(DraftChange, Box<DraftRow>),
-    /// A blueprint version was activated.
-    BlueprintActivated(Box<BlueprintRow>),
-    /// A policy version was activated.
-    PolicyActivated(Box<PolicyRow>),
-    /// A later blueprint version took its place.
-    BlueprintDeprecated(Box<BlueprintRow>),
-    /// A later policy version took its place.
-    PolicyDeprecated(Box<PolicyRow>),
-    /// The node came up.
-    NodeStarted {
-        /// The program's version.
-        version: String,
-        /// The life of the data folder.
-        incarnation: u64,
-    },
-    /// The node went down in good order.
-    NodeStopped,
-    /// A session was opened for a principal.
-    SessionOpened {
-        /// How it came: `loopback`.
-        via: String,
-    },
-    /// A session was closed.
-    SessionClosed,
-}
-
-/// What happened to a draft.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum DraftChange {
-    /// A new revision.
-    Saved,
-    /// This revision is valid.
-    Validated,
-    /// This revision has faults.
-    ValidationFailed,
-    /// It became active.
-    Promoted,
+    /// A fact about the node or its library.
+    Node(node::Event),
+    /// A fact about a session.
+    Session(session::Event),
 }
 
 /// An event from outside.
@@ -122,6 +85,15 @@ pub fn decode(offset: u64, envelope: &Envelope) -> Result<Vec<Record>, StoreErro
     }
 }
 
+/// What `envelope`, which is entry `offset`, says about its run.
+pub(crate) fn run_events(offset: u64, envelope: &Envelope) -> Result<Vec<run::Event>, StoreError> {
+    let event = |record| match record {
+        Record::Run(event) => Some(event),
+        _ => None,
+    };
+    Ok(decode(offset, envelope)?.into_iter().filter_map(event).collect())
+}
+
 /// The names of `records`, each once.
 pub(crate) fn names(records: &[Record]) -> Vec<Cow<'static, str>> {
     let mut names: Vec<_> = records.iter().map(Record::name).collect();
@@ -150,22 +122,12 @@ impl Record {
             }
             Self::IntentAnswered(_) => "xyn.intent.rejected",
             Self::ArtifactCreated(_) => "xyn.artifact.created",
-            Self::Draft(DraftChange::Saved, _) => "xyn.draft.saved",
-            Self::Draft(DraftChange::Validated, _) => "xyn.draft.validated",
-            Self::Draft(DraftChange::ValidationFailed, _) => "xyn.draft.validation_failed",
-            Self::Draft(DraftChange::Promoted, _) => "xyn.draft.promoted",
-            Self::BlueprintActivated(_) => "xyn.blueprint.activated",
-            Self::PolicyActivated(_) => "xyn.policy.activated",
-            Self::BlueprintDeprecated(_) => "xyn.blueprint.deprecated",
-            Self::PolicyDeprecated(_) => "xyn.policy.deprecated",
-            Self::NodeStarted { .. } => "xyn.node.started",
-            Self::NodeStopped => "xyn.node.stopped",
-            Self::SessionOpened { .. } => "xyn.session.opened",
-            Self::SessionClosed => "xyn.session.closed",
+            Self::Node(event) => event.name(),
+            Self::Session(event) => event.name(),
         })
     }
 
-    /// Puts the rows that the record carries. A run's rows are rendered from its state instead.
+    /// Puts the rows that the record carries. Those of runs and sessions are rendered from their state instead.
     pub(crate) fn render(&self, changes: &mut Changes) {
         match self {
             Self::IntentAccepted(row, claim) | Self::IntentParked(row, claim) => {
@@ -178,15 +140,8 @@ impl Record {
                 row.write(changes);
             }
             Self::ArtifactCreated(row) => row.write(changes),
-            Self::Draft(_, row) => changes.put(row.as_ref()),
-            Self::BlueprintActivated(row) | Self::BlueprintDeprecated(row) => changes.put(row.as_ref()),
-            Self::PolicyActivated(row) | Self::PolicyDeprecated(row) => changes.put(row.as_ref()),
-            Self::Event(_)
-            | Self::Run(_)
-            | Self::NodeStarted { .. }
-            | Self::NodeStopped
-            | Self::SessionOpened { .. }
-            | Self::SessionClosed => {}
+            Self::Node(event) => event.render(changes),
+            Self::Event(_) | Self::Run(_) | Self::Session(_) => {}
         }
     }
 }

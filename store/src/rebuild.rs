@@ -21,11 +21,14 @@ const BATCH: u64 = 4096;
 
 /// Turns entries into rows; it knows what their records mean.
 pub trait Projector {
-    /// Adds the rows that `envelope`, entry `offset`, implies. Called in the log's order.
-    fn project(&mut self, offset: u64, envelope: &Envelope, changes: &mut Changes) -> Result<(), StoreError>;
-
-    /// Names of the events among its records.
-    fn names(&self, offset: u64, envelope: &Envelope) -> Result<Vec<Cow<'static, str>>, StoreError>;
+    /// Adds the rows that `envelope`, entry `offset`, implies, and answers the names of the events among its records.
+    /// Called in the log's order.
+    fn project(
+        &mut self,
+        offset: u64,
+        envelope: &Envelope,
+        changes: &mut Changes,
+    ) -> Result<Vec<Cow<'static, str>>, StoreError>;
 }
 
 impl Store {
@@ -42,8 +45,8 @@ impl Store {
         let mut batch = Batch::default();
         let mut entries = 0;
         reader.log(0, Order::Ascending, |offset, envelope| {
-            batch.index(offset, &envelope, projector.names(offset, &envelope)?);
-            projector.project(offset, &envelope, &mut batch.changes)?;
+            let names = projector.project(offset, &envelope, &mut batch.changes)?;
+            batch.index(offset, &envelope, names);
             entries = offset + 1;
             if entries % BATCH == 0 {
                 engine.guard(|| batch.commit(&engine))?;
@@ -65,7 +68,7 @@ pub(crate) fn is_unfinished(reader: &Reader) -> Result<bool, StoreError> {
 
 fn clear(engine: &redb::Database) -> Result<(), StoreError> {
     let transaction = engine.begin_write()?;
-    for table in Table::DERIVED {
+    for table in Table::DERIVED.into_iter().chain(Table::HINTS) {
         transaction.delete_table(table.definition())?;
         transaction.open_table(table.definition())?;
     }

@@ -53,6 +53,8 @@ pub enum Table {
     Claims,
     /// Digest → bytes of a small blob.
     Blobs,
+    /// Session id → session row, while it is open.
+    Sessions,
     /// Stream → snapshot row; a hint only.
     Snapshots,
     /// Size (u64) → signed checkpoint.
@@ -68,7 +70,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -91,6 +93,7 @@ impl Table {
         Self::Timers,
         Self::Claims,
         Self::Blobs,
+        Self::Sessions,
         Self::Snapshots,
         Self::Checkpoints,
         Self::Positions,
@@ -98,7 +101,7 @@ impl Table {
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 19] = [
+    pub const DERIVED: [Self; 20] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
@@ -118,7 +121,11 @@ impl Table {
         Self::Policies,
         Self::Timers,
         Self::Claims,
+        Self::Sessions,
     ];
+
+    /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
+    pub const HINTS: [Self; 1] = [Self::Snapshots];
 
     /// The table's name on disk.
     pub fn name(self) -> &'static str {
@@ -145,6 +152,7 @@ impl Table {
             Self::Timers => "timers",
             Self::Claims => "claims",
             Self::Blobs => "blobs",
+            Self::Sessions => "sessions",
             Self::Snapshots => "snapshots",
             Self::Checkpoints => "checkpoints",
             Self::Positions => "positions",

@@ -1,52 +1,47 @@
-//! The actor of the node: one writer of the library and of the node's own stream, and the holder of sessions.
+//! The actor of the node: one writer of the library and of the node's own stream.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError, RwLock, Weak};
+use std::sync::{Arc, Weak};
 
 use actix::prelude::*;
 use serde_json::Value;
-use xyn_store::ids::{self, EventId, SessionId, StreamId};
+use xyn_store::ids::{self, EventId, StreamId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::Subject;
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
 use xyn_store::{StoreError, Timestamp};
 
-use super::{Change, Command, Rejection, View, decide};
+use super::{Change, Command, IllegalEvent, Rejection, State, decide};
 use crate::actions::Effects;
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Recording, Refusal};
 use crate::services::library;
 
-/// A command for the library, and the intent that carries it.
+/// A command for the node, and the intent that carries it.
 pub(crate) struct Tell {
     /// The command.
     pub(crate) command: Command,
     /// Who tells it.
     pub(crate) by: Attribution,
-    /// The intent that the command carries out; none for what the node ships with.
+    /// The intent that the command carries out; none for what the node does by itself.
     pub(crate) accept: Option<Accept>,
 }
 
 /// What a command brought about: its subject, and what the one who gave it is answered.
-pub(crate) type Told = (Subject, Value);
-
-/// Records of the node's own, without a command.
-struct Note(Vec<Record>);
+pub(crate) type Told = (Option<Subject>, Value);
 
 impl Message for Tell {
     type Result = Result<Told, LibraryError>;
 }
 
-impl Message for Note {
-    type Result = Result<(), LibraryError>;
-}
-
-/// Why the library was not changed.
+/// Why a command was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum LibraryError {
-    /// The command means nothing to it as it stands.
+    /// It means nothing to the node as it stands.
     #[error(transparent)]
     Rejected(#[from] Rejection),
+    /// The core decided something it then did not accept: a fault of this program.
+    #[error(transparent)]
+    Illegal(#[from] IllegalEvent),
     /// It could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -58,41 +53,31 @@ pub(crate) enum LibraryError {
 /// The handle to the node's actor.
 pub(crate) struct Node {
     address: Addr<NodeActor>,
-    session: SessionId,
-    sessions: RwLock<BTreeSet<SessionId>>,
 }
 
 impl Node {
-    /// Starts the actor, records the node's start and opens the session of whoever comes over loopback.
+    /// Starts the actor and records the node's start.
     pub(crate) async fn start(inner: &Arc<Inner>, arbiter: &ArbiterHandle) -> Result<Self, Refusal> {
         let stream = stream(inner);
         let seq = last_seq(inner, stream)?;
         let weak = Arc::downgrade(inner);
-        let address = NodeActor::start_in_arbiter(arbiter, move |_| NodeActor { inner: weak, stream, seq });
-        let now = inner.clock.now();
-        let session: SessionId = ids::fresh(now);
-        let started = Record::NodeStarted {
+        let address = NodeActor::start_in_arbiter(arbiter, move |_| NodeActor {
+            inner: weak,
+            stream,
+            seq,
+            state: State::default(),
+        });
+        let start = Command::Start {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             incarnation: inner.store.incarnation().id,
         };
-        let node = Self { address, session, sessions: RwLock::new(BTreeSet::from([session])) };
-        node.note(vec![started]).await?;
-        let by = Attribution { actor: Principal::local_operator(), session: Some(session), ..by_node(now) };
-        open_session(inner, session, &by, now).await?;
+        let node = Self { address };
+        let told = node.does(start, inner.clock.now()).await;
+        told.map_err(|error| Refusal::Unavailable(error.to_string()))?;
         Ok(node)
     }
 
-    /// The session of whoever comes over loopback.
-    pub(crate) fn session(&self) -> SessionId {
-        self.session
-    }
-
-    /// Whether `session` is open.
-    pub(crate) fn has_session(&self, session: SessionId) -> bool {
-        self.sessions.read().unwrap_or_else(PoisonError::into_inner).contains(&session)
-    }
-
-    /// Tells the library something.
+    /// Tells the node something.
     pub(crate) async fn tell(&self, tell: Tell) -> Result<Told, LibraryError> {
         match self.address.send(tell).await {
             Ok(answer) => answer,
@@ -100,16 +85,14 @@ impl Node {
         }
     }
 
-    async fn note(&self, records: Vec<Record>) -> Result<(), Refusal> {
-        let answer = self.address.send(Note(records)).await;
-        let answer = answer.map_err(|error| Refusal::Unavailable(error.to_string()))?;
-        answer.map_err(|error| Refusal::Unavailable(error.to_string()))
+    /// Has the node do something by itself.
+    async fn does(&self, command: Command, now: Timestamp) -> Result<Told, LibraryError> {
+        self.tell(Tell { command, by: by_node(now), accept: None }).await
     }
 
-    /// Closes the sessions and records the node's stop.
-    pub(crate) async fn stop(&self) {
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).clear();
-        if let Err(error) = self.note(vec![Record::SessionClosed, Record::NodeStopped]).await {
+    /// Records the node's stop.
+    pub(crate) async fn stop(&self, now: Timestamp) {
+        if let Err(error) = self.does(Command::Stop, now).await {
             tracing::error!(%error, "the node's stop could not be recorded");
         }
     }
@@ -120,6 +103,7 @@ struct NodeActor {
     inner: Weak<Inner>,
     stream: StreamId,
     seq: u64,
+    state: State,
 }
 
 impl NodeActor {
@@ -128,38 +112,36 @@ impl NodeActor {
         Ok(self.inner.upgrade().ok_or_else(stopping)?)
     }
 
-    /// Appends what a command came to.
-    fn change(
+    /// Looks up what the command is about, decides, and applies what follows.
+    fn turn(&mut self, inner: &Inner, command: Command) -> Result<Change, LibraryError> {
+        library::look_up(inner, &command, &mut self.state)?;
+        let change = decide(&self.state, command, inner.clock.now())?;
+        for event in &change.events {
+            self.state.apply(event)?;
+        }
+        Ok(change)
+    }
+
+    /// Appends what a command came to, and puts it in force when it is durable.
+    fn append(
         &mut self,
         inner: Arc<Inner>,
         change: Change,
         by: Attribution,
         accept: Option<Accept>,
     ) -> ResponseActFuture<Self, Result<Told, LibraryError>> {
-        let Change { records, artifact, subject, answer } = change;
+        let Change { events, artifact, subject, answer } = change;
         let now = inner.clock.now();
         let mut recording = Recording::default();
-        let accepted = accept.map(|accept| accept.done(subject.clone()).answering(answer.clone()));
+        let accepted =
+            accept.zip(subject.clone()).map(|(accept, by)| accept.done(by).answering(answer.clone()));
         let record = accepted.and_then(|accepted| recording.accept(accepted, now, &by));
         let effects = Effects { artifacts: artifact.into_iter().collect(), ..Effects::default() };
         let kept = recording.effects(effects, None, now, &by);
-        library::keep_sources(&records, &mut recording);
-        let before = record.into_iter().chain(kept).collect();
-        let appended = self.append(inner, recording, before, records, by);
-        Box::pin(appended.map(move |appended, _, _| appended.map(|()| (subject, answer))))
-    }
-
-    /// Appends `recording` with an entry of `before` and `records`, and puts these in force when it is durable.
-    fn append(
-        &mut self,
-        inner: Arc<Inner>,
-        mut recording: Recording,
-        before: Vec<Record>,
-        records: Vec<Record>,
-        by: Attribution,
-    ) -> ResponseActFuture<Self, Result<(), LibraryError>> {
-        let all: Vec<Record> = before.into_iter().chain(records.iter().cloned()).collect();
-        recording.entry(self.stream, self.seq, inner.clock.now(), &by, &all);
+        library::keep_sources(&events, &mut recording);
+        let facts = events.iter().cloned().map(Record::Node);
+        let records: Vec<Record> = record.into_iter().chain(kept).chain(facts).collect();
+        recording.entry(self.stream, self.seq, now, &by, &records);
         let append = async move {
             let receipt = recording.commit(&inner).await;
             (inner, receipt)
@@ -175,8 +157,8 @@ impl NodeActor {
                     return Err(error.into());
                 }
             }
-            library::put_in_force(&inner, &records);
-            Ok(())
+            library::put_in_force(&inner, &events);
+            Ok((subject, answer))
         }))
     }
 }
@@ -190,26 +172,11 @@ impl Handler<Tell> for NodeActor {
 
     fn handle(&mut self, tell: Tell, _: &mut Context<Self>) -> Self::Result {
         let decided = self.inner().and_then(|inner| {
-            let view: View = library::view(&inner, &tell.command)?;
-            let change = decide(&view, tell.command, inner.clock.now())?;
+            let change = self.turn(&inner, tell.command)?;
             Ok((inner, change))
         });
         AtomicResponse::new(match decided {
-            Ok((inner, change)) => self.change(inner, change, tell.by, tell.accept),
-            Err(error) => Box::pin(fut::ready(Err(error))),
-        })
-    }
-}
-
-impl Handler<Note> for NodeActor {
-    type Result = AtomicResponse<Self, Result<(), LibraryError>>;
-
-    fn handle(&mut self, note: Note, _: &mut Context<Self>) -> Self::Result {
-        AtomicResponse::new(match self.inner() {
-            Ok(inner) => {
-                let by = by_node(inner.clock.now());
-                self.append(inner, Recording::default(), Vec::new(), note.0, by)
-            }
+            Ok((inner, change)) => self.append(inner, change, tell.by, tell.accept),
             Err(error) => Box::pin(fut::ready(Err(error))),
         })
     }
@@ -223,19 +190,6 @@ fn stream(inner: &Inner) -> StreamId {
 
 fn last_seq(inner: &Inner, stream: StreamId) -> Result<u64, StoreError> {
     inner.store.read()?.last_seq(stream)
-}
-
-async fn open_session(
-    inner: &Inner,
-    session: SessionId,
-    by: &Attribution,
-    now: Timestamp,
-) -> Result<(), Refusal> {
-    let mut recording = Recording::default();
-    let opened = Record::SessionOpened { via: "loopback".into() };
-    recording.entry(StreamId::from(uuid::Uuid::from(session)), 0, now, by, &[opened]);
-    recording.commit(inner).await?;
-    Ok(())
 }
 
 /// The attribution of what the node does by itself.

@@ -12,6 +12,7 @@ use xyn_store::ids::{EventId, RunId};
 use xyn_store::{Json, StoreError, Timestamp};
 
 use super::{Record, decode};
+use crate::node;
 
 /// An event as readers see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -100,17 +101,22 @@ impl Record {
                 (view.run_id, view.step_id) = (row.run_id, row.step_id.clone());
                 view.resource = about("artifact", row.artifact_id.to_string());
             }
-            Self::Draft(_, row) => view.resource = about("draft", row.draft_id.to_string()),
-            Self::BlueprintActivated(row) | Self::BlueprintDeprecated(row) => {
-                view.resource = about("blueprint", row.blueprint_id.clone())
+            Self::Node(event) => {
+                let (kind, id) = match event {
+                    node::Event::Started { .. } | node::Event::Stopped => {
+                        ("node", envelope.stream.to_string())
+                    }
+                    node::Event::Draft(_, row) => ("draft", row.draft_id.to_string()),
+                    node::Event::BlueprintActivated(row) | node::Event::BlueprintDeprecated(row) => {
+                        ("blueprint", row.blueprint_id.clone())
+                    }
+                    node::Event::PolicyActivated(row) | node::Event::PolicyDeprecated(row) => {
+                        ("policy", row.policy_id.clone())
+                    }
+                };
+                view.resource = about(kind, id);
             }
-            Self::PolicyActivated(row) | Self::PolicyDeprecated(row) => {
-                view.resource = about("policy", row.policy_id.clone())
-            }
-            Self::NodeStarted { .. } | Self::NodeStopped => {
-                view.resource = about("node", envelope.stream.to_string());
-            }
-            Self::SessionOpened { .. } | Self::SessionClosed => {
+            Self::Session(_) => {
                 view.resource = about("session", envelope.stream.to_string());
             }
         }
@@ -128,14 +134,20 @@ impl Record {
             | Self::IntentEnded(row)
             | Self::IntentAnswered(row) => serde_json::to_value(row),
             Self::ArtifactCreated(row) => serde_json::to_value(row),
-            Self::Draft(_, row) => serde_json::to_value(row),
-            Self::BlueprintActivated(row) | Self::BlueprintDeprecated(row) => serde_json::to_value(row),
-            Self::PolicyActivated(row) | Self::PolicyDeprecated(row) => serde_json::to_value(row),
-            Self::NodeStarted { version, incarnation } => {
-                Ok(json!({ "version": version, "incarnation": format!("{incarnation:016x}") }))
-            }
-            Self::SessionOpened { via } => Ok(json!({ "via": via })),
-            Self::NodeStopped | Self::SessionClosed => Ok(json!({})),
+            Self::Node(event) => match event {
+                node::Event::Started { version, incarnation } => {
+                    Ok(json!({ "version": version, "incarnation": format!("{incarnation:016x}") }))
+                }
+                node::Event::Stopped => Ok(json!({})),
+                node::Event::Draft(_, row) => serde_json::to_value(row),
+                node::Event::BlueprintActivated(row) | node::Event::BlueprintDeprecated(row) => {
+                    serde_json::to_value(row)
+                }
+                node::Event::PolicyActivated(row) | node::Event::PolicyDeprecated(row) => {
+                    serde_json::to_value(row)
+                }
+            },
+            Self::Session(event) => inner(serde_json::to_value(event)),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

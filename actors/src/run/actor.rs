@@ -15,7 +15,7 @@ use xyn_store::projection::StepKey;
 use xyn_store::scope::Attribution;
 
 use super::turn::TurnError;
-use super::{Command, Event, Rejection, Shown, State, Turn, Work, World, take_turn};
+use super::{Command, Event, Marks, Rejection, Shown, State, Turn, Work, World, take_turn};
 use crate::actions::{Code, Failure};
 use crate::blueprint::FailureKind;
 use crate::record::Record;
@@ -75,6 +75,15 @@ pub(crate) struct Loaded {
     pub(crate) state: State,
     pub(crate) seq: u64,
     pub(crate) shown: Shown,
+    pub(crate) marks: Marks,
+}
+
+impl Loaded {
+    /// `state`, of which nothing is recorded yet.
+    pub(crate) fn new(state: State) -> Self {
+        let shown = state.shown();
+        Self { state, seq: 0, shown, marks: Marks::default() }
+    }
 }
 
 impl RunActor {
@@ -122,6 +131,8 @@ impl RunActor {
         let seq = loaded.seq + 1;
         loaded.state.render(seq, &turn.events, &mut loaded.shown, recording.changes());
         loaded.state.forget_ended_items();
+        loaded.marks.note(seq, &turn.events);
+        loaded.marks.render(&loaded.state, seq, recording.changes());
         turn.aborts = turn.events.iter().any(Event::aborts);
         let mut emitted = std::mem::take(&mut turn.emitted).into_iter().peekable();
         let events = turn.events.drain(..).map(Some).chain([None]);

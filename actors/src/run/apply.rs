@@ -1,6 +1,6 @@
 //! Folds recorded events into the state. An event that does not fit the state means a damaged journal.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use xyn_store::Timestamp;
 use xyn_store::projection::{Fault, GateMode, RunStatus, StepKey};
 use xyn_store::scope::{Attribution, Principal};
@@ -76,18 +76,14 @@ impl State {
     }
 
     fn create(&mut self, created: &Created, now: Timestamp, by: &Attribution) {
-        let run = json!({ "run_id": self.id.to_string(), "correlation_id": by.correlation_id.as_str() });
-        self.scope = crate::blueprint::Scope::new(&created.inputs.to_value(), &self.plan.vars, &run);
-        if let Some(event) = &created.event {
-            self.scope.set_event(&event.to_value());
-        }
         for (index, output) in &created.reused {
             let step = &mut self.steps[usize::from(*index)];
             (step.started_at, step.completed_at) = (Some(now), Some(now));
             step.phase = Phase::Completed(output.clone());
-            self.scope.set_step(&self.plan.steps[usize::from(*index)].id, &output.to_value());
         }
-        self.begin = Some(Begin { created: created.clone(), at: now, attribution: by.clone() });
+        let begin = Begin { created: created.clone(), at: now, attribution: by.clone() };
+        self.scope = self.scope_of(&begin);
+        self.begin = Some(begin);
     }
 
     /// A run that is failing goes on failing, so that what was done is undone; whoever asks again can only
@@ -175,11 +171,9 @@ impl State {
 
     /// Shows the ended step to templates and, when it failed, turns the run.
     fn publish(&mut self, index: u16, phase: Phase) {
-        let name = &self.plan.steps[usize::from(index)].id;
-        match phase {
-            Phase::Completed(output) => self.scope.set_step(name, &output.to_value()),
-            Phase::Failed(fault) => self.turn_to_failing(&fault),
-            _ => self.scope.set_step(name, &Value::Null),
+        phase.publish(&self.plan.steps[usize::from(index)].id, &mut self.scope);
+        if let Phase::Failed(fault) = phase {
+            self.turn_to_failing(&fault);
         }
     }
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use xyn_store::ids::RunId;
 use xyn_store::projection::{ApprovalRow, Fault, RunStatus, StepKey, StepStatus};
@@ -66,7 +67,7 @@ pub struct Begin {
 }
 
 /// Which way a run is going.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Course {
     /// Towards its outputs.
     #[default]
@@ -83,7 +84,7 @@ pub enum Course {
 }
 
 /// What is true of a step or of one item of its fan-out.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct StepState {
     /// What it is at.
     pub phase: Phase,
@@ -106,7 +107,7 @@ pub struct StepState {
 }
 
 /// What a step is at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Phase {
     /// Not begun.
     #[default]
@@ -149,7 +150,7 @@ impl Phase {
 }
 
 /// A gate that nobody decided yet.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenGate {
     /// What it waits for.
     pub request: GateRequest,
@@ -160,9 +161,10 @@ pub struct OpenGate {
 }
 
 /// The fan-out of a step. Only items under way are kept; the others live in their rows.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Fan {
-    /// The list.
+    /// The list. A snapshot does not repeat it: the journal holds it.
+    #[serde(skip)]
     pub items: Arc<[Value]>,
     /// The first item that was not begun.
     pub next: u32,
@@ -181,7 +183,7 @@ pub struct Fan {
 }
 
 /// How far an undoing has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Undoing {
     /// Attempts begun.
     pub attempt: u32,
@@ -238,31 +240,6 @@ impl State {
             None => Some(step),
             Some(item) => step.fan.as_ref()?.active.get(&item),
         }
-    }
-
-    /// What templates of this step or item see.
-    pub fn scope_at(&self, at: StepKey) -> Scope {
-        let item = at.item.and_then(|index| {
-            let fan = self.steps.get(usize::from(at.step))?.fan.as_ref()?;
-            Some((fan.items.get(index as usize)?, index))
-        });
-        match item {
-            Some((item, index)) => self.scope.with_item(item, index as usize),
-            None => self.scope.clone(),
-        }
-    }
-
-    /// What templates of its undoing see: also its own output.
-    pub fn undo_scope_at(&self, at: StepKey) -> Scope {
-        let mut scope = self.scope_at(at);
-        let step = usize::from(at.step);
-        let fan = self.steps.get(step).and_then(|step| step.fan.as_ref());
-        if let (Some(item), Some(fan)) = (at.item, fan)
-            && let Some(output) = fan.outputs.get(&item)
-        {
-            scope.set_step(&self.plan.steps[step].id, &output.to_value());
-        }
-        scope
     }
 
     /// Every step and item that is begun and not ended.

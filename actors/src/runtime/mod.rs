@@ -11,12 +11,14 @@ mod dispatch;
 mod ended;
 mod environment;
 mod intent;
+mod load;
 mod metrics;
 mod names;
 mod places;
 mod progress;
 mod recording;
 mod recovery;
+pub(crate) mod sessions;
 mod submit;
 mod supervisor;
 #[cfg(test)]
@@ -31,7 +33,7 @@ use arc_swap::ArcSwap;
 use futures::FutureExt;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use xyn_store::ids::{RunId, SessionId};
+use xyn_store::ids::RunId;
 use xyn_store::journal::Journal;
 use xyn_store::projection::RunRow;
 use xyn_store::scope::Principal;
@@ -53,6 +55,7 @@ pub(crate) use answer::{decision_of, refusal};
 pub(crate) use catalog::Plans;
 pub(crate) use places::Ticket;
 pub(crate) use recording::Recording;
+use sessions::Sessions;
 pub(crate) use submit::stream;
 use supervisor::Supervisor;
 
@@ -75,6 +78,7 @@ pub(crate) struct Inner {
     backlog: backlog::Backlog,
     supervisor: OnceLock<Supervisor>,
     node: OnceLock<Node>,
+    sessions: OnceLock<Sessions>,
     stopping: watch::Sender<bool>,
 }
 
@@ -132,6 +136,7 @@ impl Runtime {
             progress: progress::Progress::default(),
             supervisor: OnceLock::new(),
             node: OnceLock::new(),
+            sessions: OnceLock::new(),
             stopping: watch::Sender::new(false),
         })))
     }
@@ -150,9 +155,11 @@ impl Runtime {
         let supervisor =
             Supervisor::start(Arc::downgrade(inner), threads, limit).map_err(StartError::Threads)?;
         let node = Node::start(inner, supervisor.system()).await.map_err(StartError::Record)?;
-        // INVARIANT: nobody else holds this Runtime yet, so both cells are empty.
+        let sessions = Sessions::start(inner, &supervisor).await.map_err(StartError::Record)?;
+        // INVARIANT: nobody else holds this Runtime yet, so the cells are empty.
         let _ = inner.supervisor.set(supervisor);
         let _ = inner.node.set(node);
+        let _ = inner.sessions.set(sessions);
         library::seed(inner).await.map_err(StartError::Record)?;
         // What the node does by itself comes behind recovery: a run that is woken knows what the stop left of it.
         let recovered = recovery::recover(inner.clone()).shared();
@@ -217,11 +224,6 @@ impl Runtime {
         self.0.backlog.entries(*self.0.journal.head().borrow())
     }
 
-    /// The session of whoever comes over loopback; none for a stopped node.
-    pub fn session(&self) -> Option<SessionId> {
-        self.0.node.get().map(Node::session)
-    }
-
     /// Waits for the end of `run`; none when it has not ended `within` the time.
     pub async fn ended(&self, run: RunId, within: Duration) -> Result<Option<RunRow>, Refusal> {
         let row = || -> Result<RunRow, Refusal> {
@@ -253,8 +255,11 @@ impl Runtime {
             // An aborted task answers with its abortion.
             let _ = task.await;
         }
+        if let Some(sessions) = self.0.sessions.get() {
+            sessions.stop().await;
+        }
         if let Some(node) = self.0.node.get() {
-            node.stop().await;
+            node.stop(self.0.clock.now()).await;
             if let Err(error) = upkeep::checkpoint(&self.0).await {
                 tracing::warn!(%error, "the stop has no checkpoint");
             }

@@ -34,11 +34,9 @@ impl Inner {
         intent: Intent,
         is_cleared: bool,
     ) -> Result<Outcome, Refusal> {
-        let node = self.node().filter(|_| !self.is_stopping());
-        let node = node.ok_or_else(|| Refusal::Unavailable("the node is not running".into()))?;
-        if intent.session.is_some_and(|session| !node.has_session(session)) {
-            let message = "the session is closed".to_owned();
-            return Err(Refusal::Forbidden { code: "session_closed", message });
+        let sessions = self.sessions()?;
+        if let Some(session) = intent.session {
+            sessions.admits(session, &intent.identity.principal, self.clock.now())?;
         }
         let unknown = || Refusal::NotFound { kind: "action", id: intent.action.clone() };
         let action = self.registry.get(&intent.action).ok_or_else(unknown)?.clone();

@@ -5,22 +5,20 @@
 //! actor of a run accepts commands; the journal's sequence check stands behind it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use actix::prelude::*;
 use serde_json::Value;
 use tokio::sync::Notify;
-use xyn_store::StoreError;
 use xyn_store::ids::RunId;
-use xyn_store::journal::AppendError;
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
 
 use super::Inner;
+use super::load::load;
 use super::places::{Places, Ticket};
-use crate::record::{self, Record};
 use crate::run::actor::{Loaded, RunActor, Tell, TellError};
-use crate::run::{Command, Event, Rejection, State};
+use crate::run::{Command, State};
 
 /// How often a command is brought to a run that is just being put away.
 const DELIVERY_LIMIT: usize = 8;
@@ -92,8 +90,7 @@ impl Supervisor {
     /// Begins `state`, a run that has no history yet.
     pub(crate) async fn begin(&self, state: State, tell: Tell) -> Result<Option<Value>, TellError> {
         let run = state.id;
-        let shown = state.shown();
-        let address = self.address(run, || Some(Loaded { state, seq: 0, shown }))?;
+        let address = self.address(run, || Some(Loaded::new(state)))?;
         match address.send(tell).await {
             Ok(answer) => answer,
             Err(error) => Err(TellError::Broken(error.to_string())),
@@ -226,51 +223,6 @@ pub(crate) fn by_node(run: RunId) -> Attribution {
         correlation_id: correlation,
         causation_id: None,
     }
-}
-
-/// Folds the history of `run`.
-fn load(inner: &Inner, run: RunId) -> Result<Loaded, TellError> {
-    let broken =
-        |error: &dyn std::fmt::Display| TellError::Broken(format!("run {run} cannot be loaded: {error}"));
-    let unread = |error: StoreError| match error {
-        StoreError::Unavailable(_) | StoreError::Io { .. } => {
-            TellError::Append(AppendError::Unavailable(Arc::new(error)))
-        }
-        lasting => broken(&lasting),
-    };
-    let reader = inner.store.read().map_err(unread)?;
-    let stream = xyn_store::ids::StreamId::from(uuid::Uuid::from(run));
-    let (mut loaded, mut after): (Option<Loaded>, u64) = (None, 0);
-    loop {
-        let envelopes = reader.stream(stream, after, 256).map_err(unread)?;
-        let Some((_, last)) = envelopes.last() else { break };
-        after = last.seq;
-        for (offset, envelope) in envelopes {
-            for record in record::decode(offset, &envelope).map_err(|error| broken(&error))? {
-                let Record::Run(event) = record else { continue };
-                let state = match (&mut loaded, &event) {
-                    (Some(loaded), _) => &mut loaded.state,
-                    (None, Event::Created(created)) => {
-                        let plan = inner.plan(&created.blueprint_digest).map_err(|error| broken(&error))?;
-                        let state = State::new(run, plan);
-                        let shown = state.shown();
-                        &mut loaded.insert(Loaded { state, seq: 0, shown }).state
-                    }
-                    (None, _) => {
-                        return Err(TellError::Broken(format!("run {run} does not begin with its creation")));
-                    }
-                };
-                state.apply(&event, envelope.at, &envelope.attribution).map_err(|error| broken(&error))?;
-                state.forget_ended_items();
-            }
-            if let Some(loaded) = &mut loaded {
-                loaded.seq = envelope.seq;
-            }
-        }
-    }
-    let mut loaded = loaded.ok_or(TellError::Rejected(Rejection::Unknown))?;
-    loaded.shown = loaded.state.shown();
-    Ok(loaded)
 }
 
 impl Inner {

@@ -4,6 +4,8 @@ mod approvals;
 mod crash;
 mod intents;
 mod keys;
+mod sessions;
+mod snapshots;
 
 use std::path::Path;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xyn_store::StoreError;
 use xyn_store::ids::{self, DraftId};
-use xyn_store::projection::{BlueprintRow, DraftKind, DraftRow, PolicyRow, Row};
+use xyn_store::projection::{BlueprintRow, DraftKind, DraftRow, PolicyRow, Row, Subject};
 use xyn_store::tables::Key;
 use xyn_store::{Order, Reader};
 
@@ -14,8 +14,7 @@ use crate::blueprint::{self, Plan, sample};
 use crate::document::Issue;
 use crate::governance;
 use crate::node::actor::{LibraryError, Tell, by_node};
-use crate::node::{Command, Compiled, Rejection, View};
-use crate::record::Record;
+use crate::node::{Command, Compiled, Event, Rejection, State};
 use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal};
 
 pub(super) async fn save_draft(
@@ -100,7 +99,10 @@ async fn tell(
     let node = inner.node().ok_or_else(|| Refusal::Unavailable("the node is not running".into()))?;
     let tell = Tell { command, by: intent.attribution(), accept: Some(accept) };
     match node.tell(tell).await {
-        Ok((subject, output)) => Ok(Outcome::new(intent.intent_id, subject, output)),
+        Ok((subject, output)) => {
+            let subject = subject.unwrap_or(Subject::Intent(intent.intent_id));
+            Ok(Outcome::new(intent.intent_id, subject, output))
+        }
         Err(LibraryError::Append(error)) => inner.answer_append(error, intent),
         Err(error) => Err(refusal(error)),
     }
@@ -111,6 +113,7 @@ fn refusal(error: LibraryError) -> Refusal {
     match error {
         LibraryError::Store(error) => error.into(),
         LibraryError::Append(error) => error.into(),
+        LibraryError::Illegal(_) => Refusal::Unavailable(error.to_string()),
         LibraryError::Rejected(rejection) => match &rejection {
             Rejection::UnknownDraft(id) => Refusal::NotFound { kind: "draft", id: id.to_string() },
             Rejection::NotValidated { .. } => conflict("not_validated", rejection.to_string()),
@@ -139,42 +142,43 @@ fn compiled(plan: &Plan) -> Compiled {
     }
 }
 
-/// The rows that `command` is about.
-pub(crate) fn view(inner: &Inner, command: &Command) -> Result<View, StoreError> {
+/// Brings the rows that `command` is about into `state`.
+pub(crate) fn look_up(inner: &Inner, command: &Command, state: &mut State) -> Result<(), StoreError> {
     let reader = inner.store.read()?;
-    Ok(match command {
+    match command {
+        Command::Start { .. } | Command::Stop => {}
         Command::Save { draft_id, .. } | Command::Validate { draft_id, .. } => {
-            View { draft: reader.get(&DraftRow::key_of(*draft_id))?, ..View::default() }
+            state.draft = reader.get(&DraftRow::key_of(*draft_id))?;
         }
-        Command::Promote { draft_id, blueprint } => View {
-            draft: reader.get(&DraftRow::key_of(*draft_id))?,
-            blueprint: newest(&reader, &BlueprintRow::prefix(&blueprint.id))?,
-            ..View::default()
-        },
+        Command::Promote { draft_id, blueprint } => {
+            state.draft = reader.get(&DraftRow::key_of(*draft_id))?;
+            state.blueprint = newest(&reader, &BlueprintRow::prefix(&blueprint.id))?;
+        }
         Command::ActivatePolicy { policy_id, .. } => {
-            View { policy: newest(&reader, &PolicyRow::prefix(policy_id))?, ..View::default() }
+            state.policy = newest(&reader, &PolicyRow::prefix(policy_id))?;
         }
-    })
+    }
+    Ok(())
 }
 
 fn newest<R: Row>(reader: &Reader, prefix: &Key) -> Result<Option<R>, StoreError> {
     Ok(reader.page(prefix, Order::Descending, None, 1, |_| true)?.items.pop())
 }
 
-/// Keeps the sources that `records` activate: runs find their plan by its digest, whatever version is active.
-pub(crate) fn keep_sources(records: &[Record], recording: &mut Recording) {
-    for record in records {
-        if let Record::BlueprintActivated(row) = record {
+/// Keeps the sources that `events` activate: runs find their plan by its digest, whatever version is active.
+pub(crate) fn keep_sources(events: &[Event], recording: &mut Recording) {
+    for event in events {
+        if let Event::BlueprintActivated(row) = event {
             recording.keep(row.source.clone().into_bytes());
         }
     }
 }
 
-/// Puts what `records` activate in force; they are durable.
-pub(crate) fn put_in_force(inner: &Inner, records: &[Record]) {
-    for record in records {
-        match record {
-            Record::BlueprintActivated(row) => {
+/// Puts what `events` activate in force; they are durable.
+pub(crate) fn put_in_force(inner: &Inner, events: &[Event]) {
+    for event in events {
+        match event {
+            Event::BlueprintActivated(row) => {
                 match blueprint::compile(row.source.as_bytes(), &inner.registry, &inner.env.limits) {
                     Ok(plan) => {
                         let plan = Arc::new(plan);
@@ -191,7 +195,7 @@ pub(crate) fn put_in_force(inner: &Inner, records: &[Record]) {
                     }
                 }
             }
-            Record::PolicyActivated(row) => match governance::parse(row.source.as_bytes()) {
+            Event::PolicyActivated(row) => match governance::parse(row.source.as_bytes()) {
                 Ok(policy) => {
                     let catalog = inner.catalog.load().with_policy(policy, row.version);
                     inner.catalog.store(Arc::new(catalog));

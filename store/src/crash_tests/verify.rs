@@ -23,12 +23,13 @@ const BRANCH: u8 = 2;
 struct Probe;
 
 impl Projector for Probe {
-    fn project(&mut self, _: u64, envelope: &Envelope, changes: &mut Changes) -> Result<(), StoreError> {
+    fn project(
+        &mut self,
+        _: u64,
+        envelope: &Envelope,
+        changes: &mut Changes,
+    ) -> Result<Vec<Cow<'static, str>>, StoreError> {
         changes.extend(changes_of(envelope));
-        Ok(())
-    }
-
-    fn names(&self, _: u64, envelope: &Envelope) -> Result<Vec<Cow<'static, str>>, StoreError> {
         Ok(events_of(envelope))
     }
 }

@@ -12,6 +12,8 @@ mod library;
 mod page;
 mod payload;
 mod run;
+mod session;
+mod snapshot;
 mod step;
 mod timer;
 
@@ -29,6 +31,8 @@ pub use library::{BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatu
 pub use page::{Cursor, InvalidCursor, Page};
 pub use payload::Payload;
 pub use run::{Fault, Lineage, RunFilter, RunRow, RunStatus, WaitKind, Waiting};
+pub use session::SessionRow;
+pub use snapshot::SnapshotRow;
 pub use step::{StepKey, StepRow, StepStatus};
 pub use timer::{Purpose, TimerRow};
 

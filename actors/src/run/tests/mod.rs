@@ -11,6 +11,7 @@ mod phrases;
 mod places;
 mod policies;
 mod properties;
+mod snapshots;
 mod stand_ins;
 mod story;
 mod undoing;

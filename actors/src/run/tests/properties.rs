@@ -87,7 +87,7 @@ const POLICIES: [&str; 3] = [
 
 /// Something that happens to a run.
 #[derive(Clone, Debug)]
-enum Act {
+pub(super) enum Act {
     /// The result of one of the attempts begun so far.
     Result {
         work: usize,
@@ -122,7 +122,7 @@ fn position() -> impl Strategy<Value = StepKey> {
     (0..6_u16, prop::option::weighted(0.4, 0..5_u32)).prop_map(|(step, item)| StepKey { step, item })
 }
 
-fn act() -> impl Strategy<Value = Act> {
+pub(super) fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         12 => (0..64_usize, 0..6_u8).prop_map(|(work, outcome)| Act::Result { work, outcome }),
         1 => (position(), 0..4_u32, any::<bool>())
@@ -141,7 +141,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-fn does(story: Story, act: &Act) -> Story {
+pub(super) fn does(story: Story, act: &Act) -> Story {
     match act {
         Act::Result { work, outcome } => match story.work.iter().rev().cycle().nth(*work) {
             None => story,
@@ -192,13 +192,13 @@ fn does(story: Story, act: &Act) -> Story {
     }
 }
 
-fn begins(plan: usize, items: usize, flag: bool, turn_limit: usize) -> Story {
+pub(super) fn begins(plan: usize, items: usize, flag: bool, turn_limit: usize) -> Story {
     let list: Vec<usize> = (0..items).collect();
     given(PLANS[plan]).turns_of(turn_limit).inputs(json!({ "list": list, "flag": flag })).starts()
 }
 
 /// Everybody does what is asked of them until the run ends.
-fn ends(mut story: Story) -> Story {
+pub(super) fn ends(mut story: Story) -> Story {
     story = story.policy(POLICIES[0]);
     for _ in 0..200 {
         if story.state.status.is_final() {

@@ -69,12 +69,11 @@ pub(super) async fn cut(from: &Path, to: &Path, registry: Registry, length: u64)
     let mut is_whole = true;
     reader
         .log(0, Order::Ascending, |offset, envelope| {
-            let records = record::decode(offset, &envelope)?;
             if offset < length {
                 let mut changes = Changes::new();
-                fold.project(offset, &envelope, &mut changes)?;
-                is_whole = !records.iter().any(opens_an_append);
-                entries.push((envelope, record::names(&records), changes));
+                let names = fold.project(offset, &envelope, &mut changes)?;
+                is_whole = !record::decode(offset, &envelope)?.iter().any(opens_an_append);
+                entries.push((envelope, names, changes));
             }
             Ok(offset < length)
         })
