@@ -24,6 +24,8 @@ pub mod rebuild;
 pub mod scope;
 mod store;
 pub mod tables;
+pub mod timeline;
+pub mod trust;
 
 pub use clock::{Clock, Timestamp};
 pub use digest::Digest;
