@@ -19,3 +19,13 @@ pub enum Cut {
     /// None of it: its node is no member, or was revoked before it wrote this feed.
     Everything,
 }
+
+impl Cut {
+    /// The number of the last admitted record, where there is one.
+    pub fn seq(&self) -> Option<u64> {
+        match self {
+            Self::After { seq, .. } => Some(*seq),
+            Self::Nowhere | Self::Everything => None,
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! Admission: what becomes of frames that others send.
+//!
+//! Owns the verdict on each frame. Nothing is applied before its frame is verified, and a frame is taken whole or not
+//! at all. Invariant: in whatever order the same frames come, the same records are admitted.
+
+use super::change::ChangeError;
+use super::draft::Draft;
+use super::feed::FeedId;
+use super::fork::{Proof, ProofError};
+use super::frame::{Frame, FrameError};
+use super::head::Effect;
+use super::limit::Limit;
+use super::log::Timeline;
+use super::record::{Body, Record};
+use super::rows::FeedRow;
+use crate::Reader;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::projection::Changes;
+use crate::trust::Cut;
+
+/// Why a frame was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is no frame of this environment, or was not signed.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A record in it is not what its author could have written.
+    #[error("record {seq}: {source}")]
+    Change {
+        /// The record.
+        seq: u64,
+        /// What is wrong.
+        source: ChangeError,
+    },
+    /// Its author is no member, or was excluded before it wrote this.
+    #[error("record {0} is past the cut of its feed")]
+    PastCut(u64),
+    /// Its author wrote two records under one number before this one.
+    #[error("the feed has two records under number {0}; nothing behind it is taken")]
+    Equivocation(u64),
+    /// It contradicts what is kept, but not in a way that can be shown to others.
+    #[error("the frame contradicts what is kept: {0}")]
+    Unprovable(ProofError),
+}
+
+impl Refusal {
+    /// A word for counters.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Frame(FrameError::Oversized(_)) => "oversized",
+            Self::Frame(FrameError::UnknownVersion(_)) => "unknown_version",
+            Self::Frame(FrameError::WrongEnv(_)) => "wrong_env",
+            Self::Frame(FrameError::BadSignature) => "bad_signature",
+            Self::Frame(_) => "malformed",
+            Self::Change { source: ChangeError::ForgedActor, .. } => "forged_actor",
+            Self::Change { source: ChangeError::WrongDocument { .. }, .. } => "wrong_doc",
+            Self::Change { source: ChangeError::MissingDependency, .. } => "missing_dependency",
+            Self::Change { .. } => "undecodable_change",
+            Self::PastCut(_) => "past_cut",
+            Self::Equivocation(_) | Self::Unprovable(_) => "equivocation",
+        }
+    }
+}
+
+/// What became of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its new records are in.
+    Admitted {
+        /// Whose.
+        feed: FeedId,
+        /// The first new record.
+        first: u64,
+        /// The last one; also of frames that waited for this one.
+        last: u64,
+        /// New records that claim to be from the future. They are kept.
+        from_future: u64,
+    },
+    /// Everything in it was here.
+    Duplicate,
+    /// Records before it are missing. It waits for them if there was room.
+    Gap {
+        /// Whose.
+        feed: FeedId,
+        /// The last record that is here.
+        have: u64,
+        /// Whether it waits.
+        is_kept: bool,
+    },
+    /// It proves that its author wrote two records under one number. To be spread.
+    Forked(Box<Proof>),
+    /// Nothing of it is taken.
+    Refused(Refusal),
+}
+
+/// What a batch of frames came to.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// Rows to commit.
+    pub changes: Changes,
+    /// One for each frame.
+    pub verdicts: Vec<Verdict>,
+    /// New records for the roster and the audit chain, feed by feed in their order.
+    pub elsewhere: Vec<Record>,
+}
+
+impl Timeline {
+    /// Judges `frames` from others, in one batch. `cuts` is what the roster says of feeds not seen before.
+    pub fn admit(
+        &mut self,
+        reader: &Reader,
+        frames: &[impl AsRef<[u8]>],
+        now: Timestamp,
+        cuts: impl Fn(&FeedId) -> Cut,
+    ) -> Result<Admission, StoreError> {
+        let opened = frames.iter().map(|bytes| {
+            let bytes = bytes.as_ref();
+            Frame::open(&self.env, bytes).map(|frame| (frame, bytes.len()))
+        });
+        let opened: Vec<_> = opened.collect();
+        self.admit_opened(reader, opened, now, cuts)
+    }
+
+    /// Admits packs: whole ranges of feeds, one signature each.
+    pub fn admit_packs(
+        &mut self,
+        reader: &Reader,
+        packs: &[impl AsRef<[u8]>],
+        now: Timestamp,
+        cuts: impl Fn(&FeedId) -> Cut,
+    ) -> Result<Admission, StoreError> {
+        let opened = packs.iter().map(|bytes| {
+            let bytes = bytes.as_ref();
+            Frame::open_pack(&self.env, bytes).map(|frame| (frame, bytes.len()))
+        });
+        let opened: Vec<_> = opened.collect();
+        self.admit_opened(reader, opened, now, cuts)
+    }
+
+    fn admit_opened(
+        &mut self,
+        reader: &Reader,
+        opened: Vec<Result<(Frame, usize), FrameError>>,
+        now: Timestamp,
+        cuts: impl Fn(&FeedId) -> Cut,
+    ) -> Result<Admission, StoreError> {
+        let mut draft = Draft::new(self.env, reader);
+        let mut admission = Admission::default();
+        for opened in opened {
+            let verdict = match opened {
+                Err(error) => Verdict::Refused(error.into()),
+                Ok((frame, bytes)) => {
+                    let cut = cuts(&frame.place.feed);
+                    self.judge(&mut draft, frame, bytes, now, cut, &mut admission.elsewhere)?
+                }
+            };
+            admission.verdicts.push(verdict);
+        }
+        admission.changes = draft.finish(|feed| self.limit(feed))?;
+        Ok(admission)
+    }
+
+    fn judge(
+        &mut self,
+        draft: &mut Draft<'_>,
+        frame: Frame,
+        bytes: usize,
+        now: Timestamp,
+        cut: Cut,
+        elsewhere: &mut Vec<Record>,
+    ) -> Result<Verdict, StoreError> {
+        let mut row = self.row(&frame.place.feed, cut);
+        let (feed, first) = (row.feed, frame.place.seq);
+        if first > row.limit.grounds {
+            let refusal = match row.fork {
+                Some(seq) => Refusal::Equivocation(seq),
+                None => Refusal::PastCut(first),
+            };
+            return Ok(Verdict::Refused(refusal));
+        }
+        if first > row.head.seq + 1 {
+            let is_kept = self.waiting.keep(frame, bytes);
+            return Ok(Verdict::Gap { feed, have: row.head.seq, is_kept });
+        }
+        if !agrees(draft, &frame, &row)? {
+            return self.contradiction(draft, &frame, cut);
+        }
+        let have = row.head.seq;
+        if frame.last().seq <= have {
+            return Ok(Verdict::Duplicate);
+        }
+        let mut from_future = match self.take(draft, &mut row, &frame, cut, elsewhere)? {
+            Ok(records) => flag(self, records, now),
+            Err(refusal) => return Ok(Verdict::Refused(refusal)),
+        };
+        self.keep(draft, row);
+        while let Some(next) = self.waiting.take(&feed, row.head.seq) {
+            if !agrees(draft, &next, &row)? {
+                self.contradiction(draft, &next, cut)?;
+                row = self.row(&feed, cut);
+            } else if let Ok(records) = self.take(draft, &mut row, &next, cut, elsewhere)? {
+                from_future += flag(self, records, now);
+                self.keep(draft, row);
+            }
+        }
+        Ok(Verdict::Admitted { feed, first: have + 1, last: row.head.seq, from_future })
+    }
+
+    fn keep(&mut self, draft: &mut Draft<'_>, row: FeedRow) {
+        draft.changes.put(&row);
+        self.feeds.insert(row.feed, row);
+    }
+
+    /// Takes the new records of `frame`, which follows, or none of them.
+    fn take<'f>(
+        &self,
+        draft: &mut Draft<'_>,
+        row: &mut FeedRow,
+        frame: &'f Frame,
+        cut: Cut,
+        elsewhere: &mut Vec<Record>,
+    ) -> Result<Result<&'f [Record], Refusal>, StoreError> {
+        let known = (row.head.seq + 1).saturating_sub(frame.place.seq) as usize;
+        let new = frame.records.get(known..).unwrap_or_default();
+        let mut head = row.head;
+        let mut effects: Vec<Effect> = Vec::with_capacity(new.len());
+        for record in new {
+            if matches!(cut, Cut::After { seq, hash } if seq == record.seq && hash != record.hash) {
+                return Ok(Err(Refusal::PastCut(record.seq)));
+            }
+            match head.advance(record) {
+                Ok(effect) => effects.push(effect),
+                Err(source) => return Ok(Err(Refusal::Change { seq: record.seq, source })),
+            }
+        }
+        for (record, effect) in new.iter().zip(&effects) {
+            draft.put(record, effect, row.limit);
+            if matches!(record.content.body, Body::Statement(_) | Body::Witness(_)) {
+                elsewhere.push(record.clone());
+            }
+        }
+        if !new.is_empty() {
+            draft.sign(&row.feed, head.seq, frame.signature);
+        }
+        row.head = head;
+        Ok(Ok(new))
+    }
+
+    /// `frame` gives a record that is kept another hash.
+    fn contradiction(
+        &mut self,
+        draft: &mut Draft<'_>,
+        frame: &Frame,
+        cut: Cut,
+    ) -> Result<Verdict, StoreError> {
+        let feed = frame.place.feed;
+        let earliest = frame.place.seq.saturating_sub(1).max(1);
+        let mut differs = earliest;
+        while draft.hash(&feed, differs)? == frame.hash_at(differs) {
+            differs += 1;
+        }
+        let Some(ours) = draft.signed_from(&feed, differs)? else {
+            return Err(StoreError::Inconsistent(format!("record {differs} of a feed was never signed")));
+        };
+        match Proof::new(&self.env, ours, frame.encode()) {
+            Ok(proof) => match self.keep_fork(draft, &proof, cut)? {
+                true => Ok(Verdict::Forked(Box::new(proof))),
+                false => Ok(Verdict::Refused(Refusal::Equivocation(proof.seq))),
+            },
+            Err(error) => Ok(Verdict::Refused(Refusal::Unprovable(error))),
+        }
+    }
+
+    /// Keeps a proof that another node found. Answers whether it says something new.
+    pub fn admit_proof(
+        &mut self,
+        reader: &Reader,
+        proof: &Proof,
+        cuts: impl Fn(&FeedId) -> Cut,
+    ) -> Result<(Changes, bool), StoreError> {
+        let mut draft = Draft::new(self.env, reader);
+        let is_new = self.keep_fork(&mut draft, proof, cuts(&proof.feed))?;
+        Ok((draft.finish(|feed| self.limit(feed))?, is_new))
+    }
+
+    fn keep_fork(&mut self, draft: &mut Draft<'_>, proof: &Proof, cut: Cut) -> Result<bool, StoreError> {
+        let mut row = self.row(&proof.feed, cut);
+        if row.fork.is_some_and(|seq| seq <= proof.seq) {
+            return Ok(false);
+        }
+        row.fork = Some(proof.seq);
+        draft.changes.put(proof);
+        self.relimit(draft, row, cut)?;
+        Ok(true)
+    }
+
+    /// Brings the feeds to what the roster says now. Called whenever the roster changed.
+    pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Changes, StoreError> {
+        let mut draft = Draft::new(self.env, reader);
+        let rows: Vec<FeedRow> = self.feeds.values().copied().collect();
+        for row in rows {
+            self.relimit(&mut draft, row, cuts(&row.feed))?;
+        }
+        draft.finish(|feed| self.limit(feed))
+    }
+
+    /// Moves what is behind the old or the new limit of a feed to the right side of it.
+    fn relimit(&mut self, draft: &mut Draft<'_>, mut row: FeedRow, cut: Cut) -> Result<(), StoreError> {
+        let old = row.limit;
+        let found = match cut.seq() {
+            Some(seq) => draft.hash(&row.feed, seq)?,
+            None => None,
+        };
+        row.limit = Limit::new(cut, row.fork, found);
+        if self.feeds.get(&row.feed) != Some(&row) {
+            self.keep(draft, row);
+        }
+        if old != row.limit {
+            for seq in old.counts.min(row.limit.counts).saturating_add(1)..=row.head.seq {
+                let record = draft.record(&row.feed, seq)?;
+                draft.recount(&record, row.limit)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether `frame`, which leaves no gap, says of the records that are here what they are. Of those that both have, the
+/// last speaks for all before it.
+fn agrees(draft: &Draft<'_>, frame: &Frame, row: &FeedRow) -> Result<bool, StoreError> {
+    let common = frame.last().seq.min(row.head.seq);
+    Ok(common == 0 || draft.hash(&row.feed, common)? == frame.hash_at(common))
+}
+
+/// Tells the clock of `records`; counts those from the future.
+fn flag(timeline: &mut Timeline, records: &[Record], now: Timestamp) -> u64 {
+    let is_future = |record: &&Record| !timeline.clock.observe(record.content.hlc, now);
+    records.iter().filter(is_future).count() as u64
+}

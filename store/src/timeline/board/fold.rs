@@ -1,0 +1,176 @@
+//! A board from its changes: which of them count, in which order they go in, and what to make of bad ones.
+//!
+//! A change goes in when everything it builds on is there, and when it counts or something that counts builds on it. So a member's
+//! exclusion never strands another's work. Invariant: the outcome depends on the set of contributions alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use automerge::{Automerge, Change, ChangeHash};
+
+use super::super::change::{self, ChangeError};
+use super::super::feed::FeedId;
+use super::super::hlc::Hlc;
+use super::Board;
+use super::view::{self, View};
+
+/// A record's change to a board.
+#[derive(Clone, Debug)]
+pub(in crate::timeline) struct Contribution {
+    /// Whose.
+    pub(in crate::timeline) feed: FeedId,
+    /// Which of its records.
+    pub(in crate::timeline) seq: u64,
+    /// When.
+    pub(in crate::timeline) hlc: Hlc,
+    /// Whether it counts by itself, and not only as a ground for others.
+    pub(in crate::timeline) counts: bool,
+    /// The change.
+    pub(in crate::timeline) change: Vec<u8>,
+}
+
+/// A board that was folded.
+#[derive(Debug)]
+pub struct Folded {
+    /// What it shows.
+    pub view: View,
+    /// Changes that count and are not in it: what they build on is not here, or not to be had.
+    pub pending: u64,
+    /// The document, for the next edit.
+    pub(in crate::timeline) document: Automerge,
+}
+
+impl Folded {
+    /// Whether anything went in or waits. Otherwise the board is like one that never was.
+    pub fn is_touched(&self) -> bool {
+        self.pending > 0 || !self.document.get_heads().is_empty()
+    }
+}
+
+struct Candidate<'a> {
+    change: Change,
+    from: &'a Contribution,
+    /// What it builds on: its dependencies, and its author's change before it.
+    grounds: Vec<ChangeHash>,
+}
+
+/// Folds `contributions`, which come in any order, each once.
+pub(in crate::timeline) fn fold(board: &Board, contributions: &[Contribution]) -> Folded {
+    let candidates = candidates(contributions);
+    let mut refused = BTreeSet::new();
+    let (document, order) = loop {
+        let order = select(&candidates, &refused);
+        match build(&candidates, &order) {
+            Ok(document) => break (document, order),
+            Err(culprit) => drop(refused.insert(culprit)),
+        }
+    };
+    let counting = contributions.iter().filter(|one| one.counts).count();
+    let shown = order.iter().filter(|hash| candidates[*hash].from.counts).count();
+    let origin = |hash: &ChangeHash| candidates.get(hash).map(|it| (it.from.feed.node, it.from.hlc));
+    Folded { view: view::read(board, &document, origin), pending: (counting - shown) as u64, document }
+}
+
+/// The changes by their hash. One out of its author's sequence is none.
+fn candidates(contributions: &[Contribution]) -> BTreeMap<ChangeHash, Candidate<'_>> {
+    let mut sorted: Vec<&Contribution> = contributions.iter().collect();
+    sorted.sort_by_key(|one| (one.feed, one.seq));
+    let mut candidates = BTreeMap::new();
+    for by_author in sorted.chunk_by(|a, b| a.feed == b.feed) {
+        let mut before: Option<(u64, ChangeHash)> = None;
+        for from in by_author {
+            let Ok(change) = change::read(&from.change) else { continue };
+            if change.seq() != before.map_or(1, |(seq, _)| seq + 1) {
+                continue;
+            }
+            let hash = change.hash();
+            let own = before.map(|(_, hash)| hash);
+            let grounds = change.deps().iter().copied().chain(own).collect();
+            before = Some((change.seq(), hash));
+            candidates.insert(hash, Candidate { change, from, grounds });
+        }
+    }
+    candidates
+}
+
+/// The changes that go in, each behind what it builds on.
+fn select(
+    candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
+    refused: &BTreeSet<ChangeHash>,
+) -> Vec<ChangeHash> {
+    let order = grounded(candidates, refused);
+    let mut wanted: BTreeSet<ChangeHash> = BTreeSet::new();
+    for hash in order.iter().rev() {
+        let candidate = &candidates[hash];
+        if candidate.from.counts || wanted.contains(hash) {
+            wanted.insert(*hash);
+            wanted.extend(&candidate.grounds);
+        }
+    }
+    order.into_iter().filter(|hash| wanted.contains(hash)).collect()
+}
+
+/// The changes whose every ground is there, each behind its grounds; otherwise smallest hash first.
+fn grounded(
+    candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
+    refused: &BTreeSet<ChangeHash>,
+) -> Vec<ChangeHash> {
+    let mut builds_on: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
+    let mut open: BTreeMap<ChangeHash, usize> = BTreeMap::new();
+    let mut ready = BTreeSet::new();
+    for (hash, candidate) in candidates.iter().filter(|(hash, _)| !refused.contains(*hash)) {
+        open.insert(*hash, candidate.grounds.len());
+        candidate.grounds.iter().for_each(|ground| builds_on.entry(*ground).or_default().push(*hash));
+        if candidate.grounds.is_empty() {
+            ready.insert(*hash);
+        }
+    }
+    let mut order = Vec::with_capacity(open.len());
+    while let Some(hash) = ready.pop_first() {
+        order.push(hash);
+        for next in builds_on.remove(&hash).unwrap_or_default() {
+            if let Some(left) = open.get_mut(&next) {
+                *left -= 1;
+                if *left == 0 {
+                    ready.insert(next);
+                }
+            }
+        }
+    }
+    order
+}
+
+/// The document of the changes in `order`, or the first change that the library does not take.
+fn build(
+    candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
+    order: &[ChangeHash],
+) -> Result<Automerge, ChangeHash> {
+    let changes = |count: usize| -> Vec<Change> {
+        order[..count].iter().map(|hash| candidates[hash].change.clone()).collect()
+    };
+    if let Ok(document) = apply(changes(order.len())) {
+        return Ok(document);
+    }
+    // Rare: a member crafted a change that is well formed and still makes no sense. Halving finds the first such.
+    let (mut good, mut bad) = (0, order.len());
+    while bad - good > 1 {
+        let middle = good.midpoint(bad);
+        match apply(changes(middle)) {
+            Ok(_) => good = middle,
+            Err(_) => bad = middle,
+        }
+    }
+    Err(order[bad - 1])
+}
+
+fn apply(changes: Vec<Change>) -> Result<Automerge, ChangeError> {
+    change::contained(|| {
+        let count = changes.len();
+        let mut document = Automerge::new();
+        document.apply_changes(changes).map_err(|_| ChangeError::Undecodable)?;
+        // What the library only queued is not in the document.
+        match document.get_changes_meta(&[]).len() == count {
+            true => Ok(document),
+            false => Err(ChangeError::MissingDependency),
+        }
+    })?
+}
