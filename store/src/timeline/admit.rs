@@ -9,7 +9,6 @@ use super::feed::FeedId;
 use super::fork::{Proof, ProofError};
 use super::frame::{Frame, FrameError};
 use super::head::Effect;
-use super::limit::Limit;
 use super::log::Timeline;
 use super::record::{Body, Record};
 use super::rows::FeedRow;
@@ -207,7 +206,7 @@ impl Timeline {
         Ok(Verdict::Admitted { feed, first: have + 1, last: row.head.seq, from_future })
     }
 
-    fn keep(&mut self, draft: &mut Draft<'_>, row: FeedRow) {
+    pub(super) fn keep(&mut self, draft: &mut Draft<'_>, row: FeedRow) {
         draft.changes.put(&row);
         self.feeds.insert(row.feed, row);
     }
@@ -270,59 +269,6 @@ impl Timeline {
             },
             Err(error) => Ok(Verdict::Refused(Refusal::Unprovable(error))),
         }
-    }
-
-    /// Keeps a proof that another node found. Answers whether it says something new.
-    pub fn admit_proof(
-        &mut self,
-        reader: &Reader,
-        proof: &Proof,
-        cuts: impl Fn(&FeedId) -> Cut,
-    ) -> Result<(Changes, bool), StoreError> {
-        let mut draft = Draft::new(self.env, reader);
-        let is_new = self.keep_fork(&mut draft, proof, cuts(&proof.feed))?;
-        Ok((draft.finish(|feed| self.limit(feed))?, is_new))
-    }
-
-    fn keep_fork(&mut self, draft: &mut Draft<'_>, proof: &Proof, cut: Cut) -> Result<bool, StoreError> {
-        let mut row = self.row(&proof.feed, cut);
-        if row.fork.is_some_and(|seq| seq <= proof.seq) {
-            return Ok(false);
-        }
-        row.fork = Some(proof.seq);
-        draft.changes.put(proof);
-        self.relimit(draft, row, cut)?;
-        Ok(true)
-    }
-
-    /// Brings the feeds to what the roster says now. Called whenever the roster changed.
-    pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Changes, StoreError> {
-        let mut draft = Draft::new(self.env, reader);
-        let rows: Vec<FeedRow> = self.feeds.values().copied().collect();
-        for row in rows {
-            self.relimit(&mut draft, row, cuts(&row.feed))?;
-        }
-        draft.finish(|feed| self.limit(feed))
-    }
-
-    /// Moves what is behind the old or the new limit of a feed to the right side of it.
-    fn relimit(&mut self, draft: &mut Draft<'_>, mut row: FeedRow, cut: Cut) -> Result<(), StoreError> {
-        let old = row.limit;
-        let found = match cut.seq() {
-            Some(seq) => draft.hash(&row.feed, seq)?,
-            None => None,
-        };
-        row.limit = Limit::new(cut, row.fork, found);
-        if self.feeds.get(&row.feed) != Some(&row) {
-            self.keep(draft, row);
-        }
-        if old != row.limit {
-            for seq in old.counts.min(row.limit.counts).saturating_add(1)..=row.head.seq {
-                let record = draft.record(&row.feed, seq)?;
-                draft.recount(&record, row.limit)?;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -246,7 +246,8 @@ pub(super) mod tests {
 
     #[test]
     fn what_is_out_of_bounds_is_refused_by_name() {
-        let cases: [(&str, fn(&mut Note)); 6] = [
+        type Spoil = fn(&mut Note);
+        let cases: [(&str, Spoil); 6] = [
             ("title", |note| note.title = "x".repeat(TITLE_MAX_BYTES + 1)),
             ("title", |note| note.title = "a\x1b[2Jb".into()),
             ("principal", |note| note.principal = Principal::new("")),

@@ -23,6 +23,7 @@ mod log;
 mod page;
 mod rebuild;
 pub mod record;
+mod recut;
 mod rows;
 #[cfg(test)]
 mod tests;

@@ -90,7 +90,7 @@ pub(in crate::timeline) fn write(
     Ok(change.raw_bytes().to_vec())
 }
 
-fn apply(document: &mut (impl Transactable + ReadDoc), board: &Board, edit: &Edit) -> Result<(), EditError> {
+fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result<(), EditError> {
     match (board, edit) {
         (Board::Branch(_), Edit::Open(base)) => {
             document.put(ROOT, BASE, base.to_string())?;
@@ -131,7 +131,7 @@ fn bounded(what: &'static str, text: &str, limit: usize) -> Result<(), EditError
     if fits { Ok(()) } else { Err(EditError::OutOfBounds(what)) }
 }
 
-fn delete(document: &mut (impl Transactable + ReadDoc), name: &str) -> Result<(), EditError> {
+fn delete(document: &mut impl Transactable, name: &str) -> Result<(), EditError> {
     match document.get(ROOT, name)? {
         Some(_) => Ok(document.delete(ROOT, name)?),
         None => Err(EditError::Nothing),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::world::{Author, env, moment};
+use super::world::{Author, entries, env, moment};
 use crate::timeline::Bytes;
 use crate::timeline::ChangeError;
 use crate::timeline::document::{DOCUMENT_ENTRIES_MAX, materialise};
@@ -11,10 +11,6 @@ use crate::timeline::fork::{Proof, ProofError};
 use crate::timeline::frame::{FRAME_MAX_BYTES, Frame, FrameError};
 use crate::timeline::head::{Effect, FeedHead};
 use crate::timeline::record::{Body, Record};
-
-fn entries(author: &mut Author, count: usize) -> Vec<Record> {
-    (0..count).map(|n| author.entry(moment(n as i64), &format!("entry {n}"))).collect()
-}
 
 #[test]
 fn a_frame_survives_its_bytes_and_costs_at_most_400_bytes_an_entry() {

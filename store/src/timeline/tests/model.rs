@@ -100,8 +100,7 @@ fn reach(id: u64, changes: &BTreeMap<u64, (&Record, bool)>, closure: &mut BTreeS
         return true;
     }
     let Some((record, _)) = changes.get(&id) else { return false };
-    let grounds = record.grounds.iter().flatten();
-    grounds.fold(true, |all, ground| reach(*ground, changes, closure) && all)
+    record.grounds.iter().flatten().all(|ground| reach(*ground, changes, closure))
 }
 
 #[derive(Clone, Debug)]

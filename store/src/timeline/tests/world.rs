@@ -9,9 +9,11 @@ use crate::timeline::board::{self, Board, Contribution, Edit};
 use crate::timeline::entry::Note;
 use crate::timeline::entry::tests::note;
 use crate::timeline::feed::FeedId;
+use crate::timeline::fold::contribution;
 use crate::timeline::frame::Frame;
 use crate::timeline::head::FeedHead;
 use crate::timeline::hlc::Hlc;
+use crate::timeline::limit::Limit;
 use crate::timeline::record::{Body, Content, Record};
 
 pub(crate) fn env() -> PublicKey {
@@ -28,12 +30,14 @@ pub(crate) struct Author {
     secret: u8,
     pub(crate) feed: FeedId,
     pub(crate) head: FeedHead,
+    /// What it wrote itself.
+    written: Vec<Record>,
 }
 
 impl Author {
     pub(crate) fn new(secret: u8, incarnation: u64) -> Self {
         let node = NodeKey::from_secret([secret; 32]).public();
-        Self { secret, feed: FeedId { node, incarnation }, head: FeedHead::default() }
+        Self { secret, feed: FeedId { node, incarnation }, head: FeedHead::default(), written: Vec::new() }
     }
 
     pub(crate) fn key(&self) -> NodeKey {
@@ -45,7 +49,15 @@ impl Author {
         let record = self.head.place(env(), self.feed).write(Content { hlc, body }).expect("fits");
         let entries = self.head.entries;
         self.head = FeedHead { seq: record.seq, hash: record.hash, hlc, entries };
+        self.written.push(record.clone());
         record
+    }
+
+    /// What it wrote to `board`.
+    pub(crate) fn own_contributions(&self, board: &Board) -> Vec<Contribution> {
+        let is_of =
+            |record: &&Record| matches!(&record.content.body, Body::Board { board: of, .. } if of == board);
+        self.written.iter().filter(is_of).filter_map(|record| contribution(record, Limit::NONE)).collect()
     }
 
     pub(crate) fn entry_id(&self, title: &str) -> EntryId {
@@ -74,4 +86,9 @@ impl Author {
     pub(crate) fn frame(&self, records: &[Record]) -> Vec<u8> {
         Frame::seal(&self.key(), env(), records.to_vec()).expect("records").encode()
     }
+}
+
+/// The first entries of `author`.
+pub(crate) fn entries(author: &mut Author, count: usize) -> Vec<Record> {
+    (0..count).map(|n| author.entry(moment(n as i64), &format!("entry {n}"))).collect()
 }
