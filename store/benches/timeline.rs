@@ -1,5 +1,5 @@
-//! The timeline: appends, remote records at growing length, board edits, and a cold start at a million entries.
-//! Prints one JSON line a figure.
+//! The timeline: appends, remote records at growing length, board edits, and a cold start at a million
+//! entries. Prints one JSON line a figure.
 //!
 //! `cargo bench -p xyn-store --bench timeline [-- entries]`
 

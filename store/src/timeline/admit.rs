@@ -1,7 +1,7 @@
 //! Admission: what becomes of frames that others send.
 //!
-//! Owns the verdict on each frame. Nothing is applied before its frame is verified, and a frame is taken whole or not
-//! at all. Invariant: in whatever order the same frames come, the same records are admitted.
+//! Owns the verdict on each frame. Nothing is applied before its frame is verified, and a frame is taken
+//! whole or not at all. Invariant: in whatever order the same frames come, the same records are admitted.
 
 use super::change::ChangeError;
 use super::draft::Draft;
@@ -13,7 +13,9 @@ use super::log::Timeline;
 use super::record::{Body, Record};
 use super::rows::FeedRow;
 use crate::Reader;
+use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::projection::Changes;
 use crate::trust::Cut;
@@ -87,8 +89,14 @@ pub enum Verdict {
         /// Whether it waits.
         is_kept: bool,
     },
-    /// It proves that its author wrote two records under one number. To be spread.
-    Forked(Box<Proof>),
+    /// It shows that its author wrote two records under one number; the proof is among [`Admission::proofs`].
+    Forked {
+        /// Whose.
+        feed: FeedId,
+        /// The first number at which the two are seen to differ. It may be the one before the frame's first:
+        /// then earlier records of the sender show how far back they differ.
+        seq: u64,
+    },
     /// Nothing of it is taken.
     Refused(Refusal),
 }
@@ -102,6 +110,8 @@ pub struct Admission {
     pub verdicts: Vec<Verdict>,
     /// New records for the roster and the audit chain, feed by feed in their order.
     pub elsewhere: Vec<Record>,
+    /// New proofs of equivocation, to be spread.
+    pub proofs: Vec<Proof>,
 }
 
 impl Timeline {
@@ -113,12 +123,7 @@ impl Timeline {
         now: Timestamp,
         cuts: impl Fn(&FeedId) -> Cut,
     ) -> Result<Admission, StoreError> {
-        let opened = frames.iter().map(|bytes| {
-            let bytes = bytes.as_ref();
-            Frame::open(&self.env, bytes).map(|frame| (frame, bytes.len()))
-        });
-        let opened: Vec<_> = opened.collect();
-        self.admit_opened(reader, opened, now, cuts)
+        self.admit_as(Frame::open, reader, frames, now, cuts)
     }
 
     /// Admits packs: whole ranges of feeds, one signature each.
@@ -129,31 +134,35 @@ impl Timeline {
         now: Timestamp,
         cuts: impl Fn(&FeedId) -> Cut,
     ) -> Result<Admission, StoreError> {
-        let opened = packs.iter().map(|bytes| {
-            let bytes = bytes.as_ref();
-            Frame::open_pack(&self.env, bytes).map(|frame| (frame, bytes.len()))
-        });
-        let opened: Vec<_> = opened.collect();
-        self.admit_opened(reader, opened, now, cuts)
+        self.admit_as(Frame::open_pack, reader, packs, now, cuts)
     }
 
-    fn admit_opened(
+    fn admit_as(
         &mut self,
+        open: fn(&PublicKey, &[u8]) -> Result<Frame, FrameError>,
         reader: &Reader,
-        opened: Vec<Result<(Frame, usize), FrameError>>,
+        frames: &[impl AsRef<[u8]>],
         now: Timestamp,
         cuts: impl Fn(&FeedId) -> Cut,
     ) -> Result<Admission, StoreError> {
         let mut draft = Draft::new(self.env, reader);
         let mut admission = Admission::default();
-        for opened in opened {
-            let verdict = match opened {
+        for bytes in frames.iter().map(AsRef::as_ref) {
+            let digest = Digest::of(bytes);
+            if self.memo.knows(&digest) {
+                admission.verdicts.push(Verdict::Duplicate);
+                continue;
+            }
+            let verdict = match open(&self.env, bytes) {
                 Err(error) => Verdict::Refused(error.into()),
-                Ok((frame, bytes)) => {
+                Ok(frame) => {
                     let cut = cuts(&frame.place.feed);
-                    self.judge(&mut draft, frame, bytes, now, cut, &mut admission.elsewhere)?
+                    self.judge(&mut draft, frame, bytes.len(), now, cut, &mut admission)?
                 }
             };
+            if matches!(verdict, Verdict::Admitted { .. } | Verdict::Duplicate) {
+                self.memo.remember(digest);
+            }
             admission.verdicts.push(verdict);
         }
         admission.changes = draft.finish(|feed| self.limit(feed))?;
@@ -167,7 +176,7 @@ impl Timeline {
         bytes: usize,
         now: Timestamp,
         cut: Cut,
-        elsewhere: &mut Vec<Record>,
+        admission: &mut Admission,
     ) -> Result<Verdict, StoreError> {
         let mut row = self.row(&frame.place.feed, cut);
         let (feed, first) = (row.feed, frame.place.seq);
@@ -183,22 +192,22 @@ impl Timeline {
             return Ok(Verdict::Gap { feed, have: row.head.seq, is_kept });
         }
         if !agrees(draft, &frame, &row)? {
-            return self.contradiction(draft, &frame, cut);
+            return self.contradiction(draft, &frame, cut, admission);
         }
         let have = row.head.seq;
         if frame.last().seq <= have {
             return Ok(Verdict::Duplicate);
         }
-        let mut from_future = match self.take(draft, &mut row, &frame, cut, elsewhere)? {
+        let mut from_future = match take(draft, &mut row, &frame, cut, &mut admission.elsewhere) {
             Ok(records) => flag(self, records, now),
             Err(refusal) => return Ok(Verdict::Refused(refusal)),
         };
         self.keep(draft, row);
         while let Some(next) = self.waiting.take(&feed, row.head.seq) {
             if !agrees(draft, &next, &row)? {
-                self.contradiction(draft, &next, cut)?;
+                self.contradiction(draft, &next, cut, admission)?;
                 row = self.row(&feed, cut);
-            } else if let Ok(records) = self.take(draft, &mut row, &next, cut, elsewhere)? {
+            } else if let Ok(records) = take(draft, &mut row, &next, cut, &mut admission.elsewhere) {
                 from_future += flag(self, records, now);
                 self.keep(draft, row);
             }
@@ -211,47 +220,13 @@ impl Timeline {
         self.feeds.insert(row.feed, row);
     }
 
-    /// Takes the new records of `frame`, which follows, or none of them.
-    fn take<'f>(
-        &self,
-        draft: &mut Draft<'_>,
-        row: &mut FeedRow,
-        frame: &'f Frame,
-        cut: Cut,
-        elsewhere: &mut Vec<Record>,
-    ) -> Result<Result<&'f [Record], Refusal>, StoreError> {
-        let known = (row.head.seq + 1).saturating_sub(frame.place.seq) as usize;
-        let new = frame.records.get(known..).unwrap_or_default();
-        let mut head = row.head;
-        let mut effects: Vec<Effect> = Vec::with_capacity(new.len());
-        for record in new {
-            if matches!(cut, Cut::After { seq, hash } if seq == record.seq && hash != record.hash) {
-                return Ok(Err(Refusal::PastCut(record.seq)));
-            }
-            match head.advance(record) {
-                Ok(effect) => effects.push(effect),
-                Err(source) => return Ok(Err(Refusal::Change { seq: record.seq, source })),
-            }
-        }
-        for (record, effect) in new.iter().zip(&effects) {
-            draft.put(record, effect, row.limit);
-            if matches!(record.content.body, Body::Statement(_) | Body::Witness(_)) {
-                elsewhere.push(record.clone());
-            }
-        }
-        if !new.is_empty() {
-            draft.sign(&row.feed, head.seq, frame.signature);
-        }
-        row.head = head;
-        Ok(Ok(new))
-    }
-
     /// `frame` gives a record that is kept another hash.
     fn contradiction(
         &mut self,
         draft: &mut Draft<'_>,
         frame: &Frame,
         cut: Cut,
+        admission: &mut Admission,
     ) -> Result<Verdict, StoreError> {
         let feed = frame.place.feed;
         let earliest = frame.place.seq.saturating_sub(1).max(1);
@@ -262,18 +237,55 @@ impl Timeline {
         let Some(ours) = draft.signed_from(&feed, differs)? else {
             return Err(StoreError::Inconsistent(format!("record {differs} of a feed was never signed")));
         };
-        match Proof::new(&self.env, ours, frame.encode()) {
-            Ok(proof) => match self.keep_fork(draft, &proof, cut)? {
-                true => Ok(Verdict::Forked(Box::new(proof))),
-                false => Ok(Verdict::Refused(Refusal::Equivocation(proof.seq))),
-            },
-            Err(error) => Ok(Verdict::Refused(Refusal::Unprovable(error))),
+        let proof = match Proof::new(&self.env, ours, frame.encode()) {
+            Ok(proof) => proof,
+            Err(error) => return Ok(Verdict::Refused(Refusal::Unprovable(error))),
+        };
+        if !self.keep_fork(draft, &proof, cut)? {
+            return Ok(Verdict::Refused(Refusal::Equivocation(proof.seq)));
         }
+        let seq = proof.seq;
+        admission.proofs.push(proof);
+        Ok(Verdict::Forked { feed, seq })
     }
 }
 
-/// Whether `frame`, which leaves no gap, says of the records that are here what they are. Of those that both have, the
-/// last speaks for all before it.
+/// Takes the new records of `frame`, which follows, or none of them.
+fn take<'f>(
+    draft: &mut Draft<'_>,
+    row: &mut FeedRow,
+    frame: &'f Frame,
+    cut: Cut,
+    elsewhere: &mut Vec<Record>,
+) -> Result<&'f [Record], Refusal> {
+    let known = (row.head.seq + 1).saturating_sub(frame.place.seq) as usize;
+    let new = frame.records.get(known..).unwrap_or_default();
+    let mut head = row.head;
+    let mut effects: Vec<Effect> = Vec::with_capacity(new.len());
+    for record in new {
+        if matches!(cut, Cut::After { seq, hash } if seq == record.seq && hash != record.hash) {
+            return Err(Refusal::PastCut(record.seq));
+        }
+        match head.advance(record) {
+            Ok(effect) => effects.push(effect),
+            Err(source) => return Err(Refusal::Change { seq: record.seq, source }),
+        }
+    }
+    for (record, effect) in new.iter().zip(&effects) {
+        draft.put(record, effect, row.limit);
+        if matches!(record.content.body, Body::Statement(_) | Body::Witness(_)) {
+            elsewhere.push(record.clone());
+        }
+    }
+    if !new.is_empty() {
+        draft.sign(&row.feed, head.seq, frame.signature);
+    }
+    row.head = head;
+    Ok(new)
+}
+
+/// Whether `frame`, which leaves no gap, says of the records that are here what they are. Of those that both
+/// have, the last speaks for all before it.
 fn agrees(draft: &Draft<'_>, frame: &Frame, row: &FeedRow) -> Result<bool, StoreError> {
     let common = frame.last().seq.min(row.head.seq);
     Ok(common == 0 || draft.hash(&row.feed, common)? == frame.hash_at(common))

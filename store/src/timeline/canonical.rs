@@ -1,7 +1,8 @@
 //! The canonical timeline: what two nodes must agree on, and its hash.
 //!
-//! Owns the one order and the one encoding in which a timeline is compared. What is excluded is left out: how much of
-//! it a node holds depends on when it learned of the cut. Invariant: equal timelines have equal hashes, and others not.
+//! Owns the one order and the one encoding in which a timeline is compared. What is excluded is left out: how
+//! much of it a node holds depends on when it learned of the cut. Invariant: equal timelines have equal
+//! hashes, and others not.
 
 use sha2::{Digest as _, Sha256};
 

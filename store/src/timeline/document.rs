@@ -1,9 +1,9 @@
 //! Entry documents: Automerge documents with a single writer, a map of entry ids to entries.
 //!
-//! Owns what the next change of such a document looks like. One author, one put per change, each change on top of the
-//! one before: so a change is written and verified from the state in [`EntryHead`] alone, at the same cost however
-//! long the timeline is, and the document itself is only made when somebody wants it. Invariant: an accepted change is, byte
-//! for byte, the one this program would have written.
+//! Owns what the next change of such a document looks like. One author, one put per change, each change on
+//! top of the one before: so a change is written and verified from the state in [`EntryHead`] alone, at the
+//! same cost however long the timeline is, and the document itself is only made when somebody wants it.
+//! Invariant: an accepted change is, byte for byte, the one this program would have written.
 
 use std::num::NonZeroU64;
 
@@ -143,8 +143,8 @@ fn sole_put(change: &Change) -> Result<(EntryId, Vec<u8>), ChangeError> {
 
 /// The entry document that `changes` add up to, as Automerge sees it: its entries by id.
 ///
-/// Nothing that reads the timeline needs it; it is for whoever exports a document, and proves that the rows say the
-/// same.
+/// Nothing that reads the timeline needs it; it is for whoever exports a document, and proves that the rows
+/// say the same.
 pub fn materialise(
     changes: impl IntoIterator<Item = Vec<u8>>,
 ) -> Result<(Automerge, Vec<(EntryId, Note)>), ChangeError> {

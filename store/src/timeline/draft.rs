@@ -1,7 +1,7 @@
 //! A draft: the rows of one transaction in the making, over what is kept already.
 //!
-//! Owns looking up records that may be in the database or in the draft itself. Invariant: what a draft answers is what
-//! a reader will answer once it is committed.
+//! Owns looking up records that may be in the database or in the draft itself. Invariant: what a draft
+//! answers is what a reader will answer once it is committed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -187,8 +187,9 @@ pub(super) fn split_hash(row: &[u8]) -> Result<(Digest, Vec<u8>), StoreError> {
     Ok((Digest::from_bytes(*hash), payload.to_vec()))
 }
 
-/// The frame of records of `feed` from `from` on that goes as far as a signature does within `max_bytes` and within one
-/// pack. None where there is no such signature: then nothing is there, or only the whole pack can be had.
+/// The frame of records of `feed` from `from` on that goes as far as a signature does within `max_bytes` and
+/// within one pack. None where there is no such signature: then nothing is there, or only the whole pack can
+/// be had.
 pub(super) fn range(
     reader: &Reader,
     env: PublicKey,

@@ -1,7 +1,7 @@
 //! Entries: the moments of the timeline. Immutable; each is a state that can be gone back to.
 //!
-//! Owns what an entry says and its bytes. Where it stands (who, when) is the record's to say and is not repeated, so
-//! it cannot be forged. Invariant: an entry within its limits survives its bytes.
+//! Owns what an entry says and its bytes. Where it stands (who, when) is the record's to say and is not
+//! repeated, so it cannot be forged. Invariant: an entry within its limits survives its bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -208,8 +208,8 @@ impl Note {
     }
 }
 
-/// The id of the milestone that follows from the entry at `offset` of the journal that `log` kept, written at `at`:
-/// the same each time it is derived.
+/// The id of the milestone that follows from the entry at `offset` of the journal that `log` kept, written at
+/// `at`: the same each time it is derived.
 pub fn milestone_id(log: &FeedId, offset: u64, at: Timestamp) -> EntryId {
     let (incarnation, offset) = (log.incarnation.to_be_bytes(), offset.to_be_bytes());
     ids::derived(at, &[b"milestone", log.node.as_bytes(), &incarnation, &offset])

@@ -1,7 +1,7 @@
 //! The fold: from a set of records and what the roster says of their feeds to the timeline.
 //!
-//! Owns the definition of the timeline; the rows that are kept up record by record must come to the same. Invariant: the result
-//! depends on the set alone, not on order, batches or duplicates.
+//! Owns the definition of the timeline; the rows that are kept up record by record must come to the same.
+//! Invariant: the result depends on the set alone, not on order, batches or duplicates.
 
 use std::collections::{BTreeMap, BTreeSet};
 

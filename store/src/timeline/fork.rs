@@ -1,7 +1,7 @@
 //! Forks: a node that wrote two different records under one number, and the proof of it.
 //!
-//! Owns the proof, which convinces anyone: two frames that the node signed and that give one number two hashes.
-//! Invariant: a proof that verifies cannot be made about a node that keeps to one chain.
+//! Owns the proof, which convinces anyone: two frames that the node signed and that give one number two
+//! hashes. Invariant: a proof that verifies cannot be made about a node that keeps to one chain.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,8 +1,8 @@
 //! Frames: consecutive records of one feed under one signature; the unit that travels.
 //!
-//! Owns the bytes on the wire. The signature is over the hash of the last record, which through `prev` speaks for all
-//! before it; what the records have in common is said once and what follows is left out. Invariant: an opened frame
-//! was signed by the node whose feed it is part of.
+//! Owns the bytes on the wire. The signature is over the hash of the last record, which through `prev` speaks
+//! for all before it; what the records have in common is said once and what follows is left out. Invariant:
+//! an opened frame was signed by the node whose feed it is part of.
 
 use super::feed::FeedId;
 use super::record::{Place, RECORD_MAX_BYTES, Record, RecordError};
@@ -12,7 +12,8 @@ use crate::digest::Digest;
 
 /// Bytes of one frame on the wire.
 pub const FRAME_MAX_BYTES: usize = 512 << 10;
-/// Records of one pack. Frames do not cross from one pack into the next, so the last record of each is signed.
+/// Records of one pack. Frames do not cross from one pack into the next, so the last record of each is
+/// signed.
 pub const PACK_RECORDS: u64 = 1024;
 /// Bytes of one pack; reached only when every record is as large as it may be.
 pub const PACK_MAX_BYTES: usize = PACK_RECORDS as usize * (RECORD_MAX_BYTES + LENGTH_BYTES) + OVERHEAD_BYTES;

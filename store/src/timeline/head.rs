@@ -1,7 +1,7 @@
 //! How far a feed has come, and what its next record means.
 //!
-//! Owns every check of a record that needs no more than its feed's own past. Invariant: whether a record is admitted
-//! is a function of the records before it in its feed, so every node says the same of it.
+//! Owns every check of a record that needs no more than its feed's own past. Invariant: whether a record is
+//! admitted is a function of the records before it in its feed, so every node says the same of it.
 
 use serde::{Deserialize, Serialize};
 
@@ -52,7 +52,8 @@ impl FeedHead {
         Place { env, feed, seq: self.seq + 1, prev: self.hash }
     }
 
-    /// Goes on to `record`, the next of the feed, and says what it does. An error leaves the head where it was.
+    /// Goes on to `record`, the next of the feed, and says what it does. An error leaves the head where it
+    /// was.
     pub(super) fn advance(&mut self, record: &Record) -> Result<Effect, ChangeError> {
         let mut entries = self.entries;
         let effect = match &record.content.body {

@@ -1,8 +1,8 @@
 //! Hybrid logical time: when something happened, as close to the wall clock as its order allows.
 //!
-//! Owns the order of moments and the rule of how far another node's clock may pull ours. Never reads a clock: now is
-//! an argument. Invariant: within what a node sees, what follows is later than what it follows, unless that came from
-//! further in the future than [`MAX_SKEW`].
+//! Owns the order of moments and the rule of how far another node's clock may pull ours. Never reads a clock:
+//! now is an argument. Invariant: within what a node sees, what follows is later than what it follows, unless
+//! that came from further in the future than [`MAX_SKEW`].
 
 use std::fmt;
 use std::time::Duration;
@@ -72,8 +72,8 @@ impl HybridClock {
         self.last
     }
 
-    /// Takes notice of a moment of another node. Answers whether it is believable; one from the future is not, and
-    /// moves nothing.
+    /// Takes notice of a moment of another node. Answers whether it is believable; one from the future is
+    /// not, and moves nothing.
     pub fn observe(&mut self, remote: Hlc, now: Timestamp) -> bool {
         let is_believable = !remote.is_future(now);
         if is_believable {

@@ -1,7 +1,7 @@
 //! How far a feed counts, and how far it is kept.
 //!
-//! Owns what follows from a roster's cut and from a fork. Invariant: both limits are the same on every node that knows
-//! the same cut and the same fork, however much of the feed it holds.
+//! Owns what follows from a roster's cut and from a fork. Invariant: both limits are the same on every node
+//! that knows the same cut and the same fork, however much of the feed it holds.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,11 +24,11 @@ impl Limit {
     /// The whole feed counts.
     pub const NONE: Self = Self { counts: u64::MAX, grounds: u64::MAX };
 
-    /// What follows from the roster's `cut` and from a `fork`, the first number at which the feed has two records.
-    /// `found` is the hash of the record that is here under the number of the cut.
+    /// What follows from the roster's `cut` and from a `fork`, the first number at which the feed has two
+    /// records. `found` is the hash of the record that is here under the number of the cut.
     ///
-    /// Behind a fork nothing is a ground for others: which of the branches a node holds would decide what it sees. And
-    /// where the record at the cut is not the one that was admitted, the feed ends before it.
+    /// Behind a fork nothing is a ground for others: which of the branches a node holds would decide what it
+    /// sees. And where the record at the cut is not the one that was admitted, the feed ends before it.
     pub fn new(cut: Cut, fork: Option<u64>, found: Option<Digest>) -> Self {
         let by_roster = match cut {
             Cut::Nowhere => Self::NONE,

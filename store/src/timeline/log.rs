@@ -1,7 +1,8 @@
 //! The timeline of a node: its own feed, and the heads of all it knows.
 //!
-//! Owns writing. Every call answers the rows to commit and has moved the heads already: one call at a time, and when
-//! a commit fails the value is thrown away and opened again. Invariant: rows that are committed, and heads, agree.
+//! Owns writing. Every call answers the rows to commit and has moved the heads already: one call at a time,
+//! and when a call or its commit fails, the value is thrown away and opened again. Invariant: rows that are
+//! committed, and heads, agree.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use super::frame::{FRAME_MAX_BYTES, Frame, PACK_RECORDS, sign};
 use super::head::{Effect, FeedHead};
 use super::hlc::{Hlc, HybridClock};
 use super::limit::Limit;
+use super::memo::Memo;
 use super::record::{Body, Content, Record, RecordError};
 use super::rows::{self, FeedRow};
 use super::waiting::Waiting;
@@ -38,6 +40,7 @@ pub struct Timeline {
     pub(super) clock: HybridClock,
     pub(super) feeds: BTreeMap<FeedId, FeedRow>,
     pub(super) waiting: Waiting,
+    pub(super) memo: Memo,
 }
 
 /// Something to write to the node's own feed.
@@ -94,7 +97,7 @@ impl Timeline {
         })?;
         let last = feeds.get(&own).map_or(Hlc::default(), |row: &FeedRow| row.head.hlc);
         let clock = HybridClock::after(last);
-        Ok(Self { env, own, clock, feeds, waiting: Waiting::default() })
+        Ok(Self { env, own, clock, feeds, waiting: Waiting::default(), memo: Memo::default() })
     }
 
     /// The node's own feed.
@@ -117,8 +120,8 @@ impl Timeline {
         self.waiting.bytes()
     }
 
-    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there is nothing,
-    /// or when only the whole [pack](super::pack) can be had.
+    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there
+    /// is nothing, or when only the whole [pack](super::pack) can be had.
     pub fn range(
         &self,
         reader: &Reader,

@@ -1,6 +1,7 @@
 //! Reading the timeline: pages of moments, one moment, boards, packs, and what two nodes compare.
 //!
-//! Reads rows and loads no Automerge document. Invariant: what is excluded is only shown where it is asked for.
+//! Reads rows and loads no Automerge document. Invariant: what is excluded is only shown where it is asked
+//! for.
 
 use super::board::Board;
 use super::canonical::{Canonical, Moment};

@@ -1,7 +1,7 @@
 //! Rebuilding the timeline's rows from its records.
 //!
-//! Owns the proof that rows hold nothing but what records say: it makes them anew, and they must come out the same.
-//! Makes no records. Invariant: nothing is read but records, signatures and proofs of forks.
+//! Owns the proof that rows hold nothing but what records say: it makes them anew, and they must come out the
+//! same. Makes no records. Invariant: nothing is read but records, signatures and proofs of forks.
 
 use super::board::Board;
 use super::draft::{Draft, split_hash};
@@ -24,8 +24,8 @@ use crate::{Store, rebuild};
 const BATCH: u64 = 4096;
 
 impl Store {
-    /// Deletes every row that follows from the records of `env`'s timeline and makes them anew. Answers the number of
-    /// records. Nobody else may use the store meanwhile.
+    /// Deletes every row that follows from the records of `env`'s timeline and makes them anew. Answers the
+    /// number of records. Nobody else may use the store meanwhile.
     pub fn rebuild_timeline(
         &self,
         env: PublicKey,

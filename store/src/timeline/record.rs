@@ -1,7 +1,9 @@
-//! Records: the unit of truth. Each names the one before it, so a feed is a chain that its last hash speaks for.
+//! Records: the unit of truth. Each names the one before it, so a feed is a chain that its last hash speaks
+//! for.
 //!
-//! Owns the bytes of a record and what its hash covers. Knows nothing of signatures (a [frame](super::frame) has
-//! them) and looks into no body. Invariant: a record is kept with the bytes it came in; its hash is over those.
+//! Owns the bytes of a record and what its hash covers. Knows nothing of signatures (a [frame](super::frame)
+//! has them) and looks into no body. Invariant: a record is kept with the bytes it came in; its hash is over
+//! those.
 
 use serde::{Deserialize, Serialize};
 

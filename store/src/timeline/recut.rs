@@ -1,7 +1,7 @@
 //! Limits that move: what the roster says anew, and forks that come to light.
 //!
-//! Owns moving rows to the other side of a limit. Invariant: where a feed's limit stands now decides its rows, not where
-//! it stood when its records came.
+//! Owns moving rows to the other side of a limit. Invariant: where a feed's limit stands now decides its
+//! rows, not where it stood when its records came.
 
 use super::draft::Draft;
 use super::feed::FeedId;

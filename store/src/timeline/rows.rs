@@ -1,7 +1,7 @@
 //! The timeline in the database: keys, rows, and what each record adds.
 //!
-//! Owns the layout. Records, signatures and forks are the truth; the other rows follow from them. Invariant: a row is
-//! written here and nowhere else, so a rebuild writes the same ones.
+//! Owns the layout. Records, signatures and forks are the truth; the other rows follow from them. Invariant:
+//! a row is written here and nowhere else, so a rebuild writes the same ones.
 
 use serde::{Deserialize, Serialize};
 

@@ -21,7 +21,8 @@ pub(super) struct Waiting {
 }
 
 impl Waiting {
-    /// Keeps `frame`, which took `bytes`, if there is room. A longer one takes the place of one that begins alike.
+    /// Keeps `frame`, which took `bytes`, if there is room. A longer one takes the place of one that begins
+    /// alike.
     pub(super) fn keep(&mut self, frame: Frame, bytes: usize) -> bool {
         let of_feed = self.frames.entry(frame.place.feed).or_default();
         let replaced = of_feed.get(&frame.place.seq).map(|(known, bytes)| (known.last().seq, *bytes));

@@ -74,7 +74,8 @@ pub enum EditError {
     Document(#[from] AutomergeError),
 }
 
-/// Makes `edits` to `document`, the board as it stands, in the name of `feed`. Answers the bytes of the change.
+/// Makes `edits` to `document`, the board as it stands, in the name of `feed`. Answers the bytes of the
+/// change.
 pub(in crate::timeline) fn write(
     document: &mut Automerge,
     board: &Board,
@@ -145,8 +146,8 @@ fn text_of(document: &impl ReadDoc, comment: CommentId) -> Result<ObjId, EditErr
     }
 }
 
-/// Whether the change `bytes` to `board` in a record of `feed` can be taken: it names its author, and does nothing
-/// but what [`Edit`]s do. Whether what it builds on is there shows when the board is folded.
+/// Whether the change `bytes` to `board` in a record of `feed` can be taken: it names its author, and does
+/// nothing but what [`Edit`]s do. Whether what it builds on is there shows when the board is folded.
 pub(in crate::timeline) fn check(board: &Board, feed: &FeedId, bytes: &[u8]) -> Result<(), ChangeError> {
     let change = change::read(bytes)?;
     if *change.actor_id() != change::actor(feed, &board.document()) {

@@ -1,7 +1,8 @@
 //! A board from its changes: which of them count, in which order they go in, and what to make of bad ones.
 //!
-//! A change goes in when everything it builds on is there, and when it counts or something that counts builds on it. So a member's
-//! exclusion never strands another's work. Invariant: the outcome depends on the set of contributions alone.
+//! A change goes in when everything it builds on is there, and when it counts or something that counts builds
+//! on it. So a member's exclusion never strands another's work. Invariant: the outcome depends on the set of
+//! contributions alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,8 +50,35 @@ impl Folded {
 struct Candidate<'a> {
     change: Change,
     from: &'a Contribution,
-    /// What it builds on: its dependencies, and its author's change before it.
-    grounds: Vec<ChangeHash>,
+}
+
+/// What lies before a change and in it: how many changes of each author, and the highest number of an
+/// operation.
+#[derive(Clone, Default)]
+struct Past {
+    changes: BTreeMap<FeedId, u64>,
+    max_op: u64,
+}
+
+impl Past {
+    fn join(&mut self, other: &Self) {
+        for (feed, count) in &other.changes {
+            let own = self.changes.entry(*feed).or_default();
+            *own = (*own).max(*count);
+        }
+        self.max_op = self.max_op.max(other.max_op);
+    }
+
+    /// Adds `candidate`, if it is what its author's library writes on top of this: the author's next change,
+    /// with operations numbered behind all others. The library itself trusts that it is, or panics.
+    fn add(&mut self, candidate: &Candidate<'_>) -> bool {
+        let count = self.changes.entry(candidate.from.feed).or_default();
+        let change = &candidate.change;
+        let fits = change.seq() == *count + 1 && change.start_op().get() > self.max_op;
+        *count += 1;
+        self.max_op = change.max_op();
+        fits
+    }
 }
 
 /// Folds `contributions`, which come in any order, each once.
@@ -70,23 +98,16 @@ pub(in crate::timeline) fn fold(board: &Board, contributions: &[Contribution]) -
     Folded { view: view::read(board, &document, origin), pending: (counting - shown) as u64, document }
 }
 
-/// The changes by their hash. One out of its author's sequence is none.
+/// The changes by their hash.
 fn candidates(contributions: &[Contribution]) -> BTreeMap<ChangeHash, Candidate<'_>> {
-    let mut sorted: Vec<&Contribution> = contributions.iter().collect();
-    sorted.sort_by_key(|one| (one.feed, one.seq));
-    let mut candidates = BTreeMap::new();
-    for by_author in sorted.chunk_by(|a, b| a.feed == b.feed) {
-        let mut before: Option<(u64, ChangeHash)> = None;
-        for from in by_author {
-            let Ok(change) = change::read(&from.change) else { continue };
-            if change.seq() != before.map_or(1, |(seq, _)| seq + 1) {
-                continue;
-            }
-            let hash = change.hash();
-            let own = before.map(|(_, hash)| hash);
-            let grounds = change.deps().iter().copied().chain(own).collect();
-            before = Some((change.seq(), hash));
-            candidates.insert(hash, Candidate { change, from, grounds });
+    let mut candidates: BTreeMap<ChangeHash, Candidate<'_>> = BTreeMap::new();
+    for from in contributions {
+        let Ok(change) = change::read(&from.change) else { continue };
+        let candidate = Candidate { change, from };
+        let known = candidates.entry(candidate.change.hash()).or_insert(candidate);
+        // The same change twice, which only a liar writes: the earlier record is the one that brought it.
+        if known.from.seq > from.seq {
+            known.from = from;
         }
     }
     candidates
@@ -103,13 +124,13 @@ fn select(
         let candidate = &candidates[hash];
         if candidate.from.counts || wanted.contains(hash) {
             wanted.insert(*hash);
-            wanted.extend(&candidate.grounds);
+            wanted.extend(candidate.change.deps());
         }
     }
     order.into_iter().filter(|hash| wanted.contains(hash)).collect()
 }
 
-/// The changes whose every ground is there, each behind its grounds; otherwise smallest hash first.
+/// The changes that stand on what is there, each behind its grounds; otherwise smallest hash first.
 fn grounded(
     candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
     refused: &BTreeSet<ChangeHash>,
@@ -117,15 +138,23 @@ fn grounded(
     let mut builds_on: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
     let mut open: BTreeMap<ChangeHash, usize> = BTreeMap::new();
     let mut ready = BTreeSet::new();
-    for (hash, candidate) in candidates.iter().filter(|(hash, _)| !refused.contains(*hash)) {
-        open.insert(*hash, candidate.grounds.len());
-        candidate.grounds.iter().for_each(|ground| builds_on.entry(*ground).or_default().push(*hash));
-        if candidate.grounds.is_empty() {
+    for (hash, Candidate { change, .. }) in candidates.iter().filter(|(hash, _)| !refused.contains(*hash)) {
+        open.insert(*hash, change.deps().len());
+        change.deps().iter().for_each(|ground| builds_on.entry(*ground).or_default().push(*hash));
+        if change.deps().is_empty() {
             ready.insert(*hash);
         }
     }
     let mut order = Vec::with_capacity(open.len());
+    let mut pasts: BTreeMap<ChangeHash, Past> = BTreeMap::new();
     while let Some(hash) = ready.pop_first() {
+        let candidate = &candidates[&hash];
+        let mut past = Past::default();
+        candidate.change.deps().iter().filter_map(|ground| pasts.get(ground)).for_each(|it| past.join(it));
+        if !past.add(candidate) {
+            continue;
+        }
+        pasts.insert(hash, past);
         order.push(hash);
         for next in builds_on.remove(&hash).unwrap_or_default() {
             if let Some(left) = open.get_mut(&next) {
@@ -150,7 +179,8 @@ fn build(
     if let Ok(document) = apply(changes(order.len())) {
         return Ok(document);
     }
-    // Rare: a member crafted a change that is well formed and still makes no sense. Halving finds the first such.
+    // Rare: a member crafted a change that is well formed and still makes no sense. Halving finds the first
+    // such.
     let (mut good, mut bad) = (0, order.len());
     while bad - good > 1 {
         let middle = good.midpoint(bad);

@@ -1,7 +1,7 @@
 //! Boards: small Automerge documents that several authors share.
 //!
-//! Owns which boards there are, what is on them, and how a board comes from its changes. Invariant: what a board
-//! shows is a function of the set of changes and of which of them count.
+//! Owns which boards there are, what is on them, and how a board comes from its changes. Invariant: what a
+//! board shows is a function of the set of changes and of which of them count.
 
 mod edit;
 mod fold;

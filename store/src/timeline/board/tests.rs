@@ -154,16 +154,25 @@ fn a_change_in_anothers_name_or_of_foreign_shape_is_refused() {
 
 /// The change of `author` that says it is number `seq`, on top of nothing.
 fn crafted(author: &mut Author, board: &Board, seq: u64, start: u64, id: u64) -> Record {
-    use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+    use automerge::legacy::{ElementId, Key, ObjectId, OpId};
     let actor_id = change::actor(&author.feed, &board.document());
-    let insert = Op {
-        action: OpType::Put("x".into()),
-        // An object that nobody made.
-        obj: ObjectId::Id(OpId::new(id, &actor_id)),
-        key: Key::Seq(ElementId::Head),
-        pred: Vec::new().into(),
-        insert: true,
-    };
+    // An object that nobody made.
+    let object = ObjectId::Id(OpId::new(id, &actor_id));
+    craft(author, board, seq, start, object, Key::Seq(ElementId::Head))
+}
+
+fn craft(
+    author: &mut Author,
+    board: &Board,
+    seq: u64,
+    start: u64,
+    obj: automerge::legacy::ObjectId,
+    key: automerge::legacy::Key,
+) -> Record {
+    use automerge::legacy::{Op, OpType};
+    let actor_id = change::actor(&author.feed, &board.document());
+    let insert = matches!(key, automerge::legacy::Key::Seq(_));
+    let insert = Op { action: OpType::Put(true.into()), obj, key, pred: Vec::new().into(), insert };
     let change = automerge::Change::from(automerge::ExpandedChange {
         operations: vec![insert],
         actor_id,
@@ -195,4 +204,28 @@ fn a_well_formed_change_that_makes_no_sense_harms_nobody_else() {
     }
     let repeated = [crafted(&mut eve, &board, 1, 1, 77), crafted(&mut eve, &board, 1, 2, 78)];
     assert_eq!(thread(&board, &all(&[&repeated[0], &repeated[1], &good])), ["good"]);
+}
+
+#[test]
+fn a_change_that_hides_what_it_comes_behind_or_reuses_numbers_is_left_out() {
+    use automerge::legacy::{Key, ObjectId};
+    let (mut ana, mut ben) = (Author::new(1, 1), Author::new(2, 1));
+    let board = Board::Review(ana.entry_id("x"));
+    let one = ana.edit(moment(1), &board, &[], &[Edit::Resolve(true)]);
+    let two = ben.edit(moment(2), &board, &all(&[&one]), &[Edit::Resolve(false)]);
+    let honest = fold(&board, &all(&[&one, &two]));
+    let crafted = |seq, start| {
+        let key = Key::Map("resolved".into());
+        craft(&mut ben.clone(), &board, seq, start, ObjectId::Root, key)
+    };
+    for (seq, start) in [(2, 9), (3, 9), (2, 1)] {
+        let hidden = crafted(seq, start);
+        let folded = fold(&board, &all(&[&hidden, &one, &two]));
+        assert_eq!((folded.pending, &folded.view), (1, &honest.view), "{seq} {start}");
+    }
+    // Two changes with one number: one of them is left out, the same in any order.
+    let twin = crafted(1, 9);
+    let folded = fold(&board, &all(&[&twin, &one, &two]));
+    assert_eq!(folded.pending, 1);
+    assert_eq!(fold(&board, &all(&[&two, &one, &twin])).view, folded.view);
 }

@@ -52,7 +52,8 @@ pub enum View {
     },
 }
 
-/// Reads `document` as `board`. What does not belong on it is not shown. `origin` tells of a change who made it, and when.
+/// Reads `document` as `board`. What does not belong on it is not shown. `origin` tells of a change who made
+/// it, and when.
 pub(super) fn read(
     board: &Board,
     document: &Automerge,

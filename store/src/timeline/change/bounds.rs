@@ -1,7 +1,8 @@
 //! How much a change unfolds to, before it is unfolded.
 //!
-//! Owns a walk over the layout of a change chunk (automerge.org/automerge-binary-format-spec) that counts and never
-//! expands. Invariant: a chunk that passes costs its reader time in proportion to its size and to [`OPERATIONS_MAX`].
+//! Owns a walk over the layout of a change chunk (automerge.org/automerge-binary-format-spec) that counts and
+//! never expands. Invariant: a chunk that passes costs its reader time in proportion to its size and to
+//! [`OPERATIONS_MAX`].
 
 use super::ChangeError;
 

@@ -1,8 +1,9 @@
 //! Automerge changes that anyone may have made: decoded, bounded, and held against the author they claim.
 //!
-//! Owns the only way from bytes to a change. The library takes much on trust: it inflates compressed chunks of any
-//! size, follows run lengths of any size, checks no checksum of a lone change, and panics on indices out of range.
-//! Invariant: what comes out of here is small, is what its author's library would write, and names that author.
+//! Owns the only way from bytes to a change. The library takes much on trust: it inflates compressed chunks
+//! of any size, follows run lengths of any size, checks no checksum of a lone change, and panics on indices
+//! out of range. Invariant: what comes out of here is small, is what its author's library would write, and
+//! names that author.
 
 mod bounds;
 
@@ -52,7 +53,8 @@ pub enum ChangeError {
 pub(super) fn actor(feed: &FeedId, document: &Digest) -> ActorId {
     let incarnation = feed.incarnation.to_be_bytes();
     let parts = [b"xyn actor v1\n".as_slice(), feed.node.as_bytes(), document.as_bytes(), &incarnation];
-    // 128 bits, the size the library keeps without an allocation; what counts is that no second one can be found.
+    // 128 bits, the size the library keeps without an allocation; what counts is that no second one can be
+    // found.
     ActorId::from(&Digest::of_parts(&parts).as_bytes()[..16])
 }
 

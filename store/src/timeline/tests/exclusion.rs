@@ -22,8 +22,9 @@ fn an_equivocator_is_cut_before_the_fork_wherever_the_proof_comes() {
     one.admit(&[author.frame(&mine)]);
     two.admit(&[twin.frame(&other)]);
     let verdicts = one.admit(&[twin.frame(&other[2..])]);
-    let Verdict::Forked(proof) = &verdicts[0] else { panic!("{verdicts:?}") };
-    assert_eq!(proof.seq, 4);
+    assert_eq!(verdicts, [Verdict::Forked { feed: author.feed, seq: 4 }]);
+    let found = one.timeline.fork(&one.store.read().expect("reads"), &author.feed);
+    let proof = found.expect("reads").expect("is kept");
     let proof = Proof::open(&env(), &proof.encode()).expect("convinces anyone");
     for node in [&mut two, &mut three] {
         let reader = node.store.read().expect("reads");

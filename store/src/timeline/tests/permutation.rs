@@ -127,7 +127,8 @@ fn acts() -> impl Strategy<Value = Vec<(u8, Act)>> {
     proptest::collection::vec((0..5_u8, act), 1..40)
 }
 
-/// Gives `node` the frames in `order`, in batches, again and again until nothing is new: what anti-entropy does.
+/// Gives `node` the frames in `order`, in batches, again and again until nothing is new: what anti-entropy
+/// does.
 fn deliver(
     node: &mut Node,
     frames: &[Vec<u8>],
