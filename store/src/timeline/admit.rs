@@ -165,7 +165,7 @@ impl Timeline {
             }
             admission.verdicts.push(verdict);
         }
-        admission.changes = draft.finish(|feed| self.limit(feed))?;
+        admission.changes = self.finish(draft)?;
         Ok(admission)
     }
 

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::board::{self, Board, Contribution, Folded};
+use super::board::{self, Board, Contribution, Folded, Open};
 use super::feed::FeedId;
 use super::fold::contribution;
 use super::frame::{self, LENGTH_BYTES, OVERHEAD_BYTES};
@@ -27,8 +27,10 @@ pub(super) struct Draft<'a> {
     pub(super) changes: Changes,
     records: BTreeMap<(FeedId, u64), (Digest, Vec<u8>)>,
     signatures: BTreeMap<(FeedId, u64), Signature>,
-    /// Boards that a record of the draft is about, or whose authors' limits moved.
+    /// Boards that records of the draft are about, and those records.
     boards: BTreeMap<Board, BTreeSet<(FeedId, u64)>>,
+    /// Boards of records whose feed's limit moved.
+    recounted: BTreeSet<Board>,
 }
 
 impl<'a> Draft<'a> {
@@ -40,6 +42,7 @@ impl<'a> Draft<'a> {
             records: BTreeMap::new(),
             signatures: BTreeMap::new(),
             boards: BTreeMap::new(),
+            recounted: BTreeSet::new(),
         }
     }
 
@@ -68,7 +71,7 @@ impl<'a> Draft<'a> {
         let effect = rows::effect_of(record)?;
         rows::put_effect(&mut self.changes, record, &effect, record.seq <= limit.counts);
         if let Effect::Board(board) = effect {
-            self.boards.entry(board).or_default();
+            self.recounted.insert(board);
         }
         Ok(())
     }
@@ -131,22 +134,44 @@ impl<'a> Draft<'a> {
                 Ok(true)
             },
         )?;
-        let mut contributions: Vec<Contribution> = Vec::with_capacity(places.len());
-        for (feed, seq) in places {
-            let limit = limit(&feed);
-            if seq <= limit.grounds {
-                contributions.extend(contribution(&self.record(&feed, seq)?, limit));
-            }
-        }
-        Ok(board::fold(board, &contributions))
+        Ok(board::fold(board, &self.contributions(&places, limit)?))
     }
 
-    /// Folds every board that the draft touched, and hands over the rows.
-    pub(super) fn finish(mut self, limit: impl Fn(&FeedId) -> Limit) -> Result<Changes, StoreError> {
-        let boards: Vec<Board> = self.boards.keys().cloned().collect();
-        for board in boards {
-            let folded = self.fold(&board, &limit)?;
-            rows::put_board(&mut self.changes, board, folded);
+    fn contributions(
+        &self,
+        places: &BTreeSet<(FeedId, u64)>,
+        limit: impl Fn(&FeedId) -> Limit,
+    ) -> Result<Vec<Contribution>, StoreError> {
+        let mut contributions = Vec::with_capacity(places.len());
+        for (feed, seq) in places {
+            let limit = limit(feed);
+            if *seq <= limit.grounds {
+                contributions.extend(contribution(&self.record(feed, *seq)?, limit));
+            }
+        }
+        Ok(contributions)
+    }
+
+    /// Folds every board that the draft touched, as far as it is not open, and hands over the rows.
+    pub(super) fn finish(
+        mut self,
+        limit: impl Fn(&FeedId) -> Limit,
+        open: &mut Open,
+    ) -> Result<Changes, StoreError> {
+        self.recounted.iter().for_each(|board| drop(open.take(board)));
+        let touched: BTreeSet<Board> = self.boards.keys().chain(&self.recounted).cloned().collect();
+        for board in touched {
+            let new = self.boards.get(&board).cloned().unwrap_or_default();
+            let extended = match open.take(&board) {
+                Some(folded) => folded.extend(&board, &self.contributions(&new, &limit)?),
+                None => None,
+            };
+            let folded = match extended {
+                Some(folded) => folded,
+                None => self.fold(&board, &limit)?,
+            };
+            rows::put_board(&mut self.changes, &board, &folded);
+            open.keep(board, folded);
         }
         Ok(self.changes)
     }

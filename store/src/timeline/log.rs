@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::Bytes;
-use super::board::{self, Board, Edit, EditError};
+use super::board::{self, Board, Edit, EditError, Open};
 use super::draft::{Draft, range};
 use super::entry::{EntryError, Note};
 use super::feed::FeedId;
@@ -41,6 +41,7 @@ pub struct Timeline {
     pub(super) feeds: BTreeMap<FeedId, FeedRow>,
     pub(super) waiting: Waiting,
     pub(super) memo: Memo,
+    boards: Open,
 }
 
 /// Something to write to the node's own feed.
@@ -97,7 +98,15 @@ impl Timeline {
         })?;
         let last = feeds.get(&own).map_or(Hlc::default(), |row: &FeedRow| row.head.hlc);
         let clock = HybridClock::after(last);
-        Ok(Self { env, own, clock, feeds, waiting: Waiting::default(), memo: Memo::default() })
+        Ok(Self {
+            env,
+            own,
+            clock,
+            feeds,
+            waiting: Waiting::default(),
+            memo: Memo::default(),
+            boards: Open::default(),
+        })
     }
 
     /// The node's own feed.
@@ -184,18 +193,28 @@ impl Timeline {
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key)?;
         let mut draft = Draft::new(self.env, reader);
-        let mut document = draft.fold(board, |feed| self.limit(feed))?.document;
-        let change = board::write(&mut document, board, &self.own, edits)?;
+        let mut folded = match self.boards.take(board) {
+            Some(folded) => folded,
+            None => draft.fold(board, |feed| self.limit(feed))?,
+        };
+        let change = board::write(&mut folded.document, board, &self.own, edits)?;
         let body = Body::Board { board: board.clone(), change: Bytes(change) };
         let effect = Effect::Board(board.clone());
         draft.remember(pen.write(now, body, &effect)?, &effect);
-        let rows = draft.finish(|feed| self.limit(feed))?;
+        self.boards.keep(board.clone(), folded);
+        let rows = self.finish(draft)?;
         let mut written = pen.put_down(self);
         written.changes.extend(rows);
         Ok(written)
     }
 
-    pub(super) fn limit(&self, feed: &FeedId) -> Limit {
+    /// The rows of `draft`, with the boards it touched.
+    pub(super) fn finish(&mut self, draft: Draft<'_>) -> Result<Changes, StoreError> {
+        let Self { feeds, boards, .. } = self;
+        draft.finish(|feed| feeds.get(feed).map_or(Limit::NONE, |row| row.limit), boards)
+    }
+
+    fn limit(&self, feed: &FeedId) -> Limit {
         self.feeds.get(feed).map_or(Limit::NONE, |row| row.limit)
     }
 

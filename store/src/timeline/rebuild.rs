@@ -78,7 +78,7 @@ impl Store {
                 _ => Limit::NONE,
             };
             let folded = draft.fold(&board, limit)?;
-            rows::put_board(&mut changes, board, folded);
+            rows::put_board(&mut changes, &board, &folded);
         }
         Ok(changes)
     }

@@ -24,7 +24,7 @@ impl Timeline {
     ) -> Result<(Changes, bool), StoreError> {
         let mut draft = Draft::new(self.env, reader);
         let is_new = self.keep_fork(&mut draft, proof, cuts(&proof.feed))?;
-        Ok((draft.finish(|feed| self.limit(feed))?, is_new))
+        Ok((self.finish(draft)?, is_new))
     }
 
     pub(super) fn keep_fork(
@@ -50,7 +50,7 @@ impl Timeline {
         for row in rows {
             self.relimit(&mut draft, row, cuts(&row.feed))?;
         }
-        draft.finish(|feed| self.limit(feed))
+        self.finish(draft)
     }
 
     /// Moves what is behind the old or the new limit of a feed to the right side of it.

@@ -186,10 +186,11 @@ fn put_entry(changes: &mut Changes, record: &Record, entry_id: EntryId, note: &N
 }
 
 /// Puts what `board` came to, or takes it away when nothing went in.
-pub(super) fn put_board(changes: &mut Changes, board: Board, folded: Folded) {
+pub(super) fn put_board(changes: &mut Changes, board: &Board, folded: &Folded) {
+    let Folded { view, pending, .. } = folded;
     match folded.is_touched() {
-        true => changes.put(&BoardRow { board, view: folded.view, pending: folded.pending }),
-        false => changes.unmark(Table::TimelineBoards, BoardRow::key_of(&board)),
+        true => changes.put(&BoardRow { board: board.clone(), view: view.clone(), pending: *pending }),
+        false => changes.unmark(Table::TimelineBoards, BoardRow::key_of(board)),
     }
 }
 

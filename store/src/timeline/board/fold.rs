@@ -13,6 +13,7 @@ use super::super::feed::FeedId;
 use super::super::hlc::Hlc;
 use super::Board;
 use super::view::{self, View};
+use crate::audit::signature::PublicKey;
 
 /// A record's change to a board.
 #[derive(Clone, Debug)]
@@ -38,13 +39,52 @@ pub struct Folded {
     pub pending: u64,
     /// The document, for the next edit.
     pub(in crate::timeline) document: Automerge,
+    /// The changes in it.
+    known: BTreeMap<ChangeHash, Known>,
+}
+
+/// What is remembered of a change that went in.
+#[derive(Debug)]
+struct Known {
+    past: Past,
+    node: PublicKey,
+    at: Hlc,
 }
 
 impl Folded {
     /// Whether anything went in or waits. Otherwise the board is like one that never was.
     pub fn is_touched(&self) -> bool {
-        self.pending > 0 || !self.document.get_heads().is_empty()
+        self.pending > 0 || !self.known.is_empty()
     }
+
+    /// Goes on with `new` contributions, at a cost that does not grow with those before. None when only a fold of them
+    /// all can tell what they come to.
+    pub(in crate::timeline) fn extend(mut self, board: &Board, new: &[Contribution]) -> Option<Self> {
+        let mut changes = Vec::with_capacity(new.len());
+        for from in new {
+            let change = change::read(&from.change).ok()?;
+            let mut past = Past::default();
+            for ground in change.deps() {
+                past.join(&self.known.get(ground)?.past);
+            }
+            let goes_on = from.counts && self.pending == 0 && past.add(from.feed, &change);
+            let known = Known { past, node: from.feed.node, at: from.hlc };
+            if !goes_on || self.known.insert(change.hash(), known).is_some() {
+                return None;
+            }
+            changes.push(change);
+        }
+        let hashes: Vec<ChangeHash> = changes.iter().map(Change::hash).collect();
+        change::contained(|| self.document.apply_changes(changes)).ok()?.ok()?;
+        let is_in = |hash: &ChangeHash| self.document.get_change_meta_by_hash(hash).is_some();
+        let is_whole = hashes.iter().all(is_in);
+        self.view = read(board, &self.document, &self.known);
+        is_whole.then_some(self)
+    }
+}
+
+fn read(board: &Board, document: &Automerge, known: &BTreeMap<ChangeHash, Known>) -> View {
+    view::read(board, document, |hash| known.get(hash).map(|known| (known.node, known.at)))
 }
 
 struct Candidate<'a> {
@@ -54,7 +94,7 @@ struct Candidate<'a> {
 
 /// What lies before a change and in it: how many changes of each author, and the highest number of an
 /// operation.
-#[derive(Clone, Default)]
+#[derive(Clone, Debug, Default)]
 struct Past {
     changes: BTreeMap<FeedId, u64>,
     max_op: u64,
@@ -69,11 +109,10 @@ impl Past {
         self.max_op = self.max_op.max(other.max_op);
     }
 
-    /// Adds `candidate`, if it is what its author's library writes on top of this: the author's next change,
+    /// Adds `change`, if it is what the library of its author, `feed`, writes on top of this: the author's next change,
     /// with operations numbered behind all others. The library itself trusts that it is, or panics.
-    fn add(&mut self, candidate: &Candidate<'_>) -> bool {
-        let count = self.changes.entry(candidate.from.feed).or_default();
-        let change = &candidate.change;
+    fn add(&mut self, feed: FeedId, change: &Change) -> bool {
+        let count = self.changes.entry(feed).or_default();
         let fits = change.seq() == *count + 1 && change.start_op().get() > self.max_op;
         *count += 1;
         self.max_op = change.max_op();
@@ -85,17 +124,22 @@ impl Past {
 pub(in crate::timeline) fn fold(board: &Board, contributions: &[Contribution]) -> Folded {
     let candidates = candidates(contributions);
     let mut refused = BTreeSet::new();
-    let (document, order) = loop {
-        let order = select(&candidates, &refused);
+    let (document, order, mut pasts) = loop {
+        let (order, pasts) = select(&candidates, &refused);
         match build(&candidates, &order) {
-            Ok(document) => break (document, order),
+            Ok(document) => break (document, order, pasts),
             Err(culprit) => drop(refused.insert(culprit)),
         }
     };
     let counting = contributions.iter().filter(|one| one.counts).count();
     let shown = order.iter().filter(|hash| candidates[*hash].from.counts).count();
-    let origin = |hash: &ChangeHash| candidates.get(hash).map(|it| (it.from.feed.node, it.from.hlc));
-    Folded { view: view::read(board, &document, origin), pending: (counting - shown) as u64, document }
+    let known = order.into_iter().map(|hash| {
+        let (past, from) = (pasts.remove(&hash).unwrap_or_default(), candidates[&hash].from);
+        (hash, Known { past, node: from.feed.node, at: from.hlc })
+    });
+    let known: BTreeMap<ChangeHash, Known> = known.collect();
+    let view = read(board, &document, &known);
+    Folded { view, pending: (counting - shown) as u64, document, known }
 }
 
 /// The changes by their hash.
@@ -117,8 +161,8 @@ fn candidates(contributions: &[Contribution]) -> BTreeMap<ChangeHash, Candidate<
 fn select(
     candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
     refused: &BTreeSet<ChangeHash>,
-) -> Vec<ChangeHash> {
-    let order = grounded(candidates, refused);
+) -> (Vec<ChangeHash>, BTreeMap<ChangeHash, Past>) {
+    let (order, pasts) = grounded(candidates, refused);
     let mut wanted: BTreeSet<ChangeHash> = BTreeSet::new();
     for hash in order.iter().rev() {
         let candidate = &candidates[hash];
@@ -127,14 +171,14 @@ fn select(
             wanted.extend(candidate.change.deps());
         }
     }
-    order.into_iter().filter(|hash| wanted.contains(hash)).collect()
+    (order.into_iter().filter(|hash| wanted.contains(hash)).collect(), pasts)
 }
 
 /// The changes that stand on what is there, each behind its grounds; otherwise smallest hash first.
 fn grounded(
     candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
     refused: &BTreeSet<ChangeHash>,
-) -> Vec<ChangeHash> {
+) -> (Vec<ChangeHash>, BTreeMap<ChangeHash, Past>) {
     let mut builds_on: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
     let mut open: BTreeMap<ChangeHash, usize> = BTreeMap::new();
     let mut ready = BTreeSet::new();
@@ -151,7 +195,7 @@ fn grounded(
         let candidate = &candidates[&hash];
         let mut past = Past::default();
         candidate.change.deps().iter().filter_map(|ground| pasts.get(ground)).for_each(|it| past.join(it));
-        if !past.add(candidate) {
+        if !past.add(candidate.from.feed, &candidate.change) {
             continue;
         }
         pasts.insert(hash, past);
@@ -165,7 +209,7 @@ fn grounded(
             }
         }
     }
-    order
+    (order, pasts)
 }
 
 /// The document of the changes in `order`, or the first change that the library does not take.

@@ -5,6 +5,7 @@
 
 mod edit;
 mod fold;
+mod open;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -19,6 +20,8 @@ pub use edit::{COMMENT_MAX_BYTES, Edit, EditError};
 pub(super) use edit::{check, write};
 pub use fold::Folded;
 pub(super) use fold::{Contribution, fold};
+pub use open::BOARDS_OPEN_MAX;
+pub(super) use open::Open;
 pub use view::{Comment, View};
 
 /// Which board. The name is the document: authors who open the same one without knowing of each other merge.

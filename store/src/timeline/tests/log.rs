@@ -11,7 +11,7 @@ use crate::timeline::board::{Board, Edit, View};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Branch, Kind, milestone_id};
 use crate::timeline::frame::FRAME_MAX_BYTES;
-use crate::timeline::{EntryFilter, Saying, WAITING_FRAMES_MAX, WAITING_MAX_BYTES};
+use crate::timeline::{EntryFilter, Saying, WAITING_FRAMES_MAX, WAITING_MAX_BYTES, WriteError};
 use crate::trust::Cut;
 
 #[test]
@@ -161,4 +161,28 @@ fn rows_without_an_entry_of_the_journal_can_be_committed() {
     let before = *node.store.journal().expect("open").head().borrow();
     node.say(&["a"]);
     assert_eq!(*node.store.journal().expect("open").head().borrow(), before);
+}
+
+#[test]
+fn an_edit_that_cannot_be_recorded_leaves_no_trace() {
+    let mut node = Node::new();
+    let board = Board::Comments(ids::derived(node.now, &[b"a"]));
+    let comment =
+        |name: &str, text: &str| Edit::Comment(ids::derived(node.now, &[name.as_bytes()]), text.into());
+    let first = comment("first", "first");
+    let large: Vec<Edit> = (0..5).map(|n| comment(&n.to_string(), &"x\u{1F600}y".repeat(2500))).collect();
+    let second = comment("second", "second");
+    node.edit(&board, &[first]);
+    let before = node.rows();
+    let reader = node.store.read().expect("reads");
+    let refused = node.timeline.edit(&reader, node.store.key(), node.now, &board, &large);
+    assert!(matches!(refused, Err(WriteError::Record(_))), "{:?}", refused.map(|it| it.frames.len()));
+    drop(reader);
+    assert_eq!(node.rows(), before);
+    node.edit(&board, &[second]);
+    let rows = node.rows();
+    node.rebuild();
+    assert_eq!(node.rows(), rows);
+    let row = node.store.read().expect("reads").board(&board).expect("reads").expect("touched");
+    assert!(matches!(row.view, View::Thread { comments, .. } if comments.len() == 2));
 }
