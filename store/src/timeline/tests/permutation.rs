@@ -182,7 +182,12 @@ fn cuts(history: &History, revoked: Option<(u8, usize)>) -> BTreeMap<FeedId, Cut
 fn any_order_and_batching_gives_the_same_rows_and_those_of_the_fold() {
     // One node, emptied between the cases: a new folder takes longer than all else.
     let node = RefCell::new(Node::new());
-    let config = ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() };
+    let config = ProptestConfig {
+        cases: 64,
+        max_shrink_iters: 200,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     let held = TestRunner::new(config).run(&plan(), |(acts, framing, seeds, batches, revoked)| {
         let history = history(&acts, &framing);
         let cuts = cuts(&history, revoked);
