@@ -29,7 +29,7 @@ impl Digest {
     }
 
     /// A digest from its raw bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

@@ -81,6 +81,10 @@ id! {
     StreamId,
     /// A deployed instance.
     NodeId,
+    /// A moment on the timeline.
+    EntryId,
+    /// A comment in a thread.
+    CommentId,
 }
 
 /// A new UUIDv7 at `now` with random low bits.

@@ -26,6 +26,8 @@ pub mod scope;
 mod scratch;
 mod store;
 pub mod tables;
+pub mod timeline;
+pub mod trust;
 pub mod verify;
 
 pub use clock::{Clock, Timestamp};

@@ -40,7 +40,7 @@ impl Store {
         mut progress: impl FnMut(u64),
     ) -> Result<u64, StoreError> {
         let engine = self.engine()?;
-        engine.guard(|| clear(&engine))?;
+        engine.guard(|| clear(&engine, &[&Table::DERIVED[..], &Table::HINTS].concat()))?;
         let reader = self.read()?;
         let mut batch = Batch::default();
         let mut entries = 0;
@@ -66,9 +66,10 @@ pub(crate) fn is_unfinished(reader: &Reader) -> Result<bool, StoreError> {
     Ok(reader.get_raw(Table::Meta, MARKER)?.is_some())
 }
 
-fn clear(engine: &redb::Database) -> Result<(), StoreError> {
+/// Empties `tables`, and says that they are to be filled.
+pub(crate) fn clear(engine: &redb::Database, tables: &[Table]) -> Result<(), StoreError> {
     let transaction = engine.begin_write()?;
-    for table in Table::DERIVED.into_iter().chain(Table::HINTS) {
+    for table in tables {
         transaction.delete_table(table.definition())?;
         transaction.open_table(table.definition())?;
     }
@@ -79,7 +80,8 @@ fn clear(engine: &redb::Database) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn unmark(engine: &redb::Database) -> Result<(), StoreError> {
+/// Says that the tables are filled.
+pub(crate) fn unmark(engine: &redb::Database) -> Result<(), StoreError> {
     let transaction = engine.begin_write()?;
     transaction.open_table(Table::Meta.definition())?.remove(MARKER)?;
     transaction.commit()?;

@@ -61,6 +61,26 @@ pub enum Table {
     Checkpoints,
     /// Name of a follower of the log → offset it has come to.
     Positions,
+    /// Feed ‖ seq (u64) → hash ‖ content of a timeline record. Primary, as the log is.
+    TimelineRecords,
+    /// Feed ‖ seq (u64) → the node's signature over the feed up to that record. Primary.
+    TimelineSignatures,
+    /// Feed → proof that its node wrote two records under one number. Primary.
+    TimelineForks,
+    /// Feed → where it ends and how much of it counts.
+    TimelineFeeds,
+    /// Moment (time ‖ entry id ‖ feed ‖ seq) → entry.
+    TimelineMoments,
+    /// Branch ‖ 0 ‖ moment → ().
+    TimelineBranches,
+    /// Entry id ‖ moment → ().
+    TimelineIds,
+    /// Digest of a board's name ‖ feed ‖ seq → ().
+    TimelineContributions,
+    /// Board → what it shows.
+    TimelineBoards,
+    /// Feed ‖ seq of records that do not count → ().
+    TimelineExcluded,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -70,7 +90,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 37] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -97,6 +117,16 @@ impl Table {
         Self::Snapshots,
         Self::Checkpoints,
         Self::Positions,
+        Self::TimelineRecords,
+        Self::TimelineSignatures,
+        Self::TimelineForks,
+        Self::TimelineFeeds,
+        Self::TimelineMoments,
+        Self::TimelineBranches,
+        Self::TimelineIds,
+        Self::TimelineContributions,
+        Self::TimelineBoards,
+        Self::TimelineExcluded,
         Self::Meta,
     ];
 
@@ -126,6 +156,16 @@ impl Table {
 
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
     pub const HINTS: [Self; 1] = [Self::Snapshots];
+    /// Tables that are emptied and filled again from the records of the timeline.
+    pub const TIMELINE_DERIVED: [Self; 7] = [
+        Self::TimelineFeeds,
+        Self::TimelineMoments,
+        Self::TimelineBranches,
+        Self::TimelineIds,
+        Self::TimelineContributions,
+        Self::TimelineBoards,
+        Self::TimelineExcluded,
+    ];
 
     /// The table's name on disk.
     pub fn name(self) -> &'static str {
@@ -156,6 +196,16 @@ impl Table {
             Self::Snapshots => "snapshots",
             Self::Checkpoints => "checkpoints",
             Self::Positions => "positions",
+            Self::TimelineRecords => "timeline_records",
+            Self::TimelineSignatures => "timeline_signatures",
+            Self::TimelineForks => "timeline_forks",
+            Self::TimelineFeeds => "timeline_feeds",
+            Self::TimelineMoments => "timeline_moments",
+            Self::TimelineBranches => "timeline_branches",
+            Self::TimelineIds => "timeline_ids",
+            Self::TimelineContributions => "timeline_contributions",
+            Self::TimelineBoards => "timeline_boards",
+            Self::TimelineExcluded => "timeline_excluded",
             Self::Meta => "meta",
         }
     }

@@ -101,7 +101,7 @@ impl NodeKey {
     }
 
     #[cfg(test)]
-    pub(super) fn from_secret(secret: [u8; 32]) -> Self {
+    pub(crate) fn from_secret(secret: [u8; 32]) -> Self {
         Self(SigningKey::from_bytes(&secret))
     }
 

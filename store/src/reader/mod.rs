@@ -176,7 +176,7 @@ impl Reader {
 }
 
 /// Collects a page and knows when it is full.
-struct PageBuilder<T> {
+pub(crate) struct PageBuilder<T> {
     items: Vec<T>,
     limit: usize,
     seen: usize,
@@ -185,12 +185,12 @@ struct PageBuilder<T> {
 }
 
 impl<T> PageBuilder<T> {
-    fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self { items: Vec::new(), limit: limit.max(1), seen: 0, last: Vec::new(), more: false }
     }
 
     /// Takes the next row (`None` when it is filtered out). Answers whether another is wanted.
-    fn offer(&mut self, key: &[u8], row: Option<T>) -> bool {
+    pub(crate) fn offer(&mut self, key: &[u8], row: Option<T>) -> bool {
         if self.items.len() == self.limit || self.seen == SCAN_LIMIT {
             self.more = true;
             return false;
@@ -201,7 +201,7 @@ impl<T> PageBuilder<T> {
         true
     }
 
-    fn finish(self) -> Page<T> {
+    pub(crate) fn finish(self) -> Page<T> {
         Page { items: self.items, next: self.more.then_some(Cursor::from_bytes(self.last)) }
     }
 }

@@ -1,0 +1,224 @@
+//! The timeline: appends, remote records at growing length, board edits, and a cold start at a million
+//! entries. Prints one JSON line a figure.
+//!
+//! `cargo bench -p xyn-store --bench timeline [-- entries]`
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::ids;
+use xyn_store::journal::Append;
+use xyn_store::scope::Principal;
+use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::board::{Board, Edit};
+use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::{EntryFilter, Saying, Timeline};
+use xyn_store::trust::Cut;
+use xyn_store::{Clock, Digest, Options, Order, Store, Timestamp};
+
+/// Entries of one batch, as they are written and as they come from a peer.
+const BATCH: usize = 256;
+/// Entries of the long timeline, unless the command line says otherwise.
+const ENTRIES: usize = 1_000_000;
+/// Asks this program to open a folder and say what that costs, in a process of its own.
+const COLD: &str = "--cold";
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some(at) = arguments.iter().position(|argument| argument == COLD) {
+        return cold(Path::new(&arguments[at + 1]));
+    }
+    let entries = arguments.iter().find_map(|argument| argument.parse().ok()).unwrap_or(ENTRIES);
+    let folder = tempfile::Builder::new().prefix("timeline-bench").tempdir_in(".").expect("a folder here");
+    let node = Bench::open(&folder.path().join("node"));
+    let mut writer = Writer::new(&folder.path().join("writer"));
+    appends(&mut Bench::open(&folder.path().join("alone")));
+    remote(node, &mut writer, entries);
+    let program = std::env::current_exe().expect("this program has a path");
+    let path = folder.path().join("node");
+    let child = std::process::Command::new(program).arg(COLD).arg(path).status();
+    assert!(child.expect("starts").success());
+}
+
+/// A node with a folder of its own.
+struct Bench {
+    store: Store,
+    timeline: Timeline,
+    clock: Clock,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Bench {
+    fn open(path: &Path) -> Self {
+        let store = Store::open(path, Options::default()).expect("opens");
+        let own = FeedId { node: store.key().public(), incarnation: store.incarnation().id };
+        let timeline = Timeline::open(&store.read().expect("reads"), env(), own).expect("opens");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        Self { store, timeline, clock: Clock::system(), runtime }
+    }
+
+    fn commit(&self, changes: xyn_store::projection::Changes) {
+        let append = Append { changes, ..Append::default() };
+        self.runtime.block_on(self.store.journal().expect("open").append(append)).expect("commits");
+    }
+
+    fn admit(&mut self, frames: &[Vec<u8>]) -> Duration {
+        let begun = Instant::now();
+        let reader = self.store.read().expect("reads");
+        let now = self.clock.now();
+        let admission = self.timeline.admit(&reader, frames, now, |_| Cut::Nowhere).expect("admits");
+        let taken = begun.elapsed();
+        assert!(admission.verdicts.iter().all(|verdict| matches!(verdict, Verdict::Admitted { .. })));
+        drop(reader);
+        self.commit(admission.changes);
+        taken
+    }
+}
+
+/// Someone else, who keeps nothing.
+struct Writer {
+    key: NodeKey,
+    timeline: Timeline,
+    count: u64,
+    /// Before now, so that nothing seems to come from the future.
+    now: Timestamp,
+}
+
+impl Writer {
+    fn new(path: &Path) -> Self {
+        let store = Store::open(path, Options::default()).expect("opens");
+        let key = NodeKey::create(tempfile::tempdir().expect("a folder").path()).expect("a key");
+        let own = FeedId { node: key.public(), incarnation: 1 };
+        let timeline = Timeline::open(&store.read().expect("reads"), env(), own).expect("opens");
+        let now = Clock::system().now().before(Duration::from_secs(14 * 86_400));
+        Self { key, timeline, count: 0, now }
+    }
+
+    fn frames(&mut self, count: usize) -> Vec<Vec<u8>> {
+        self.now = self.now.after(Duration::from_millis(count as u64));
+        let sayings = (0..count).map(|_| saying(&mut self.count, self.now)).collect();
+        self.timeline.say(&self.key, self.now, sayings).expect("fits").frames
+    }
+}
+
+/// An entry as a run leaves it: with the run, and the roots of the workspace before and after.
+fn saying(count: &mut u64, now: Timestamp) -> Saying {
+    *count += 1;
+    let refs = Refs {
+        run: Some(ids::derived(now, &[b"run", &count.to_le_bytes()])),
+        before: Some(Digest::of(&count.to_le_bytes())),
+        after: Some(Digest::of(&(*count + 1).to_le_bytes())),
+        ..Refs::default()
+    };
+    let note = Note {
+        principal: Principal::new("ana@laptop"),
+        branch: Branch::main(),
+        kind: Kind::Run,
+        title: format!("Run {count} of the landing page completed"),
+        refs,
+    };
+    Saying::Entry(ids::derived(now, &[b"entry", &count.to_le_bytes()]), Box::new(note))
+}
+
+fn appends(node: &mut Bench) {
+    let (mut count, begun) = (0, Instant::now());
+    let (mut frame_bytes, mut computed) = (0, Vec::new());
+    while begun.elapsed() < Duration::from_secs(5) {
+        let now = node.clock.now();
+        let started = Instant::now();
+        let sayings = (0..BATCH).map(|_| saying(&mut count, now)).collect();
+        let written = node.timeline.say(node.store.key(), now, sayings).expect("fits");
+        computed.push(started.elapsed());
+        frame_bytes += written.frames.iter().map(Vec::len).sum::<usize>();
+        node.commit(written.changes);
+    }
+    report("timeline.append.entries_per_s", count as f64 / begun.elapsed().as_secs_f64());
+    report("timeline.append.us_per_entry_without_commit", micros(median(&mut computed)) / BATCH as f64);
+    report("timeline.wire_bytes_per_entry", frame_bytes as f64 / count as f64);
+    // A board is folded as a whole each time: what that costs shows as it grows.
+    for (first, last) in [(0, 100), (100, 1000)] {
+        let mut times: Vec<Duration> = (first..last).map(|number| edit(node, number)).collect();
+        let mut newest = times.split_off(times.len() - 50);
+        report(&format!("timeline.board_edit.p50_ms.{last}"), micros(median(&mut newest)) / 1e3);
+    }
+}
+
+fn edit(node: &mut Bench, number: u64) -> Duration {
+    let begun = Instant::now();
+    let now = node.clock.now();
+    let edits = [Edit::Pin(ids::derived(now, &[&number.to_le_bytes()]))];
+    let reader = node.store.read().expect("reads");
+    let written = node.timeline.edit(&reader, node.store.key(), now, &Board::Pins, &edits).expect("fits");
+    drop(reader);
+    node.commit(written.changes);
+    begun.elapsed()
+}
+
+/// Records of another author, until the timeline has `entries`.
+fn remote(mut node: Bench, writer: &mut Writer, entries: usize) {
+    let (mut length, begun, mut times) = (0, Instant::now(), Vec::new());
+    let marks = [1_000, 10_000, 100_000, entries];
+    while length < entries {
+        let frames = writer.frames(BATCH);
+        times.push(node.admit(&frames));
+        length += BATCH;
+        if marks.iter().any(|mark| (length - BATCH..length).contains(mark)) || length >= entries {
+            let figure = format!("timeline.admit.us_per_record.{length}");
+            report(&figure, micros(median(&mut times)) / BATCH as f64);
+        }
+    }
+    report("timeline.admit.records_per_s", length as f64 / begun.elapsed().as_secs_f64());
+    node.store.close();
+}
+
+/// Opens a folder that was closed, and reads a page.
+fn cold(path: &Path) {
+    let begun = Instant::now();
+    let node = Bench::open(path);
+    report("timeline.cold.open_ms", micros(begun.elapsed()) / 1e3);
+    let reader = node.store.read().expect("reads");
+    let mut filter = EntryFilter::default();
+    for (name, branch) in [("newest", None), ("branch", Some(Branch::main()))] {
+        filter.branch = branch;
+        let begun = Instant::now();
+        let page = reader.entries(&filter, Order::Descending, None, 50).expect("reads");
+        assert_eq!(page.items.len(), 50);
+        report(&format!("timeline.page.{name}_ms"), micros(begun.elapsed()) / 1e3);
+    }
+    report("timeline.cold.rss_mb", rss_mb());
+    let begun = Instant::now();
+    reader.timeline_digest().expect("reads");
+    report("timeline.digest_ms", micros(begun.elapsed()) / 1e3);
+    report("timeline.rss_mb", rss_mb());
+}
+
+fn env() -> PublicKey {
+    PublicKey::from_bytes([1; 32])
+}
+
+/// The middle one of `times`, which a busy machine lengthens less than their mean.
+fn median(times: &mut Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    let middle = times[times.len() / 2];
+    times.clear();
+    middle
+}
+
+fn rss_mb() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux says");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kilobytes.expect("Linux says") / 1024.0
+}
+
+fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn report(figure: &str, value: f64) {
+    println!("{{\"figure\":\"{figure}\",\"value\":{value:.4}}}");
+}

@@ -1,0 +1,298 @@
+//! Admission: what becomes of frames that others send.
+//!
+//! Owns the verdict on each frame. Nothing is applied before its frame is verified, and a frame is taken
+//! whole or not at all. Invariant: in whatever order the same frames come, the same records are admitted.
+
+use super::change::ChangeError;
+use super::draft::Draft;
+use super::feed::FeedId;
+use super::fork::{Proof, ProofError};
+use super::frame::{Frame, FrameError};
+use super::head::Effect;
+use super::log::Timeline;
+use super::record::{Body, Record};
+use super::rows::FeedRow;
+use crate::Reader;
+use crate::audit::signature::PublicKey;
+use crate::clock::Timestamp;
+use crate::digest::Digest;
+use crate::error::StoreError;
+use crate::projection::Changes;
+use crate::trust::Cut;
+
+/// Why a frame was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It is no frame of this environment, or was not signed.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A record in it is not what its author could have written.
+    #[error("record {seq}: {source}")]
+    Change {
+        /// The record.
+        seq: u64,
+        /// What is wrong.
+        source: ChangeError,
+    },
+    /// Its author is no member, or was excluded before it wrote this.
+    #[error("record {0} is past the cut of its feed")]
+    PastCut(u64),
+    /// Its author wrote two records under one number before this one.
+    #[error("the feed has two records under number {0}; nothing behind it is taken")]
+    Equivocation(u64),
+    /// It contradicts what is kept, but not in a way that can be shown to others.
+    #[error("the frame contradicts what is kept: {0}")]
+    Unprovable(ProofError),
+}
+
+impl Refusal {
+    /// A word for counters.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Frame(FrameError::Oversized(_)) => "oversized",
+            Self::Frame(FrameError::UnknownVersion(_)) => "unknown_version",
+            Self::Frame(FrameError::WrongEnv(_)) => "wrong_env",
+            Self::Frame(FrameError::BadSignature) => "bad_signature",
+            Self::Frame(_) => "malformed",
+            Self::Change { source: ChangeError::ForgedActor, .. } => "forged_actor",
+            Self::Change { source: ChangeError::WrongDocument { .. }, .. } => "wrong_doc",
+            Self::Change { source: ChangeError::MissingDependency, .. } => "missing_dependency",
+            Self::Change { .. } => "undecodable_change",
+            Self::PastCut(_) => "past_cut",
+            Self::Equivocation(_) | Self::Unprovable(_) => "equivocation",
+        }
+    }
+}
+
+/// What became of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its new records are in.
+    Admitted {
+        /// Whose.
+        feed: FeedId,
+        /// The first new record.
+        first: u64,
+        /// The last one; also of frames that waited for this one.
+        last: u64,
+        /// New records that claim to be from the future. They are kept.
+        from_future: u64,
+    },
+    /// Everything in it was here.
+    Duplicate,
+    /// Records before it are missing. It waits for them if there was room.
+    Gap {
+        /// Whose.
+        feed: FeedId,
+        /// The last record that is here.
+        have: u64,
+        /// Whether it waits.
+        is_kept: bool,
+    },
+    /// It shows that its author wrote two records under one number; the proof is among [`Admission::proofs`].
+    Forked {
+        /// Whose.
+        feed: FeedId,
+        /// The first number at which the two are seen to differ. It may be the one before the frame's first:
+        /// then earlier records of the sender show how far back they differ.
+        seq: u64,
+    },
+    /// Nothing of it is taken.
+    Refused(Refusal),
+}
+
+/// What a batch of frames came to.
+#[derive(Clone, Debug, Default)]
+pub struct Admission {
+    /// Rows to commit.
+    pub changes: Changes,
+    /// One for each frame.
+    pub verdicts: Vec<Verdict>,
+    /// New records for the roster and the audit chain, feed by feed in their order.
+    pub elsewhere: Vec<Record>,
+    /// New proofs of equivocation, to be spread.
+    pub proofs: Vec<Proof>,
+}
+
+impl Timeline {
+    /// Judges `frames` from others, in one batch. `cuts` is what the roster says of feeds not seen before.
+    pub fn admit(
+        &mut self,
+        reader: &Reader,
+        frames: &[impl AsRef<[u8]>],
+        now: Timestamp,
+        cuts: impl Fn(&FeedId) -> Cut,
+    ) -> Result<Admission, StoreError> {
+        self.admit_as(Frame::open, reader, frames, now, cuts)
+    }
+
+    /// Admits packs: whole ranges of feeds, one signature each.
+    pub fn admit_packs(
+        &mut self,
+        reader: &Reader,
+        packs: &[impl AsRef<[u8]>],
+        now: Timestamp,
+        cuts: impl Fn(&FeedId) -> Cut,
+    ) -> Result<Admission, StoreError> {
+        self.admit_as(Frame::open_pack, reader, packs, now, cuts)
+    }
+
+    fn admit_as(
+        &mut self,
+        open: fn(&PublicKey, &[u8]) -> Result<Frame, FrameError>,
+        reader: &Reader,
+        frames: &[impl AsRef<[u8]>],
+        now: Timestamp,
+        cuts: impl Fn(&FeedId) -> Cut,
+    ) -> Result<Admission, StoreError> {
+        let mut draft = Draft::new(self.env, reader);
+        let mut admission = Admission::default();
+        for bytes in frames.iter().map(AsRef::as_ref) {
+            let digest = Digest::of(bytes);
+            if self.memo.knows(&digest) {
+                admission.verdicts.push(Verdict::Duplicate);
+                continue;
+            }
+            let verdict = match open(&self.env, bytes) {
+                Err(error) => Verdict::Refused(error.into()),
+                Ok(frame) => {
+                    let cut = cuts(&frame.place.feed);
+                    self.judge(&mut draft, frame, bytes.len(), now, cut, &mut admission)?
+                }
+            };
+            if matches!(verdict, Verdict::Admitted { .. } | Verdict::Duplicate) {
+                self.memo.remember(digest);
+            }
+            admission.verdicts.push(verdict);
+        }
+        admission.changes = self.finish(draft)?;
+        Ok(admission)
+    }
+
+    fn judge(
+        &mut self,
+        draft: &mut Draft<'_>,
+        frame: Frame,
+        bytes: usize,
+        now: Timestamp,
+        cut: Cut,
+        admission: &mut Admission,
+    ) -> Result<Verdict, StoreError> {
+        let mut row = self.row(&frame.place.feed, cut);
+        let (feed, first) = (row.feed, frame.place.seq);
+        if first > row.limit.grounds {
+            let refusal = match row.fork {
+                Some(seq) => Refusal::Equivocation(seq),
+                None => Refusal::PastCut(first),
+            };
+            return Ok(Verdict::Refused(refusal));
+        }
+        if first > row.head.seq + 1 {
+            let is_kept = self.waiting.keep(frame, bytes);
+            return Ok(Verdict::Gap { feed, have: row.head.seq, is_kept });
+        }
+        if !agrees(draft, &frame, &row)? {
+            return self.contradiction(draft, &frame, cut, admission);
+        }
+        let have = row.head.seq;
+        if frame.last().seq <= have {
+            return Ok(Verdict::Duplicate);
+        }
+        let mut from_future = match take(draft, &mut row, &frame, cut, &mut admission.elsewhere) {
+            Ok(records) => flag(self, records, now),
+            Err(refusal) => return Ok(Verdict::Refused(refusal)),
+        };
+        self.keep(draft, row);
+        while let Some(next) = self.waiting.take(&feed, row.head.seq) {
+            if !agrees(draft, &next, &row)? {
+                self.contradiction(draft, &next, cut, admission)?;
+                row = self.row(&feed, cut);
+            } else if let Ok(records) = take(draft, &mut row, &next, cut, &mut admission.elsewhere) {
+                from_future += flag(self, records, now);
+                self.keep(draft, row);
+            }
+        }
+        Ok(Verdict::Admitted { feed, first: have + 1, last: row.head.seq, from_future })
+    }
+
+    pub(super) fn keep(&mut self, draft: &mut Draft<'_>, row: FeedRow) {
+        draft.changes.put(&row);
+        self.feeds.insert(row.feed, row);
+    }
+
+    /// `frame` gives a record that is kept another hash.
+    fn contradiction(
+        &mut self,
+        draft: &mut Draft<'_>,
+        frame: &Frame,
+        cut: Cut,
+        admission: &mut Admission,
+    ) -> Result<Verdict, StoreError> {
+        let feed = frame.place.feed;
+        let earliest = frame.place.seq.saturating_sub(1).max(1);
+        let mut differs = earliest;
+        while draft.hash(&feed, differs)? == frame.hash_at(differs) {
+            differs += 1;
+        }
+        let Some(ours) = draft.signed_from(&feed, differs)? else {
+            return Err(StoreError::Inconsistent(format!("record {differs} of a feed was never signed")));
+        };
+        let proof = match Proof::new(&self.env, ours, frame.encode()) {
+            Ok(proof) => proof,
+            Err(error) => return Ok(Verdict::Refused(Refusal::Unprovable(error))),
+        };
+        if !self.keep_fork(draft, &proof, cut)? {
+            return Ok(Verdict::Refused(Refusal::Equivocation(proof.seq)));
+        }
+        let seq = proof.seq;
+        admission.proofs.push(proof);
+        Ok(Verdict::Forked { feed, seq })
+    }
+}
+
+/// Takes the new records of `frame`, which follows, or none of them.
+fn take<'f>(
+    draft: &mut Draft<'_>,
+    row: &mut FeedRow,
+    frame: &'f Frame,
+    cut: Cut,
+    elsewhere: &mut Vec<Record>,
+) -> Result<&'f [Record], Refusal> {
+    let known = (row.head.seq + 1).saturating_sub(frame.place.seq) as usize;
+    let new = frame.records.get(known..).unwrap_or_default();
+    let mut head = row.head;
+    let mut effects: Vec<Effect> = Vec::with_capacity(new.len());
+    for record in new {
+        if matches!(cut, Cut::After { seq, hash } if seq == record.seq && hash != record.hash) {
+            return Err(Refusal::PastCut(record.seq));
+        }
+        match head.advance(record) {
+            Ok(effect) => effects.push(effect),
+            Err(source) => return Err(Refusal::Change { seq: record.seq, source }),
+        }
+    }
+    for (record, effect) in new.iter().zip(&effects) {
+        draft.put(record, effect, row.limit);
+        if matches!(record.content.body, Body::Statement(_) | Body::Witness(_)) {
+            elsewhere.push(record.clone());
+        }
+    }
+    if !new.is_empty() {
+        draft.sign(&row.feed, head.seq, frame.signature);
+    }
+    row.head = head;
+    Ok(new)
+}
+
+/// Whether `frame`, which leaves no gap, says of the records that are here what they are. Of those that both
+/// have, the last speaks for all before it.
+fn agrees(draft: &Draft<'_>, frame: &Frame, row: &FeedRow) -> Result<bool, StoreError> {
+    let common = frame.last().seq.min(row.head.seq);
+    Ok(common == 0 || draft.hash(&row.feed, common)? == frame.hash_at(common))
+}
+
+/// Tells the clock of `records`; counts those from the future.
+fn flag(timeline: &mut Timeline, records: &[Record], now: Timestamp) -> u64 {
+    let is_future = |record: &&Record| !timeline.clock.observe(record.content.hlc, now);
+    records.iter().filter(is_future).count() as u64
+}

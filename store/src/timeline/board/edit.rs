@@ -1,0 +1,167 @@
+//! Edits: what people do to boards, as Automerge changes; and which foreign changes can be taken.
+
+use automerge::legacy::{Key, ObjectId, OpType};
+use automerge::transaction::{CommitOptions, Transactable};
+use automerge::{Automerge, AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
+
+use super::super::change::{self, ChangeError};
+use super::super::entry::NAME_MAX_BYTES;
+use super::super::feed::FeedId;
+use super::Board;
+use crate::ids::{CommentId, EntryId};
+
+/// Bytes that a comment, or a piece put into one, may have.
+pub const COMMENT_MAX_BYTES: usize = 16 << 10;
+
+pub(super) const BASE: &str = "base";
+pub(super) const HEAD: &str = "head";
+pub(super) const CLOSED: &str = "closed";
+/// What the names of comments begin with.
+pub(super) const COMMENT: &str = "comment:";
+pub(super) const RESOLVED: &str = "resolved";
+
+/// Something done to a board.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    /// Begins a branch at a moment, or begins it anew.
+    Open(EntryId),
+    /// Moves the head of a branch.
+    Move(EntryId),
+    /// Puts a branch away.
+    Close,
+    /// Gives a moment a name, and takes it from the one that had it.
+    Label(String, EntryId),
+    /// Takes a name away.
+    Unlabel(String),
+    /// Keeps a moment in sight.
+    Pin(EntryId),
+    /// No longer does.
+    Unpin(EntryId),
+    /// Adds a comment.
+    Comment(CommentId, String),
+    /// Changes a comment: replaces `delete` characters at `at` with `insert`.
+    Revise {
+        /// Which.
+        comment: CommentId,
+        /// Where, in characters.
+        at: usize,
+        /// How many go.
+        delete: usize,
+        /// What comes.
+        insert: String,
+    },
+    /// Settles a review, or opens it again.
+    Resolve(bool),
+}
+
+/// Why an edit cannot be made.
+#[derive(Debug, thiserror::Error)]
+pub enum EditError {
+    /// This board has no such thing.
+    #[error("this cannot be done to such a board")]
+    Unfit,
+    /// There is no such comment.
+    #[error("there is no comment `{0}` here")]
+    UnknownComment(CommentId),
+    /// A name or text is empty, too long, or a range is not in the text.
+    #[error("the {0} does not fit: it is empty, too long, or out of range")]
+    OutOfBounds(&'static str),
+    /// Nothing would change.
+    #[error("nothing to change")]
+    Nothing,
+    /// The document does not take it.
+    #[error("the document does not take the edit")]
+    Document(#[from] AutomergeError),
+}
+
+/// Makes `edits` to `document`, the board as it stands, in the name of `feed`. Answers the bytes of the
+/// change.
+pub(in crate::timeline) fn write(
+    document: &mut Automerge,
+    board: &Board,
+    feed: &FeedId,
+    edits: &[Edit],
+) -> Result<Vec<u8>, EditError> {
+    document.set_actor(change::actor(feed, &board.document()));
+    let mut transaction = document.transaction();
+    // An edit that fails rolls back all of them when the transaction is dropped.
+    edits.iter().try_for_each(|edit| apply(&mut transaction, board, edit))?;
+    let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(0));
+    let change = hash.and_then(|hash| document.get_change_by_hash(&hash)).ok_or(EditError::Nothing)?;
+    Ok(change.raw_bytes().to_vec())
+}
+
+fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result<(), EditError> {
+    match (board, edit) {
+        (Board::Branch(_), Edit::Open(base)) => {
+            document.put(ROOT, BASE, base.to_string())?;
+            document.put(ROOT, HEAD, base.to_string())?;
+            document.put(ROOT, CLOSED, false)?;
+        }
+        (Board::Branch(_), Edit::Move(head)) => document.put(ROOT, HEAD, head.to_string())?,
+        (Board::Branch(_), Edit::Close) => document.put(ROOT, CLOSED, true)?,
+        (Board::Labels, Edit::Label(name, entry)) => {
+            bounded("label", name, NAME_MAX_BYTES)?;
+            document.put(ROOT, name.as_str(), entry.to_string())?;
+        }
+        (Board::Labels, Edit::Unlabel(name)) => delete(document, name)?,
+        (Board::Pins, Edit::Pin(entry)) => document.put(ROOT, entry.to_string(), true)?,
+        (Board::Pins, Edit::Unpin(entry)) => delete(document, &entry.to_string())?,
+        (Board::Comments(_) | Board::Review(_), Edit::Comment(id, text)) => {
+            bounded("comment", text, COMMENT_MAX_BYTES)?;
+            let object = document.put_object(ROOT, format!("{COMMENT}{id}"), ObjType::Text)?;
+            document.splice_text(&object, 0, 0, text)?;
+        }
+        (Board::Comments(_) | Board::Review(_), Edit::Revise { comment, at, delete, insert }) => {
+            let object = text_of(document, *comment)?;
+            let end = at.checked_add(*delete).filter(|&end| end <= document.length(&object));
+            if insert.len() > COMMENT_MAX_BYTES || end.is_none() {
+                return Err(EditError::OutOfBounds("revision"));
+            }
+            let delete = isize::try_from(*delete).map_err(|_| EditError::OutOfBounds("revision"))?;
+            document.splice_text(&object, *at, delete, insert)?;
+        }
+        (Board::Review(_), Edit::Resolve(is_resolved)) => document.put(ROOT, RESOLVED, *is_resolved)?,
+        _ => return Err(EditError::Unfit),
+    }
+    Ok(())
+}
+
+fn bounded(what: &'static str, text: &str, limit: usize) -> Result<(), EditError> {
+    let fits = (1..=limit).contains(&text.len());
+    if fits { Ok(()) } else { Err(EditError::OutOfBounds(what)) }
+}
+
+fn delete(document: &mut impl Transactable, name: &str) -> Result<(), EditError> {
+    match document.get(ROOT, name)? {
+        Some(_) => Ok(document.delete(ROOT, name)?),
+        None => Err(EditError::Nothing),
+    }
+}
+
+fn text_of(document: &impl ReadDoc, comment: CommentId) -> Result<ObjId, EditError> {
+    match document.get(ROOT, format!("{COMMENT}{comment}"))? {
+        Some((value, object)) if value.is_object() => Ok(object),
+        _ => Err(EditError::UnknownComment(comment)),
+    }
+}
+
+/// Whether the change `bytes` to `board` in a record of `feed` can be taken: it names its author, and does
+/// nothing but what [`Edit`]s do. Whether what it builds on is there shows when the board is folded.
+pub(in crate::timeline) fn check(board: &Board, feed: &FeedId, bytes: &[u8]) -> Result<(), ChangeError> {
+    let change = change::read(bytes)?;
+    if *change.actor_id() != change::actor(feed, &board.document()) {
+        return Err(ChangeError::ForgedActor);
+    }
+    let is_of_boards = |op: &automerge::legacy::Op| match (&op.obj, &op.key, &op.action) {
+        (ObjectId::Root, Key::Map(_), OpType::Put(value)) => !matches!(value, ScalarValue::Counter(_)),
+        (ObjectId::Root, Key::Map(_), OpType::Make(ObjType::Text) | OpType::Delete) => true,
+        (ObjectId::Id(_), Key::Seq(_), OpType::Put(ScalarValue::Str(_))) => op.insert,
+        (ObjectId::Id(_), Key::Seq(_), OpType::Delete) => !op.insert,
+        _ => false,
+    };
+    match change::expand(&change)?.operations.iter().all(is_of_boards) {
+        true => Ok(()),
+        false => Err(ChangeError::ForeignOperation),
+    }
+}

@@ -1,0 +1,261 @@
+//! A draft: the rows of one transaction in the making, over what is kept already.
+//!
+//! Owns looking up records that may be in the database or in the draft itself. Invariant: what a draft
+//! answers is what a reader will answer once it is committed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::board::{self, Board, Contribution, Folded, Open};
+use super::feed::FeedId;
+use super::fold::contribution;
+use super::frame::{self, LENGTH_BYTES, OVERHEAD_BYTES};
+use super::head::Effect;
+use super::limit::Limit;
+use super::record::{NO_RECORD, Place, Record};
+use super::rows;
+use crate::Reader;
+use crate::audit::signature::{PublicKey, Signature};
+use crate::digest::Digest;
+use crate::error::StoreError;
+use crate::projection::Changes;
+use crate::reader::Order;
+use crate::tables::Table;
+
+pub(super) struct Draft<'a> {
+    env: PublicKey,
+    reader: &'a Reader,
+    pub(super) changes: Changes,
+    records: BTreeMap<(FeedId, u64), (Digest, Vec<u8>)>,
+    signatures: BTreeMap<(FeedId, u64), Signature>,
+    /// Boards that records of the draft are about, and those records.
+    boards: BTreeMap<Board, BTreeSet<(FeedId, u64)>>,
+    /// Boards of records whose feed's limit moved.
+    recounted: BTreeSet<Board>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn new(env: PublicKey, reader: &'a Reader) -> Self {
+        Self {
+            env,
+            reader,
+            changes: Changes::new(),
+            records: BTreeMap::new(),
+            signatures: BTreeMap::new(),
+            boards: BTreeMap::new(),
+            recounted: BTreeSet::new(),
+        }
+    }
+
+    /// Adds a record and what it does.
+    pub(super) fn put(&mut self, record: &Record, effect: &Effect, limit: Limit) {
+        rows::put_record(&mut self.changes, record);
+        rows::put_effect(&mut self.changes, record, effect, record.seq <= limit.counts);
+        self.remember(record, effect);
+    }
+
+    /// Takes notice of a record whose rows stand elsewhere.
+    pub(super) fn remember(&mut self, record: &Record, effect: &Effect) {
+        self.records.insert((record.feed, record.seq), (record.hash, record.payload.clone()));
+        if let Effect::Board(board) = effect {
+            self.boards.entry(board.clone()).or_default().insert((record.feed, record.seq));
+        }
+    }
+
+    pub(super) fn sign(&mut self, feed: &FeedId, seq: u64, signature: Signature) {
+        rows::put_signature(&mut self.changes, feed, seq, &signature);
+        self.signatures.insert((*feed, seq), signature);
+    }
+
+    /// Moves the rows of `record` to the other side of its feed's limit.
+    pub(super) fn recount(&mut self, record: &Record, limit: Limit) -> Result<(), StoreError> {
+        let effect = rows::effect_of(record)?;
+        rows::put_effect(&mut self.changes, record, &effect, record.seq <= limit.counts);
+        if let Effect::Board(board) = effect {
+            self.recounted.insert(board);
+        }
+        Ok(())
+    }
+
+    /// The hash of a record that is kept.
+    pub(super) fn hash(&self, feed: &FeedId, seq: u64) -> Result<Option<Digest>, StoreError> {
+        if seq == 0 {
+            return Ok(Some(NO_RECORD));
+        }
+        Ok(self.row(feed, seq)?.map(|(hash, _)| hash))
+    }
+
+    fn row(&self, feed: &FeedId, seq: u64) -> Result<Option<(Digest, Vec<u8>)>, StoreError> {
+        if let Some(row) = self.records.get(&(*feed, seq)) {
+            return Ok(Some(row.clone()));
+        }
+        let row = self.reader.get_raw(Table::TimelineRecords, rows::record_key(feed, seq).as_bytes())?;
+        row.map(|row| split_hash(&row)).transpose()
+    }
+
+    /// The record at `seq`.
+    pub(super) fn record(&self, feed: &FeedId, seq: u64) -> Result<Record, StoreError> {
+        let missing = || StoreError::Inconsistent(format!("record {seq} of a feed is missing"));
+        let prev = self.hash(feed, seq - 1)?.ok_or_else(missing)?;
+        let (_, payload) = self.row(feed, seq)?.ok_or_else(missing)?;
+        Place { env: self.env, feed: *feed, seq, prev }
+            .read(payload)
+            .map_err(|error| StoreError::Inconsistent(format!("record {seq} of a feed: {error}")))
+    }
+
+    /// The frame that begins with record `from` and goes to the first signature behind it.
+    pub(super) fn signed_from(&self, feed: &FeedId, from: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        let drafted = self.signatures.range((*feed, from)..).next();
+        let drafted =
+            drafted.filter(|((of, _), _)| of == feed).map(|((_, seq), signature)| (*seq, *signature));
+        let Some((last, signature)) = first_signature(self.reader, feed, from)?.or(drafted) else {
+            return Ok(None);
+        };
+        let Some(prev) = self.hash(feed, from - 1)? else { return Ok(None) };
+        let mut payloads = Vec::new();
+        for seq in from..=last {
+            let Some((_, payload)) = self.row(feed, seq)? else { return Ok(None) };
+            payloads.push(payload);
+        }
+        let place = Place { env: self.env, feed: *feed, seq: from, prev };
+        Ok(Some(frame::encode(&place, payloads.iter().map(Vec::as_slice), &signature)))
+    }
+
+    /// Folds `board` as it will be, with `limit` of each feed.
+    pub(super) fn fold(&self, board: &Board, limit: impl Fn(&FeedId) -> Limit) -> Result<Folded, StoreError> {
+        let mut places = self.boards.get(board).cloned().unwrap_or_default();
+        let prefix = rows::contributions_prefix(board);
+        self.reader.scan(
+            Table::TimelineContributions,
+            prefix.as_bytes(),
+            None,
+            Order::Ascending,
+            |key, _| {
+                places.insert(rows::read_record_key(key)?);
+                Ok(true)
+            },
+        )?;
+        Ok(board::fold(board, &self.contributions(&places, limit)?))
+    }
+
+    fn contributions(
+        &self,
+        places: &BTreeSet<(FeedId, u64)>,
+        limit: impl Fn(&FeedId) -> Limit,
+    ) -> Result<Vec<Contribution>, StoreError> {
+        let mut contributions = Vec::with_capacity(places.len());
+        for (feed, seq) in places {
+            let limit = limit(feed);
+            if *seq <= limit.grounds {
+                contributions.extend(contribution(&self.record(feed, *seq)?, limit));
+            }
+        }
+        Ok(contributions)
+    }
+
+    /// Folds every board that the draft touched, as far as it is not open, and hands over the rows.
+    pub(super) fn finish(
+        mut self,
+        limit: impl Fn(&FeedId) -> Limit,
+        open: &mut Open,
+    ) -> Result<Changes, StoreError> {
+        self.recounted.iter().for_each(|board| drop(open.take(board)));
+        let touched: BTreeSet<Board> = self.boards.keys().chain(&self.recounted).cloned().collect();
+        for board in touched {
+            let new = self.boards.get(&board).cloned().unwrap_or_default();
+            let extended = match open.take(&board) {
+                Some(folded) => folded.extend(&board, &self.contributions(&new, &limit)?),
+                None => None,
+            };
+            let folded = match extended {
+                Some(folded) => folded,
+                None => self.fold(&board, &limit)?,
+            };
+            rows::put_board(&mut self.changes, &board, &folded);
+            open.keep(board, folded);
+        }
+        Ok(self.changes)
+    }
+}
+
+/// The first signature over `feed` at or behind record `from`.
+fn first_signature(
+    reader: &Reader,
+    feed: &FeedId,
+    from: u64,
+) -> Result<Option<(u64, Signature)>, StoreError> {
+    let mut found = None;
+    scan_signatures(reader, feed, from, |seq, signature| {
+        found = Some((seq, signature));
+        false
+    })?;
+    Ok(found)
+}
+
+pub(super) fn scan_signatures(
+    reader: &Reader,
+    feed: &FeedId,
+    from: u64,
+    mut visit: impl FnMut(u64, Signature) -> bool,
+) -> Result<(), StoreError> {
+    let (prefix, after) = (rows::feed_key(feed), rows::record_key(feed, from - 1));
+    let after = Some(after.as_bytes());
+    reader.scan(Table::TimelineSignatures, prefix.as_bytes(), after, Order::Ascending, |key, value| {
+        let signature = <[u8; 64]>::try_from(value)
+            .map_err(|_| StoreError::Inconsistent("a signature is not 64 bytes".into()))?;
+        Ok(visit(rows::read_record_key(key)?.1, Signature::from_bytes(signature)))
+    })
+}
+
+pub(super) fn split_hash(row: &[u8]) -> Result<(Digest, Vec<u8>), StoreError> {
+    let (hash, payload) =
+        row.split_first_chunk().ok_or_else(|| StoreError::Inconsistent("a record is cut short".into()))?;
+    Ok((Digest::from_bytes(*hash), payload.to_vec()))
+}
+
+/// The frame of records of `feed` from `from` on that goes as far as a signature does within `max_bytes` and
+/// within one pack. None where there is no such signature: then nothing is there, or only the whole pack can
+/// be had.
+pub(super) fn range(
+    reader: &Reader,
+    env: PublicKey,
+    feed: &FeedId,
+    from: u64,
+    max_bytes: usize,
+) -> Result<Option<Vec<u8>>, StoreError> {
+    let end = (frame::pack_of(from) + 1) * frame::PACK_RECORDS;
+    let prev = match from {
+        0 => return Ok(None),
+        1 => NO_RECORD,
+        _ => match reader.get_raw(Table::TimelineRecords, rows::record_key(feed, from - 1).as_bytes())? {
+            Some(row) => split_hash(&row)?.0,
+            None => return Ok(None),
+        },
+    };
+    let mut payloads = Vec::new();
+    let mut bytes = OVERHEAD_BYTES;
+    let (prefix, after) = (rows::feed_key(feed), rows::record_key(feed, from - 1));
+    let after: Option<&[u8]> = Some(after.as_bytes());
+    reader.scan(Table::TimelineRecords, prefix.as_bytes(), after, Order::Ascending, |key, row| {
+        let seq = rows::read_record_key(key)?.1;
+        let (_, payload) = split_hash(row)?;
+        bytes += LENGTH_BYTES + payload.len();
+        let fits = seq <= end && bytes <= max_bytes;
+        if fits {
+            payloads.push(payload);
+        }
+        Ok(fits)
+    })?;
+    let mut newest = None;
+    let last = from + payloads.len() as u64 - 1;
+    scan_signatures(reader, feed, from, |seq, signature| {
+        if seq <= last {
+            newest = Some((seq, signature));
+        }
+        seq < last
+    })?;
+    Ok(newest.map(|(seq, signature)| {
+        let place = Place { env, feed: *feed, seq: from, prev };
+        let count = (seq - from + 1) as usize;
+        frame::encode(&place, payloads[..count].iter().map(Vec::as_slice), &signature)
+    }))
+}

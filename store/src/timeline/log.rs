@@ -1,0 +1,306 @@
+//! The timeline of a node: its own feed, and the heads of all it knows.
+//!
+//! Owns writing. Every call answers the rows to commit and has moved the heads already: one call at a time,
+//! and when a call or its commit fails, the value is thrown away and opened again. Invariant: rows that are
+//! committed, and heads, agree.
+
+use std::collections::BTreeMap;
+
+use super::Bytes;
+use super::board::{self, Board, Edit, EditError, Open};
+use super::draft::{Draft, range};
+use super::entry::{EntryError, Note};
+use super::feed::FeedId;
+use super::fork::Proof;
+use super::frame::{FRAME_MAX_BYTES, Frame, PACK_RECORDS, sign};
+use super::head::{Effect, FeedHead};
+use super::hlc::{Hlc, HybridClock};
+use super::limit::Limit;
+use super::memo::Memo;
+use super::record::{Body, Content, Record, RecordError};
+use super::rows::{self, FeedRow};
+use super::waiting::Waiting;
+use crate::Reader;
+use crate::audit::key::NodeKey;
+use crate::audit::signature::PublicKey;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::ids::EntryId;
+use crate::projection::{Changes, Row};
+use crate::reader::{Order, decode};
+use crate::trust::Cut;
+
+/// Bytes of records behind which an author signs, so that any piece of its feed fits a frame.
+const SIGN_BYTES: usize = FRAME_MAX_BYTES / 2;
+
+/// The heads of a node's feeds, in memory.
+pub struct Timeline {
+    pub(super) env: PublicKey,
+    own: FeedId,
+    pub(super) clock: HybridClock,
+    pub(super) feeds: BTreeMap<FeedId, FeedRow>,
+    pub(super) waiting: Waiting,
+    pub(super) memo: Memo,
+    boards: Open,
+}
+
+/// Something to write to the node's own feed.
+#[derive(Clone, Debug)]
+pub enum Saying {
+    /// A moment.
+    Entry(EntryId, Box<Note>),
+    /// A statement about who belongs.
+    Statement(Vec<u8>),
+    /// What was seen of another node's audit log.
+    Witness(Vec<u8>),
+}
+
+/// What was written.
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    /// Rows to commit.
+    pub changes: Changes,
+    /// Frames to send once they are committed.
+    pub frames: Vec<Vec<u8>>,
+}
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The node's feed was cut: it is no member, or wrote two records under one number.
+    #[error("this node's feed was cut behind record {0}; join anew to continue")]
+    Excluded(u64),
+    /// The key is not that of the feed.
+    #[error("the key is not the one of this feed")]
+    WrongKey,
+    /// An entry is out of bounds.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// An edit cannot be made.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// A record is too large.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// What it follows cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Timeline {
+    /// Opens the timeline of an environment in the name of `own`: reads one row per feed.
+    pub fn open(reader: &Reader, env: PublicKey, own: FeedId) -> Result<Self, StoreError> {
+        let mut feeds = BTreeMap::new();
+        reader.scan(FeedRow::TABLE, &[], None, Order::Ascending, |_, value| {
+            let row = decode::<FeedRow>(value)?;
+            feeds.insert(row.feed, row);
+            Ok(true)
+        })?;
+        let last = feeds.get(&own).map_or(Hlc::default(), |row: &FeedRow| row.head.hlc);
+        let clock = HybridClock::after(last);
+        Ok(Self {
+            env,
+            own,
+            clock,
+            feeds,
+            waiting: Waiting::default(),
+            memo: Memo::default(),
+            boards: Open::default(),
+        })
+    }
+
+    /// The node's own feed.
+    pub fn own(&self) -> FeedId {
+        self.own
+    }
+
+    /// What is known of each feed: the version vector.
+    pub fn feeds(&self) -> impl Iterator<Item = &FeedRow> {
+        self.feeds.values()
+    }
+
+    /// What is known of `feed`.
+    pub fn feed(&self, feed: &FeedId) -> Option<&FeedRow> {
+        self.feeds.get(feed)
+    }
+
+    /// Bytes of frames that wait for those before them.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting.bytes()
+    }
+
+    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there
+    /// is nothing, or when only the whole [pack](super::pack) can be had.
+    pub fn range(
+        &self,
+        reader: &Reader,
+        feed: &FeedId,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        range(reader, self.env, feed, from, max_bytes.min(FRAME_MAX_BYTES))
+    }
+
+    /// Writes to the node's own feed.
+    pub fn say(
+        &mut self,
+        key: &NodeKey,
+        now: Timestamp,
+        sayings: Vec<Saying>,
+    ) -> Result<Written, WriteError> {
+        let mut pen = Pen::new(self, key)?;
+        for saying in sayings {
+            match saying {
+                Saying::Entry(entry_id, note) => {
+                    let (entries, body) = pen.head.entries.write(&pen.feed, entry_id, &note)?;
+                    pen.write(now, body, &Effect::Entry(entry_id, note))?;
+                    pen.head.entries = entries;
+                }
+                Saying::Statement(bytes) => {
+                    pen.write(now, Body::Statement(Bytes(bytes)), &Effect::Elsewhere)?;
+                }
+                Saying::Witness(bytes) => {
+                    pen.write(now, Body::Witness(Bytes(bytes)), &Effect::Elsewhere)?;
+                }
+            }
+        }
+        Ok(pen.put_down(self))
+    }
+
+    /// Writes milestones, and how far their follower of the journal has come by them, in one piece.
+    pub fn say_milestones(
+        &mut self,
+        key: &NodeKey,
+        now: Timestamp,
+        milestones: Vec<(EntryId, Note)>,
+        follower: &str,
+        offset: u64,
+    ) -> Result<Written, WriteError> {
+        let sayings = milestones.into_iter().map(|(id, note)| Saying::Entry(id, Box::new(note))).collect();
+        let mut written = self.say(key, now, sayings)?;
+        written.changes.put_position(follower, offset);
+        Ok(written)
+    }
+
+    /// Makes `edits` to `board` as it stands.
+    pub fn edit(
+        &mut self,
+        reader: &Reader,
+        key: &NodeKey,
+        now: Timestamp,
+        board: &Board,
+        edits: &[Edit],
+    ) -> Result<Written, WriteError> {
+        let mut pen = Pen::new(self, key)?;
+        let mut draft = Draft::new(self.env, reader);
+        let mut folded = match self.boards.take(board) {
+            Some(folded) => folded,
+            None => draft.fold(board, |feed| self.limit(feed))?,
+        };
+        let change = board::write(&mut folded.document, board, &self.own, edits)?;
+        let body = Body::Board { board: board.clone(), change: Bytes(change) };
+        let effect = Effect::Board(board.clone());
+        draft.remember(pen.write(now, body, &effect)?, &effect);
+        self.boards.keep(board.clone(), folded);
+        let rows = self.finish(draft)?;
+        let mut written = pen.put_down(self);
+        written.changes.extend(rows);
+        Ok(written)
+    }
+
+    /// The rows of `draft`, with the boards it touched.
+    pub(super) fn finish(&mut self, draft: Draft<'_>) -> Result<Changes, StoreError> {
+        let Self { feeds, boards, .. } = self;
+        draft.finish(|feed| feeds.get(feed).map_or(Limit::NONE, |row| row.limit), boards)
+    }
+
+    fn limit(&self, feed: &FeedId) -> Limit {
+        self.feeds.get(feed).map_or(Limit::NONE, |row| row.limit)
+    }
+
+    /// What is known of `feed`, which may be new.
+    pub(super) fn row(&self, feed: &FeedId, cut: Cut) -> FeedRow {
+        let new = || FeedRow {
+            feed: *feed,
+            head: FeedHead::default(),
+            limit: Limit::new(cut, None, None),
+            fork: None,
+        };
+        self.feeds.get(feed).copied().unwrap_or_else(new)
+    }
+
+    /// The proof that `feed` forked, if it did.
+    pub fn fork(&self, reader: &Reader, feed: &FeedId) -> Result<Option<Proof>, StoreError> {
+        reader.get(&rows::feed_key(feed))
+    }
+}
+
+/// Writes records one behind the other, and signs them.
+struct Pen<'a> {
+    key: &'a NodeKey,
+    env: PublicKey,
+    feed: FeedId,
+    head: FeedHead,
+    clock: HybridClock,
+    unsigned: Vec<Record>,
+    unsigned_bytes: usize,
+    written: Written,
+}
+
+impl<'a> Pen<'a> {
+    fn new(timeline: &Timeline, key: &'a NodeKey) -> Result<Self, WriteError> {
+        if key.public() != timeline.own.node {
+            return Err(WriteError::WrongKey);
+        }
+        let FeedRow { head, limit, .. } = timeline.row(&timeline.own, Cut::Nowhere);
+        // Whoever is cut may not go on, even where the cut is further than it has come.
+        if limit != Limit::NONE {
+            return Err(WriteError::Excluded(limit.counts));
+        }
+        Ok(Self {
+            key,
+            env: timeline.env,
+            feed: timeline.own,
+            head,
+            clock: timeline.clock,
+            unsigned: Vec::new(),
+            unsigned_bytes: 0,
+            written: Written::default(),
+        })
+    }
+
+    fn write(&mut self, now: Timestamp, body: Body, effect: &Effect) -> Result<&Record, RecordError> {
+        let is_pack_full = self.head.seq.is_multiple_of(PACK_RECORDS);
+        if is_pack_full || self.unsigned_bytes >= SIGN_BYTES {
+            self.sign();
+        }
+        let hlc = self.clock.tick(now);
+        let record = self.head.place(self.env, self.feed).write(Content { hlc, body })?;
+        self.head = FeedHead { seq: record.seq, hash: record.hash, hlc, ..self.head };
+        rows::put_record(&mut self.written.changes, &record);
+        rows::put_effect(&mut self.written.changes, &record, effect, true);
+        self.unsigned_bytes += record.payload.len();
+        self.unsigned.push(record);
+        Ok(self.unsigned.last().expect("it was just pushed"))
+    }
+
+    fn sign(&mut self) {
+        let signature = sign(self.key, &self.head.hash);
+        let records = std::mem::take(&mut self.unsigned);
+        self.unsigned_bytes = 0;
+        if let Some(frame) = Frame::of(self.env, records, signature) {
+            rows::put_signature(&mut self.written.changes, &self.feed, self.head.seq, &signature);
+            self.written.frames.push(frame.encode());
+        }
+    }
+
+    /// Signs what is left and moves the timeline's head.
+    fn put_down(mut self, timeline: &mut Timeline) -> Written {
+        self.sign();
+        let row = FeedRow { head: self.head, ..timeline.row(&self.feed, Cut::Nowhere) };
+        self.written.changes.put(&row);
+        timeline.clock = self.clock;
+        timeline.feeds.insert(self.feed, row);
+        self.written
+    }
+}

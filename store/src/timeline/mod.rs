@@ -1,0 +1,42 @@
+//! The timeline: what a team sees of each other's work, merged offline.
+//!
+//! Owns feeds of records (the truth) and their fold into entries and boards. Never opens a socket and never
+//! asks a clock: time, keys and the roster are arguments. Invariant: the fold is a function of the set of
+//! records and the roster, whatever the order in which they came.
+
+pub mod admit;
+pub mod board;
+mod bytes;
+mod canonical;
+mod change;
+pub mod document;
+mod draft;
+pub mod entry;
+pub mod feed;
+pub mod fold;
+pub mod fork;
+pub mod frame;
+mod head;
+pub mod hlc;
+mod limit;
+mod log;
+mod memo;
+mod page;
+mod rebuild;
+pub mod record;
+mod recut;
+mod rows;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+pub use bytes::Bytes;
+pub use canonical::Moment;
+pub use change::{ChangeError, OPERATIONS_MAX};
+pub use head::FeedHead;
+pub use limit::{BEHIND_CUT_MAX, Limit};
+pub use log::{Saying, Timeline, WriteError, Written};
+pub use memo::MEMO_FRAMES_MAX;
+pub use page::EntryFilter;
+pub use rows::{BoardRow, FeedRow};
+pub use waiting::{WAITING_FRAMES_MAX, WAITING_MAX_BYTES};

@@ -1,0 +1,157 @@
+//! Rebuilding the timeline's rows from its records.
+//!
+//! Owns the proof that rows hold nothing but what records say: it makes them anew, and they must come out the
+//! same. Makes no records. Invariant: nothing is read but records, signatures and proofs of forks.
+
+use super::board::Board;
+use super::draft::{Draft, split_hash};
+use super::feed::FeedId;
+use super::fork::Proof;
+use super::head::{Effect, FeedHead};
+use super::limit::Limit;
+use super::record::{Place, Record};
+use super::rows::{self, FeedRow};
+use crate::audit::signature::PublicKey;
+use crate::error::StoreError;
+use crate::journal::write_rows;
+use crate::projection::{Changes, Row};
+use crate::reader::{Order, Reader, decode};
+use crate::tables::Table;
+use crate::trust::Cut;
+use crate::{Store, rebuild};
+
+/// Records whose rows are committed together.
+const BATCH: u64 = 4096;
+
+impl Store {
+    /// Deletes every row that follows from the records of `env`'s timeline and makes them anew. Answers the
+    /// number of records. Nobody else may use the store meanwhile.
+    pub fn rebuild_timeline(
+        &self,
+        env: PublicKey,
+        cuts: impl Fn(&FeedId) -> Cut,
+        mut progress: impl FnMut(u64),
+    ) -> Result<u64, StoreError> {
+        let engine = self.engine()?;
+        let commit = |changes: Changes| {
+            engine.guard(|| {
+                let transaction = engine.begin_write()?;
+                write_rows(&transaction, changes)?;
+                Ok(transaction.commit()?)
+            })
+        };
+        engine.guard(|| rebuild::clear(&engine, &Table::TIMELINE_DERIVED))?;
+        let reader = self.read()?;
+        let mut work =
+            Work { env, cuts, reader: &reader, feed: None, changes: Changes::new(), boards: Vec::new() };
+        work.open_forked()?;
+        let mut records = 0;
+        reader.scan(Table::TimelineRecords, &[], None, Order::Ascending, |key, value| {
+            let (feed, seq) = rows::read_record_key(key)?;
+            work.take(feed, seq, value)?;
+            records += 1;
+            if records % BATCH == 0 {
+                commit(std::mem::take(&mut work.changes))?;
+                progress(records);
+            }
+            Ok(true)
+        })?;
+        work.close_feed();
+        let Work { changes, mut boards, .. } = work;
+        commit(changes)?;
+        boards.sort();
+        boards.dedup();
+        commit(self.refold(env, boards)?)?;
+        engine.guard(|| rebuild::unmark(&engine))?;
+        progress(records);
+        Ok(records)
+    }
+
+    fn refold(&self, env: PublicKey, boards: Vec<Board>) -> Result<Changes, StoreError> {
+        let reader = self.read()?;
+        let draft = Draft::new(env, &reader);
+        let mut changes = Changes::new();
+        for board in boards {
+            let limit = |feed: &FeedId| match reader.get::<FeedRow>(&rows::feed_key(feed)) {
+                Ok(Some(row)) => row.limit,
+                // A feed without a row has no records.
+                _ => Limit::NONE,
+            };
+            let folded = draft.fold(&board, limit)?;
+            rows::put_board(&mut changes, &board, &folded);
+        }
+        Ok(changes)
+    }
+}
+
+struct Work<'a, C> {
+    env: PublicKey,
+    cuts: C,
+    reader: &'a Reader,
+    /// The feed whose records are being read.
+    feed: Option<FeedRow>,
+    changes: Changes,
+    boards: Vec<Board>,
+}
+
+impl<C: Fn(&FeedId) -> Cut> Work<'_, C> {
+    fn take(&mut self, feed: FeedId, seq: u64, row: &[u8]) -> Result<(), StoreError> {
+        if self.feed.is_none_or(|open| open.feed != feed) {
+            self.close_feed();
+            self.feed = Some(self.open_feed(feed)?);
+        }
+        let open = self.feed.as_mut().expect("it was just opened");
+        let record = read(open.head.place(self.env, feed), seq, row)?;
+        let refused = |error| StoreError::Inconsistent(format!("record {seq} of a feed: {error}"));
+        let effect = open.head.advance(&record).map_err(refused)?;
+        rows::put_effect(&mut self.changes, &record, &effect, seq <= open.limit.counts);
+        if let Effect::Board(board) = effect {
+            self.boards.push(board);
+        }
+        Ok(())
+    }
+
+    fn open_feed(&self, feed: FeedId) -> Result<FeedRow, StoreError> {
+        let fork = self.reader.get::<Proof>(&rows::feed_key(&feed))?.map(|proof| proof.seq);
+        let cut = (self.cuts)(&feed);
+        let found = match cut.seq() {
+            Some(seq) => {
+                self.reader.get_raw(Table::TimelineRecords, rows::record_key(&feed, seq).as_bytes())?
+            }
+            None => None,
+        };
+        let found = found.map(|row| split_hash(&row)).transpose()?;
+        let limit = Limit::new(cut, fork, found.map(|(hash, _)| hash));
+        Ok(FeedRow { feed, head: FeedHead::default(), limit, fork })
+    }
+
+    /// A fork may be known of a feed that has no records here.
+    fn open_forked(&mut self) -> Result<(), StoreError> {
+        let mut feeds = Vec::new();
+        self.reader.scan(Proof::TABLE, &[], None, Order::Ascending, |_, value| {
+            feeds.push(decode::<Proof>(value)?.feed);
+            Ok(true)
+        })?;
+        for feed in feeds {
+            let row = self.open_feed(feed)?;
+            self.changes.put(&row);
+        }
+        Ok(())
+    }
+
+    fn close_feed(&mut self) {
+        if let Some(row) = self.feed.take() {
+            self.changes.put(&row);
+        }
+    }
+}
+
+fn read(place: Place, seq: u64, row: &[u8]) -> Result<Record, StoreError> {
+    let (hash, payload) = split_hash(row)?;
+    let wrong = |what: &str| StoreError::Inconsistent(format!("record {seq} of a feed {what}"));
+    if place.seq != seq {
+        return Err(wrong("does not follow the one before"));
+    }
+    let record = place.read(payload).map_err(|error| wrong(&error.to_string()))?;
+    if record.hash == hash { Ok(record) } else { Err(wrong("is not what was signed")) }
+}

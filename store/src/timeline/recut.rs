@@ -1,0 +1,75 @@
+//! Limits that move: what the roster says anew, and forks that come to light.
+//!
+//! Owns moving rows to the other side of a limit. Invariant: where a feed's limit stands now decides its
+//! rows, not where it stood when its records came.
+
+use super::draft::Draft;
+use super::feed::FeedId;
+use super::fork::Proof;
+use super::limit::Limit;
+use super::log::Timeline;
+use super::rows::FeedRow;
+use crate::Reader;
+use crate::error::StoreError;
+use crate::projection::Changes;
+use crate::trust::Cut;
+
+impl Timeline {
+    /// Keeps a proof that another node found. Answers whether it says something new.
+    pub fn admit_proof(
+        &mut self,
+        reader: &Reader,
+        proof: &Proof,
+        cuts: impl Fn(&FeedId) -> Cut,
+    ) -> Result<(Changes, bool), StoreError> {
+        let mut draft = Draft::new(self.env, reader);
+        let is_new = self.keep_fork(&mut draft, proof, cuts(&proof.feed))?;
+        Ok((self.finish(draft)?, is_new))
+    }
+
+    pub(super) fn keep_fork(
+        &mut self,
+        draft: &mut Draft<'_>,
+        proof: &Proof,
+        cut: Cut,
+    ) -> Result<bool, StoreError> {
+        let mut row = self.row(&proof.feed, cut);
+        if row.fork.is_some_and(|seq| seq <= proof.seq) {
+            return Ok(false);
+        }
+        row.fork = Some(proof.seq);
+        draft.changes.put(proof);
+        self.relimit(draft, row, cut)?;
+        Ok(true)
+    }
+
+    /// Brings the feeds to what the roster says now. Called whenever the roster changed.
+    pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Changes, StoreError> {
+        let mut draft = Draft::new(self.env, reader);
+        let rows: Vec<FeedRow> = self.feeds.values().copied().collect();
+        for row in rows {
+            self.relimit(&mut draft, row, cuts(&row.feed))?;
+        }
+        self.finish(draft)
+    }
+
+    /// Moves what is behind the old or the new limit of a feed to the right side of it.
+    fn relimit(&mut self, draft: &mut Draft<'_>, mut row: FeedRow, cut: Cut) -> Result<(), StoreError> {
+        let old = row.limit;
+        let found = match cut.seq() {
+            Some(seq) => draft.hash(&row.feed, seq)?,
+            None => None,
+        };
+        row.limit = Limit::new(cut, row.fork, found);
+        if self.feeds.get(&row.feed) != Some(&row) {
+            self.keep(draft, row);
+        }
+        if old != row.limit {
+            for seq in old.counts.min(row.limit.counts).saturating_add(1)..=row.head.seq {
+                let record = draft.record(&row.feed, seq)?;
+                draft.recount(&record, row.limit)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Forks, revocations, and what they leave of a timeline.
+
+use std::collections::BTreeMap;
+
+use super::node::{Node, admitted, all, refusal};
+use super::world::{Author, entries, env, moment};
+use crate::audit::key::NodeKey;
+use crate::timeline::admit::{Refusal, Verdict};
+use crate::timeline::fork::Proof;
+use crate::timeline::{BEHIND_CUT_MAX, Saying, WriteError};
+use crate::trust::Cut;
+
+#[test]
+fn an_equivocator_is_cut_before_the_fork_wherever_the_proof_comes() {
+    let mut author = Author::new(1, 1);
+    let common = entries(&mut author, 3);
+    let mut twin = author.clone();
+    let mine =
+        [common.clone(), vec![author.entry(moment(10), "mine"), author.entry(moment(11), "more")]].concat();
+    let other = [common, vec![twin.entry(moment(10), "other")]].concat();
+    let (mut one, mut two, mut three) = (Node::new(), Node::new(), Node::new());
+    one.admit(&[author.frame(&mine)]);
+    two.admit(&[twin.frame(&other)]);
+    let verdicts = one.admit(&[twin.frame(&other[2..])]);
+    assert_eq!(verdicts, [Verdict::Forked { feed: author.feed, seq: 4 }]);
+    let found = one.timeline.fork(&one.store.read().expect("reads"), &author.feed);
+    let proof = found.expect("reads").expect("is kept");
+    let proof = Proof::open(&env(), &proof.encode()).expect("convinces anyone");
+    for node in [&mut two, &mut three] {
+        let reader = node.store.read().expect("reads");
+        let (changes, is_new) =
+            node.timeline.admit_proof(&reader, &proof, |_| Cut::Nowhere).expect("takes it");
+        drop(reader);
+        assert!(is_new);
+        node.commit(changes);
+    }
+    three.admit(&[author.frame(&mine)]);
+    for node in [&one, &two, &three] {
+        assert_eq!(all(node), ["entry 0", "entry 1", "entry 2"]);
+        assert_eq!(node.digest(), one.digest());
+        let rows = node.rows();
+        node.rebuild();
+        assert_eq!(node.rows(), rows);
+    }
+    let reader = one.store.read().expect("reads");
+    let hidden = reader.excluded_records(None, 10).expect("reads");
+    assert_eq!(hidden, [(author.feed, 4), (author.feed, 5)], "kept and shown as excluded");
+    assert_eq!(one.timeline.fork(&reader, &author.feed).expect("reads"), Some(proof));
+    drop(reader);
+    let next = author.entry(moment(12), "goes on");
+    assert_eq!(refusal(one.admit(&[author.frame(&[next])])), Refusal::Equivocation(4));
+}
+
+#[test]
+fn a_revocation_hides_what_is_behind_it_and_lifting_it_shows_it_again() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let records = entries(&mut author, 4);
+    node.admit(&[author.frame(&records)]);
+    let whole = node.rows();
+    let cut = Cut::After { seq: 2, hash: records[1].hash };
+    node.recut(&[(author.feed, cut)].into());
+    assert_eq!(all(&node), ["entry 0", "entry 1"]);
+    let far = author.clone();
+    let late = entries(&mut author, BEHIND_CUT_MAX as usize);
+    let (before, behind) = late.split_at(BEHIND_CUT_MAX as usize - 2);
+    admitted(&node.admit(&[far.frame(before)])[0]);
+    assert!(matches!(refusal(node.admit(&[far.frame(behind)])), Refusal::PastCut(_)));
+    node.recut(&BTreeMap::new());
+    assert_eq!(all(&node).len(), 4 + before.len());
+    let mut fresh = Node::new();
+    fresh.admit(&[far.frame(&records)]);
+    assert_eq!(fresh.rows(), whole);
+}
+
+#[test]
+fn a_node_that_is_cut_or_holds_another_key_writes_nothing() {
+    let mut node = Node::new();
+    let stranger = NodeKey::from_secret([9; 32]);
+    let sayings = || vec![Saying::Witness(vec![1])];
+    assert!(matches!(node.timeline.say(&stranger, node.now, sayings()), Err(WriteError::WrongKey)));
+    node.say(&["a"]);
+    node.recut(&[(node.timeline.own(), Cut::Everything)].into());
+    let refused = node.timeline.say(node.store.key(), node.now, sayings());
+    assert!(matches!(refused, Err(WriteError::Excluded(0))));
+}

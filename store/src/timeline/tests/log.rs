@@ -1,0 +1,188 @@
+//! A node's timeline over its database: writing, admitting, reading, and every refusal by name.
+
+use std::collections::BTreeMap;
+
+use super::node::{Node, admitted, all, refusal, titles};
+use super::world::{Author, entries, moment};
+use crate::ids;
+use crate::reader::Order;
+use crate::timeline::admit::Verdict;
+use crate::timeline::board::{Board, Edit, View};
+use crate::timeline::entry::tests::note;
+use crate::timeline::entry::{Branch, Kind, milestone_id};
+use crate::timeline::frame::FRAME_MAX_BYTES;
+use crate::timeline::{EntryFilter, Saying, WAITING_FRAMES_MAX, WAITING_MAX_BYTES, WriteError};
+use crate::trust::Cut;
+
+#[test]
+fn what_one_node_writes_another_reads_and_both_agree() {
+    let (mut one, mut other) = (Node::new(), Node::new());
+    let mut frames = one.say(&["a", "b"]);
+    frames.extend(one.edit(&Board::Labels, &[Edit::Label("v1".into(), ids::derived(one.now, &[b"a"]))]));
+    for verdict in other.admit(&frames) {
+        admitted(&verdict);
+    }
+    assert_eq!(all(&other), ["a", "b"]);
+    assert_eq!(other.digest(), one.digest());
+    let answer = other.edit(&Board::Labels, &[Edit::Unlabel("v1".into())]);
+    one.admit(&answer);
+    assert_eq!(other.digest(), one.digest());
+    let board = one.store.read().expect("reads").board(&Board::Labels).expect("reads").expect("touched");
+    assert_eq!((board.view, board.pending), (View::Labels(BTreeMap::new()), 0));
+}
+
+#[test]
+fn a_reopened_timeline_goes_on_where_it_ended() {
+    let mut node = Node::new();
+    node.say(&["a"]);
+    let before = node.timeline.feeds().copied().collect::<Vec<_>>();
+    node.reopen();
+    assert_eq!(node.timeline.feeds().copied().collect::<Vec<_>>(), before);
+    node.say(&["b"]);
+    node.edit(&Board::Pins, &[Edit::Pin(ids::derived(node.now, &[b"a"]))]);
+    assert_eq!(all(&node), ["a", "b"]);
+    let rows = node.rows();
+    node.rebuild();
+    assert_eq!(node.rows(), rows);
+}
+
+#[test]
+fn pages_go_both_ways_and_keep_to_their_branch_and_kind() {
+    let mut node = Node::new();
+    let sayings = (0..25).map(|n| {
+        let mut note = note(&format!("{n:02}"));
+        note.branch = if n % 2 == 0 { Branch::main() } else { "side".parse().expect("a name") };
+        note.kind = if n % 5 == 0 { Kind::Deploy } else { Kind::Edit };
+        Saying::Entry(ids::derived(node.now, &[&[n]]), Box::new(note))
+    });
+    let sayings = sayings.collect();
+    let written = node.timeline.say(node.store.key(), node.now, sayings).expect("fits");
+    node.commit(written.changes);
+    let numbers = |wanted: fn(&u8) -> bool| -> Vec<String> {
+        (0..25).filter(wanted).map(|n| format!("{n:02}")).collect()
+    };
+    let mut filter = EntryFilter::default();
+    for limit in [1, 7, 50] {
+        assert_eq!(titles(&node, &filter, Order::Ascending, limit), numbers(|_| true));
+    }
+    filter.branch = Some("side".parse().expect("a name"));
+    let mut backwards = numbers(|n| n % 2 == 1);
+    backwards.reverse();
+    assert_eq!(titles(&node, &filter, Order::Descending, 3), backwards);
+    filter.kind = Some(Kind::Deploy);
+    assert_eq!(titles(&node, &filter, Order::Ascending, 3), numbers(|n| n % 2 == 1 && n % 5 == 0));
+    let reader = node.store.read().expect("reads");
+    let found = reader.entry(ids::derived(node.now, &[&[7]])).expect("reads").expect("is there");
+    assert_eq!((found.note.title.as_str(), found.node), ("07", node.store.key().public()));
+    assert!(reader.entry(ids::derived(node.now, &[b"no"])).expect("reads").is_none());
+}
+
+#[test]
+fn milestones_and_the_place_in_the_journal_are_one_piece() {
+    let mut node = Node::new();
+    let log = node.timeline.own();
+    let id = milestone_id(&log, 41, node.now);
+    let (key, now) = (node.store.key(), node.now);
+    let written = node.timeline.say_milestones(key, now, vec![(id, note("run"))], "timeline", 42);
+    node.commit(written.expect("fits").changes);
+    let reader = node.store.read().expect("reads");
+    assert_eq!(reader.position("timeline").expect("reads"), 42);
+    assert!(reader.entry(id).expect("reads").is_some());
+}
+
+#[test]
+fn what_comes_early_waits_and_what_comes_twice_is_known() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let records = entries(&mut author, 6);
+    let frame = |from: usize, to: usize| author.frame(&records[from..to]);
+    let early = node.admit(&[frame(4, 6), frame(2, 4)]);
+    assert!(early.iter().all(|it| matches!(it, Verdict::Gap { have: 0, is_kept: true, .. })), "{early:?}");
+    assert!(all(&node).is_empty());
+    assert_eq!(admitted(&node.admit(&[frame(0, 2)])[0]), (1, 6));
+    assert_eq!(node.timeline.waiting_bytes(), 0);
+    assert_eq!(node.admit(&[frame(1, 5)]), [Verdict::Duplicate]);
+    let more = [records.clone(), vec![author.entry(moment(9), "seventh")]].concat();
+    assert_eq!(admitted(&node.admit(&[author.frame(&more[3..])])[0]), (7, 7), "overlaps what is here");
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let records = entries(&mut author, WAITING_FRAMES_MAX + 3);
+    let frames: Vec<Vec<u8>> =
+        records[1..].iter().map(|record| author.frame(std::slice::from_ref(record))).collect();
+    let verdicts = node.admit(&frames);
+    let kept = verdicts.iter().filter(|it| matches!(it, Verdict::Gap { is_kept: true, .. })).count();
+    assert_eq!((kept, verdicts.len()), (WAITING_FRAMES_MAX, WAITING_FRAMES_MAX + 2));
+    assert!(node.timeline.waiting_bytes() <= WAITING_MAX_BYTES);
+    assert_eq!(admitted(&node.admit(&[author.frame(&records[..1])])[0]), (1, WAITING_FRAMES_MAX as u64 + 1));
+}
+
+#[test]
+fn each_refusal_has_its_name_and_changes_nothing() {
+    let (mut node, mut author, mut forger) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
+    let records = entries(&mut author, 2);
+    let frame = author.frame(&records);
+    let reason = |node: &mut Node, bytes: Vec<u8>| refusal(node.admit(&[bytes])).reason();
+    let spoilt = |at: usize, byte: u8| {
+        let mut bytes = frame.clone();
+        bytes[at] ^= byte;
+        bytes
+    };
+    let before = node.rows();
+    assert_eq!(reason(&mut node, spoilt(frame.len() - 1, 1)), "bad_signature");
+    assert_eq!(reason(&mut node, spoilt(1, 1)), "wrong_env");
+    assert_eq!(reason(&mut node, spoilt(0, 2)), "unknown_version");
+    assert_eq!(reason(&mut node, vec![0; FRAME_MAX_BYTES + 1]), "oversized");
+    assert_eq!(reason(&mut node, frame[..20].to_vec()), "malformed");
+    let stolen = forger.write(moment(1), records[0].content.body.clone());
+    assert_eq!(reason(&mut node, forger.frame(&[stolen])), "forged_actor");
+    let early = Author::new(1, 1).write(moment(1), records[1].content.body.clone());
+    assert_eq!(reason(&mut node, author.frame(&[early])), "missing_dependency");
+    assert_eq!(node.rows(), before);
+    node.cuts.insert(author.feed, Cut::Everything);
+    assert_eq!(reason(&mut node, frame.clone()), "past_cut");
+    assert_eq!(node.rows(), before);
+}
+
+#[test]
+fn a_record_from_the_year_3000_is_kept_and_flagged_and_pulls_no_clock() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let far = author.entry(moment(32_503_680_000 - 1_700_000_000), "far");
+    let verdicts = node.admit(&[author.frame(&[far])]);
+    assert!(matches!(verdicts[0], Verdict::Admitted { from_future: 1, .. }), "{verdicts:?}");
+    node.say(&["now"]);
+    assert_eq!(all(&node), ["now", "far"]);
+}
+
+#[test]
+fn rows_without_an_entry_of_the_journal_can_be_committed() {
+    let mut node = Node::new();
+    let before = *node.store.journal().expect("open").head().borrow();
+    node.say(&["a"]);
+    assert_eq!(*node.store.journal().expect("open").head().borrow(), before);
+}
+
+#[test]
+fn an_edit_that_cannot_be_recorded_leaves_no_trace() {
+    let mut node = Node::new();
+    let board = Board::Comments(ids::derived(node.now, &[b"a"]));
+    let comment =
+        |name: &str, text: &str| Edit::Comment(ids::derived(node.now, &[name.as_bytes()]), text.into());
+    let first = comment("first", "first");
+    let large: Vec<Edit> = (0..5).map(|n| comment(&n.to_string(), &"x\u{1F600}y".repeat(2500))).collect();
+    let second = comment("second", "second");
+    node.edit(&board, &[first]);
+    let before = node.rows();
+    let reader = node.store.read().expect("reads");
+    let refused = node.timeline.edit(&reader, node.store.key(), node.now, &board, &large);
+    assert!(matches!(refused, Err(WriteError::Record(_))), "{:?}", refused.map(|it| it.frames.len()));
+    drop(reader);
+    assert_eq!(node.rows(), before);
+    node.edit(&board, &[second]);
+    let rows = node.rows();
+    node.rebuild();
+    assert_eq!(node.rows(), rows);
+    let row = node.store.read().expect("reads").board(&board).expect("reads").expect("touched");
+    assert!(matches!(row.view, View::Thread { comments, .. } if comments.len() == 2));
+}

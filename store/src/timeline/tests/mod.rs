@@ -1,0 +1,10 @@
+//! What holds for the timeline as a whole.
+
+mod exclusion;
+mod frames;
+mod log;
+mod model;
+mod node;
+mod packs;
+mod permutation;
+pub(super) mod world;

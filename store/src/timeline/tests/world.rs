@@ -1,0 +1,94 @@
+//! Authors for tests: each a key and feeds that it writes.
+
+use crate::audit::key::NodeKey;
+use crate::audit::signature::PublicKey;
+use crate::clock::Timestamp;
+use crate::ids::{self, EntryId};
+use crate::timeline::Bytes;
+use crate::timeline::board::{self, Board, Contribution, Edit};
+use crate::timeline::entry::Note;
+use crate::timeline::entry::tests::note;
+use crate::timeline::feed::FeedId;
+use crate::timeline::fold::contribution;
+use crate::timeline::frame::Frame;
+use crate::timeline::head::FeedHead;
+use crate::timeline::hlc::Hlc;
+use crate::timeline::limit::Limit;
+use crate::timeline::record::{Body, Content, Record};
+
+pub(crate) fn env() -> PublicKey {
+    NodeKey::from_secret([200; 32]).public()
+}
+
+pub(crate) fn moment(second: i64) -> Hlc {
+    Hlc::at(Timestamp::from_micros(1_700_000_000_000_000 + second * 1_000_000))
+}
+
+/// A node that writes one feed.
+#[derive(Clone)]
+pub(crate) struct Author {
+    secret: u8,
+    pub(crate) feed: FeedId,
+    pub(crate) head: FeedHead,
+    /// What it wrote itself.
+    written: Vec<Record>,
+}
+
+impl Author {
+    pub(crate) fn new(secret: u8, incarnation: u64) -> Self {
+        let node = NodeKey::from_secret([secret; 32]).public();
+        Self { secret, feed: FeedId { node, incarnation }, head: FeedHead::default(), written: Vec::new() }
+    }
+
+    pub(crate) fn key(&self) -> NodeKey {
+        NodeKey::from_secret([self.secret; 32])
+    }
+
+    /// Writes `body` without looking into it.
+    pub(crate) fn write(&mut self, hlc: Hlc, body: Body) -> Record {
+        let record = self.head.place(env(), self.feed).write(Content { hlc, body }).expect("fits");
+        let entries = self.head.entries;
+        self.head = FeedHead { seq: record.seq, hash: record.hash, hlc, entries };
+        self.written.push(record.clone());
+        record
+    }
+
+    /// What it wrote to `board`.
+    pub(crate) fn own_contributions(&self, board: &Board) -> Vec<Contribution> {
+        let is_of =
+            |record: &&Record| matches!(&record.content.body, Body::Board { board: of, .. } if of == board);
+        self.written.iter().filter(is_of).filter_map(|record| contribution(record, Limit::NONE)).collect()
+    }
+
+    pub(crate) fn entry_id(&self, title: &str) -> EntryId {
+        let incarnation = self.feed.incarnation.to_be_bytes();
+        ids::derived(moment(0).at, &[self.feed.node.as_bytes(), &incarnation, title.as_bytes()])
+    }
+
+    pub(crate) fn entry(&mut self, hlc: Hlc, title: &str) -> Record {
+        self.note(hlc, self.entry_id(title), &note(title))
+    }
+
+    pub(crate) fn note(&mut self, hlc: Hlc, entry_id: EntryId, note: &Note) -> Record {
+        let (entries, body) = self.head.entries.write(&self.feed, entry_id, note).expect("fits");
+        let record = self.write(hlc, body);
+        self.head.entries = entries;
+        record
+    }
+
+    /// Edits `board` as it is with `known`.
+    pub(crate) fn edit(&mut self, hlc: Hlc, board: &Board, known: &[Contribution], edits: &[Edit]) -> Record {
+        let mut document = board::fold(board, known).document;
+        let change = board::write(&mut document, board, &self.feed, edits).expect("an edit that fits");
+        self.write(hlc, Body::Board { board: board.clone(), change: Bytes(change) })
+    }
+
+    pub(crate) fn frame(&self, records: &[Record]) -> Vec<u8> {
+        Frame::seal(&self.key(), env(), records.to_vec()).expect("records").encode()
+    }
+}
+
+/// The first entries of `author`.
+pub(crate) fn entries(author: &mut Author, count: usize) -> Vec<Record> {
+    (0..count).map(|n| author.entry(moment(n as i64), &format!("entry {n}"))).collect()
+}
