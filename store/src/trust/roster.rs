@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::fold::{self, Heads, NotCounted};
 use super::{Cut, EnvId, Head, Role, SignedStatement};
 use crate::audit::signature::PublicKey;
@@ -16,7 +18,7 @@ use crate::scope::Principal;
 use crate::timeline::feed::FeedId;
 
 /// Where a statement stands: which record of which feed carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// The feed.
     pub feed: FeedId,

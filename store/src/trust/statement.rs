@@ -168,6 +168,11 @@ impl Seat {
         key.sign(CONSENT, &self.consent_payload(env))
     }
 
+    /// Checks that `node` agreed to this seat in `env`.
+    pub fn verify(&self, env: EnvId, node: PublicKey, consent: &Signature) -> Result<(), InvalidSignature> {
+        node.verify(CONSENT, &self.consent_payload(env), consent)
+    }
+
     /// Two certificates for one seat differ in the rest; the consent covers the seat alone.
     fn consent_payload(&self, env: EnvId) -> Vec<u8> {
         plain(&(env, self))
@@ -240,8 +245,7 @@ impl Claim {
 impl Certificate {
     fn check(&self, env: EnvId) -> Result<(), InvalidStatement> {
         text("principal", self.principal.as_str(), PRINCIPAL_BYTES_MAX)?;
-        let consent = self.seat.consent_payload(env);
-        self.node.verify(CONSENT, &consent, &self.consent).map_err(InvalidStatement::Consent)?;
+        self.seat.verify(env, self.node, &self.consent).map_err(InvalidStatement::Consent)?;
         match &self.seat {
             Seat::Under(_) => Ok(()),
             Seat::Succeeding(last) => last.verify(env, self.node).map_err(InvalidStatement::Succession),
