@@ -1,26 +1,31 @@
 //! How a peer behaves: what it may send, and what it has done.
 //!
-//! Owns the limits on everything a peer sends and the score of its misdeeds. Drops nobody: it says when to.
-//! Invariant: whoever is dropped is dropped for a reason with a name.
+//! Owns the limits on everything a peer sends, the score of its misdeeds and the list of those who were
+//! dropped. Closes no connection: it says when to. Invariant: whoever is dropped is dropped for a reason with
+//! a name.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use xyn_store::Timestamp;
+use xyn_store::audit::signature::PublicKey;
 
-/// Messages a peer may send at once, and then each second.
-pub const MESSAGES_BURST: u64 = 512;
-/// Messages a peer may send each second, over time.
-pub const MESSAGES_PER_SECOND: u64 = 128;
-/// Bytes a peer may send without being asked, at once and then each second. What was asked for is free.
-pub const UNASKED_BYTES_BURST: u64 = 4 << 20;
-/// Bytes a peer may send without being asked each second, over time.
-pub const UNASKED_BYTES_PER_SECOND: u64 = 1 << 20;
+/// Messages a peer may send unasked, at once. Each want of a peer that catches up is one.
+pub const MESSAGES_BURST: u64 = 4096;
+/// Messages a peer may send unasked each second, over time.
+pub const MESSAGES_PER_SECOND: u64 = 1024;
+/// Bytes a peer may send unasked, at once.
+pub const BYTES_BURST: u64 = 4 << 20;
+/// Bytes a peer may send unasked each second, over time.
+pub const BYTES_PER_SECOND: u64 = 1 << 20;
 /// The score at which a peer is dropped.
 pub const SCORE_MAX: u32 = 100;
 /// How fast a score is forgotten.
 pub const FORGIVEN_PER_MINUTE: u32 = 10;
 /// For how long a dropped peer is not talked to.
 pub const SHUNNED_FOR: Duration = Duration::from_secs(600);
+/// Dropped peers that are remembered.
+pub const SHUNNED_MAX: usize = 1024;
 
 /// What a peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -43,9 +48,6 @@ pub enum Misdeed {
     /// It did not have what it said it has.
     #[error("it did not have what it announced")]
     Empty,
-    /// It came back too soon after it was dropped.
-    #[error("it was dropped a short while ago")]
-    Shunned,
 }
 
 impl Misdeed {
@@ -53,7 +55,7 @@ impl Misdeed {
     /// cut meanwhile.
     pub fn weight(self) -> u32 {
         match self {
-            Self::Lie | Self::Flood | Self::Shunned => SCORE_MAX,
+            Self::Lie | Self::Flood => SCORE_MAX,
             Self::Malformed => 50,
             Self::Stall => 34,
             Self::Unasked | Self::Empty => 5,
@@ -77,13 +79,13 @@ impl Conduct {
             score: 0,
             forgiven_at: now,
             messages: Allowance::new(MESSAGES_BURST, MESSAGES_PER_SECOND, now),
-            bytes: Allowance::new(UNASKED_BYTES_BURST, UNASKED_BYTES_PER_SECOND, now),
+            bytes: Allowance::new(BYTES_BURST, BYTES_PER_SECOND, now),
         }
     }
 
-    /// Counts a message against the peer's limits.
-    pub fn receive(&mut self, unasked_bytes: usize, now: Timestamp) -> Result<(), Misdeed> {
-        let fits = self.messages.spend(1, now) && self.bytes.spend(unasked_bytes as u64, now);
+    /// Counts a message that nobody asked for against the peer's limits.
+    pub fn receive(&mut self, bytes: usize, now: Timestamp) -> Result<(), Misdeed> {
+        let fits = self.messages.spend(1, now) && self.bytes.spend(bytes as u64, now);
         if fits { Ok(()) } else { Err(Misdeed::Flood) }
     }
 
@@ -94,6 +96,28 @@ impl Conduct {
         let forgiven = u32::try_from(minutes).unwrap_or(u32::MAX).saturating_mul(FORGIVEN_PER_MINUTE);
         self.score = self.score.saturating_sub(forgiven).saturating_add(misdeed.weight());
         self.score >= SCORE_MAX
+    }
+}
+
+/// Peers that were dropped, by whichever protocol: one list for a whole node, asked before a connection is
+/// used.
+#[derive(Clone, Debug, Default)]
+pub struct Shunned(BTreeMap<PublicKey, Timestamp>);
+
+impl Shunned {
+    /// Remembers that `peer` was dropped. Of too many the one that was dropped first is forgotten.
+    pub fn shun(&mut self, peer: PublicKey, now: Timestamp) {
+        self.0.retain(|_, until| now < *until);
+        self.0.insert(peer, now.after(SHUNNED_FOR));
+        if self.0.len() > SHUNNED_MAX {
+            let soonest = self.0.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer);
+            soonest.map(|peer| self.0.remove(&peer));
+        }
+    }
+
+    /// Whether not to talk to `peer` yet.
+    pub fn contains(&self, peer: PublicKey, now: Timestamp) -> bool {
+        self.0.get(&peer).is_some_and(|until| now < *until)
     }
 }
 
@@ -153,6 +177,18 @@ mod tests {
         assert_eq!([0, 1, 2].map(|second| conduct.blame(Misdeed::Stall, at(second))), [false, false, true]);
         let mut patient = Conduct::new(at(0));
         assert!((0..100).all(|stall| !patient.blame(Misdeed::Stall, at(stall * 300))));
+    }
+
+    #[test]
+    fn the_dropped_are_shunned_for_a_while_and_only_so_many_are_remembered() {
+        let mut shunned = Shunned::default();
+        let peer = |n: usize| PublicKey::from_bytes(std::array::from_fn(|at| n.to_be_bytes()[at % 8]));
+        (0..=SHUNNED_MAX).for_each(|n| shunned.shun(peer(n), at(0).after(Duration::from_micros(n as u64))));
+        assert!(!shunned.contains(peer(0), at(1)) && shunned.contains(peer(1), at(1)));
+        assert!(shunned.contains(peer(SHUNNED_MAX), at(600)));
+        assert!(!shunned.contains(peer(SHUNNED_MAX), at(601)));
+        shunned.shun(peer(0), at(601));
+        assert_eq!(shunned.0.len(), 1);
     }
 
     #[test]

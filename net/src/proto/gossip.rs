@@ -89,7 +89,7 @@ pub enum Output {
     },
     /// Records are missing: compare feeds with this peer.
     Gap(PublicKey),
-    /// Close the connection and say why in the log.
+    /// Close the connection, shun the peer and say why in the log.
     Drop {
         /// Whose.
         peer: PublicKey,
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn a_flooder_and_a_babbler_are_dropped_and_a_hasty_writer_falls_silent() {
         let mut gossip = Gossip::new(NOW);
-        let flood = (0..1000).flat_map(|seq| heard(&mut gossip, ALICE, &news(seq, 10)));
+        let flood = (0..10_000).flat_map(|seq| heard(&mut gossip, ALICE, &news(seq, 10)));
         assert!(flood.into_iter().any(|out| out == Output::Drop { peer: ALICE, reason: Misdeed::Flood }));
         let babble = |gossip: &mut Gossip| gossip.handle(Input::Heard { peer: BOB, bytes: vec![1] }, NOW);
         let twice = [babble(&mut gossip), babble(&mut gossip)].concat();

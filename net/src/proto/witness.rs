@@ -123,7 +123,7 @@ pub enum Output {
         /// How they disagree.
         why: Contradiction,
     },
-    /// Close the connection and say why in the log.
+    /// Close the connection, shun the peer and say why in the log.
     Drop {
         /// Whose.
         peer: PublicKey,

@@ -38,7 +38,8 @@ pub enum Input {
     },
     /// News from this peer do not continue what is here.
     Gap(PublicKey),
-    /// Other members or cuts; feeds that are cut anew come as [`Input::Grew`].
+    /// Other members or cuts. Feeds that are cut anew come as [`Input::Grew`], and whoever is no member any
+    /// more is disconnected by the driver.
     Roster(Arc<Roster>),
     /// The answer to [`Output::Read`].
     Read {
@@ -138,7 +139,7 @@ pub enum Output {
         /// Two records under one number.
         proof: Proof,
     },
-    /// Close the connection and say why in the log.
+    /// Close the connection, shun the peer and say why in the log.
     Drop {
         /// Whose.
         peer: PublicKey,

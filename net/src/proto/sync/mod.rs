@@ -25,7 +25,7 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 
-use super::conduct::{Conduct, Misdeed, SHUNNED_FOR};
+use super::conduct::{Conduct, Misdeed};
 use crate::wire::{self, FEEDS_MAX, Known};
 pub use io::{Input, Output, Proof, Refused};
 use pull::Pull;
@@ -51,8 +51,6 @@ pub const SUMMARY_SOONEST: Duration = Duration::from_secs(5);
 pub const SUMMARY_LATEST: Duration = Duration::from_secs(60);
 /// The shortest time between two lists sent to a peer in answer.
 pub const ANSWER_SOONEST: Duration = Duration::from_secs(1);
-/// Dropped peers that are remembered.
-pub const SHUNNED_MAX: usize = 1024;
 
 /// The anti-entropy of one node.
 #[derive(Clone, Debug)]
@@ -62,7 +60,6 @@ pub struct Sync {
     vector: Vector,
     peers: BTreeMap<PublicKey, Peer>,
     pulls: BTreeMap<FeedId, Pull>,
-    shunned: BTreeMap<PublicKey, Timestamp>,
     /// Until when nothing is asked, because nothing can be kept.
     paused: Timestamp,
 }
@@ -94,7 +91,6 @@ impl Sync {
             vector: Vector::new(feeds),
             peers: BTreeMap::new(),
             pulls: BTreeMap::new(),
-            shunned: BTreeMap::new(),
             paused: Timestamp::EPOCH,
         }
     }
@@ -126,10 +122,6 @@ impl Sync {
     }
 
     fn connected(&mut self, peer: PublicKey, now: Timestamp, out: &mut Vec<Output>) {
-        if self.shunned.get(&peer).is_some_and(|until| now < *until) {
-            out.push(Output::Drop { peer, reason: Misdeed::Shunned });
-            return;
-        }
         self.forget(peer);
         self.peers.insert(peer, Peer::new(self.vector.summary(), now));
         if self.me < peer {
@@ -152,7 +144,7 @@ impl Sync {
             return self.blame(peer, flood.unwrap_or(Misdeed::Malformed), now, out);
         };
         let asked = self.pulls.values().any(|pull| pull.awaits(peer, &message));
-        if let Err(flood) = state.conduct.receive(if asked { 0 } else { bytes.len() }, now) {
+        if !asked && let Err(flood) = state.conduct.receive(bytes.len(), now) {
             return self.blame(peer, flood, now, out);
         }
         match message {
@@ -199,7 +191,6 @@ impl Sync {
         let due: Vec<PublicKey> =
             self.peers.iter().filter(|(_, it)| it.is_due(&mine, now)).map(|(p, _)| *p).collect();
         due.into_iter().for_each(|peer| self.summarize(peer, now, out));
-        self.shunned.retain(|_, until| now < *until);
     }
 
     /// Counts a misdeed, and drops the peer when it was one too many.
@@ -211,11 +202,6 @@ impl Sync {
             return;
         }
         self.forget(peer);
-        if self.shunned.len() == SHUNNED_MAX {
-            let soonest = self.shunned.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer);
-            soonest.map(|peer| self.shunned.remove(&peer));
-        }
-        self.shunned.insert(peer, now.after(SHUNNED_FOR));
         out.push(Output::Drop { peer, reason: misdeed });
     }
 }

@@ -141,9 +141,8 @@ impl Sync {
         };
         let before = self.vector.get(feed);
         match (result, pull.what, pull.stage) {
-            // Further back, both are the same: the fork lies ahead.
-            (Ok(known), What::Records(_), Stage::Answered(to)) if known == before && to < known.seq() => {
-                self.step_back(peer, feed, known.seq() - to);
+            (Ok(known), What::Records(_), Stage::Answered(to)) if known == before => {
+                self.learned_nothing(peer, feed, to, now, out);
             }
             (Ok(known), ..) if known == before => self.disappointed(peer, feed, now, out),
             (Ok(known), ..) => {
@@ -157,6 +156,27 @@ impl Sync {
             (Err(Refused::False | Refused::Unlinked), ..) => self.blame(peer, Misdeed::Lie, now, out),
             (Err(Refused::Cut), ..) => self.disappointed(peer, feed, now, out),
             (Err(Refused::Busy), ..) => self.paused = now.after(PAUSE),
+        }
+    }
+
+    /// Frames up to record `to` were kept, and nothing is new.
+    fn learned_nothing(
+        &mut self,
+        peer: PublicKey,
+        feed: FeedId,
+        to: u64,
+        now: Timestamp,
+        out: &mut Vec<Output>,
+    ) {
+        let mine = self.vector.get(feed);
+        let theirs = self.peers.get(&peer).and_then(|state| state.has.get(&feed)).copied();
+        let came_otherwise = theirs.is_none_or(|theirs| !mine.lacks_records(theirs));
+        // News may have been faster. Or the author forked its feed, and this was from before that.
+        let more_ahead = to < mine.seq() || to == mine.seq() && theirs.is_some_and(|it| it.seq() > to);
+        if came_otherwise || more_ahead {
+            self.step_back(peer, feed, mine.seq().saturating_sub(to));
+        } else {
+            self.disappointed(peer, feed, now, out);
         }
     }
 

@@ -19,6 +19,7 @@ use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{Certificate, Claim, EnvId, Head, Placed, Revocation, Role, Roster, Seat, Statement};
 
 use super::*;
+use crate::proto::conduct::Shunned;
 use crate::wire::Payload;
 use disk::Disk;
 
@@ -86,6 +87,7 @@ enum Manner {
 
 struct Node {
     sync: Sync,
+    shunned: Shunned,
     disk: Disk,
     manner: Manner,
 }
@@ -124,6 +126,7 @@ impl Bed {
     fn new(count: usize, seed: u64) -> Self {
         let node = |at: usize| Node {
             sync: Sync::new(public(at), roster(&[]), BTreeMap::new()),
+            shunned: Shunned::default(),
             disk: Disk::default(),
             manner: Manner::Honest,
         };
@@ -164,11 +167,18 @@ impl Bed {
         self.tell(node, Input::Grew { feed, known });
     }
 
+    /// Connects two nodes as soon as neither shuns the other.
     fn connect(&mut self, a: usize, b: usize) {
-        if self.connected.insert((a.min(b), a.max(b))) {
+        if self.shuns(a, b) || self.shuns(b, a) {
+            self.later(Duration::from_secs(30), Event::Connect(a, b));
+        } else if self.connected.insert((a.min(b), a.max(b))) {
             self.tell(a, Input::Connected(public(b)));
             self.tell(b, Input::Connected(public(a)));
         }
+    }
+
+    fn shuns(&self, node: usize, other: usize) -> bool {
+        self.nodes[node].shunned.contains(public(other), self.now)
     }
 
     fn disconnect(&mut self, a: usize, b: usize) {
@@ -233,8 +243,9 @@ impl Bed {
             Output::Drop { peer, reason } => {
                 let other = number(peer);
                 self.drops.push((node, other, reason));
+                self.nodes[node].shunned.shun(peer, self.now);
                 self.disconnect(node, other);
-                self.later(Duration::from_secs(30), Event::Connect(node, other));
+                self.connect(node, other);
                 None
             }
         }
