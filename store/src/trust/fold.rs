@@ -7,7 +7,9 @@
 //!
 //! Two rules follow from that. A node sits at the highest rank at which a certificate seats it, and
 //! certificates for lower seats say nothing. And a revocation is for ever: it wins over every certificate by
-//! the members above that seat, earlier or later; a person comes back with another key.
+//! the members above that seat, earlier or later; a person comes back with another key. Only a member of a
+//! higher rank, not above the revoked one, may seat it anew with its consent, and answers for it: its own
+//! revocation by those above takes that back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -137,13 +139,20 @@ impl<'a> Fold<'a> {
         let mut offers: BTreeMap<PublicKey, Offer<'a>> = BTreeMap::new();
         for &other in others {
             let above = self.speakers(other, by);
-            for &id in self.certificates.get(&other).into_iter().flatten() {
+            for id in self.certificates.get(&other).cloned().unwrap_or_default() {
                 let statement = self.known[&id].statement;
                 let Claim::Certificate(certificate) = &statement.claim else {
                     continue;
                 };
-                let most = above.contains(&statement.issuer).then(|| self.heard(id)).flatten();
-                if let (Some(most), true) = (most, certificate.seat.by() == by && self.is_free(certificate)) {
+                let fits = certificate.seat.by() == by && certificate.node != self.roster.env.root();
+                if !fits || !above.contains(&statement.issuer) {
+                    continue;
+                }
+                let Some(most) = self.heard(id) else {
+                    continue;
+                };
+                self.hand_over(id, certificate);
+                if !self.roster.members.contains_key(&certificate.node) {
                     let offer = offers.entry(certificate.node).or_default();
                     offer.certificates.push((id, statement, certificate, most));
                     offer.above.extend(&above);
@@ -155,22 +164,22 @@ impl<'a> Fold<'a> {
         seated
     }
 
-    fn is_free(&self, certificate: &Certificate) -> bool {
-        certificate.node != self.roster.env.root() && !self.roster.members.contains_key(&certificate.node)
+    /// Retires a member that named a successor, wherever that one sits: its last word was confirmed by those
+    /// above it, and who else gives the new key a seat must not undo that.
+    fn hand_over(&mut self, id: Digest, certificate: &Certificate) {
+        if let Seat::Succeeding(succession) = &certificate.seat
+            && let Some(old) = self.roster.members.get_mut(&succession.old)
+        {
+            old.successors.insert(certificate.node);
+            restrict(&mut old.retired, &succession.last);
+            self.counted.insert(id);
+        }
     }
 
     fn take(&mut self, node: PublicKey, offer: Offer<'a>, rank: u8) {
         self.counted.extend(offer.certificates.iter().map(|(id, ..)| id));
-        let mut predecessors = BTreeSet::new();
-        for (_, _, certificate, _) in &offer.certificates {
-            if let Seat::Succeeding(succession) = &certificate.seat {
-                let old = self.roster.members.get_mut(&succession.old);
-                let old = old.expect("a seat is taken over from a member only");
-                old.successors.insert(node);
-                restrict(&mut old.retired, &succession.last);
-                predecessors.insert(succession.old);
-            }
-        }
+        let taken = offer.certificates.iter().filter(|(_, _, it, _)| it.seat.by() == By::Succession);
+        let predecessors = taken.map(|(_, _, certificate, _)| certificate.seat.beside()).collect();
         let newest = offer.certificates.iter().max_by_key(|(id, statement, ..)| (statement.issued_at, *id));
         let (_, _, certificate, most) = newest.expect("an offer begins with a certificate");
         let member = Member {
@@ -235,8 +244,8 @@ impl<'a> Fold<'a> {
         if statement.issuer == self.roster.env.root() {
             return Some(Role::OwnerAdmin);
         }
-        let own = places.iter().filter(|place| place.feed.node == statement.issuer);
-        let admitted = own.into_iter().any(|place| self.roster.cut(place.feed).admits(place.record));
+        let mut own = places.iter().filter(|place| place.feed.node == statement.issuer);
+        let admitted = own.any(|place| self.roster.cut(place.feed).admits(place.record));
         admitted.then(|| self.roster.members[&statement.issuer].role)
     }
 

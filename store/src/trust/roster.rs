@@ -59,7 +59,7 @@ pub struct Member {
     pub(super) above: BTreeSet<PublicKey>,
     /// Keys whose seat this one took.
     pub(super) predecessors: BTreeSet<PublicKey>,
-    /// Keys that took this one's seat.
+    /// Keys that may speak for this one's people.
     pub(super) successors: BTreeSet<PublicKey>,
     /// What the revocations of it and its predecessors leave.
     pub(super) revoked: Option<Heads>,

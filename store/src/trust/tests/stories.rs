@@ -62,6 +62,20 @@ fn a_revocation_wins_over_certificates_of_equals_whenever_they_are_made() {
 }
 
 #[test]
+fn whoever_ranks_higher_may_take_a_revoked_member_in_and_answers_for_it() {
+    let mut said = Said::default();
+    said.invite(ROOT, ALICE);
+    said.invite(ROOT, DAVE);
+    said.invite(ALICE, BOB);
+    said.invite(BOB, CAROL);
+    said.revoke(BOB, CAROL, &[]);
+    said.invite(DAVE, CAROL);
+    assert_eq!(standing(&said, CAROL), Some(Standing::Active));
+    said.revoke(ROOT, DAVE, &[]);
+    assert_eq!(standing(&said, CAROL), Some(Standing::Revoked), "what Dave said does not count any more");
+}
+
+#[test]
 fn two_members_who_revoke_each_other_both_stay() {
     let mut said = Said::default();
     said.invite(ROOT, ALICE);
@@ -153,6 +167,21 @@ fn a_member_changes_its_key_and_its_old_one_is_silent_from_then_on() {
     // The new key speaks for the old one's people.
     said.revoke(DAVE, BOB, &[]);
     assert_eq!(standing(&said, BOB), Some(Standing::Revoked));
+}
+
+#[test]
+fn a_new_key_that_has_a_seat_elsewhere_silences_the_old_one_all_the_same() {
+    let mut said = Said::default();
+    said.invite(ROOT, ALICE);
+    said.invite(ALICE, BOB);
+    said.invite(BOB, DAVE);
+    said.invite(ROOT, CAROL);
+    said.rotate(ALICE, BOB, CAROL, &[(BOB, 1)]);
+    assert_eq!(standing(&said, BOB), Some(Standing::Retired));
+    let roster = said.roster();
+    assert!(roster.ranks_above(public(CAROL), public(DAVE)) && roster.not_counted().is_empty());
+    said.revoke(ALICE, BOB, &[]);
+    assert_eq!(standing(&said, CAROL), Some(Standing::Active), "Alice is not above Carol");
 }
 
 #[test]
