@@ -31,7 +31,7 @@ pub struct Place {
 pub struct Placed {
     /// The statement.
     pub statement: SignedStatement,
-    /// `None` when it came without a record (from a file, in the answer to a ticket): then only the root's counts.
+    /// `None` when it came without a record (from a file, say): then only the root's counts.
     pub place: Option<Place>,
 }
 
