@@ -94,10 +94,11 @@ impl Known {
         theirs.fork.is_some_and(|fork| self.fork.is_none_or(|mine| fork < mine))
     }
 
-    /// Whether `theirs` has records that can count and are not here.
+    /// Whether `theirs` has records that can count and are not here, or ends otherwise: then the feed forked
+    /// further back than either knows.
     pub(super) fn lacks_records(&self, theirs: Self) -> bool {
-        let another = theirs.seq() == self.seq() && theirs.head != self.head;
-        self.seq() < self.reach().min(theirs.seq()) || another && self.fork.is_none() && theirs.fork.is_none()
+        let ends_otherwise = theirs.seq() == self.seq() && theirs.head != self.head;
+        self.seq() < self.reach().min(theirs.seq()) || ends_otherwise
     }
 }
 
