@@ -43,6 +43,7 @@ const PURE: &[&str] = &[
     "net/src/proto",
     "scenarios/src",
     "store/src/timeline/fold",
+    "store/src/trust",
 ];
 
 /// What code that decides never names, and what it does instead.

@@ -12,6 +12,8 @@ use crate::{Digest, Timestamp};
 
 /// What a signature over a checkpoint begins with. Fields are never changed under one version.
 const DOMAIN: &str = "xyn checkpoint v1";
+/// What the signature of another node over it begins with.
+const WITNESS: &str = "xyn checkpoint witness v1";
 
 /// The state of an audit tree at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +56,16 @@ impl SignedCheckpoint {
     /// trusted.
     pub fn verify(&self) -> Result<(), InvalidSignature> {
         self.checkpoint.node.verify(DOMAIN, &self.checkpoint.payload(), &self.signature)
+    }
+
+    /// Vouches with another node's key that it saw this checkpoint, and that it continues all it saw before.
+    pub fn witness(&self, key: &NodeKey) -> Signature {
+        key.sign(WITNESS, &self.checkpoint.payload())
+    }
+
+    /// Checks that `witness` vouched for it.
+    pub fn verify_witness(&self, witness: PublicKey, signature: &Signature) -> Result<(), InvalidSignature> {
+        witness.verify(WITNESS, &self.checkpoint.payload(), signature)
     }
 }
 
@@ -114,6 +126,18 @@ mod tests {
         let own = checkpoint(key.public());
         let elsewhere = key.sign("xyn something else v1", &own.payload());
         assert!(SignedCheckpoint { checkpoint: own, signature: elsewhere }.verify().is_err());
+    }
+
+    #[test]
+    fn a_witness_signs_as_a_witness_and_its_word_is_for_one_checkpoint() {
+        let (key, other) = (key(), NodeKey::from_secret([8; 32]));
+        let signed = checkpoint(key.public()).sign(&key);
+        let word = signed.witness(&other);
+        assert_eq!(signed.verify_witness(other.public(), &word), Ok(()));
+        assert!(signed.verify_witness(key.public(), &word).is_err());
+        assert!(signed.verify_witness(key.public(), &signed.signature).is_err(), "an owner is no witness");
+        let longer = Checkpoint { size: 301, ..signed.checkpoint }.sign(&key);
+        assert!(longer.verify_witness(other.public(), &word).is_err());
     }
 
     #[test]

@@ -100,8 +100,9 @@ impl NodeKey {
         Signature::from_bytes(self.0.sign(&message(domain, payload)).to_bytes())
     }
 
-    #[cfg(test)]
-    pub(crate) fn from_secret(secret: [u8; 32]) -> Self {
+    /// A key from a secret kept elsewhere: a root key in a safe, or the keys of a simulation, derived from
+    /// its seed.
+    pub fn from_secret(secret: [u8; 32]) -> Self {
         Self(SigningKey::from_bytes(&secret))
     }
 

@@ -36,7 +36,7 @@ pub struct InvalidSignature(pub PublicKey);
 
 impl PublicKey {
     /// A key from its raw bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 

@@ -10,8 +10,8 @@ use crate::audit::key::NodeKey;
 use crate::audit::signature::{PublicKey, Signature};
 use crate::digest::Digest;
 
-/// Bytes of one frame on the wire.
-pub const FRAME_MAX_BYTES: usize = 512 << 10;
+/// Bytes of one frame on the wire: two of them, as a proof that a feed forked, fit into one message of the mesh.
+pub const FRAME_MAX_BYTES: usize = 380 << 10;
 /// Records of one pack. Frames do not cross from one pack into the next, so the last record of each is
 /// signed.
 pub const PACK_RECORDS: u64 = 1024;

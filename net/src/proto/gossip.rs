@@ -1,0 +1,301 @@
+//! News: what was just written reaches everybody at once.
+//!
+//! Owns what is published, what was heard before, and what a neighbour's news are worth. The mesh itself
+//! (whom to forward to) is gossipsub's; a message is forwarded only after its verdict. What is lost here is
+//! found by anti-entropy, so a node that writes faster than news may travel stays silent. Invariant: nothing
+//! is verified twice, and what is remembered is bounded.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::{Digest, Timestamp};
+
+use super::conduct::{Allowance, Conduct, Misdeed};
+use super::sync::Refused;
+use crate::wire::{self, News};
+
+/// Messages that are remembered, so that they are not looked at again.
+pub const SEEN_MAX: usize = 16_384;
+/// Messages that are being verified at a time.
+pub const VALIDATING_MAX: usize = 1024;
+/// Bytes that this node publishes at once, and then each second.
+pub const PUBLISHED_BYTES_BURST: u64 = 2 << 20;
+/// Bytes that this node publishes each second, over time.
+pub const PUBLISHED_BYTES_PER_SECOND: u64 = 512 << 10;
+
+/// What happens to a node.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// This node wrote a frame, durably.
+    Wrote(News),
+    /// A neighbour forwarded a message.
+    Heard {
+        /// Which neighbour, not which author.
+        peer: PublicKey,
+        /// A [`News`].
+        bytes: Vec<u8>,
+    },
+    /// The answer to [`Output::Admit`].
+    Admitted {
+        /// Which message.
+        id: Digest,
+        /// Whether it is kept.
+        result: Result<Fit, Refused>,
+    },
+    /// A neighbour is gone.
+    Disconnected(PublicKey),
+}
+
+/// How a frame that verifies fits what is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fit {
+    /// It continues its feed, or was here already.
+    Continues,
+    /// Records before it are missing.
+    Waits,
+}
+
+/// What to do with a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Forward it.
+    Accept,
+    /// Do not forward it; nobody is to blame.
+    Ignore,
+    /// Do not forward it, and think less of the neighbour.
+    Reject,
+}
+
+/// What the driver must do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Publish a message.
+    Publish(Vec<u8>),
+    /// Verify and keep a frame, and answer with [`Input::Admitted`].
+    Admit {
+        /// Which message.
+        id: Digest,
+        /// What it says.
+        news: News,
+    },
+    /// Tell the mesh what a message is worth.
+    Report {
+        /// Which message.
+        id: Digest,
+        /// Who forwarded it.
+        peer: PublicKey,
+        /// What it is worth.
+        verdict: Verdict,
+    },
+    /// Records are missing: compare feeds with this peer.
+    Gap(PublicKey),
+    /// Close the connection, shun the peer and say why in the log.
+    Drop {
+        /// Whose.
+        peer: PublicKey,
+        /// Why.
+        reason: Misdeed,
+    },
+}
+
+/// The news of one node.
+#[derive(Clone, Debug)]
+pub struct Gossip {
+    seen: BTreeSet<Digest>,
+    /// What was seen, the oldest first.
+    order: VecDeque<Digest>,
+    /// Who forwarded what is being verified.
+    validating: BTreeMap<Digest, PublicKey>,
+    peers: BTreeMap<PublicKey, Conduct>,
+    published: Allowance,
+}
+
+impl Gossip {
+    /// A node that heard nothing yet.
+    pub fn new(now: Timestamp) -> Self {
+        Self {
+            seen: BTreeSet::new(),
+            order: VecDeque::new(),
+            validating: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            published: Allowance::new(PUBLISHED_BYTES_BURST, PUBLISHED_BYTES_PER_SECOND, now),
+        }
+    }
+
+    /// All that must be done because of `input`.
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
+        match input {
+            Input::Wrote(news) => self.wrote(&news, now),
+            Input::Heard { peer, bytes } => self.heard(peer, &bytes, now),
+            Input::Admitted { id, result } => self.admitted(id, result, now),
+            Input::Disconnected(peer) => {
+                self.peers.remove(&peer);
+                Vec::new()
+            }
+        }
+    }
+
+    fn wrote(&mut self, news: &News, now: Timestamp) -> Vec<Output> {
+        let bytes = wire::encode(news);
+        // The mesh brings a node's own news back to it.
+        self.remember(Digest::of(&bytes));
+        match self.published.spend(bytes.len() as u64, now) {
+            true => vec![Output::Publish(bytes)],
+            false => Vec::new(),
+        }
+    }
+
+    fn heard(&mut self, peer: PublicKey, bytes: &[u8], now: Timestamp) -> Vec<Output> {
+        let id = Digest::of(bytes);
+        let report = |verdict| Output::Report { id, peer, verdict };
+        let conduct = self.peers.entry(peer).or_insert_with(|| Conduct::new(now));
+        if let Err(flood) = conduct.receive(bytes.len(), now) {
+            return [vec![report(Verdict::Ignore)], self.blame(peer, flood, now)].concat();
+        }
+        if self.seen.contains(&id) {
+            return vec![report(Verdict::Ignore)];
+        }
+        let Ok(news) = wire::decode::<News>(bytes) else {
+            return [vec![report(Verdict::Reject)], self.blame(peer, Misdeed::Malformed, now)].concat();
+        };
+        if self.validating.len() == VALIDATING_MAX {
+            // It is not remembered: the next neighbour who brings it may find a quieter moment.
+            return vec![report(Verdict::Ignore), Output::Gap(peer)];
+        }
+        self.remember(id);
+        self.validating.insert(id, peer);
+        vec![Output::Admit { id, news }]
+    }
+
+    fn admitted(&mut self, id: Digest, result: Result<Fit, Refused>, now: Timestamp) -> Vec<Output> {
+        let Some(peer) = self.validating.remove(&id) else {
+            return Vec::new();
+        };
+        let report = |verdict| Output::Report { id, peer, verdict };
+        match result {
+            Ok(Fit::Continues) => vec![report(Verdict::Accept)],
+            Ok(Fit::Waits) => vec![report(Verdict::Accept), Output::Gap(peer)],
+            // A fork, or a moment in which nothing can be kept: to compare feeds settles both.
+            Err(Refused::Unlinked | Refused::Busy) => vec![report(Verdict::Ignore), Output::Gap(peer)],
+            Err(Refused::Cut) => vec![report(Verdict::Ignore)],
+            Err(Refused::False) => {
+                [vec![report(Verdict::Reject)], self.blame(peer, Misdeed::Lie, now)].concat()
+            }
+        }
+    }
+
+    fn remember(&mut self, id: Digest) {
+        if !self.seen.insert(id) {
+            return;
+        }
+        self.order.push_back(id);
+        if self.order.len() > SEEN_MAX {
+            let oldest = self.order.pop_front();
+            oldest.map(|id| self.seen.remove(&id));
+        }
+    }
+
+    fn blame(&mut self, peer: PublicKey, misdeed: Misdeed, now: Timestamp) -> Vec<Output> {
+        let conduct = self.peers.entry(peer).or_insert_with(|| Conduct::new(now));
+        if !conduct.blame(misdeed, now) {
+            return Vec::new();
+        }
+        self.peers.remove(&peer);
+        vec![Output::Drop { peer, reason: misdeed }]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Frame, Payload};
+    use xyn_store::timeline::feed::FeedId;
+
+    const NOW: Timestamp = Timestamp::EPOCH;
+    const ALICE: PublicKey = PublicKey::from_bytes([1; 32]);
+    const BOB: PublicKey = PublicKey::from_bytes([2; 32]);
+
+    fn news(seq: u64, size: usize) -> News {
+        let bytes = Payload::new(&vec![7; size]).expect("within the bound");
+        News { feed: FeedId { node: ALICE, incarnation: 1 }, frame: Frame { from: seq, to: seq, bytes } }
+    }
+
+    fn heard(gossip: &mut Gossip, peer: PublicKey, news: &News) -> Vec<Output> {
+        gossip.handle(Input::Heard { peer, bytes: wire::encode(news) }, NOW)
+    }
+
+    fn id(news: &News) -> Digest {
+        Digest::of(&wire::encode(news))
+    }
+
+    fn report(news: &News, peer: PublicKey, verdict: Verdict) -> Output {
+        Output::Report { id: id(news), peer, verdict }
+    }
+
+    #[test]
+    fn what_is_written_is_published_at_once_and_not_looked_at_when_it_comes_back() {
+        let (mut gossip, news) = (Gossip::new(NOW), news(1, 10));
+        let published = gossip.handle(Input::Wrote(news.clone()), NOW);
+        assert_eq!(published, [Output::Publish(wire::encode(&news))]);
+        assert_eq!(heard(&mut gossip, BOB, &news), [report(&news, BOB, Verdict::Ignore)]);
+    }
+
+    #[test]
+    fn the_same_news_from_two_neighbours_are_verified_once() {
+        let (mut gossip, news) = (Gossip::new(NOW), news(1, 10));
+        let first = heard(&mut gossip, ALICE, &news);
+        assert_eq!(first, [Output::Admit { id: id(&news), news: news.clone() }]);
+        assert_eq!(heard(&mut gossip, BOB, &news), [report(&news, BOB, Verdict::Ignore)]);
+        let done = gossip.handle(Input::Admitted { id: id(&news), result: Ok(Fit::Continues) }, NOW);
+        assert_eq!(done, [report(&news, ALICE, Verdict::Accept)]);
+    }
+
+    #[test]
+    fn each_outcome_has_its_verdict() {
+        let gap = Output::Gap(ALICE);
+        let lie = Output::Drop { peer: ALICE, reason: Misdeed::Lie };
+        let cases = [
+            (Ok(Fit::Continues), Verdict::Accept, None),
+            (Ok(Fit::Waits), Verdict::Accept, Some(gap.clone())),
+            (Err(Refused::Unlinked), Verdict::Ignore, Some(gap.clone())),
+            (Err(Refused::Busy), Verdict::Ignore, Some(gap)),
+            (Err(Refused::Cut), Verdict::Ignore, None),
+            (Err(Refused::False), Verdict::Reject, Some(lie)),
+        ];
+        for (result, verdict, more) in cases {
+            let (mut gossip, news) = (Gossip::new(NOW), news(1, 10));
+            heard(&mut gossip, ALICE, &news);
+            let mut expected = vec![report(&news, ALICE, verdict)];
+            expected.extend(more);
+            assert_eq!(gossip.handle(Input::Admitted { id: id(&news), result }, NOW), expected, "{result:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_remembered_and_verified_at_a_time_is_bounded() {
+        let mut gossip = Gossip::new(NOW);
+        for peer in 0..8 {
+            let peer = PublicKey::from_bytes([peer; 32]);
+            for seq in 0..256 {
+                heard(&mut gossip, peer, &news(u64::from(peer.as_bytes()[0]) << 32 | seq, 10));
+            }
+        }
+        assert_eq!(gossip.validating.len(), VALIDATING_MAX);
+        let late = news(u64::MAX, 10);
+        assert_eq!(heard(&mut gossip, BOB, &late), [report(&late, BOB, Verdict::Ignore), Output::Gap(BOB)]);
+        (0..SEEN_MAX as u64 + 10).for_each(|seq| gossip.remember(Digest::of(&seq.to_be_bytes())));
+        assert_eq!((gossip.seen.len(), gossip.order.len()), (SEEN_MAX, SEEN_MAX));
+    }
+
+    #[test]
+    fn a_flooder_and_a_babbler_are_dropped_and_a_hasty_writer_falls_silent() {
+        let mut gossip = Gossip::new(NOW);
+        let flood = (0..10_000).flat_map(|seq| heard(&mut gossip, ALICE, &news(seq, 10)));
+        assert!(flood.into_iter().any(|out| out == Output::Drop { peer: ALICE, reason: Misdeed::Flood }));
+        let babble = |gossip: &mut Gossip| gossip.handle(Input::Heard { peer: BOB, bytes: vec![1] }, NOW);
+        let twice = [babble(&mut gossip), babble(&mut gossip)].concat();
+        assert_eq!(twice.last(), Some(&Output::Drop { peer: BOB, reason: Misdeed::Malformed }));
+        let big = (0..100).flat_map(|seq| gossip.handle(Input::Wrote(news(seq, 100_000)), NOW)).count();
+        assert_eq!(big as u64, PUBLISHED_BYTES_BURST / 100_000);
+    }
+}

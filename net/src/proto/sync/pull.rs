@@ -1,0 +1,255 @@
+//! Asking for what is missing.
+//!
+//! Owns which feed is asked of whom, from which record, and what an answer must look like. Verifies no
+//! record. Invariant: what has been asked for and not been kept yet is bounded, in all and for each peer.
+
+use xyn_store::Timestamp;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::Cut;
+
+use super::{
+    ANSWER_TIMEOUT, CREDIT_BYTES, Output, PAUSE, PULLS_MAX, PULLS_PER_PEER, Peer, Proof, Refused, Sync,
+};
+use crate::proto::conduct::Misdeed;
+use crate::wire::{self, FRAME_BYTES_MAX, Frame, Known};
+
+/// Something asked of a peer.
+#[derive(Clone, Debug)]
+pub(super) struct Pull {
+    pub(super) peer: PublicKey,
+    feed: FeedId,
+    what: What,
+    stage: Stage,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    /// The records after this one.
+    Records(u64),
+    /// That the feed forked.
+    Proof,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// The peer was asked.
+    Asked(Timestamp),
+    /// Its answer, which ends with this record, is being verified.
+    Answered(u64),
+}
+
+impl Pull {
+    pub(super) fn is_being_admitted(&self) -> bool {
+        matches!(self.stage, Stage::Answered(_))
+    }
+
+    /// Whether `message` from `peer` is the answer.
+    pub(super) fn awaits(&self, peer: PublicKey, message: &wire::Sync) -> bool {
+        let answers = match (message, self.what) {
+            (wire::Sync::Frames { feed, after, .. }, What::Records(asked)) => {
+                *feed == self.feed && *after == asked
+            }
+            (wire::Sync::Proof { feed, .. }, What::Proof) => *feed == self.feed,
+            _ => false,
+        };
+        answers && self.peer == peer && !self.is_being_admitted()
+    }
+
+    fn is_overdue(&self, now: Timestamp) -> bool {
+        matches!(self.stage, Stage::Asked(at) if now.since(at) >= ANSWER_TIMEOUT)
+    }
+}
+
+impl Sync {
+    /// Asks for as much as may be under way.
+    pub(super) fn pull(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        if now < self.paused {
+            return;
+        }
+        let peers: Vec<PublicKey> = self.peers.keys().copied().collect();
+        for peer in peers {
+            let busy = self.pulls.values().filter(|pull| pull.peer == peer).count();
+            let free = (PULLS_MAX - self.pulls.len()).min(PULLS_PER_PEER.saturating_sub(busy));
+            for (feed, what) in self.choose(peer, free, now) {
+                let message = match what {
+                    What::Records(after) => wire::Sync::Want { feed, after, credit: CREDIT_BYTES },
+                    What::Proof => wire::Sync::WantProof { feed },
+                };
+                self.pulls.insert(feed, Pull { peer, feed, what, stage: Stage::Asked(now) });
+                out.push(Output::Send { peer, message });
+            }
+        }
+    }
+
+    /// The next things to ask of a peer. Forgets what it has that came from elsewhere meanwhile.
+    fn choose(&mut self, peer: PublicKey, count: usize, now: Timestamp) -> Vec<(FeedId, What)> {
+        let Some(state) = self.peers.get_mut(&peer).filter(|state| count > 0 && state.paused <= now) else {
+            return Vec::new();
+        };
+        state.has.retain(|feed, theirs| self.vector.lacks(*feed, *theirs));
+        let idle = state.has.iter().filter(|(feed, _)| !self.pulls.contains_key(feed));
+        let wanted = idle.filter_map(|(feed, theirs)| {
+            let what =
+                missing(self.vector.get(*feed), *theirs, self.roster.cut(*feed), state.steps_back(*feed))?;
+            Some((*feed, what))
+        });
+        wanted.take(count).collect()
+    }
+
+    pub(super) fn frames(
+        &mut self,
+        peer: PublicKey,
+        feed: FeedId,
+        after: u64,
+        frames: Vec<Frame>,
+        now: Timestamp,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(last) = frames.last() else {
+            self.pulls.remove(&feed);
+            return self.disappointed(peer, feed, now, out);
+        };
+        if !continues(&frames, after) {
+            return self.blame(peer, Misdeed::Lie, now, out);
+        }
+        self.await_admission(feed, last.to);
+        out.push(Output::Admit { peer, feed, frames });
+    }
+
+    pub(super) fn proof(&mut self, peer: PublicKey, feed: FeedId, proof: Proof, out: &mut Vec<Output>) {
+        self.await_admission(feed, 0);
+        out.push(Output::AdmitProof { peer, feed, proof });
+    }
+
+    fn await_admission(&mut self, feed: FeedId, to: u64) {
+        if let Some(pull) = self.pulls.get_mut(&feed) {
+            pull.stage = Stage::Answered(to);
+        }
+    }
+
+    pub(super) fn admitted(
+        &mut self,
+        peer: PublicKey,
+        feed: FeedId,
+        result: Result<Known, Refused>,
+        now: Timestamp,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(pull) = self.pulls.remove(&feed) else {
+            return;
+        };
+        let before = self.vector.get(feed);
+        match (result, pull.what, pull.stage) {
+            (Ok(known), What::Records(_), Stage::Answered(to)) if known == before => {
+                self.learned_nothing(peer, feed, to, now, out);
+            }
+            (Ok(known), ..) if known == before => self.disappointed(peer, feed, now, out),
+            (Ok(known), ..) => {
+                self.vector.set(feed, known);
+                self.step_back(peer, feed, 0);
+            }
+            (Err(Refused::Unlinked), What::Records(after), _) if after > 0 => {
+                let back = before.seq().saturating_sub(after).max(1);
+                self.step_back(peer, feed, back.saturating_mul(2));
+            }
+            (Err(Refused::False | Refused::Unlinked), ..) => self.blame(peer, Misdeed::Lie, now, out),
+            (Err(Refused::Cut), ..) => self.disappointed(peer, feed, now, out),
+            (Err(Refused::Busy), ..) => self.paused = now.after(PAUSE),
+        }
+    }
+
+    /// Frames up to record `to` were kept, and nothing is new.
+    fn learned_nothing(
+        &mut self,
+        peer: PublicKey,
+        feed: FeedId,
+        to: u64,
+        now: Timestamp,
+        out: &mut Vec<Output>,
+    ) {
+        let mine = self.vector.get(feed);
+        let theirs = self.peers.get(&peer).and_then(|state| state.has.get(&feed)).copied();
+        let came_otherwise = theirs.is_none_or(|theirs| !mine.lacks_records(theirs));
+        // News may have been faster. Or the author forked its feed, and this was from before that.
+        let more_ahead = to < mine.seq() || to == mine.seq() && theirs.is_some_and(|it| it.seq() > to);
+        if came_otherwise || more_ahead {
+            self.step_back(peer, feed, mine.seq().saturating_sub(to));
+        } else {
+            self.disappointed(peer, feed, now, out);
+        }
+    }
+
+    /// Asks a peer for a feed from `back` records before the last one here on.
+    fn step_back(&mut self, peer: PublicKey, feed: FeedId, back: u64) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            match back {
+                0 => state.back.remove(&feed),
+                _ => state.back.insert(feed, back),
+            };
+        }
+    }
+
+    /// A peer did not have what it announced, or nothing of it could be used.
+    fn disappointed(&mut self, peer: PublicKey, feed: FeedId, now: Timestamp, out: &mut Vec<Output>) {
+        if let Some(state) = self.peers.get_mut(&peer) {
+            state.has.remove(&feed);
+            state.back.remove(&feed);
+        }
+        self.blame(peer, Misdeed::Empty, now, out);
+    }
+
+    /// Gives up on answers that did not come, so that others can be asked.
+    pub(super) fn overdue(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let late: Vec<(FeedId, PublicKey)> = self
+            .pulls
+            .iter()
+            .filter(|(_, pull)| pull.is_overdue(now))
+            .map(|(feed, it)| (*feed, it.peer))
+            .collect();
+        for (feed, peer) in late {
+            self.pulls.remove(&feed);
+            let Some(state) = self.peers.get_mut(&peer) else {
+                continue;
+            };
+            // Several answers that are late at once are one stall.
+            if state.paused <= now {
+                state.paused = now.after(PAUSE);
+                self.blame(peer, Misdeed::Stall, now, out);
+            }
+        }
+    }
+}
+
+impl Peer {
+    fn steps_back(&self, feed: FeedId) -> u64 {
+        self.back.get(&feed).copied().unwrap_or_default()
+    }
+}
+
+/// What to ask of a peer that has `theirs`, when it is more than is here. A feed that branched off further
+/// back is asked for from further back.
+fn missing(mine: Known, theirs: Known, cut: Cut, back: u64) -> Option<What> {
+    let admitted = match cut {
+        Cut::Nowhere => u64::MAX,
+        Cut::After { seq, .. } => seq,
+        Cut::Everything => return None,
+    };
+    if mine.lacks_fork(theirs) {
+        return Some(What::Proof);
+    }
+    let same_seq = theirs.seq() == mine.seq();
+    let within = mine.seq() < admitted || same_seq && mine.seq() <= admitted;
+    let back = if same_seq { back.max(1) } else { back };
+    (within && mine.lacks_records(theirs)).then(|| What::Records(mine.seq().saturating_sub(back)))
+}
+
+/// Whether frames follow record `after`, one another, and the credit that was given.
+fn continues(frames: &[Frame], after: u64) -> bool {
+    let follow = frames.windows(2).all(|pair| pair[0].to.checked_add(1) == Some(pair[1].from));
+    let ordered = frames.iter().all(|frame| frame.from <= frame.to);
+    let begins = frames.first().is_some_and(|first| first.from > 0 && first.from <= after.saturating_add(1));
+    let ends = frames.last().is_some_and(|last| last.to > after);
+    let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
+    follow && ordered && begins && ends && bytes <= FRAME_BYTES_MAX.max(CREDIT_BYTES as usize)
+}

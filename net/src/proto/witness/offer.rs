@@ -1,0 +1,79 @@
+//! Offering this node's log to its peers.
+//!
+//! Owns what this node says of its own log. Invariant: a peer has one offer at a time to look at.
+
+use xyn_store::audit::checkpoint::SignedCheckpoint;
+use xyn_store::audit::signature::{PublicKey, Signature};
+use xyn_store::{Digest, Timestamp};
+
+use super::{ANSWER_TIMEOUT, Offered, Output, Witness, log};
+use crate::proto::conduct::Misdeed;
+use crate::wire::{self, Bounded, Growth, PROOF_HASHES_MAX};
+
+impl Witness {
+    /// Offers this node's latest checkpoint to everyone who has none to look at.
+    pub(super) fn offer(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        let Some(mine) = self.mine else {
+            return;
+        };
+        for (peer, state) in &mut self.peers {
+            let is_due = state.offered.is_none_or(|offered| {
+                let free = offered.witnessed || now.since(offered.at) >= ANSWER_TIMEOUT;
+                free && offered.checkpoint != mine
+            });
+            if is_due {
+                state.offered = Some(Offered { checkpoint: mine, at: now, witnessed: false });
+                out.push(Output::Send { peer: *peer, message: wire::Witness::Offer(mine) });
+            }
+        }
+    }
+
+    pub(super) fn asked(&mut self, peer: PublicKey, growth: Growth, now: Timestamp, out: &mut Vec<Output>) {
+        let offered = self.peers.get(&peer).and_then(|state| state.offered);
+        let fits = offered.is_some_and(|offered| {
+            (log(&offered.checkpoint), offered.checkpoint.checkpoint.size) == (growth.log, growth.to)
+        });
+        if fits && growth.from < growth.to {
+            out.push(Output::Prove { peer, growth });
+        } else {
+            self.blame(peer, Misdeed::Unasked, now, out);
+        }
+    }
+
+    pub(super) fn proved(
+        &mut self,
+        peer: PublicKey,
+        growth: Growth,
+        hashes: Vec<Digest>,
+        out: &mut Vec<Output>,
+    ) {
+        if let Some(hashes) =
+            Bounded::<_, PROOF_HASHES_MAX>::new(hashes).filter(|_| self.peers.contains_key(&peer))
+        {
+            out.push(Output::Send { peer, message: wire::Witness::Proof { growth, hashes } });
+        }
+    }
+
+    pub(super) fn witnessed(
+        &mut self,
+        peer: PublicKey,
+        checkpoint: SignedCheckpoint,
+        signature: Signature,
+        now: Timestamp,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        match state.offered.as_mut().filter(|offered| offered.checkpoint == checkpoint) {
+            None => self.blame(peer, Misdeed::Unasked, now, out),
+            Some(_) if checkpoint.verify_witness(peer, &signature).is_err() => {
+                self.blame(peer, Misdeed::Lie, now, out);
+            }
+            Some(offered) => {
+                offered.witnessed = true;
+                out.push(Output::Keep { witness: peer, checkpoint, signature });
+            }
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What holds for every set of statements, however wild.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+const PEOPLE: u8 = 7;
+
+fn people() -> std::ops::Range<u8> {
+    0..PEOPLE
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Seat(u8, u8, u8, Role),
+    Revoke(u8, u8, Vec<(u8, u64)>),
+    Rotate(u8, u8, u8, Vec<(u8, u64)>),
+    Fork(u8, u64),
+    Misplace(prop::sample::Index),
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    let role = prop::sample::select(vec![Role::User, Role::Operator, Role::OwnerAdmin]);
+    let heads = || vec((people(), 0..6u64), 0..4);
+    prop_oneof![
+        6 => (people(), people(), role).prop_map(|(who, node, role)| Act::Seat(who, who, node, role)),
+        2 => (people(), people(), people())
+            .prop_map(|(who, under, node)| Act::Seat(who, under, node, Role::User)),
+        3 => (people(), people(), heads()).prop_map(|(who, node, last)| Act::Revoke(who, node, last)),
+        2 => (people(), people(), people(), heads())
+            .prop_map(|(who, old, new, last)| Act::Rotate(who, old, new, last)),
+        1 => (people(), 0..4u64).prop_map(|(who, seq)| Act::Fork(who, seq)),
+        1 => any::<prop::sample::Index>().prop_map(Act::Misplace),
+    ]
+}
+
+fn said(acts: Vec<Act>) -> Said {
+    let mut said = Said::default();
+    said.invite(ROOT, ALICE);
+    for act in acts {
+        match act {
+            Act::Seat(who, under, node, role) => {
+                said.seat(who, Seat::Under(public(under)), node, role);
+            }
+            Act::Revoke(who, node, last) => {
+                said.revoke(who, node, &last);
+            }
+            Act::Rotate(who, old, new, last) => {
+                said.rotate(who, old, new, &last);
+            }
+            Act::Fork(who, seq) => {
+                said.forks.insert(feed(who), Cut::from(head(seq)));
+            }
+            Act::Misplace(at) => {
+                let at = at.index(said.placed.len());
+                said.placed[at].place = Some(Place { feed: feed(PEOPLE), record: head(1) });
+            }
+        }
+    }
+    said
+}
+
+fn said_anything() -> impl Strategy<Value = Said> {
+    vec(act(), 0..24).prop_map(said)
+}
+
+fn cases() -> ProptestConfig {
+    ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+impl fmt::Debug for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.placed.iter().map(|placed| placed.statement.statement())).finish()
+    }
+}
+
+proptest! {
+    #![proptest_config(cases())]
+
+    #[test]
+    fn order_and_repetition_change_nothing(
+        (said, order) in said_anything().prop_flat_map(|said| {
+            let twice: Vec<Placed> = said.placed.iter().chain(&said.placed).cloned().collect();
+            (Just(said), Just(twice).prop_shuffle())
+        }),
+    ) {
+        prop_assert_eq!(Roster::fold(env(), &order, said.forks.clone()), said.roster());
+    }
+
+    #[test]
+    fn ranks_make_a_tree(said in said_anything()) {
+        let roster = said.roster();
+        prop_assert!(roster.member(public(ROOT)).is_none());
+        for (node, member) in roster.members() {
+            prop_assert!(roster.ranks_above(public(ROOT), node));
+            prop_assert!(!roster.ranks_above(node, node));
+            for other in member.above.iter().filter(|other| **other != public(ROOT)) {
+                prop_assert!(!roster.ranks_above(node, *other));
+                prop_assert!(roster.member(*other).expect("whoever is above is a member").rank < member.rank);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_member_by_those_not_above_it_changes_nothing(said in said_anything()) {
+        let roster = said.roster();
+        for (node, member) in roster.members() {
+            let mut heard = said.clone();
+            heard.placed.retain(|placed| member.above.contains(&placed.statement.statement().issuer));
+            let without = heard.roster();
+            prop_assert_eq!(without.member(node), Some(member));
+            for who in people().filter(|who| public(*who) == node) {
+                prop_assert_eq!(without.cut(feed(who)), roster.cut(feed(who)));
+            }
+        }
+    }
+
+    #[test]
+    fn the_root_has_the_last_word(said in said_anything(), node in 1..PEOPLE) {
+        let mut revoked = said.clone();
+        revoked.revoke(ROOT, node, &[]);
+        let roster = revoked.roster();
+        prop_assert_eq!(roster.cut(feed(node)), Cut::Everything);
+        let now = Timestamp::EPOCH;
+        prop_assert!(roster.admit(public(node), now).is_err());
+    }
+}
