@@ -50,9 +50,17 @@ impl Default for NodeLimits {
 }
 
 impl NodeLimits {
-    /// The bounds for what was promoted when other ones held. A lower limit of runs at once does not unmake a
-    /// blueprint that states a higher one: it holds beside it when runs begin.
-    pub fn for_promoted(&self) -> Self {
-        Self { concurrency: u32::MAX, ..self.clone() }
+    /// The bounds for what was promoted when other ones held: none. A lower limit does not unmake a blueprint that
+    /// states a higher one; those of work and of runs at once hold beside it.
+    pub(super) fn for_promoted(&self) -> Self {
+        Self {
+            max_steps: u32::MAX,
+            wall_clock: Duration::MAX,
+            concurrency: u32::MAX,
+            max_parallel: u32::MAX,
+            max_attempts: u32::MAX,
+            max_wait: Duration::MAX,
+            ..self.clone()
+        }
     }
 }

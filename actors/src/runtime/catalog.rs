@@ -60,7 +60,8 @@ impl Catalog {
         for row in
             all::<BlueprintRow>(reader)?.into_iter().filter(|row| row.status == BlueprintStatus::Active)
         {
-            let plan = blueprint::compile(row.source.as_bytes(), registry, limits).map_err(|issues| {
+            let plan = blueprint::compile_promoted(row.source.as_bytes(), registry, limits);
+            let plan = plan.map_err(|issues| {
                 let fault = issues.first().map(ToString::to_string).unwrap_or_default();
                 CatalogError::Invalid {
                     kind: "blueprint",
@@ -178,7 +179,7 @@ impl Plans {
         }
         let missing = || StoreError::Inconsistent(format!("the source of blueprint {digest} is missing"));
         let source = store.blob(digest)?.ok_or_else(missing)?;
-        let plan = blueprint::compile(&source, registry, limits).map_err(|issues| {
+        let plan = blueprint::compile_promoted(&source, registry, limits).map_err(|issues| {
             let fault = issues.first().map(ToString::to_string).unwrap_or_default();
             StoreError::Inconsistent(format!("blueprint {digest} does not compile any more: {fault}"))
         })?;

@@ -115,7 +115,7 @@ impl Runtime {
             return Err(StartError::HalfRebuilt);
         }
         let reader = store.read()?;
-        let catalog = Catalog::load(&reader, &registry, &env.limits.for_promoted())?;
+        let catalog = Catalog::load(&reader, &registry, &env.limits)?;
         let position = reader.position(dispatch::FOLLOWER)?;
         drop(reader);
         Ok(Self(Arc::new(Inner {
@@ -278,7 +278,7 @@ impl Inner {
 
     /// The plan with this digest.
     pub(crate) fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
-        self.plans.get(digest, &self.store, &self.registry, &self.env.limits.for_promoted())
+        self.plans.get(digest, &self.store, &self.registry, &self.env.limits)
     }
 
     /// The length of a blob; none when it is not here. One that cannot be looked up is as good as not here.
