@@ -18,11 +18,13 @@ use crate::governance::Risk;
 
 mod artifacts_put;
 mod builtin;
+mod effects;
 mod events_emit;
 pub mod http_call;
 mod redact;
 
 pub use builtin::builtin;
+pub(crate) use effects::{EffectFault, Pledged, Surroundings};
 pub(crate) use events_emit::NAME as EMIT;
 
 /// What everybody may know about an action.
@@ -154,48 +156,6 @@ pub struct Effects {
     pub artifacts: Vec<NewArtifact>,
     /// Events to emit.
     pub events: Vec<NewEvent>,
-}
-
-/// Why an artifact cannot be made of a blob.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BlobFault {
-    /// It is not in the blob store.
-    #[error("there is no blob `{0}`; upload it first")]
-    Missing(Digest),
-    /// It has another length.
-    #[error("blob `{sha256}` has {found} bytes, not {said}")]
-    Length {
-        /// The blob.
-        sha256: Digest,
-        /// What the input says.
-        said: u64,
-        /// What it has.
-        found: u64,
-    },
-}
-
-impl Effects {
-    /// Refuses artifacts of blobs that are not here; `length_of` knows those that are.
-    pub(crate) fn check_blobs(&self, length_of: &dyn Fn(&Digest) -> Option<u64>) -> Result<(), BlobFault> {
-        self.artifacts.iter().try_for_each(|artifact| match artifact.content {
-            Content::Bytes(_) => Ok(()),
-            Content::Stored { sha256, byte_length: said } => match length_of(&sha256) {
-                None => Err(BlobFault::Missing(sha256)),
-                Some(found) if found != said => Err(BlobFault::Length { sha256, said, found }),
-                Some(_) => Ok(()),
-            },
-        })
-    }
-}
-
-impl From<BlobFault> for Failure {
-    fn from(fault: BlobFault) -> Self {
-        let code = match fault {
-            BlobFault::Missing(_) => "unknown_blob",
-            BlobFault::Length { .. } => "invalid_input",
-        };
-        Self::certain(FailureKind::Client, code, fault.to_string())
-    }
 }
 
 /// An artifact to keep.

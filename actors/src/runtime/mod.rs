@@ -19,6 +19,7 @@ mod recording;
 mod recovery;
 mod submit;
 mod supervisor;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -279,14 +280,6 @@ impl Inner {
     /// The plan with this digest.
     pub(crate) fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
         self.plans.get(digest, &self.store, &self.registry, &self.env.limits)
-    }
-
-    /// The length of a blob; none when it is not here. One that cannot be looked up is as good as not here.
-    pub(crate) fn blob_length(&self, digest: &Digest) -> Option<u64> {
-        self.store.blob_length(digest).unwrap_or_else(|error| {
-            tracing::warn!(%digest, %error, "a blob cannot be looked up");
-            None
-        })
     }
 
     /// A principal with the roles and teams it has in this environment.

@@ -125,7 +125,7 @@ impl Inner {
             Code::Service => services::serve(self, &intent, accept).await,
             Code::Inside(run) => {
                 let effects = run(&intent.input, &accept.context(&intent, decision)).map_err(refusal)?;
-                effects.check_blobs(&|digest| self.blob_length(digest))?;
+                effects.check_blobs(&**self)?;
                 self.record_effects(intent, effects, accept).await
             }
             Code::Outside(outside) => {

@@ -16,6 +16,7 @@ use super::*;
 use crate::actions;
 
 mod backlog;
+mod ends;
 mod limits;
 mod places;
 mod time;

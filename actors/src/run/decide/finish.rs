@@ -128,7 +128,7 @@ fn ask(at: StepKey, failure: &Failure) -> Event {
     Event::GateRequested { at, gate: Box::new(gate) }
 }
 
-/// The node starts again: attempts without a result have an unknown outcome.
+/// The node, or the run's actor, starts again: attempts without a result that nobody performs have an unknown outcome.
 pub(super) fn recover(state: &State, world: &World<'_>) -> Vec<Event> {
     let stopped = || {
         let message = "the node stopped before the result was recorded";
@@ -136,11 +136,14 @@ pub(super) fn recover(state: &State, world: &World<'_>) -> Vec<Event> {
     };
     let attempts = state
         .open()
-        .filter(|(_, step)| step.phase == Phase::Running && step.fan.is_none())
+        .filter(|(at, step)| {
+            step.phase == Phase::Running && step.fan.is_none() && !(world.performs)(*at, false)
+        })
         .flat_map(|(at, step)| after_failure(state, at, step.attempt, stopped(), world));
     let undoing = state.undoing.as_ref().filter(|undoing| undoing.backoff.is_none());
     let undoing = undoing
         .zip(state.completion.last())
+        .filter(|(_, at)| !(world.performs)(**at, true))
         .map(|(undoing, &at)| after_failed_undoing(state, at, undoing.attempt, stopped(), world));
     attempts.chain(undoing).collect()
 }

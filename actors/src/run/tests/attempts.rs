@@ -103,6 +103,12 @@ fn only_the_kinds_of_failure_that_are_named_are_repeated() {
 }
 
 #[test]
+fn an_attempt_that_is_being_performed_is_not_uncertain() {
+    let story = one("out.once", ", compensate: { action: out.once }").starts().performed();
+    story.when(Command::Recover).then_nothing().succeeds("a", json!(1)).then(["a completed", "completed {}"]);
+}
+
+#[test]
 fn crash_between_start_and_result_is_uncertain() {
     one("out.once", "")
         .starts()

@@ -13,6 +13,7 @@ mod policies;
 mod properties;
 mod stand_ins;
 mod story;
+mod surroundings;
 mod undoing;
 mod words;
 mod work;
