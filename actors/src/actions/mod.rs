@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -218,17 +219,19 @@ pub struct Failure {
     pub code: String,
     /// Sentence for people.
     pub message: String,
+    /// How long the peer asks to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
     /// A failure that certainly had no effect.
     pub fn certain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, uncertain: false, code: code.into(), message: message.into() }
+        Self { kind, uncertain: false, code: code.into(), message: message.into(), retry_after: None }
     }
 
     /// A failure after the request went out: nobody knows whether it took effect.
     pub fn uncertain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, uncertain: true, code: code.into(), message: message.into() }
+        Self { uncertain: true, ..Self::certain(kind, code, message) }
     }
 }
 

@@ -61,7 +61,7 @@ fn after_failure(
         return events;
     }
     events.push(if may_go_on && wants_again(step, attempt, &failure, is_idempotent) {
-        let due = world.now.after(wait(&step.retry, attempt, &format!("{}/{at}", state.id)));
+        let due = world.now.after(wait(&step.retry, attempt, &failure, &format!("{}/{at}", state.id)));
         Event::StepRetried { at, failure, due }
     } else {
         failed(at, &failure.code, failure.message)
@@ -93,9 +93,16 @@ fn repeats(retry: &Retry, kind: FailureKind) -> bool {
     }
 }
 
-/// The wait before the attempt behind `attempt`. Jitter spreads it evenly over 50 % to 100 % of itself, by
-/// a hash of what is retried, so that a replay comes to the same.
-fn wait(retry: &Retry, attempt: u32, what: &str) -> Duration {
+/// The wait before the attempt behind `attempt`: as long as the author wants it, or as the peer asked for if that is
+/// longer, but never longer than the author's longest.
+fn wait(retry: &Retry, attempt: u32, failure: &Failure, what: &str) -> Duration {
+    let asked = failure.retry_after.unwrap_or_default().min(retry.max);
+    backoff(retry, attempt, what).max(asked)
+}
+
+/// The wait that the author wants. Jitter spreads it evenly over 50 % to 100 % of itself, by a hash of what is retried,
+/// so that a replay comes to the same.
+fn backoff(retry: &Retry, attempt: u32, what: &str) -> Duration {
     let factor = match retry.backoff {
         Backoff::Constant => 1,
         Backoff::Linear => attempt,
@@ -176,7 +183,8 @@ fn after_failed_undoing(
 ) -> Event {
     let step = &state.plan.steps[usize::from(at.step)];
     if wants_again(step, attempt, &failure, is_idempotent(compensation_input(state, at), world)) {
-        let due = world.now.after(wait(&step.retry, attempt, &format!("{}/{at}/undo", state.id)));
+        let what = format!("{}/{at}/undo", state.id);
+        let due = world.now.after(wait(&step.retry, attempt, &failure, &what));
         return Event::CompensationRetried { at, failure, due };
     }
     Event::CompensationFailed { at, fault: fault(&failure.code, failure.message) }
