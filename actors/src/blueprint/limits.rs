@@ -14,6 +14,8 @@ pub struct NodeLimits {
     pub wall_clock: Duration,
     /// Runs that may work at once on this node; a blueprint may state fewer of its own.
     pub concurrency: u32,
+    /// Runs that may stand in one line, for a place of their blueprint or of the node, before more are refused.
+    pub run_line: u32,
     /// Items of one step under way at once.
     pub max_parallel: u32,
     /// Attempts of one step, the first included.
@@ -38,6 +40,7 @@ impl Default for NodeLimits {
             // More than there can be connections, so that short runs started over HTTP never queue; each that works
             // holds a few kilobytes.
             concurrency: 10_000,
+            run_line: 100_000,
             max_parallel: 64,
             max_attempts: 100,
             max_wait: Duration::from_secs(366 * 24 * 60 * 60),

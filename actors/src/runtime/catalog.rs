@@ -126,9 +126,9 @@ impl Catalog {
         self.policies.values().map(|(policy, version)| (policy, *version))
     }
 
-    /// Whether some trigger may match an event called `name`.
-    pub fn listens_to(&self, name: &str) -> bool {
-        self.blueprints.values().any(|active| active.plan.trigger.event_type.matches(name))
+    /// Blueprints whose trigger may match an event called `name`.
+    pub fn listeners(&self, name: &str) -> impl Iterator<Item = &Active> {
+        self.blueprints.values().filter(|active| active.plan.trigger.event_type.matches(name))
     }
 
     /// Plans whose trigger matches the event `view`, called `name`.

@@ -28,6 +28,7 @@ const REUSE_LIMIT: usize = 1_000;
 pub(super) async fn start(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     let blueprint = field(&intent.input, "blueprint");
     let plan = active(inner, blueprint)?;
+    inner.admit_run(&plan)?;
     let given = intent.input.get("inputs").cloned().unwrap_or_else(|| json!({}));
     let inputs = resolve_inputs(&plan, &given, None).map_err(|faults| invalid_inputs(&faults))?;
     let labels = intent.input.get("labels").cloned().map(serde_json::from_value::<BTreeMap<String, String>>);
@@ -156,6 +157,7 @@ pub(super) async fn again(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         return Err(Refusal::Conflict { code: "run_not_ended", message });
     }
     let plan = inner.plan(&row.blueprint_digest)?;
+    inner.admit_run(&plan)?;
     let steps = reader.steps(earlier, None, REUSE_LIMIT)?.items;
     let steps: Vec<StepRow> = steps.into_iter().filter(|step| step.position.item.is_none()).collect();
     let from = from_step(&plan, &steps, intent.input.get("from_step").and_then(Value::as_str))?;
