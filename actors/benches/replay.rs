@@ -13,17 +13,17 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
-use xyn_actors::actions;
+use xyn_actors::actions::{self, Surroundings};
 use xyn_actors::governance::Identity;
 use xyn_actors::projector::Fold;
 use xyn_actors::record::{self, Record};
 use xyn_actors::run::{Event, Replay, World};
 use xyn_actors::runtime::{Environment, Intent, Runtime};
-use xyn_store::ids::{self, RunId, StreamId};
+use xyn_store::ids::{self, EventId, RunId, StreamId};
 use xyn_store::projection::Changes;
 use xyn_store::rebuild::Projector;
 use xyn_store::scope::CorrelationId;
-use xyn_store::{Clock, Options, Order, Store};
+use xyn_store::{Clock, Digest, Options, Order, Store};
 
 const SHORT: &str = r#"
 id: bp.short
@@ -156,8 +156,9 @@ fn check(store: &Store, runtime: &Runtime) {
             policies: catalog.policies(),
             env: &runtime.env().env_id,
             now: envelope.at,
-            blob_length: &|_| None,
+            around: &Nowhere,
             has_place: true,
+            performs: &|_, _| false,
         };
         replay.fold(&events, &world, &envelope.attribution).expect("the history folds");
         assert!(replay.differences.is_empty(), "{:?}", replay.differences);
@@ -184,4 +185,21 @@ fn best(figure: &str, events: u64, mut work: impl FnMut()) {
 #[expect(clippy::print_stdout, reason = "a bench prints its figures")]
 fn report(figure: &str, value: f64) {
     println!("{{\"figure\":\"{figure}\",\"value\":{value:.0}}}");
+}
+
+/// The histories keep nothing outside the journal.
+struct Nowhere;
+
+impl Surroundings for Nowhere {
+    fn blob_length(&self, _: &Digest) -> Option<u64> {
+        None
+    }
+
+    fn is_taken(&self, _: EventId) -> bool {
+        false
+    }
+
+    fn room_bytes(&self) -> u64 {
+        u64::MAX
+    }
 }

@@ -1,7 +1,7 @@
 //! Interactions: the correlation id that groups what follows from a request, and W3C trace context.
 //!
-//! Owns `X-Correlation-Id` and `traceparent`, in and out. A request without them gets fresh ones.
-//! Invariant: a
+//! Owns `X-Correlation-Id` and `traceparent`, in and out. A request without them gets fresh ones; one with a
+//! trace alone is named by the trace's id, by which calls that follow from it go on with the trace. Invariant: a
 //! `traceparent` that cannot be read is replaced, as the W3C recommendation has it; a correlation id that
 //! cannot be read is refused, because somebody wants to find it again.
 
@@ -39,13 +39,13 @@ impl Interaction {
     /// be read comes the error for it.
     pub(crate) fn of(headers: &HeaderMap, now: Timestamp) -> (Self, Result<(), ApiError>) {
         let fresh: EventId = ids::fresh(now);
+        let trace = Trace::of(headers.get(TRACEPARENT), fresh);
         let given = headers.get(CORRELATION_ID).map(|value| value.to_str().unwrap_or_default());
         let (correlation_id, fault) = match given.map(CorrelationId::parse) {
             Some(Ok(id)) => (id, Ok(())),
             Some(Err(error)) => (fresh.into(), Err(ApiError::invalid("X-Correlation-Id", error.to_string()))),
-            None => (fresh.into(), Ok(())),
+            None => (EventId::from(uuid::Uuid::from_u128(trace.id)).into(), Ok(())),
         };
-        let trace = Trace::of(headers.get(TRACEPARENT), fresh);
         (Self { correlation_id, trace }, fault)
     }
 
@@ -125,6 +125,7 @@ mod tests {
         assert_ne!(traceparent[36..52], PARENT[36..52]);
         assert_eq!(traceparent[52..], PARENT[52..]);
         assert!(parse(traceparent.as_bytes()).is_some());
+        assert_eq!(out[CORRELATION_ID], "4bf92f35-77b3-4da6-a3ce-929d0e0e4736", "it names the interaction");
     }
 
     #[test]

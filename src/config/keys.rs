@@ -25,6 +25,7 @@ pub(super) const KEYS: &[&str] = &[
     "limits.max_steps",
     "limits.wall_clock",
     "limits.concurrency",
+    "limits.run_line",
     "limits.max_parallel",
     "limits.max_attempts",
     "limits.max_wait",

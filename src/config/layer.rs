@@ -20,6 +20,7 @@ const VARIABLES: &[&str] = &[
     "limits.max_steps",
     "limits.wall_clock",
     "limits.concurrency",
+    "limits.run_line",
     "limits.max_parallel",
     "limits.max_attempts",
     "limits.max_wait",
@@ -80,6 +81,7 @@ fn defaults() -> Layer {
     layer.set("limits.max_steps", "default", limits.max_steps);
     layer.set("limits.wall_clock", "default", limits.wall_clock);
     layer.set("limits.concurrency", "default", limits.concurrency);
+    layer.set("limits.run_line", "default", limits.run_line);
     layer.set("limits.max_parallel", "default", limits.max_parallel);
     layer.set("limits.max_attempts", "default", limits.max_attempts);
     layer.set("limits.max_wait", "default", limits.max_wait);

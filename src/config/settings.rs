@@ -55,6 +55,8 @@ pub struct LimitSettings {
     pub wall_clock: String,
     /// Runs that work at once.
     pub concurrency: u32,
+    /// Runs that may stand in one line before more are refused.
+    pub run_line: u32,
     /// Items of one step at once.
     pub max_parallel: u32,
     /// Attempts of one step.
@@ -82,6 +84,7 @@ impl Default for LimitSettings {
             max_steps: node.max_steps,
             wall_clock: minutes(node.wall_clock),
             concurrency: node.concurrency,
+            run_line: node.run_line,
             max_parallel: node.max_parallel,
             max_attempts: node.max_attempts,
             max_wait: days(node.max_wait),
@@ -138,6 +141,7 @@ impl LimitSettings {
             max_steps: self.max_steps,
             wall_clock: duration("limits.wall_clock", &self.wall_clock)?,
             concurrency: self.concurrency,
+            run_line: self.run_line,
             max_parallel: self.max_parallel,
             max_attempts: self.max_attempts,
             max_wait: duration("limits.max_wait", &self.max_wait)?,

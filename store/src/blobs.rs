@@ -173,6 +173,11 @@ impl Blobs {
         self.0.used_bytes.load(Ordering::Relaxed)
     }
 
+    /// Bytes that may still be kept.
+    pub fn room_bytes(&self) -> u64 {
+        self.0.quota_bytes.saturating_sub(self.used_bytes())
+    }
+
     fn shard(&self, digest: &Digest) -> PathBuf {
         self.0.folder.join(format!("{:02x}", digest.as_bytes()[0]))
     }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -18,11 +19,14 @@ use crate::governance::Risk;
 
 mod artifacts_put;
 mod builtin;
+mod effects;
 mod events_emit;
 pub mod http_call;
 mod redact;
 
 pub use builtin::builtin;
+pub use effects::Surroundings;
+pub(crate) use effects::{EffectFault, Pledged};
 pub(crate) use events_emit::NAME as EMIT;
 
 /// What everybody may know about an action.
@@ -156,48 +160,6 @@ pub struct Effects {
     pub events: Vec<NewEvent>,
 }
 
-/// Why an artifact cannot be made of a blob.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum BlobFault {
-    /// It is not in the blob store.
-    #[error("there is no blob `{0}`; upload it first")]
-    Missing(Digest),
-    /// It has another length.
-    #[error("blob `{sha256}` has {found} bytes, not {said}")]
-    Length {
-        /// The blob.
-        sha256: Digest,
-        /// What the input says.
-        said: u64,
-        /// What it has.
-        found: u64,
-    },
-}
-
-impl Effects {
-    /// Refuses artifacts of blobs that are not here; `length_of` knows those that are.
-    pub(crate) fn check_blobs(&self, length_of: &dyn Fn(&Digest) -> Option<u64>) -> Result<(), BlobFault> {
-        self.artifacts.iter().try_for_each(|artifact| match artifact.content {
-            Content::Bytes(_) => Ok(()),
-            Content::Stored { sha256, byte_length: said } => match length_of(&sha256) {
-                None => Err(BlobFault::Missing(sha256)),
-                Some(found) if found != said => Err(BlobFault::Length { sha256, said, found }),
-                Some(_) => Ok(()),
-            },
-        })
-    }
-}
-
-impl From<BlobFault> for Failure {
-    fn from(fault: BlobFault) -> Self {
-        let code = match fault {
-            BlobFault::Missing(_) => "unknown_blob",
-            BlobFault::Length { .. } => "invalid_input",
-        };
-        Self::certain(FailureKind::Client, code, fault.to_string())
-    }
-}
-
 /// An artifact to keep.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewArtifact {
@@ -258,17 +220,19 @@ pub struct Failure {
     pub code: String,
     /// Sentence for people.
     pub message: String,
+    /// How long the peer asks to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 impl Failure {
     /// A failure that certainly had no effect.
     pub fn certain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, uncertain: false, code: code.into(), message: message.into() }
+        Self { kind, uncertain: false, code: code.into(), message: message.into(), retry_after: None }
     }
 
     /// A failure after the request went out: nobody knows whether it took effect.
     pub fn uncertain(kind: FailureKind, code: &str, message: impl Into<String>) -> Self {
-        Self { kind, uncertain: true, code: code.into(), message: message.into() }
+        Self { uncertain: true, ..Self::certain(kind, code, message) }
     }
 }
 

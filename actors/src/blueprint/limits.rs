@@ -14,6 +14,8 @@ pub struct NodeLimits {
     pub wall_clock: Duration,
     /// Runs that may work at once on this node; a blueprint may state fewer of its own.
     pub concurrency: u32,
+    /// Runs that may stand in one line, for a place of their blueprint or of the node, before more are refused.
+    pub run_line: u32,
     /// Items of one step under way at once.
     pub max_parallel: u32,
     /// Attempts of one step, the first included.
@@ -38,6 +40,7 @@ impl Default for NodeLimits {
             // More than there can be connections, so that short runs started over HTTP never queue; each that works
             // holds a few kilobytes.
             concurrency: 10_000,
+            run_line: 100_000,
             max_parallel: 64,
             max_attempts: 100,
             max_wait: Duration::from_secs(366 * 24 * 60 * 60),
@@ -50,9 +53,17 @@ impl Default for NodeLimits {
 }
 
 impl NodeLimits {
-    /// The bounds for what was promoted when other ones held. A lower limit of runs at once does not unmake a
-    /// blueprint that states a higher one: it holds beside it when runs begin.
-    pub fn for_promoted(&self) -> Self {
-        Self { concurrency: u32::MAX, ..self.clone() }
+    /// The bounds for what was promoted when other ones held: none. A lower limit does not unmake a blueprint that
+    /// states a higher one; those of work and of runs at once hold beside it.
+    pub(super) fn for_promoted(&self) -> Self {
+        Self {
+            max_steps: u32::MAX,
+            wall_clock: Duration::MAX,
+            concurrency: u32::MAX,
+            max_parallel: u32::MAX,
+            max_attempts: u32::MAX,
+            max_wait: Duration::MAX,
+            ..self.clone()
+        }
     }
 }

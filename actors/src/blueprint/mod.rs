@@ -13,7 +13,7 @@ pub mod schema;
 pub mod source;
 pub mod template;
 
-pub use check::compile;
+pub use check::{compile, compile_promoted};
 pub use limits::NodeLimits;
 pub use pattern::{EventPattern, MAX_EVENT_NAME_BYTES, check_event_name};
 pub use plan::{FailureKind, Plan};

@@ -105,13 +105,15 @@ impl RunActor {
             }
             _ => false,
         };
+        let under_way = &self.under_way;
         let world = World {
             registry: &self.inner.registry,
             policies: catalog.policies(),
             env: &self.inner.env.env_id,
             now,
-            blob_length: &|digest| self.inner.blob_length(digest),
+            around: &*self.inner,
             has_place,
+            performs: &|at, undoes| under_way.iter().any(|other| (other.at, other.undoes) == (at, undoes)),
         };
         let mut turn =
             take_turn(&mut loaded.state, tell.command, &tell.by, &world).map_err(|error| match error {

@@ -16,7 +16,7 @@ pub enum Command {
     Create(Box<Created>),
     /// Go on with whatever is ready.
     Advance,
-    /// The node starts again: attempts without a result are uncertain.
+    /// The node, or the run's actor, starts again: attempts without a result that nobody performs are uncertain.
     Recover,
     /// An attempt ended.
     Finish {

@@ -4,6 +4,7 @@
 //! recorded in one append and what is to be done after it. Pure: what an inside action wants, it returns.
 
 use serde_json::Value;
+use xyn_store::ids::EventId;
 use xyn_store::projection::StepKey;
 use xyn_store::scope::Attribution;
 
@@ -14,7 +15,7 @@ use super::decide::{
 };
 use super::event::Event;
 use super::state::State;
-use crate::actions::{Code, Context, Effects};
+use crate::actions::{Code, Context, Effects, Pledged};
 
 /// Events of one turn; a longer one goes on in the next.
 pub(super) const TURN_LIMIT: usize = 2_048;
@@ -96,6 +97,7 @@ pub(super) fn take_turn_within(
     world: &World<'_>,
 ) -> Result<Turn, TurnError> {
     let mut turn = Turn::default();
+    let mut pledged = Pledged::beside(EventId::from(uuid::Uuid::from(state.id)));
     let mut bytes = 0;
     let mut moves = decide(state, command, world)?;
     loop {
@@ -104,10 +106,12 @@ pub(super) fn take_turn_within(
             state.apply(&event, world.now, by)?;
             match &event {
                 Event::StepStarted { at, attempt, .. } => {
-                    begin(state, (*at, *attempt, false), world, &mut turn, &mut finished);
+                    let attempt = (*at, *attempt, false);
+                    finished.extend(begin(state, attempt, world, &mut turn, &mut pledged));
                 }
                 Event::CompensationStarted { at, attempt, .. } => {
-                    begin(state, (*at, *attempt, true), world, &mut turn, &mut finished);
+                    let attempt = (*at, *attempt, true);
+                    finished.extend(begin(state, attempt, world, &mut turn, &mut pledged));
                 }
                 _ => {}
             }
@@ -144,24 +148,25 @@ fn payload_bytes(event: &Event) -> usize {
     }
 }
 
-/// An attempt to do or undo began: inside actions end it at once, others become work.
+/// An attempt to do or undo began: inside actions end it at once, as the command says, others become work.
 fn begin(
     state: &State,
     (at, attempt, undoes): (StepKey, u32, bool),
     world: &World<'_>,
     turn: &mut Turn,
-    finished: &mut Vec<Command>,
-) {
+    pledged: &mut Pledged,
+) -> Option<Command> {
     let called = if undoes { compensation_input(state, at) } else { call_input(state, at) };
-    let Some((call, input)) = called else { return };
-    let Some(action) = world.registry.get(&call.action) else { return };
+    let (call, input) = called?;
+    let action = world.registry.get(&call.action)?;
     let context = call_context(state, at, call, undoes, world);
     let Code::Inside(run) = &action.run else {
         let action = call.action.clone();
-        return turn.work.push(Work { at, attempt, undoes, action, input, context });
+        turn.work.push(Work { at, attempt, undoes, action, input, context });
+        return None;
     };
     let checked = run(&input, &context).and_then(|effects| {
-        effects.check_blobs(world.blob_length)?;
+        pledged.take(&effects, world.around)?;
         Ok(effects)
     });
     let result = checked.map(|effects| {
@@ -169,9 +174,9 @@ fn begin(
         turn.emitted.push(Emitted { behind: turn.events.len() + 1, step: state.step_name(at), effects });
         output
     });
-    finished.push(if undoes {
+    Some(if undoes {
         Command::FinishCompensation { at, attempt, result: result.map(drop) }
     } else {
         Command::Finish { at, attempt, result }
-    });
+    })
 }

@@ -117,6 +117,7 @@ pub(crate) fn refusal(failure: Failure) -> Refusal {
 fn failed(fault: Fault) -> Refusal {
     match fault.code.as_str() {
         "invalid_input" => Refusal::invalid("invalid_input", "", fault.message),
+        "quota_reached" => Refusal::QuotaReached { message: fault.message },
         _ => Refusal::Upstream { code: fault.code, message: fault.message },
     }
 }

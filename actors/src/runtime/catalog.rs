@@ -60,7 +60,8 @@ impl Catalog {
         for row in
             all::<BlueprintRow>(reader)?.into_iter().filter(|row| row.status == BlueprintStatus::Active)
         {
-            let plan = blueprint::compile(row.source.as_bytes(), registry, limits).map_err(|issues| {
+            let plan = blueprint::compile_promoted(row.source.as_bytes(), registry, limits);
+            let plan = plan.map_err(|issues| {
                 let fault = issues.first().map(ToString::to_string).unwrap_or_default();
                 CatalogError::Invalid {
                     kind: "blueprint",
@@ -125,9 +126,9 @@ impl Catalog {
         self.policies.values().map(|(policy, version)| (policy, *version))
     }
 
-    /// Whether some trigger may match an event called `name`.
-    pub fn listens_to(&self, name: &str) -> bool {
-        self.blueprints.values().any(|active| active.plan.trigger.event_type.matches(name))
+    /// Blueprints whose trigger may match an event called `name`.
+    pub fn listeners(&self, name: &str) -> impl Iterator<Item = &Active> {
+        self.blueprints.values().filter(|active| active.plan.trigger.event_type.matches(name))
     }
 
     /// Plans whose trigger matches the event `view`, called `name`.
@@ -178,7 +179,7 @@ impl Plans {
         }
         let missing = || StoreError::Inconsistent(format!("the source of blueprint {digest} is missing"));
         let source = store.blob(digest)?.ok_or_else(missing)?;
-        let plan = blueprint::compile(&source, registry, limits).map_err(|issues| {
+        let plan = blueprint::compile_promoted(&source, registry, limits).map_err(|issues| {
             let fault = issues.first().map(ToString::to_string).unwrap_or_default();
             StoreError::Inconsistent(format!("blueprint {digest} does not compile any more: {fault}"))
         })?;

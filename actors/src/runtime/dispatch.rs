@@ -115,7 +115,7 @@ fn gather(inner: &Arc<Inner>, position: u64) -> Result<(Vec<Lead>, u64), StoreEr
                 .filter(|(_, pattern)| pattern.as_ref().is_some_and(|pattern| pattern.matches(&name)))
                 .map(|(text, _)| text)
                 .collect();
-            if awaited.is_empty() && !catalog.listens_to(&name) {
+            if awaited.is_empty() && catalog.listeners(&name).next().is_none() {
                 continue;
             }
             let mut view = record.view(offset, index, &envelope);

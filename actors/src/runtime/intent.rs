@@ -3,12 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 use xyn_store::StoreError;
+use xyn_store::blobs::BlobError;
 use xyn_store::ids::{EventId, IntentId, SessionId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::Subject;
 use xyn_store::scope::{Attribution, CorrelationId, Stage};
 
-use crate::actions::BlobFault;
+use crate::actions::EffectFault;
 use crate::governance::{Decision, Identity};
 
 /// A request to do something, by somebody, somewhere.
@@ -136,6 +137,12 @@ pub enum Refusal {
         /// What is full.
         message: String,
     },
+    /// The node keeps as many bytes as it may.
+    #[error("{message}")]
+    QuotaReached {
+        /// Which limit.
+        message: String,
+    },
     /// An outside system failed.
     #[error("{message}")]
     Upstream {
@@ -160,6 +167,7 @@ impl Refusal {
             Self::KeyReused { .. } => "idempotency_key_reused",
             Self::InProgress { .. } => "idempotency_key_in_progress",
             Self::Overloaded { .. } => "overloaded",
+            Self::QuotaReached { .. } => "quota_reached",
             Self::Upstream { code, .. } => code,
             Self::Unavailable(_) => "unavailable",
         }
@@ -171,18 +179,32 @@ impl Refusal {
     }
 }
 
-impl From<BlobFault> for Refusal {
-    fn from(fault: BlobFault) -> Self {
+impl From<EffectFault> for Refusal {
+    fn from(fault: EffectFault) -> Self {
+        let message = fault.to_string();
         match fault {
-            BlobFault::Missing(sha256) => Self::NotFound { kind: "blob", id: sha256.to_string() },
-            BlobFault::Length { .. } => Self::invalid("invalid_input", "/byte_length", fault.to_string()),
+            EffectFault::MissingBlob(sha256) => Self::NotFound { kind: "blob", id: sha256.to_string() },
+            EffectFault::BlobLength { .. } => Self::invalid("invalid_input", "/byte_length", message),
+            EffectFault::IdTaken(_) => Self::Conflict { code: "id_taken", message },
+            EffectFault::NoRoom { .. } => Self::QuotaReached { message },
+        }
+    }
+}
+
+impl From<&StoreError> for Refusal {
+    fn from(error: &StoreError) -> Self {
+        match error {
+            StoreError::Blob(full @ BlobError::Quota { .. }) => {
+                Self::QuotaReached { message: full.to_string() }
+            }
+            other => Self::Unavailable(other.to_string()),
         }
     }
 }
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::Unavailable(error.to_string())
+        Self::from(&error)
     }
 }
 
@@ -192,10 +214,10 @@ impl From<AppendError> for Refusal {
             AppendError::Conflict { .. } => Self::Conflict { code: "conflict", message: error.to_string() },
             AppendError::Overloaded => Self::Overloaded { message: error.to_string() },
             AppendError::TooLarge { .. } => Self::invalid("too_large", "", error.to_string()),
-            AppendError::Claimed(_)
-            | AppendError::Unavailable(_)
-            | AppendError::Closed
-            | AppendError::Unencodable(_) => Self::Unavailable(error.to_string()),
+            AppendError::Unavailable(error) => Self::from(&*error),
+            AppendError::Claimed(_) | AppendError::Closed | AppendError::Unencodable(_) => {
+                Self::Unavailable(error.to_string())
+            }
         }
     }
 }

@@ -21,6 +21,7 @@ mod recovery;
 pub(crate) mod sessions;
 mod submit;
 mod supervisor;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 mod timers;
@@ -119,7 +120,7 @@ impl Runtime {
             return Err(StartError::HalfRebuilt);
         }
         let reader = store.read()?;
-        let catalog = Catalog::load(&reader, &registry, &env.limits.for_promoted())?;
+        let catalog = Catalog::load(&reader, &registry, &env.limits)?;
         let position = reader.position(dispatch::FOLLOWER)?;
         drop(reader);
         Ok(Self(Arc::new(Inner {
@@ -283,15 +284,7 @@ impl Inner {
 
     /// The plan with this digest.
     pub(crate) fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
-        self.plans.get(digest, &self.store, &self.registry, &self.env.limits.for_promoted())
-    }
-
-    /// The length of a blob; none when it is not here. One that cannot be looked up is as good as not here.
-    pub(crate) fn blob_length(&self, digest: &Digest) -> Option<u64> {
-        self.store.blob_length(digest).unwrap_or_else(|error| {
-            tracing::warn!(%digest, %error, "a blob cannot be looked up");
-            None
-        })
+        self.plans.get(digest, &self.store, &self.registry, &self.env.limits)
     }
 
     /// A principal with the roles and teams it has in this environment.

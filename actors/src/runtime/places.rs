@@ -1,9 +1,10 @@
 //! Places: which runs may begin, and in which order those that may not yet come next.
 //!
-//! Owns two limits. A blueprint's `concurrency` is a number of places that runs hold from their start to their end,
+//! Owns three limits. A blueprint's `concurrency` is a number of places that runs hold from their start to their end,
 //! waits included, so that what it keeps apart is not let in during a wait. The node's is a number of runs that work
 //! at once, which are those in memory. A run over either limit stays as it was created, in line by priority and age;
-//! the journal remembers the line. It is told who is in memory and reads no clock. Invariant: a run is let in only
+//! the journal remembers the line. While a line is as long as the third allows, what people or events would add to it
+//! is refused; an event that was accepted before, or that a run emits, still adds to it. It is told who is in memory and reads no clock. Invariant: a run is let in only
 //! while fewer hold its blueprint's places than its own version allows, and whoever leaves calls the next.
 
 use std::cmp::Reverse;
@@ -226,6 +227,13 @@ impl Places {
     /// Whether somebody waits to be woken.
     pub(super) fn has_sleepers(&self) -> bool {
         self.asleep > 0
+    }
+
+    /// Whether a run of the blueprint would come to stand behind so many that it is refused.
+    pub(super) fn is_full(&self, blueprint: &str, limit: u32) -> bool {
+        let limit = limit as usize;
+        let line = self.blueprints.get(blueprint).map_or(0, |blueprint| blueprint.line.len());
+        line >= limit || self.ready.len() >= limit
     }
 
     /// Runs that have not begun.

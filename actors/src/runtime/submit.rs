@@ -59,6 +59,9 @@ impl Inner {
         let now = self.clock.now();
         if intent.action == actions::EMIT {
             self.backlog.admit(*self.journal.head().borrow(), now, &self.env.limits)?;
+            let catalog = self.catalog.load();
+            let name = intent.input["event_name"].as_str().unwrap_or_default();
+            catalog.listeners(name).try_for_each(|active| self.admit_run(&active.plan))?;
         }
         let stage = intent.stage.unwrap_or(self.env.stage);
         let decision = self.decide(&intent.identity, &action.spec, stage, now);
@@ -78,6 +81,19 @@ impl Inner {
                 self.carry_out(intent, &action, accept, &decision).await
             }
         }
+    }
+
+    /// Refuses a run of `plan`, or what would start one, while too many stand in line before it.
+    pub(crate) fn admit_run(&self, plan: &Plan) -> Result<(), Refusal> {
+        let limit = self.env.limits.run_line;
+        if !self.supervisor().is_full(&plan.id, limit) {
+            return Ok(());
+        }
+        let message = format!(
+            "{limit} runs stand in line before another of `{}` (`limits.run_line`); try again later",
+            plan.id
+        );
+        Err(Refusal::Overloaded { message })
     }
 
     /// Has the run that an event triggers started, as `intent`, whose ids are derived from `key`.
@@ -123,7 +139,7 @@ impl Inner {
             Code::Service => services::serve(self, &intent, accept).await,
             Code::Inside(run) => {
                 let effects = run(&intent.input, &accept.context(&intent, decision)).map_err(refusal)?;
-                effects.check_blobs(&|digest| self.blob_length(digest))?;
+                effects.check_blobs(&**self)?;
                 self.record_effects(intent, effects, accept).await
             }
             Code::Outside(outside) => {

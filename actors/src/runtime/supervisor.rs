@@ -142,6 +142,11 @@ impl Supervisor {
         may_begin
     }
 
+    /// Whether the line that a run of `blueprint` may have to join is as long as `limit` allows.
+    pub(super) fn is_full(&self, blueprint: &str, limit: u32) -> bool {
+        self.lock().places.is_full(blueprint, limit)
+    }
+
     /// The run of `ticket` has ended.
     pub(crate) fn leave(&self, ticket: &Ticket<'_>) {
         let mut runs = self.lock();

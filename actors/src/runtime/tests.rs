@@ -18,6 +18,8 @@ use super::*;
 use crate::actions;
 
 mod backlog;
+mod ends;
+mod limits;
 mod places;
 mod time;
 

@@ -6,15 +6,14 @@ use serde_json::{Value, json};
 use xyn_store::ids::{IntentId, RunId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::{ApprovalRow, Asked, Fault, IntentRow, IntentStatus, RunRow, StepKey, Subject};
-use xyn_store::scope::Stage;
 
 use super::{field, id, runs, settle};
 use crate::actions::Action;
-use crate::governance::Decision;
 use crate::governance::approval::{self, Answer, Approval, Given, Outcome as Verdicted, Verdict};
+use crate::governance::{Decision, Effect};
 use crate::record::Record;
 use crate::run::Command;
-use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, stream};
+use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, decision_of, stream};
 
 fn approve_of(input: &Value) -> bool {
     input.get("approve").and_then(Value::as_bool).unwrap_or(false)
@@ -91,13 +90,11 @@ pub(super) async fn answer_intent(
     let parked: IntentId = id(&intent.input, "intent_id")?;
     let row = inner.store.read()?.get::<IntentRow>(&IntentRow::key_of(parked))?;
     let mut row = row.ok_or_else(|| Refusal::NotFound { kind: "intent", id: parked.to_string() })?;
-    let approval = match (&row.asked, row.status) {
-        (Some(asked), IntentStatus::Parked) => approval_of(&row, asked),
-        _ => {
-            let message = format!("intent {parked} does not wait for approval");
-            return Err(Refusal::Conflict { code: "not_parked", message });
-        }
-    };
+    let approval = approval_of(&row).filter(|_| row.status == IntentStatus::Parked);
+    let approval = approval.ok_or_else(|| {
+        let message = format!("intent {parked} does not wait for approval");
+        Refusal::Conflict { code: "not_parked", message }
+    })?;
     let (approve, note) = (approve_of(&intent.input), note_of(&intent.input));
     let verdict = if approve { Verdict::Approve } else { Verdict::Reject };
     let answer = Answer { identity: intent.identity.clone(), verdict, at: accept.now, note: note.clone() };
@@ -156,20 +153,68 @@ pub(crate) async fn expire(inner: &Arc<Inner>, parked: IntentId) -> Result<(), R
     }
 }
 
-fn approval_of(row: &IntentRow, asked: &Asked) -> Approval {
+/// The approval that the intent of `row` waits for, as its decision asks for it; none when it asks for none.
+fn approval_of(row: &IntentRow) -> Option<Approval> {
+    let (asked, decision) = (row.asked.as_ref()?, decision_of(&row.decision));
+    if decision.effect != Effect::RequireApproval {
+        return None;
+    }
+    let approvals = decision.approvals.unwrap_or_default();
     let given = |word: &ApprovalRow| Given {
         principal: word.principal.clone(),
         verdict: if word.approve { Verdict::Approve } else { Verdict::Reject },
         at: word.at,
         note: word.note.clone(),
     };
-    Approval {
-        min: asked.min,
-        // INVARIANT: the policy parser lets only valid approvers through.
-        from_any_of: asked.approvers.iter().filter_map(|approver| approver.parse().ok()).collect(),
-        allow_requester: asked.allow_requester.unwrap_or(row.stage == Stage::Dev),
-        requester: row.actor.clone(),
-        expires_at: Some(asked.expires_at),
-        answers: row.approvals.iter().map(given).collect(),
+    let answers = row.approvals.iter().map(given).collect();
+    let approval = Approval::new(approvals, row.actor.clone(), row.stage, Some(asked.expires_at));
+    Some(Approval { answers, ..approval })
+}
+
+#[cfg(test)]
+mod tests {
+    use xyn_store::scope::{CorrelationId, Principal, Stage};
+    use xyn_store::{Json, Timestamp};
+
+    use super::*;
+
+    fn parked(decision: Value) -> IntentRow {
+        IntentRow {
+            intent_id: xyn_store::ids::derived(Timestamp::EPOCH, &[b"intent"]),
+            action: "git.commit".to_owned(),
+            stage: Stage::Prod,
+            actor: Principal::new("ann@test"),
+            correlation_id: CorrelationId::parse("test").expect("fits"),
+            at: Timestamp::EPOCH,
+            status: IntentStatus::Parked,
+            decision: Json::from(&decision),
+            subject: None,
+            input: None,
+            withheld: false,
+            output: None,
+            fault: None,
+            asked: Some(Asked {
+                min: 1,
+                approvers: vec!["role:Nobody knows".to_owned()],
+                allow_requester: None,
+                expires_at: Timestamp::EPOCH,
+            }),
+            approvals: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_word_counts_by_the_decision_and_one_that_cannot_be_read_lets_nobody_approve() {
+        let decision = |from: &str| {
+            json!({
+                "effect": "require_approval",
+                "approvals": { "min": 2, "from_any_of": [from], "allow_requester": null, "expires_in_s": null },
+            })
+        };
+        let approval = approval_of(&parked(decision("role:OwnerAdmin"))).expect("it waits");
+        assert_eq!((approval.min, approval.from_any_of.len(), approval.allow_requester), (2, 1, false));
+        for unreadable in [decision("role:Nobody knows"), json!({}), json!({ "effect": "allow" })] {
+            assert!(approval_of(&parked(unreadable.clone())).is_none(), "{unreadable}");
+        }
     }
 }

@@ -179,7 +179,7 @@ pub(crate) fn put_in_force(inner: &Inner, events: &[Event]) {
     for event in events {
         match event {
             Event::BlueprintActivated(row) => {
-                match blueprint::compile(row.source.as_bytes(), &inner.registry, &inner.env.limits) {
+                match blueprint::compile_promoted(row.source.as_bytes(), &inner.registry, &inner.env.limits) {
                     Ok(plan) => {
                         let plan = Arc::new(plan);
                         inner.plans.keep(plan.clone());

@@ -66,7 +66,7 @@ impl Inner {
 /// trying again after an unknown outcome is safe.
 fn failure(refusal: Refusal) -> Failure {
     let kind = match &refusal {
-        Refusal::Unavailable(_) => FailureKind::Server,
+        Refusal::Unavailable(_) | Refusal::QuotaReached { .. } => FailureKind::Server,
         Refusal::Overloaded { .. } | Refusal::InProgress { .. } => FailureKind::RateLimit,
         _ => FailureKind::Client,
     };

@@ -11,6 +11,7 @@ use xyn_store::journal::AppendError;
 use xyn_store::projection::{Fault, IntentRow, IntentStatus, Subject};
 
 use crate::actions::{Action, Context, Failure, Outside};
+use crate::blueprint::FailureKind;
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, refusal, stream};
 
@@ -62,34 +63,45 @@ pub(super) async fn end(
     intent: &Intent,
     row: IntentRow,
     action: &Action,
-    result: Result<Value, Failure>,
+    mut result: Result<Value, Failure>,
 ) -> Result<Outcome, Refusal> {
     let seq = 1 + row.parked_seq().unwrap_or(0);
     let subject = Subject::Intent(intent.intent_id);
-    let (status, fault) = match &result {
-        Ok(_) => (IntentStatus::Completed, None),
-        Err(failure) => {
-            // What may be done twice leaves nothing to find out: whoever wants it done asks again.
-            let is_open = failure.uncertain && !action.spec.idempotent(Some(&intent.input));
-            let status = if is_open { IntentStatus::Uncertain } else { IntentStatus::Failed };
-            (status, Some(Fault { code: failure.code.clone(), message: failure.message.clone() }))
-        }
-    };
     for attempt in 1.. {
         let mut recording = Recording::default();
         let output = result.as_ref().ok().map(|output| recording.payload(output));
-        let row = IntentRow { status, output, fault: fault.clone(), ..row.clone() };
+        let (status, fault) = came_to(&result, intent, action);
+        let row = IntentRow { status, output, fault, ..row.clone() };
         let (now, by) = (inner.clock.now(), intent.attribution());
         let record = Record::IntentEnded(Box::new(row));
         recording.entry(stream(intent.intent_id), seq, now, &by, &[record]);
         match recording.commit(inner).await {
             // A conflict: an attempt whose outcome was unknown was durable after all.
             Ok(_) | Err(AppendError::Conflict { .. }) => break,
-            Err(AppendError::Unavailable(_) | AppendError::Overloaded) if attempt < END_ATTEMPTS => {
-                tokio::time::sleep(END_DELAY).await;
-            }
-            Err(error) => return Err(error.into()),
+            Err(error) => match Refusal::from(error) {
+                Refusal::QuotaReached { message } if result.is_ok() => {
+                    let message = format!("it was done, but what it gave cannot be kept: {message}");
+                    result = Err(Failure::certain(FailureKind::Server, "quota_reached", message));
+                }
+                Refusal::Unavailable(_) | Refusal::Overloaded { .. } if attempt < END_ATTEMPTS => {
+                    tokio::time::sleep(END_DELAY).await;
+                }
+                refusal => return Err(refusal),
+            },
         }
     }
     result.map(|output| Outcome::new(intent.intent_id, subject, output)).map_err(refusal)
+}
+
+/// What the call's `result` makes of the intent.
+fn came_to(
+    result: &Result<Value, Failure>,
+    intent: &Intent,
+    action: &Action,
+) -> (IntentStatus, Option<Fault>) {
+    let Err(failure) = result else { return (IntentStatus::Completed, None) };
+    // What may be done twice leaves nothing to find out: whoever wants it done asks again.
+    let is_open = failure.uncertain && !action.spec.idempotent(Some(&intent.input));
+    let status = if is_open { IntentStatus::Uncertain } else { IntentStatus::Failed };
+    (status, Some(Fault { code: failure.code.clone(), message: failure.message.clone() }))
 }

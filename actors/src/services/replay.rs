@@ -36,9 +36,10 @@ pub(super) async fn replay(inner: &Arc<Inner>, intent: &Intent, accept: Accept) 
                 policies: catalog.policies(),
                 env: &inner.env.env_id,
                 now: envelope.at,
-                blob_length: &|digest| inner.blob_length(digest),
+                around: &**inner,
                 // Where there was none, the recorded start says so by standing in a later entry.
                 has_place: true,
+                performs: &|_, _| false,
             };
             let folded = replay.fold(&events, &world, &envelope.attribution);
             folded

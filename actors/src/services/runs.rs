@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use xyn_store::ids::{self, RunId, StreamId};
+use xyn_store::journal::AppendError;
 use xyn_store::projection::{Lineage, RunRow, StepRow, StepStatus, Subject};
 use xyn_store::{Json, Reader, StoreError};
 
@@ -19,12 +20,15 @@ use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 const DEPTH_LIMIT: u16 = 16;
 /// The code of the refusal of a run that is one too many in such a chain.
 pub(crate) const RUN_LOOP: &str = "run_loop";
+/// How often a run that emits what others emit at the same time is begun.
+const BEGIN_ATTEMPTS: u32 = 4;
 /// Steps of one run that a retry or fork looks at for results to take over.
 const REUSE_LIMIT: usize = 1_000;
 
 pub(super) async fn start(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     let blueprint = field(&intent.input, "blueprint");
     let plan = active(inner, blueprint)?;
+    inner.admit_run(&plan)?;
     let given = intent.input.get("inputs").cloned().unwrap_or_else(|| json!({}));
     let inputs = resolve_inputs(&plan, &given, None).map_err(|faults| invalid_inputs(&faults))?;
     let labels = intent.input.get("labels").cloned().map(serde_json::from_value::<BTreeMap<String, String>>);
@@ -92,16 +96,24 @@ async fn begin(
     }
     let run: RunId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"run"]);
     inner.plans.keep(plan.clone());
+    let stream = StreamId::from(uuid::Uuid::from(run));
     let subject = Subject::Run(run);
     let tell = Tell {
         command: Command::Create(Box::new(created)),
         by: intent.attribution(),
         accepted: Some(Box::new(accept.done(subject.clone()))),
     };
-    match inner.supervisor().begin(State::new(run, plan), tell).await {
-        Ok(_) => Ok(Outcome::new(intent.intent_id, subject, json!({ "run_id": run }))),
-        Err(error) => refuse(inner, error, intent, run),
+    for attempt in 1.. {
+        let begun = inner.supervisor().begin(State::new(run, plan.clone()), tell.clone()).await;
+        match begun {
+            // Somebody else was faster with the id of what the run emits: it decides again, knowing it to be taken.
+            Err(TellError::Append(AppendError::Conflict { stream: other, .. }))
+                if other != stream && attempt < BEGIN_ATTEMPTS => {}
+            Err(error) => return refuse(inner, error, intent, run),
+            Ok(_) => break,
+        }
     }
+    Ok(Outcome::new(intent.intent_id, subject, json!({ "run_id": run })))
 }
 
 pub(super) async fn cancel(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
@@ -145,6 +157,7 @@ pub(super) async fn again(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         return Err(Refusal::Conflict { code: "run_not_ended", message });
     }
     let plan = inner.plan(&row.blueprint_digest)?;
+    inner.admit_run(&plan)?;
     let steps = reader.steps(earlier, None, REUSE_LIMIT)?.items;
     let steps: Vec<StepRow> = steps.into_iter().filter(|step| step.position.item.is_none()).collect();
     let from = from_step(&plan, &steps, intent.input.get("from_step").and_then(Value::as_str))?;

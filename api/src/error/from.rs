@@ -40,6 +40,7 @@ impl From<Refusal> for ApiError {
             Refusal::KeyReused { .. } => Self::new(Code::KeyReused, message).at("Idempotency-Key"),
             Refusal::InProgress { .. } => Self::new(Code::KeyInProgress, message).at("Idempotency-Key"),
             Refusal::Overloaded { .. } => Self::new(Code::Overloaded, message),
+            Refusal::QuotaReached { .. } => Self::new(Code::QuotaReached, message),
             Refusal::Upstream { code, .. } => Self::new(Code::Upstream, message).with("cause", code),
             Refusal::Unavailable(_) => Self::new(Code::Unavailable, message),
         }
@@ -113,6 +114,7 @@ mod tests {
             (Refusal::KeyReused { key: key() }, Code::KeyReused),
             (Refusal::InProgress { key: key() }, Code::KeyInProgress),
             (Refusal::Overloaded { message: message() }, Code::Overloaded),
+            (Refusal::QuotaReached { message: message() }, Code::QuotaReached),
             (Refusal::Upstream { code: "refused".into(), message: message() }, Code::Upstream),
             (Refusal::Unavailable(message()), Code::Unavailable),
         ];

@@ -56,7 +56,8 @@ async fn blueprints(client: &Client, limits: &blueprint::NodeLimits) -> Result<F
         let id = text(row, "blueprint_id");
         let whole = client.get(&format!("/blueprints/{id}")).await?;
         count += 1;
-        if blueprint::compile(text(&whole, "source").as_bytes(), &actions::builtin(), limits).is_err() {
+        let source = text(&whole, "source");
+        if blueprint::compile_promoted(source.as_bytes(), &actions::builtin(), limits).is_err() {
             invalid.push(id);
         }
     }

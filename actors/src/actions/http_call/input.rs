@@ -14,9 +14,9 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::Url;
 
-use super::IDEMPOTENCY_KEY;
 use super::request::Request;
-use crate::actions::Failure;
+use super::{IDEMPOTENCY_KEY, TRACEPARENT, trace};
+use crate::actions::{Context, Failure};
 use crate::blueprint::FailureKind;
 
 /// Time a call may take when its input does not say.
@@ -104,8 +104,8 @@ pub(super) struct Input {
     expect_status: Option<Vec<u16>>,
 }
 
-/// Reads `input`; `key` is sent as `Idempotency-Key` unless the author set one.
-pub(super) fn parse(input: Value, key: &str) -> Result<Request, Failure> {
+/// Reads `input`. The call's key and trace are sent as `Idempotency-Key` and `traceparent` unless the author set them.
+pub(super) fn parse(input: Value, context: &Context) -> Result<Request, Failure> {
     let mut input: Input = serde_json::from_value(input).map_err(|e| invalid(e.to_string()))?;
     let mut url = Url::parse(&input.url).map_err(|e| invalid(format!("`url` is no absolute URL: {e}")))?;
     if let Some(query) = input.query.take().filter(|query| !query.is_empty()) {
@@ -115,10 +115,11 @@ pub(super) fn parse(input: Value, key: &str) -> Result<Request, Failure> {
     let mut headers = author_headers(input.headers.take().unwrap_or_default())?;
     let body = body(&mut input, &mut headers)?;
     if !headers.contains_key(IDEMPOTENCY_KEY) {
-        let key =
-            HeaderValue::from_str(key).map_err(|_| invalid("the idempotency key is no header value"))?;
+        let key = HeaderValue::from_str(&context.idempotency_key);
+        let key = key.map_err(|_| invalid("the idempotency key is no header value"))?;
         headers.insert(IDEMPOTENCY_KEY, key);
     }
+    headers.entry(TRACEPARENT).or_insert_with(|| trace::parent(context));
     let max_bytes = input.max_bytes.unwrap_or(DEFAULT_MAX_BYTES);
     if !(1..=MAX_BYTES).contains(&max_bytes) {
         return Err(invalid(format!("`max_bytes` must be 1 to {MAX_BYTES}")));

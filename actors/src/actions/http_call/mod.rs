@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use self::input::{Input, Verb};
 use self::request::Request;
-use super::{Context, Egress, Failure, Idempotence, Outside, Spec};
+use super::{Context, Failure, Idempotence, Outside, Spec};
 use crate::blueprint::FailureKind;
 use crate::governance::Risk;
 
@@ -22,12 +22,16 @@ mod guard;
 mod input;
 mod request;
 mod response;
+mod retry_after;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod transport;
 
 /// Header that carries the call's key.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
+/// Header that says which trace the call belongs to.
+const TRACEPARENT: &str = "traceparent";
 /// Redirects that are followed.
 const MAX_REDIRECTS: usize = 5;
 /// What of an input is never recorded.
@@ -81,10 +85,10 @@ impl Outside for HttpCall {
     fn execute(&self, input: Value, context: Context) -> BoxFuture<'static, Result<Value, Failure>> {
         let clients = Arc::clone(&self.clients);
         async move {
-            let mut request = input::parse(input, &context.idempotency_key)?;
+            let mut request = input::parse(input, &context)?;
             let client = clients.get(context.egress)?;
             let limit = request.timeout;
-            match tokio::time::timeout(limit, exchange(client, &mut request, context.egress)).await {
+            match tokio::time::timeout(limit, exchange(client, &mut request, &context)).await {
                 Ok(result) => result,
                 Err(_) => Err(transport::timed_out(&request)),
             }
@@ -93,13 +97,13 @@ impl Outside for HttpCall {
     }
 }
 
-async fn exchange(client: &Client, request: &mut Request, egress: Egress) -> Result<Value, Failure> {
+async fn exchange(client: &Client, request: &mut Request, context: &Context) -> Result<Value, Failure> {
     for _ in 0..=MAX_REDIRECTS {
-        guard::check_url(&request.url, egress).map_err(|why| transport::refused(request, &why))?;
+        guard::check_url(&request.url, context.egress).map_err(|why| transport::refused(request, &why))?;
         let response = send(client, request).await?;
         match redirect_target(request, &response) {
             Some(target) => request.redirect(response.status(), &target)?,
-            None => return response::read(request, response).await,
+            None => return response::read(request, response, context.now).await,
         }
     }
     let message = format!("{}: more than {MAX_REDIRECTS} redirects", request.label());

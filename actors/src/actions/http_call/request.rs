@@ -9,13 +9,13 @@ use reqwest::header::{self, HeaderMap};
 use reqwest::{Method, StatusCode};
 use url::Url;
 
-use super::IDEMPOTENCY_KEY;
+use super::{IDEMPOTENCY_KEY, TRACEPARENT};
 use crate::actions::Failure;
 use crate::blueprint::FailureKind;
 
 /// Headers that follow a redirect to another origin; any other may carry a secret meant for the first.
-const HARMLESS_HEADERS: [&str; 5] =
-    ["accept", "accept-language", "content-type", "user-agent", IDEMPOTENCY_KEY];
+const HARMLESS_HEADERS: [&str; 6] =
+    ["accept", "accept-language", "content-type", "user-agent", IDEMPOTENCY_KEY, TRACEPARENT];
 
 /// A request that can be sent.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl Request {
     /// A failure after an answer came back. A safe method changed nothing; any other may have done its work.
     pub(super) fn after_answer(&self, kind: FailureKind, code: &str, message: String) -> Failure {
         let uncertain = self.took_effect || !self.method.is_safe();
-        Failure { kind, uncertain, code: code.to_owned(), message }
+        Failure { uncertain, ..Failure::certain(kind, code, message) }
     }
 }
 

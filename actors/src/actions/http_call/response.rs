@@ -11,9 +11,10 @@ use reqwest::header::{self, HeaderMap};
 use reqwest::{Response, StatusCode};
 use serde_json::{Map, Value, json};
 use url::Url;
+use xyn_store::Timestamp;
 
 use super::request::Request;
-use super::{is_secret, transport};
+use super::{is_secret, retry_after, transport};
 use crate::actions::{Failure, REDACTED};
 use crate::blueprint::FailureKind;
 
@@ -47,12 +48,17 @@ pub(super) fn output_schema() -> Value {
     })
 }
 
-/// Reads the answer to `request` into an output.
-pub(super) async fn read(request: &Request, mut response: Response) -> Result<Value, Failure> {
+/// Reads the answer to `request`, which was sent at `now`, into an output.
+pub(super) async fn read(
+    request: &Request,
+    mut response: Response,
+    now: Timestamp,
+) -> Result<Value, Failure> {
     let status = response.status();
     if !request.expects(status) {
         let excerpt = excerpt(request, &mut response).await;
-        return Err(unexpected(request, status, &excerpt));
+        let retry_after = retry_after::asked(status, response.headers(), now);
+        return Err(Failure { retry_after, ..unexpected(request, status, &excerpt) });
     }
     let body = bounded_body(request, &mut response).await?;
     output(request, status, response.headers(), &body)
@@ -136,10 +142,8 @@ fn shown_url(url: &Url) -> String {
 fn unexpected(request: &Request, status: StatusCode, excerpt: &str) -> Failure {
     let message = format!("{} answered {}{excerpt}", request.label(), status.as_u16());
     let certain = |kind, code: &str| Failure {
-        kind,
         uncertain: request.took_effect,
-        code: code.to_owned(),
-        message: message.clone(),
+        ..Failure::certain(kind, code, message.as_str())
     };
     match status {
         StatusCode::TOO_MANY_REQUESTS => certain(FailureKind::RateLimit, "rate_limited"),

@@ -4,6 +4,8 @@ mod failures;
 mod redirects;
 mod server;
 
+use std::time::Duration;
+
 use serde_json::json;
 use xyn_store::Timestamp;
 use xyn_store::ids::{EventId, derived};
@@ -11,11 +13,11 @@ use xyn_store::scope::{Attribution, CorrelationId, Principal, Stage};
 
 use self::server::{Answer, Server, answer};
 use super::*;
-use crate::actions::{Code, Registry};
+use crate::actions::{Code, Egress, Registry};
 
-const LOOPBACK: Egress = Egress { loopback: true, private: false, link_local: false };
+pub(super) const LOOPBACK: Egress = Egress { loopback: true, private: false, link_local: false };
 
-fn context(egress: Egress) -> Context {
+pub(super) fn context(egress: Egress) -> Context {
     let id: EventId = derived(Timestamp::EPOCH, &[b"call"]);
     let attribution = Attribution {
         actor: Principal::local_operator(),
@@ -81,12 +83,23 @@ async fn a_json_answer_is_parsed_and_the_request_carries_key_agent_and_body() {
     assert_eq!(seen.len(), 1);
     assert_eq!(seen[0].line, "POST /things?have=1&flag=true&list=x&list=y&n=2&q=a+b HTTP/1.1");
     assert_eq!(seen[0].header("idempotency-key"), Some("run/step/1"));
+    let trace = format!("00-{}-", context(LOOPBACK).attribution.correlation_id.as_str().replace('-', ""));
+    let parent = seen[0].header(TRACEPARENT).expect("the trace goes on");
+    assert!(parent.starts_with(&trace) && parent.ends_with("-01") && parent.len() == 55, "{parent}");
     assert_eq!(seen[0].header("user-agent"), Some(concat!("xyn/", env!("CARGO_PKG_VERSION"))));
     assert_eq!(seen[0].header("x-trace"), Some("abc"));
     assert_eq!(seen[0].header("content-type"), Some("application/json"));
     assert_eq!(seen[0].body, br#"{"name":"z"}"#);
     let schema = crate::blueprint::Schema::compile(&spec().output_schema).expect("the schema compiles");
     drop(schema);
+}
+
+#[tokio::test]
+async fn a_peer_that_refuses_says_when_to_come_again() {
+    let refusal = answer("429 Slow", &["Retry-After: 7"], b"");
+    let server = Server::start(move |_| Answer::Full(refusal.clone())).await;
+    let failure = call(json!({"url": server.url("/")})).await.expect_err("refused");
+    assert_eq!((failure.kind, failure.retry_after), (FailureKind::RateLimit, Some(Duration::from_secs(7))));
 }
 
 #[tokio::test]
@@ -114,8 +127,10 @@ async fn every_body_shape_is_sent_and_the_authors_own_headers_win() {
             (Some(content_type), body.as_bytes())
         );
     }
-    call(json!({"url": server.url("/"), "headers": {"IDEMPOTENCY-KEY": "mine"}})).await.expect("answered");
-    assert_eq!(server.seen().last().and_then(|seen| seen.header("idempotency-key")), Some("mine"));
+    let own = json!({"IDEMPOTENCY-KEY": "mine", "Traceparent": "own"});
+    call(json!({"url": server.url("/"), "headers": own})).await.expect("answered");
+    let seen = server.seen().pop().expect("is called");
+    assert_eq!((seen.header("idempotency-key"), seen.header(TRACEPARENT)), (Some("mine"), Some("own")));
 }
 
 #[tokio::test]

@@ -135,7 +135,7 @@ pub(super) fn timed_out(request: &Request) -> Failure {
 /// This hop certainly had no effect; an earlier one may have.
 fn certain(request: &Request, kind: FailureKind, code: &str, why: &dyn std::fmt::Display) -> Failure {
     let message = format!("{}: {why}", request.label());
-    Failure { kind, uncertain: request.took_effect, code: code.to_owned(), message }
+    Failure { uncertain: request.took_effect, ..Failure::certain(kind, code, message) }
 }
 
 fn deepest<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {

@@ -28,6 +28,19 @@ pub fn compile(source: &[u8], registry: &Registry, node_limits: &NodeLimits) -> 
         .read(|doc, root| Checker { doc, root, registry, limits: node_limits }.blueprint(Digest::of(source)))
 }
 
+/// Compiles a text that was promoted, perhaps when the node allowed more than `node_limits`. A run of it works no
+/// longer than they say all the same.
+pub fn compile_promoted(
+    source: &[u8],
+    registry: &Registry,
+    node_limits: &NodeLimits,
+) -> Result<Plan, Vec<Issue>> {
+    let mut plan = compile(source, registry, &node_limits.for_promoted())?;
+    plan.limits.max_steps = plan.limits.max_steps.min(node_limits.max_steps);
+    plan.limits.wall_clock = plan.limits.wall_clock.min(node_limits.wall_clock);
+    Ok(plan)
+}
+
 /// The check under way.
 struct Checker<'c, 'a> {
     doc: &'c mut Reader<'a>,

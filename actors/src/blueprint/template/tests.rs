@@ -54,6 +54,20 @@ fn mixed_text_is_text() {
 }
 
 #[test]
+fn an_expression_of_too_many_instructions_runs_out_of_fuel() {
+    let longest = |unit: &str, rest: &str| {
+        let count = (MAX_EXPRESSION_BYTES - rest.len()) / unit.len();
+        format!("{{{{ {}{rest} }}}}", unit.repeat(count))
+    };
+    let sum = longest("inputs.n+", "inputs.n");
+    assert_eq!(rendered(&sum), json!(3 * sum.matches("inputs.n").count()), "what authors write is not cut");
+    for negations in [longest("-", "inputs.n"), longest(" --", "inputs.n")] {
+        let error = render(json!(negations)).expect_err("it takes too many");
+        assert!(matches!(error, TemplateError::OutOfFuel { .. }), "{error}");
+    }
+}
+
+#[test]
 fn trees_are_rendered_throughout() {
     let template = json!({ "a": ["{{ inputs.n }}", 1, { "b": "{{ vars.region }}" }], "c": null });
     assert_eq!(render(template).expect("renders"), json!({ "a": [3, 1, { "b": "eu" }], "c": null }));

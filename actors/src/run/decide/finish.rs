@@ -61,7 +61,7 @@ fn after_failure(
         return events;
     }
     events.push(if may_go_on && wants_again(step, attempt, &failure, is_idempotent) {
-        let due = world.now.after(wait(&step.retry, attempt, &format!("{}/{at}", state.id)));
+        let due = world.now.after(wait(&step.retry, attempt, &failure, &format!("{}/{at}", state.id)));
         Event::StepRetried { at, failure, due }
     } else {
         failed(at, &failure.code, failure.message)
@@ -93,9 +93,16 @@ fn repeats(retry: &Retry, kind: FailureKind) -> bool {
     }
 }
 
-/// The wait before the attempt behind `attempt`. Jitter spreads it evenly over 50 % to 100 % of itself, by
-/// a hash of what is retried, so that a replay comes to the same.
-fn wait(retry: &Retry, attempt: u32, what: &str) -> Duration {
+/// The wait before the attempt behind `attempt`: as long as the author wants it, or as the peer asked for if that is
+/// longer, but never longer than the author's longest.
+fn wait(retry: &Retry, attempt: u32, failure: &Failure, what: &str) -> Duration {
+    let asked = failure.retry_after.unwrap_or_default().min(retry.max);
+    backoff(retry, attempt, what).max(asked)
+}
+
+/// The wait that the author wants. Jitter spreads it evenly over 50 % to 100 % of itself, by a hash of what is retried,
+/// so that a replay comes to the same.
+fn backoff(retry: &Retry, attempt: u32, what: &str) -> Duration {
     let factor = match retry.backoff {
         Backoff::Constant => 1,
         Backoff::Linear => attempt,
@@ -128,7 +135,7 @@ fn ask(at: StepKey, failure: &Failure) -> Event {
     Event::GateRequested { at, gate: Box::new(gate) }
 }
 
-/// The node starts again: attempts without a result have an unknown outcome.
+/// The node, or the run's actor, starts again: attempts without a result that nobody performs have an unknown outcome.
 pub(super) fn recover(state: &State, world: &World<'_>) -> Vec<Event> {
     let stopped = || {
         let message = "the node stopped before the result was recorded";
@@ -136,11 +143,14 @@ pub(super) fn recover(state: &State, world: &World<'_>) -> Vec<Event> {
     };
     let attempts = state
         .open()
-        .filter(|(_, step)| step.phase == Phase::Running && step.fan.is_none())
+        .filter(|(at, step)| {
+            step.phase == Phase::Running && step.fan.is_none() && !(world.performs)(*at, false)
+        })
         .flat_map(|(at, step)| after_failure(state, at, step.attempt, stopped(), world));
     let undoing = state.undoing.as_ref().filter(|undoing| undoing.backoff.is_none());
     let undoing = undoing
         .zip(state.completion.last())
+        .filter(|(_, at)| !(world.performs)(**at, true))
         .map(|(undoing, &at)| after_failed_undoing(state, at, undoing.attempt, stopped(), world));
     attempts.chain(undoing).collect()
 }
@@ -173,7 +183,8 @@ fn after_failed_undoing(
 ) -> Event {
     let step = &state.plan.steps[usize::from(at.step)];
     if wants_again(step, attempt, &failure, is_idempotent(compensation_input(state, at), world)) {
-        let due = world.now.after(wait(&step.retry, attempt, &format!("{}/{at}/undo", state.id)));
+        let what = format!("{}/{at}/undo", state.id);
+        let due = world.now.after(wait(&step.retry, attempt, &failure, &what));
         return Event::CompensationRetried { at, failure, due };
     }
     Event::CompensationFailed { at, fault: fault(&failure.code, failure.message) }

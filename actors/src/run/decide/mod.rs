@@ -14,12 +14,12 @@ use std::time::Duration;
 use serde_json::Value;
 use xyn_store::projection::{Fault, Purpose, StepKey};
 use xyn_store::scope::Stage;
-use xyn_store::{Digest, Json, Timestamp};
+use xyn_store::{Json, Timestamp};
 
 use super::command::{Command, Rejection};
 use super::event::Event;
 use super::state::State;
-use crate::actions::Registry;
+use crate::actions::{Registry, Surroundings};
 use crate::blueprint::plan::{Call, Kind};
 use crate::governance::PolicySet;
 
@@ -36,10 +36,12 @@ pub struct World<'a> {
     pub env: &'a str,
     /// The present instant.
     pub now: Timestamp,
-    /// Lengths of the blobs that are here.
-    pub blob_length: &'a dyn Fn(&Digest) -> Option<u64>,
+    /// What inside actions are held against.
+    pub around: &'a dyn Surroundings,
     /// Whether there is a place for a run that was not begun; without one it stays as it is.
     pub has_place: bool,
+    /// Whether an attempt to do a step or item, or to undo it if told so, is being performed.
+    pub performs: &'a dyn Fn(StepKey, bool) -> bool,
 }
 
 /// What `command` means to a run in `state`.

@@ -9,8 +9,8 @@ use super::phrases::{fault, unsure};
 use super::story::{Story, given};
 use crate::actions::Failure;
 use crate::blueprint::FailureKind;
-use crate::run::Command;
 use crate::run::Phase;
+use crate::run::{Command, Event};
 
 fn one(action: &str, rest: &str) -> Story {
     given(&format!("plan:\n  - {{ kind: action_task, id: a, action: {action}{rest} }}\n"))
@@ -74,6 +74,21 @@ fn a_failed_attempt_is_repeated_with_the_same_key_when_it_is_due() {
 }
 
 #[test]
+fn a_peer_that_asks_to_wait_is_left_alone_as_long_as_the_author_allows() {
+    let seconds = Duration::from_secs;
+    for (asked, wanted) in [(0, 1), (3, 3), (5, 5), (6, 5), (u64::MAX, 5)] {
+        let busy = Failure { retry_after: Some(seconds(asked)), ..fault(FailureKind::RateLimit) };
+        let story = retrying(", jitter: false").starts().fails("a", busy.clone()).then(["a retried"]);
+        let left = seconds(wanted) - Duration::from_millis(1);
+        // The instant is recorded: whoever folds the history waits for the same.
+        let story = story.restarts().waits(left).then_nothing().waits(seconds(1)).then(["a started (2)"]);
+        assert!(
+            matches!(story.entries[1].events[0], Event::StepRetried { ref failure, .. } if *failure == busy)
+        );
+    }
+}
+
+#[test]
 fn attempts_end_with_the_last_fault_when_they_are_used_up() {
     one("out.once", ", retry: { max_attempts: 2, initial: 1s }")
         .starts()
@@ -100,6 +115,12 @@ fn only_the_kinds_of_failure_that_are_named_are_repeated() {
             assert_eq!(is_repeated, repeated.contains(&kind), "{kind:?} with `{on}`");
         }
     }
+}
+
+#[test]
+fn an_attempt_that_is_being_performed_is_not_uncertain() {
+    let story = one("out.once", ", compensate: { action: out.once }").starts().performed();
+    story.when(Command::Recover).then_nothing().succeeds("a", json!(1)).then(["a completed", "completed {}"]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ mod properties;
 mod snapshots;
 mod stand_ins;
 mod story;
+mod surroundings;
 mod undoing;
 mod words;
 mod work;

@@ -14,7 +14,7 @@ use xyn_store::{Json, Timestamp};
 use super::super::decide::is_active;
 use super::super::turn::{TURN_LIMIT, TurnError, take_turn_within};
 use super::super::*;
-use super::stand_ins::registry;
+use super::stand_ins::{Narrow, registry};
 use super::words::{Rows, keep};
 use crate::actions::Registry;
 use crate::blueprint::{NodeLimits, Plan, compile};
@@ -39,6 +39,7 @@ pub(super) struct Story {
     pub(super) goes_on: bool,
     keeps_rows: bool,
     has_place: bool,
+    is_performed: bool,
     turn_limit: usize,
     registry: Registry,
     policies: PolicySet,
@@ -77,6 +78,7 @@ pub(super) fn given(plan: &str) -> Story {
         goes_on: false,
         keeps_rows: true,
         has_place: true,
+        is_performed: false,
         turn_limit: TURN_LIMIT,
         registry,
         policies: PolicySet::default(),
@@ -147,6 +149,12 @@ impl Story {
         self
     }
 
+    /// Attempts that were begun are being performed.
+    pub(super) fn performed(mut self) -> Self {
+        self.is_performed = true;
+        self
+    }
+
     /// Rows of a very long story are not kept.
     pub(super) fn unchecked(mut self) -> Self {
         self.keeps_rows = false;
@@ -177,8 +185,9 @@ impl Story {
             policies: &self.policies,
             env: "test",
             now: self.now,
-            blob_length: &|_| None,
+            around: &Narrow,
             has_place: self.has_place,
+            performs: &|_, _| self.is_performed,
         };
         let turn = match take_turn_within(self.turn_limit, &mut self.state, command, &by, &world) {
             Ok(turn) => turn,
@@ -234,8 +243,9 @@ impl Story {
             policies: &self.policies,
             env: "test",
             now: self.now,
-            blob_length: &|_| None,
+            around: &Narrow,
             has_place: self.has_place,
+            performs: &|_, _| self.is_performed,
         };
         let next = decide(&self.state, Command::Advance, &world).unwrap_or_default();
         assert_eq!(self.goes_on, !next.is_empty(), "a turn goes as far as it can: {next:?}");

@@ -42,6 +42,18 @@ fn blueprints_do_not_stand_in_each_others_way() {
 }
 
 #[test]
+fn a_line_is_full_for_those_who_would_stand_in_it() {
+    let mut places = open(ROOMY);
+    (1..=3).for_each(|n| _ = places.admit(&ticket(n, Some(1)), 1));
+    let blueprint = ticket(1, Some(1)).blueprint;
+    assert!(places.is_full(blueprint, 2) && !places.is_full(blueprint, 3));
+    assert!(!places.is_full("other", 2), "another blueprint has its own");
+    let mut places = open(1);
+    (1..=2).for_each(|n| _ = places.admit(&ticket(n, None), 2));
+    assert!(places.is_full("other", 2), "those who wait for the node stand in everybody's way");
+}
+
+#[test]
 fn higher_priority_goes_first_and_then_the_older() {
     let mut places = open(ROOMY);
     assert!(places.admit(&ticket(1, Some(1)), 1));

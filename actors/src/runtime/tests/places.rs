@@ -132,3 +132,34 @@ async fn a_node_whose_limit_was_lowered_starts_and_lets_those_under_way_end() {
     }
     node.stop().await;
 }
+
+#[tokio::test]
+async fn what_would_stand_behind_a_full_line_is_refused_until_it_is_shorter() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start_within(folder.path(), NodeLimits { run_line: 1, ..NodeLimits::default() }).await;
+    node.promote(TWO_AT_ONCE).await;
+    node.promote(CHAIN).await;
+    let mut runs = Vec::new();
+    for _ in 0..3 {
+        runs.push(node.run("bp.two", json!({})).await);
+    }
+    let event = json!({ "event_name": "test.two" });
+    let again = json!({ "run_id": runs[0], "from_step": "ok" });
+    for (action, input) in [
+        ("events.emit", event.clone()),
+        ("runs.start", json!({ "blueprint": "bp.two" })),
+        ("runs.fork", again),
+    ] {
+        let refusal = node.submit(action, input).await.expect_err("the line is full");
+        assert!(matches!(refusal, Refusal::Overloaded { .. }), "{action}: {refusal:?}");
+        assert!(refusal.to_string().contains("`limits.run_line`"), "{refusal}");
+    }
+    assert_eq!(node.end_of(node.run("bp.chain", json!({ "n": 1 })).await).await.status, RunStatus::Completed);
+    node.submit("events.emit", json!({ "event_name": "test.other" })).await.expect("starts nothing");
+
+    node.approve_run(runs[0]).await;
+    node.until(|node| node.row(runs[2]).status == RunStatus::Running).await;
+    node.submit("events.emit", event).await.expect("there is room in the line");
+    node.until(|node| node.with_status(RunStatus::Created).len() == 1).await;
+    node.stop().await;
+}

@@ -104,7 +104,8 @@ async fn a_redirect_is_an_answer_when_it_is_not_followed() {
 
 #[test]
 fn a_redirect_to_plain_http_or_nowhere_is_refused() {
-    let mut request = input::parse(json!({"url": "https://example.com/"}), "k").expect("parses");
+    let mut request =
+        input::parse(json!({"url": "https://example.com/"}), &context(LOOPBACK)).expect("parses");
     let refused = request.redirect(StatusCode::FOUND, "http://example.com/").expect_err("insecure");
     assert_eq!(refused.code, "insecure_redirect");
     let refused = request.redirect(StatusCode::FOUND, "http://[").expect_err("no URL");
