@@ -169,6 +169,7 @@ fn own_hint(code: &str) -> Option<&'static str> {
     let code = Code::ALL.iter().copied().find(|known| known.word() == code)?;
     Some(match code {
         Code::ApprovalRequired | Code::NoOpenGate | Code::NotParked => "see what waits with: xyn gate list",
+        Code::NotApproved | Code::AnsweredMeanwhile => "see how it stands with: xyn gate list",
         Code::ApprovalRefused => "see who may answer with: xyn gate list --json",
         Code::Invalid => "mend what is named above; what a command takes is shown by --help",
         Code::MalformedJson => "send JSON, quoted for the shell: '{\"key\": \"value\"}'",

@@ -39,7 +39,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cache_bytes: 16 << 20, quick_repair: false, blob_quota_bytes: 20 << 30, opener: None }
+        Self { cache_bytes: 12 << 20, quick_repair: false, blob_quota_bytes: 20 << 30, opener: None }
     }
 }
 

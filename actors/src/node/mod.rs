@@ -1,6 +1,6 @@
 //! The node itself: its start and stop, and the library of drafts, blueprints and policies it keeps.
 //!
-//! A pure core with the shape of all: [`decide`] says what a command means, [`State::apply`] folds it; the [`actor`]
+//! A pure core with the shape of all: [`decide`] says what a command means, [`State::apply`] folds it; the `actor`
 //! appends it and puts it in force. Invariant: a promoted version never changes, and of every blueprint and policy
 //! one version is active.
 

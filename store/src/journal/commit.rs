@@ -16,7 +16,7 @@ use crate::tables::{Key, NAME_BLOCK, Table, seal, unseal};
 
 const HEAD_KEY: &[u8] = b"head";
 /// Stream heads kept in memory; past it they are forgotten and read again when needed.
-const HEADS_LIMIT: usize = 65_536;
+const HEADS_LIMIT: usize = 16_384;
 
 /// Where the log ends.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

@@ -130,7 +130,7 @@ impl Timeline {
     }
 
     /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there
-    /// is nothing, or when only the whole [pack](super::pack) can be had.
+    /// is nothing, or when only the whole pack can be had.
     pub fn range(
         &self,
         reader: &Reader,
