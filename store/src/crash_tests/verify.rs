@@ -96,8 +96,11 @@ async fn rows_that_a_damaged_index_page_hides_are_missed() {
     let mut dice = Dice(15);
     let branches: Vec<_> =
         (0..folder.image().len()).step_by(PAGE_BYTES).filter(|at| folder.image()[*at] == BRANCH).collect();
-    let mut hidden = 0;
-    for _ in 0..60 {
+    let (mut hidden, mut rounds) = (0, 0);
+    // Most flips in a page that leads to others are told as an error, so it takes some to hide anything.
+    while rounds < 60 || hidden == 0 {
+        rounds += 1;
+        assert!(rounds < 2_000, "no page hid anything");
         let mut image = folder.image().to_vec();
         let page = branches[dice.below(branches.len() as u64) as usize];
         image[page + dice.below(400) as usize] ^= 1 << dice.below(8);
@@ -106,7 +109,6 @@ async fn rows_that_a_damaged_index_page_hides_are_missed() {
             assert!(!verdict(&folder, &image).is_sound(), "nobody misses what page {page} hides");
         }
     }
-    assert!(hidden > 0, "no page hid anything");
 }
 
 #[tokio::test]
