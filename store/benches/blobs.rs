@@ -1,7 +1,8 @@
-//! Blobs: a large file in and out, many small ones, an edited file, a blob that comes in chunk by chunk. Prints one
-//! JSON line a figure; beside them what the disk and the hash alone do in the same run.
+//! Blobs: a large file in and out, many small ones, an edited file, a blob that comes in chunk by chunk.
+//! Prints one JSON line a figure; beside them what the disk and the hash alone do in the same run.
 //!
-//! `cargo bench -p xyn-store --bench blobs`; `XYN_BENCH_BYTES` is the size of the large file, 256 MiB by default.
+//! `cargo bench -p xyn-store --bench blobs`; `XYN_BENCH_BYTES` is the size of the large file, 256 MiB by
+//! default.
 
 use std::fs::File;
 use std::io::Write;

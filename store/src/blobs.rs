@@ -1,11 +1,11 @@
-//! Blobs: bytes too large for a row, cut into chunks of which each is kept once. Artifacts, snapshots and capsules
-//! share them.
+//! Blobs: bytes too large for a row, cut into chunks of which each is kept once. Artifacts, snapshots and
+//! capsules share them.
 //!
-//! Owns the packs that hold the chunks, their index, what all blobs may hold together, and the checking of what comes
-//! out. A blob is named by the SHA-256 of its bytes, however it is cut, stored or compressed. Small ones that come with
-//! an append stay in the database with it. Nothing here knows what a blob is for. Every call blocks; callers in async
-//! code move it to a blocking thread. Invariant: once a digest is returned, its bytes are durable; whatever is here, all
-//! its chunks are.
+//! Owns the packs that hold the chunks, their index, what all blobs may hold together, and the checking of
+//! what comes out. A blob is named by the SHA-256 of its bytes, however it is cut, stored or compressed.
+//! Small ones that come with an append stay in the database with it. Nothing here knows what a blob is for.
+//! Every call blocks; callers in async code move it to a blocking thread. Invariant: once a digest is
+//! returned, its bytes are durable; whatever is here, all its chunks are.
 
 use std::collections::HashMap;
 use std::io;
@@ -157,8 +157,8 @@ struct Inner {
 }
 
 impl Blobs {
-    /// Opens the folder, makes it if need be, throws away what a crash left unfinished and finds the chunks that came
-    /// from afar and were not entered into the index yet.
+    /// Opens the folder, makes it if need be, throws away what a crash left unfinished and finds the chunks
+    /// that came from afar and were not entered into the index yet.
     pub(crate) fn open(
         folder: &Path,
         slot: Arc<Slot>,
@@ -269,8 +269,8 @@ impl Blobs {
         Ok(())
     }
 
-    /// Writes rows that `work` finds in the transaction they belong to. What else it answers is kept until after the
-    /// commit.
+    /// Writes rows that `work` finds in the transaction they belong to. What else it answers is kept until
+    /// after the commit.
     fn change<T>(
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<(Changes, T), StoreError>,

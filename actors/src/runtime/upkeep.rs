@@ -14,7 +14,8 @@ use super::{Inner, Recording};
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Blobs are looked through this often: it takes a walk over all of them.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
-/// How long a blob is kept that nobody names (yet): as long as an upload may be ahead of the artifact made of it.
+/// How long a blob is kept that nobody names (yet): as long as an upload may be ahead of the artifact made of
+/// it.
 const SWEEP_GRACE: Duration = Duration::from_secs(3600);
 /// Expired keys forgotten in one append.
 const PURGE_BATCH: usize = 1_000;

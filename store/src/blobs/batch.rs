@@ -1,8 +1,8 @@
 //! Blobs that become lasting together: one sync and one transaction for all of them.
 //!
-//! Owns the way of content into chunks, packs and rows. A chunk that is here already is looked at, not written: if it is
-//! damaged, these bytes heal it. Invariant: a batch that does not commit leaves nothing behind, neither a file nor a
-//! count.
+//! Owns the way of content into chunks, packs and rows. A chunk that is here already is looked at, not
+//! written: if it is damaged, these bytes heal it. Invariant: a batch that does not commit leaves nothing
+//! behind, neither a file nor a count.
 
 use std::io::{self, Read};
 
@@ -19,8 +19,8 @@ use crate::Digest;
 /// How much of a stream is read at once.
 const READ_BYTES: usize = 256 << 10;
 
-/// Blobs being written. Dropped before [`Batch::commit`] it leaves nothing. Takes some hundred bytes of memory for
-/// each chunk.
+/// Blobs being written. Dropped before [`Batch::commit`] it leaves nothing. Takes some hundred bytes of
+/// memory for each chunk.
 pub struct Batch {
     pub(super) blobs: Blobs,
     pub(super) packer: Packer,
@@ -50,7 +50,8 @@ impl Batch {
         Ok(object.finish(self)?.0)
     }
 
-    /// Adds what `content` gives, in bounded memory; answers digest and length. More than `limit_bytes` is an error.
+    /// Adds what `content` gives, in bounded memory; answers digest and length. More than `limit_bytes` is an
+    /// error.
     pub fn read_from(
         &mut self,
         mut content: impl Read,
@@ -73,8 +74,8 @@ impl Batch {
         }
     }
 
-    /// Notes that `parent`, a blob of this batch, leads to `children`: they stay as long as it does. Each is in this
-    /// batch or here already.
+    /// Notes that `parent`, a blob of this batch, leads to `children`: they stay as long as it does. Each is
+    /// in this batch or here already.
     pub fn link(&mut self, parent: Digest, children: impl IntoIterator<Item = Digest>) {
         self.entries.object(parent).children.extend(children);
     }

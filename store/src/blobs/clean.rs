@@ -1,7 +1,8 @@
-//! Giving back the room of what was removed: packs in which nothing is needed go, those that are half dead are copied.
+//! Giving back the room of what was removed: packs in which nothing is needed go, those that are half dead
+//! are copied.
 //!
-//! Owns the life of packs after they were written. Whoever reads meanwhile finds the chunk at its old place or at its
-//! new one. Invariant: a file is unlinked after the commit that says that nothing in it is needed.
+//! Owns the life of packs after they were written. Whoever reads meanwhile finds the chunk at its old place
+//! or at its new one. Invariant: a file is unlinked after the commit that says that nothing in it is needed.
 
 use std::collections::BTreeMap;
 
@@ -85,8 +86,8 @@ impl Moving {
         Self { blobs: blobs.clone(), source, packer, from: Vec::new(), chunks: Vec::new() }
     }
 
-    /// Copies what is whole of what is needed of a pack; answers whether that was all. What is damaged stays where it
-    /// is, for whoever can mend it.
+    /// Copies what is whole of what is needed of a pack; answers whether that was all. What is damaged stays
+    /// where it is, for whoever can mend it.
     fn copy(&mut self, pack: &Pack) -> Result<bool, BlobError> {
         let mut is_whole = true;
         for (digest, place) in &pack.live {

@@ -1,7 +1,7 @@
 //! Reading blobs: whole, in part, in bounded memory.
 //!
-//! Owns the way from a digest to bytes. Every chunk is verified as it is read, and a range reads only the chunks it lies
-//! in. Invariant: no byte is handed out that does not belong to the chunk its manifest names.
+//! Owns the way from a digest to bytes. Every chunk is verified as it is read, and a range reads only the
+//! chunks it lies in. Invariant: no byte is handed out that does not belong to the chunk its manifest names.
 
 use std::fs::File;
 use std::io;

@@ -1,7 +1,7 @@
 //! Cutting content into chunks where the content says so, so that an edit moves no cut but those around it.
 //!
-//! Owns the parameters of the cut and the digest of what passes through. Whatever the sizes of the pieces that come,
-//! the cuts are the same. Invariant: it holds at most one window of the content.
+//! Owns the parameters of the cut and the digest of what passes through. Whatever the sizes of the pieces
+//! that come, the cuts are the same. Invariant: it holds at most one window of the content.
 
 use fastcdc::v2020::FastCDC;
 use sha2::{Digest as _, Sha256};
@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 use super::{BlobError, CHUNK_MAX};
 use crate::Digest;
 
-/// The shortest chunk, but for the last of a blob; FastCDC's other two sizes are the average and [`CHUNK_MAX`].
+/// The shortest chunk, but for the last of a blob; FastCDC's other two sizes are the average and
+/// [`CHUNK_MAX`].
 const CHUNK_MIN: usize = 16 << 10;
 const CHUNK_AVERAGE: usize = 64 << 10;
 /// How much is gathered before it is cut: several chunks, so that little is moved for each.
@@ -123,7 +124,8 @@ mod tests {
         assert_eq!(lengths, LENGTHS);
     }
 
-    /// What is kept and what peers hold is cut like this: another crate or another parameter would share nothing.
+    /// What is kept and what peers hold is cut like this: another crate or another parameter would share
+    /// nothing.
     const LENGTHS: [usize; 16] = [
         47422, 84898, 23683, 68830, 19262, 111658, 77531, 72284, 98833, 36679, 91314, 60674, 181164, 26767,
         39475, 8102,

@@ -1,8 +1,9 @@
-//! What the exchange of blobs with peers needs: lists of chunks, single chunks, and blobs put together from them.
+//! What the exchange of blobs with peers needs: lists of chunks, single chunks, and blobs put together from
+//! them.
 //!
-//! Owns the taking in of chunks that come from strangers, in any order, over many connections. They are written without
-//! a sync for each: after a kill those that stand whole in a pack are found by their digests. Invariant: a blob is known
-//! only after its own digest was proved, whatever the list of its chunks said.
+//! Owns the taking in of chunks that come from strangers, in any order, over many connections. They are
+//! written without a sync for each: after a kill those that stand whole in a pack are found by their digests.
+//! Invariant: a blob is known only after its own digest was proved, whatever the list of its chunks said.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -50,8 +51,8 @@ impl Blobs {
         Ok(missing)
     }
 
-    /// Begins to take in the blob of `manifest`, or goes on with it. What came stays, also through a crash, until
-    /// [`Intake::assemble`] or [`Intake::abandon`].
+    /// Begins to take in the blob of `manifest`, or goes on with it. What came stays, also through a crash,
+    /// until [`Intake::assemble`] or [`Intake::abandon`].
     pub fn intake(&self, manifest: Manifest, limit_bytes: u64) -> Result<Intake, BlobError> {
         if manifest.size_bytes() > limit_bytes {
             return Err(BlobError::TooLarge { limit_bytes });

@@ -1,8 +1,8 @@
 //! The rows about blobs, and the transactions that change them.
 //!
-//! Owns what a chunk's place and a blob's parts look like in the database. Whoever comes to rely on a blob checks in
-//! its own transaction that it is there, and takes the orphan's mark from it. Invariant: no row names a place in a pack
-//! that is not synced.
+//! Owns what a chunk's place and a blob's parts look like in the database. Whoever comes to rely on a blob
+//! checks in its own transaction that it is there, and takes the orphan's mark from it. Invariant: no row
+//! names a place in a pack that is not synced.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -140,7 +140,8 @@ pub(super) fn database_bytes(reader: &Reader) -> Result<u64, StoreError> {
     reader.get_raw(Table::Meta, BYTES_KEY)?.map_or(Ok(0), |bytes| decode(Table::Meta, &bytes))
 }
 
-/// Why `changes` cannot be appended: they refer to a blob that is not here, or bring more than there is room for.
+/// Why `changes` cannot be appended: they refer to a blob that is not here, or bring more than there is room
+/// for.
 pub(crate) fn refusal(
     transaction: &WriteTransaction,
     changes: &Changes,
@@ -162,15 +163,17 @@ pub(crate) fn refusal(
     Ok(room.take(bytes).err())
 }
 
-/// Spares what `changes` refer to, now that they are accepted. What they bring along themselves needs no pin: it is in
-/// the database, where nothing is swept.
+/// Spares what `changes` refer to, now that they are accepted. What they bring along themselves needs no pin:
+/// it is in the database, where nothing is swept.
 pub(crate) fn settle(changes: &mut Changes) {
     let is_pin = |change: &Change| change.table == Table::Pins && change.value.is_some();
     if !changes.0.iter().any(is_pin) {
         return;
     }
     let brought: BTreeSet<_> = changes.0.iter().filter(|change| is_small_blob(change)).map(key_of).collect();
-    changes.0.retain(|change| !is_pin(change) || !brought.contains(&change.key[..Digest::BYTES]));
+    // Those of others stay: they may mean what the blob leads to.
+    let journals = |change: &Change| is_pin(change) && change.key.len() == Digest::BYTES + 1;
+    changes.0.retain(|change| !journals(change) || !brought.contains(&change.key[..Digest::BYTES]));
     let referred: Vec<_> = changes.0.iter().filter(|change| is_pin(change)).map(key_of).collect();
     referred.iter().for_each(|digest| changes.unmark(Table::Orphans, Key::new().bytes(digest)));
 }

@@ -1,7 +1,8 @@
 //! A manifest: which chunks, one behind the other, are a blob. It is a blob itself, named by its digest.
 //!
-//! Owns its bytes. It is a hint, never a proof: whoever takes one from a stranger bounds it by the declared length and
-//! proves what comes together by the blob's own digest. Invariant: the lengths of the chunks add up to the blob's.
+//! Owns its bytes. It is a hint, never a proof: whoever takes one from a stranger bounds it by the declared
+//! length and proves what comes together by the blob's own digest. Invariant: the lengths of the chunks add
+//! up to the blob's.
 
 use super::CHUNK_MAX;
 use crate::Digest;
@@ -9,7 +10,8 @@ use crate::Digest;
 const MAGIC: &[u8; 8] = b"xyn-man1";
 const HEAD_BYTES: usize = 8 + 32 + 8;
 const PART_BYTES: usize = 32 + 4;
-/// Whoever cuts finer on average than this wants to fill a store with lists: it is a quarter of the shortest chunk.
+/// Whoever cuts finer on average than this wants to fill a store with lists: it is a quarter of the shortest
+/// chunk.
 const CHUNK_FLOOR: u64 = 4 << 10;
 
 /// The chunks of a blob.

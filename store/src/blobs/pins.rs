@@ -1,7 +1,7 @@
 //! What must not be swept while someone works with it, and no row says so yet.
 //!
-//! Owns a count per digest, in memory only: after a crash nobody works. Invariant: what is pinned first and then found
-//! in the index stays there until the pin is gone.
+//! Owns a count per digest, in memory only: after a crash nobody works. Invariant: what is pinned first and
+//! then found in the index stays there until the pin is gone.
 
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! What all blobs may hold together: chunks in packs, small blobs and manifests in the database.
 //!
-//! Owns one count, kept as bytes come and go, so that nobody has to add up what is there. Invariant: room that was
-//! taken and not kept is given back, whichever way its taker ends.
+//! Owns one count, kept as bytes come and go, so that nobody has to add up what is there. Invariant: room
+//! that was taken and not kept is given back, whichever way its taker ends.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,8 +1,8 @@
 //! A chunk as it stands in a pack: a header, then the chunk's bytes, compressed where that is worth it.
 //!
-//! Owns these bytes on disk. A header tells the digest of the chunk and that of the stored bytes, so that a pack can
-//! be read without its index and nothing is decompressed that was changed. Invariant: what is handed out has the
-//! digest that was asked for.
+//! Owns these bytes on disk. A header tells the digest of the chunk and that of the stored bytes, so that a
+//! pack can be read without its index and nothing is decompressed that was changed. Invariant: what is handed
+//! out has the digest that was asked for.
 
 use zstd::bulk::{Compressor, Decompressor};
 

@@ -1,8 +1,8 @@
 //! Removing what nothing leads to.
 //!
-//! Owns the walk from what is to stay and the orphans it leaves over. An orphan waits for the grace time, and goes only
-//! when nobody has come to rely on it up to the transaction that removes it. Invariant: whatever is here, all that it
-//! leads to is here.
+//! Owns the walk from what is to stay and the orphans it leaves over. An orphan waits for the grace time, and
+//! goes only when nobody has come to rely on it up to the transaction that removes it. Invariant: whatever is
+//! here, all that it leads to is here.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::PoisonError;
@@ -32,7 +32,8 @@ pub struct Swept {
 }
 
 impl Blobs {
-    /// Removes what neither a pin nor one of `roots` leads to, and did not when `grace` began, which ends `now`.
+    /// Removes what neither a pin nor one of `roots` leads to, and did not when `grace` began, which ends
+    /// `now`.
     pub fn sweep(
         &self,
         roots: impl IntoIterator<Item = Digest>,
@@ -49,8 +50,8 @@ impl Blobs {
         Ok(Swept { waiting: survey.waiting, removed, freed_bytes })
     }
 
-    /// Removes `doomed`, but for what somebody relies on by now. Blobs and lists of chunks go before the chunks, and
-    /// all at once: from then on nobody can come to rely on one of them and find its chunks gone.
+    /// Removes `doomed`, but for what somebody relies on by now. Blobs and lists of chunks go before the
+    /// chunks, and all at once: from then on nobody can come to rely on one of them and find its chunks gone.
     fn remove(&self, mut doomed: Doomed) -> Result<u64, BlobError> {
         // The pins are locked until after the commit: whoever pins later finds in the index what is left.
         drop(self.change(|transaction| {

@@ -1,7 +1,7 @@
 //! Taking one blob in pieces: hashed on the way, counted against limits, never whole in memory.
 //!
-//! Owns the limit of an upload and the line between small and large. A blob that stays small never touches the disk.
-//! Invariant: a writer that does not finish leaves nothing behind.
+//! Owns the limit of an upload and the line between small and large. A blob that stays small never touches
+//! the disk. Invariant: a writer that does not finish leaves nothing behind.
 
 use super::batch::{Batch, Object};
 use super::{BlobError, is_inline};

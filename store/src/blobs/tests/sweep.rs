@@ -1,4 +1,5 @@
-//! What goes and what stays: pins, roots, children, the grace time, and those who come to rely on an orphan late.
+//! What goes and what stays: pins, roots, children, the grace time, and those who come to rely on an orphan
+//! late.
 
 use std::time::Duration;
 
