@@ -43,6 +43,7 @@ impl Blobs {
         let _alone = self.0.sweeping.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.used_bytes();
         let survey = Survey::of(&self.0.slot.read()?, roots, now.before(grace))?;
+        self.reached("orphans are found");
         self.change(|_| Ok((survey.marks(now), ())))?;
         let removed = self.remove(survey.doomed)?;
         self.clean()?;

@@ -25,8 +25,11 @@ type Watch = Box<dyn FnMut(&'static str) + Send>;
 
 impl Steps {
     pub(super) fn reached(&self, step: &'static str) {
-        if let Some(watch) = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner) {
+        // Taken out meanwhile, so that the watch may use the blobs itself.
+        let watch = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut watch) = watch {
             watch(step);
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(watch);
         }
     }
 

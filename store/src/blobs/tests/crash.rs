@@ -121,7 +121,7 @@ fn a_kill_between_any_two_steps_loses_nothing_and_leaves_nothing_by_half() {
     check(&store, &sure.lock().expect("nobody panicked"), "at the end");
     let moments = moments.lock().expect("nobody panicked");
     let steps: BTreeSet<_> = moments.iter().map(|(step, _)| *step).collect();
-    assert_eq!(steps.len(), 8, "{steps:?}");
+    assert_eq!(steps.len(), 9, "{steps:?}");
     for (number, (step, sure)) in moments.iter().enumerate() {
         let copy = copies.path().join(number.to_string());
         check(&open(&copy, 64 * MIB), sure, &format!("killed at step {number}: {step}"));

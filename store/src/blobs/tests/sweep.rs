@@ -171,8 +171,10 @@ async fn whoever_relies_on_an_orphan_in_time_finds_all_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reference_that_comes_while_a_sweep_decides_saves_the_blob_or_is_refused() {
-    let steps = ["blobs are removed", "chunks are removed", "packs are no longer needed"];
+    let steps =
+        ["orphans are found", "blobs are removed", "chunks are removed", "packs are no longer needed"];
     for step in [None].into_iter().chain(steps.map(Some)) {
+        let is_in_time = step.is_none_or(|step| step == "orphans are found");
         let (_folder, store) = store(64 * MIB);
         let digest = store.blobs().put(&noise(10, 900_000)).expect("there is room");
         sweep(&store, 0);
@@ -199,8 +201,35 @@ async fn a_reference_that_comes_while_a_sweep_decides_saves_the_blob_or_is_refus
             }
         };
         sweep(&store, 1);
-        assert_eq!((pinned, is_here(&store, &digest)), (step.is_none(), step.is_none()), "{step:?}");
+        assert_eq!((pinned, is_here(&store, &digest)), (is_in_time, is_in_time), "{step:?}");
     }
+}
+
+#[test]
+fn an_orphan_that_still_waits_keeps_what_it_leads_to() {
+    let (_folder, store) = store(64 * MIB);
+    let bytes = noise(19, 900_000);
+    store.blobs().put(&bytes).expect("there is room");
+    let longer = [bytes.as_slice(), &noise(20, 500_000)].concat();
+    let (blobs, mut late) = (store.blobs().clone(), Some(longer.clone()));
+    // It comes to use the chunks after they were found to be orphans, and before they are marked as such.
+    store.blobs().0.steps.watch(move |step| {
+        if step == "orphans are found" {
+            let bytes = late.take().expect("there is one sweep");
+            blobs.put(&bytes).expect("there is room");
+        }
+    });
+    let sweep = |hours| store.blobs().sweep([], at(hours), 2 * GRACE).expect("sweeps");
+    sweep(0);
+    store.blobs().0.steps.watch(|_| ());
+    let longer = Digest::of(&longer);
+    assert!(is_here(&store, &longer), "it was put in time");
+    sweep(1);
+    sweep(2);
+    assert!(is_here(&store, &longer));
+    sweep(3);
+    assert!(!is_here(&store, &longer));
+    assert_eq!(store.blobs().used_bytes(), 0);
 }
 
 #[test]
