@@ -12,8 +12,6 @@ pub const HOOK_BODY_MAX_BYTES: usize = 1 << 20;
 pub const ARTIFACT_MAX_BYTES: u64 = 250 << 20;
 /// Bytes of a text field in a multipart upload.
 pub const FIELD_MAX_BYTES: usize = 64 << 10;
-/// Bytes of a piece in which a blob is sent.
-pub const CHUNK_BYTES: usize = 256 << 10;
 /// Pieces of an upload that wait for the disk.
 pub const UPLOAD_QUEUE: usize = 8;
 

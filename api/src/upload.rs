@@ -68,8 +68,8 @@ impl From<axum::Error> for ApiError {
 #[cfg(test)]
 mod tests {
     use futures::stream;
-    use xyn_store::Digest;
-    use xyn_store::blobs::INLINE_MAX;
+    use xyn_store::blobs::CHUNK_MAX;
+    use xyn_store::{Digest, Options, Store};
 
     use super::*;
 
@@ -78,37 +78,44 @@ mod tests {
         stream::iter(good.chain(fault.map(|why| Err(broken_off(why)))))
     }
 
-    #[tokio::test]
-    async fn a_large_upload_becomes_a_file_and_a_small_one_stays_in_memory() {
+    fn store(blob_quota_bytes: u64) -> (tempfile::TempDir, Store) {
         let folder = tempfile::tempdir().expect("a folder");
-        let blobs = Blobs::open(folder.path(), 1 << 30).expect("opens");
-        let large = write(blobs.clone(), pieces(100, None)).await.expect("writes");
-        assert_eq!(large, Written::File { digest: Digest::of(&[7; 100_000]), size_bytes: 100_000 });
-        let small = write(blobs.clone(), pieces(1, None)).await.expect("writes");
+        let mut options = Options::default();
+        options.blob_quota_bytes = blob_quota_bytes;
+        let store = Store::open(folder.path(), options).expect("opens");
+        (folder, store)
+    }
+
+    #[tokio::test]
+    async fn a_large_upload_is_stored_and_a_small_one_stays_in_memory() {
+        let (_folder, store) = store(1 << 30);
+        let large = write(store.blobs().clone(), pieces(100, None)).await.expect("writes");
+        assert_eq!(large, Written::Stored { digest: Digest::of(&[7; 100_000]), size_bytes: 100_000 });
+        let used = store.blobs().used_bytes();
+        let small = write(store.blobs().clone(), pieces(1, None)).await.expect("writes");
         assert_eq!(small, Written::Inline(Digest::of(&[7; 1000]), vec![7; 1000]));
-        assert_eq!(blobs.used_bytes(), 100_000);
+        assert_eq!(store.blobs().used_bytes(), used);
     }
 
     #[tokio::test]
     async fn an_upload_that_breaks_off_leaves_nothing() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let blobs = Blobs::open(folder.path(), 1 << 30).expect("opens");
-        let count = INLINE_MAX / 1000 + 20;
-        assert!(write(blobs.clone(), pieces(count, Some("gone"))).await.is_err());
-        let left = || blobs.used_bytes();
-        while left() != 0 {
+        let (folder, store) = store(1 << 30);
+        let files = || {
+            let files = std::fs::read_dir(folder.path().join("blobs")).expect("lists");
+            files.filter_map(Result::ok).count()
+        };
+        // So many that some chunks were written.
+        let count = 8 * CHUNK_MAX / 1000;
+        assert!(write(store.blobs().clone(), pieces(count, Some("gone"))).await.is_err());
+        while store.blobs().used_bytes() != 0 || files() != 0 {
             tokio::task::yield_now().await;
         }
-        let files = std::fs::read_dir(folder.path()).expect("lists").filter_map(Result::ok);
-        let unfinished = files.filter(|file| file.path().extension().is_some_and(|end| end == "tmp"));
-        assert_eq!(unfinished.count(), 0);
     }
 
     #[tokio::test]
     async fn an_upload_over_the_quota_is_refused() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let blobs = Blobs::open(folder.path(), 50_000).expect("opens");
-        let error = write(blobs, pieces(100, None)).await.expect_err("is over");
+        let (_folder, store) = store(50);
+        let error = write(store.blobs().clone(), pieces(100, None)).await.expect_err("is over");
         assert_eq!(error.fault().code, Code::QuotaReached);
     }
 }

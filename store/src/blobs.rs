@@ -1,30 +1,56 @@
-//! Blobs: bytes too large for the journal, kept in files that are named by their SHA-256.
+//! Blobs: bytes too large for a row, cut into chunks of which each is kept once. Artifacts, snapshots and
+//! capsules share them.
 //!
-//! Owns the folder, what it may hold in all, and the checking of what comes out. Small blobs belong to the
-//! journal, and so do all references: nothing here knows what a blob is for. Every call blocks; callers in
-//! async code move it to a blocking thread. A folder has one `Blobs` (its clones share it). Invariant: once a
-//! digest is returned, its bytes are durable; a name without `.tmp` never shows part of a blob.
+//! Owns the packs that hold the chunks, their index, what all blobs may hold together, and the checking of
+//! what comes out. A blob is named by the SHA-256 of its bytes, however it is cut, stored or compressed.
+//! Small ones that come with an append stay in the database with it. Nothing here knows what a blob is for.
+//! Every call blocks; callers in async code move it to a blocking thread. Invariant: once a digest is
+//! returned, its bytes are durable; whatever is here, all its chunks are.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::collections::HashMap;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use redb::WriteTransaction;
 use sha2::{Digest as _, Sha256};
 
+use crate::database::Slot;
+use crate::error::StoreError;
+use crate::projection::Changes;
+use crate::reader::Order;
+use crate::tables::Table;
 use crate::{Digest, durable};
 
-mod folder;
+mod batch;
+mod clean;
+mod content;
+mod cutter;
+mod exchange;
+pub(crate) mod index;
+mod manifest;
+mod packer;
+mod pins;
+mod quota;
+mod record;
+mod sweep;
 mod writer;
 
+pub use batch::Batch;
+pub use content::{Content, Pieces};
+pub use exchange::Intake;
+pub use manifest::{InvalidManifest, Manifest};
+pub use sweep::Swept;
 pub use writer::{Writer, Written};
 
-/// The largest blob, in bytes, that the journal keeps in its own database.
+pub(crate) use quota::{Quota, Room};
+
+/// The largest blob, in bytes, that an append brings into the database.
 pub const INLINE_MAX: usize = 16 * 1024;
 
-/// How much of a file is in memory while it is checked.
-const READ_BYTES: usize = 64 * 1024;
+/// The largest chunk in bytes.
+pub const CHUNK_MAX: usize = 256 << 10;
 
 /// Whether a blob of this length belongs into the journal's database.
 pub fn is_inline(size_bytes: u64) -> bool {
@@ -34,15 +60,20 @@ pub fn is_inline(size_bytes: u64) -> bool {
 /// Why a blob was not kept or not handed out.
 #[derive(Debug, thiserror::Error)]
 pub enum BlobError {
-    /// Not here. It may be elsewhere: small ones in the journal, others with a peer.
+    /// Not here. It may be with a peer.
     #[error("blob `{0}` is not in this store")]
     NotFound(Digest),
     /// The bytes on disk are not those that were written.
-    #[error("blob `{digest}` is damaged in `{}`; put its bytes again from a backup", path.display())]
+    #[error(
+        "blob `{digest}` is damaged: its chunk `{chunk}` in `{}`; put its bytes again from a backup",
+        path.display()
+    )]
     Damaged {
-        /// What it should be.
+        /// What cannot be read.
         digest: Digest,
-        /// Its file.
+        /// Which part of it.
+        chunk: Digest,
+        /// The pack of that part.
         path: PathBuf,
     },
     /// One blob is larger than its writer may take.
@@ -52,11 +83,33 @@ pub enum BlobError {
         limit_bytes: u64,
     },
     /// All blobs together would be larger than the quota.
-    #[error("the blob store is full: its quota is {quota_bytes} bytes; raise it or remove artifacts")]
+    #[error(
+        "the blob store is full: {left_bytes} of its quota of {quota_bytes} bytes are left; raise it or remove artifacts"
+    )]
     Quota {
         /// The store's limit.
         quota_bytes: u64,
+        /// How much of it is left.
+        left_bytes: u64,
     },
+    /// A peer sent a chunk that belongs to another blob, or to none.
+    #[error("chunk `{chunk}` is not one that was asked for")]
+    Unasked {
+        /// What it is.
+        chunk: Digest,
+    },
+    /// All chunks are here and are not the blob: their list lied.
+    #[error("the chunks that are said to be blob `{digest}` are not")]
+    Unproved {
+        /// What they are not.
+        digest: Digest,
+    },
+    /// The content to keep cannot be read.
+    #[error("the content cannot be read: {0}")]
+    Source(io::Error),
+    /// The index cannot be read or written.
+    #[error(transparent)]
+    Index(Box<StoreError>),
     /// A file or folder cannot be read or written.
     #[error("cannot {action} `{}`: {}", path.display(), durable::reason(source))]
     Io {
@@ -76,175 +129,189 @@ impl BlobError {
     }
 }
 
+impl From<StoreError> for BlobError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Blob(error) => error,
+            error => Self::Index(Box::new(error)),
+        }
+    }
+}
+
 /// The blobs of a node. Clones are the same store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Blobs(Arc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     folder: PathBuf,
-    quota_bytes: u64,
-    /// Bytes of finished blobs and of those being written.
-    used_bytes: AtomicU64,
-    /// Names temporary files. Left-overs go when the folder is opened, so counting from zero meets none.
-    next: AtomicU64,
-    /// Held while a blob gets its name, so that a file that is replaced is given back to the quota once.
-    naming: Mutex<()>,
+    slot: Arc<Slot>,
+    quick_repair: bool,
+    quota: Arc<Quota>,
+    next_pack: AtomicU64,
+    /// How often each digest is pinned by someone who works with it.
+    pinned: Mutex<HashMap<Digest, u32>>,
+    /// Held by the one sweep that may be under way.
+    sweeping: Mutex<()>,
+    #[cfg(test)]
+    steps: tests::Steps,
 }
 
 impl Blobs {
-    /// Opens the folder, makes it if need be, throws away what a crash left unfinished and counts what is
-    /// there.
-    pub fn open(folder: &Path, quota_bytes: u64) -> Result<Self, BlobError> {
-        folder::prepare(folder)?;
-        let used_bytes = AtomicU64::new(folder::sweep(folder)?);
-        let (folder, next, naming) = (folder.to_owned(), AtomicU64::new(0), Mutex::new(()));
-        Ok(Self(Arc::new(Inner { folder, quota_bytes, used_bytes, next, naming })))
+    /// Opens the folder, makes it if need be, throws away what a crash left unfinished and finds the chunks
+    /// that came from afar and were not entered into the index yet.
+    pub(crate) fn open(
+        folder: &Path,
+        slot: Arc<Slot>,
+        quota_bytes: u64,
+        quick_repair: bool,
+    ) -> Result<Self, BlobError> {
+        let files = packer::prepare(folder)?;
+        let reader = slot.read()?;
+        let (mut known, mut used_bytes) = (HashMap::new(), index::database_bytes(&reader)?);
+        reader.scan(Table::Packs, &[], None, Order::Ascending, |key, value| {
+            let bytes: u64 = index::decode(Table::Packs, value)?;
+            used_bytes += bytes;
+            known.insert(index::pack_of(key)?, bytes);
+            Ok(true)
+        })?;
+        drop(reader);
+        let strange: Vec<_> = files.iter().filter(|(pack, _)| !known.contains_key(pack)).copied().collect();
+        used_bytes += strange.iter().map(|(_, bytes)| bytes).sum::<u64>();
+        let last = files.iter().map(|(pack, _)| pack).chain(known.keys()).max();
+        let blobs = Self(Arc::new(Inner {
+            folder: folder.to_owned(),
+            slot,
+            quick_repair,
+            quota: Quota::new(quota_bytes, used_bytes),
+            next_pack: AtomicU64::new(last.map_or(0, |last| last + 1)),
+            pinned: Mutex::default(),
+            sweeping: Mutex::default(),
+            #[cfg(test)]
+            steps: tests::Steps::default(),
+        }));
+        for pack in strange {
+            blobs.recover(pack)?;
+        }
+        Ok(blobs)
     }
 
     /// Keeps `bytes`, whatever their length; they are durable when this returns.
     pub fn put(&self, bytes: &[u8]) -> Result<Digest, BlobError> {
-        let digest = Digest::of(bytes);
-        if !self.keeps(&digest, bytes.len() as u64)? {
-            let mut writer = self.writer(bytes.len() as u64);
-            writer.spill()?;
-            writer.write(bytes)?.finish()?;
-        }
+        let mut batch = self.batch();
+        let digest = batch.put(bytes)?;
+        batch.commit()?;
         Ok(digest)
+    }
+
+    /// Takes many blobs that become durable together.
+    pub fn batch(&self) -> Batch {
+        Batch::new(self, packer::Fate::Discard)
     }
 
     /// Takes a blob in pieces, in bounded memory; more than `limit_bytes` is an error.
     pub fn writer(&self, limit_bytes: u64) -> Writer {
-        Writer::new(self.clone(), limit_bytes)
+        Writer::new(self.batch(), limit_bytes)
+    }
+
+    /// Finds the blob `digest`, wherever it is kept.
+    pub fn content(&self, digest: &Digest) -> Result<Content, BlobError> {
+        Content::find(self, digest)?.ok_or(BlobError::NotFound(*digest))
     }
 
     /// The whole blob, verified.
     pub fn read(&self, digest: &Digest) -> Result<Vec<u8>, BlobError> {
-        let (mut file, size_bytes) = self.file(digest)?;
-        let path = self.path(digest);
-        // A hint only: a file of absurd length fails while it is read, not here.
-        let mut bytes = Vec::with_capacity(usize::try_from(size_bytes.min(1 << 20)).unwrap_or(0));
-        file.read_to_end(&mut bytes).map_err(BlobError::io("read", &path))?;
-        if Digest::of(&bytes) == *digest {
-            Ok(bytes)
-        } else {
-            Err(BlobError::Damaged { digest: *digest, path })
+        let mut bytes = Vec::new();
+        for piece in self.content(digest)?.pieces(0..u64::MAX) {
+            bytes.append(&mut piece?);
         }
-    }
-
-    /// The blob's file and length, for downloads of a range. Not verified: see [`Blobs::verify`].
-    pub fn file(&self, digest: &Digest) -> Result<(File, u64), BlobError> {
-        let path = self.path(digest);
-        let file = File::open(&path).map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => BlobError::NotFound(*digest),
-            _ => BlobError::io("open", &path)(error),
-        })?;
-        let size_bytes = file.metadata().map_err(BlobError::io("read", &path))?.len();
-        Ok((file, size_bytes))
+        Ok(bytes)
     }
 
     /// Reads the blob from end to end in bounded memory, compares its digest and returns its length.
     pub fn verify(&self, digest: &Digest) -> Result<u64, BlobError> {
-        let (mut file, _) = self.file(digest)?;
-        let path = self.path(digest);
+        let content = self.content(digest)?;
+        let size_bytes = content.size_bytes();
         let mut hasher = Sha256::new();
-        let mut buffer = vec![0; READ_BYTES];
-        let mut size_bytes = 0;
-        loop {
-            match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => {
-                    hasher.update(&buffer[..count]);
-                    size_bytes += count as u64;
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(BlobError::io("read", &path)(error)),
-            }
+        for piece in content.pieces(0..u64::MAX) {
+            hasher.update(piece?);
         }
         if Digest::from_bytes(hasher.finalize().into()) == *digest {
             Ok(size_bytes)
         } else {
-            Err(BlobError::Damaged { digest: *digest, path })
+            Err(BlobError::Unproved { digest: *digest })
         }
     }
 
-    /// Bytes of all blobs, with those being written.
+    /// Bytes of all blobs as they are stored, small ones in the database too, with those being written.
     pub fn used_bytes(&self) -> u64 {
-        self.0.used_bytes.load(Ordering::Relaxed)
+        self.0.quota.used_bytes()
     }
 
     /// Bytes that may still be kept.
     pub fn room_bytes(&self) -> u64 {
-        self.0.quota_bytes.saturating_sub(self.used_bytes())
+        self.0.quota.left_bytes()
     }
 
-    fn shard(&self, digest: &Digest) -> PathBuf {
-        self.0.folder.join(format!("{:02x}", digest.as_bytes()[0]))
+    /// The count that appends take part in.
+    pub(crate) fn quota(&self) -> &Arc<Quota> {
+        &self.0.quota
     }
 
-    fn path(&self, digest: &Digest) -> PathBuf {
-        self.shard(digest).join(digest.to_string())
+    /// Enters what stands whole in a pack that the index does not know.
+    fn recover(&self, (pack, bytes): (u64, u64)) -> Result<(), BlobError> {
+        let path = packer::path(&self.0.folder, pack);
+        // What the system still had in memory must not be lost after it was entered.
+        let file = std::fs::File::open(&path).map_err(BlobError::io("open", &path))?;
+        file.sync_all().map_err(BlobError::io("sync", &path))?;
+        durable::sync_folder(&self.0.folder).map_err(BlobError::io("sync", &self.0.folder))?;
+        let chunks = packer::scan(&path, pack)?.into_iter().collect();
+        self.enter(&index::Entries { chunks, packs: vec![(pack, bytes)], ..Default::default() })
     }
 
-    /// Whether the blob is here and whole; if so makes sure that it stays. A damaged one does not count:
-    /// whoever brings its bytes again heals it.
-    fn keeps(&self, digest: &Digest, size_bytes: u64) -> Result<bool, BlobError> {
-        if self.size_on_disk(digest)? != Some(size_bytes) {
-            return Ok(false);
-        }
-        match self.verify(digest) {
-            Ok(_) => {
-                // Whoever gave it its name may not have come to syncing the folder.
-                self.sync_shard(digest)?;
-                Ok(true)
-            }
-            Err(BlobError::Damaged { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    fn size_on_disk(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
-        let path = self.path(digest);
-        match fs::metadata(&path) {
-            Ok(metadata) => Ok(Some(metadata.len())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(BlobError::io("read", &path)(error)),
-        }
-    }
-
-    fn sync_shard(&self, digest: &Digest) -> Result<(), BlobError> {
-        let shard = self.shard(digest);
-        durable::sync_folder(&shard).map_err(BlobError::io("sync", &shard))
-    }
-
-    /// Gives a written file its name, in place of a damaged one or of a twin that was faster.
-    fn adopt(&self, digest: &Digest, file: &File, from: &Path) -> Result<(), BlobError> {
-        let to = self.path(digest);
-        file.sync_all().map_err(BlobError::io("sync", from))?;
-        let _naming = self.0.naming.lock().unwrap_or_else(PoisonError::into_inner);
-        let replaced = self.size_on_disk(digest)?;
-        fs::rename(from, &to).map_err(BlobError::io("create", &to))?;
-        self.release(replaced.unwrap_or(0));
+    fn enter(&self, entries: &index::Entries) -> Result<(), BlobError> {
+        self.change(|transaction| Ok((entries.changes(transaction)?, ())))?;
+        self.reached("the index is written");
         Ok(())
     }
 
-    fn reserve(&self, bytes: u64) -> Result<(), BlobError> {
-        let quota_bytes = self.0.quota_bytes;
-        let within = |used: u64| used.checked_add(bytes).filter(|sum| *sum <= quota_bytes);
-        let reserved = self.0.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, within);
-        reserved.map(drop).map_err(|_| BlobError::Quota { quota_bytes })
+    /// Writes rows that `work` finds in the transaction they belong to. What else it answers is kept until
+    /// after the commit.
+    fn change<T>(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<(Changes, T), StoreError>,
+    ) -> Result<T, BlobError> {
+        let engine = self.0.slot.engine()?;
+        let done = engine.guard(|| {
+            let mut transaction = engine.begin_write()?;
+            transaction.set_quick_repair(self.0.quick_repair);
+            let (changes, value) = work(&transaction)?;
+            let mut grown = 0;
+            if changes.is_empty() {
+                transaction.abort()?;
+            } else {
+                grown = index::write(&transaction, changes)?;
+                transaction.commit()?;
+            }
+            Ok((value, grown))
+        });
+        let (value, grown) = done?;
+        self.0.quota.shift(grown);
+        Ok(value)
     }
 
-    fn release(&self, bytes: u64) {
-        // Saturating: a file that a stranger made longer is given back at its new length.
-        let less = |used: u64| Some(used.saturating_sub(bytes));
-        let _always = self.0.used_bytes.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    fn next_pack(&self) -> u64 {
+        self.0.next_pack.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// A path for a temporary file, beside the shards: the same file system, and found again at the next
-    /// opening.
-    fn temporary(&self) -> PathBuf {
-        self.0.folder.join(format!("{}.tmp", self.0.next.fetch_add(1, Ordering::Relaxed)))
+    /// Waits while a sweep decides.
+    fn pinned(&self) -> MutexGuard<'_, HashMap<Digest, u32>> {
+        self.0.pinned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells tests which step was taken.
+    fn reached(&self, _step: &'static str) {
+        #[cfg(test)]
+        self.0.steps.reached(_step);
     }
 }
 

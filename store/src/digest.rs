@@ -16,6 +16,9 @@ pub struct Digest([u8; 32]);
 pub struct InvalidDigest(String);
 
 impl Digest {
+    /// Its length in bytes.
+    pub const BYTES: usize = 32;
+
     /// The digest of `bytes`.
     pub fn of(bytes: &[u8]) -> Self {
         Self(Sha256::digest(bytes).into())

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::blobs::BlobError;
 use crate::envelope::DecodeError;
 use crate::ids::StreamId;
 use crate::tables::DamagedRow;
@@ -43,7 +44,7 @@ pub enum StoreError {
     Key(#[from] crate::audit::key::KeyError),
     /// A blob cannot be read or written.
     #[error(transparent)]
-    Blob(#[from] crate::blobs::BlobError),
+    Blob(BlobError),
     /// The database file is damaged.
     #[error("the database is damaged: {0}; restore a backup, or move the file aside to start anew")]
     Damaged(String),
@@ -87,6 +88,15 @@ pub enum StoreError {
 impl StoreError {
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, source: std::io::Error) -> Self {
         Self::Io { doing, path: path.into(), source }
+    }
+}
+
+impl From<BlobError> for StoreError {
+    fn from(error: BlobError) -> Self {
+        match error {
+            BlobError::Index(error) => *error,
+            error => Self::Blob(error),
+        }
     }
 }
 

@@ -17,7 +17,6 @@ use crate::json::Json;
 use crate::panics::contained;
 use crate::projection::Payload;
 use crate::reader::Reader;
-use crate::tables::Table;
 
 /// Name of the database file in the data folder.
 pub const DATABASE_FILE: &str = "xyn.redb";
@@ -78,8 +77,10 @@ impl Store {
             check_format(&engine, folder)?;
             Incarnation::establish(&engine, folder)
         })?;
-        let blobs = Blobs::open(&folder.join("blobs"), options.blob_quota_bytes)?;
-        let writer = WriterOptions { quick_repair: options.quick_repair, folder: folder.to_owned() };
+        let quick_repair = options.quick_repair;
+        let blobs = Blobs::open(&folder.join("blobs"), slot.clone(), options.blob_quota_bytes, quick_repair)?;
+        let quota = blobs.quota().clone();
+        let writer = WriterOptions { quick_repair, folder: folder.to_owned(), quota };
         let (journal, thread) = Journal::start(slot.clone(), writer)?;
         Ok(Self(Arc::new(Inner {
             folder: folder.to_owned(),
@@ -104,32 +105,26 @@ impl Store {
         self.0.slot.read()
     }
 
-    /// Large blobs, as files.
+    /// The blobs.
     pub fn blobs(&self) -> &Blobs {
         &self.0.blobs
     }
 
     /// The bytes of the blob `digest`, wherever it is kept; none when it is not here.
     pub fn blob(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.read()?.get_raw(Table::Blobs, digest.as_bytes())? {
-            Some(bytes) => Ok(Some(bytes)),
-            None => match self.0.blobs.read(digest) {
-                Ok(bytes) => Ok(Some(bytes)),
-                Err(BlobError::NotFound(_)) => Ok(None),
-                Err(error) => Err(error.into()),
-            },
+        match self.0.blobs.read(digest) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(BlobError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 
     /// The length of the blob `digest`, wherever it is kept; none when it is not here.
     pub fn blob_length(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
-        match self.read()?.get_raw(Table::Blobs, digest.as_bytes())? {
-            Some(bytes) => Ok(Some(bytes.len() as u64)),
-            None => match self.0.blobs.file(digest) {
-                Ok((_, length)) => Ok(Some(length)),
-                Err(BlobError::NotFound(_)) => Ok(None),
-                Err(error) => Err(error.into()),
-            },
+        match self.0.blobs.content(digest) {
+            Ok(content) => Ok(Some(content.size_bytes())),
+            Err(BlobError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error.into()),
         }
     }
 

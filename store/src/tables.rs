@@ -51,10 +51,22 @@ pub enum Table {
     Timers,
     /// Idempotency scope and key → claim row.
     Claims,
-    /// Digest → bytes of a small blob.
+    /// Digest → bytes of a small blob that came with an append.
     Blobs,
     /// Session id → session row, while it is open.
     Sessions,
+    /// Digest → where the chunk stands in its pack.
+    Chunks,
+    /// Digest of a blob of several chunks, or of one with children → its length, its manifest, its children.
+    Objects,
+    /// Digest → the chunks of a blob, in their order.
+    Manifests,
+    /// Number of a pack (u64) → its length.
+    Packs,
+    /// Digest ‖ holder ‖ 0 of a blob that is to stay → ().
+    Pins,
+    /// Digest of what nothing leads to → since when.
+    Orphans,
     /// Stream → snapshot row; a hint only.
     Snapshots,
     /// Size (u64) → signed checkpoint.
@@ -90,7 +102,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 43] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -114,6 +126,12 @@ impl Table {
         Self::Claims,
         Self::Blobs,
         Self::Sessions,
+        Self::Chunks,
+        Self::Objects,
+        Self::Manifests,
+        Self::Packs,
+        Self::Pins,
+        Self::Orphans,
         Self::Snapshots,
         Self::Checkpoints,
         Self::Positions,
@@ -193,6 +211,12 @@ impl Table {
             Self::Claims => "claims",
             Self::Blobs => "blobs",
             Self::Sessions => "sessions",
+            Self::Chunks => "chunks",
+            Self::Objects => "objects",
+            Self::Manifests => "manifests",
+            Self::Packs => "packs",
+            Self::Pins => "pins",
+            Self::Orphans => "orphans",
             Self::Snapshots => "snapshots",
             Self::Checkpoints => "checkpoints",
             Self::Positions => "positions",

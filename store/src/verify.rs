@@ -190,8 +190,7 @@ fn streams(reader: &Reader, report: &mut Report) -> Result<(), StoreError> {
 fn artifacts(store: &Store, reader: &Reader, report: &mut Report) -> Result<(), StoreError> {
     reader.scan(Table::Artifacts, &[], None, Order::Ascending, |_, value| {
         let row = decode::<ArtifactRow>(value)?;
-        let is_small = reader.get_raw(Table::Blobs, row.sha256.as_bytes())?.is_some();
-        match if is_small { Ok(0) } else { store.blobs().verify(&row.sha256) } {
+        match store.blobs().verify(&row.sha256) {
             Ok(_) => report.artifacts += 1,
             Err(BlobError::NotFound(_)) => {
                 report

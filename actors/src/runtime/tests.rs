@@ -23,7 +23,7 @@ mod limits;
 mod places;
 mod time;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 struct Node {
     runtime: Runtime,

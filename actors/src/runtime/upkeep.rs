@@ -1,27 +1,41 @@
-//! Upkeep: signs checkpoints of the log and forgets expired idempotency keys.
+//! Upkeep: signs checkpoints of the log, forgets expired idempotency keys and sweeps blobs that nobody names.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use xyn_store::audit::log;
+use xyn_store::blobs::Swept;
 use xyn_store::projection::ClaimRow;
 use xyn_store::tables::Key;
-use xyn_store::{Order, StoreError};
+use xyn_store::{Order, StoreError, Timestamp};
 
 use super::{Inner, Recording};
 
 const INTERVAL: Duration = Duration::from_secs(60);
+/// Blobs are looked through this often: it takes a walk over all of them.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long a blob is kept that nobody names (yet): as long as an upload may be ahead of the artifact made of
+/// it.
+const SWEEP_GRACE: Duration = Duration::from_secs(3600);
 /// Expired keys forgotten in one append.
 const PURGE_BATCH: usize = 1_000;
 
 /// Keeps the house until the node stops.
 pub(super) async fn serve(inner: Arc<Inner>) {
+    let mut swept_at = None;
     loop {
         if let Err(error) = checkpoint(&inner).await {
             tracing::warn!(%error, "no checkpoint was signed");
         }
         if let Err(error) = purge_claims(&inner).await {
             tracing::warn!(%error, "expired idempotency keys stay for now");
+        }
+        let now = inner.clock.now();
+        if swept_at.is_none_or(|at| now.since(at) >= SWEEP_INTERVAL) {
+            swept_at = Some(now);
+            if let Err(error) = sweep(&inner, now).await {
+                tracing::warn!(%error, "blobs that nobody names stay for now");
+            }
         }
         tokio::time::sleep(INTERVAL).await;
     }
@@ -62,6 +76,22 @@ async fn purge_claims(inner: &Inner) -> Result<(), StoreError> {
             None => return Ok(()),
         }
     }
+}
+
+/// All that rows name is pinned in the store itself; there are no other roots yet.
+async fn sweep(inner: &Inner, now: Timestamp) -> Result<(), StoreError> {
+    let blobs = inner.store.blobs().clone();
+    let swept = tokio::task::spawn_blocking(move || blobs.sweep([], now, SWEEP_GRACE)).await;
+    let swept = swept.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+    if swept != Swept::default() {
+        tracing::info!(
+            removed = swept.removed,
+            freed_bytes = swept.freed_bytes,
+            waiting = swept.waiting,
+            "swept"
+        );
+    }
+    Ok(())
 }
 
 async fn commit(inner: &Inner, recording: Recording) -> Result<(), StoreError> {

@@ -68,14 +68,17 @@ impl From<StoreError> for ApiError {
 
 impl From<BlobError> for ApiError {
     fn from(error: BlobError) -> Self {
+        let message = error.to_string();
         let code = match error {
+            BlobError::Index(error) => return (*error).into(),
             BlobError::NotFound(_) => Code::NotFound,
             BlobError::TooLarge { .. } => Code::TooLarge,
             BlobError::Quota { .. } => Code::QuotaReached,
-            BlobError::Damaged { .. } => Code::BlobDamaged,
-            BlobError::Io { .. } => Code::Unavailable,
+            BlobError::Damaged { .. } | BlobError::Unproved { .. } => Code::BlobDamaged,
+            BlobError::Unasked { .. } => Code::Invalid,
+            BlobError::Io { .. } | BlobError::Source(_) => Code::Unavailable,
         };
-        Self::new(code, error.to_string())
+        Self::new(code, message)
     }
 }
 

@@ -212,7 +212,7 @@ async fn read_file(state: &AppState, part: Field<'_>, fields: &mut Fields) -> Re
     let blobs = state.runtime().store().blobs().clone();
     let content = match upload::write(blobs, part).await? {
         Written::Inline(_, bytes) => vec![("content_base64", Value::from(BASE64_STANDARD.encode(bytes)))],
-        Written::File { digest, size_bytes } => {
+        Written::Stored { digest, size_bytes } => {
             vec![("sha256", digest.to_string().into()), ("byte_length", size_bytes.into())]
         }
     };

@@ -3,8 +3,7 @@
 //! Owns what a browser is told about bytes that anybody may have made: always a file to save, never a page
 //! to show on the node's own origin. A whole download is verified before it begins.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Take};
+use std::io;
 use std::ops::Range;
 
 use axum::body::{Body, Bytes};
@@ -14,7 +13,7 @@ use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use xyn_store::blobs;
+use xyn_store::blobs::Pieces;
 use xyn_store::ids::ArtifactId;
 use xyn_store::projection::ArtifactRow;
 
@@ -22,7 +21,6 @@ use super::artifacts::row;
 use crate::error::{ApiError, Code};
 use crate::extract::PathId;
 use crate::headers::Known;
-use crate::limits::CHUNK_BYTES;
 use crate::range::{Wanted, wanted};
 use crate::schema;
 use crate::state::{AppState, blocking};
@@ -166,41 +164,24 @@ async fn content(
     verified: bool,
 ) -> Result<Body, ApiError> {
     let store = state.runtime().store().clone();
-    let (digest, length) = (row.sha256, row.byte_length);
+    let digest = row.sha256;
     blocking(move || {
-        if blobs::is_inline(length) {
-            let bytes = store.blob(&digest)?.ok_or(blobs::BlobError::NotFound(digest))?;
-            let bytes = Bytes::from(bytes);
-            let fits = |place: u64| usize::try_from(place).unwrap_or(usize::MAX).min(bytes.len());
-            return Ok(Body::from(bytes.slice(fits(part.start)..fits(part.end))));
-        }
         if verified {
             store.blobs().verify(&digest)?;
         }
-        let (mut file, _) = store.blobs().file(&digest)?;
-        let sought = file.seek(SeekFrom::Start(part.start));
-        sought.map_err(|error| ApiError::unexpected(&error.to_string()))?;
-        let source = file.take(part.end - part.start);
-        Ok(Body::from_stream(stream::try_unfold(source, next_piece)))
+        let pieces = store.blobs().content(&digest)?.pieces(part);
+        Ok(Body::from_stream(stream::try_unfold(pieces, next_piece)))
     })
     .await
 }
 
-/// The next piece of `source` and what comes behind it; none at the end.
-async fn next_piece(source: Take<File>) -> Result<Option<(Bytes, Take<File>)>, std::io::Error> {
-    let read = tokio::task::spawn_blocking(move || {
-        let mut source = source;
-        let mut piece = vec![0; CHUNK_BYTES.min(usize::try_from(source.limit()).unwrap_or(CHUNK_BYTES))];
-        let count = source.read(&mut piece)?;
-        piece.truncate(count);
-        match (count, source.limit()) {
-            (0, 0) => Ok(None),
-            // A file that is shorter than its row says must not look like a finished download.
-            (0, _) => Err(std::io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(Some((Bytes::from(piece), source))),
-        }
+/// The next of `pieces` and what comes behind it; none at the end.
+async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, Pieces)>, io::Error> {
+    let read = tokio::task::spawn_blocking(move || match pieces.next() {
+        Some(piece) => Ok(Some((Bytes::from(piece.map_err(io::Error::other)?), pieces))),
+        None => Ok(None),
     });
-    read.await.unwrap_or_else(|error| Err(std::io::Error::other(error)))
+    read.await.unwrap_or_else(|error| Err(io::Error::other(error)))
 }
 
 #[cfg(test)]

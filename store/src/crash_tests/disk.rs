@@ -18,7 +18,7 @@ const CACHE_BYTES: usize = 64 << 10;
 
 /// What the system answers to a failing operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// `ENOSPC` when the file is to grow.
     NoRoom,
     /// `ENOSPC` on writes into parts of the file that hold nothing yet; growing it works, as for a sparse file.
@@ -35,7 +35,7 @@ pub(super) enum Failure {
 
 /// Which unsynced writes survive a power cut.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Survival {
+pub(crate) enum Survival {
     None,
     All,
     /// The first of them, and a part of the next.
@@ -47,7 +47,7 @@ pub(super) enum Survival {
 }
 
 impl Survival {
-    pub(super) const ALL: [Self; 5] = [Self::None, Self::All, Self::Prefix, Self::Some, Self::Torn];
+    pub(crate) const ALL: [Self; 5] = [Self::None, Self::All, Self::Prefix, Self::Some, Self::Torn];
 }
 
 #[derive(Clone, Debug)]
@@ -77,40 +77,40 @@ struct State {
 
 /// A disk. Clones are the same disk.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Disk(Arc<Mutex<State>>);
+pub(crate) struct Disk(Arc<Mutex<State>>);
 
 impl Disk {
     /// A disk that holds `image`.
-    pub(super) fn holding(image: Vec<u8>) -> Self {
+    pub(crate) fn holding(image: Vec<u8>) -> Self {
         let blocks = (0..image.len().div_ceil(BLOCK_BYTES)).collect();
         let state = State { synced: image.clone(), live: image, blocks, ..State::default() };
         Self(Arc::new(Mutex::new(state)))
     }
 
     /// The power goes at operation `operation`, counted from 1 over the whole life of the disk.
-    pub(super) fn cut_at(&self, operation: u64) {
+    pub(crate) fn cut_at(&self, operation: u64) {
         self.state().cut_at = Some(operation);
     }
 
     /// From operation `operation` on, what `failure` names fails until [`Disk::heal`].
-    pub(super) fn fail_from(&self, operation: u64, failure: Failure) {
+    pub(crate) fn fail_from(&self, operation: u64, failure: Failure) {
         self.state().failure = Some((operation, failure));
     }
 
-    pub(super) fn heal(&self) {
+    pub(crate) fn heal(&self) {
         self.state().failure = None;
     }
 
-    pub(super) fn operations(&self) -> u64 {
+    pub(crate) fn operations(&self) -> u64 {
         self.state().operations
     }
 
-    pub(super) fn is_dark(&self) -> bool {
+    pub(crate) fn is_dark(&self) -> bool {
         self.state().is_dark
     }
 
     /// What is on the disk when the power is back.
-    pub(super) fn after_power_cut(&self, survival: Survival, dice: &mut Dice) -> Vec<u8> {
+    pub(crate) fn after_power_cut(&self, survival: Survival, dice: &mut Dice) -> Vec<u8> {
         let state = self.state();
         let mut image = state.synced.clone();
         let kept = match survival {
@@ -133,7 +133,7 @@ impl Disk {
     }
 
     /// Opens engines on this disk, one at a time.
-    pub(super) fn opener(&self) -> Opener {
+    pub(crate) fn opener(&self) -> Opener {
         let disk = self.clone();
         Arc::new(move || {
             if std::mem::replace(&mut disk.state().is_open, true) {

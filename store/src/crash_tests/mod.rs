@@ -5,7 +5,7 @@
 //! and nothing is there by half.
 
 mod decoders;
-mod disk;
+pub(crate) mod disk;
 mod faults;
 mod files;
 mod folders;
@@ -13,19 +13,19 @@ mod golden;
 mod latency;
 mod ledger;
 mod power;
-mod samples;
+pub(crate) mod samples;
 mod verify;
 
 /// Whether the long rounds are wanted.
-fn full() -> bool {
+pub(crate) fn full() -> bool {
     std::env::var_os("XYN_FULL").is_some()
 }
 
 /// splitmix64: a small deterministic generator, seeded by the round.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self) -> u64 {
+    pub(crate) fn roll(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -34,7 +34,7 @@ impl Dice {
     }
 
     /// A number below `end`, which is not 0.
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.roll() % end
     }
 

@@ -26,7 +26,9 @@ pub(super) fn changes() -> Changes {
     changes.put(&policy(2, PolicyStatus::Active));
     timers().iter().for_each(|row| changes.put(row));
     claims().iter().for_each(|row| changes.put(row));
-    changes.keep_blob(b"a small blob");
+    for bytes in [b"a small blob".as_slice(), b"source", b"output"] {
+        changes.keep_blob(bytes);
+    }
     changes.put_position("dispatch", 7);
     changes
 }
@@ -167,7 +169,7 @@ pub(super) fn claims() -> Vec<ClaimRow> {
     vec![ClaimRow { key: "sample".into(), ..claim(0).expect("append 0 has one") }]
 }
 
-pub(super) fn artifact() -> ArtifactRow {
+pub(crate) fn artifact() -> ArtifactRow {
     ArtifactRow {
         artifact_id: ids::derived(at(0), &[b"artifact"]),
         name: "report.txt".into(),

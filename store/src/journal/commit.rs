@@ -6,8 +6,9 @@ use std::sync::Arc;
 use redb::{ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
-use super::{AppendError, Prepared, Receipt, Request};
+use super::{AppendError, Prepared, Receipt, Request, WriterOptions};
 use crate::audit::merkle::Frontier;
+use crate::blobs::{Room, index};
 use crate::error::StoreError;
 use crate::ids::StreamId;
 use crate::projection::{Change, Changes, ClaimRow, Row};
@@ -64,18 +65,19 @@ impl Ledger {
         &mut self,
         engine: &redb::Database,
         batch: &mut [Request],
-        quick_repair: bool,
+        options: &WriterOptions,
     ) -> Result<Vec<Result<Receipt, AppendError>>, StoreError> {
         if self.streams.len() > HEADS_LIMIT {
             self.streams.clear();
         }
         let mut transaction = engine.begin_write()?;
-        transaction.set_quick_repair(quick_repair);
+        transaction.set_quick_repair(options.quick_repair);
+        let mut room = Room::of(&options.quota);
         let mut rows = Rows::new();
         let mut claimed = HashMap::new();
         let mut answers = Vec::with_capacity(batch.len());
         for request in batch.iter_mut() {
-            answers.push(match self.refusal(&transaction, request, &claimed) {
+            answers.push(match self.refusal(&transaction, request, &claimed, &mut room) {
                 Ok(None) => Ok(self.accept(request, &mut claimed, &mut rows)),
                 Ok(Some(refusal)) => Err(refusal),
                 // A damaged row is the trouble of those who need it, not of the whole batch.
@@ -92,8 +94,10 @@ impl Ledger {
         let head = postcard::to_stdvec(&self.head)
             .map_err(|source| StoreError::UnreadableRow { table: Table::Meta.name(), source })?;
         put(&mut rows, Table::Meta, HEAD_KEY.to_vec(), head);
-        write_rows(&transaction, Changes(rows))?;
+        let grown = write_rows(&transaction, Changes(rows))?;
+        index::count(&transaction, grown)?;
         transaction.commit()?;
+        room.keep(grown.try_into().unwrap_or(0));
         Ok(answers)
     }
 
@@ -103,6 +107,7 @@ impl Ledger {
         transaction: &WriteTransaction,
         request: &Request,
         claimed: &HashMap<String, ClaimRow>,
+        room: &mut Room,
     ) -> Result<Option<AppendError>, StoreError> {
         if let Some(claim) = &request.claim {
             let earlier = match claimed.get(&claim.key) {
@@ -125,7 +130,8 @@ impl Ledger {
                 return Ok(Some(AppendError::Conflict { stream, expected, actual }));
             }
         }
-        Ok(None)
+        let refusal = index::refusal(transaction, &request.changes, room)?;
+        Ok(refusal.map(|error| AppendError::Unavailable(Arc::new(error.into()))))
     }
 
     fn stream_head(&mut self, transaction: &WriteTransaction, stream: StreamId) -> Result<u64, StoreError> {
@@ -157,6 +163,7 @@ impl Ledger {
         for entry in request.entries.drain(..) {
             self.enter(entry, rows);
         }
+        index::settle(&mut request.changes);
         rows.append(&mut request.changes.0);
         if let Some(claim) = request.claim.take() {
             let mut changes = Changes::new();
@@ -209,20 +216,26 @@ fn stored_claim(transaction: &WriteTransaction, key: &str) -> Result<Option<Clai
     }
 }
 
-/// Writes rows table by table in key order; of several changes to one key the last one counts.
-pub(crate) fn write_rows(transaction: &WriteTransaction, changes: Changes) -> Result<(), StoreError> {
+/// Writes rows table by table in key order; of several changes to one key the last one counts. Answers by how many
+/// bytes the blobs in the database grew.
+pub(crate) fn write_rows(transaction: &WriteTransaction, changes: Changes) -> Result<i64, StoreError> {
     let Changes(mut rows) = changes;
+    let mut grown = 0;
     // Stable: changes to one key keep their order.
     rows.sort_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));
     for group in rows.chunk_by(|a, b| a.table == b.table) {
         let mut table = transaction.open_table(group[0].table.definition())?;
         for changes in group.chunk_by(|a, b| a.key == b.key) {
             let Some(change) = changes.last() else { continue };
-            match &change.value {
-                Some(value) => drop(table.insert(change.key.as_slice(), value.as_slice())?),
-                None => drop(table.remove(change.key.as_slice())?),
+            let old = match &change.value {
+                Some(value) => table.insert(change.key.as_slice(), value.as_slice())?,
+                None => table.remove(change.key.as_slice())?,
+            };
+            if matches!(change.table, Table::Blobs | Table::Manifests) {
+                let old = old.map_or(0, |old| old.value().len());
+                grown += change.value.as_ref().map_or(0, Vec::len) as i64 - old as i64;
             }
         }
     }
-    Ok(())
+    Ok(grown)
 }

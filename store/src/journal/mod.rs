@@ -19,6 +19,7 @@ use std::sync::mpsc::{SyncSender, TrySendError};
 use tokio::sync::{oneshot, watch};
 
 use crate::audit::leaf::Salt;
+use crate::blobs::Quota;
 use crate::clock::Timestamp;
 use crate::database::Slot;
 use crate::digest::Digest;
@@ -93,7 +94,8 @@ pub enum AppendError {
         /// Their size.
         bytes: usize,
     },
-    /// The commit failed. Whether it is durable is unknown; retry with the same key.
+    /// The commit failed. Whether it is durable is unknown; retry with the same key. With [`StoreError::Blob`] it was
+    /// not tried: the append names a blob that is not here, or brings more than there is room for.
     #[error("the journal could not be written: {0}")]
     Unavailable(Arc<StoreError>),
     /// The node is stopping.
@@ -142,6 +144,8 @@ pub(crate) struct WriterOptions {
     pub(crate) quick_repair: bool,
     /// For messages.
     pub(crate) folder: PathBuf,
+    /// What small blobs take part of.
+    pub(crate) quota: Arc<Quota>,
 }
 
 /// The handle to the writer. Cheap to clone; the writer ends when the last handle is gone.

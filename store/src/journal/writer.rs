@@ -92,7 +92,7 @@ impl Writer {
         // Put back only after success: what an error leaves in it is not to be trusted.
         let mut ledger =
             self.ledger.take().ok_or_else(|| StoreError::Unavailable("it is not open".into()))?;
-        let answers = ledger.commit(&engine, batch, self.options.quick_repair)?;
+        let answers = ledger.commit(&engine, batch, &self.options)?;
         self.resume(ledger);
         Ok(answers)
     }

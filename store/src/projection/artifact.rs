@@ -43,6 +43,10 @@ impl Row for ArtifactRow {
     fn key(&self) -> Key {
         Self::key_of(self.artifact_id)
     }
+
+    fn blobs(&self) -> Vec<Digest> {
+        vec![self.sha256]
+    }
 }
 
 impl ArtifactRow {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::{ApprovalRow, Changes, Fault, Payload, Purpose, Row, Subject, TimerRow};
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::ids::{IntentId, StreamId};
 use crate::json::Json;
 use crate::scope::{CorrelationId, Principal, Stage};
@@ -83,6 +84,11 @@ impl Row for IntentRow {
 
     fn key(&self) -> Key {
         Self::key_of(self.intent_id)
+    }
+
+    fn blobs(&self) -> Vec<Digest> {
+        let payloads = [&self.input, &self.output].into_iter().flatten();
+        payloads.filter_map(Payload::blob).collect()
     }
 }
 

@@ -45,6 +45,10 @@ impl Row for BlueprintRow {
     fn key(&self) -> Key {
         Self::prefix(&self.blueprint_id).u32(self.version)
     }
+
+    fn blobs(&self) -> Vec<Digest> {
+        vec![self.digest]
+    }
 }
 
 impl BlueprintRow {

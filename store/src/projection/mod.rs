@@ -20,6 +20,7 @@ mod timer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::blobs::index::pin_key;
 use crate::digest::Digest;
 use crate::tables::{Key, Table, seal};
 
@@ -43,6 +44,11 @@ pub trait Row: Serialize + DeserializeOwned {
 
     /// The row's key.
     fn key(&self) -> Key;
+
+    /// The blobs that the row names: they must be here, and stay.
+    fn blobs(&self) -> Vec<Digest> {
+        Vec::new()
+    }
 }
 
 /// Rows to put and remove, applied in the transaction of the append they belong to.
@@ -68,8 +74,10 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// Puts `row`, in place of one with the same key.
+    /// Puts `row`, in place of one with the same key, and pins the blobs it names for the journal, which will name them
+    /// for ever.
     pub fn put<R: Row>(&mut self, row: &R) {
+        row.blobs().iter().for_each(|digest| self.pin("", digest));
         let value = postcard::to_stdvec(row).expect("rows hold no type that postcard refuses");
         self.put_bytes(R::TABLE, row.key(), value);
     }
@@ -84,6 +92,16 @@ impl Changes {
         let digest = Digest::of(bytes);
         self.put_bytes(Table::Blobs, Key::new().bytes(digest.as_bytes()), bytes.to_vec());
         digest
+    }
+
+    /// Keeps the blob `digest` and all it leads to for `holder`; the append is refused when it is not here.
+    pub fn pin(&mut self, holder: &str, digest: &Digest) {
+        self.mark(Table::Pins, pin_key(digest, holder));
+    }
+
+    /// `holder` no longer needs the blob `digest`.
+    pub fn unpin(&mut self, holder: &str, digest: &Digest) {
+        self.unmark(Table::Pins, pin_key(digest, holder));
     }
 
     /// Remembers how far a follower of the log has come.

@@ -23,4 +23,12 @@ pub enum Payload {
 impl Payload {
     /// The longest text, in bytes, that a row holds itself.
     pub const INLINE_MAX: usize = 64 * 1024;
+
+    /// The blob it is in, if it is in one.
+    pub fn blob(&self) -> Option<Digest> {
+        match self {
+            Self::Json(_) => None,
+            Self::Blob { sha256, .. } => Some(*sha256),
+        }
+    }
 }

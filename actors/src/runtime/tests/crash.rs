@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use xyn_store::journal::{Append, Entry};
 use xyn_store::projection::{Changes, IntentRow, IntentStatus};
 use xyn_store::rebuild::Projector;
-use xyn_store::{Options, Order, Store};
+use xyn_store::{Digest, Options, Order, Store};
 
 use super::{Node, PATIENCE, start_with};
 use crate::actions::{self, Code, Context, Failure, Idempotence, Outside, Registry, Spec};
@@ -72,7 +72,11 @@ pub(super) async fn cut(from: &Path, to: &Path, registry: Registry, length: u64)
             if offset < length {
                 let mut changes = Changes::new();
                 let names = fold.project(offset, &envelope, &mut changes)?;
-                is_whole = !record::decode(offset, &envelope)?.iter().any(opens_an_append);
+                let records = record::decode(offset, &envelope)?;
+                for digest in records.iter().filter_map(named_blob) {
+                    changes.keep_blob(&source.blob(&digest)?.expect("what the log names is here"));
+                }
+                is_whole = !records.iter().any(opens_an_append);
                 entries.push((envelope, names, changes));
             }
             Ok(offset < length)
@@ -101,6 +105,15 @@ pub(super) async fn cut(from: &Path, to: &Path, registry: Registry, length: u64)
 
 fn open(folder: &Path) -> Store {
     Store::open(folder, Options::default()).expect("opens")
+}
+
+/// The blob that came with the entry of `record`.
+fn named_blob(record: &Record) -> Option<Digest> {
+    match record {
+        Record::Node(crate::node::Event::BlueprintActivated(row)) => Some(row.digest),
+        Record::ArtifactCreated(row) => Some(row.sha256),
+        _ => None,
+    }
 }
 
 /// What an approved intent does inside is in the append of its acceptance, behind it.
