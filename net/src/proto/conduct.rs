@@ -10,6 +10,8 @@ use std::time::Duration;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 
+use crate::wire::InvalidMessage;
+
 /// Messages a peer may send unasked, at once. Each want of a peer that catches up is one.
 pub const MESSAGES_BURST: u64 = 4096;
 /// Messages a peer may send unasked each second, over time.
@@ -45,6 +47,9 @@ pub enum Misdeed {
     /// It sent bytes that are no message.
     #[error("it sent a malformed message")]
     Malformed,
+    /// It sent a message of a newer version.
+    #[error("it speaks a newer version than this program; upgrade this one")]
+    Newer,
     /// It did not have what it said it has.
     #[error("it did not have what it announced")]
     Empty,
@@ -56,9 +61,18 @@ impl Misdeed {
     pub fn weight(self) -> u32 {
         match self {
             Self::Lie | Self::Flood => SCORE_MAX,
-            Self::Malformed => 50,
+            Self::Malformed | Self::Newer => 50,
             Self::Stall => 34,
             Self::Unasked | Self::Empty => 5,
+        }
+    }
+}
+
+impl From<InvalidMessage> for Misdeed {
+    fn from(invalid: InvalidMessage) -> Self {
+        match invalid {
+            InvalidMessage::Newer(_) => Self::Newer,
+            InvalidMessage::TooLarge { .. } | InvalidMessage::Malformed(_) => Self::Malformed,
         }
     }
 }

@@ -155,8 +155,11 @@ impl Gossip {
         if self.seen.contains(&id) {
             return vec![report(Verdict::Ignore)];
         }
-        let Ok(news) = wire::decode::<News>(bytes) else {
-            return [vec![report(Verdict::Reject)], self.blame(peer, Misdeed::Malformed, now)].concat();
+        let news = match wire::decode::<News>(bytes) {
+            Ok(news) => news,
+            Err(invalid) => {
+                return [vec![report(Verdict::Reject)], self.blame(peer, invalid.into(), now)].concat();
+            }
         };
         if self.validating.len() == VALIDATING_MAX {
             // It is not remembered: the next neighbour who brings it may find a quieter moment.

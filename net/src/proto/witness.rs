@@ -202,7 +202,7 @@ impl Witness {
             return self.blame(peer, flood, now, out);
         }
         match wire::decode(bytes) {
-            Err(_) => self.blame(peer, Misdeed::Malformed, now, out),
+            Err(invalid) => self.blame(peer, invalid.into(), now, out),
             Ok(wire::Witness::Offer(checkpoint)) => self.offered(peer, checkpoint, now, out),
             Ok(wire::Witness::Prove(growth)) => self.asked(peer, growth, now, out),
             Ok(wire::Witness::Proof { growth, hashes }) => self.proof(peer, growth, &hashes, now, out),

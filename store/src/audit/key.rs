@@ -100,6 +100,11 @@ impl NodeKey {
         Signature::from_bytes(self.0.sign(&message(domain, payload)).to_bytes())
     }
 
+    /// The secret, for the transport that proves this key to peers in its handshake. It goes nowhere else.
+    pub fn transport_secret(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// A key from a secret kept elsewhere: a root key in a safe, or the keys of a simulation, derived from
     /// its seed.
     pub fn from_secret(secret: [u8; 32]) -> Self {

@@ -13,7 +13,7 @@ mod io;
 mod pull;
 mod serve;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod vector;
 
 use std::collections::BTreeMap;
@@ -121,6 +121,12 @@ impl Sync {
         self.vector.feeds()
     }
 
+    /// How many records `peer` says it has that are not here.
+    pub fn lag_records(&self, peer: PublicKey) -> u64 {
+        let has = self.peers.get(&peer).into_iter().flat_map(|state| &state.has);
+        has.map(|(feed, theirs)| theirs.seq().saturating_sub(self.vector.get(*feed).seq())).sum()
+    }
+
     fn connected(&mut self, peer: PublicKey, now: Timestamp, out: &mut Vec<Output>) {
         self.forget(peer);
         self.peers.insert(peer, Peer::new(self.vector.summary(), now));
@@ -139,9 +145,12 @@ impl Sync {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        let Ok(message) = wire::decode::<wire::Sync>(bytes) else {
-            let flood = state.conduct.receive(bytes.len(), now).err();
-            return self.blame(peer, flood.unwrap_or(Misdeed::Malformed), now, out);
+        let message = match wire::decode::<wire::Sync>(bytes) {
+            Ok(message) => message,
+            Err(invalid) => {
+                let flood = state.conduct.receive(bytes.len(), now).err();
+                return self.blame(peer, flood.unwrap_or(invalid.into()), now, out);
+            }
         };
         let asked = self.pulls.values().any(|pull| pull.awaits(peer, &message));
         if !asked && let Err(flood) = state.conduct.receive(bytes.len(), now) {

@@ -14,7 +14,7 @@ use crate::wire::{Frame, Known, Payload};
 const FRAME: usize = 4;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Record {
+pub(crate) struct Record {
     feed: FeedId,
     seq: u64,
     prev: Option<Digest>,
@@ -23,10 +23,10 @@ pub(super) struct Record {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Disk {
+pub(crate) struct Disk {
     records: BTreeMap<FeedId, Vec<Record>>,
     forks: BTreeMap<FeedId, (u64, Vec<u8>)>,
-    pub(super) full: bool,
+    pub(crate) full: bool,
 }
 
 impl Record {
@@ -55,32 +55,32 @@ impl Record {
 }
 
 impl Disk {
-    pub(super) fn feeds(&self) -> impl Iterator<Item = FeedId> {
+    pub(crate) fn feeds(&self) -> impl Iterator<Item = FeedId> {
         self.records.keys().copied()
     }
 
-    pub(super) fn known(&self, feed: FeedId) -> Known {
+    pub(crate) fn known(&self, feed: FeedId) -> Known {
         let last = self.records.get(&feed).and_then(|records| records.last());
         let head = last.map(|record| Head { seq: record.seq, hash: record.hash() });
         Known { head, fork: self.forks.get(&feed).map(|(seq, _)| *seq) }
     }
 
-    pub(super) fn write(&mut self, feed: FeedId, body: &[u8]) {
+    pub(crate) fn write(&mut self, feed: FeedId, body: &[u8]) {
         let records = self.records.entry(feed).or_default();
         let prev = records.last().map(Record::hash);
         records.push(Record::new(feed, records.len() as u64 + 1, prev, body));
     }
 
     /// Forgets the end of a feed, as a restored backup does.
-    pub(super) fn rewind(&mut self, feed: FeedId, to: u64) {
+    pub(crate) fn rewind(&mut self, feed: FeedId, to: u64) {
         self.records.entry(feed).or_default().truncate(to as usize);
     }
 
-    pub(super) fn head_at(&self, feed: FeedId, seq: u64) -> Head {
+    pub(crate) fn head_at(&self, feed: FeedId, seq: u64) -> Head {
         Head { seq, hash: self.records[&feed][seq as usize - 1].hash() }
     }
 
-    pub(super) fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<Frame> {
+    pub(crate) fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<Frame> {
         let all = self.records.get(&feed).map(Vec::as_slice).unwrap_or_default();
         let mut left = credit as usize;
         let frames = all[..(to as usize).min(all.len())]
@@ -99,7 +99,7 @@ impl Disk {
         chosen
     }
 
-    pub(super) fn admit(&mut self, feed: FeedId, frames: &[Frame]) -> Result<Known, Refused> {
+    pub(crate) fn admit(&mut self, feed: FeedId, frames: &[Frame]) -> Result<Known, Refused> {
         if self.full {
             return Err(Refused::Busy);
         }
@@ -144,11 +144,11 @@ impl Disk {
         }
     }
 
-    pub(super) fn proof(&self, feed: FeedId) -> Option<Proof> {
+    pub(crate) fn proof(&self, feed: FeedId) -> Option<Proof> {
         Payload::new(&self.forks.get(&feed)?.1)
     }
 
-    pub(super) fn admit_proof(&mut self, feed: FeedId, proof: &[u8]) -> Result<Known, Refused> {
+    pub(crate) fn admit_proof(&mut self, feed: FeedId, proof: &[u8]) -> Result<Known, Refused> {
         let (a, b): (Record, Record) = postcard::from_bytes(proof).map_err(|_| Refused::False)?;
         let holds = a != b && a.seq == b.seq && a.prev == b.prev && a.is_signed(feed) && b.is_signed(feed);
         if !holds {

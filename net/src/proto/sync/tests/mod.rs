@@ -3,7 +3,7 @@
 //! Owns the bed: it carries out what the cores ask for, on records that are made up but hash-linked and
 //! "signed".
 
-mod disk;
+pub(crate) mod disk;
 mod laws;
 mod stories;
 

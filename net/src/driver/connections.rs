@@ -1,0 +1,142 @@
+//! Who comes, who goes, and who is dialled.
+//!
+//! Owns the life of connections. Invariant: the cores are told of the first connection to a peer and of the
+//! end of the last one, and of nothing in between.
+
+use std::collections::btree_map::Entry;
+
+use libp2p::core::ConnectedPoint;
+use libp2p::swarm::dial_opts::DialOpts;
+use libp2p::swarm::{ConnectionDenied, ConnectionId, DialError, ListenError};
+use libp2p::{Multiaddr, PeerId, connection_limits};
+use xyn_store::audit::signature::PublicKey;
+
+use super::address;
+use super::dial::Whom;
+use super::gate::Side;
+use super::port::{Event, Port, Refusal};
+use super::task::{Neighbour, Task};
+use crate::proto::gossip;
+use crate::proto::join::door;
+use crate::proto::sync;
+use crate::proto::witness;
+
+impl<P: Port> Task<P> {
+    pub(super) fn established(
+        &mut self,
+        peer: PeerId,
+        id: ConnectionId,
+        endpoint: &ConnectedPoint,
+        first: bool,
+    ) {
+        let now = self.clock.now();
+        let dialled = self.dialling.remove(&id);
+        let Some((node, side)) = address::node(peer).zip(self.swarm.behaviour().gate.side(id)) else {
+            // It is gone already.
+            return dialled.into_iter().for_each(|whom| self.dialer.failed(&whom, now));
+        };
+        match side {
+            Side::Stranger if first => self.door(door::Input::Connected(node)),
+            Side::Stranger => {}
+            Side::Member => {
+                self.dialer.connected(node, dialled.as_ref(), now);
+                if let Entry::Vacant(seat) = self.neighbours.entry(node) {
+                    let (address, _) = address::split(endpoint.get_remote_address().clone());
+                    seat.insert(Neighbour::new(address, now));
+                    self.choose_explicit();
+                    self.port.notice(Event::Connected(node));
+                    self.sync(sync::Input::Connected(node));
+                    self.witness(witness::Input::Connected(node));
+                }
+            }
+        }
+    }
+
+    pub(super) fn closed(&mut self, peer: PeerId) {
+        let Some(node) = address::node(peer) else { return };
+        self.replies.remove(&node);
+        self.leaving.remove(&node);
+        self.door(door::Input::Disconnected(node));
+        if self.neighbours.remove(&node).is_some() {
+            self.swarm.behaviour_mut().gate.members.gossip.remove_explicit_peer(&peer);
+            self.sync(sync::Input::Disconnected(node));
+            self.gossip(gossip::Input::Disconnected(node));
+            self.witness(witness::Input::Disconnected(node));
+            let now = self.clock.now();
+            self.dialer.disconnected(node, now);
+            self.port.notice(Event::Disconnected(node));
+        }
+    }
+
+    pub(super) fn not_let_in(&mut self, peer: Option<PeerId>, error: ListenError) {
+        let node = peer.and_then(address::node);
+        match error {
+            ListenError::Denied { cause } => self.refuse(node, refusal(cause)),
+            error => tracing::debug!(?peer, %error, "a handshake failed"),
+        }
+    }
+
+    pub(super) fn not_reached(&mut self, id: ConnectionId, peer: Option<PeerId>, error: DialError) {
+        let whom = self.dialling.remove(&id);
+        let node = peer.and_then(address::node);
+        match error {
+            DialError::Denied { cause } => self.refuse(node, refusal(cause)),
+            DialError::WrongPeerId { obtained, .. } => {
+                self.refuse(node, Refusal::NotItsKey(obtained.to_string()));
+            }
+            error => tracing::debug!(?whom, %error, "nobody was reached"),
+        }
+        if let Some(whom) = whom {
+            let now = self.clock.now();
+            self.dialer.failed(&whom, now);
+        }
+    }
+
+    /// Dials whoever is due, where it may be reached.
+    pub(super) fn dial(&mut self) {
+        let now = self.clock.now();
+        let guard = &self.swarm.behaviour().gate.guard;
+        let mut due = self.dialer.due(now, |node| guard.wants(node, now));
+        due.iter_mut().for_each(|(_, addresses)| addresses.retain(|address| guard.reaches(address)));
+        for (whom, addresses) in due {
+            let Some(options) = options(&whom, addresses) else {
+                self.dialer.failed(&whom, now);
+                continue;
+            };
+            let id = options.connection_id();
+            self.dialling.insert(id, whom);
+            if let Err(error) = self.swarm.dial(options) {
+                self.not_reached(id, None, error);
+            }
+        }
+    }
+
+    /// Drops a peer for what it did. One who is on its way out already is not blamed again.
+    pub(super) fn drop_peer(&mut self, peer: PublicKey, why: Refusal) {
+        let now = self.clock.now();
+        let shunned = &mut self.guard_mut().shunned;
+        if !shunned.contains(peer, now) {
+            shunned.shun(peer, now);
+            self.refuse(Some(peer), why);
+            self.disconnect(peer);
+        }
+    }
+}
+
+/// How to dial somebody; none when there is nowhere to.
+fn options(whom: &Whom, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
+    match whom {
+        _ if addresses.is_empty() => None,
+        Whom::Node(node) => Some(DialOpts::peer_id(address::peer_id(*node)).addresses(addresses).build()),
+        Whom::At(address) => Some(DialOpts::unknown_peer_id().address(address.clone()).build()),
+    }
+}
+
+/// Why a behaviour denied a connection.
+fn refusal(cause: ConnectionDenied) -> Refusal {
+    let crowded = |cause: ConnectionDenied| match cause.downcast::<connection_limits::Exceeded>() {
+        Ok(exceeded) => Refusal::Crowded(exceeded.to_string()),
+        Err(cause) => Refusal::Crowded(cause.to_string()),
+    };
+    cause.downcast::<Refusal>().unwrap_or_else(crowded)
+}

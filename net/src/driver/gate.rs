@@ -1,0 +1,232 @@
+//! Who may talk to this node, and in which protocols.
+//!
+//! Owns the side of each connection, chosen before its first stream: members get the protocols of members,
+//! a stranger who comes gets the door, and whoever the roster or this node's memory of misdeeds excludes gets
+//! no connection. Invariant: all connections of a peer are on one side, and a side's protocols do not exist on
+//! the connections of the other: what a peer sends there is not read.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use libp2p::core::{Endpoint, transport::PortUse};
+use libp2p::swarm::behaviour::{ConnectionEstablished, FromSwarm};
+use libp2p::swarm::derive_prelude::Either;
+use libp2p::swarm::{
+    ConnectionDenied, ConnectionId, NetworkBehaviour, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+};
+use libp2p::{Multiaddr, PeerId};
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::trust::{NotAdmitted, Roster};
+use xyn_store::{Clock, Timestamp};
+
+use super::address;
+use super::port::{Reach, Refusal};
+use crate::proto::conduct::Shunned;
+
+/// What the peer on a connection is to this node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The roster admits it.
+    Member,
+    /// Nobody knows it; it may show a ticket.
+    Stranger,
+}
+
+/// How a connection came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    In,
+    Out,
+}
+
+/// What decides about peers.
+pub(super) struct Guard {
+    pub(super) roster: Arc<Roster>,
+    pub(super) shunned: Shunned,
+    pub(super) reach: Reach,
+    pub(super) clock: Clock,
+}
+
+impl Guard {
+    /// On which side a peer belongs now.
+    pub(super) fn judge(&self, peer: PeerId, way: Way) -> Result<(PublicKey, Side), Refusal> {
+        let now = self.clock.now();
+        let node = address::node(peer).ok_or_else(|| Refusal::NotItsKey(peer.to_string()))?;
+        match self.roster.admit(node, now) {
+            _ if self.shunned.contains(node, now) => Err(Refusal::Shunned),
+            Ok(_) => Ok((node, Side::Member)),
+            Err(NotAdmitted::Stranger(_)) if way == Way::In => Ok((node, Side::Stranger)),
+            Err(reason) => Err(Refusal::NotAdmitted(reason)),
+        }
+    }
+
+    /// Whether to dial `node`.
+    pub(super) fn wants(&self, node: PublicKey, now: Timestamp) -> bool {
+        self.roster.admit(node, now).is_ok() && !self.shunned.contains(node, now)
+    }
+
+    /// Whether a peer may be this far away.
+    pub(super) fn reaches(&self, address: &Multiaddr) -> bool {
+        self.reach == Reach::Anywhere || address::is_local(address)
+    }
+}
+
+/// The protocols of members, those of strangers, and the guard between them.
+pub(super) struct Gate<M, S> {
+    pub(super) guard: Guard,
+    pub(super) members: M,
+    pub(super) strangers: S,
+    open: BTreeMap<ConnectionId, Open>,
+}
+
+struct Open {
+    peer: PeerId,
+    way: Way,
+    side: Side,
+}
+
+impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
+    pub(super) fn new(guard: Guard, members: M, strangers: S) -> Self {
+        Self { guard, members, strangers, open: BTreeMap::new() }
+    }
+
+    /// The side of an open connection.
+    pub(super) fn side(&self, connection: ConnectionId) -> Option<Side> {
+        self.open.get(&connection).map(|open| open.side)
+    }
+
+    /// The peers who are not on the side on which they belong any more, each with the reason.
+    pub(super) fn misplaced(&self) -> BTreeMap<PeerId, Refusal> {
+        let judged = self.open.values().filter_map(|open| {
+            let refusal = match self.guard.judge(open.peer, open.way) {
+                Ok((_, side)) if side == open.side => return None,
+                Ok(_) => Refusal::OtherSide,
+                Err(refusal) => refusal,
+            };
+            Some((open.peer, refusal))
+        });
+        judged.collect()
+    }
+
+    fn enter(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        way: Way,
+        remote: &Multiaddr,
+    ) -> Result<Side, ConnectionDenied> {
+        if !self.guard.reaches(remote) {
+            return Err(ConnectionDenied::new(Refusal::Far));
+        }
+        let (_, side) = self.guard.judge(peer, way).map_err(ConnectionDenied::new)?;
+        if self.open.values().any(|open| open.peer == peer && open.side != side) {
+            return Err(ConnectionDenied::new(Refusal::OtherSide));
+        }
+        self.open.insert(connection, Open { peer, way, side });
+        Ok(side)
+    }
+
+    fn tell_side(&mut self, connection: ConnectionId, event: FromSwarm) {
+        match self.side(connection) {
+            Some(Side::Member) => self.members.on_swarm_event(event),
+            Some(Side::Stranger) => self.strangers.on_swarm_event(event),
+            None => {}
+        }
+    }
+
+    fn tell_both(&mut self, event: FromSwarm) {
+        self.members.on_swarm_event(event);
+        self.strangers.on_swarm_event(event);
+    }
+}
+
+impl<M: NetworkBehaviour, S: NetworkBehaviour> NetworkBehaviour for Gate<M, S> {
+    type ConnectionHandler = Either<THandler<M>, THandler<S>>;
+    type ToSwarm = Either<M::ToSwarm, S::ToSwarm>;
+
+    fn handle_pending_inbound_connection(
+        &mut self,
+        _: ConnectionId,
+        _: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<(), ConnectionDenied> {
+        // Before the handshake, which costs more than this.
+        if self.guard.reaches(remote) { Ok(()) } else { Err(ConnectionDenied::new(Refusal::Far)) }
+    }
+
+    fn handle_established_inbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        local: &Multiaddr,
+        remote: &Multiaddr,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        match self.enter(id, peer, Way::In, remote)? {
+            Side::Member => {
+                self.members.handle_established_inbound_connection(id, peer, local, remote).map(Either::Left)
+            }
+            Side::Stranger => self
+                .strangers
+                .handle_established_inbound_connection(id, peer, local, remote)
+                .map(Either::Right),
+        }
+    }
+
+    fn handle_established_outbound_connection(
+        &mut self,
+        id: ConnectionId,
+        peer: PeerId,
+        address: &Multiaddr,
+        role: Endpoint,
+        port: PortUse,
+    ) -> Result<THandler<Self>, ConnectionDenied> {
+        match self.enter(id, peer, Way::Out, address)? {
+            Side::Member => self
+                .members
+                .handle_established_outbound_connection(id, peer, address, role, port)
+                .map(Either::Left),
+            Side::Stranger => self
+                .strangers
+                .handle_established_outbound_connection(id, peer, address, role, port)
+                .map(Either::Right),
+        }
+    }
+
+    fn on_swarm_event(&mut self, event: FromSwarm) {
+        match event {
+            FromSwarm::ConnectionEstablished(ConnectionEstablished { connection_id, .. }) => {
+                self.tell_side(connection_id, event);
+            }
+            FromSwarm::AddressChange(change) => self.tell_side(change.connection_id, event),
+            FromSwarm::ConnectionClosed(closed) => {
+                self.tell_side(closed.connection_id, event);
+                self.open.remove(&closed.connection_id);
+            }
+            // Another behaviour may have denied what was let in here.
+            FromSwarm::DialFailure(failure) => {
+                self.open.remove(&failure.connection_id);
+                self.tell_both(event);
+            }
+            FromSwarm::ListenFailure(failure) => {
+                self.open.remove(&failure.connection_id);
+                self.tell_both(event);
+            }
+            _ => self.tell_both(event),
+        }
+    }
+
+    fn on_connection_handler_event(&mut self, peer: PeerId, id: ConnectionId, event: THandlerOutEvent<Self>) {
+        match event {
+            Either::Left(event) => self.members.on_connection_handler_event(peer, id, event),
+            Either::Right(event) => self.strangers.on_connection_handler_event(peer, id, event),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
+        if let Poll::Ready(event) = self.members.poll(cx) {
+            return Poll::Ready(event.map_out(Either::Left).map_in(Either::Left));
+        }
+        self.strangers.poll(cx).map(|event| event.map_out(Either::Right).map_in(Either::Right))
+    }
+}

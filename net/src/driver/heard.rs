@@ -1,0 +1,194 @@
+//! What is heard on the wire, as inputs of the cores.
+//!
+//! Owns the reading of the swarm's events. Invariant: a message that is none is refused by name, whoever sent
+//! it.
+
+use std::time::Duration;
+
+use libp2p::core::upgrade::NegotiationError;
+use libp2p::request_response::{InboundFailure, Message, OutboundFailure};
+use libp2p::swarm::SwarmEvent;
+use libp2p::swarm::derive_prelude::Either;
+use libp2p::{Multiaddr, PeerId, gossipsub, identify, mdns, ping};
+use xyn_store::audit::signature::PublicKey;
+
+use super::address;
+use super::behaviour::{ExchangeEvent, MembersEvent, Talk, WireEvent};
+use super::codec::{Arrived, BadFrame};
+use super::port::{Event, Port, Refusal};
+use super::task::Task;
+use crate::proto::gossip;
+use crate::proto::join::door;
+use crate::proto::sync;
+use crate::proto::witness;
+
+/// How long a stranger has to read its answer and leave: what is under way on a connection is lost when the
+/// other end closes it.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+impl<P: Port> Task<P> {
+    pub(super) fn happened(&mut self, event: SwarmEvent<WireEvent>) {
+        match event {
+            SwarmEvent::Behaviour(WireEvent::Gate(Either::Left(event))) => self.heard(event),
+            SwarmEvent::Behaviour(WireEvent::Gate(Either::Right(event))) => self.at_the_door(event),
+            SwarmEvent::Behaviour(WireEvent::Discovery(mdns::Event::Discovered(found))) => {
+                found.into_iter().for_each(|(peer, address)| self.found(peer, address));
+                self.dial();
+            }
+            SwarmEvent::ConnectionEstablished {
+                peer_id, connection_id, endpoint, num_established, ..
+            } => {
+                self.established(peer_id, connection_id, &endpoint, num_established.get() == 1);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
+                tracing::debug!(peer = %peer_id, ?cause, "disconnected");
+                self.closed(peer_id);
+            }
+            SwarmEvent::IncomingConnectionError { peer_id, error, .. } => {
+                self.not_let_in(peer_id, error);
+            }
+            SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
+                self.not_reached(connection_id, peer_id, error);
+            }
+            SwarmEvent::NewListenAddr { address, .. } => {
+                self.port.notice(Event::Listening(self.reachable_at(&address)));
+            }
+            SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed"),
+            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
+                tracing::warn!(%error, "a listener closed");
+            }
+            _ => {}
+        }
+    }
+
+    fn heard(&mut self, event: MembersEvent) {
+        match event {
+            MembersEvent::Sync(event) => self.exchanged(Talk::Sync, event),
+            MembersEvent::Witness(event) => self.exchanged(Talk::Witness, event),
+            MembersEvent::Gossip(gossipsub::Event::Message { propagation_source, message, .. }) => {
+                let here =
+                    address::node(propagation_source).filter(|node| self.neighbours.contains_key(node));
+                // Who is gone cannot be asked for more; its news come from others.
+                if let Some(peer) = here {
+                    self.traffic.bytes_in += message.data.len() as u64;
+                    self.gossip(gossip::Input::Heard { peer, bytes: message.data });
+                }
+            }
+            MembersEvent::Gossip(event) => tracing::trace!(?event, "news travel"),
+            MembersEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
+                info.listen_addrs.into_iter().for_each(|address| self.found(peer_id, address));
+            }
+            MembersEvent::Identify(_) => {}
+            MembersEvent::Ping(ping::Event { peer, result, .. }) => {
+                let neighbour = address::node(peer).and_then(|node| self.neighbours.get_mut(&node));
+                match (neighbour, result) {
+                    (Some(neighbour), Ok(time)) => neighbour.round_trip = Some(time),
+                    (_, Err(error)) => {
+                        tracing::debug!(%peer, %error, "no answer to a ping");
+                        let _ = self.swarm.disconnect_peer_id(peer);
+                    }
+                    (None, Ok(_)) => {}
+                }
+            }
+        }
+    }
+
+    /// An address at which a peer may be: of use only when it is a member and near enough.
+    fn found(&mut self, peer: PeerId, address: Multiaddr) {
+        let (address, _) = address::split(address);
+        let guard = &self.swarm.behaviour().gate.guard;
+        let member = address::node(peer).filter(|node| guard.roster.member(*node).is_some());
+        if let Some(node) = member.filter(|_| guard.reaches(&address) && peer != self.me) {
+            self.dialer.learn(node, address);
+        }
+    }
+
+    fn exchanged(&mut self, talk: Talk, event: ExchangeEvent) {
+        match event {
+            ExchangeEvent::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let Some(node) = address::node(peer) else { return };
+                self.received(talk, node, request);
+                // It may have been dropped for what it said.
+                let exchange = self.swarm.behaviour_mut().gate.members.exchange(talk);
+                let _ = exchange.send_response(channel, Vec::new());
+            }
+            ExchangeEvent::Message { peer, message: Message::Response { request_id, .. }, .. } => {
+                address::node(peer).into_iter().for_each(|node| self.told(talk, node, request_id));
+            }
+            ExchangeEvent::OutboundFailure { peer, request_id, error, .. } => {
+                let Some(node) = address::node(peer) else { return };
+                self.told(talk, node, request_id);
+                if is_not_spoken(&error) {
+                    self.refuse(Some(node), Refusal::Protocol(talk.protocol()));
+                } else {
+                    // The cores count on no single message.
+                    tracing::debug!(%peer, %error, "a message was not delivered");
+                }
+            }
+            ExchangeEvent::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "a message was not confirmed");
+            }
+            ExchangeEvent::ResponseSent { .. } => {}
+        }
+    }
+
+    fn received(&mut self, talk: Talk, peer: PublicKey, arrived: Arrived) {
+        let bytes = match arrived {
+            Ok(bytes) => bytes,
+            Err(fault) => return self.bad_frame(peer, fault),
+        };
+        self.traffic.bytes_in += bytes.len() as u64;
+        match talk {
+            Talk::Sync => self.sync(sync::Input::Received { peer, bytes }),
+            Talk::Witness => self.witness(witness::Input::Received { peer, bytes }),
+        }
+    }
+
+    /// Only what can never fit is held against the peer. The rest may be a bad line: the connection starts
+    /// over.
+    fn bad_frame(&mut self, peer: PublicKey, fault: BadFrame) {
+        match fault {
+            BadFrame::TooLarge { .. } => self.drop_peer(peer, Refusal::Frame(fault)),
+            BadFrame::Slow(_) | BadFrame::Cut => {
+                self.refuse(Some(peer), Refusal::Frame(fault));
+                self.disconnect(peer);
+            }
+        }
+    }
+
+    fn at_the_door(&mut self, event: ExchangeEvent) {
+        match event {
+            ExchangeEvent::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+                let Some(peer) = address::node(peer) else { return };
+                match request {
+                    Ok(bytes) => {
+                        self.replies.insert(peer, channel);
+                        self.door(door::Input::Received { peer, bytes });
+                    }
+                    Err(fault) => self.bad_frame(peer, fault),
+                }
+            }
+            ExchangeEvent::ResponseSent { peer, .. } => {
+                let end = self.clock.now().after(FAREWELL);
+                address::node(peer).map(|node| self.leaving.insert(node, end));
+            }
+            ExchangeEvent::InboundFailure { peer, error, .. } => {
+                tracing::debug!(%peer, %error, "a stranger did not hear its answer");
+                if !matches!(error, InboundFailure::ConnectionClosed) {
+                    let _ = self.swarm.disconnect_peer_id(peer);
+                }
+            }
+            // This node shows no ticket here.
+            ExchangeEvent::Message { .. } | ExchangeEvent::OutboundFailure { .. } => {}
+        }
+    }
+}
+
+/// Whether a peer does not have a protocol. A stream that negotiates while it is written to says so late.
+fn is_not_spoken(error: &OutboundFailure) -> bool {
+    match error {
+        OutboundFailure::UnsupportedProtocols => true,
+        OutboundFailure::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<NegotiationError>()),
+        _ => false,
+    }
+}

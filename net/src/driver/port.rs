@@ -1,0 +1,205 @@
+//! What the mesh asks of the node, and what it tells it.
+//!
+//! Owns the words between driver and node; names nothing of the transport. Invariant: every question is
+//! answered, so that what the cores wait for comes.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::time::Duration;
+
+use xyn_store::audit::checkpoint::SignedCheckpoint;
+use xyn_store::audit::signature::{PublicKey, Signature};
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::NotAdmitted;
+use xyn_store::{Digest, Timestamp};
+
+use super::codec::BadFrame;
+use crate::proto::conduct::Misdeed;
+use crate::proto::join::door;
+use crate::proto::sync::{Proof, Refused};
+use crate::proto::witness::Contradiction;
+use crate::wire::{Frame, Growth, Known, Redeem};
+
+/// The node, as the mesh sees it. How many questions are open at a time is bounded by the cores.
+pub trait Port: Send + Sync + 'static {
+    /// Frames of a feed after record `after`, up to record `to`, of about `credit` bytes. None when they are
+    /// gone, or cannot be read now.
+    fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32)
+    -> impl Future<Output = Vec<Frame>> + Send;
+
+    /// The proof that a feed forked; none when it cannot be read now.
+    fn read_proof(&self, feed: FeedId) -> impl Future<Output = Option<Proof>> + Send;
+
+    /// Verifies and keeps frames, and says how far the feed is known then, durably. Frames behind a gap may
+    /// be kept aside or forgotten.
+    fn admit(&self, feed: FeedId, frames: Vec<Frame>) -> impl Future<Output = Result<Known, Refused>> + Send;
+
+    /// Verifies and keeps the proof that a feed forked.
+    fn admit_proof(&self, feed: FeedId, proof: Proof) -> impl Future<Output = Result<Known, Refused>> + Send;
+
+    /// Whether a ticket lets `peer` in.
+    fn redeem(&self, peer: PublicKey, request: Redeem) -> impl Future<Output = door::Decision> + Send;
+
+    /// The proof that this node's log grew and nothing else; none when there is none.
+    fn prove(&self, growth: Growth) -> impl Future<Output = Option<Vec<Digest>>> + Send;
+
+    /// Keeps a peer's checkpoint durably and signs it as a witness; none when it cannot be kept now.
+    fn vouch(&self, checkpoint: SignedCheckpoint) -> impl Future<Output = Option<Signature>> + Send;
+
+    /// Takes note. Must not wait.
+    fn notice(&self, event: Event);
+}
+
+/// What the node is told.
+#[derive(Debug)]
+pub enum Event {
+    /// The mesh is reachable at this address.
+    Listening(String),
+    /// A member is here.
+    Connected(PublicKey),
+    /// A member is gone.
+    Disconnected(PublicKey),
+    /// Somebody, or something somebody did, was refused.
+    Refused {
+        /// Who; unknown before the handshake.
+        peer: Option<PublicKey>,
+        /// Why.
+        why: Refusal,
+    },
+    /// A witness vouches for this node's log. Its signature verifies.
+    Witnessed {
+        /// Who.
+        witness: PublicKey,
+        /// For what.
+        checkpoint: SignedCheckpoint,
+        /// Its signature.
+        signature: Signature,
+    },
+    /// A member's log is not what it was.
+    Alarm {
+        /// Whose.
+        peer: PublicKey,
+        /// What it signed before.
+        before: SignedCheckpoint,
+        /// What it signed now.
+        now: SignedCheckpoint,
+        /// How they disagree.
+        why: Contradiction,
+    },
+}
+
+/// Why somebody was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The roster does not admit it.
+    #[error(transparent)]
+    NotAdmitted(NotAdmitted),
+    /// It was dropped for a misdeed a while ago.
+    #[error("it was dropped a while ago, and is not talked to yet")]
+    Shunned,
+    /// It did something.
+    #[error(transparent)]
+    Misdeed(Misdeed),
+    /// It sent what is no message, or not in time.
+    #[error(transparent)]
+    Frame(BadFrame),
+    /// The door closed on it.
+    #[error(transparent)]
+    Door(door::Closing),
+    /// A peer id that is no Ed25519 key, or another key than the one that was dialled.
+    #[error("peer id `{0}` is not that of the node that was expected")]
+    NotItsKey(String),
+    /// Not on the local network, to which the settings keep this node.
+    #[error("it is not on the local network")]
+    Far,
+    /// It became a member, or ceased to be one, and comes back on the other side.
+    #[error("its standing changed")]
+    OtherSide,
+    /// Too many connections.
+    #[error("too many connections: {0}")]
+    Crowded(String),
+    /// It does not speak this protocol with this node: another version, or it does not know this node as a
+    /// member yet.
+    #[error("it does not speak {0} with this node")]
+    Protocol(&'static str),
+}
+
+impl Refusal {
+    /// The name under which it is counted.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::NotAdmitted(NotAdmitted::Stranger(_)) => "stranger",
+            Self::NotAdmitted(NotAdmitted::Revoked(_)) => "revoked",
+            Self::NotAdmitted(NotAdmitted::Retired(_)) => "retired",
+            Self::NotAdmitted(NotAdmitted::Expired(..)) => "expired",
+            Self::Shunned => "shunned",
+            Self::Misdeed(Misdeed::Lie) => "lie",
+            Self::Misdeed(Misdeed::Flood) => "flood",
+            Self::Misdeed(Misdeed::Stall) => "stall",
+            Self::Misdeed(Misdeed::Unasked) => "unasked",
+            Self::Misdeed(Misdeed::Malformed) => "malformed",
+            Self::Misdeed(Misdeed::Newer) => "newer",
+            Self::Misdeed(Misdeed::Empty) => "empty",
+            Self::Frame(BadFrame::TooLarge { .. }) => "too_large",
+            Self::Frame(BadFrame::Slow(_)) => "slow",
+            Self::Frame(BadFrame::Cut) => "cut_short",
+            Self::Door(_) => "door",
+            Self::NotItsKey(_) => "not_its_key",
+            Self::Far => "far",
+            Self::OtherSide => "other_side",
+            Self::Crowded(_) => "crowded",
+            Self::Protocol(_) => "protocol",
+        }
+    }
+}
+
+/// Who is here, and what went to and fro.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Where this node is reachable, with its peer id: what a ticket says.
+    pub listening: Vec<String>,
+    /// Connected members, by key.
+    pub peers: Vec<Peer>,
+    /// Since the mesh was started.
+    pub traffic: Traffic,
+}
+
+/// A connected member.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its key.
+    pub node: PublicKey,
+    /// Where it is, as the transport sees it.
+    pub address: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Records that it says it has and this node has not.
+    pub lag_records: u64,
+    /// How long a ping takes.
+    pub round_trip: Option<Duration>,
+}
+
+/// Counters that only grow.
+#[derive(Clone, Debug, Default)]
+pub struct Traffic {
+    /// Records that came from peers and were new.
+    pub records_in: u64,
+    /// Records sent in answer to peers that asked.
+    pub records_out: u64,
+    /// Bytes of messages received, handshakes and framing not counted.
+    pub bytes_in: u64,
+    /// Bytes of messages sent to peers; news count once, however many hear them.
+    pub bytes_out: u64,
+    /// Frames and proofs that were not admitted, and everybody refused, by [`Refusal::label`] or reason.
+    pub refused: BTreeMap<&'static str, u64>,
+}
+
+/// How far the mesh reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reach {
+    /// Everywhere.
+    #[default]
+    Anywhere,
+    /// The local network: whoever is elsewhere is neither dialled nor answered.
+    Lan,
+}

@@ -1,0 +1,295 @@
+//! The one task that runs the mesh.
+//!
+//! Owns the cores, the swarm and the loop that feeds the one with what the other brings. Waits for nothing
+//! but the next event: what takes time is a job of its own, whose result is the next input. Invariant: how
+//! many jobs there are is bounded by the cores.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libp2p::futures::StreamExt;
+use libp2p::request_response::OutboundRequestId;
+use libp2p::swarm::{ConnectionId, Swarm};
+use libp2p::{Multiaddr, PeerId};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
+use xyn_store::audit::checkpoint::SignedCheckpoint;
+use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::Roster;
+use xyn_store::{Clock, Digest, Timestamp};
+
+use super::behaviour::{self, EXPLICIT_MAX, Talk, Wire};
+use super::carry::Reply;
+use super::dial::{Dialer, Whom};
+use super::gate::Guard;
+use super::port::{Port, Status, Traffic};
+use super::{Config, StartError, World, address};
+use crate::proto::conduct::Shunned;
+use crate::proto::gossip::{self, Gossip};
+use crate::proto::join::{Door, door};
+use crate::proto::sync::{self, Sync, TICK};
+use crate::proto::witness::{self, Witness};
+use crate::wire::{Known, News};
+
+/// How long saying goodbye may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a handle asks for.
+#[derive(Debug)]
+pub(super) enum Command {
+    Wrote(News, Known),
+    Grew(FeedId, Known),
+    Roster(Arc<Roster>),
+    Signed(Box<SignedCheckpoint>),
+    Status(oneshot::Sender<Status>),
+    Stop,
+}
+
+/// What a job brings.
+pub(super) enum Done {
+    Sync(sync::Input),
+    News {
+        id: Digest,
+        news: News,
+        result: Result<Known, sync::Refused>,
+    },
+    Door(door::Input),
+    Witness(witness::Input),
+    /// The node could not do what a peer waits for. The connection ends, and everything waiting with it.
+    Unable(PublicKey),
+}
+
+/// A member on the other end.
+pub(super) struct Neighbour {
+    pub(super) address: Multiaddr,
+    pub(super) since: Timestamp,
+    pub(super) round_trip: Option<Duration>,
+    /// Messages it has not taken yet, and what they cost in bytes.
+    pub(super) unheard: BTreeMap<(Talk, OutboundRequestId), usize>,
+    pub(super) unheard_bytes: usize,
+}
+
+impl Neighbour {
+    pub(super) fn new(address: Multiaddr, since: Timestamp) -> Self {
+        Self { address, since, round_trip: None, unheard: BTreeMap::new(), unheard_bytes: 0 }
+    }
+}
+
+pub(super) struct Task<P> {
+    pub(super) me: PeerId,
+    pub(super) swarm: Swarm<Wire>,
+    pub(super) port: Arc<P>,
+    pub(super) clock: Clock,
+    pub(super) sync: Sync,
+    pub(super) gossip: Gossip,
+    pub(super) witness: Witness,
+    pub(super) door: Door,
+    pub(super) dialer: Dialer,
+    /// Attempts under way.
+    pub(super) dialling: BTreeMap<ConnectionId, Whom>,
+    pub(super) neighbours: BTreeMap<PublicKey, Neighbour>,
+    /// Strangers who showed a ticket and have no answer yet.
+    pub(super) replies: BTreeMap<PublicKey, Reply>,
+    /// Strangers who have their answer, and until when they may read it.
+    pub(super) leaving: BTreeMap<PublicKey, Timestamp>,
+    pub(super) jobs: JoinSet<Done>,
+    pub(super) traffic: Traffic,
+    commands: mpsc::Receiver<Command>,
+}
+
+impl<P: Port> Task<P> {
+    pub(super) fn new(
+        config: Config,
+        key: &NodeKey,
+        clock: Clock,
+        world: World,
+        port: P,
+        commands: mpsc::Receiver<Command>,
+    ) -> Result<Self, StartError> {
+        let (me, now) = (key.public(), clock.now());
+        let keypair = address::keypair(key);
+        let guard = Guard {
+            roster: Arc::clone(&world.roster),
+            shunned: Shunned::default(),
+            reach: config.reach,
+            clock: clock.clone(),
+        };
+        let env = world.roster.env();
+        let mut swarm = behaviour::mesh(keypair, env, guard, config.discover, config.message_timeout)?;
+        listen(&mut swarm, &config.listen)?;
+        let mut dialer = Dialer::new(config.seed);
+        for text in &config.peers {
+            let (address, peer) = address::split(address::parse(text)?);
+            dialer.fix(peer.and_then(address::node), address);
+        }
+        Ok(Self {
+            me: *swarm.local_peer_id(),
+            swarm,
+            port: Arc::new(port),
+            sync: Sync::new(me, world.roster, world.feeds),
+            gossip: Gossip::new(now),
+            witness: Witness::new(world.vouched),
+            door: Door::new(me, now),
+            dialer,
+            dialling: BTreeMap::new(),
+            neighbours: BTreeMap::new(),
+            replies: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            jobs: JoinSet::new(),
+            traffic: Traffic::default(),
+            clock,
+            commands,
+        })
+    }
+
+    pub(super) async fn run(mut self) {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                event = self.swarm.select_next_some() => self.happened(event),
+                Some(done) = self.jobs.join_next() => match done {
+                    Ok(done) => self.done(done),
+                    // What waits for this job would wait for ever: the supervisor starts afresh.
+                    Err(error) => match error.try_into_panic() {
+                        Ok(panic) => std::panic::resume_unwind(panic),
+                        Err(_) => break,
+                    },
+                },
+                command = self.commands.recv() => match command {
+                    Some(Command::Stop) | None => break,
+                    Some(command) => self.command(command),
+                },
+                _ = ticks.tick() => self.tick(),
+            }
+        }
+        self.goodbye().await;
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Wrote(news, known) => {
+                self.sync(sync::Input::Grew { feed: news.feed, known });
+                self.gossip(gossip::Input::Wrote(news));
+            }
+            Command::Grew(feed, known) => self.sync(sync::Input::Grew { feed, known }),
+            Command::Roster(roster) => self.roster(roster),
+            Command::Signed(checkpoint) => self.witness(witness::Input::Signed(*checkpoint)),
+            Command::Status(answer) => {
+                // Whoever asked may have left.
+                let _ = answer.send(self.status());
+            }
+            Command::Stop => {}
+        }
+    }
+
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Sync(sync::Input::Admitted { peer, feed, result }) => {
+                self.count_admitted(feed, result);
+                self.sync(sync::Input::Admitted { peer, feed, result });
+            }
+            Done::Sync(input) => self.sync(input),
+            Done::News { id, news, result } => {
+                self.count_admitted(news.feed, result);
+                let fit = result.map(|known| match known.seq() >= news.frame.to {
+                    true => gossip::Fit::Continues,
+                    false => gossip::Fit::Waits,
+                });
+                if let Ok(known) = result {
+                    self.sync(sync::Input::Grew { feed: news.feed, known });
+                }
+                self.gossip(gossip::Input::Admitted { id, result: fit });
+            }
+            Done::Door(input) => self.door(input),
+            Done::Witness(input) => self.witness(input),
+            Done::Unable(peer) => self.disconnect(peer),
+        }
+    }
+
+    fn tick(&mut self) {
+        self.sync(sync::Input::Tick);
+        self.witness(witness::Input::Tick);
+        self.door(door::Input::Tick);
+        let now = self.clock.now();
+        let left: Vec<_> = self.leaving.extract_if(.., |_, end| *end <= now).collect();
+        left.into_iter().for_each(|(stranger, _)| self.disconnect(stranger));
+        // Certificates run out by themselves.
+        self.close_misplaced();
+        self.dial();
+    }
+
+    fn roster(&mut self, roster: Arc<Roster>) {
+        self.guard_mut().roster = Arc::clone(&roster);
+        self.sync(sync::Input::Roster(Arc::clone(&roster)));
+        self.dialer.retain(|node| roster.member(node).is_some());
+        self.close_misplaced();
+        self.choose_explicit();
+        self.dial();
+    }
+
+    fn close_misplaced(&mut self) {
+        for (peer, why) in self.swarm.behaviour().gate.misplaced() {
+            self.refuse(address::node(peer), why);
+            // It may be gone already.
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+    }
+
+    /// In a small environment everybody sends its news to everybody.
+    pub(super) fn choose_explicit(&mut self) {
+        let now = self.clock.now();
+        let gate = &mut self.swarm.behaviour_mut().gate;
+        let members = gate.guard.roster.members();
+        let count = members.filter(|(node, _)| gate.guard.roster.admit(*node, now).is_ok()).count();
+        for peer in self.neighbours.keys().map(|node| address::peer_id(*node)) {
+            match count <= EXPLICIT_MAX {
+                true => gate.members.gossip.add_explicit_peer(&peer),
+                false => gate.members.gossip.remove_explicit_peer(&peer),
+            }
+        }
+    }
+
+    pub(super) fn guard_mut(&mut self) -> &mut Guard {
+        &mut self.swarm.behaviour_mut().gate.guard
+    }
+
+    pub(super) fn disconnect(&mut self, node: PublicKey) {
+        // It may be gone already.
+        let _ = self.swarm.disconnect_peer_id(address::peer_id(node));
+    }
+
+    /// Closes every connection in order, so that peers need not find out by waiting.
+    async fn goodbye(mut self) {
+        let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
+        for peer in peers {
+            let _ = self.swarm.disconnect_peer_id(peer);
+        }
+        let gone = async {
+            while self.swarm.network_info().num_peers() > 0 {
+                self.swarm.select_next_some().await;
+            }
+        };
+        if tokio::time::timeout(GOODBYE_TIMEOUT, gone).await.is_err() {
+            tracing::debug!("some peers were left without a goodbye");
+        }
+    }
+}
+
+/// One address is enough: a machine may have no IPv6.
+fn listen(swarm: &mut Swarm<Wire>, addresses: &[String]) -> Result<(), StartError> {
+    let mut failed = None;
+    let mut listening = false;
+    for text in addresses {
+        match swarm.listen_on(address::parse(text)?) {
+            Ok(_) => listening = true,
+            Err(source) => {
+                tracing::warn!(address = %text, error = %source, "cannot listen");
+                failed = Some(StartError::Listen { address: text.clone(), source: source.into() });
+            }
+        }
+    }
+    failed.filter(|_| !listening).map_or(Ok(()), Err)
+}

@@ -1,0 +1,170 @@
+//! What nodes of one environment live through.
+
+use xyn_store::trust::{NotAdmitted, NotRedeemed};
+
+use super::people::{checkpoint, invitation, public, roster, ticket};
+use super::*;
+use crate::proto::conduct::Misdeed;
+use crate::proto::join::guest::NotJoined;
+
+const ALICE: u8 = 1;
+const BOB: u8 = 2;
+const CAROL: u8 = 3;
+
+async fn settle(nodes: &mut [&mut Node], lengths: &[(u8, u64)]) {
+    for node in nodes.iter_mut() {
+        node.until(|disk| lengths.iter().all(|(who, seq)| disk.known(feed(*who)).seq() == *seq)).await;
+    }
+    for node in &nodes[1..] {
+        assert!(*nodes[0].disk() == *node.disk());
+    }
+}
+
+#[tokio::test]
+async fn two_nodes_that_worked_apart_have_the_same_after_they_met() {
+    for transport in ["tcp/0", "udp/0/quic-v1"] {
+        let team = roster(&[ALICE, BOB], &[]);
+        let mut alice = Start { transport, ..node(ALICE, &team).with_records(3000) }.start().await;
+        let bob = Start { transport, ..node(BOB, &team).with_records(2000) };
+        let mut bob = bob.dialling(&[&alice]).start().await;
+        settle(&mut [&mut alice, &mut bob], &[(ALICE, 3000), (BOB, 2000)]).await;
+        let (a, b) = (alice.status().await, bob.status().await);
+        assert_eq!((a.traffic.records_in, b.traffic.records_in), (2000, 3000));
+        assert_eq!((a.traffic.records_out, b.traffic.records_out), (3000, 2000));
+        assert_eq!(
+            a.peers.iter().map(|peer| (peer.node, peer.lag_records)).collect::<Vec<_>>(),
+            [(public(BOB), 0)]
+        );
+        alice.stop().await;
+        bob.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn two_nodes_in_sync_say_less_than_a_kilobyte_and_news_arrive_at_once() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let disk = node(ALICE, &team).with_records(500).disk;
+    let mut alice = Start { disk: disk.clone(), ..node(ALICE, &team) }.start().await;
+    let mut bob = Start { disk, ..node(BOB, &team) }.dialling(&[&alice]).start().await;
+    alice.hear_connected(BOB).await;
+    bob.hear_connected(ALICE).await;
+    // Whatever they had to say to each other is said before the record arrives.
+    alice.write().await;
+    bob.until(|disk| disk.known(feed(ALICE)).seq() == 501).await;
+    let said = alice.status().await.traffic.bytes_out + bob.status().await.traffic.bytes_out;
+    assert!(said < 1000, "{said} bytes");
+}
+
+#[tokio::test]
+async fn a_node_that_comes_later_gets_everything_from_whomever_it_reaches() {
+    let team = roster(&[ALICE, BOB, CAROL], &[]);
+    let mut alice = node(ALICE, &team).with_records(300).start().await;
+    let mut bob = node(BOB, &team).with_records(200).dialling(&[&alice]).start().await;
+    settle(&mut [&mut alice, &mut bob], &[(ALICE, 300), (BOB, 200)]).await;
+    let mut carol = node(CAROL, &team).with_records(100).dialling(&[&bob]).start().await;
+    let all = [(ALICE, 300), (BOB, 200), (CAROL, 100)];
+    settle(&mut [&mut alice, &mut bob, &mut carol], &all).await;
+    carol.write().await;
+    alice.until(|disk| disk.known(feed(CAROL)).seq() == 101).await;
+}
+
+#[tokio::test]
+async fn a_node_killed_in_the_middle_asks_for_the_rest_only() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let mut alice = node(ALICE, &team).with_records(30_000).start().await;
+    let mut bob = node(BOB, &team).dialling(&[&alice]).start().await;
+    bob.until(|disk| disk.known(feed(ALICE)).seq() > 0).await;
+    bob.task.abort();
+    let disk = {
+        let _ = (&mut bob.task).await;
+        bob.disk().clone()
+    };
+    let kept = disk.known(feed(ALICE)).seq();
+    assert!(kept < 30_000, "it was killed too late to be in the middle");
+    let mut bob = Start { disk, ..node(BOB, &team) }.dialling(&[&alice]).start().await;
+    settle(&mut [&mut alice, &mut bob], &[(ALICE, 30_000)]).await;
+    assert_eq!(bob.status().await.traffic.records_in, 30_000 - kept);
+}
+
+#[tokio::test]
+async fn who_is_revoked_is_disconnected_and_refused_when_it_dials_again() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let mut alice = node(ALICE, &team).start().await;
+    let mut bob = node(BOB, &team).dialling(&[&alice]).start().await;
+    alice.hear_connected(BOB).await;
+    alice.mesh.roster_changed(roster(&[ALICE, BOB], &[BOB])).await.expect("it runs");
+    let revoked = Refusal::NotAdmitted(NotAdmitted::Revoked(public(BOB)));
+    for _ in 0..2 {
+        alice.hear_refused(BOB, |why| *why == revoked).await;
+    }
+    bob.hear(|event| matches!(event, Event::Disconnected(_)).then_some(())).await;
+    let status = alice.status().await;
+    assert!(status.peers.is_empty());
+    assert!(status.traffic.refused["revoked"] >= 2);
+}
+
+#[tokio::test]
+async fn a_liar_is_dropped_shunned_and_nothing_of_it_is_kept() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let mut alice = node(ALICE, &team).start().await;
+    let liar = Start { lies: true, ..node(BOB, &team).with_records(10) };
+    let _bob = liar.dialling(&[&alice]).start().await;
+    alice.hear_refused(BOB, |why| *why == Refusal::Misdeed(Misdeed::Lie)).await;
+    alice.hear_refused(BOB, |why| *why == Refusal::Shunned).await;
+    assert_eq!(alice.length(BOB), 0);
+    let refused = alice.status().await.traffic.refused;
+    assert_eq!((refused["false"], refused["lie"]), (1, 1));
+}
+
+#[tokio::test]
+async fn a_guest_comes_in_on_its_ticket_and_takes_part() {
+    let alone = roster(&[ALICE], &[]);
+    let host = Start { invitation: Some(invitation(ALICE)), ..node(ALICE, &alone).with_records(20) };
+    let mut alice = host.start().await;
+    let wrong = join(&key(BOB), ticket(ALICE, &alice.address, [6; 16]), &Clock::system()).await;
+    assert!(matches!(wrong, Err(NotLetIn::NotJoined(NotJoined::Refused(NotRedeemed::Secret)))));
+    let joined = join(&key(BOB), ticket(ALICE, &alice.address, [5; 16]), &Clock::system()).await;
+    let (statements, team) = joined.expect("the ticket is right");
+    assert_eq!(statements.len(), 2);
+    let team = Arc::new(team);
+    alice.mesh.roster_changed(Arc::clone(&team)).await.expect("it runs");
+    let mut bob = node(BOB, &team).with_records(10).dialling(&[&alice]).start().await;
+    settle(&mut [&mut alice, &mut bob], &[(ALICE, 20), (BOB, 10)]).await;
+}
+
+#[tokio::test]
+async fn a_member_whose_certificate_comes_late_is_let_in_when_it_is_here() {
+    let (team, alone) = (roster(&[ALICE, BOB], &[]), roster(&[ALICE], &[]));
+    let mut alice = node(ALICE, &alone).with_records(5).start().await;
+    let mut bob = node(BOB, &team).with_records(5).dialling(&[&alice]).start().await;
+    bob.hear_connected(ALICE).await;
+    alice.mesh.roster_changed(team).await.expect("it runs");
+    settle(&mut [&mut alice, &mut bob], &[(ALICE, 5), (BOB, 5)]).await;
+}
+
+#[tokio::test]
+async fn members_witness_each_other_s_logs() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let mut alice = node(ALICE, &team).start().await;
+    let _bob = node(BOB, &team).dialling(&[&alice]).start().await;
+    alice.mesh.signed(checkpoint(ALICE)).await.expect("it runs");
+    let (witness, seen) = alice
+        .hear(|event| match event {
+            Event::Witnessed { witness, checkpoint, .. } => Some((witness, checkpoint)),
+            _ => None,
+        })
+        .await;
+    assert_eq!((witness, seen), (public(BOB), checkpoint(ALICE)));
+}
+
+#[tokio::test]
+async fn a_task_that_was_stopped_says_goodbye_and_its_handle_says_so() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let mut alice = Start { transport: "udp/0/quic-v1", ..node(ALICE, &team) }.start().await;
+    let bob = Start { transport: "udp/0/quic-v1", ..node(BOB, &team) }.dialling(&[&alice]).start().await;
+    alice.hear_connected(BOB).await;
+    let mesh = bob.mesh.clone();
+    bob.stop().await;
+    alice.hear(|event| matches!(event, Event::Disconnected(node) if node == public(BOB)).then_some(())).await;
+    assert!(matches!(mesh.status().await, Err(Stopped)));
+}
