@@ -81,6 +81,8 @@ pub enum Table {
     TimelineBoards,
     /// Feed ‖ seq of records that do not count → ().
     TimelineExcluded,
+    /// Feed ‖ seq of records that say who belongs → ().
+    TimelineStatements,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -90,7 +92,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -127,6 +129,7 @@ impl Table {
         Self::TimelineContributions,
         Self::TimelineBoards,
         Self::TimelineExcluded,
+        Self::TimelineStatements,
         Self::Meta,
     ];
 
@@ -157,7 +160,7 @@ impl Table {
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
     pub const HINTS: [Self; 1] = [Self::Snapshots];
     /// Tables that are emptied and filled again from the records of the timeline.
-    pub const TIMELINE_DERIVED: [Self; 7] = [
+    pub const TIMELINE_DERIVED: [Self; 8] = [
         Self::TimelineFeeds,
         Self::TimelineMoments,
         Self::TimelineBranches,
@@ -165,6 +168,7 @@ impl Table {
         Self::TimelineContributions,
         Self::TimelineBoards,
         Self::TimelineExcluded,
+        Self::TimelineStatements,
     ];
 
     /// The table's name on disk.
@@ -206,6 +210,7 @@ impl Table {
             Self::TimelineContributions => "timeline_contributions",
             Self::TimelineBoards => "timeline_boards",
             Self::TimelineExcluded => "timeline_excluded",
+            Self::TimelineStatements => "timeline_statements",
             Self::Meta => "meta",
         }
     }

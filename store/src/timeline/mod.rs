@@ -25,6 +25,7 @@ mod page;
 mod rebuild;
 pub mod record;
 mod recut;
+mod roster;
 mod rows;
 #[cfg(test)]
 mod tests;
@@ -38,5 +39,6 @@ pub use limit::{BEHIND_CUT_MAX, Limit};
 pub use log::{Saying, Timeline, WriteError, Written};
 pub use memo::MEMO_FRAMES_MAX;
 pub use page::EntryFilter;
+pub use roster::first_certificate;
 pub use rows::{BoardRow, FeedRow};
 pub use waiting::{WAITING_FRAMES_MAX, WAITING_MAX_BYTES};

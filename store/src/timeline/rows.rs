@@ -153,18 +153,20 @@ pub(super) fn put_signature(changes: &mut Changes, feed: &FeedId, seq: u64, sign
 
 /// Puts the rows that follow from `record`, which does `effect`, when it counts or when it does not.
 pub(super) fn put_effect(changes: &mut Changes, record: &Record, effect: &Effect, counts: bool) {
-    let excluded = record_key(&record.feed, record.seq);
+    let place = record_key(&record.feed, record.seq);
     match counts {
-        true => changes.unmark(Table::TimelineExcluded, excluded),
-        false => changes.mark(Table::TimelineExcluded, excluded),
+        true => changes.unmark(Table::TimelineExcluded, place.clone()),
+        false => changes.mark(Table::TimelineExcluded, place.clone()),
     }
     match effect {
         Effect::Entry(entry_id, note) => put_entry(changes, record, *entry_id, note, counts),
         Effect::Board(board) => {
             let key = contributions_prefix(board);
-            let key = key.bytes(record_key(&record.feed, record.seq).as_bytes());
+            let key = key.bytes(place.as_bytes());
             changes.mark(Table::TimelineContributions, key);
         }
+        // Also of a record that does not count: the roster decides that for itself.
+        Effect::Statement => changes.mark(Table::TimelineStatements, place),
         Effect::Elsewhere => {}
     }
 }
@@ -204,6 +206,7 @@ pub(super) fn effect_of(record: &Record) -> Result<Effect, StoreError> {
             }
         },
         Body::Board { board, .. } => Ok(Effect::Board(board.clone())),
-        Body::Statement(_) | Body::Witness(_) => Ok(Effect::Elsewhere),
+        Body::Statement(_) => Ok(Effect::Statement),
+        Body::Witness(_) => Ok(Effect::Elsewhere),
     }
 }
