@@ -83,6 +83,8 @@ pub enum Table {
     TimelineExcluded,
     /// Feed ‖ seq of records that say who belongs → ().
     TimelineStatements,
+    /// Branch ‖ 0 ‖ what a moment changes ‖ moment → ().
+    TimelineStates,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -92,7 +94,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -130,6 +132,7 @@ impl Table {
         Self::TimelineBoards,
         Self::TimelineExcluded,
         Self::TimelineStatements,
+        Self::TimelineStates,
         Self::Meta,
     ];
 
@@ -160,7 +163,7 @@ impl Table {
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
     pub const HINTS: [Self; 1] = [Self::Snapshots];
     /// Tables that are emptied and filled again from the records of the timeline.
-    pub const TIMELINE_DERIVED: [Self; 8] = [
+    pub const TIMELINE_DERIVED: [Self; 9] = [
         Self::TimelineFeeds,
         Self::TimelineMoments,
         Self::TimelineBranches,
@@ -169,6 +172,7 @@ impl Table {
         Self::TimelineBoards,
         Self::TimelineExcluded,
         Self::TimelineStatements,
+        Self::TimelineStates,
     ];
 
     /// The table's name on disk.
@@ -211,6 +215,7 @@ impl Table {
             Self::TimelineBoards => "timeline_boards",
             Self::TimelineExcluded => "timeline_excluded",
             Self::TimelineStatements => "timeline_statements",
+            Self::TimelineStates => "timeline_states",
             Self::Meta => "meta",
         }
     }

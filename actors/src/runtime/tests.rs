@@ -20,6 +20,7 @@ use crate::actions;
 mod backlog;
 mod places;
 mod time;
+mod timeline;
 
 const PATIENCE: Duration = Duration::from_secs(10);
 

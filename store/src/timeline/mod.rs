@@ -27,6 +27,7 @@ pub mod record;
 mod recut;
 mod roster;
 mod rows;
+mod state;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -41,4 +42,5 @@ pub use memo::MEMO_FRAMES_MAX;
 pub use page::EntryFilter;
 pub use roster::first_certificate;
 pub use rows::{BoardRow, FeedRow};
+pub use state::{FACETS_MAX, Facet, State};
 pub use waiting::{WAITING_FRAMES_MAX, WAITING_MAX_BYTES};

@@ -112,7 +112,7 @@ impl Reader {
         self.place_of(entry_id)?.map_or(Ok(None), |moment| self.moment(moment))
     }
 
-    fn place_of(&self, entry_id: EntryId) -> Result<Option<Moment>, StoreError> {
+    pub(super) fn place_of(&self, entry_id: EntryId) -> Result<Option<Moment>, StoreError> {
         let mut found = None;
         let prefix = rows::id_prefix(entry_id);
         self.scan(Table::TimelineIds, prefix.as_bytes(), None, Order::Ascending, |key, _| {
@@ -122,7 +122,7 @@ impl Reader {
         Ok(found)
     }
 
-    fn moment(&self, moment: Moment) -> Result<Option<Entry>, StoreError> {
+    pub(super) fn moment(&self, moment: Moment) -> Result<Option<Entry>, StoreError> {
         let value = self.get_raw(Table::TimelineMoments, rows::moment_key(&moment).as_bytes())?;
         value.map(|value| entry(moment, &value)).transpose()
     }

@@ -101,7 +101,7 @@ pub(super) fn contributions_prefix(board: &Board) -> Key {
     Key::new().bytes(board.document().as_bytes())
 }
 
-fn append_moment(key: Key, moment: &Moment) -> Key {
+pub(super) fn append_moment(key: Key, moment: &Moment) -> Key {
     let key = key.u64(moment.at.at.as_micros() as u64).u16(moment.at.counter);
     let key = key.bytes(moment.entry_id.as_bytes()).bytes(moment.feed.node.as_bytes());
     key.u64(moment.feed.incarnation).u64(moment.seq)
@@ -173,10 +173,12 @@ pub(super) fn put_effect(changes: &mut Changes, record: &Record, effect: &Effect
 
 fn put_entry(changes: &mut Changes, record: &Record, entry_id: EntryId, note: &Note, counts: bool) {
     let moment = Moment { at: record.content.hlc, entry_id, feed: record.feed, seq: record.seq };
-    let indexes = [
+    let mut indexes = vec![
         (Table::TimelineBranches, append_moment(branch_prefix(&note.branch), &moment)),
         (Table::TimelineIds, append_moment(id_prefix(entry_id), &moment)),
     ];
+    let changed = note.facets().into_iter();
+    indexes.extend(changed.map(|facet| (Table::TimelineStates, facet.key(&note.branch, &moment))));
     if counts {
         let value = postcard::to_stdvec(note).expect("rows hold no type that postcard refuses");
         changes.put_bytes(Table::TimelineMoments, moment_key(&moment), value);

@@ -17,7 +17,7 @@ use xyn_store::timeline::entry::Note;
 use xyn_store::timeline::fork::Proof;
 use xyn_store::timeline::record::Body;
 use xyn_store::timeline::{Saying, Timeline};
-use xyn_store::trust::Roster;
+use xyn_store::trust::{Roster, SignedStatement};
 
 use super::deed::Acceptance;
 use super::follower::FOLLOWER;
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Say { entry_id: EntryId, note: Box<Note>, by: Box<Acceptance> },
     /// An edit of a board, by an intent.
     Edit { board: Board, edit: Edit, by: Box<Acceptance> },
+    /// A word on who belongs.
+    State(Box<SignedStatement>),
     /// Frames from others.
     Admit(Vec<Vec<u8>>),
     /// Packs from others.
@@ -190,6 +192,11 @@ impl Desk {
                 let written = timeline.edit(&reader, key, now, &board, &[edit])?;
                 draft.recording.changes().extend(written.changes);
                 by.record(&mut draft.recording, now);
+            }
+            Command::State(statement) => {
+                let saying = Saying::Statement(statement.as_bytes().to_vec());
+                draft.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
+                draft.is_about_members = true;
             }
             Command::Admit(frames) => draft.admitted(timeline.admit(&reader, &frames, now, cuts)?),
             Command::AdmitPacks(packs) => draft.admitted(timeline.admit_packs(&reader, &packs, now, cuts)?),

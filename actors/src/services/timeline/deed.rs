@@ -57,7 +57,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         Deed::Say(entry_id, note) => Command::Say { entry_id, note, by },
         Deed::Edit(board, edit) => Command::Edit { board, edit, by },
     };
-    match inner.timeline()?.handle.tell(command).await {
+    match inner.timeline()?.tell(command).await {
         Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
         Err(TimelineError::Append(error)) => inner.answer_append(error, intent),
         Err(error) => Err(refusal(error)),

@@ -87,7 +87,7 @@ async fn say(
     from: u64,
     to: u64,
 ) -> Result<(), TimelineError> {
-    timeline.handle.tell(Command::Milestones { milestones, from, to }).await.map(drop)
+    timeline.tell(Command::Milestones { milestones, from, to }).await.map(drop)
 }
 
 /// The milestones among the entries from `position` on, as many as one append takes.

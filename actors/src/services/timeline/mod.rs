@@ -21,7 +21,7 @@ use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork::Proof;
 use xyn_store::timeline::{FeedRow, Saying, Timeline, WriteError, first_certificate};
-use xyn_store::trust::{EnvId, InvalidStatement, Roster};
+use xyn_store::trust::{EnvId, InvalidStatement, Roster, SignedStatement};
 use xyn_store::{Store, StoreError};
 
 use crate::runtime::{Inner, Recording};
@@ -91,17 +91,27 @@ impl Service {
 
     /// Judges frames from others in one batch: a verdict for each, once what was admitted is durable.
     pub async fn admit(&self, frames: Vec<Vec<u8>>) -> Result<Vec<Verdict>, TimelineError> {
-        self.handle.tell(Command::Admit(frames)).await
+        self.tell(Command::Admit(frames)).await
     }
 
     /// Judges record packs from others, as [`admit`](Self::admit) does frames.
     pub async fn admit_packs(&self, packs: Vec<Vec<u8>>) -> Result<Vec<Verdict>, TimelineError> {
-        self.handle.tell(Command::AdmitPacks(packs)).await
+        self.tell(Command::AdmitPacks(packs)).await
     }
 
     /// Keeps a proof that a node wrote two records under one number.
     pub async fn admit_proof(&self, proof: Proof) -> Result<(), TimelineError> {
-        self.handle.tell(Command::AdmitProof(Box::new(proof))).await.map(drop)
+        self.tell(Command::AdmitProof(Box::new(proof))).await.map(drop)
+    }
+
+    /// Says who belongs, or who no longer does.
+    pub async fn state(&self, statement: SignedStatement) -> Result<(), TimelineError> {
+        self.tell(Command::State(Box::new(statement))).await.map(drop)
+    }
+
+    /// Has `command` carried out: the verdicts on what it brings from others.
+    pub(crate) async fn tell(&self, command: Command) -> Result<Vec<Verdict>, TimelineError> {
+        self.handle.tell(command).await
     }
 
     /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`; none when there
