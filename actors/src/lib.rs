@@ -14,5 +14,5 @@ pub mod projector;
 pub mod record;
 pub mod run;
 pub mod runtime;
-mod services;
+pub mod services;
 pub mod session;

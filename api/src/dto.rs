@@ -10,6 +10,7 @@ mod intent;
 mod library;
 mod run;
 mod step;
+mod timeline;
 
 pub(crate) use approval::{Approval, GateView, Word};
 pub(crate) use artifact::Artifact;
@@ -18,3 +19,4 @@ pub(crate) use intent::{IntentView, OutcomeView};
 pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validation, ValidationIssue};
 pub(crate) use run::{Failure, ReplayReport, Run, WaitingOn};
 pub(crate) use step::Step;
+pub(crate) use timeline::{BranchView, Moment, MomentDiff, MomentState, MomentView, Said, StateChange};

@@ -84,6 +84,7 @@ fn description(status: &str) -> &'static str {
         (name = "intents", description = "Requests to do something, and what became of them"),
         (name = "approvals", description = "What waits for people, and their word on it"),
         (name = "policies", description = "What may happen, and why"),
+        (name = "timeline", description = "What the team did, moment by moment"),
         (name = "audit", description = "What the node vouches for, and proofs of it"),
         (name = "schemas", description = "JSON Schemas for editors")
     )

@@ -19,6 +19,7 @@ mod policies;
 mod runs;
 mod schemas;
 mod steps;
+mod timeline;
 mod versions;
 
 use axum::Json;
@@ -71,6 +72,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(intents::routes())
         .merge(approvals::routes())
         .merge(policies::routes())
+        .merge(timeline::routes())
         .merge(audit::routes())
         .merge(schemas::routes())
 }

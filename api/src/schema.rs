@@ -28,6 +28,27 @@ pub(crate) const DRAFT_KIND: [&str; 2] = ["blueprint", "pack"];
 pub(crate) const VERSION_STATUS: [&str; 2] = ["active", "deprecated"];
 /// Stages.
 pub(crate) const STAGE: [&str; 3] = ["dev", "staging", "prod"];
+/// Kinds of moments.
+pub(crate) const MOMENT_KIND: [&str; 18] = [
+    "generate",
+    "edit",
+    "run",
+    "gate",
+    "approve",
+    "pack",
+    "verify",
+    "reject",
+    "replay",
+    "import",
+    "export",
+    "deploy",
+    "promote",
+    "rollback",
+    "domain",
+    "replicate",
+    "note",
+    "merge",
+];
 /// Risks.
 pub(crate) const RISK: [&str; 3] = ["low", "medium", "high"];
 
@@ -128,6 +149,34 @@ pub(crate) fn any() -> Part {
 /// An id.
 pub(crate) fn id() -> Part {
     text().format(Some(SchemaFormat::Custom("uuid".to_owned()))).into()
+}
+
+/// An id, or nothing.
+pub(crate) fn optional_id() -> Part {
+    let format = SchemaFormat::Custom("uuid".to_owned());
+    let kinds = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(kinds).format(Some(format)).into()
+}
+
+/// A SHA-256 digest, or nothing.
+pub(crate) fn optional_digest() -> Part {
+    let kinds = SchemaType::from_iter([Type::String, Type::Null]);
+    ObjectBuilder::new().schema_type(kinds).pattern(Some("^[0-9a-f]{64}$")).into()
+}
+
+/// A kind of moment.
+pub(crate) fn moment_kind() -> Part {
+    words(&MOMENT_KIND)
+}
+
+/// Which end comes first.
+fn first() -> Part {
+    words(&["newest", "oldest"])
+}
+
+/// The name of a branch.
+fn branch_name() -> Part {
+    text().min_length(Some(1)).max_length(Some(32)).pattern(Some("^[^\\x00-\\x1f\\x7f-\\x9f]+$")).into()
 }
 
 /// A SHA-256 digest.
@@ -247,6 +296,12 @@ types! {
     Version: version,
     /// An id.
     Id: id,
+    /// A kind of moment.
+    MomentKind: moment_kind,
+    /// Which end comes first.
+    First: first,
+    /// The name of a branch.
+    BranchName: branch_name,
     /// A name.
     Name: name,
     /// Bytes.

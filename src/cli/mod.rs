@@ -23,6 +23,7 @@ mod status;
 mod store;
 mod story;
 mod table;
+mod timeline;
 mod up;
 mod watch;
 
@@ -98,6 +99,9 @@ enum Command {
     /// Test, explain and activate policies
     #[command(subcommand)]
     Policy(policy::Command),
+    /// See what the team did, and go back to any moment of it
+    #[command(subcommand)]
+    Timeline(timeline::Command),
     /// Verify and read the audit chain
     #[command(subcommand)]
     Audit(audit::Command),
@@ -200,6 +204,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Gate(command) => gate::run(command, context).await,
         Command::Artifact(command) => artifact::run(command, context).await,
         Command::Policy(command) => policy::run(command, context).await,
+        Command::Timeline(command) => timeline::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Schema(command) => schema::run(command, context),
@@ -252,6 +257,7 @@ mod tests {
           gate         Answer what waits for people
           artifact     Keep and fetch artifacts
           policy       Test, explain and activate policies
+          timeline     See what the team did, and go back to any moment of it
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
           schema       Print the JSON Schema of what people write

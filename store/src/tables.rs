@@ -93,6 +93,10 @@ pub enum Table {
     TimelineBoards,
     /// Feed ‖ seq of records that do not count → ().
     TimelineExcluded,
+    /// Feed ‖ seq of records that say who belongs → ().
+    TimelineStatements,
+    /// Branch ‖ 0 ‖ what a moment changes ‖ moment → ().
+    TimelineStates,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -102,7 +106,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 45] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -145,6 +149,8 @@ impl Table {
         Self::TimelineContributions,
         Self::TimelineBoards,
         Self::TimelineExcluded,
+        Self::TimelineStatements,
+        Self::TimelineStates,
         Self::Meta,
     ];
 
@@ -175,7 +181,7 @@ impl Table {
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
     pub const HINTS: [Self; 1] = [Self::Snapshots];
     /// Tables that are emptied and filled again from the records of the timeline.
-    pub const TIMELINE_DERIVED: [Self; 7] = [
+    pub const TIMELINE_DERIVED: [Self; 9] = [
         Self::TimelineFeeds,
         Self::TimelineMoments,
         Self::TimelineBranches,
@@ -183,6 +189,8 @@ impl Table {
         Self::TimelineContributions,
         Self::TimelineBoards,
         Self::TimelineExcluded,
+        Self::TimelineStatements,
+        Self::TimelineStates,
     ];
 
     /// The table's name on disk.
@@ -230,6 +238,8 @@ impl Table {
             Self::TimelineContributions => "timeline_contributions",
             Self::TimelineBoards => "timeline_boards",
             Self::TimelineExcluded => "timeline_excluded",
+            Self::TimelineStatements => "timeline_statements",
+            Self::TimelineStates => "timeline_states",
             Self::Meta => "meta",
         }
     }

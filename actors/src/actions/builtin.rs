@@ -23,8 +23,13 @@ pub fn builtin() -> Registry {
     registry
 }
 
+/// Characters of a title on the timeline. Its bound in bytes is the store's.
+const TITLE_MAX: u32 = 256;
+/// Characters of the name of a branch or label.
+const BRANCH_MAX: u32 = 128;
+
 /// Actions that services of the Runtime carry out.
-const SERVICES: [fn() -> Spec; 11] = [
+const SERVICES: [fn() -> Spec; 16] = [
     runs_start,
     runs_cancel,
     runs_retry,
@@ -36,6 +41,11 @@ const SERVICES: [fn() -> Spec; 11] = [
     blueprints_validate,
     blueprints_promote,
     policies_activate,
+    timeline_note,
+    timeline_label,
+    timeline_pin,
+    timeline_branch,
+    timeline_merge,
 ];
 
 fn service(name: &'static str, risk: Risk, description: &'static str, input: Value, output: Value) -> Spec {
@@ -199,4 +209,43 @@ fn policies_activate() -> Spec {
     let input = object(&["source"], json!({ "source": { "type": "string", "minLength": 1 } }));
     let output = answers(json!({ "policy_id": { "type": "string" }, "version": { "type": "integer" } }));
     service("policies.activate", Risk::High, "Puts a new version of a policy in force.", input, output)
+}
+
+fn timeline_note() -> Spec {
+    let input = object(
+        &["title"],
+        json!({ "title": text(TITLE_MAX), "branch": text(BRANCH_MAX), "entry_id": uuid(), "run_id": uuid() }),
+    );
+    let description = "Puts a note on the timeline, where the whole team sees it.";
+    service("timeline.note", Risk::Low, description, input, answers(json!({ "entry_id": uuid() })))
+}
+
+fn timeline_label() -> Spec {
+    let input = object(&["name"], json!({ "name": text(BRANCH_MAX), "entry_id": uuid() }));
+    let output = answers(json!({ "name": { "type": "string" }, "entry_id": { "type": ["string", "null"] } }));
+    let description = "Gives a moment of the timeline a name; without a moment, takes the name away.";
+    service("timeline.label", Risk::Low, description, input, output)
+}
+
+fn timeline_pin() -> Spec {
+    let input = object(&["entry_id"], json!({ "entry_id": uuid(), "pinned": { "type": "boolean" } }));
+    let output = answers(json!({ "entry_id": uuid(), "pinned": { "type": "boolean" } }));
+    let description = "Keeps a moment of the timeline in sight, or no longer does.";
+    service("timeline.pin", Risk::Low, description, input, output)
+}
+
+fn timeline_branch() -> Spec {
+    let input = object(&["name"], json!({ "name": text(BRANCH_MAX), "entry_id": uuid() }));
+    let output = answers(json!({ "name": { "type": "string" }, "base": uuid() }));
+    let description = "Begins a branch at a moment of the timeline; at the newest one when none is named.";
+    service("timeline.branch", Risk::Low, description, input, output)
+}
+
+fn timeline_merge() -> Spec {
+    let input = object(
+        &["from"],
+        json!({ "from": text(BRANCH_MAX), "into": text(BRANCH_MAX), "title": text(TITLE_MAX) }),
+    );
+    let description = "Joins a branch of the timeline into another, main when none is named.";
+    service("timeline.merge", Risk::Medium, description, input, answers(json!({ "entry_id": uuid() })))
 }

@@ -44,6 +44,7 @@ use crate::actions::Registry;
 use crate::blueprint::{NodeLimits, Plan};
 use crate::governance::Identity;
 use crate::node::actor::Node;
+use crate::services::timeline::{Service as Timeline, TimelineError, follower};
 use crate::services::{library, settle};
 
 pub use catalog::{Active, Catalog, CatalogError};
@@ -80,6 +81,7 @@ pub(crate) struct Inner {
     supervisor: OnceLock<Supervisor>,
     node: OnceLock<Node>,
     sessions: OnceLock<Sessions>,
+    timeline: OnceLock<Timeline>,
     stopping: watch::Sender<bool>,
 }
 
@@ -98,6 +100,9 @@ pub enum StartError {
     /// Threads.
     #[error("cannot start the actor threads")]
     Threads(#[source] std::io::Error),
+    /// The timeline.
+    #[error(transparent)]
+    Timeline(#[from] TimelineError),
     /// The first records could not be written.
     #[error("cannot record the start: {0}")]
     Record(Refusal),
@@ -138,6 +143,7 @@ impl Runtime {
             supervisor: OnceLock::new(),
             node: OnceLock::new(),
             sessions: OnceLock::new(),
+            timeline: OnceLock::new(),
             stopping: watch::Sender::new(false),
         })))
     }
@@ -157,10 +163,12 @@ impl Runtime {
             Supervisor::start(Arc::downgrade(inner), threads, limit).map_err(StartError::Threads)?;
         let node = Node::start(inner, supervisor.system()).await.map_err(StartError::Record)?;
         let sessions = Sessions::start(inner, &supervisor).await.map_err(StartError::Record)?;
+        let timeline = Timeline::start(inner, supervisor.system()).await?;
         // INVARIANT: nobody else holds this Runtime yet, so the cells are empty.
         let _ = inner.supervisor.set(supervisor);
         let _ = inner.node.set(node);
         let _ = inner.sessions.set(sessions);
+        let _ = inner.timeline.set(timeline);
         library::seed(inner).await.map_err(StartError::Record)?;
         // What the node does by itself comes behind recovery: a run that is woken knows what the stop left of it.
         let recovered = recovery::recover(inner.clone()).shared();
@@ -171,6 +179,7 @@ impl Runtime {
             tokio::spawn(recovered.then(|()| timers)),
             tokio::spawn(timers::serve_cron(inner.clone())),
             tokio::spawn(upkeep::serve(inner.clone())),
+            tokio::spawn(follower::follow(inner.clone())),
         ];
         Ok((runtime, Background { tasks }))
     }
@@ -193,6 +202,11 @@ impl Runtime {
     /// The node's limits on blueprints.
     pub fn limits(&self) -> &NodeLimits {
         &self.0.env.limits
+    }
+
+    /// The timeline; none for a stopped node.
+    pub fn timeline(&self) -> Option<&Timeline> {
+        self.0.timeline.get()
     }
 
     /// The clock.
@@ -280,6 +294,11 @@ impl Inner {
     /// The node's own actor; none for a stopped node.
     pub(crate) fn node(&self) -> Option<&Node> {
         self.node.get()
+    }
+
+    /// The timeline, of which a started Runtime has one.
+    pub(crate) fn timeline(&self) -> Result<&Timeline, StoreError> {
+        self.timeline.get().ok_or_else(|| StoreError::Unavailable("the node is not running".into()))
     }
 
     /// The plan with this digest.

@@ -22,6 +22,7 @@ mod ends;
 mod limits;
 mod places;
 mod time;
+mod timeline;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -57,6 +57,11 @@ pub(super) fn of(operation: &str) -> Option<Value> {
         "answer_approval" => json!({
             "gate": { "run_id": ID, "step_id": "approve" }, "approve": true, "note": "looks good",
         }),
+        "note_moment" => json!({ "title": "the demo went well" }),
+        "label_moment" => json!({ "name": "demo", "entry_id": ID }),
+        "pin_moment" => json!({ "entry_id": ID, "pinned": true }),
+        "begin_branch" => json!({ "name": "try-out", "entry_id": ID }),
+        "merge_branch" => json!({ "from": "try-out", "into": "main" }),
         "activate_policy" => json!({ "source": POLICY }),
         "explain_policy" => json!({ "action": "http.call", "stage": "prod" }),
         _ => return None,

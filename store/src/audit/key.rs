@@ -17,6 +17,9 @@ use crate::durable;
 
 /// The name of the key's file in the data folder: 64 hex digits and a line feed.
 pub const FILE_NAME: &str = "node.key";
+/// The name of the file of an environment's root key, in the folder of the node that founded it. It is needed
+/// only to speak for the root, and may be kept elsewhere.
+pub const ROOT_FILE_NAME: &str = "root.key";
 
 /// The secret key of a node.
 pub struct NodeKey(SigningKey);
@@ -61,7 +64,11 @@ impl NodeKey {
     ///
     /// The caller holds the folder's lock, so that two processes do not make a key each.
     pub fn create(folder: &Path) -> Result<Self, KeyError> {
-        let path = folder.join(FILE_NAME);
+        Self::create_as(folder, FILE_NAME)
+    }
+
+    fn create_as(folder: &Path, name: &str) -> Result<Self, KeyError> {
+        let path = folder.join(name);
         let io = |source| KeyError::Io { action: "create", path: path.clone(), source };
         if path.try_exists().map_err(io)? {
             return Err(KeyError::Exists(path));
@@ -75,7 +82,19 @@ impl NodeKey {
 
     /// Reads the key kept in `folder`.
     pub fn load(folder: &Path) -> Result<Self, KeyError> {
-        let path = folder.join(FILE_NAME);
+        Self::load_as(folder, FILE_NAME)
+    }
+
+    /// The root key kept in `folder`, made when there is none. Whoever asks is about to found an environment.
+    pub fn found_root(folder: &Path) -> Result<Self, KeyError> {
+        match Self::load_as(folder, ROOT_FILE_NAME) {
+            Err(KeyError::Missing(_)) => Self::create_as(folder, ROOT_FILE_NAME),
+            found => found,
+        }
+    }
+
+    fn load_as(folder: &Path, name: &str) -> Result<Self, KeyError> {
+        let path = folder.join(name);
         let (mode, text) = match read(&path) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyError::Missing(path)),

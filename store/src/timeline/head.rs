@@ -36,7 +36,9 @@ pub(super) enum Effect {
     Entry(EntryId, Box<Note>),
     /// Changes a board.
     Board(Board),
-    /// Nothing; it is for the roster or the audit chain.
+    /// Says who belongs: that is for the roster to judge.
+    Statement,
+    /// Nothing; it is for the audit chain.
     Elsewhere,
 }
 
@@ -66,7 +68,8 @@ impl FeedHead {
                 board::check(board, &record.feed, &change.0)?;
                 Effect::Board(board.clone())
             }
-            Body::Statement(_) | Body::Witness(_) => Effect::Elsewhere,
+            Body::Statement(_) => Effect::Statement,
+            Body::Witness(_) => Effect::Elsewhere,
         };
         *self = Self { seq: record.seq, hash: record.hash, hlc: record.content.hlc, entries };
         Ok(effect)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::Bytes;
 use super::board::{self, Board, Edit, EditError, Open};
-use super::draft::{Draft, range};
+use super::draft::Draft;
 use super::entry::{EntryError, Note};
 use super::feed::FeedId;
 use super::fork::Proof;
@@ -26,8 +26,7 @@ use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::ids::EntryId;
-use crate::projection::{Changes, Row};
-use crate::reader::{Order, decode};
+use crate::projection::Changes;
 use crate::trust::Cut;
 
 /// Bytes of records behind which an author signs, so that any piece of its feed fits a frame.
@@ -90,12 +89,8 @@ pub enum WriteError {
 impl Timeline {
     /// Opens the timeline of an environment in the name of `own`: reads one row per feed.
     pub fn open(reader: &Reader, env: PublicKey, own: FeedId) -> Result<Self, StoreError> {
-        let mut feeds = BTreeMap::new();
-        reader.scan(FeedRow::TABLE, &[], None, Order::Ascending, |_, value| {
-            let row = decode::<FeedRow>(value)?;
-            feeds.insert(row.feed, row);
-            Ok(true)
-        })?;
+        let feeds: BTreeMap<FeedId, FeedRow> =
+            reader.feeds()?.into_iter().map(|row| (row.feed, row)).collect();
         let last = feeds.get(&own).map_or(Hlc::default(), |row: &FeedRow| row.head.hlc);
         let clock = HybridClock::after(last);
         Ok(Self {
@@ -129,18 +124,6 @@ impl Timeline {
         self.waiting.bytes()
     }
 
-    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there
-    /// is nothing, or when only the whole pack can be had.
-    pub fn range(
-        &self,
-        reader: &Reader,
-        feed: &FeedId,
-        from: u64,
-        max_bytes: usize,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        range(reader, self.env, feed, from, max_bytes.min(FRAME_MAX_BYTES))
-    }
-
     /// Writes to the node's own feed.
     pub fn say(
         &mut self,
@@ -157,7 +140,7 @@ impl Timeline {
                     pen.head.entries = entries;
                 }
                 Saying::Statement(bytes) => {
-                    pen.write(now, Body::Statement(Bytes(bytes)), &Effect::Elsewhere)?;
+                    pen.write(now, Body::Statement(Bytes(bytes)), &Effect::Statement)?;
                 }
                 Saying::Witness(bytes) => {
                     pen.write(now, Body::Witness(Bytes(bytes)), &Effect::Elsewhere)?;

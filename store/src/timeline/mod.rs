@@ -25,7 +25,9 @@ mod page;
 mod rebuild;
 pub mod record;
 mod recut;
+mod roster;
 mod rows;
+mod state;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -38,5 +40,7 @@ pub use limit::{BEHIND_CUT_MAX, Limit};
 pub use log::{Saying, Timeline, WriteError, Written};
 pub use memo::MEMO_FRAMES_MAX;
 pub use page::EntryFilter;
+pub use roster::first_certificate;
 pub use rows::{BoardRow, FeedRow};
+pub use state::{FACETS_MAX, Facet, State};
 pub use waiting::{WAITING_FRAMES_MAX, WAITING_MAX_BYTES};

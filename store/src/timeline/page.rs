@@ -8,16 +8,17 @@ use super::canonical::{Canonical, Moment};
 use super::draft::range;
 use super::entry::{Branch, Entry, Kind, Note};
 use super::feed::FeedId;
-use super::frame::{PACK_MAX_BYTES, PACK_RECORDS};
-use super::rows::{self, BoardRow};
+use super::frame::{FRAME_MAX_BYTES, PACK_MAX_BYTES, PACK_RECORDS};
+use super::rows::{self, BoardRow, FeedRow};
 use crate::Reader;
 use crate::audit::signature::PublicKey;
+use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::ids::EntryId;
-use crate::projection::{Cursor, Page};
+use crate::projection::{Cursor, Page, Row};
 use crate::reader::{Order, PageBuilder, decode};
-use crate::tables::Table;
+use crate::tables::{Key, Table};
 
 /// Which moments to list.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,35 @@ pub struct EntryFilter {
     pub branch: Option<Branch>,
     /// Only those of this kind.
     pub kind: Option<Kind>,
+    /// Only those at this instant or later.
+    pub since: Option<Timestamp>,
+    /// Only those before this instant.
+    pub until: Option<Timestamp>,
+}
+
+impl EntryFilter {
+    /// The key behind which a page begins.
+    fn start(&self, prefix: &Key, order: Order, cursor: Option<&Cursor>) -> Option<Vec<u8>> {
+        let at = match order {
+            Order::Ascending => self.since,
+            Order::Descending => self.until,
+        };
+        let bound = at.map(|at| prefix.clone().u64(at.as_micros() as u64).into_bytes());
+        let cursor = cursor.map(|cursor| cursor.as_bytes().to_vec());
+        match (order, bound, cursor) {
+            (Order::Ascending, Some(bound), Some(cursor)) => Some(bound.max(cursor)),
+            (Order::Descending, Some(bound), Some(cursor)) => Some(bound.min(cursor)),
+            (_, bound, cursor) => cursor.or(bound),
+        }
+    }
+
+    /// Whether `moment`, and all behind it in `order`, is out of range.
+    fn ends_before(&self, moment: &Moment, order: Order) -> bool {
+        match order {
+            Order::Ascending => self.until.is_some_and(|until| moment.at.at >= until),
+            Order::Descending => self.since.is_some_and(|since| moment.at.at < since),
+        }
+    }
 }
 
 impl Reader {
@@ -38,36 +68,61 @@ impl Reader {
         limit: usize,
     ) -> Result<Page<Entry>, StoreError> {
         let mut page = PageBuilder::new(limit);
-        let cursor = cursor.map(Cursor::as_bytes);
-        let admit = |entry: &Entry| filter.kind.is_none_or(|kind| entry.note.kind == kind);
-        match &filter.branch {
-            None => self.scan(Table::TimelineMoments, &[], cursor, order, |key, value| {
-                let entry = entry(rows::read_moment(key)?, value)?;
-                Ok(page.offer(key, Some(entry).filter(admit)))
-            })?,
-            Some(branch) => {
-                let prefix = rows::branch_prefix(branch);
-                self.scan(Table::TimelineBranches, prefix.as_bytes(), cursor, order, |key, _| {
-                    let entry = self.moment(rows::read_moment(key)?)?;
-                    Ok(page.offer(key, entry.filter(admit)))
-                })?;
+        let prefix = filter.branch.as_ref().map(rows::branch_prefix).unwrap_or_default();
+        let start = filter.start(&prefix, order, cursor);
+        let table = filter.branch.as_ref().map_or(Table::TimelineMoments, |_| Table::TimelineBranches);
+        self.scan(table, prefix.as_bytes(), start.as_deref(), order, |key, value| {
+            let moment = rows::read_moment(key)?;
+            if filter.ends_before(&moment, order) {
+                return Ok(false);
             }
-        }
+            let found = match table {
+                Table::TimelineMoments => Some(entry(moment, value)?),
+                _ => self.moment(moment)?,
+            };
+            let is_wanted = |entry: &Entry| filter.kind.is_none_or(|kind| entry.note.kind == kind);
+            Ok(page.offer(key, found.filter(is_wanted)))
+        })?;
         Ok(page.finish())
+    }
+
+    /// A page of what happened between two moments, oldest first: behind the earlier one, up to and with the
+    /// later one. None when one of them is not here.
+    pub fn entries_between(
+        &self,
+        one: EntryId,
+        other: EntryId,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Option<Page<Entry>>, StoreError> {
+        let (Some(one), Some(other)) = (self.place_of(one)?, self.place_of(other)?) else { return Ok(None) };
+        let (from, to) = (one.min(other), one.max(other));
+        let start = rows::moment_key(&from).into_bytes();
+        let start = cursor.map_or(start.as_slice(), |cursor| cursor.as_bytes().max(&start));
+        let mut page = PageBuilder::new(limit);
+        self.scan(Table::TimelineMoments, &[], Some(start), Order::Ascending, |key, value| {
+            let moment = rows::read_moment(key)?;
+            Ok(moment <= to && page.offer(key, Some(entry(moment, value)?)))
+        })?;
+        Ok(Some(page.finish()))
     }
 
     /// The moment `entry_id`. Of several that claim the id, the earliest.
     pub fn entry(&self, entry_id: EntryId) -> Result<Option<Entry>, StoreError> {
+        self.place_of(entry_id)?.map_or(Ok(None), |moment| self.moment(moment))
+    }
+
+    pub(super) fn place_of(&self, entry_id: EntryId) -> Result<Option<Moment>, StoreError> {
         let mut found = None;
         let prefix = rows::id_prefix(entry_id);
         self.scan(Table::TimelineIds, prefix.as_bytes(), None, Order::Ascending, |key, _| {
             found = Some(rows::read_moment(key)?);
             Ok(false)
         })?;
-        found.map_or(Ok(None), |moment| self.moment(moment))
+        Ok(found)
     }
 
-    fn moment(&self, moment: Moment) -> Result<Option<Entry>, StoreError> {
+    pub(super) fn moment(&self, moment: Moment) -> Result<Option<Entry>, StoreError> {
         let value = self.get_raw(Table::TimelineMoments, rows::moment_key(&moment).as_bytes())?;
         value.map(|value| entry(moment, &value)).transpose()
     }
@@ -79,7 +134,7 @@ impl Reader {
 
     /// A page of boards.
     pub fn boards(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<BoardRow>, StoreError> {
-        self.page(&crate::tables::Key::new(), Order::Ascending, cursor, limit, |_| true)
+        self.page(&Key::new(), Order::Ascending, cursor, limit, |_| true)
     }
 
     /// Records that are here and do not count, behind `after`, at most `limit`.
@@ -95,6 +150,28 @@ impl Reader {
             Ok(excluded.len() < limit)
         })?;
         Ok(excluded)
+    }
+
+    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there
+    /// is nothing, or when only the whole [pack](Self::pack) can be had.
+    pub fn feed_range(
+        &self,
+        env: PublicKey,
+        feed: &FeedId,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        range(self, env, feed, from, max_bytes.min(FRAME_MAX_BYTES))
+    }
+
+    /// What is known of each feed: the version vector.
+    pub fn feeds(&self) -> Result<Vec<FeedRow>, StoreError> {
+        let mut feeds = Vec::new();
+        self.scan(FeedRow::TABLE, &[], None, Order::Ascending, |_, value| {
+            feeds.push(decode::<FeedRow>(value)?);
+            Ok(true)
+        })?;
+        Ok(feeds)
     }
 
     /// Pack `number` of `feed`, from 0: the same bytes on every node. None while the feed has not filled it.

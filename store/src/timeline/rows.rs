@@ -101,7 +101,7 @@ pub(super) fn contributions_prefix(board: &Board) -> Key {
     Key::new().bytes(board.document().as_bytes())
 }
 
-fn append_moment(key: Key, moment: &Moment) -> Key {
+pub(super) fn append_moment(key: Key, moment: &Moment) -> Key {
     let key = key.u64(moment.at.at.as_micros() as u64).u16(moment.at.counter);
     let key = key.bytes(moment.entry_id.as_bytes()).bytes(moment.feed.node.as_bytes());
     key.u64(moment.feed.incarnation).u64(moment.seq)
@@ -153,28 +153,32 @@ pub(super) fn put_signature(changes: &mut Changes, feed: &FeedId, seq: u64, sign
 
 /// Puts the rows that follow from `record`, which does `effect`, when it counts or when it does not.
 pub(super) fn put_effect(changes: &mut Changes, record: &Record, effect: &Effect, counts: bool) {
-    let excluded = record_key(&record.feed, record.seq);
+    let place = record_key(&record.feed, record.seq);
     match counts {
-        true => changes.unmark(Table::TimelineExcluded, excluded),
-        false => changes.mark(Table::TimelineExcluded, excluded),
+        true => changes.unmark(Table::TimelineExcluded, place.clone()),
+        false => changes.mark(Table::TimelineExcluded, place.clone()),
     }
     match effect {
         Effect::Entry(entry_id, note) => put_entry(changes, record, *entry_id, note, counts),
         Effect::Board(board) => {
             let key = contributions_prefix(board);
-            let key = key.bytes(record_key(&record.feed, record.seq).as_bytes());
+            let key = key.bytes(place.as_bytes());
             changes.mark(Table::TimelineContributions, key);
         }
+        // Also of a record that does not count: the roster decides that for itself.
+        Effect::Statement => changes.mark(Table::TimelineStatements, place),
         Effect::Elsewhere => {}
     }
 }
 
 fn put_entry(changes: &mut Changes, record: &Record, entry_id: EntryId, note: &Note, counts: bool) {
     let moment = Moment { at: record.content.hlc, entry_id, feed: record.feed, seq: record.seq };
-    let indexes = [
+    let mut indexes = vec![
         (Table::TimelineBranches, append_moment(branch_prefix(&note.branch), &moment)),
         (Table::TimelineIds, append_moment(id_prefix(entry_id), &moment)),
     ];
+    let changed = note.facets().into_iter();
+    indexes.extend(changed.map(|facet| (Table::TimelineStates, facet.key(&note.branch, &moment))));
     if counts {
         let value = postcard::to_stdvec(note).expect("rows hold no type that postcard refuses");
         changes.put_bytes(Table::TimelineMoments, moment_key(&moment), value);
@@ -204,6 +208,7 @@ pub(super) fn effect_of(record: &Record) -> Result<Effect, StoreError> {
             }
         },
         Body::Board { board, .. } => Ok(Effect::Board(board.clone())),
-        Body::Statement(_) | Body::Witness(_) => Ok(Effect::Elsewhere),
+        Body::Statement(_) => Ok(Effect::Statement),
+        Body::Witness(_) => Ok(Effect::Elsewhere),
     }
 }

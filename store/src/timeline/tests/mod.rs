@@ -4,7 +4,7 @@ mod exclusion;
 mod frames;
 mod log;
 mod model;
-mod node;
+pub(crate) mod node;
 mod packs;
 mod permutation;
 pub(super) mod world;

@@ -1,0 +1,288 @@
+//! The timeline of a node: what its own work leaves there, what people say, and what two nodes come to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use xyn_store::journal::Append;
+use xyn_store::projection::Changes;
+use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::board::{Board, View};
+use xyn_store::timeline::entry::{Branch, Entry, Kind};
+use xyn_store::timeline::frame::FRAME_MAX_BYTES;
+use xyn_store::timeline::{EntryFilter, first_certificate};
+use xyn_store::trust::{Cut, EnvId};
+use xyn_store::{Order, audit::key::NodeKey};
+
+use super::crash::{Reach, cut};
+use super::*;
+
+impl Node {
+    fn timeline(&self) -> &Timeline {
+        self.runtime.timeline().expect("it is running")
+    }
+
+    /// Every moment, oldest first.
+    fn moments(&self) -> Vec<Entry> {
+        let reader = self.runtime.store().read().expect("reads");
+        reader.entries(&EntryFilter::default(), Order::Ascending, None, 10_000).expect("reads").items
+    }
+
+    fn titles(&self) -> Vec<String> {
+        self.moments().into_iter().map(|entry| entry.note.title).collect()
+    }
+
+    /// Waits until `wanted` moments are on the timeline.
+    async fn until_moments(&self, wanted: impl Fn(&[Entry]) -> bool) -> Vec<Entry> {
+        let mut news = self.timeline().news();
+        let seen = async {
+            loop {
+                let moments = self.moments();
+                if wanted(&moments) {
+                    return moments;
+                }
+                news.changed().await.expect("the timeline goes on");
+            }
+        };
+        tokio::time::timeout(PATIENCE, seen).await.expect("it comes to that in time")
+    }
+
+    /// Runs a blueprint and waits for its end on the timeline: then all that was before it is there too.
+    async fn run_to_the_end_of_the_timeline(&self) {
+        let run = self.run("bp.chain", json!({ "n": 1 })).await;
+        self.end_of(run).await;
+        self.until_moments(|moments| moments.iter().any(|entry| entry.note.refs.run == Some(run))).await;
+    }
+
+    /// Ends without a word, as a killed process does.
+    async fn kill(self) {
+        let store = self.runtime.store().clone();
+        for task in self.background.tasks {
+            task.abort();
+            // An aborted task answers with its abortion.
+            let _ = task.await;
+        }
+        self.runtime.0.supervisor.get().expect("it runs").stop();
+        let inner = Arc::downgrade(&self.runtime.0);
+        drop(self.runtime);
+        // Its threads let go of the folder when they come to it.
+        let gone = async {
+            while inner.strong_count() > 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, gone).await.expect("it ends in time");
+        store.close();
+    }
+}
+
+#[tokio::test]
+async fn what_happened_to_a_run_is_on_the_timeline_and_approvals_name_who_gave_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    node.promote(CHAIN).await;
+    node.promote(GATED).await;
+    let gated = node.run("bp.gated", json!({})).await;
+    let answer = json!({ "run_id": gated, "step_id": "ok", "approve": false, "note": "not today" });
+    node.submit("gates.answer", answer).await.expect("answers");
+    node.end_of(gated).await;
+    node.run_to_the_end_of_the_timeline().await;
+    let about: Vec<_> =
+        node.moments().into_iter().filter(|entry| entry.note.refs.run == Some(gated)).collect();
+    let told: Vec<_> = about.iter().map(|entry| (entry.note.kind, entry.note.title.as_str())).collect();
+    let [started, rejected] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(*started, (Kind::Gate, "Gated: started, waits at `ok`"));
+    assert_eq!(rejected.0, Kind::Reject);
+    assert!(rejected.1.starts_with("Gated: rejected `ok` by operator@local, failed: "), "{}", rejected.1);
+    let titles = node.titles();
+    assert!(titles.contains(&"Chain: started, completed".to_owned()), "{titles:?}");
+    assert!(titles.contains(&"bp.chain: version 1 is active".to_owned()), "{titles:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn each_milestone_is_said_once_wherever_the_node_was_killed() {
+    let home = tempfile::tempdir().expect("a folder");
+    let node = start(home.path()).await;
+    node.promote(CHAIN).await;
+    node.promote(GATED).await;
+    node.run("bp.gated", json!({})).await;
+    node.run_to_the_end_of_the_timeline().await;
+    let length = *node.runtime.0.journal.head().borrow();
+    node.stop().await;
+    let registry = || Reach::default().registry();
+    for length in (length - 5)..=length {
+        let folder = tempfile::tempdir().expect("a folder");
+        if !cut(home.path(), folder.path(), registry(), length).await {
+            continue;
+        }
+        // Killed at once, killed again behind what the first start said, and then left alone.
+        start(folder.path()).await.kill().await;
+        let node = start(folder.path()).await;
+        node.until_moments(|moments| !moments.is_empty()).await;
+        node.kill().await;
+        let node = start(folder.path()).await;
+        node.run_to_the_end_of_the_timeline().await;
+        let moments = node.moments();
+        let ids: BTreeSet<_> = moments.iter().map(|entry| entry.entry_id).collect();
+        assert_eq!(ids.len(), moments.len(), "cut at {length}: {:?}", node.titles());
+        let reader = node.runtime.store().read().expect("reads");
+        let rows = reader.runs(&RunFilter::default(), None, 100).expect("reads").items;
+        for row in rows {
+            let said = moments.iter().filter(|entry| entry.note.refs.run == Some(row.run_id)).count();
+            assert_eq!(said, 1, "cut at {length}: run of {}", row.name);
+        }
+        drop(reader);
+        node.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn milestones_of_a_position_that_was_passed_are_not_said_again() {
+    use crate::services::timeline::actor::Command;
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    node.promote(CHAIN).await;
+    node.run_to_the_end_of_the_timeline().await;
+    let before = node.titles();
+    let again = Command::Milestones { milestones: Vec::new(), from: 0, to: 1 };
+    let refused = node.timeline().tell(again).await;
+    assert!(matches!(refused, Err(TimelineError::Said)), "{refused:?}");
+    node.run_to_the_end_of_the_timeline().await;
+    assert_eq!(node.titles().len(), before.len() + 1);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn people_note_label_pin_branch_and_merge_and_the_same_key_does_it_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let note = json!({ "title": "the demo went well" });
+    let first = node.submit_with_key("timeline.note", note.clone(), Some("k")).await.expect("notes");
+    let again = node.submit_with_key("timeline.note", note, Some("k")).await.expect("answers");
+    assert_eq!((&again.output, again.repeated), (&first.output, true));
+    let entry_id = first.output["entry_id"].clone();
+    let label = json!({ "name": "demo", "entry_id": entry_id });
+    node.submit("timeline.label", label.clone()).await.expect("labels");
+    node.submit("timeline.pin", json!({ "entry_id": entry_id })).await.expect("pins");
+    node.submit("timeline.branch", json!({ "name": "try", "entry_id": entry_id })).await.expect("branches");
+    node.submit("timeline.note", json!({ "title": "aside", "branch": "try" })).await.expect("notes");
+    node.submit("timeline.merge", json!({ "from": "try" })).await.expect("merges");
+    let removed = node.submit("timeline.label", json!({ "name": "nobody" })).await;
+    assert!(matches!(removed, Err(Refusal::Conflict { code: "unchanged", .. })), "{removed:?}");
+    let unknown = json!({ "entry_id": "01a1fc90-60f8-7fec-9a7c-7419f45098b0" });
+    let unknown = node.submit("timeline.pin", unknown).await;
+    assert!(matches!(unknown, Err(Refusal::NotFound { kind: "moment", .. })), "{unknown:?}");
+    let nowhere = node.submit("timeline.merge", json!({ "from": "nowhere" })).await;
+    assert!(matches!(nowhere, Err(Refusal::NotFound { kind: "branch", .. })), "{nowhere:?}");
+
+    let reader = node.runtime.store().read().expect("reads");
+    let id = entry_id.as_str().expect("an id").parse().expect("an id");
+    let view = |board| reader.board(&board).expect("reads").expect("is there").view;
+    assert_eq!(view(Board::Labels), View::Labels(BTreeMap::from([("demo".into(), id)])));
+    assert_eq!(view(Board::Pins), View::Pins(BTreeSet::from([id])));
+    let branch: Branch = "try".parse().expect("a name");
+    assert!(matches!(view(Board::Branch(branch)), View::Branch { base: Some(base), .. } if base == id));
+    let merge = node.moments().into_iter().find(|entry| entry.note.kind == Kind::Merge).expect("merged");
+    assert_eq!(merge.note.refs.parents.len(), 2);
+    drop(reader);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn rebuilding_the_timeline_gives_the_same_rows() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    node.promote(CHAIN).await;
+    let note = node.submit("timeline.note", json!({ "title": "a" })).await.expect("notes").output;
+    node.submit("timeline.pin", json!({ "entry_id": note["entry_id"] })).await.expect("pins");
+    node.run_to_the_end_of_the_timeline().await;
+    let env = node.timeline().env();
+    node.stop().await;
+    let store = Store::open(folder.path(), Options::default()).expect("opens");
+    let rows = || {
+        let reader = store.read().expect("reads");
+        (reader.timeline_digest().expect("reads"), reader.feeds().expect("reads"))
+    };
+    let before = rows();
+    let roster = store.read().expect("reads").roster(env).expect("reads");
+    store.rebuild_timeline(env.root(), |feed| roster.cut(*feed), |_| {}).expect("rebuilds");
+    assert_eq!(rows(), before);
+    assert_eq!(store.read().expect("reads").roster(env).expect("reads"), roster);
+}
+
+/// Makes the folder of a node that will belong to `env`.
+async fn newcomer(folder: &Path, env: EnvId) -> NodeKey {
+    let store = Store::open(folder, Options::default()).expect("opens");
+    let mut changes = Changes::new();
+    changes.put_environment(env);
+    let append = Append { changes, ..Append::default() };
+    store.journal().expect("open").append(append).await.expect("commits");
+    store.close();
+    NodeKey::load(folder).expect("it has a key")
+}
+
+/// Hands all that `from` has to `to`.
+async fn bring(from: &Node, to: &Node) -> Vec<Verdict> {
+    let mut frames = Vec::new();
+    for row in from.timeline().vector().expect("reads") {
+        let mut next = 1;
+        while let Some(frame) = from.timeline().range(&row.feed, next, FRAME_MAX_BYTES).expect("reads") {
+            next = row.head.seq + 1;
+            frames.push(frame);
+        }
+    }
+    to.timeline().admit(frames).await.expect("judges")
+}
+
+#[tokio::test]
+async fn two_nodes_that_exchange_frames_by_hand_show_the_same_bytes() {
+    let homes = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
+    let one = start(homes[0].path()).await;
+    let env = one.timeline().env();
+    let key = newcomer(homes[1].path(), env).await;
+    let root = NodeKey::found_root(homes[0].path()).expect("the root key is there");
+    let other = start(homes[1].path()).await;
+    for node in [&one, &other] {
+        node.promote(CHAIN).await;
+        node.run_to_the_end_of_the_timeline().await;
+    }
+    let strange = bring(&other, &one).await;
+    assert!(strange.iter().all(|verdict| matches!(verdict, Verdict::Refused(_))), "{strange:?}");
+
+    let strange = bring(&one, &other).await;
+    assert!(strange.iter().all(|verdict| matches!(verdict, Verdict::Refused(_))), "{strange:?}");
+    // A newcomer is told the root's word on the founder when it joins: nobody else can tell it whom to hear.
+    let now = one.runtime.clock().now();
+    let founder = first_certificate(&root, one.runtime.store().key(), Principal::local_operator(), now);
+    other.timeline().state(founder.expect("signs")).await.expect("is said");
+    let certificate = first_certificate(&root, &key, Principal::new("ada@lab"), now);
+    one.timeline().state(certificate.expect("signs")).await.expect("is said");
+    assert_eq!(one.timeline().roster().cut(other.timeline().own()), Cut::Nowhere);
+    for (from, to) in [(&one, &other), (&other, &one)] {
+        let verdicts = bring(from, to).await;
+        let is_fine = |verdict: &Verdict| matches!(verdict, Verdict::Admitted { .. } | Verdict::Duplicate);
+        assert!(verdicts.iter().all(is_fine), "{verdicts:?}");
+    }
+    let shown = |node: &Node| serde_json::to_string(&node.moments()).expect("renders");
+    assert_eq!(shown(&one), shown(&other));
+    let nodes: BTreeSet<_> = one.moments().iter().map(|entry| entry.node).collect();
+    assert_eq!(nodes.len(), 2, "both are heard");
+    let digest = |node: &Node| node.runtime.store().read().expect("reads").timeline_digest().expect("reads");
+    assert_eq!(digest(&one), digest(&other));
+    other.submit("timeline.note", json!({ "title": "I may speak" })).await.expect("it is a member now");
+    one.stop().await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn a_folder_keeps_its_environment_when_the_root_key_is_taken_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let env = node.timeline().env();
+    node.stop().await;
+    std::fs::remove_file(folder.path().join("root.key")).expect("it was there");
+    let node = start(folder.path()).await;
+    assert_eq!(node.timeline().env(), env);
+    node.submit("timeline.note", json!({ "title": "still here" })).await.expect("notes");
+    assert!(!folder.path().join("root.key").exists());
+    node.stop().await;
+}

@@ -1,0 +1,113 @@
+//! The follower of the journal that brings milestones to the timeline.
+//!
+//! Gathers what happened for a moment, so that a batch of milestones is one append, and gives way to the work
+//! it reports on: while the journal grows, it works a small part of the time. Invariant: the milestones of an
+//! entry and the position behind it are in one transaction, so each is said once, also over crashes.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use xyn_store::ids::EntryId;
+use xyn_store::timeline::WriteError;
+use xyn_store::timeline::entry::{Note, milestone_id};
+use xyn_store::{Order, StoreError};
+
+use super::actor::Command;
+use super::{Service, TimelineError, milestone};
+use crate::record;
+use crate::runtime::Inner;
+
+/// Name of the follower's position in the store.
+pub(crate) const FOLLOWER: &str = "milestones";
+/// Milestones of one append.
+const BATCH: usize = 256;
+/// Entries looked at in one go.
+const SCAN: u64 = 2_048;
+/// How long the first milestone waits for others.
+const GATHERING: Duration = Duration::from_millis(50);
+/// While the journal grows, the follower rests so many times as long as it worked.
+const REST: u32 = 9;
+/// How long it rests when the store does not answer.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// How long it rests when this node may not write: only another word on who belongs changes that.
+const EXCLUDED_DELAY: Duration = Duration::from_secs(60);
+
+/// Milestones of a piece of the journal.
+struct Piece {
+    milestones: Vec<(EntryId, Note)>,
+    next: u64,
+}
+
+/// Follows the journal until the node stops.
+pub(crate) async fn follow(inner: Arc<Inner>) {
+    let mut head = inner.journal.head();
+    loop {
+        let Err(error) = follow_from_position(&inner, &mut head).await else { return };
+        let delay = match &error {
+            TimelineError::Write(WriteError::Excluded(_)) => EXCLUDED_DELAY,
+            // The position was read before an append whose outcome was unknown; it is read again.
+            TimelineError::Said => Duration::ZERO,
+            _ => RETRY_DELAY,
+        };
+        tracing::warn!(%error, "milestones wait");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// Goes on from the recorded position until something fails, or the journal ends.
+async fn follow_from_position(
+    inner: &Arc<Inner>,
+    head: &mut tokio::sync::watch::Receiver<u64>,
+) -> Result<(), TimelineError> {
+    let mut recorded = inner.store.read()?.position(FOLLOWER)?;
+    let mut position = recorded;
+    loop {
+        let (begun, seen) = (Instant::now(), *head.borrow_and_update());
+        if position < seen {
+            let Piece { milestones, next } = gather(inner, position).await?;
+            if !milestones.is_empty() || next - recorded >= SCAN {
+                say(inner.timeline()?, milestones, recorded, next).await?;
+                recorded = next;
+            }
+            position = next;
+            if *head.borrow() > seen {
+                tokio::time::sleep(begun.elapsed() * REST).await;
+            }
+        } else if head.changed().await.is_err() {
+            return Ok(());
+        } else {
+            tokio::time::sleep(GATHERING).await;
+        }
+    }
+}
+
+async fn say(
+    timeline: &Service,
+    milestones: Vec<(EntryId, Note)>,
+    from: u64,
+    to: u64,
+) -> Result<(), TimelineError> {
+    timeline.tell(Command::Milestones { milestones, from, to }).await.map(drop)
+}
+
+/// The milestones among the entries from `position` on, as many as one append takes.
+async fn gather(inner: &Arc<Inner>, position: u64) -> Result<Piece, TimelineError> {
+    let inner = inner.clone();
+    let read = tokio::task::spawn_blocking(move || read(&inner, position)).await;
+    Ok(read.map_err(|error| StoreError::Unavailable(error.to_string()))??)
+}
+
+fn read(inner: &Inner, position: u64) -> Result<Piece, TimelineError> {
+    let own = inner.timeline()?.own();
+    let reader = inner.store.read()?;
+    let mut piece = Piece { milestones: Vec::new(), next: position };
+    reader.log(position, Order::Ascending, |offset, envelope| {
+        let records = record::decode(offset, &envelope)?;
+        if let Some(note) = milestone::note(&records, &envelope, inner.env.stage, &reader)? {
+            piece.milestones.push((milestone_id(&own, offset, envelope.at), note));
+        }
+        piece.next = offset + 1;
+        Ok(piece.milestones.len() < BATCH && piece.next - position < SCAN)
+    })?;
+    Ok(piece)
+}

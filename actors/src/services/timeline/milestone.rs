@@ -1,0 +1,180 @@
+//! Milestones: what of the journal the whole team should see.
+//!
+//! Owns which facts are milestones and how they read. One entry of the journal is one moment at most, whatever
+//! it says, because what was appended in one piece happened at once. Invariant: the same entry gives the same
+//! moment, and it is always one that can be written.
+
+use uuid::Uuid;
+use xyn_store::envelope::Envelope;
+use xyn_store::ids::RunId;
+use xyn_store::projection::{ApprovalRow, GateMode, GateRow, IntentRow, IntentStatus, RunRow, StepKey};
+use xyn_store::scope::{Principal, Stage};
+use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_BYTES, Note, REFS_MAX, Refs, TITLE_MAX_BYTES};
+use xyn_store::{Reader, StoreError};
+
+use crate::record::Record;
+use crate::{node, run};
+
+/// The moment that `records`, those of `envelope`, are; none when nobody else need know of them.
+pub(super) fn note(
+    records: &[Record],
+    envelope: &Envelope,
+    stage: Stage,
+    reader: &Reader,
+) -> Result<Option<Note>, StoreError> {
+    let mut sketch = Sketch::new(envelope);
+    for record in records {
+        match record {
+            Record::Run(event) => sketch.run(event, reader)?,
+            Record::IntentParked(row, _) => sketch.say(Kind::Gate, &row.action, "waits for approval"),
+            Record::IntentAnswered(row) => sketch.answered(row),
+            Record::IntentEnded(row) if row.status == IntentStatus::Denied => {
+                sketch.say(Kind::Gate, &row.action, "expired without approval");
+            }
+            Record::ArtifactCreated(row) => sketch.refs.artifacts.push(row.artifact_id),
+            Record::Node(node::Event::BlueprintActivated(row)) => {
+                sketch.refs.stage = Some(stage);
+                sketch.say(Kind::Promote, &row.blueprint_id, &format!("version {} is active", row.version));
+            }
+            _ => {}
+        }
+    }
+    sketch.finish(reader)
+}
+
+/// A moment in the making.
+struct Sketch {
+    run: RunId,
+    principal: Principal,
+    kind: Option<Kind>,
+    subject: Option<String>,
+    phrases: Vec<String>,
+    refs: Refs,
+}
+
+impl Sketch {
+    fn new(envelope: &Envelope) -> Self {
+        Self {
+            run: RunId::from(Uuid::from(envelope.stream)),
+            principal: envelope.attribution.actor.clone(),
+            kind: None,
+            subject: None,
+            phrases: Vec::new(),
+            refs: Refs::default(),
+        }
+    }
+
+    /// What happened, with the weightiest kind of what happened at once.
+    fn happened(&mut self, kind: Kind, phrase: String) {
+        if self.kind.is_none_or(|before| weight(kind) >= weight(before)) {
+            self.kind = Some(kind);
+        }
+        if self.phrases.last() != Some(&phrase) {
+            self.phrases.push(phrase);
+        }
+    }
+
+    fn say(&mut self, kind: Kind, subject: &str, phrase: &str) {
+        self.subject = Some(subject.to_owned());
+        self.happened(kind, phrase.to_owned());
+    }
+
+    fn answered(&mut self, row: &IntentRow) {
+        if let Some(word) = row.approvals.last() {
+            self.subject = Some(row.action.clone());
+            self.word(None, word);
+        }
+    }
+
+    /// A person's word on a gate or an intent.
+    fn word(&mut self, gate: Option<&str>, word: &ApprovalRow) {
+        let (kind, verb) = match word.approve {
+            true => (Kind::Approve, "approved"),
+            false => (Kind::Reject, "rejected"),
+        };
+        let object = gate.map(|gate| format!(" `{gate}`")).unwrap_or_default();
+        self.principal = word.principal.clone();
+        self.happened(kind, format!("{verb}{object} by {}", word.principal));
+    }
+
+    fn run(&mut self, event: &run::Event, reader: &Reader) -> Result<(), StoreError> {
+        use run::Event as E;
+        self.refs.run = Some(self.run);
+        match event {
+            E::Created(created) => {
+                self.subject = Some(created.name.clone());
+                self.refs.stage = Some(created.stage);
+            }
+            E::Started => self.happened(Kind::Run, "started".into()),
+            E::GateRequested { at, gate } if is_for_people(&gate.mode) => {
+                let gate = self.gate(*at, reader)?.map(|gate| gate.step).unwrap_or_default();
+                self.happened(Kind::Gate, format!("waits at `{gate}`"));
+            }
+            E::GateExpired { at } => {
+                if let Some(gate) = self.gate(*at, reader)?.filter(|gate| is_for_people(&gate.mode)) {
+                    self.happened(Kind::Gate, format!("`{}` expired", gate.step));
+                }
+            }
+            E::GateAnswered { at, answer }
+            | E::GateApproved { at, answer: Some(answer) }
+            | E::GateRejected { at, answer } => {
+                let gate = self.gate(*at, reader)?;
+                self.word(gate.as_ref().map(|gate| gate.step.as_str()), answer);
+            }
+            E::Completed { .. } => self.happened(Kind::Run, "completed".into()),
+            E::Failed { fault } => self.happened(Kind::Run, format!("failed: {}", fault.code)),
+            E::Cancelled => self.happened(Kind::Run, "cancelled".into()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn gate(&self, at: StepKey, reader: &Reader) -> Result<Option<GateRow>, StoreError> {
+        reader.get(&GateRow::key_of(self.run, at))
+    }
+
+    fn finish(mut self, reader: &Reader) -> Result<Option<Note>, StoreError> {
+        let Some(kind) = self.kind else { return Ok(None) };
+        let subject = match (self.subject.take(), self.refs.run) {
+            (Some(subject), _) => subject,
+            (None, Some(run)) => {
+                reader.get::<RunRow>(&RunRow::key_of(run))?.map(|row| row.name).unwrap_or_default()
+            }
+            (None, None) => String::new(),
+        };
+        self.refs.artifacts.truncate(REFS_MAX);
+        Ok(Some(Note {
+            principal: Principal::new(fitting(self.principal.as_str(), NAME_MAX_BYTES)),
+            branch: Branch::main(),
+            kind,
+            title: fitting(&format!("{subject}: {}", self.phrases.join(", ")), TITLE_MAX_BYTES),
+            refs: self.refs,
+        }))
+    }
+}
+
+/// Whether people are asked, and not a clock or an event.
+fn is_for_people(mode: &GateMode) -> bool {
+    matches!(mode, GateMode::Manual | GateMode::Uncertain | GateMode::Policy)
+}
+
+/// What people did weighs more than what they are asked, and that more than what went on by itself.
+fn weight(kind: Kind) -> u8 {
+    match kind {
+        Kind::Reject => 3,
+        Kind::Approve => 2,
+        Kind::Gate => 1,
+        _ => 0,
+    }
+}
+
+/// `text` within `max_bytes` and on one line: what people wrote elsewhere is no reason to lose a milestone.
+fn fitting(text: &str, max_bytes: usize) -> String {
+    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if flat.len() <= max_bytes {
+        return flat;
+    }
+    let room = max_bytes - '…'.len_utf8();
+    let end = (0..=room).rev().find(|end| flat.is_char_boundary(*end)).unwrap_or_default();
+    format!("{}…", &flat[..end])
+}

@@ -1,0 +1,152 @@
+//! The timeline as a service: what people say on it, what the node's own work leaves on it, and what other
+//! nodes bring.
+//!
+//! Owns the environment's founding and the handle to the one writer of the node's timeline. Decides nothing
+//! about what a record means: that is the store's. Invariant: a record is written by the actor and by nobody
+//! else, and whoever waits for one is answered after its commit.
+
+pub(crate) mod actor;
+mod deed;
+pub(crate) mod follower;
+mod milestone;
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::watch;
+use xyn_store::audit::key::NodeKey;
+use xyn_store::journal::AppendError;
+use xyn_store::scope::Principal;
+use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::fork::Proof;
+use xyn_store::timeline::{FeedRow, Saying, Timeline, WriteError, first_certificate};
+use xyn_store::trust::{EnvId, InvalidStatement, Roster, SignedStatement};
+use xyn_store::{Store, StoreError};
+
+use crate::runtime::{Inner, Recording};
+use actor::{Command, Handle};
+
+pub(crate) use deed::serve;
+
+/// Why the timeline was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum TimelineError {
+    /// What was to be written cannot be.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// It could not be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It could not be made durable.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The founder's certificate could not be made.
+    #[error("the environment's first certificate could not be made: {0}")]
+    Certificate(#[from] InvalidStatement),
+    /// The milestones were said already, by an append whose outcome was not known.
+    #[error("these milestones are on the timeline already")]
+    Said,
+}
+
+/// The timeline of a running node.
+pub struct Service {
+    store: Store,
+    handle: Handle,
+    shared: Arc<Shared>,
+}
+
+/// What the writer tells its readers.
+struct Shared {
+    env: EnvId,
+    own: FeedId,
+    roster: ArcSwap<Roster>,
+    /// Counts commits.
+    news: watch::Sender<u64>,
+}
+
+impl Service {
+    /// Opens the timeline of the folder's environment, and founds one where the folder has none.
+    pub(crate) async fn start(inner: &Arc<Inner>, arbiter: &actor::Arbiter) -> Result<Self, TimelineError> {
+        let own = FeedId { node: inner.store.key().public(), incarnation: inner.store.incarnation().id };
+        let env = match inner.store.read()?.environment()? {
+            Some(env) => env,
+            None => found(inner, own).await?,
+        };
+        let roster = ArcSwap::from_pointee(inner.store.read()?.roster(env)?);
+        let shared = Arc::new(Shared { env, own, roster, news: watch::Sender::new(0) });
+        let handle = Handle::start(Arc::downgrade(inner), shared.clone(), arbiter);
+        Ok(Self { store: inner.store.clone(), handle, shared })
+    }
+
+    /// The environment.
+    pub fn env(&self) -> EnvId {
+        self.shared.env
+    }
+
+    /// The node's own feed.
+    pub fn own(&self) -> FeedId {
+        self.shared.own
+    }
+
+    /// Judges frames from others in one batch: a verdict for each, once what was admitted is durable.
+    pub async fn admit(&self, frames: Vec<Vec<u8>>) -> Result<Vec<Verdict>, TimelineError> {
+        self.tell(Command::Admit(frames)).await
+    }
+
+    /// Judges record packs from others, as [`admit`](Self::admit) does frames.
+    pub async fn admit_packs(&self, packs: Vec<Vec<u8>>) -> Result<Vec<Verdict>, TimelineError> {
+        self.tell(Command::AdmitPacks(packs)).await
+    }
+
+    /// Keeps a proof that a node wrote two records under one number.
+    pub async fn admit_proof(&self, proof: Proof) -> Result<(), TimelineError> {
+        self.tell(Command::AdmitProof(Box::new(proof))).await.map(drop)
+    }
+
+    /// Says who belongs, or who no longer does.
+    pub async fn state(&self, statement: SignedStatement) -> Result<(), TimelineError> {
+        self.tell(Command::State(Box::new(statement))).await.map(drop)
+    }
+
+    /// Has `command` carried out: the verdicts on what it brings from others.
+    pub(crate) async fn tell(&self, command: Command) -> Result<Vec<Verdict>, TimelineError> {
+        self.handle.tell(command).await
+    }
+
+    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`; none when there
+    /// is nothing, or when only the whole pack can be had.
+    pub fn range(&self, feed: &FeedId, from: u64, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.read()?.feed_range(self.shared.env.root(), feed, from, max_bytes)
+    }
+
+    /// What is known of each feed.
+    pub fn vector(&self) -> Result<Vec<FeedRow>, StoreError> {
+        self.store.read()?.feeds()
+    }
+
+    /// Who belongs.
+    pub fn roster(&self) -> Arc<Roster> {
+        self.shared.roster.load_full()
+    }
+
+    /// Wakes its followers whenever records were committed, the node's own too.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.shared.news.subscribe()
+    }
+}
+
+/// Founds an environment: its root key, and in one append the folder's word that it belongs there and the
+/// certificate of this node. A crash before that append leaves the key, which is then used.
+async fn found(inner: &Arc<Inner>, own: FeedId) -> Result<EnvId, TimelineError> {
+    let root = NodeKey::found_root(inner.store.folder()).map_err(StoreError::from)?;
+    let (env, key, now) = (EnvId::rooted_in(root.public()), inner.store.key(), inner.clock.now());
+    let certificate = first_certificate(&root, key, Principal::local_operator(), now)?;
+    let mut timeline = Timeline::open(&inner.store.read()?, env.root(), own)?;
+    let written = timeline.say(key, now, vec![Saying::Statement(certificate.as_bytes().to_vec())])?;
+    let mut recording = Recording::default();
+    recording.changes().put_environment(env);
+    recording.changes().extend(written.changes);
+    recording.commit(inner).await?;
+    Ok(env)
+}

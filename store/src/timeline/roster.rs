@@ -1,0 +1,139 @@
+//! The roster as the timeline's records tell it, and the environment that a folder belongs to.
+//!
+//! Owns finding statements again and where they stand. What they add up to is for [`Roster::fold`] to say.
+//! Invariant: a folder belongs to one environment, and says so in the transaction of its first record.
+
+use std::collections::BTreeMap;
+
+use super::draft::Draft;
+use super::feed::FeedId;
+use super::record::{Body, NO_RECORD};
+use super::rows;
+use crate::Reader;
+use crate::audit::key::NodeKey;
+use crate::audit::signature::PublicKey;
+use crate::clock::Timestamp;
+use crate::error::StoreError;
+use crate::projection::Changes;
+use crate::reader::Order;
+use crate::scope::Principal;
+use crate::tables::{Key, Table};
+use crate::trust::{
+    Certificate, Claim, Cut, EnvId, Head, InvalidStatement, Place, Placed, Role, Roster, Seat,
+    SignedStatement, Statement,
+};
+
+const ENVIRONMENT: &[u8] = b"environment";
+
+impl Changes {
+    /// Says which environment this folder belongs to.
+    pub fn put_environment(&mut self, env: EnvId) {
+        self.put_bytes(Table::Meta, Key::new().bytes(ENVIRONMENT), env.root().as_bytes().to_vec());
+    }
+}
+
+impl Reader {
+    /// The environment this folder belongs to; none before it founded or joined one.
+    pub fn environment(&self) -> Result<Option<EnvId>, StoreError> {
+        let Some(bytes) = self.get_raw(Table::Meta, ENVIRONMENT)? else { return Ok(None) };
+        let root = <[u8; 32]>::try_from(bytes.as_slice())
+            .map_err(|_| StoreError::Inconsistent("an environment's id is not 32 bytes".into()))?;
+        Ok(Some(EnvId::rooted_in(PublicKey::from_bytes(root))))
+    }
+
+    /// What the statements of `env` that are here add up to.
+    pub fn roster(&self, env: EnvId) -> Result<Roster, StoreError> {
+        Ok(Roster::fold(env, &self.statements(env)?, self.fork_cuts()?))
+    }
+
+    /// Every statement about `env`, with the record that carries it. What does not decode or is signed wrong
+    /// is left out: anyone can put bytes into a record.
+    fn statements(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
+        let mut places = Vec::new();
+        self.scan(Table::TimelineStatements, &[], None, Order::Ascending, |key, _| {
+            places.push(rows::read_record_key(key)?);
+            Ok(true)
+        })?;
+        let draft = Draft::new(env.root(), self);
+        let mut statements = Vec::with_capacity(places.len());
+        for (feed, seq) in places {
+            let record = draft.record(&feed, seq)?;
+            if let Body::Statement(bytes) = &record.content.body
+                && let Ok(statement) = SignedStatement::decode(&bytes.0, env)
+            {
+                let record = Head { seq, hash: record.hash };
+                statements.push(Placed { statement, place: Some(Place { feed, record }) });
+            }
+        }
+        Ok(statements)
+    }
+
+    /// Where feeds end because their author wrote two records under one number.
+    fn fork_cuts(&self) -> Result<BTreeMap<FeedId, Cut>, StoreError> {
+        let forked = self.feeds()?.into_iter().filter_map(|row| Some((row.feed, row.fork?)));
+        // The fork is proved for a feed, not for an environment, and a hash is read without one.
+        let draft = Draft::new(PublicKey::from_bytes([0; 32]), self);
+        let cut = |(feed, seq): (FeedId, u64)| {
+            let Some(last) = seq.checked_sub(1).filter(|last| *last > 0) else {
+                return Ok((feed, Cut::Everything));
+            };
+            let hash = draft.hash(&feed, last)?.unwrap_or(NO_RECORD);
+            Ok((feed, Cut::After { seq: last, hash }))
+        };
+        forked.map(cut).collect()
+    }
+}
+
+/// The first certificate of an environment: by its `root`, for the node that founds it. The root writes no
+/// feed, so nobody could write a record that counts before this one.
+pub fn first_certificate(
+    root: &NodeKey,
+    node: &NodeKey,
+    principal: Principal,
+    now: Timestamp,
+) -> Result<SignedStatement, InvalidStatement> {
+    let env = EnvId::rooted_in(root.public());
+    let seat = Seat::Under(root.public());
+    let consent = seat.agree(env, node);
+    let certificate =
+        Certificate { node: node.public(), seat, principal, role: Role::OwnerAdmin, expires: None, consent };
+    let claim = Claim::Certificate(certificate);
+    Statement { env, issuer: root.public(), issued_at: now, claim }.sign(root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::log::{Saying, Timeline};
+    use super::super::tests::node::Node;
+    use super::*;
+
+    fn key(seed: u8) -> NodeKey {
+        NodeKey::from_secret([seed; 32])
+    }
+
+    #[test]
+    fn the_founder_is_a_member_whose_whole_feed_counts_and_strangers_have_no_cut_but_everything() {
+        let (root, founder) = (key(1), key(2));
+        let env = EnvId::rooted_in(root.public());
+        let feed = FeedId { node: founder.public(), incarnation: 1 };
+        let node = Node::new();
+        let reader = node.store.read().expect("reads");
+        assert_eq!(reader.environment().expect("reads"), None);
+        let mut timeline = Timeline::open(&reader, env.root(), feed).expect("opens");
+        let certificate =
+            first_certificate(&root, &founder, Principal::local_operator(), Timestamp::EPOCH).expect("signs");
+        let saying = Saying::Statement(certificate.as_bytes().to_vec());
+        let noise = Saying::Statement(b"noise".to_vec());
+        let written = timeline.say(&founder, Timestamp::EPOCH, vec![noise, saying]).expect("writes");
+        let mut changes = written.changes;
+        changes.put_environment(env);
+        node.commit(changes);
+        let reader = node.store.read().expect("reads");
+        assert_eq!(reader.environment().expect("reads"), Some(env));
+        let roster = reader.roster(env).expect("reads");
+        assert_eq!(roster.cut(feed), Cut::Nowhere);
+        assert_eq!(roster.member(founder.public()).expect("a member").role, Role::OwnerAdmin);
+        let stranger = FeedId { node: key(3).public(), incarnation: 1 };
+        assert_eq!(roster.cut(stranger), Cut::Everything);
+    }
+}
