@@ -305,11 +305,25 @@ mod tests {
             "entry_id": "e1", "at": "2026-01-31T12:00:00.000042Z", "kind": "approve", "branch": "main",
             "principal": "ada@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
         });
-        insta::assert_snapshot!(table([&moment]).render(Paint::PLAIN), @"");
+        insta::assert_snapshot!(table([&moment]).render(Paint::PLAIN), @r"
+        MOMENT  AT                   KIND     BRANCH  WHO      WHAT
+        e1      2026-01-31 12:00:00  approve  main    ada@lab  Deploy: approved `go` by ada@lab
+        ");
         let view = json!({
             "moment": moment, "labels": ["v1"], "is_pinned": true,
             "state": { "deployed": [{ "env": "shop", "stage": "prod", "capsule": "c1" }], "domains": [] },
         });
-        insta::assert_snapshot!(render(&view, Paint::PLAIN), @"");
+        insta::assert_snapshot!(render(&view, Paint::PLAIN), @r"
+        moment    e1
+        at        2026-01-31 12:00:00
+        kind      approve
+        branch    main
+        who       ada@lab
+        what      Deploy: approved `go` by ada@lab
+        run       r1
+        labels    v1
+        pinned    yes
+        deployed  shop/prod c1
+        ");
     }
 }

@@ -63,6 +63,8 @@ table! {
     ApprovalRefused "approval_refused" FORBIDDEN "ask one of the approvers that `GET /api/v1/approvals` names";
     /// The session has ended.
     SessionClosed "session_closed" FORBIDDEN "open a new session; that of a node opens when it starts";
+    /// This node may not write to the timeline any more.
+    Excluded "excluded" FORBIDDEN "ask an owner of the environment for a new invitation, and join anew";
     /// The caller may not do this.
     Forbidden "forbidden" FORBIDDEN "ask somebody who may";
     /// Approval was refused to it, or came too late.

@@ -8,6 +8,7 @@ mod rates;
 mod refusals;
 mod runs;
 mod streams;
+mod timeline;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

@@ -61,16 +61,20 @@ impl Node {
             let _ = task.await;
         }
         self.runtime.0.supervisor.get().expect("it runs").stop();
-        let inner = Arc::downgrade(&self.runtime.0);
         drop(self.runtime);
+        let folder = store.folder().to_owned();
+        store.close();
+        drop(store);
         // Its threads let go of the folder when they come to it.
         let gone = async {
-            while inner.strong_count() > 0 {
-                tokio::task::yield_now().await;
+            loop {
+                match Store::open(&folder, Options::default()) {
+                    Ok(free) => return free.close(),
+                    Err(_) => tokio::task::yield_now().await,
+                }
             }
         };
         tokio::time::timeout(PATIENCE, gone).await.expect("it ends in time");
-        store.close();
     }
 }
 

@@ -94,7 +94,7 @@ async fn say(
 async fn gather(inner: &Arc<Inner>, position: u64) -> Result<Piece, TimelineError> {
     let inner = inner.clone();
     let read = tokio::task::spawn_blocking(move || read(&inner, position)).await;
-    Ok(read.map_err(|error| StoreError::Unavailable(error.to_string()))??)
+    read.map_err(|error| StoreError::Unavailable(error.to_string()))?
 }
 
 fn read(inner: &Inner, position: u64) -> Result<Piece, TimelineError> {
