@@ -14,6 +14,8 @@ use xyn_store::projection::{ArtifactRow, RunFilter, RunStatus, WaitKind};
 use xyn_store::scope::CorrelationId;
 use xyn_store::{Options, ids};
 
+use std::time::Instant;
+
 use super::*;
 use crate::actions;
 
@@ -44,8 +46,20 @@ async fn start_within(folder: &Path, limits: NodeLimits) -> Node {
     start_in(folder, actions::builtin(), Clock::system(), env).await
 }
 
+/// Opens the folder as soon as nothing of the node before reads it any more: a look at the rows that was under way
+/// when it stopped ends by itself, on a thread of its own.
+fn store_in(folder: &Path) -> Store {
+    let began = Instant::now();
+    loop {
+        match Store::open(folder, Options::default()) {
+            Err(StoreError::InUse { .. }) if began.elapsed() < PATIENCE => std::thread::yield_now(),
+            opened => return opened.expect("the folder opens"),
+        }
+    }
+}
+
 async fn start_in(folder: &Path, registry: Registry, clock: Clock, env: Environment) -> Node {
-    let store = Store::open(folder, Options::default()).expect("the folder opens");
+    let store = store_in(folder);
     let started = Runtime::start(store, registry, clock, env).await;
     let (runtime, background) = started.expect("the Runtime starts");
     Node { runtime, background }
@@ -257,13 +271,13 @@ async fn rebuilding_comes_to_the_same_rows_and_the_audit_finds_nothing() {
     node.stop().await;
 
     rebuilds_to_the_same(folder.path(), actions::builtin());
-    let store = Store::open(folder.path(), Options::default()).expect("opens");
+    let store = store_in(folder.path());
     let report = xyn_store::audit::log::verify(&store, |_| {}).expect("verifies");
     assert!(report.is_sound(), "{report:?}");
 }
 
 fn rebuilds_to_the_same(folder: &Path, registry: Registry) {
-    let store = Store::open(folder, Options::default()).expect("opens");
+    let store = store_in(folder);
     let before = store.read().expect("reads").derived_digest().expect("reads");
     let mut fold = crate::projector::Fold::new(store.clone(), registry);
     store.rebuild(&mut fold, |_| {}).expect("rebuilds");

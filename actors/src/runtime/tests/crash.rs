@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use xyn_store::journal::{Append, Entry};
 use xyn_store::projection::{Changes, IntentRow, IntentStatus};
 use xyn_store::rebuild::Projector;
-use xyn_store::{Digest, Options, Order, Store};
+use xyn_store::{Digest, Order};
 
-use super::{Node, PATIENCE, start_with};
+use super::{Node, PATIENCE, start_with, store_in};
 use crate::actions::{self, Code, Context, Failure, Idempotence, Outside, Registry, Spec};
 use crate::blueprint::FailureKind;
 use crate::governance::Risk;
@@ -62,7 +62,7 @@ impl Outside for Reach {
 /// an append.
 pub(super) async fn cut(from: &Path, to: &Path, registry: Registry, length: u64) -> bool {
     std::fs::copy(from.join("node.key"), to.join("node.key")).expect("the same node");
-    let (source, target) = (open(from), open(to));
+    let (source, target) = (store_in(from), store_in(to));
     let mut fold = Fold::new(source.clone(), registry);
     let mut entries = Vec::new();
     let reader = source.read().expect("reads");
@@ -101,10 +101,6 @@ pub(super) async fn cut(from: &Path, to: &Path, registry: Registry, length: u64)
     source.close();
     target.close();
     is_whole
-}
-
-fn open(folder: &Path) -> Store {
-    Store::open(folder, Options::default()).expect("opens")
 }
 
 /// The blob that came with the entry of `record`.

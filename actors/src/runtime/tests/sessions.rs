@@ -101,7 +101,7 @@ async fn a_start_closes_what_a_killed_node_left_open() {
     let left = BTreeSet::from([anns, node.runtime.session().expect("it is open")]);
     node.dies().await;
 
-    let store = Store::open(folder.path(), Options::default()).expect("opens");
+    let store = store_in(folder.path());
     assert_eq!(open(&store), left);
     let before = store.read().expect("reads").derived_digest().expect("reads");
     let mut fold = crate::projector::Fold::new(store.clone(), actions::builtin());
@@ -166,6 +166,6 @@ async fn only_so_many_sessions_are_open_at_once_and_a_stop_closes_them_all() {
     node.runtime.open_session(ann(), "token", HOUR).await.expect("there is room again");
     node.stop().await;
 
-    let store = Store::open(folder.path(), Options::default()).expect("opens");
+    let store = store_in(folder.path());
     assert!(open(&store).is_empty());
 }

@@ -102,7 +102,7 @@ async fn a_rebuild_deletes_snapshots_and_the_run_goes_on() {
     let before = node.loaded(run);
     node.stop().await;
 
-    let store = Store::open(folder.path(), Options::default()).expect("opens");
+    let store = store_in(folder.path());
     let derived = store.read().expect("reads").derived_digest().expect("reads");
     let mut fold = crate::projector::Fold::new(store.clone(), actions::builtin());
     store.rebuild(&mut fold, |_| {}).expect("rebuilds");
