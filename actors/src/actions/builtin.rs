@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::governance::Risk;
 
-use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call};
+use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call, peers};
 
 /// All built-in actions.
 pub fn builtin() -> Registry {
@@ -29,7 +29,7 @@ const TITLE_MAX: u32 = 256;
 const BRANCH_MAX: u32 = 128;
 
 /// Actions that services of the Runtime carry out.
-const SERVICES: [fn() -> Spec; 16] = [
+const SERVICES: [fn() -> Spec; 19] = [
     runs_start,
     runs_cancel,
     runs_retry,
@@ -46,9 +46,18 @@ const SERVICES: [fn() -> Spec; 16] = [
     timeline_pin,
     timeline_branch,
     timeline_merge,
+    peers::invite,
+    peers::join,
+    peers::revoke,
 ];
 
-fn service(name: &'static str, risk: Risk, description: &'static str, input: Value, output: Value) -> Spec {
+pub(super) fn service(
+    name: &'static str,
+    risk: Risk,
+    description: &'static str,
+    input: Value,
+    output: Value,
+) -> Spec {
     Spec {
         name,
         description,
@@ -61,7 +70,7 @@ fn service(name: &'static str, risk: Risk, description: &'static str, input: Val
     }
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -70,7 +79,7 @@ fn object(required: &[&str], properties: Value) -> Value {
     })
 }
 
-fn answers(properties: Value) -> Value {
+pub(super) fn answers(properties: Value) -> Value {
     json!({ "type": "object", "properties": properties })
 }
 
@@ -78,7 +87,7 @@ fn uuid() -> Value {
     json!({ "type": "string", "format": "uuid" })
 }
 
-fn text(max_length: u32) -> Value {
+pub(super) fn text(max_length: u32) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max_length })
 }
 
