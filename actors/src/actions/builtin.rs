@@ -7,7 +7,7 @@ use xyn_store::timeline::entry::{NAME_MAX_CHARS, TITLE_MAX_CHARS};
 
 use crate::governance::Risk;
 
-use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call};
+use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call, peers};
 
 /// All built-in actions.
 pub fn builtin() -> Registry {
@@ -25,7 +25,7 @@ pub fn builtin() -> Registry {
 }
 
 /// Actions that services of the Runtime carry out.
-const SERVICES: [fn() -> Spec; 16] = [
+const SERVICES: [fn() -> Spec; 19] = [
     runs_start,
     runs_cancel,
     runs_retry,
@@ -42,9 +42,18 @@ const SERVICES: [fn() -> Spec; 16] = [
     timeline_pin,
     timeline_branch,
     timeline_merge,
+    peers::invite,
+    peers::join,
+    peers::revoke,
 ];
 
-fn service(name: &'static str, risk: Risk, description: &'static str, input: Value, output: Value) -> Spec {
+pub(super) fn service(
+    name: &'static str,
+    risk: Risk,
+    description: &'static str,
+    input: Value,
+    output: Value,
+) -> Spec {
     Spec {
         name,
         description,
@@ -57,7 +66,7 @@ fn service(name: &'static str, risk: Risk, description: &'static str, input: Val
     }
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -66,7 +75,7 @@ fn object(required: &[&str], properties: Value) -> Value {
     })
 }
 
-fn answers(properties: Value) -> Value {
+pub(super) fn answers(properties: Value) -> Value {
     json!({ "type": "object", "properties": properties })
 }
 
@@ -74,7 +83,7 @@ fn uuid() -> Value {
     json!({ "type": "string", "format": "uuid" })
 }
 
-fn text(max_length: u32) -> Value {
+pub(super) fn text(max_length: u32) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max_length })
 }
 

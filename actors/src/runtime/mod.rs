@@ -44,6 +44,7 @@ use crate::actions::Registry;
 use crate::blueprint::{NodeLimits, Plan};
 use crate::governance::Identity;
 use crate::node::actor::Node;
+use crate::services::mesh::Service as Mesh;
 use crate::services::timeline::{Service as Timeline, TimelineError, follower};
 use crate::services::{library, settle};
 
@@ -82,6 +83,7 @@ pub(crate) struct Inner {
     node: OnceLock<Node>,
     sessions: OnceLock<Sessions>,
     timeline: OnceLock<Timeline>,
+    mesh: OnceLock<Mesh>,
     stopping: watch::Sender<bool>,
 }
 
@@ -144,6 +146,7 @@ impl Runtime {
             node: OnceLock::new(),
             sessions: OnceLock::new(),
             timeline: OnceLock::new(),
+            mesh: OnceLock::new(),
             stopping: watch::Sender::new(false),
         })))
     }
@@ -207,6 +210,11 @@ impl Runtime {
     /// The timeline; none for a stopped node.
     pub fn timeline(&self) -> Option<&Timeline> {
         self.0.timeline.get()
+    }
+
+    /// The mesh; none for a node that is stopped or takes no part in one.
+    pub fn mesh(&self) -> Option<&Mesh> {
+        self.0.mesh.get()
     }
 
     /// The clock.

@@ -5,6 +5,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod library;
+pub mod mesh;
 pub(crate) mod outside;
 pub(crate) mod replay;
 pub(crate) mod runs;

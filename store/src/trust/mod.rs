@@ -28,7 +28,7 @@ pub use statement::{
     Certificate, Claim, InvalidStatement, Revocation, Role, STATEMENT_BYTES_MAX, Seat, SignedStatement,
     Statement, Succession,
 };
-pub use ticket::{InvalidTicket, Ticket, TicketId, TicketSecret};
+pub use ticket::{InvalidTicket, InvalidTicketId, Ticket, TicketId, TicketSecret};
 
 /// An environment: a set of nodes with one roster and one timeline. Its id is the public half of its root
 /// key, so that knowing the id is enough to check everything else.
