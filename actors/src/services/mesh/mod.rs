@@ -5,11 +5,13 @@
 //! what the mesh tells others is durable here.
 
 mod invite;
+mod trace;
 
 use arc_swap::ArcSwapOption;
 use xyn_net::driver::{Mesh, Stopped};
 
 pub use invite::{Invite, LIFETIME_MAX};
+pub use trace::{Line, TRACE_MAX, Trace, What};
 pub use xyn_net::driver::{Peer, Reach, Status, Traffic};
 
 /// How a node takes part in the mesh.
@@ -26,6 +28,7 @@ pub struct Settings {
 /// The mesh of a running node.
 pub struct Service {
     mesh: ArcSwapOption<Mesh>,
+    trace: Trace,
 }
 
 impl Service {
@@ -35,5 +38,10 @@ impl Service {
             Some(mesh) => mesh.status().await,
             None => Err(Stopped),
         }
+    }
+
+    /// What happened lately.
+    pub fn trace(&self) -> &Trace {
+        &self.trace
     }
 }
