@@ -29,6 +29,7 @@ pub struct Settings {
 pub struct Service {
     mesh: ArcSwapOption<Mesh>,
     trace: Trace,
+    settings: Settings,
 }
 
 impl Service {
@@ -38,6 +39,11 @@ impl Service {
             Some(mesh) => mesh.status().await,
             None => Err(Stopped),
         }
+    }
+
+    /// How the node takes part.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
     }
 
     /// What happened lately.
