@@ -31,7 +31,8 @@ use crate::runtime::Inner;
 pub use event::{Event, Span};
 pub use invite::{Invite, LIFETIME_MAX};
 pub use join::{JoinError, Joined, join};
-pub use xyn_net::driver::{Peer, Reach, Status, Traffic};
+pub use xyn_net::driver::{NotLetIn, Peer, Reach, Status, Traffic};
+pub use xyn_net::proto::join::guest::NotJoined;
 
 pub(crate) use deed::serve;
 
@@ -115,6 +116,12 @@ impl Service {
         {
             tracing::error!(%error, "the mesh did not end in good order");
         }
+    }
+
+    /// Ends the mesh that runs, as a failure of it would.
+    #[cfg(test)]
+    pub(crate) async fn break_off(&self) {
+        self.running().expect("it runs").stop().await.expect("it runs");
     }
 
     fn running(&self) -> Result<Arc<Mesh>, Stopped> {
