@@ -76,8 +76,8 @@ impl Metrics {
         );
         registry.register("http_streams", "Event streams that are open", self.streams.clone());
         register_node(&mut registry, runtime, uptime);
-        if let Some(status) = mesh {
-            mesh::register(&mut registry, status);
+        if let (Some(status), Some(service)) = (mesh, runtime.mesh()) {
+            mesh::register(&mut registry, status, &service.refused());
         }
         let mut out = String::new();
         text::encode(&mut out, &registry)?;

@@ -44,7 +44,7 @@ use crate::actions::Registry;
 use crate::blueprint::{NodeLimits, Plan};
 use crate::governance::Identity;
 use crate::node::actor::Node;
-use crate::services::mesh::Service as Mesh;
+use crate::services::mesh::{self, Service as Mesh};
 use crate::services::timeline::{Service as Timeline, TimelineError, follower};
 use crate::services::{library, settle};
 
@@ -187,6 +187,14 @@ impl Runtime {
         Ok((runtime, Background { tasks }))
     }
 
+    /// Lets the node take part in the mesh of its environment, until it stops.
+    pub fn start_mesh(&self, settings: mesh::Settings) -> Result<(), mesh::MeshError> {
+        let mesh = Mesh::start(&self.0, settings)?;
+        // INVARIANT: the node's one start of a mesh comes from where its parts are wired.
+        let _ = self.0.mesh.set(mesh);
+        Ok(())
+    }
+
     /// The store, for reading.
     pub fn store(&self) -> &Store {
         &self.0.store
@@ -273,6 +281,9 @@ impl Runtime {
     /// Stops in good order: no new intents, the stop recorded, everything appended written.
     pub async fn stop(&self, background: Background) {
         self.0.stopping.send_replace(true);
+        if let Some(mesh) = self.0.mesh.get() {
+            mesh.stop().await;
+        }
         for task in background.tasks {
             task.abort();
             // An aborted task answers with its abortion.
@@ -302,6 +313,11 @@ impl Inner {
     /// The node's own actor; none for a stopped node.
     pub(crate) fn node(&self) -> Option<&Node> {
         self.node.get()
+    }
+
+    /// The mesh; none for a node that takes no part in one.
+    pub(crate) fn mesh(&self) -> Option<&Mesh> {
+        self.mesh.get()
     }
 
     /// The timeline, of which a started Runtime has one.

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a label names a member that is connected or a reason of the program's, so there are only so many.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -28,8 +29,11 @@ struct Reason {
     reason: &'static str,
 }
 
-/// Registers what `status` says.
-pub(super) fn register(registry: &mut Registry, status: &Status) {
+/// How often something was refused, by reason.
+type Refused = BTreeMap<&'static str, u64>;
+
+/// Registers what `status` says, and which frames of records were refused.
+pub(super) fn register(registry: &mut Registry, status: &Status, frames_refused: &Refused) {
     let Status { peers, traffic, .. } = status;
     let here = Floating::default();
     here.set(peers.len() as f64);
@@ -42,11 +46,17 @@ pub(super) fn register(registry: &mut Registry, status: &Status) {
     registry.register("mesh_records", "New records that came, and records that were sent", records);
     let bytes = both_ways(traffic.bytes_in, traffic.bytes_out);
     registry.register_with_unit("mesh", "Bytes of messages", Unit::Bytes, bytes);
-    let refused = Family::<Reason, Counter>::default();
-    for (&reason, &count) in &traffic.refused {
-        refused.get_or_create(&Reason { reason }).inc_by(count);
+    registry.register("mesh_refused", "Peers and messages that were refused", by_reason(&traffic.refused));
+    let frames = by_reason(frames_refused);
+    registry.register("mesh_frames_refused", "Frames of records that were refused", frames);
+}
+
+fn by_reason(refused: &Refused) -> Family<Reason, Counter> {
+    let family = Family::<Reason, Counter>::default();
+    for (&reason, &count) in refused {
+        family.get_or_create(&Reason { reason }).inc_by(count);
     }
-    registry.register("mesh_refused", "Peers, records and messages that were refused", refused);
+    family
 }
 
 fn per_member(peers: &[Peer], figure: impl Fn(&Peer) -> Option<f64>) -> Family<Member, Floating> {
@@ -69,7 +79,6 @@ fn both_ways(inward: u64, outward: u64) -> Family<Direction, Counter> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::time::Duration;
 
     use prometheus_client::encoding::text;
@@ -92,7 +101,7 @@ mod tests {
         let traffic = Traffic { records_in: 10, records_out: 20, bytes_in: 30, bytes_out: 40, refused };
         let status = Status { peers: vec![peer], traffic, ..Status::default() };
         let mut registry = Registry::with_prefix("xyn");
-        register(&mut registry, &status);
+        register(&mut registry, &status, &BTreeMap::from([("bad_signature", 2)]));
         let mut out = String::new();
         text::encode(&mut out, &registry).expect("encodes");
         let lag = format!("xyn_mesh_lag_records{{node=\"{}\"}} 7.0", "ab".repeat(32));
@@ -102,6 +111,7 @@ mod tests {
             "xyn_mesh_records_total{direction=\"in\"} 10",
             "xyn_mesh_bytes_total{direction=\"out\"} 40",
             "xyn_mesh_refused_total{reason=\"stranger\"} 3",
+            "xyn_mesh_frames_refused_total{reason=\"bad_signature\"} 2",
         ] {
             assert!(out.contains(line), "{line}: {out}");
         }

@@ -52,9 +52,12 @@ struct TrafficView {
     bytes_in: u64,
     /// Bytes of messages sent.
     bytes_out: u64,
-    /// What was refused, by reason.
+    /// Peers and messages that were refused, by reason.
     #[schema(value_type = BTreeMap<String, u64>)]
     refused: BTreeMap<&'static str, u64>,
+    /// Frames of records that were refused, by reason, since the node came up.
+    #[schema(value_type = BTreeMap<String, u64>)]
+    frames_refused: BTreeMap<&'static str, u64>,
 }
 
 /// How this node takes part in the mesh.
@@ -87,6 +90,7 @@ async fn get(State(state): State<AppState>) -> Result<Json<MeshView>, ApiError> 
             bytes_in: traffic.bytes_in,
             bytes_out: traffic.bytes_out,
             refused: traffic.refused,
+            frames_refused: runtime.mesh().map(|mesh| mesh.refused()).unwrap_or_default(),
         },
     }))
 }

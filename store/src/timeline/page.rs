@@ -8,6 +8,7 @@ use super::canonical::{Canonical, Moment};
 use super::draft::{Draft, range};
 use super::entry::{Branch, Entry, Kind, Note};
 use super::feed::FeedId;
+use super::fork::Proof;
 use super::frame::{FRAME_MAX_BYTES, PACK_MAX_BYTES, PACK_RECORDS};
 use super::rows::{self, BoardRow, FeedRow};
 use crate::Reader;
@@ -162,7 +163,28 @@ impl Reader {
         from: u64,
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.feed_frame(env, feed, from, max_bytes)?.map(|(_, bytes)| bytes))
+    }
+
+    /// The same, with the number of the frame's last record.
+    pub fn feed_frame(
+        &self,
+        env: PublicKey,
+        feed: &FeedId,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
         range(self, env, feed, from, max_bytes.min(FRAME_MAX_BYTES))
+    }
+
+    /// What is known of `feed`; none when nothing is.
+    pub fn feed(&self, feed: &FeedId) -> Result<Option<FeedRow>, StoreError> {
+        self.get(&rows::feed_key(feed))
+    }
+
+    /// The proof that `feed` forked; none when it did not, as far as is known.
+    pub fn fork(&self, feed: &FeedId) -> Result<Option<Proof>, StoreError> {
+        self.get(&rows::feed_key(feed))
     }
 
     /// What is known of each feed: the version vector.
@@ -195,7 +217,7 @@ impl Reader {
         };
         let last = rows::record_key(feed, first + PACK_RECORDS - 1);
         match self.get_raw(Table::TimelineSignatures, last.as_bytes())? {
-            Some(_) => range(self, env, feed, first, PACK_MAX_BYTES),
+            Some(_) => Ok(range(self, env, feed, first, PACK_MAX_BYTES)?.map(|(_, bytes)| bytes)),
             None => Ok(None),
         }
     }

@@ -14,6 +14,7 @@ use xyn_store::{Order, audit::key::NodeKey};
 
 use super::crash::{Reach, cut};
 use super::*;
+use crate::services::timeline::Sent;
 
 impl Node {
     fn timeline(&self) -> &Timeline {
@@ -233,7 +234,7 @@ async fn bring(from: &Node, to: &Node) -> Vec<Verdict> {
         let mut next = 1;
         while let Some(frame) = from.timeline().range(&row.feed, next, FRAME_MAX_BYTES).expect("reads") {
             next = row.head.seq + 1;
-            frames.push(frame);
+            frames.push(Sent { from: from.timeline().own().node, frame });
         }
     }
     to.timeline().admit(frames).await.expect("judges")

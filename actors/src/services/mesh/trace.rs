@@ -83,6 +83,22 @@ impl Trace {
             }
             Event::Alarm { peer, why, .. } => (What::Alarm, Some(*peer), None, why.to_string()),
         };
+        self.push(at, what, node, reason, message);
+    }
+
+    /// Takes note of records that `peer` sent and nobody takes.
+    pub fn refused(&self, at: Timestamp, peer: PublicKey, reason: &'static str, message: String) {
+        self.push(at, What::Refused, Some(peer), Some(reason), message);
+    }
+
+    fn push(
+        &self,
+        at: Timestamp,
+        what: What,
+        node: Option<PublicKey>,
+        reason: Option<&'static str>,
+        message: String,
+    ) {
         let mut kept = self.kept();
         if let (What::Connected | What::Disconnected, Some(node)) = (what, node) {
             kept.seen.insert(node, at);

@@ -28,8 +28,13 @@ pub(crate) struct Acceptance {
 }
 
 impl Acceptance {
+    /// The acceptance of `intent`, as it stands when the record is written.
+    pub(crate) fn new(accepted: Accepted, intent: &Intent) -> Self {
+        Self { accepted, by: intent.attribution() }
+    }
+
     /// Puts the acceptance beside the record.
-    pub(super) fn record(self, recording: &mut Recording, now: Timestamp) {
+    pub(crate) fn record(self, recording: &mut Recording, now: Timestamp) {
         let Self { accepted, by } = self;
         let stream = stream(accepted.row.intent_id);
         if let Some(record) = recording.accept(accepted, now, &by) {
@@ -53,7 +58,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     };
     let subject = Subject::Intent(intent.intent_id);
     let accepted = accept.done(subject.clone()).answering(output.clone());
-    let by = Box::new(Acceptance { accepted, by: intent.attribution() });
+    let by = Box::new(Acceptance::new(accepted, intent));
     let command = match deed {
         Deed::Say(entry_id, note) => Command::Say { entry_id, note, by },
         Deed::Edit(board, edit) => Command::Edit { board, edit, by },
@@ -178,7 +183,8 @@ fn required_name(input: &Value, key: &str) -> Result<Branch, Refusal> {
         .ok_or_else(|| Refusal::invalid("invalid_input", format!("/{key}"), "the name is missing"))
 }
 
-fn refusal(error: TimelineError) -> Refusal {
+/// What the timeline's error is to whoever asked.
+pub(crate) fn refusal(error: TimelineError) -> Refusal {
     let message = error.to_string();
     match error {
         TimelineError::Write(WriteError::Edit(EditError::Nothing)) => {
@@ -188,6 +194,7 @@ fn refusal(error: TimelineError) -> Refusal {
             Refusal::invalid("invalid_input", "", message)
         }
         TimelineError::Write(WriteError::Excluded(_)) => Refusal::Forbidden { code: "excluded", message },
+        TimelineError::Member(error) => error.into(),
         _ => Refusal::Unavailable(message),
     }
 }
