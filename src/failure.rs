@@ -182,6 +182,9 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::RunEnded => "do it again with: xyn run retry RUN",
         Code::RunNotEnded => "wait for its end with: xyn run watch RUN; or stop it with: xyn run cancel RUN",
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",
+        Code::MeshOff => "start the node with: xyn up --mesh on",
+        Code::UnknownTicket => "see which tickets are open with: xyn peer list --invitations",
+        Code::TicketUsed | Code::TicketExpired => "make a new ticket with: xyn peer invite NAME@PLACE",
         Code::ForeignHost => "name this machine in --url: localhost, 127.0.0.1 or [::1]",
         Code::Overloaded | Code::RateLimited | Code::TooManyStreams => {
             "the node has as much as it takes; try again in a moment"

@@ -1,7 +1,9 @@
 //! What is counted, and how Prometheus reads it.
 //!
 //! Owns the counters of the HTTP face. Labels are bounded: routes as they are registered, methods that
-//! exist, classes of status; never ids or anything else a caller chooses.
+//! exist, classes of status, members that are connected; never anything that a caller chooses.
+
+mod mesh;
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -14,6 +16,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 use xyn_actors::runtime::Runtime;
+use xyn_actors::services::mesh::Status;
 
 /// The route of requests that no route is for.
 pub(crate) const UNMATCHED: &str = "unmatched";
@@ -57,8 +60,13 @@ impl Metrics {
         OpenStream(self.streams.clone())
     }
 
-    /// Everything that is counted here, in `runtime` and in its store, as OpenMetrics text.
-    pub(crate) fn render(&self, runtime: &Runtime, uptime: Duration) -> Result<String, std::fmt::Error> {
+    /// Everything that is counted here, in `runtime`, in its store and in its `mesh`, as OpenMetrics text.
+    pub(crate) fn render(
+        &self,
+        runtime: &Runtime,
+        uptime: Duration,
+        mesh: Option<&Status>,
+    ) -> Result<String, std::fmt::Error> {
         let mut registry = Registry::with_prefix("xyn");
         registry.register_with_unit(
             "http_request_duration",
@@ -68,6 +76,9 @@ impl Metrics {
         );
         registry.register("http_streams", "Event streams that are open", self.streams.clone());
         register_node(&mut registry, runtime, uptime);
+        if let (Some(status), Some(service)) = (mesh, runtime.mesh()) {
+            mesh::register(&mut registry, status, &service.refused());
+        }
         let mut out = String::new();
         text::encode(&mut out, &registry)?;
         Ok(out)

@@ -15,6 +15,8 @@ mod events;
 mod health;
 mod hooks;
 mod intents;
+mod mesh;
+mod peers;
 mod policies;
 mod runs;
 mod schemas;
@@ -73,6 +75,8 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(approvals::routes())
         .merge(policies::routes())
         .merge(timeline::routes())
+        .merge(peers::routes())
+        .merge(mesh::routes())
         .merge(audit::routes())
         .merge(schemas::routes())
 }

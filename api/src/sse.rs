@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, header};
+use tokio::sync::watch::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use xyn_actors::events::{self, EventFilter, Position};
 use xyn_actors::record::EventView;
@@ -25,7 +26,8 @@ use crate::limits::{STREAM_BATCH, STREAM_KEEP_ALIVE, STREAM_PAUSE, STREAMS_MAX};
 use crate::metrics::OpenStream;
 use crate::state::AppState;
 
-const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// The header by which a reader that comes again says what it saw last.
+pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// The event behind which a reader goes on: the header `Last-Event-ID`.
 pub(crate) struct Resume(pub(crate) Option<Position>);
@@ -83,27 +85,57 @@ fn open(
     head: watch::Receiver<u64>,
     until_end_of: Option<RunId>,
 ) -> Result<Response, ApiError> {
-    let place = state.streams().clone().try_acquire_owned().map_err(|_| {
-        let message = format!("{STREAMS_MAX} event streams are open, which is the limit");
-        ApiError::new(Code::TooManyStreams, message)
-    })?;
-    let follower = Follower {
-        state: state.clone(),
-        filter,
-        from,
-        head,
-        stopping: state.stopping(),
-        until_end_of,
-        batch: VecDeque::new(),
-        _place: place,
-        _counted: state.metrics().stream(),
-    };
+    let seat = Seat::take(state)?;
+    let state = state.clone();
+    let follower = Follower { state, filter, from, head, seat, until_end_of, batch: VecDeque::new() };
+    Ok(respond(follower.into_stream()))
+}
+
+/// A place among the open streams, counted for as long as it is kept, and the word that the node stops.
+pub(crate) struct Seat {
+    stopping: watch::Receiver<bool>,
+    _place: OwnedSemaphorePermit,
+    _counted: OpenStream,
+}
+
+impl Seat {
+    /// Takes a place, when there is one.
+    pub(crate) fn take(state: &AppState) -> Result<Self, ApiError> {
+        let place = state.streams().clone().try_acquire_owned().map_err(|_| {
+            let message = format!("{STREAMS_MAX} event streams are open, which is the limit");
+            ApiError::new(Code::TooManyStreams, message)
+        })?;
+        Ok(Self { stopping: state.stopping(), _place: place, _counted: state.metrics().stream() })
+    }
+
+    /// Whether the node stops.
+    pub(crate) fn is_stopping(&self) -> bool {
+        *self.stopping.borrow()
+    }
+
+    /// Waits for news; `false` when the node stops instead, or nothing more can come.
+    pub(crate) async fn wait(&mut self, news: impl Future<Output = Result<(), RecvError>>) -> bool {
+        let goes_on = tokio::select! {
+            changed = news => changed.is_ok(),
+            _ = self.stopping.wait_for(|stopping| *stopping) => false,
+        };
+        if goes_on {
+            tokio::time::sleep(STREAM_PAUSE).await;
+        }
+        goes_on
+    }
+}
+
+/// The answer that carries `events`.
+pub(crate) fn respond(
+    events: impl Stream<Item = Result<sse::Event, Infallible>> + Send + 'static,
+) -> Response {
     let keep_alive = KeepAlive::new().interval(STREAM_KEEP_ALIVE);
-    let mut response = Sse::new(follower.into_stream()).keep_alive(keep_alive).into_response();
+    let mut response = Sse::new(events).keep_alive(keep_alive).into_response();
     // Proxies that gather an answer before they pass it on would hold events back.
     response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    Ok(response)
+    response
 }
 
 /// A reader of the journal that goes along with it.
@@ -112,12 +144,10 @@ struct Follower {
     filter: EventFilter,
     from: Position,
     head: watch::Receiver<u64>,
-    stopping: watch::Receiver<bool>,
+    seat: Seat,
     /// The run with whose end the stream ends.
     until_end_of: Option<RunId>,
     batch: VecDeque<(Position, EventView)>,
-    _place: OwnedSemaphorePermit,
-    _counted: OpenStream,
 }
 
 impl Follower {
@@ -131,7 +161,7 @@ impl Follower {
     /// The next event; none at the end of the stream.
     async fn next(&mut self) -> Option<(Position, EventView)> {
         loop {
-            if *self.stopping.borrow() {
+            if self.seat.is_stopping() {
                 return None;
             }
             if let Some(event) = self.batch.pop_front() {
@@ -146,7 +176,7 @@ impl Follower {
                 return None;
             }
             let is_level = self.batch.is_empty() && self.from.offset >= head;
-            if is_level && (is_last || !self.wait().await) {
+            if is_level && (is_last || !self.seat.wait(self.head.changed()).await) {
                 return None;
             }
         }
@@ -163,18 +193,6 @@ impl Follower {
         let (batch, from) = read.await?;
         (self.batch, self.from) = (batch.into(), from);
         Ok(())
-    }
-
-    /// Waits for a commit; `false` when the node stops instead.
-    async fn wait(&mut self) -> bool {
-        let goes_on = tokio::select! {
-            changed = self.head.changed() => changed.is_ok(),
-            _ = self.stopping.wait_for(|stopping| *stopping) => false,
-        };
-        if goes_on {
-            tokio::time::sleep(STREAM_PAUSE).await;
-        }
-        goes_on
     }
 
     fn has_ended(&self) -> bool {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 use xyn_actors::runtime::{Intent, Outcome, Runtime};
+use xyn_actors::services::mesh::Status;
 use xyn_store::projection::Row;
 use xyn_store::scope::Principal;
 use xyn_store::tables::Key;
@@ -92,6 +93,11 @@ impl AppState {
     /// Becomes true when the node stops.
     pub(crate) fn stopping(&self) -> watch::Receiver<bool> {
         self.0.stopping.subscribe()
+    }
+
+    /// Who is connected, and what went to and fro; none while no mesh runs.
+    pub(crate) async fn mesh_status(&self) -> Option<Status> {
+        self.0.runtime.mesh()?.status().await.ok()
     }
 
     /// Hands an intent to the Runtime.

@@ -16,6 +16,7 @@ mod gate;
 mod input;
 mod man;
 mod output;
+mod peer;
 mod policy;
 mod run;
 mod schema;
@@ -102,6 +103,9 @@ enum Command {
     /// See what the team did, and go back to any moment of it
     #[command(subcommand)]
     Timeline(timeline::Command),
+    /// See the other nodes of the environment, let nodes in and turn them out
+    #[command(subcommand)]
+    Peer(peer::Command),
     /// Verify and read the audit chain
     #[command(subcommand)]
     Audit(audit::Command),
@@ -205,6 +209,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Artifact(command) => artifact::run(command, context).await,
         Command::Policy(command) => policy::run(command, context).await,
         Command::Timeline(command) => timeline::run(command, context).await,
+        Command::Peer(command) => peer::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Schema(command) => schema::run(command, context),
@@ -258,6 +263,7 @@ mod tests {
           artifact     Keep and fetch artifacts
           policy       Test, explain and activate policies
           timeline     See what the team did, and go back to any moment of it
+          peer         See the other nodes of the environment, let nodes in and turn them out
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
           schema       Print the JSON Schema of what people write

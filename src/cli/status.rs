@@ -36,6 +36,7 @@ async fn gather(client: &Client) -> Result<Value, Failure> {
     Ok(json!({
         "node": if client.address().is_some() { client.get("/health").await? } else { json!({ "status": "stopped" }) },
         "address": client.address(),
+        "mesh": client.get("/mesh").await?,
         "runs": runs,
         "waits_for_people": waits_for_people,
         "last_event": last["items"][0].take(),
@@ -71,6 +72,7 @@ fn render(document: &Value, paint: Paint) -> String {
         ("event backlog", figure(node, "event_backlog", "entries not yet dispatched")),
         ("at work", figure(node, "runs_in_memory", "runs")),
         ("journal", figure(node, "journal_entries", "entries")),
+        ("mesh", mesh(&document["mesh"])),
         ("waits for people", waiting.len().to_string()),
         ("last event", last.trim().to_owned()),
     ];
@@ -87,6 +89,17 @@ fn render(document: &Value, paint: Paint) -> String {
         shown += "\n  and more: xyn gate list";
     }
     shown
+}
+
+/// How the node takes part in the mesh; nothing for a folder, which takes no part.
+fn mesh(mesh: &Value) -> String {
+    let (mode, lag) = (text(mesh, "mode"), mesh["lag_records"].as_u64().unwrap_or_default());
+    let behind = if lag == 0 { String::new() } else { format!(", {lag} records behind") };
+    match (mode.as_str(), mesh["peers_connected"].as_u64().unwrap_or_default()) {
+        ("" | "off", _) => mode,
+        (_, 1) => format!("{mode}, 1 peer connected{behind}"),
+        (_, peers) => format!("{mode}, {peers} peers connected{behind}"),
+    }
 }
 
 /// A figure of a running node with its unit.
@@ -114,6 +127,7 @@ mod tests {
             "node": { "status": "ok", "version": "0.1.0", "uptime_seconds": 93_784,
                 "figures": { "event_backlog": 3, "runs_in_memory": 2, "journal_entries": 70_000 } },
             "address": "http://127.0.0.1:4310",
+            "mesh": { "mode": "lan", "peers_connected": 2, "lag_records": 5 },
             "runs": { "running": { "count": 2, "or_more": false }, "completed": { "count": 1000, "or_more": true } },
             "waits_for_people": [{ "kind": "gate", "run_id": "r1", "step_id": "approve" },
                 { "kind": "intent", "intent_id": "i1" }],
@@ -127,6 +141,7 @@ mod tests {
         event backlog     3 entries not yet dispatched
         at work           2 runs
         journal           70000 entries
+        mesh              lan, 2 peers connected, 5 records behind
         waits for people  2
         last event        xyn.run.completed 2026-01-31 12:00:00
           xyn gate approve r1 approve

@@ -88,7 +88,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 }
 
 /// The ticket in a text, which is not repeated when it is none: it may be most of a secret.
-fn ticket(text: &str) -> Result<Ticket, Failure> {
+pub(super) fn ticket(text: &str) -> Result<Ticket, Failure> {
     let wrong = |error: InvalidTicket| {
         Failure::usage(error.to_string())
             .at("--join")
@@ -203,6 +203,10 @@ fn explained(error: &NodeError, data: &Path) -> Failure {
     if let NodeError::Join(error) = error {
         return not_joined(error, message);
     }
+    if matches!(error, NodeError::Mesh(_)) {
+        return Failure::failed("mesh", message)
+            .hint("name other addresses with --mesh-listen and --peer, or work alone with --mesh off");
+    }
     if in_use {
         return Failure::new(Exit::Conflict, "in_use", message)
             .hint("use the node that runs, stop it first, or name another folder with --data DIR");
@@ -212,7 +216,7 @@ fn explained(error: &NodeError, data: &Path) -> Failure {
 }
 
 /// What it means that a ticket did not let the node in.
-fn not_joined(error: &JoinError, message: String) -> Failure {
+pub(super) fn not_joined(error: &JoinError, message: String) -> Failure {
     match error {
         JoinError::Elsewhere { .. } => Failure::new(Exit::Conflict, "other_environment", message)
             .hint("what is in a folder stays in its environment: join with a new one, named with --data DIR"),
@@ -229,6 +233,9 @@ fn not_joined(error: &JoinError, message: String) -> Failure {
 mod tests {
     use super::super::output::rendered;
     use super::*;
+    use xyn_actors::services::mesh::{NotJoined, NotLetIn};
+    use xyn_store::audit::signature::PublicKey;
+    use xyn_store::trust::{EnvId, NotRedeemed};
 
     #[test]
     fn a_first_start_says_what_was_made_and_what_to_type() {
@@ -250,6 +257,21 @@ mod tests {
           xyn event tail                                      # watch everything that happens
           xyn status                                          # see how the node is
         "#);
+    }
+
+    #[test]
+    fn a_ticket_that_lets_nobody_in_is_explained_and_one_that_is_none_is_not_repeated() {
+        let env = |byte| EnvId::rooted_in(PublicKey::from_bytes([byte; 32]));
+        let elsewhere = JoinError::Elsewhere { here: env(0x11), ticket: env(0x22) };
+        let failure = explained(&NodeError::from(elsewhere), Path::new("/srv/xyn"));
+        assert_eq!(failure.exit, Exit::Conflict);
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        let refused = NotLetIn::from(NotJoined::Refused(NotRedeemed::Used));
+        let failure = explained(&NodeError::from(JoinError::from(refused)), Path::new("/srv/xyn"));
+        assert_eq!(failure.exit, Exit::Denied);
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        let failure = ticket("xyn1mysecret").expect_err("it is none");
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
     }
 
     #[test]

@@ -131,6 +131,25 @@ impl Client {
         document(self.send(request).await?).await
     }
 
+    /// Posts `body` to `path` of the API: the answer, and the failure to end with where it waits for approval first.
+    pub(crate) async fn post_or_wait(
+        &self,
+        path: &str,
+        body: &Value,
+    ) -> Result<(Value, Option<Failure>), Failure> {
+        let (http, base) = self.node()?;
+        let request = http.post(format!("{base}{API}{path}")).json(body).timeout(ANSWER_TIMEOUT);
+        let reply = self.send(request).await?;
+        if reply.status >= 300 {
+            return Err(refusal(reply).await);
+        }
+        let status = reply.status;
+        let bytes = whole(reply.body).await?;
+        let value: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        let waits = (status == 202).then(|| Failure::from_api(status, &value));
+        Ok((value, waits))
+    }
+
     /// Posts a form with a file to `path` of the API; takes as long as it takes.
     pub(crate) async fn upload(&self, path: &str, form: reqwest::multipart::Form) -> Result<Value, Failure> {
         let (http, base) = self.node()?;

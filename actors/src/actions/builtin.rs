@@ -83,12 +83,12 @@ fn uuid() -> Value {
     json!({ "type": "string", "format": "uuid" })
 }
 
-pub(super) fn text(max_length: u32) -> Value {
+fn text(max_length: u32) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max_length })
 }
 
 /// A text without control characters.
-fn line(max_length: usize) -> Value {
+pub(super) fn line(max_length: usize) -> Value {
     let pattern = r"^[^\x00-\x1f\x7f-\x9f]+$";
     json!({ "type": "string", "minLength": 1, "maxLength": max_length, "pattern": pattern })
 }

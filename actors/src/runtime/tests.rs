@@ -22,6 +22,7 @@ use crate::actions;
 mod backlog;
 mod ends;
 mod limits;
+mod mesh;
 mod places;
 mod time;
 mod timeline;

@@ -65,6 +65,10 @@ table! {
     SessionClosed "session_closed" FORBIDDEN "open a new session; that of a node opens when it starts";
     /// This node may not write to the timeline any more.
     Excluded "excluded" FORBIDDEN "ask an owner of the environment for a new invitation, and join anew";
+    /// The node gives a role that it does not have itself.
+    RoleTooHigh "role_too_high" FORBIDDEN "give the role that this node has, or a lower one";
+    /// The node does not rank above the one that is to be turned out.
+    NotAbove "not_above" FORBIDDEN "ask the node that certified it, or one above that";
     /// The caller may not do this.
     Forbidden "forbidden" FORBIDDEN "ask somebody who may";
     /// Approval was refused to it, or came too late.
@@ -100,6 +104,16 @@ table! {
     NotValidated "not_validated" CONFLICT "validate it first with `POST /api/v1/drafts/{draft_id}/validate`";
     /// It is in force already.
     Unchanged "unchanged" CONFLICT "nothing needs to be done: it is so already";
+    /// The node takes no part in a mesh.
+    MeshOff "mesh_off" CONFLICT "start the node with `xyn up --mesh on`, or `--mesh lan`";
+    /// This node gave out no such ticket.
+    UnknownTicket "unknown_ticket" CONFLICT "see which are open with `GET /api/v1/peers/invitations`";
+    /// Another node came in on the ticket.
+    TicketUsed "ticket_used" CONFLICT "make a new one with `POST /api/v1/peers/invitations`";
+    /// The ticket is too old.
+    TicketExpired "ticket_expired" CONFLICT "make a new one with `POST /api/v1/peers/invitations`";
+    /// The member was turned out before.
+    RevokedAlready "revoked_already" CONFLICT "nothing needs to be done: it belongs no more";
     /// Somebody else answered while the answer was on its way.
     AnsweredMeanwhile "answered_meanwhile" CONFLICT "see how it stands with `GET /api/v1/intents/{intent_id}`";
     /// The id of the event belongs to something else.

@@ -62,6 +62,7 @@ pub(super) fn of(operation: &str) -> Option<Value> {
         "pin_moment" => json!({ "entry_id": ID, "pinned": true }),
         "begin_branch" => json!({ "name": "try-out", "entry_id": ID }),
         "merge_branch" => json!({ "from": "try-out", "into": "main" }),
+        "invite_peer" => json!({ "principal": "grace@laptop", "role": "user", "lifetime_seconds": 3600 }),
         "activate_policy" => json!({ "source": POLICY }),
         "explain_policy" => json!({ "action": "http.call", "stage": "prod" }),
         _ => return None,

@@ -101,7 +101,8 @@ async fn ready(State(state): State<AppState>) -> Result<Json<Health>, ApiError> 
     responses((status = 200, body = String, content_type = "application/openmetrics-text"))
 )]
 async fn counters(State(state): State<AppState>) -> Result<Response, ApiError> {
-    let text = state.metrics().render(state.runtime(), state.uptime());
+    let mesh = state.mesh_status().await;
+    let text = state.metrics().render(state.runtime(), state.uptime(), mesh.as_ref());
     let text = text.map_err(|error| ApiError::unexpected(&error.to_string()))?;
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }

@@ -70,7 +70,8 @@ async fn every_example_is_a_body_that_its_route_understands() {
             let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);
             let answer =
                 node.send(request(Method::POST, &path, &[("content-type", kind)], body.into())).await;
-            let understood = answer.status.is_success() || answer.status == StatusCode::NOT_FOUND;
+            let is_known = [StatusCode::NOT_FOUND, StatusCode::CONFLICT].contains(&answer.status);
+            let understood = answer.status.is_success() || is_known;
             assert!(understood, "{name}: {:?}", answer.json());
             assert_ne!(answer.json()["is_valid"], false, "{name}");
             tried += 1;

@@ -4,6 +4,7 @@ mod artifacts;
 mod contract;
 mod headers;
 mod library;
+mod peers;
 mod rates;
 mod refusals;
 mod runs;

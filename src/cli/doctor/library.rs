@@ -24,6 +24,7 @@ pub(super) async fn all(client: &Client, loaded: Option<&Loaded>) -> Vec<Finding
     let mut findings = Vec::new();
     if client.address().is_some() {
         findings.push(version(client).await.unwrap_or_else(|failure| unasked("node", &failure)));
+        findings.push(mesh(client).await.unwrap_or_else(|failure| unasked("mesh", &failure)));
     }
     findings
         .push(blueprints(client, &limits).await.unwrap_or_else(|failure| unasked("blueprints", &failure)));
@@ -47,6 +48,35 @@ async fn version(client: &Client) -> Result<Finding, Failure> {
     }
     let message = format!("{address} runs version {theirs}, this program is {own}");
     Ok(Finding::warning("node", message, "stop the node and start it again with this program: xyn up"))
+}
+
+/// How the node takes part in the mesh.
+async fn mesh(client: &Client) -> Result<Finding, Failure> {
+    let (mesh, peers) = (client.get("/mesh").await?, client.list("/peers", &[], MAX_ROWS).await?);
+    Ok(meeting(&mesh, &peers))
+}
+
+fn meeting(mesh: &Value, peers: &Value) -> Finding {
+    let others = |peer: &&Value| peer["is_self"] == false && peer["standing"] == "active";
+    let others = peers["items"].as_array().into_iter().flatten().filter(others).count();
+    let mode = text(mesh, "mode");
+    let here = mesh["peers_connected"].as_u64().unwrap_or_default();
+    if mode == "off" && others > 0 {
+        let message = format!("off, and {others} other nodes belong to the environment");
+        return Finding::warning("mesh", message, "start the node with: xyn up --mesh on");
+    }
+    if mode == "off" {
+        return Finding::ok("mesh", "off: the node works alone");
+    }
+    if mesh["listening"].as_array().is_none_or(Vec::is_empty) {
+        return Finding::broken("mesh", "it listens nowhere", "see why in the log: XYN_LOG=info xyn up");
+    }
+    let lag = mesh["lag_records"].as_u64().unwrap_or_default();
+    let message = format!("{mode}, {here} of {others} other nodes connected, {lag} records behind");
+    if here == 0 && others > 0 {
+        return Finding::warning("mesh", message, "see who was refused and why: xyn peer trace --no-follow");
+    }
+    Finding::ok("mesh", message)
 }
 
 async fn blueprints(client: &Client, limits: &blueprint::NodeLimits) -> Result<Finding, Failure> {

@@ -70,14 +70,20 @@ impl Reader {
 
     /// What the statements of `env` that are here add up to.
     pub fn roster(&self, env: EnvId) -> Result<Roster, StoreError> {
-        let mut statements = self.statements(env)?;
-        statements.extend(self.told(env)?);
-        Ok(Roster::fold(env, &statements, self.fork_cuts()?))
+        Ok(Roster::fold(env, &self.statements(env)?, self.fork_cuts()?))
     }
 
-    /// Every statement about `env`, with the record that carries it. What does not decode or is signed wrong
-    /// is left out: anyone can put bytes into a record.
+    /// Every statement about `env` that is known here, each with the record that carries it, also those that
+    /// this node was told and whose records are still to come.
     pub fn statements(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
+        let mut statements = self.recorded(env)?;
+        statements.extend(self.told(env)?);
+        Ok(statements)
+    }
+
+    /// What stands in records. What does not decode or is signed wrong is left out: anyone can put bytes into
+    /// a record.
+    fn recorded(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
         let mut places = Vec::new();
         self.scan(Table::TimelineStatements, &[], None, Order::Ascending, |key, _| {
             places.push(rows::read_record_key(key)?);

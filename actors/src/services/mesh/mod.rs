@@ -12,6 +12,7 @@ mod invite;
 mod join;
 mod port;
 mod task;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,7 +32,9 @@ use crate::runtime::Inner;
 pub use event::{Event, Span};
 pub use invite::{Invite, LIFETIME_MAX};
 pub use join::{JoinError, Joined, join};
-pub use xyn_net::driver::{Peer, Reach, Status, Traffic};
+pub use trace::{Line, TRACE_MAX, Trace, What};
+pub use xyn_net::driver::{NotLetIn, Peer, Reach, Status, Traffic};
+pub use xyn_net::proto::join::guest::NotJoined;
 
 pub(crate) use deed::serve;
 
@@ -71,6 +74,7 @@ struct Shared {
     /// None between two meshes.
     mesh: ArcSwapOption<Mesh>,
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    trace: Trace,
 }
 
 impl Service {
@@ -81,6 +85,7 @@ impl Service {
             settings,
             mesh: ArcSwapOption::empty(),
             refused: Mutex::default(),
+            trace: Trace::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let running = task::start(&shared)?;
@@ -106,6 +111,16 @@ impl Service {
         }
     }
 
+    /// How the node takes part.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// What happened lately.
+    pub fn trace(&self) -> &Trace {
+        &self.shared.trace
+    }
+
     /// Says goodbye to everybody and ends the task.
     pub(crate) async fn stop(&self) {
         self.stop.send_replace(true);
@@ -115,6 +130,12 @@ impl Service {
         {
             tracing::error!(%error, "the mesh did not end in good order");
         }
+    }
+
+    /// Ends the mesh that runs, as a failure of it would.
+    #[cfg(test)]
+    pub(crate) async fn break_off(&self) {
+        self.running().expect("it runs").stop().await.expect("it runs");
     }
 
     fn running(&self) -> Result<Arc<Mesh>, Stopped> {
@@ -134,6 +155,9 @@ impl Shared {
             if let Verdict::Refused(refusal) = verdict {
                 let (reason, feed) = (refusal.reason(), feed.node);
                 tracing::info!(%peer, %feed, reason, %refusal, "refused records");
+                if let Some(inner) = self.inner() {
+                    self.trace.refused(inner.clock.now(), peer, reason, refusal.to_string());
+                }
                 self.count(reason);
             }
         }

@@ -1,0 +1,151 @@
+//! Invitations: tickets that may still be used, and making one.
+//!
+//! Invariant: a ticket's secret is made here, answered once, and neither recorded nor logged.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use xyn_actors::services::mesh::Invite;
+use xyn_store::scope::Principal;
+use xyn_store::tables::Key;
+use xyn_store::trust::{Invitation, PRINCIPAL_MAX_CHARS};
+use xyn_store::{Order, Timestamp};
+
+use super::mesh;
+use crate::dto::{InvitationView, Invited, Role};
+use crate::error::{ApiError, Code};
+use crate::extract::{JsonBody, Params};
+use crate::headers::Caller;
+use crate::page::{Listing, PageQuery};
+use crate::routes::created;
+use crate::schema;
+use crate::state::AppState;
+
+/// How long a ticket is good when nothing is said.
+const LIFETIME_DEFAULT_S: u64 = 24 * 3600;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(list, invite))
+}
+
+/// Whom to let in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewInvitation {
+    /// Whose device it is: `name@place`.
+    #[schema(schema_with = schema::person)]
+    principal: String,
+    /// What that person may do; never more than this node may. `user` when left out.
+    #[schema(schema_with = schema::role, required = false)]
+    #[serde(default)]
+    role: Role,
+    /// How long the ticket is good; a day when left out.
+    #[schema(schema_with = schema::ticket_lifetime, required = false)]
+    #[serde(default = "default_lifetime")]
+    lifetime_seconds: u64,
+}
+
+fn default_lifetime() -> u64 {
+    LIFETIME_DEFAULT_S
+}
+
+/// Tickets that may still be used, by id.
+#[utoipa::path(
+    get,
+    path = "/api/v1/peers/invitations",
+    tag = "peers",
+    operation_id = "list_invitations",
+    params(PageQuery),
+    responses((status = 200, body = Listing<InvitationView>))
+)]
+async fn list(
+    State(state): State<AppState>,
+    Params(query): Params<PageQuery>,
+) -> Result<Json<Listing<InvitationView>>, ApiError> {
+    let (cursor, limit) = query.place();
+    let now = state.runtime().clock().now();
+    let is_open = move |it: &Invitation| it.redeemed_by().is_none() && it.expires > now;
+    let page =
+        state.scan(move |reader| reader.page(&Key::new(), Order::Ascending, cursor.as_ref(), limit, is_open));
+    Ok(Json(Listing::of(page.await?, InvitationView::from)))
+}
+
+/// Makes a ticket with which one more node joins. The ticket is in this answer and nowhere else.
+#[utoipa::path(
+    post,
+    path = "/api/v1/peers/invitations",
+    tag = "peers",
+    operation_id = "invite_peer",
+    extensions(("x-xyn-intent" = json!(true))),
+    request_body = NewInvitation,
+    responses((status = 201, body = Invited), (status = 404))
+)]
+async fn invite(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(wanted): JsonBody<NewInvitation>,
+) -> Result<Response, ApiError> {
+    let principal = person(&wanted.principal)?;
+    let now = state.runtime().clock().now();
+    let expires_at = now.after(lifetime(wanted.lifetime_seconds)?);
+    let (invite, invited) = mint(&state, principal, wanted.role, expires_at).await?;
+    match state.submit(caller.intent(&state, "peer.invite", invite.input)).await {
+        Ok(_) => Ok(created("/api/v1/peers/invitations", &invited)),
+        // It becomes good with the approval, and could not be shown again then.
+        Err(error) if error.fault().code == Code::ApprovalRequired => {
+            Err(error.with("ticket", invited.ticket).with("ticket_id", invited.invitation.ticket_id))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn mint(
+    state: &AppState,
+    principal: Principal,
+    role: Role,
+    expires_at: Timestamp,
+) -> Result<(Invite, Invited), ApiError> {
+    let runtime = state.runtime();
+    mesh(state)?;
+    let status = state.mesh_status().await.unwrap_or_default();
+    let unavailable = |message: &str| ApiError::new(Code::Unavailable, message);
+    let timeline = runtime.timeline().ok_or_else(|| unavailable("the timeline is not open"))?;
+    if status.listening.is_empty() {
+        return Err(unavailable("the mesh listens nowhere yet, so a ticket would lead nowhere"));
+    }
+    let (env, issuer) = (timeline.env(), runtime.store().key().public());
+    let invite = Invite::mint(env, issuer, &status.listening, &principal, role.into(), expires_at)
+        .map_err(|error| ApiError::unexpected(&error.to_string()))?;
+    let invited = Invited {
+        invitation: InvitationView { ticket_id: invite.ticket.id.to_string(), principal, role, expires_at },
+        ticket: invite.ticket.to_string(),
+        addresses: invite.ticket.addresses.clone(),
+    };
+    Ok((invite, invited))
+}
+
+fn person(name: &str) -> Result<Principal, ApiError> {
+    let principal = Principal::new(name);
+    let fits = name.chars().count() <= PRINCIPAL_MAX_CHARS && !name.contains(char::is_control);
+    if fits && principal.is_person() {
+        return Ok(principal);
+    }
+    let message = format!("a person is `name@place`, with at most {PRINCIPAL_MAX_CHARS} characters");
+    Err(ApiError::invalid("principal", message))
+}
+
+fn lifetime(seconds: u64) -> Result<Duration, ApiError> {
+    use xyn_actors::services::mesh::LIFETIME_MAX;
+    let lifetime = Duration::from_secs(seconds);
+    if seconds > 0 && lifetime <= LIFETIME_MAX {
+        return Ok(lifetime);
+    }
+    let message = format!("a ticket is good for 1 to {} seconds", LIFETIME_MAX.as_secs());
+    Err(ApiError::invalid("lifetime_seconds", message))
+}

@@ -1,0 +1,46 @@
+//! `xyn peer revoke`: turn a member out.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::Context;
+use crate::cli::table::text;
+use crate::client::Need;
+use crate::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The member's key, the beginning of it, or its principal
+    peer: String,
+    /// Why; asked for on a terminal when it is left out
+    #[arg(long)]
+    reason: Option<String>,
+}
+
+pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Node).await?;
+    let peer = super::named(&client, &arguments.peer).await?;
+    let (node, who) = (text(&peer, "node"), text(&peer, "principal"));
+    let reason = match &arguments.reason {
+        Some(reason) => reason.clone(),
+        None => ask(&who, context)?,
+    };
+    let answer = client.post(&format!("/peers/{node}/revoke"), &json!({ "reason": reason })).await?;
+    context.out.answer(&answer, |_| format!("{who} is turned out with node {node}"))?;
+    context.out.hint("what it wrote until now still counts; what comes later is refused everywhere");
+    Ok(Exit::Done)
+}
+
+/// The reason, from the terminal.
+fn ask(who: &str, context: &Context) -> Result<String, Failure> {
+    let missing = || Failure::usage("a revocation needs a reason").hint("say why with: --reason TEXT");
+    if context.out.json || !io::stdin().is_terminal() {
+        return Err(missing());
+    }
+    context.out.note(&format!("Why is {who} turned out?"));
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).map_err(|_| missing())?;
+    Some(line.trim().to_owned()).filter(|reason| !reason.is_empty()).ok_or_else(missing)
+}
