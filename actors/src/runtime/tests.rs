@@ -25,6 +25,7 @@ mod limits;
 mod places;
 mod time;
 mod timeline;
+mod words;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a test looks again while no append comes.

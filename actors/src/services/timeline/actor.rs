@@ -23,6 +23,7 @@ use super::deed::Acceptance;
 use super::follower::FOLLOWER;
 use super::{Shared, TimelineError};
 use crate::runtime::{Inner, Recording};
+use crate::services::approvals::people::People;
 
 /// Where the actor lives.
 pub(crate) type Arbiter = ArbiterHandle;
@@ -183,7 +184,8 @@ impl Desk {
                 let written = timeline.say_milestones(key, now, milestones, FOLLOWER, to)?;
                 draft.recording.changes().extend(written.changes);
             }
-            Command::Say { entry_id, note, by } => {
+            Command::Say { entry_id, mut note, by } => {
+                note.principal = People::of(&roster, self.shared.own.node).outward(&note.principal);
                 let written = timeline.say(key, now, vec![Saying::Entry(entry_id, note)])?;
                 draft.recording.changes().extend(written.changes);
                 by.record(&mut draft.recording, now);

@@ -8,7 +8,7 @@
 pub(crate) mod actor;
 mod deed;
 pub(crate) mod follower;
-mod milestone;
+pub(crate) mod milestone;
 
 use std::sync::Arc;
 
@@ -25,9 +25,10 @@ use xyn_store::trust::{EnvId, InvalidStatement, Roster, SignedStatement};
 use xyn_store::{Store, StoreError};
 
 use crate::runtime::{Inner, Recording};
+use crate::services::approvals::people::People;
 use actor::{Command, Handle};
 
-pub(crate) use deed::serve;
+pub(crate) use deed::{Deed, record, serve};
 
 /// Why the timeline was not written.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +129,11 @@ impl Service {
     /// Who belongs.
     pub fn roster(&self) -> Arc<Roster> {
         self.shared.roster.load_full()
+    }
+
+    /// What people are called, here and in the environment.
+    pub(crate) fn people(&self) -> People {
+        People::of(&self.roster(), self.shared.own.node)
     }
 
     /// Wakes its followers whenever records were committed, the node's own too.
