@@ -110,6 +110,8 @@ pub enum Table {
     Vouched,
     /// Size (u64) ‖ node → its word for this node's log of that size.
     Witnesses,
+    /// What people are asked about ‖ moment that asks, answers or settles it → ().
+    TimelineMatters,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -119,7 +121,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 51] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -169,6 +171,7 @@ impl Table {
         Self::Contacts,
         Self::Vouched,
         Self::Witnesses,
+        Self::TimelineMatters,
         Self::Meta,
     ];
 
@@ -200,7 +203,7 @@ impl Table {
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
     pub const HINTS: [Self; 1] = [Self::Snapshots];
     /// Tables that are emptied and filled again from the records of the timeline.
-    pub const TIMELINE_DERIVED: [Self; 9] = [
+    pub const TIMELINE_DERIVED: [Self; 10] = [
         Self::TimelineFeeds,
         Self::TimelineMoments,
         Self::TimelineBranches,
@@ -210,6 +213,7 @@ impl Table {
         Self::TimelineExcluded,
         Self::TimelineStatements,
         Self::TimelineStates,
+        Self::TimelineMatters,
     ];
 
     /// The table's name on disk.
@@ -264,6 +268,7 @@ impl Table {
             Self::Contacts => "contacts",
             Self::Vouched => "vouched",
             Self::Witnesses => "witnesses",
+            Self::TimelineMatters => "timeline_matters",
             Self::Meta => "meta",
         }
     }

@@ -63,6 +63,15 @@ pub struct Answer {
     pub note: Option<String>,
 }
 
+/// Of an answer that was given on another node: when, and to which question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// When it was made, by the clock of the node in whose session it was.
+    pub made_at: Timestamp,
+    /// When the question was asked: one that was asked anew since is another.
+    pub asked_at: Timestamp,
+}
+
 /// What an answer brings about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

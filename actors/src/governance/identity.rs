@@ -10,6 +10,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use xyn_store::scope::Principal;
+use xyn_store::trust;
 
 /// What a principal may do in an environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -51,6 +52,18 @@ impl Identity {
     /// The one principal of a node in open loopback mode, which has every role.
     pub fn local_operator() -> Self {
         Self { principal: Principal::local_operator(), roles: Role::ALL.to_vec(), teams: Vec::new() }
+    }
+
+    /// A member of the environment, with the roles that its certificate gives: the one it names and those below
+    /// it, because whoever hands a role on hands on at most its own. The only place where the roster's roles
+    /// become those of governance; teams are not certified.
+    pub fn of_member(principal: Principal, role: trust::Role) -> Self {
+        let roles = match role {
+            trust::Role::OwnerAdmin => vec![Role::OwnerAdmin, Role::Operator, Role::User],
+            trust::Role::Operator => vec![Role::Operator, Role::User],
+            trust::Role::User => vec![Role::User],
+        };
+        Self { principal, roles, teams: Vec::new() }
     }
 
     /// A principal without roles and teams, such as a webhook.

@@ -8,6 +8,7 @@ use xyn_store::scope::Principal;
 use super::event::{Arrival, Created};
 use crate::actions::Failure;
 use crate::governance::Identity;
+use crate::governance::approval::Elsewhere;
 
 /// Something a run is told.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,8 @@ pub enum Command {
         approve: bool,
         /// Why.
         note: Option<String>,
+        /// When and to which question, if it was given on another node.
+        elsewhere: Option<Elsewhere>,
     },
     /// An event arrived that a gate may wait for.
     Arrive(Box<Arrival>),

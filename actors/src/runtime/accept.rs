@@ -6,13 +6,14 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use xyn_store::projection::{Asked, ClaimRow, IntentRow, IntentStatus, Subject};
+use xyn_store::projection::{Asked, ClaimRow, Fault, IntentRow, IntentStatus, Subject};
 use xyn_store::scope::Stage;
 use xyn_store::{Digest, Timestamp};
 
 use super::Intent;
 use crate::actions::Context;
 use crate::governance::Decision;
+use crate::governance::approval::Elsewhere;
 
 /// How long an idempotency key is remembered.
 pub(crate) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
@@ -25,6 +26,19 @@ pub(crate) struct Accept {
     seed: Option<String>,
     /// When it was decided.
     pub(crate) now: Timestamp,
+    /// Of a word that was given on another node: when, and on which question.
+    pub(crate) elsewhere: Option<Elsewhere>,
+}
+
+/// How an intent comes to be submitted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Origin {
+    /// Somebody asks, here and now.
+    Here,
+    /// A step asks; the approvals that a policy may ask for were collected already, at a gate of its run.
+    Cleared,
+    /// Somebody gave a word on another node.
+    Elsewhere(Elsewhere),
 }
 
 /// An intent that is recorded with what it brings about, and the key it claims.
@@ -62,7 +76,16 @@ impl Accept {
             asked: None,
             approvals: Vec::new(),
         };
-        Self { row, claim, seed: None, now }
+        Self { row, claim, seed: None, now, elsewhere: None }
+    }
+
+    /// With what is known of where it comes from.
+    pub(super) fn from(self, origin: Origin) -> Self {
+        let elsewhere = match origin {
+            Origin::Elsewhere(elsewhere) => Some(elsewhere),
+            Origin::Here | Origin::Cleared => None,
+        };
+        Self { elsewhere, ..self }
     }
 
     /// With ids derived from `seed`.
@@ -72,7 +95,7 @@ impl Accept {
 
     /// The acceptance of an intent that `row` shows and that is carried out now.
     pub(crate) fn of_row(row: IntentRow, now: Timestamp) -> Self {
-        Self { row, claim: None, seed: None, now }
+        Self { row, claim: None, seed: None, now, elsewhere: None }
     }
 
     /// It is done with this append, and brought about `subject`.
@@ -93,9 +116,10 @@ impl Accept {
         self.recorded(IntentStatus::Parked, Some(subject))
     }
 
-    /// It is refused; it claims no key.
-    pub(super) fn denied(self) -> IntentRow {
-        Self { claim: None, ..self }.recorded(IntentStatus::Denied, None).row
+    /// It is refused, by a policy or because of `fault`; it claims no key.
+    pub(super) fn denied(self, fault: Option<Fault>) -> IntentRow {
+        let row = Self { claim: None, ..self }.recorded(IntentStatus::Denied, None).row;
+        IntentRow { fault, ..row }
     }
 
     fn recorded(self, status: IntentStatus, subject: Option<Subject>) -> Accepted {
@@ -106,6 +130,11 @@ impl Accept {
             expires_at: self.now.after(KEY_LIFETIME),
         });
         Accepted { row: IntentRow { status, subject, ..self.row }, claim, output: None }
+    }
+
+    /// When the word that it carries was given.
+    pub(crate) fn made_at(&self) -> Timestamp {
+        self.elsewhere.map_or(self.now, |elsewhere| elsewhere.made_at)
     }
 
     /// Stage of the target.

@@ -44,6 +44,7 @@ use crate::actions::Registry;
 use crate::blueprint::{NodeLimits, Plan};
 use crate::governance::Identity;
 use crate::node::actor::Node;
+use crate::services::approvals::arrive;
 use crate::services::mesh::{self, Service as Mesh};
 use crate::services::timeline::{Service as Timeline, TimelineError, follower};
 use crate::services::{library, settle};
@@ -53,7 +54,7 @@ pub use environment::{Environment, Hook};
 pub use intent::{Intent, Outcome, Refusal};
 pub use metrics::Metrics;
 
-pub(crate) use accept::{Accept, Accepted};
+pub(crate) use accept::{Accept, Accepted, Origin};
 pub(crate) use answer::{decision_of, refusal};
 pub(crate) use catalog::Plans;
 pub(crate) use places::Ticket;
@@ -175,11 +176,15 @@ impl Runtime {
         library::seed(inner).await.map_err(StartError::Record)?;
         // What the node does by itself comes behind recovery: a run that is woken knows what the stop left of it.
         let recovered = recovery::recover(inner.clone()).shared();
+        // A word that had come before the stop was in time, though its deadline passed while nobody was here.
+        let (before, words) = (arrive::hear(inner.clone()), arrive::follow(inner.clone()));
+        let heard = recovered.clone().then(|()| before).shared();
         let (dispatch, timers) = (dispatch::follow(inner.clone()), timers::serve(inner.clone()));
         let tasks = vec![
             tokio::spawn(settle::serve(inner.clone())),
-            tokio::spawn(recovered.clone().then(|()| dispatch)),
-            tokio::spawn(recovered.then(|()| timers)),
+            tokio::spawn(recovered.then(|()| dispatch)),
+            tokio::spawn(heard.clone().then(|()| timers)),
+            tokio::spawn(heard.then(|()| words)),
             tokio::spawn(timers::serve_cron(inner.clone())),
             tokio::spawn(upkeep::serve(inner.clone())),
             tokio::spawn(follower::follow(inner.clone())),

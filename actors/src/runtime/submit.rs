@@ -5,11 +5,11 @@ use std::sync::Arc;
 use xyn_store::Timestamp;
 use xyn_store::ids::StreamId;
 use xyn_store::journal::AppendError;
-use xyn_store::projection::Subject;
+use xyn_store::projection::{Fault, Subject};
 use xyn_store::scope::Stage;
 
 use super::accept::Claim;
-use super::{Accept, Inner, Intent, Outcome, Recording, Refusal, Runtime, refusal};
+use super::{Accept, Inner, Intent, Origin, Outcome, Recording, Refusal, Runtime, refusal};
 use crate::actions::{self, Action, Code, Effects, Spec};
 use crate::blueprint::Plan;
 use crate::governance::{self, Decision, Effect, Identity};
@@ -23,17 +23,13 @@ impl Runtime {
     /// What was refused at once (an input that does not fit, a policy that denies, a service that finds nothing to act
     /// on) is not remembered: the same key may ask again.
     pub async fn submit(&self, intent: Intent) -> Result<Outcome, Refusal> {
-        self.0.submit(intent, false).await
+        self.0.submit(intent, Origin::Here).await
     }
 }
 
 impl Inner {
-    /// `is_cleared`: the approvals that a policy may ask for were collected already, at a gate of the run that asks.
-    pub(crate) async fn submit(
-        self: &Arc<Self>,
-        intent: Intent,
-        is_cleared: bool,
-    ) -> Result<Outcome, Refusal> {
+    /// Has `intent`, which comes from `origin`, carried out.
+    pub(crate) async fn submit(self: &Arc<Self>, intent: Intent, origin: Origin) -> Result<Outcome, Refusal> {
         let sessions = self.sessions()?;
         if let Some(session) = intent.session {
             sessions.admits(session, &intent.identity.principal, self.clock.now())?;
@@ -65,18 +61,19 @@ impl Inner {
         }
         let stage = intent.stage.unwrap_or(self.env.stage);
         let decision = self.decide(&intent.identity, &action.spec, stage, now);
-        let accept = Accept::new(&intent, stage, &decision, claim, now);
-        match decision.effect {
-            Effect::Deny => {
+        let accept = Accept::new(&intent, stage, &decision, claim, now).from(origin);
+        match (decision.effect, origin) {
+            // Nobody waits for the answer to a word from elsewhere, so what would be parked is denied.
+            (Effect::Deny, _) | (Effect::RequireApproval, Origin::Elsewhere(_)) => {
                 self.metrics.intents_denied.increment();
                 self.record_denied(&intent, accept).await?;
                 Err(Refusal::Denied(Box::new(decision)))
             }
-            Effect::RequireApproval if !is_cleared => {
+            (Effect::RequireApproval, Origin::Here) => {
                 self.metrics.intents_parked.increment();
                 services::approvals::park(self, &intent, accept, &action, decision).await
             }
-            Effect::Allow | Effect::RequireApproval => {
+            (Effect::Allow, _) | (Effect::RequireApproval, Origin::Cleared) => {
                 self.metrics.intents_accepted.increment();
                 self.carry_out(intent, &action, accept, &decision).await
             }
@@ -187,10 +184,21 @@ impl Inner {
     async fn record_denied(&self, intent: &Intent, accept: Accept) -> Result<(), Refusal> {
         let now = accept.now;
         let mut recording = Recording::default();
-        let record = Record::IntentDenied(Box::new(accept.denied()));
+        let record = Record::IntentDenied(Box::new(accept.denied(None)));
         recording.entry(stream(intent.intent_id), 0, now, &intent.attribution(), &[record]);
         recording.commit(self).await?;
         Ok(())
+    }
+
+    /// Adds to `recording` that `intent` was refused, though by no policy.
+    pub(crate) fn refused(&self, intent: &Intent, refusal: &Refusal, recording: &mut Recording) {
+        let (now, stage) = (self.clock.now(), intent.stage.unwrap_or(self.env.stage));
+        let Some(action) = self.registry.get(&intent.action) else { return };
+        let decision = self.decide(&intent.identity, &action.spec, stage, now);
+        let fault = Fault { code: refusal.code().to_owned(), message: refusal.to_string() };
+        let row = Accept::new(intent, stage, &decision, None, now).denied(Some(fault));
+        let record = Record::IntentDenied(Box::new(row));
+        recording.entry(stream(intent.intent_id), 0, now, &intent.attribution(), &[record]);
     }
 }
 

@@ -26,6 +26,7 @@ mod mesh;
 mod places;
 mod time;
 mod timeline;
+mod words;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a test looks again while no append comes.

@@ -9,7 +9,7 @@ use xyn_store::scope::Principal;
 use xyn_store::{StoreError, Timestamp};
 
 use super::supervisor::by_node;
-use super::{Inner, Intent, Recording};
+use super::{Inner, Intent, Origin, Recording};
 use crate::governance::Identity;
 use crate::intake::cron::Entry;
 use crate::run::Command;
@@ -150,7 +150,7 @@ async fn tick(inner: &Arc<Inner>, entry: &Entry) -> Result<(), String> {
             depth: 0,
             idempotency_key: None,
         };
-        inner.submit(intent, false).await.map_err(|refusal| refusal.to_string())?;
+        inner.submit(intent, Origin::Here).await.map_err(|refusal| refusal.to_string())?;
     }
     if recorded == 0 || !due.is_empty() {
         let mut recording = Recording::default();

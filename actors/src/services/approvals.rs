@@ -1,4 +1,13 @@
 //! Approvals: words on gates of runs and on parked intents.
+//!
+//! A word on what this node asks is decided here; one on what another node asks becomes a moment of the
+//! timeline ([`remote`]), and that node takes it up when it comes ([`arrive`]). Invariant: what a word
+//! brings about is decided by the node that asks, once, whichever way the word came.
+
+pub(crate) mod arrive;
+pub(crate) mod ask;
+pub(crate) mod people;
+mod remote;
 
 use std::sync::Arc;
 
@@ -6,6 +15,7 @@ use serde_json::{Value, json};
 use xyn_store::ids::{IntentId, RunId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::{ApprovalRow, Asked, Fault, IntentRow, IntentStatus, RunRow, StepKey, Subject};
+use xyn_store::timeline::approval::Matter;
 
 use super::{field, id, runs, settle};
 use crate::actions::Action;
@@ -30,9 +40,16 @@ pub(super) async fn answer_gate(
     accept: Accept,
 ) -> Result<Outcome, Refusal> {
     let run: RunId = id(&intent.input, "run_id")?;
-    let at = position(inner, run, field(&intent.input, "step_id"))?;
+    let step = field(&intent.input, "step_id");
+    let at = match position(inner, run, step) {
+        Err(missing @ Refusal::NotFound { kind: "run", .. }) => {
+            return remote::answer(inner, intent, accept, Matter::Gate(run, step.to_owned()), missing).await;
+        }
+        at => at?,
+    };
     let (approve, note) = (approve_of(&intent.input), note_of(&intent.input));
-    let command = Command::Answer { at, by: intent.identity.clone(), approve, note };
+    let (by, elsewhere) = (intent.identity.clone(), accept.elsewhere);
+    let command = Command::Answer { at, by, approve, note, elsewhere };
     runs::tell(inner, intent, accept, run, Subject::Gate(run, at), command).await
 }
 
@@ -89,7 +106,10 @@ pub(super) async fn answer_intent(
 ) -> Result<Outcome, Refusal> {
     let parked: IntentId = id(&intent.input, "intent_id")?;
     let row = inner.store.read()?.get::<IntentRow>(&IntentRow::key_of(parked))?;
-    let mut row = row.ok_or_else(|| Refusal::NotFound { kind: "intent", id: parked.to_string() })?;
+    let Some(mut row) = row else {
+        let missing = Refusal::NotFound { kind: "intent", id: parked.to_string() };
+        return remote::answer(inner, intent, accept, Matter::Intent(parked), missing).await;
+    };
     let approval = approval_of(&row).filter(|_| row.status == IntentStatus::Parked);
     let approval = approval.ok_or_else(|| {
         let message = format!("intent {parked} does not wait for approval");
@@ -97,7 +117,8 @@ pub(super) async fn answer_intent(
     })?;
     let (approve, note) = (approve_of(&intent.input), note_of(&intent.input));
     let verdict = if approve { Verdict::Approve } else { Verdict::Reject };
-    let answer = Answer { identity: intent.identity.clone(), verdict, at: accept.now, note: note.clone() };
+    let answer =
+        Answer { identity: intent.identity.clone(), verdict, at: accept.made_at(), note: note.clone() };
     let verdict = approval::decide(&approval, &answer)
         .map_err(|refusal| Refusal::Forbidden { code: "approval_refused", message: refusal.to_string() })?;
     if verdict == Verdicted::Rejected {
@@ -106,7 +127,8 @@ pub(super) async fn answer_intent(
             note.as_ref().map_or_else(|| format!("rejected by {by}"), |n| format!("rejected by {by}: {n}"));
         row.fault = Some(Fault { code: "rejected".to_owned(), message });
     }
-    let word = ApprovalRow { principal: intent.identity.principal.clone(), approve, at: accept.now, note };
+    let word =
+        ApprovalRow { principal: intent.identity.principal.clone(), approve, at: accept.made_at(), note };
     let expected = 1 + row.approvals.len() as u64;
     row.approvals.push(word);
     let (status, remaining) = match verdict {

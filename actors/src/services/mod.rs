@@ -21,7 +21,7 @@ use crate::actions::Failure;
 use crate::blueprint::FailureKind;
 use crate::governance::Identity;
 use crate::run::Work;
-use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::runtime::{Accept, Inner, Intent, Origin, Outcome, Refusal};
 
 /// Carries out `intent`, which was allowed.
 pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
@@ -61,7 +61,7 @@ impl Inner {
             idempotency_key: Some(context.idempotency_key.clone()),
             depth: context.depth,
         };
-        match Box::pin(self.submit(intent, true)).await {
+        match Box::pin(self.submit(intent, Origin::Cleared)).await {
             Ok(outcome) => Ok(outcome.output),
             Err(refusal) => Err(failure(refusal)),
         }

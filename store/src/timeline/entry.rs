@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::feed::FeedId;
-use super::hlc::Hlc;
+use super::{approval::Approvals, feed::FeedId, hlc::Hlc};
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -125,6 +124,8 @@ pub struct Refs {
     pub domain: Option<String>,
     /// The moments that a merge joins, or that a rollback, replay or approval is about.
     pub parents: Vec<EntryId>,
+    /// What it asks people and what they say.
+    pub approvals: Option<Box<Approvals>>,
 }
 
 /// What an entry says.
@@ -201,10 +202,9 @@ impl Note {
             (refs.env.as_deref().is_none_or(is_name), "environment"),
             (refs.domain.as_deref().is_none_or(is_name), "domain"),
         ];
-        match unfit.into_iter().find(|(fits, _)| !fits) {
-            Some((_, what)) => Err(EntryError::Unfit(what)),
-            None => Ok(()),
-        }
+        let unfit = unfit.into_iter().find_map(|(fits, what)| (!fits).then_some(what));
+        let unfit = unfit.or_else(|| refs.approvals.as_ref()?.unfit(self.kind)).map(EntryError::Unfit);
+        unfit.map_or(Ok(()), Err)
     }
 }
 
@@ -220,7 +220,8 @@ pub(super) fn is_name(text: &str) -> bool {
     is_line(text, NAME_MAX_CHARS)
 }
 
-fn is_line(text: &str, max_chars: usize) -> bool {
+/// Whether `text` is one line of at most `max_chars`, and not empty.
+pub(super) fn is_line(text: &str, max_chars: usize) -> bool {
     (1..=max_chars).contains(&text.chars().count()) && !text.contains(char::is_control)
 }
 
@@ -281,7 +282,7 @@ pub(super) mod tests {
     fn the_bytes_of_version_1_stay_readable() {
         let mut golden = vec![1, 14];
         golden.extend_from_slice(b"operator@local\x04main\x02\x05built");
-        golden.extend_from_slice(&[0; 9]);
+        golden.extend_from_slice(&[0; 10]);
         assert_eq!(Note::decode(&golden).expect("golden bytes decode"), note("built"));
         assert_eq!(note("built").encode().expect("fits"), golden);
     }

@@ -179,6 +179,8 @@ fn put_entry(changes: &mut Changes, record: &Record, entry_id: EntryId, note: &N
     ];
     let changed = note.facets().into_iter();
     indexes.extend(changed.map(|facet| (Table::TimelineStates, facet.key(&note.branch, &moment))));
+    let matters = note.refs.approvals.iter().flat_map(|approvals| approvals.matters());
+    indexes.extend(matters.map(|matter| (Table::TimelineMatters, append_moment(matter.key(), &moment))));
     if counts {
         let value = postcard::to_stdvec(note).expect("rows hold no type that postcard refuses");
         changes.put_bytes(Table::TimelineMoments, moment_key(&moment), value);

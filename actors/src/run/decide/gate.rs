@@ -7,7 +7,6 @@ use xyn_store::{Json, Timestamp};
 use super::{World, failed, stage_at};
 use crate::blueprint::EventPattern;
 use crate::blueprint::plan::{Gate, GateTimeout, Kind, OnTimeout};
-use crate::governance::Identity;
 use crate::governance::approval::{self, Answer, Approval, Given, Outcome, Verdict};
 use crate::run::command::Rejection;
 use crate::run::event::{Arrival, Event, GateRequest};
@@ -56,22 +55,21 @@ fn open_gate(state: &State, at: StepKey) -> Option<&OpenGate> {
     }
 }
 
-/// A person answers.
+/// A person answers: the question that was asked at `asked_at`, or the one that is open.
 pub(super) fn answer(
     state: &State,
     at: StepKey,
-    by: &Identity,
-    approve: bool,
-    note: Option<String>,
-    world: &World<'_>,
+    answer: Answer,
+    asked_at: Option<Timestamp>,
 ) -> Result<Vec<Event>, Rejection> {
     let gate = open_gate(state, at)
         .filter(|gate| matches!(gate.request.mode, GateMode::Manual | GateMode::Policy | GateMode::Uncertain))
+        .filter(|gate| asked_at.is_none_or(|asked_at| asked_at == gate.since))
         .ok_or(Rejection::NoGate(at))?;
-    let verdict = if approve { Verdict::Approve } else { Verdict::Reject };
-    let given = Answer { identity: by.clone(), verdict, at: world.now, note: note.clone() };
-    let outcome = approval::decide(&collected(state, at, gate), &given)?;
-    let answer = ApprovalRow { principal: by.principal.clone(), approve, at: world.now, note };
+    let outcome = approval::decide(&collected(state, at, gate), &answer)?;
+    let Answer { identity, verdict, at: made_at, note } = answer;
+    let approve = verdict == Verdict::Approve;
+    let answer = ApprovalRow { principal: identity.principal, approve, at: made_at, note };
     Ok(match outcome {
         Outcome::Recorded { .. } => vec![Event::GateAnswered { at, answer }],
         Outcome::Approved => {

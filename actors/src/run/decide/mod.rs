@@ -22,6 +22,7 @@ use super::state::State;
 use crate::actions::{Registry, Surroundings};
 use crate::blueprint::plan::{Call, Kind};
 use crate::governance::PolicySet;
+use crate::governance::approval::{Answer, Verdict};
 
 pub(super) use gate::standing;
 pub use start::{call_context, call_input, compensation_input};
@@ -76,7 +77,12 @@ pub fn decide(state: &State, command: Command, world: &World<'_>) -> Result<Vec<
             Purpose::Retry(at) => in_time(state, start::attempt_again(state, at, due, world), world),
             Purpose::WallClock | Purpose::Intent => Vec::new(),
         }),
-        Command::Answer { at, by, approve, note } => gate::answer(state, at, &by, approve, note, world),
+        Command::Answer { at, by, approve, note, elsewhere } => {
+            let verdict = if approve { Verdict::Approve } else { Verdict::Reject };
+            let made_at = elsewhere.map_or(world.now, |elsewhere| elsewhere.made_at);
+            let answer = Answer { identity: by, verdict, at: made_at, note };
+            gate::answer(state, at, answer, elsewhere.map(|elsewhere| elsewhere.asked_at))
+        }
         Command::Arrive(arrival) => Ok(gate::arrive(state, &arrival)),
         Command::Cancel { by, reason, compensate } => {
             Ok(vec![Event::CancelRequested { by, reason, compensate }])

@@ -244,6 +244,7 @@ fn commands_on_a_run_that_is_not_there_or_has_ended_mean_nothing() {
         by: person("bob@test"),
         approve: true,
         note: None,
+        elsewhere: None,
     };
     given(CHAIN).when(Command::Advance).then_rejected("the run does not exist");
     given(CHAIN).cancels(true).then_rejected("the run does not exist");

@@ -59,7 +59,7 @@ impl Story {
 
     pub(super) fn answers(self, who: &str, step: &str, approve: bool) -> Self {
         let (at, by) = (self.key(step), person(who));
-        self.when(Command::Answer { at, by, approve, note: None })
+        self.when(Command::Answer { at, by, approve, note: None, elsewhere: None })
     }
 
     pub(super) fn cancels(self, compensate: bool) -> Self {

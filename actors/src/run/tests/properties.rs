@@ -181,7 +181,7 @@ pub(super) fn does(story: Story, act: &Act) -> Story {
         }
         &Act::Answers { at, who, approve } => {
             let who = [REQUESTER, "bob@test", "cy@test", "webhook:ci"][usize::from(who)];
-            story.when(Command::Answer { at, by: person(who), approve, note: None })
+            story.when(Command::Answer { at, by: person(who), approve, note: None, elsewhere: None })
         }
         Act::Arrives => story.arrives("test.done", json!({})),
         Act::Cancels(compensate) => story.cancels(*compensate),
@@ -213,7 +213,13 @@ pub(super) fn ends(mut story: Story) -> Story {
             .collect();
         for at in gates {
             for who in ["bob@test", "cy@test"] {
-                story = story.when(Command::Answer { at, by: person(who), approve: true, note: None });
+                story = story.when(Command::Answer {
+                    at,
+                    by: person(who),
+                    approve: true,
+                    note: None,
+                    elsewhere: None,
+                });
             }
         }
         story = story.arrives("test.done", json!({}));

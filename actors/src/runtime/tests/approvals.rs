@@ -8,7 +8,7 @@ use xyn_store::scope::{Principal, Stage};
 use super::*;
 use crate::governance::Role;
 
-const TWO: &str = r#"
+pub(super) const TWO: &str = r#"
 policy_id: pol.two
 policy_type: governance
 name: Two

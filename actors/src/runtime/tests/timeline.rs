@@ -17,12 +17,12 @@ use super::*;
 use crate::services::timeline::Sent;
 
 impl Node {
-    fn timeline(&self) -> &Timeline {
+    pub(super) fn timeline(&self) -> &Timeline {
         self.runtime.timeline().expect("it is running")
     }
 
     /// Every moment, oldest first.
-    fn moments(&self) -> Vec<Entry> {
+    pub(super) fn moments(&self) -> Vec<Entry> {
         let reader = self.runtime.store().read().expect("reads");
         reader.entries(&EntryFilter::default(), Order::Ascending, None, 10_000).expect("reads").items
     }
@@ -32,7 +32,7 @@ impl Node {
     }
 
     /// Waits until `wanted` moments are on the timeline.
-    async fn until_moments(&self, wanted: impl Fn(&[Entry]) -> bool) -> Vec<Entry> {
+    pub(super) async fn until_moments(&self, wanted: impl Fn(&[Entry]) -> bool) -> Vec<Entry> {
         let mut news = self.timeline().news();
         let seen = async {
             loop {
@@ -54,7 +54,7 @@ impl Node {
     }
 
     /// Ends without a word, as a killed process does.
-    async fn kill(self) {
+    pub(super) async fn kill(self) {
         let store = self.runtime.store().clone();
         for task in self.background.tasks {
             task.abort();
@@ -217,7 +217,7 @@ async fn rebuilding_the_timeline_gives_the_same_rows() {
 }
 
 /// Makes the folder of a node that will belong to `env`.
-async fn newcomer(folder: &Path, env: EnvId) -> NodeKey {
+pub(super) async fn newcomer(folder: &Path, env: EnvId) -> NodeKey {
     let store = Store::open(folder, Options::default()).expect("opens");
     let mut changes = Changes::new();
     changes.put_environment(env);
@@ -228,7 +228,7 @@ async fn newcomer(folder: &Path, env: EnvId) -> NodeKey {
 }
 
 /// Hands all that `from` has to `to`.
-async fn bring(from: &Node, to: &Node) -> Vec<Verdict> {
+pub(super) async fn bring(from: &Node, to: &Node) -> Vec<Verdict> {
     let mut frames = Vec::new();
     for row in from.timeline().vector().expect("reads") {
         let mut next = 1;

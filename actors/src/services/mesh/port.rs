@@ -26,7 +26,7 @@ use super::Shared;
 use super::gather::{PARCELS_MAX, Parcel, WAITING_BYTES_MAX, known};
 use crate::governance::Identity;
 use crate::node::actor::by_node;
-use crate::runtime::{Inner, Intent, Recording, Refusal};
+use crate::runtime::{Inner, Intent, Origin, Recording, Refusal};
 
 /// Notices that wait to be written down; more are only logged.
 const NOTICES_MAX: usize = 256;
@@ -230,7 +230,7 @@ async fn redeem(inner: &Arc<Inner>, peer: PublicKey, request: Redeem) -> door::D
             depth: 0,
             idempotency_key: None,
         };
-        inner.submit(intent, false).await.map_err(not_redeemed)?;
+        inner.submit(intent, Origin::Here).await.map_err(not_redeemed)?;
     }
     let reader = inner.store.read().map_err(unavailable)?;
     let statements = reader.statements(timeline.env()).map_err(unavailable)?;

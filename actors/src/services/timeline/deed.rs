@@ -56,6 +56,17 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
             _ => merge(&reader, intent, &accept)?,
         }
     };
+    record(inner, intent, accept, deed, output).await
+}
+
+/// Has `deed` written with the acceptance of `intent`, which answers `output`.
+pub(crate) async fn record(
+    inner: &Inner,
+    intent: &Intent,
+    accept: Accept,
+    deed: Deed,
+    output: Value,
+) -> Result<Outcome, Refusal> {
     let subject = Subject::Intent(intent.intent_id);
     let accepted = accept.done(subject.clone()).answering(output.clone());
     let by = Box::new(Acceptance::new(accepted, intent));
@@ -70,8 +81,11 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     }
 }
 
-enum Deed {
+/// What an intent does to the timeline.
+pub(crate) enum Deed {
+    /// A moment.
     Say(EntryId, Box<Note>),
+    /// An edit of a board.
     Edit(Board, Edit),
 }
 

@@ -21,6 +21,7 @@ use super::{Sent, Shared, TimelineError};
 use crate::node::actor::by_node;
 use crate::record::Record;
 use crate::runtime::{Inner, Recording};
+use crate::services::approvals::people::People;
 use crate::services::mesh;
 
 /// What a command is carried out with.
@@ -120,7 +121,8 @@ impl Desk {
                 let written = timeline.say_milestones(key, now, milestones, FOLLOWER, to)?;
                 draft.recording.changes().extend(written.changes);
             }
-            Command::Say { entry_id, note, by } => {
+            Command::Say { entry_id, mut note, by } => {
+                note.principal = People::of(&roster, self.shared.own.node).outward(&note.principal);
                 let written = timeline.say(key, now, vec![Saying::Entry(entry_id, note)])?;
                 draft.recording.changes().extend(written.changes);
                 by.record(&mut draft.recording, now);

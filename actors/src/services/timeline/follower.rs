@@ -47,16 +47,13 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
         let Err(error) = follow_from_position(&inner, &mut head).await else { return };
         tracing::warn!(%error, "milestones wait");
         let delay = match &error {
-            TimelineError::Write(WriteError::Excluded(_)) => {
-                // Another word on who belongs may be among them.
-                let _ = tokio::time::timeout(EXCLUDED_DELAY, news.changed()).await;
-                RETRY_DELAY
-            }
+            TimelineError::Write(WriteError::Excluded(_)) => EXCLUDED_DELAY,
             // The position was read before an append whose outcome was unknown; it is read again.
             TimelineError::Said => Duration::ZERO,
             _ => RETRY_DELAY,
         };
-        tokio::time::sleep(delay).await;
+        // What came from others may have changed who belongs: then there is nothing to wait for any more.
+        let _ = tokio::time::timeout(delay, news.changed()).await;
     }
 }
 
@@ -104,12 +101,12 @@ async fn gather(inner: &Arc<Inner>, position: u64) -> Result<Piece, TimelineErro
 }
 
 fn read(inner: &Inner, position: u64) -> Result<Piece, TimelineError> {
-    let own = inner.timeline()?.own();
+    let (own, people) = (inner.timeline()?.own(), inner.timeline()?.people());
     let reader = inner.store.read()?;
     let mut piece = Piece { milestones: Vec::new(), next: position };
     reader.log(position, Order::Ascending, |offset, envelope| {
         let records = record::decode(offset, &envelope)?;
-        if let Some(note) = milestone::note(&records, &envelope, inner.env.stage, &reader)? {
+        if let Some(note) = milestone::note(&records, &envelope, inner.env.stage, &reader, &people)? {
             piece.milestones.push((milestone_id(&own, offset, envelope.at), note));
         }
         piece.next = offset + 1;

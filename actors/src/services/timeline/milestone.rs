@@ -7,12 +7,15 @@
 use uuid::Uuid;
 use xyn_store::envelope::Envelope;
 use xyn_store::ids::RunId;
-use xyn_store::projection::{ApprovalRow, GateMode, GateRow, IntentRow, IntentStatus, RunRow, StepKey};
+use xyn_store::projection::{ApprovalRow, GateRow, IntentRow, IntentStatus, RunRow, StepKey};
 use xyn_store::scope::{Principal, Stage};
+use xyn_store::timeline::approval::{Approvals, Matter};
 use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_CHARS, Note, REFS_MAX, Refs, TITLE_MAX_CHARS};
-use xyn_store::{Reader, StoreError};
+use xyn_store::{Reader, StoreError, Timestamp};
 
 use crate::record::Record;
+use crate::services::approvals::ask;
+use crate::services::approvals::people::People;
 use crate::{node, run};
 
 /// The moment that `records`, those of `envelope`, are; none when nobody else need know of them.
@@ -21,14 +24,19 @@ pub(super) fn note(
     envelope: &Envelope,
     stage: Stage,
     reader: &Reader,
+    people: &People,
 ) -> Result<Option<Note>, StoreError> {
-    let mut sketch = Sketch::new(envelope);
+    let mut sketch = Sketch::new(envelope, people);
     for record in records {
         match record {
             Record::Run(event) => sketch.run(event, reader)?,
-            Record::IntentParked(row, _) => sketch.say(Kind::Gate, &row.action, "waits for approval"),
+            Record::IntentParked(row, _) => {
+                sketch.approvals.asks.extend(ask::of_intent(row, people));
+                sketch.say(Kind::Gate, &row.action, "waits for approval");
+            }
             Record::IntentAnswered(row) => sketch.answered(row),
             Record::IntentEnded(row) if row.status == IntentStatus::Denied => {
+                sketch.approvals.settled.push(Matter::Intent(row.intent_id));
                 sketch.say(Kind::Gate, &row.action, "expired without approval");
             }
             Record::ArtifactCreated(row) => sketch.refs.artifacts.push(row.artifact_id),
@@ -43,24 +51,30 @@ pub(super) fn note(
 }
 
 /// A moment in the making.
-struct Sketch {
+struct Sketch<'a> {
+    people: &'a People,
     run: RunId,
+    at: Timestamp,
     principal: Principal,
     kind: Option<Kind>,
     subject: Option<String>,
     phrases: Vec<String>,
     refs: Refs,
+    approvals: Approvals,
 }
 
-impl Sketch {
-    fn new(envelope: &Envelope) -> Self {
+impl<'a> Sketch<'a> {
+    fn new(envelope: &Envelope, people: &'a People) -> Self {
         Self {
+            people,
             run: RunId::from(Uuid::from(envelope.stream)),
-            principal: envelope.attribution.actor.clone(),
+            at: envelope.at,
+            principal: people.outward(&envelope.attribution.actor),
             kind: None,
             subject: None,
             phrases: Vec::new(),
             refs: Refs::default(),
+            approvals: Approvals::default(),
         }
     }
 
@@ -84,6 +98,9 @@ impl Sketch {
             self.subject = Some(row.action.clone());
             self.word(None, word);
         }
+        if row.status != IntentStatus::Parked {
+            self.approvals.settled.push(Matter::Intent(row.intent_id));
+        }
     }
 
     /// A person's word on a gate or an intent.
@@ -93,8 +110,8 @@ impl Sketch {
             false => (Kind::Reject, "rejected"),
         };
         let object = gate.map(|gate| format!(" `{gate}`")).unwrap_or_default();
-        self.principal = word.principal.clone();
-        self.happened(kind, format!("{verb}{object} by {}", word.principal));
+        self.principal = self.people.outward(&word.principal);
+        self.happened(kind, format!("{verb}{object} by {}", self.principal));
     }
 
     fn run(&mut self, event: &run::Event, reader: &Reader) -> Result<(), StoreError> {
@@ -106,12 +123,20 @@ impl Sketch {
                 self.refs.stage = Some(created.stage);
             }
             E::Started => self.happened(Kind::Run, "started".into()),
-            E::GateRequested { at, gate } if is_for_people(&gate.mode) => {
-                let gate = self.gate(*at, reader)?.map(|gate| gate.step).unwrap_or_default();
-                self.happened(Kind::Gate, format!("waits at `{gate}`"));
+            E::GateRequested { at, gate: request } => {
+                let gate = self.gate(*at, reader)?;
+                let Some((gate, ask)) = gate.and_then(|gate| {
+                    let ask = ask::of_gate(&gate, request, self.at, self.people)?;
+                    Some((gate, ask))
+                }) else {
+                    return Ok(());
+                };
+                self.approvals.asks.push(ask);
+                self.happened(Kind::Gate, format!("waits at `{}`", gate.step));
             }
             E::GateExpired { at } => {
-                if let Some(gate) = self.gate(*at, reader)?.filter(|gate| is_for_people(&gate.mode)) {
+                if let Some(gate) = self.gate(*at, reader)?.filter(|gate| ask::reason(&gate.mode).is_some()) {
+                    self.approvals.settled.push(ask::matter(&gate));
                     self.happened(Kind::Gate, format!("`{}` expired", gate.step));
                 }
             }
@@ -119,6 +144,9 @@ impl Sketch {
             | E::GateApproved { at, answer: Some(answer) }
             | E::GateRejected { at, answer } => {
                 let gate = self.gate(*at, reader)?;
+                if !matches!(event, E::GateAnswered { .. }) {
+                    self.approvals.settled.extend(gate.as_ref().map(ask::matter));
+                }
                 self.word(gate.as_ref().map(|gate| gate.step.as_str()), answer);
             }
             E::Completed { .. } => self.happened(Kind::Run, "completed".into()),
@@ -143,6 +171,7 @@ impl Sketch {
             (None, None) => String::new(),
         };
         self.refs.artifacts.truncate(REFS_MAX);
+        self.refs.approvals = ask::within_bounds(self.approvals);
         Ok(Some(Note {
             principal: Principal::new(fitting(self.principal.as_str(), NAME_MAX_CHARS)),
             branch: Branch::main(),
@@ -151,11 +180,6 @@ impl Sketch {
             refs: self.refs,
         }))
     }
-}
-
-/// Whether people are asked, and not a clock or an event.
-fn is_for_people(mode: &GateMode) -> bool {
-    matches!(mode, GateMode::Manual | GateMode::Uncertain | GateMode::Policy)
 }
 
 /// What people did weighs more than what they are asked, and that more than what went on by itself.
@@ -169,7 +193,7 @@ fn weight(kind: Kind) -> u8 {
 }
 
 /// `text` within `max_chars` and on one line: what people wrote elsewhere is no reason to lose a moment.
-pub(super) fn fitting(text: &str, max_chars: usize) -> String {
+pub(crate) fn fitting(text: &str, max_chars: usize) -> String {
     let mut flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
     let mut line: String = flat.by_ref().take(max_chars).collect();
     if flat.next().is_some() {

@@ -10,7 +10,7 @@ mod deed;
 mod desk;
 pub(crate) mod follower;
 mod members;
-mod milestone;
+pub(crate) mod milestone;
 
 use std::sync::Arc;
 
@@ -28,9 +28,10 @@ use xyn_store::trust::{EnvId, InvalidStatement, Roster, SignedStatement};
 use xyn_store::{Store, StoreError};
 
 use crate::runtime::{Inner, Recording};
+use crate::services::approvals::people::People;
 use actor::{Command, Handle};
 
-pub(crate) use deed::{Acceptance, refusal, serve};
+pub(crate) use deed::{Acceptance, Deed, record, refusal, serve};
 pub use members::MemberError;
 pub(crate) use members::stream_of;
 
@@ -151,6 +152,11 @@ impl Service {
     /// Who belongs.
     pub fn roster(&self) -> Arc<Roster> {
         self.shared.roster.load_full()
+    }
+
+    /// What people are called, here and in the environment.
+    pub(crate) fn people(&self) -> People {
+        People::of(&self.roster(), self.shared.own.node)
     }
 
     /// Wakes its followers whenever records were committed, the node's own too.

@@ -1,5 +1,6 @@
 //! What holds for the timeline as a whole.
 
+mod approvals;
 mod exclusion;
 mod frames;
 mod log;
