@@ -31,6 +31,7 @@ mod exchange;
 pub(crate) mod index;
 mod manifest;
 mod packer;
+mod parcel;
 mod pins;
 mod quota;
 mod record;
@@ -41,6 +42,7 @@ pub use batch::Batch;
 pub use content::{Content, Pieces};
 pub use exchange::Intake;
 pub use manifest::{InvalidManifest, Manifest};
+pub use parcel::{Chunk, InvalidParcel, Parcel};
 pub use sweep::Swept;
 pub use writer::{Writer, Written};
 
