@@ -208,7 +208,9 @@ async fn a_blob_in_the_database_travels_as_well() {
     let (_there, peer) = store(64 * MIB);
     let (_here, store) = store(64 * MIB);
     let small = Digest::of(b"a small artifact");
-    append(&peer, |changes| drop(changes.keep_blob(b"a small artifact"))).await.expect("there is room");
+    append(&peer, |changes| assert_eq!(changes.keep_blob(b"a small artifact"), small))
+        .await
+        .expect("there is room");
     let manifest = peer.blobs().manifest(&small).expect("reads").expect("is here");
     let mut intake = store.blobs().intake(manifest, LIMIT).expect("fits");
     let missing = intake.missing().expect("reads");
