@@ -65,6 +65,7 @@ impl<P: Port> Task<P> {
         match event {
             MembersEvent::Sync(event) => self.exchanged(Talk::Sync, event),
             MembersEvent::Witness(event) => self.exchanged(Talk::Witness, event),
+            MembersEvent::Blobs(event) => self.traded(event),
             MembersEvent::Gossip(gossipsub::Event::Message { propagation_source, message, .. }) => {
                 let here =
                     address::node(propagation_source).filter(|node| self.neighbours.contains_key(node));
@@ -146,7 +147,7 @@ impl<P: Port> Task<P> {
 
     /// Only what can never fit is held against the peer. The rest may be a bad line: the connection starts
     /// over.
-    fn bad_frame(&mut self, peer: PublicKey, fault: BadFrame) {
+    pub(super) fn bad_frame(&mut self, peer: PublicKey, fault: BadFrame) {
         match fault {
             BadFrame::TooLarge { .. } => self.drop_peer(peer, Refusal::Frame(fault)),
             BadFrame::Slow(_) | BadFrame::Cut => {
@@ -185,7 +186,7 @@ impl<P: Port> Task<P> {
 }
 
 /// Whether a peer does not have a protocol. A stream that negotiates while it is written to says so late.
-fn is_not_spoken(error: &OutboundFailure) -> bool {
+pub(super) fn is_not_spoken(error: &OutboundFailure) -> bool {
     match error {
         OutboundFailure::UnsupportedProtocols => true,
         OutboundFailure::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<NegotiationError>()),
