@@ -7,9 +7,11 @@
 mod account;
 mod address;
 mod behaviour;
+mod blobs;
 mod carry;
 mod codec;
 mod connections;
+mod depot;
 mod dial;
 mod gate;
 mod guest;
@@ -26,17 +28,20 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
-use xyn_store::Clock;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::blobs::Blobs;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
+use xyn_store::{Clock, Digest};
 
 pub use address::{InvalidAddress, named};
+pub use blobs::Fetch;
 pub use codec::BadFrame;
 pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
 
+use crate::proto::blobs::NotFetched;
 use crate::wire::{Known, News};
 use task::{Command, Task};
 
@@ -85,6 +90,8 @@ pub struct World {
     pub feeds: BTreeMap<FeedId, Known>,
     /// The last checkpoint this node vouched for, of each log.
     pub vouched: Vec<SignedCheckpoint>,
+    /// What it has for members who ask, and where what it fetches goes.
+    pub blobs: Blobs,
 }
 
 /// Why the mesh did not start.
@@ -113,6 +120,17 @@ pub enum StartError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the mesh is not running")]
 pub struct Stopped;
+
+/// Why a blob is not here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FetchError {
+    /// It was given up.
+    #[error(transparent)]
+    NotFetched(#[from] NotFetched),
+    /// The mesh ended before.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
+}
 
 /// A node's hand on its mesh. Cloning shares it.
 #[derive(Clone, Debug)]
@@ -154,6 +172,14 @@ impl Mesh {
     /// This node signed a checkpoint of its log: ask everybody to witness it.
     pub async fn signed(&self, checkpoint: SignedCheckpoint) -> Result<(), Stopped> {
         self.send(Command::Signed(Box::new(checkpoint))).await
+    }
+
+    /// Fetches a blob of at most `limit_bytes` from whoever has it. What came of it before is not fetched again,
+    /// and whoever wants the same blob at the same time waits for the same fetch, with the limit of the first.
+    pub async fn fetch(&self, object: Digest, limit_bytes: u64) -> Result<Fetch, Stopped> {
+        let (answer, fetch) = oneshot::channel();
+        self.send(Command::Fetch { object, limit_bytes, answer }).await?;
+        fetch.await.map_err(|_| Stopped)
     }
 
     /// Who is here, and what went to and fro.

@@ -3,6 +3,7 @@
 //! Owns their bytes and bounds. Verifies no record and no statement: these are opaque here. Invariant: what
 //! decodes fits the bounds of its type. Variants are append-only under one version.
 
+pub mod blobs;
 mod bounded;
 mod payload;
 #[cfg(test)]

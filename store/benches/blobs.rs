@@ -9,12 +9,13 @@ use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use xyn_store::blobs::{Blobs, CHUNK_MAX};
+use xyn_store::blobs::{Blobs, CHUNK_MAX, Parcel};
 use xyn_store::{Digest, Options, Store, Timestamp};
 
 const SMALL_FILES: usize = 10_000;
 const SMALL_BYTES: usize = 4_000;
 const LIMIT: u64 = 8 << 30;
+const PARCEL_BYTES: usize = 4 << 20;
 
 fn main() {
     let folder =
@@ -93,18 +94,18 @@ fn ranges(blobs: &Blobs, content: &[u8]) {
     report("blobs.range_of_1000_bytes_us", took.as_secs_f64() * 1e6 / count as f64);
 }
 
-/// The receiving side of an exchange, without the network.
+/// Both sides of an exchange, without the network.
 fn intake(from: &Blobs, folder: &Path, content: &[u8]) {
     let manifest = from.manifest(&Digest::of(content)).expect("reads").expect("is here");
-    let bounds = manifest.parts().iter().scan(0, |at, (_, length)| {
-        *at += *length as usize;
-        Some(*at - *length as usize..*at)
-    });
+    let chunks: Vec<_> = manifest.parts().iter().map(|(chunk, _)| *chunk).collect();
+    let parcels = chunks.chunks(12).map(|chunks| from.parcel(chunks, PARCEL_BYTES).expect("reads"));
+    let (parcels, took) = timed(|| parcels.collect::<Vec<_>>());
+    rate("blobs.parcel", content.len(), took);
     let store = open(folder);
     let (_, took) = timed(|| {
         let mut intake = store.blobs().intake(manifest.clone(), LIMIT).expect("fits");
-        for bounds in bounds {
-            intake.put_chunk(&content[bounds]).expect("was asked for");
+        for chunk in parcels.iter().flat_map(|parcel| Parcel::new(parcel)) {
+            intake.put(&chunk.expect("is sound")).expect("was asked for");
         }
         intake.assemble().expect("is the blob")
     });

@@ -8,6 +8,7 @@
 //! returned, its bytes are durable; whatever is here, all its chunks are.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,6 +32,7 @@ mod exchange;
 pub(crate) mod index;
 mod manifest;
 mod packer;
+mod parcel;
 mod pins;
 mod quota;
 mod record;
@@ -41,6 +43,7 @@ pub use batch::Batch;
 pub use content::{Content, Pieces};
 pub use exchange::Intake;
 pub use manifest::{InvalidManifest, Manifest};
+pub use parcel::{Chunk, InvalidParcel, Parcel};
 pub use sweep::Swept;
 pub use writer::{Writer, Written};
 
@@ -51,6 +54,9 @@ pub const INLINE_MAX: usize = 16 * 1024;
 
 /// The largest chunk in bytes.
 pub const CHUNK_MAX: usize = 256 << 10;
+
+/// What a chunk takes in a parcel besides its bytes, at most.
+pub const PARCEL_OVERHEAD_BYTES: usize = record::HEADER_BYTES;
 
 /// Whether a blob of this length belongs into the journal's database.
 pub fn is_inline(size_bytes: u64) -> bool {
@@ -154,6 +160,13 @@ struct Inner {
     sweeping: Mutex<()>,
     #[cfg(test)]
     steps: tests::Steps,
+}
+
+/// Shows where they are.
+impl fmt::Debug for Blobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Blobs").field(&self.0.folder).finish()
+    }
 }
 
 impl Blobs {

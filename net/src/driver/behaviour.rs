@@ -26,6 +26,7 @@ use super::StartError;
 use super::codec::{Codec, READING_BYTES_MAX};
 use super::gate::{Gate, Guard};
 use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
+use crate::wire::blobs::{Answer, Ask};
 use crate::wire::{self, MESSAGE_BYTES_MAX, Message};
 
 /// Connections whose handshake is not done, each way.
@@ -77,6 +78,7 @@ pub(super) struct Members {
     witness: Exchange,
     /// A newcomer that did not hear its answer is a member when it asks again.
     join: Exchange,
+    pub(super) blobs: Exchange,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
 }
@@ -130,6 +132,7 @@ pub(super) fn mesh(
         sync: talk(wire::Sync::PROTOCOL, wire::Sync::BYTES_MAX),
         witness: talk(wire::Witness::PROTOCOL, wire::Witness::BYTES_MAX),
         join: door(timeout, &budget),
+        blobs: blobs(timeout),
         identify: identify::Behaviour::new(
             identify::Config::new("/xyn/1".into(), keypair.public())
                 .with_agent_version(concat!("xyn/", env!("CARGO_PKG_VERSION")).into())
@@ -149,6 +152,12 @@ pub(super) fn mesh(
 /// The swarm of a node that has a ticket: it speaks join and nothing else.
 pub(super) fn guest(keypair: Keypair, timeout: Duration) -> Result<Swarm<Exchange>, StartError> {
     swarm(keypair, door(timeout, &Arc::new(Semaphore::new(READING_BYTES_MAX))))
+}
+
+/// Blobs have a budget of their own: many large answers that come slowly keep no other message waiting.
+fn blobs(timeout: Duration) -> Exchange {
+    let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
+    exchange(Ask::PROTOCOL, (Ask::BYTES_MAX, Answer::BYTES_MAX), timeout, &budget)
 }
 
 fn door(timeout: Duration, budget: &Arc<Semaphore>) -> Exchange {

@@ -16,6 +16,7 @@ use super::dial::Whom;
 use super::gate::Side;
 use super::port::{Event, Port, Refusal};
 use super::task::{Neighbour, Task};
+use crate::proto::blobs;
 use crate::proto::gossip;
 use crate::proto::join::door;
 use crate::proto::sync;
@@ -47,6 +48,7 @@ impl<P: Port> Task<P> {
                     self.port.notice(Event::Connected(node));
                     self.sync(sync::Input::Connected(node));
                     self.witness(witness::Input::Connected(node));
+                    self.blobs(blobs::Input::Connected(node));
                 }
             }
         }
@@ -62,6 +64,7 @@ impl<P: Port> Task<P> {
             self.sync(sync::Input::Disconnected(node));
             self.gossip(gossip::Input::Disconnected(node));
             self.witness(witness::Input::Disconnected(node));
+            self.blobs(blobs::Input::Disconnected(node));
             let now = self.clock.now();
             self.dialer.disconnected(node, now);
             self.port.notice(Event::Disconnected(node));

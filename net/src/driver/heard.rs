@@ -71,6 +71,7 @@ impl<P: Port> Task<P> {
                 }
                 self.at_the_door(event);
             }
+            MembersEvent::Blobs(event) => self.traded(event),
             MembersEvent::Gossip(gossipsub::Event::Message { propagation_source, message, .. }) => {
                 let here =
                     address::node(propagation_source).filter(|node| self.neighbours.contains_key(node));
@@ -152,7 +153,7 @@ impl<P: Port> Task<P> {
 
     /// Only what can never fit is held against the peer. The rest may be a bad line: the connection starts
     /// over.
-    fn bad_frame(&mut self, peer: PublicKey, fault: BadFrame) {
+    pub(super) fn bad_frame(&mut self, peer: PublicKey, fault: BadFrame) {
         match fault {
             BadFrame::TooLarge { .. } => self.drop_peer(peer, Refusal::Frame(fault)),
             BadFrame::Slow(_) | BadFrame::Cut => {
@@ -191,7 +192,7 @@ impl<P: Port> Task<P> {
 }
 
 /// Whether a peer does not have a protocol. A stream that negotiates while it is written to says so late.
-fn is_not_spoken(error: &OutboundFailure) -> bool {
+pub(super) fn is_not_spoken(error: &OutboundFailure) -> bool {
     match error {
         OutboundFailure::UnsupportedProtocols => true,
         OutboundFailure::Io(error) => error.get_ref().is_some_and(|inner| inner.is::<NegotiationError>()),

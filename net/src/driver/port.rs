@@ -196,6 +196,10 @@ pub struct Traffic {
     pub records_in: u64,
     /// Records sent in answer to peers that asked.
     pub records_out: u64,
+    /// Bytes of answers about blobs that came, most of them chunks.
+    pub blob_bytes_in: u64,
+    /// Bytes of such answers sent.
+    pub blob_bytes_out: u64,
     /// Bytes of messages received, handshakes and framing not counted.
     pub bytes_in: u64,
     /// Bytes of messages sent to peers; news count once, however many hear them.

@@ -22,11 +22,14 @@ use xyn_store::trust::Roster;
 use xyn_store::{Clock, Digest, Timestamp};
 
 use super::behaviour::{self, EXPLICIT_MAX, Talk, Wire};
+use super::blobs::{Fetch, Fetched, Trade};
 use super::carry::Reply;
+use super::depot::Depot;
 use super::dial::{Dialer, Whom};
 use super::gate::Guard;
 use super::port::{Port, Status, Traffic};
 use super::{Config, StartError, World, address};
+use crate::proto::blobs;
 use crate::proto::conduct::Shunned;
 use crate::proto::gossip::{self, Gossip};
 use crate::proto::join::{Door, door};
@@ -44,6 +47,7 @@ pub(super) enum Command {
     Grew(FeedId, Known),
     Roster(Arc<Roster>),
     Signed(Box<SignedCheckpoint>),
+    Fetch { object: Digest, limit_bytes: u64, answer: oneshot::Sender<Fetch> },
     Status(oneshot::Sender<Status>),
     Stop,
 }
@@ -58,6 +62,7 @@ pub(super) enum Done {
     },
     Door(door::Input),
     Witness(witness::Input),
+    Blobs(Fetched),
     /// The node could not do what a peer waits for. The connection ends, and everything waiting with it.
     Unable(PublicKey),
 }
@@ -86,6 +91,7 @@ pub(super) struct Task<P> {
     pub(super) sync: Sync,
     pub(super) gossip: Gossip,
     pub(super) witness: Witness,
+    pub(super) trade: Trade,
     pub(super) door: Door,
     pub(super) dialer: Dialer,
     /// Attempts under way.
@@ -132,6 +138,7 @@ impl<P: Port> Task<P> {
             sync: Sync::new(me, world.roster, world.feeds),
             gossip: Gossip::new(now),
             witness: Witness::new(world.vouched),
+            trade: Trade::new(Depot::new(world.blobs)),
             door: Door::new(me, now),
             dialer,
             dialling: BTreeMap::new(),
@@ -177,6 +184,10 @@ impl<P: Port> Task<P> {
             Command::Grew(feed, known) => self.sync(sync::Input::Grew { feed, known }),
             Command::Roster(roster) => self.roster(roster),
             Command::Signed(checkpoint) => self.witness(witness::Input::Signed(*checkpoint)),
+            // Whoever asked may have left.
+            Command::Fetch { object, limit_bytes, answer } => {
+                drop(answer.send(self.want(object, limit_bytes)))
+            }
             Command::Status(answer) => {
                 // Whoever asked may have left.
                 let _ = answer.send(self.status());
@@ -205,6 +216,7 @@ impl<P: Port> Task<P> {
             }
             Done::Door(input) => self.door(input),
             Done::Witness(input) => self.witness(input),
+            Done::Blobs(done) => self.fetched(done),
             Done::Unable(peer) => self.disconnect(peer),
         }
     }
@@ -212,6 +224,8 @@ impl<P: Port> Task<P> {
     fn tick(&mut self) {
         self.sync(sync::Input::Tick);
         self.witness(witness::Input::Tick);
+        self.give_up_unwanted();
+        self.blobs(blobs::Input::Tick);
         self.door(door::Input::Tick);
         let now = self.clock.now();
         let left: Vec<_> = self.leaving.extract_if(.., |_, end| *end <= now).collect();

@@ -4,6 +4,7 @@
 //! the same code. Reading, verifying and keeping records are outputs whose results come back as inputs.
 //! Invariant: the same inputs at the same times give the same outputs.
 
+pub mod blobs;
 pub mod conduct;
 pub mod gossip;
 pub mod join;

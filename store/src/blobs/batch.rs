@@ -93,23 +93,39 @@ impl Batch {
 
     /// Sees to it that `chunk` is here when this is committed.
     pub(super) fn chunk(&mut self, digest: Digest, chunk: &[u8]) -> Result<(), BlobError> {
+        if self.lacks(digest)? {
+            let record = self.encoder.encode(&digest, chunk);
+            let place = self.packer.append(record, chunk.len() as u32)?;
+            self.entries.chunks.insert(digest, place);
+        }
+        Ok(())
+    }
+
+    /// The same with a record that another node made, and that was verified.
+    pub(super) fn record(&mut self, digest: Digest, record: &[u8], raw_bytes: u32) -> Result<(), BlobError> {
+        if self.lacks(digest)? {
+            let place = self.packer.append(record, raw_bytes)?;
+            self.entries.chunks.insert(digest, place);
+        }
+        Ok(())
+    }
+
+    /// Whether a chunk must be written. One that is here stays from now on.
+    fn lacks(&mut self, digest: Digest) -> Result<bool, BlobError> {
         if self.entries.chunks.contains_key(&digest) || self.entries.reused.contains(&digest) {
-            return Ok(());
+            return Ok(false);
         }
         self.pins.add(digest);
         match self.source.chunk(&digest, &digest) {
             Ok(_) => {
                 self.entries.reused.insert(digest);
-                return Ok(());
+                return Ok(false);
             }
             Err(BlobError::NotFound(_)) => {}
             Err(BlobError::Damaged { .. }) => drop(self.entries.healed.insert(digest)),
             Err(error) => return Err(error),
         }
-        let record = self.encoder.encode(&digest, chunk);
-        let place = self.packer.append(record, chunk.len() as u32)?;
-        self.entries.chunks.insert(digest, place);
-        Ok(())
+        Ok(true)
     }
 }
 

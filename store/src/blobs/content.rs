@@ -3,6 +3,7 @@
 //! Owns the way from a digest to bytes. Every chunk is verified as it is read, and a range reads only the
 //! chunks it lies in. Invariant: no byte is handed out that does not belong to the chunk its manifest names.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
@@ -10,7 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::index::{self, ObjectRow, Place};
-use super::record::Decoder;
+use super::record::{self, Decoder};
 use super::{BlobError, Blobs, CHUNK_MAX, Manifest, packer};
 use crate::Digest;
 use crate::error::StoreError;
@@ -140,6 +141,34 @@ impl Source {
 
     /// A chunk of the blob `digest`, verified.
     pub(super) fn chunk(&mut self, digest: &Digest, chunk: &Digest) -> Result<Vec<u8>, BlobError> {
+        self.read(digest, chunk, |decoder, record| decoder.decode(record, chunk).map(Cow::into_owned))
+    }
+
+    /// Appends the record of a chunk to `bytes`, as it stands in its pack and sound as it is stored, unless
+    /// that would make them more than `limit_bytes`; answers whether it did.
+    pub(super) fn copy(
+        &mut self,
+        chunk: &Digest,
+        bytes: &mut Vec<u8>,
+        limit_bytes: usize,
+    ) -> Result<bool, BlobError> {
+        self.read(chunk, chunk, |_, record| {
+            record::sealed(record, chunk)?;
+            let fits = bytes.len() + record.len() <= limit_bytes;
+            if fits {
+                bytes.extend_from_slice(record);
+            }
+            Some(fits)
+        })
+    }
+
+    /// What `take` makes of the record of a chunk of the blob `digest`: none when the record is damaged.
+    fn read<T>(
+        &mut self,
+        digest: &Digest,
+        chunk: &Digest,
+        mut take: impl FnMut(&mut Decoder, &[u8]) -> Option<T>,
+    ) -> Result<T, BlobError> {
         let mut tried = None;
         loop {
             let found = index::find(&self.blobs.0.slot.read()?, Table::Chunks, chunk)?;
@@ -155,9 +184,9 @@ impl Source {
                 return Err(damaged(path));
             }
             if self.fetch(place, &path)?
-                && let Some(bytes) = self.decoder.decode(&self.record, chunk)
+                && let Some(taken) = take(&mut self.decoder, &self.record)
             {
-                return Ok(bytes);
+                return Ok(taken);
             }
             tried = Some(place);
         }

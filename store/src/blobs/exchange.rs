@@ -1,11 +1,12 @@
-//! What the exchange of blobs with peers needs: lists of chunks, single chunks, and blobs put together from
-//! them.
+//! What the exchange of blobs with peers needs: lists of chunks, and blobs put together from chunks.
 //!
 //! Owns the taking in of chunks that come from strangers, in any order, over many connections. They are
 //! written without a sync for each: after a kill those that stand whole in a pack are found by their digests.
 //! Invariant: a blob is known only after its own digest was proved, whatever the list of its chunks said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
+use std::thread::{self, JoinHandle};
 
 use sha2::{Digest as _, Sha256};
 
@@ -13,15 +14,20 @@ use super::batch::Batch;
 use super::content::Source;
 use super::index::{self, Entries, ObjectRow, Place};
 use super::packer::{Fate, PACK_BYTES};
+use super::parcel::Chunk;
 use super::{BlobError, Blobs, Manifest};
 use crate::Digest;
 use crate::tables::Table;
 
 /// Who pins the list of chunks of a blob that is not whole yet.
 const HOLDER: &str = "intake";
+/// Bytes that are kept in memory of chunks that came before their turn.
+const AHEAD_BYTES_MAX: usize = 16 << 20;
+/// Chunks that are read again for each that comes, where those before it were here already.
+const CATCH_UP_CHUNKS: usize = 4;
 
 impl Blobs {
-    /// The chunks of the blob `object`; none when it is not in a pack.
+    /// The chunks of the blob `object`; none when it is not here.
     pub fn manifest(&self, object: &Digest) -> Result<Option<Manifest>, BlobError> {
         let reader = self.0.slot.read()?;
         let row: Option<ObjectRow> = index::find(&reader, Table::Objects, object)?;
@@ -30,13 +36,12 @@ impl Blobs {
             return Ok(bytes.and_then(|bytes| Manifest::decode(&bytes).ok()));
         }
         let place: Option<Place> = index::find(&reader, Table::Chunks, object)?;
-        let parts = |place: Place| (place.raw_bytes > 0).then_some((*object, place.raw_bytes));
-        Ok(place.map(|place| Manifest::new(*object, parts(place).into_iter().collect())))
-    }
-
-    /// A chunk, verified.
-    pub fn get_chunk(&self, chunk: &Digest) -> Result<Vec<u8>, BlobError> {
-        Source::new(self).chunk(chunk, chunk)
+        let length = match place {
+            Some(place) => Some(place.raw_bytes),
+            None => reader.get_raw(Table::Blobs, object.as_bytes())?.map(|bytes| bytes.len() as u32),
+        };
+        let parts = |length: u32| (length > 0).then_some((*object, length));
+        Ok(length.map(|length| Manifest::new(*object, parts(length).into_iter().collect())))
     }
 
     /// The chunks of `manifest` that are not here, in its order, each once.
@@ -63,61 +68,127 @@ impl Blobs {
         self.enter(&Entries { manifests, pins, ..Entries::default() })?;
         let wanted = manifest.parts().iter().copied().collect();
         let batch = Batch::new(self, Fate::Keep);
-        Ok(Intake { batch, manifest, name, wanted, hasher: Sha256::new(), hashed: 0 })
+        let (came, sealing, source) = (BTreeSet::new(), None, Source::new(self));
+        Ok(Intake { batch, sealing, manifest, name, wanted, came, proof: Proof::default(), source })
     }
 }
 
 /// A blob that comes in chunk by chunk.
 pub struct Intake {
+    /// What came since the last sealing.
     batch: Batch,
+    /// What came before, being made lasting.
+    sealing: Option<JoinHandle<Result<(), BlobError>>>,
     manifest: Manifest,
     /// The digest of the manifest.
     name: Digest,
     wanted: BTreeMap<Digest, u32>,
-    /// Over the first `hashed` chunks: those that came in order need not be read again.
+    came: BTreeSet<Digest>,
+    proof: Proof,
+    source: Source,
+}
+
+/// The digest of the blob on its way.
+#[derive(Default)]
+struct Proof {
+    /// Over the first `hashed` parts.
     hasher: Sha256,
     hashed: usize,
+    /// Chunks of later parts, so that they need not be read again.
+    ahead: BTreeMap<Digest, Vec<u8>>,
+    ahead_bytes: usize,
 }
 
 impl Intake {
     /// The chunks that are still needed, in the blob's order.
     pub fn missing(&self) -> Result<Vec<Digest>, BlobError> {
         let mut missing = self.batch.blobs.missing(&self.manifest)?;
-        missing.retain(|chunk| !self.batch.entries.chunks.contains_key(chunk));
+        missing.retain(|chunk| !self.came.contains(chunk));
         Ok(missing)
     }
 
-    /// Takes one of the chunks; answers which. Other bytes are refused.
-    pub fn put_chunk(&mut self, bytes: &[u8]) -> Result<Digest, BlobError> {
-        let chunk = Digest::of(bytes);
-        if self.wanted.get(&chunk).is_none_or(|length| *length as usize != bytes.len()) {
-            return Err(BlobError::Unasked { chunk });
+    /// Takes one of the chunks. Others are refused.
+    pub fn put(&mut self, chunk: &Chunk<'_>) -> Result<(), BlobError> {
+        let (digest, bytes) = (chunk.digest(), chunk.bytes());
+        if self.wanted.get(&digest).is_none_or(|length| *length as usize != bytes.len()) {
+            return Err(BlobError::Unasked { chunk: digest });
         }
-        self.batch.chunk(chunk, bytes)?;
-        while self.manifest.parts().get(self.hashed).is_some_and(|(next, _)| *next == chunk) {
-            self.hasher.update(bytes);
-            self.hashed += 1;
+        if self.came.contains(&digest) {
+            return Ok(());
         }
+        self.batch.record(digest, chunk.record, bytes.len() as u32)?;
+        self.came.insert(digest);
+        self.hash(digest, bytes)?;
         if self.batch.packer.bytes() >= PACK_BYTES {
-            self.batch.flush()?;
+            self.seal()?;
         }
-        Ok(chunk)
+        Ok(())
+    }
+
+    /// Makes what came lasting while more comes; waits as long as that is not done for what came before.
+    fn seal(&mut self) -> Result<(), BlobError> {
+        self.sealed()?;
+        let next = Batch::new(&self.batch.blobs, Fate::Keep);
+        let full = mem::replace(&mut self.batch, next);
+        self.sealing = Some(thread::spawn(move || full.commit()));
+        Ok(())
+    }
+
+    fn sealed(&mut self) -> Result<(), BlobError> {
+        match self.sealing.take().map(JoinHandle::join) {
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            Some(Ok(result)) => result,
+            None => Ok(()),
+        }
+    }
+
+    /// Hashes a chunk that came, if it is its turn, and those after it that are here.
+    fn hash(&mut self, chunk: Digest, bytes: &[u8]) -> Result<(), BlobError> {
+        let Self { proof, manifest, source, .. } = self;
+        let (mut reads, mut is_early) = (CATCH_UP_CHUNKS, true);
+        while let Some((next, _)) = manifest.parts().get(proof.hashed) {
+            if *next == chunk {
+                proof.hasher.update(bytes);
+                is_early = false;
+            } else if let Some(bytes) = proof.ahead.remove(next) {
+                proof.ahead_bytes -= bytes.len();
+                proof.hasher.update(bytes);
+            } else if reads > 0 {
+                match source.chunk(next, next) {
+                    Ok(bytes) => proof.hasher.update(bytes),
+                    Err(BlobError::NotFound(_)) => break,
+                    Err(error) => return Err(error),
+                }
+                reads -= 1;
+            } else {
+                break;
+            }
+            proof.hashed += 1;
+        }
+        if is_early && proof.ahead_bytes + bytes.len() <= AHEAD_BYTES_MAX {
+            proof.ahead_bytes += bytes.len();
+            proof.ahead.insert(chunk, bytes.to_vec());
+        }
+        Ok(())
     }
 
     /// Puts the blob together and proves it. It is known from then on, and stays for the grace time.
     pub fn assemble(mut self) -> Result<Digest, BlobError> {
-        let parts = self.manifest.parts();
-        if parts.is_empty() {
+        let object = self.manifest.object();
+        if self.manifest.parts().is_empty() {
             self.batch.put(&[])?;
         }
+        self.sealed()?;
         self.batch.flush()?;
-        let object = self.manifest.object();
-        let mut source = Source::new(&self.batch.blobs);
-        for (chunk, _) in &parts[self.hashed..] {
-            self.hasher.update(source.chunk(chunk, chunk)?);
+        let mut hasher = self.proof.hasher.clone();
+        for (chunk, _) in &self.manifest.parts()[self.proof.hashed..] {
+            match self.proof.ahead.get(chunk) {
+                Some(bytes) => hasher.update(bytes),
+                None => hasher.update(self.source.chunk(chunk, chunk)?),
+            }
         }
-        let is_proved = Digest::from_bytes(self.hasher.clone().finalize().into()) == object;
-        if is_proved && parts.len() > 1 {
+        let is_proved = Digest::from_bytes(hasher.finalize().into()) == object;
+        if is_proved && self.manifest.parts().len() > 1 {
             self.batch.entries.add_manifest(&self.manifest);
             self.batch.entries.reused.extend(self.wanted.keys());
         }
@@ -128,6 +199,7 @@ impl Intake {
 
     /// Gives the blob up: what came of it goes when the grace time is over.
     pub fn abandon(mut self) -> Result<(), BlobError> {
+        self.sealed()?;
         self.batch.entries.unpins.push((self.name, HOLDER));
         self.batch.flush()
     }
@@ -135,7 +207,7 @@ impl Intake {
 
 impl Drop for Intake {
     fn drop(&mut self) {
-        if let Err(error) = self.batch.flush() {
+        if let Err(error) = self.sealed().and_then(|()| self.batch.flush()) {
             tracing::warn!(%error, "chunks that came wait in their pack until the node is started again");
         }
     }

@@ -4,6 +4,8 @@
 //! pack can be read without its index and nothing is decompressed that was changed. Invariant: what is handed
 //! out has the digest that was asked for.
 
+use std::borrow::Cow;
+
 use zstd::bulk::{Compressor, Decompressor};
 
 use super::CHUNK_MAX;
@@ -114,28 +116,35 @@ impl Encoder {
     }
 }
 
+/// The header of `record` and what is stored behind it; none unless it is whole, sound as stored, and that of
+/// the chunk `digest`. What a peer will decompress need not be decompressed here.
+pub(super) fn sealed<'a>(record: &'a [u8], digest: &Digest) -> Option<(Header, &'a [u8])> {
+    let header = Header::decode(record)?;
+    let stored = &record[HEADER_BYTES..];
+    let is_sound = header.digest == *digest
+        && stored.len() == header.stored_bytes as usize
+        && Digest::of(stored) == header.stored_digest;
+    is_sound.then_some((header, stored))
+}
+
 /// Reads records; keeps what the decompressor needs between two.
 #[derive(Default)]
 pub(super) struct Decoder(Option<Decompressor<'static>>);
 
 impl Decoder {
     /// The chunk in `record`; none when it is not, whole, the one with this digest.
-    pub(super) fn decode(&mut self, record: &[u8], digest: &Digest) -> Option<Vec<u8>> {
-        let header = Header::decode(record)?;
-        let stored = &record[HEADER_BYTES..];
-        let is_sound = header.digest == *digest
-            && stored.len() == header.stored_bytes as usize
-            && Digest::of(stored) == header.stored_digest;
+    pub(super) fn decode<'a>(&mut self, record: &'a [u8], digest: &Digest) -> Option<Cow<'a, [u8]>> {
+        let (header, stored) = sealed(record, digest)?;
         match header.form {
-            _ if !is_sound => None,
-            Form::Plain => (header.stored_digest == *digest).then(|| stored.to_vec()),
+            Form::Plain => (header.stored_digest == *digest).then_some(Cow::Borrowed(stored)),
             Form::Zstd => {
                 let decompressor = match &mut self.0 {
                     Some(decompressor) => decompressor,
                     none => none.insert(Decompressor::new().ok()?),
                 };
                 let chunk = decompressor.decompress(stored, header.raw_bytes as usize).ok()?;
-                (chunk.len() == header.raw_bytes as usize && Digest::of(&chunk) == *digest).then_some(chunk)
+                let is_it = chunk.len() == header.raw_bytes as usize && Digest::of(&chunk) == *digest;
+                is_it.then_some(Cow::Owned(chunk))
             }
         }
     }
@@ -166,7 +175,7 @@ mod tests {
             let record = record(&chunk);
             assert!(record.len() <= HEADER_BYTES + chunk.len());
             assert_eq!(record.len() < HEADER_BYTES + chunk.len(), chunk == [7; CHUNK_MAX]);
-            assert_eq!(Decoder::default().decode(&record, &Digest::of(&chunk)), Some(chunk));
+            assert_eq!(Decoder::default().decode(&record, &Digest::of(&chunk)).as_deref(), Some(&chunk[..]));
         }
     }
 

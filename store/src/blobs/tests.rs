@@ -58,6 +58,11 @@ pub(super) fn noise(seed: u8, length: usize) -> Vec<u8> {
     (0..length).map(|_| next()).collect()
 }
 
+/// A chunk as it travels.
+fn travelling(chunk: &[u8]) -> Vec<u8> {
+    record::Encoder::default().encode(&Digest::of(chunk), chunk).to_vec()
+}
+
 fn stream(mut writer: Writer, bytes: &[u8], piece: usize) -> Result<Written, BlobError> {
     for piece in bytes.chunks(piece) {
         writer = writer.write(piece)?;

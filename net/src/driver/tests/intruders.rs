@@ -150,6 +150,7 @@ async fn a_stranger_is_heard_at_the_door_and_nowhere_else() {
     let inner = [
         wire::Sync::PROTOCOL,
         wire::Witness::PROTOCOL,
+        wire::blobs::Ask::PROTOCOL,
         "/xyn/gossip/1",
         "/ipfs/id/1.0.0",
         "/ipfs/ping/1.0.0",

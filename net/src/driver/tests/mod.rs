@@ -3,8 +3,10 @@
 //! Owns the bed: nodes whose records are made up but hash-linked and "signed", kept in memory. Waits for what
 //! happens, never for time to pass.
 
+mod blobs;
 mod intruders;
 mod people;
+mod rogue;
 mod shelf;
 mod stories;
 
@@ -13,8 +15,8 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use xyn_store::Clock;
 use xyn_store::trust::{Invitation, Roster};
+use xyn_store::{Clock, Options, Store};
 
 use super::*;
 use crate::proto::sync::tests::disk::Disk;
@@ -35,6 +37,21 @@ struct Node {
     changed: watch::Receiver<u64>,
     events: mpsc::Receiver<Event>,
     address: String,
+    home: Arc<Home>,
+}
+
+/// Where the blobs of a node are.
+struct Home {
+    store: Store,
+    _folder: tempfile::TempDir,
+}
+
+impl Home {
+    fn new() -> Arc<Self> {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let store = Store::open(folder.path(), Options::default()).expect("it opens");
+        Arc::new(Self { store, _folder: folder })
+    }
 }
 
 /// What a node of the bed is started with.
@@ -46,6 +63,7 @@ struct Start {
     lies: bool,
     invitation: Option<Invitation>,
     transport: &'static str,
+    home: Arc<Home>,
 }
 
 fn node(who: u8, roster: &Arc<Roster>) -> Start {
@@ -57,6 +75,7 @@ fn node(who: u8, roster: &Arc<Roster>) -> Start {
         lies: false,
         invitation: None,
         transport: "tcp/0",
+        home: Home::new(),
     }
 }
 
@@ -83,7 +102,8 @@ impl Start {
             message_timeout: MESSAGE_TIMEOUT,
         };
         let feeds = self.disk.feeds().map(|feed| (feed, self.disk.known(feed))).collect();
-        let world = World { roster: Arc::clone(&self.roster), feeds, vouched: Vec::new() };
+        let blobs = self.home.store.blobs().clone();
+        let world = World { roster: Arc::clone(&self.roster), feeds, vouched: Vec::new(), blobs };
         let disk = Arc::new(Mutex::new(self.disk));
         let (events, heard) = mpsc::channel(1 << 16);
         let (changed, watched) = watch::channel(0);
@@ -98,7 +118,9 @@ impl Start {
         let started = Mesh::start(config, &key(self.who), Clock::system(), world, shelf);
         let (mesh, task) = started.expect("loopback can be listened on");
         let address = String::new();
-        let mut node = Node { who: self.who, mesh, task, disk, changed: watched, events: heard, address };
+        let home = self.home;
+        let mut node =
+            Node { who: self.who, mesh, task, disk, changed: watched, events: heard, address, home };
         node.address = node
             .hear(|event| match event {
                 Event::Listening(address) => Some(address),

@@ -54,7 +54,9 @@ fn story(store: &Store, sure: &Mutex<Sure>) -> Result<(), BlobError> {
     let object = Digest::of(&parts.concat());
     let mut intake = blobs.intake(Manifest::new(object, list), MIB)?;
     for part in &parts {
-        intake.put_chunk(part)?;
+        let record = travelling(part);
+        let chunk = Parcel::new(&record).next().expect("is there").expect("is sound");
+        intake.put(&chunk)?;
     }
     tell(intake.assemble()?);
 
@@ -77,8 +79,8 @@ fn check(store: &Store, sure: &Sure, when: &str) {
         blobs.verify(digest).unwrap_or_else(|error| panic!("{when}: {error}"));
     }
     for chunk in places(blobs).keys() {
-        blobs
-            .get_chunk(chunk)
+        content::Source::new(blobs)
+            .chunk(chunk, chunk)
             .unwrap_or_else(|error| panic!("{when}: the index names what is not there: {error}"));
     }
     let reader = store.read().expect("reads");

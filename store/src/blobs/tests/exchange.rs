@@ -1,6 +1,6 @@
 //! Blobs that come from peers: in any order, broken off, killed, lied about.
 
-use super::sweep::at;
+use super::sweep::{append, at};
 use super::*;
 use std::time::Duration;
 
@@ -15,10 +15,17 @@ fn elsewhere(bytes: &[u8]) -> (tempfile::TempDir, Store, Manifest) {
     (folder, store, manifest)
 }
 
+fn parcel(from: &Store, chunks: &[Digest]) -> Vec<u8> {
+    from.blobs().parcel(chunks, 1 << 20).expect("reads")
+}
+
 fn send(from: &Store, to: &mut Intake, chunks: &[Digest]) {
     for chunk in chunks {
-        let bytes = from.blobs().get_chunk(chunk).expect("is there");
-        assert_eq!(to.put_chunk(&bytes).expect("was asked for"), *chunk);
+        let parcel = parcel(from, &[*chunk]);
+        let mut opened = Parcel::new(&parcel).map(|chunk| chunk.expect("is sound"));
+        let one = opened.next().expect("is there");
+        assert_eq!((one.digest(), opened.next().is_none()), (*chunk, true));
+        to.put(&one).expect("was asked for");
     }
 }
 
@@ -73,9 +80,10 @@ fn chunks_that_were_not_asked_for_and_lists_that_lie_are_refused() {
     parts.swap(0, 1);
     let lie = Manifest::new(manifest.object(), parts);
     let mut intake = store.blobs().intake(lie, LIMIT).expect("nobody can tell yet");
-    let mut chunk = peer.blobs().get_chunk(&manifest.parts()[0].0).expect("is there");
-    chunk[0] ^= 1;
-    assert!(matches!(intake.put_chunk(&chunk), Err(BlobError::Unasked { .. })));
+    let stranger = peer.blobs().put(b"another blob").expect("there is room");
+    let stranger = parcel(&peer, &[stranger]);
+    let chunk = Parcel::new(&stranger).next().expect("is there").expect("is sound");
+    assert!(matches!(intake.put(&chunk), Err(BlobError::Unasked { .. })));
     let missing = intake.missing().expect("reads");
     send(&peer, &mut intake, &missing);
     let error = intake.assemble().expect_err("the chunks are in another order");
@@ -155,4 +163,91 @@ fn after_a_kill_only_the_chunk_in_flight_is_missing() {
         assert_eq!(intake.assemble().expect("is the blob"), manifest.object());
         store.blobs().verify(&manifest.object()).expect("is whole");
     }
+}
+
+#[test]
+fn a_parcel_holds_what_is_here_and_fits_in_the_order_asked() {
+    let (_there, peer, manifest) = elsewhere(&noise(7, 900_000));
+    let chunks: Vec<_> = manifest.parts().iter().map(|(chunk, _)| *chunk).collect();
+    let asked = [chunks[3], Digest::of(b"nobody has this"), chunks[0], chunks[5]];
+    let whole = parcel(&peer, &asked);
+    let digests = |bytes: &[u8]| Parcel::new(bytes).map(|it| it.map(|it| it.digest())).collect::<Vec<_>>();
+    assert_eq!(digests(&whole), [Ok(chunks[3]), Ok(chunks[0]), Ok(chunks[5])]);
+    let less = peer.blobs().parcel(&asked, whole.len() - 1).expect("reads");
+    assert_eq!(digests(&less), [Ok(chunks[3]), Ok(chunks[0])]);
+}
+
+#[test]
+fn a_parcel_with_any_bit_changed_is_refused_where_it_was_changed() {
+    let (_there, peer, manifest) = elsewhere(&noise(8, 70_000));
+    let text = peer.blobs().put(&b"compressible ".repeat(20)).expect("there is room");
+    let whole = parcel(&peer, &[text, manifest.parts()[0].0]);
+    for bit in (0..300 * 8).chain([whole.len() * 8 - 1]) {
+        let mut bad = whole.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        assert!(Parcel::new(&bad).any(|chunk| chunk.is_err()), "bit {bit}");
+    }
+    let cut = &whole[..whole.len() - 1];
+    assert!(matches!(Parcel::new(cut).last(), Some(Err(InvalidParcel))), "cut short");
+}
+
+#[test]
+fn a_damaged_chunk_is_kept_back_and_its_neighbours_are_sent() {
+    let (there, peer, manifest) = elsewhere(&noise(9, 300_000));
+    let chunks: Vec<_> = manifest.parts().iter().map(|(chunk, _)| *chunk).collect();
+    let pack = there.path().join("blobs").join(files(peer.blobs()).remove(0));
+    let mut bytes = fs::read(&pack).expect("is there");
+    bytes[100] ^= 1;
+    fs::write(&pack, bytes).expect("own file");
+    let parcel = parcel(&peer, &chunks);
+    assert_eq!(Parcel::new(&parcel).filter(Result::is_ok).count(), chunks.len() - 1);
+}
+
+#[tokio::test]
+async fn a_blob_in_the_database_travels_as_well() {
+    let (_there, peer) = store(64 * MIB);
+    let (_here, store) = store(64 * MIB);
+    let small = Digest::of(b"a small artifact");
+    append(&peer, |changes| assert_eq!(changes.keep_blob(b"a small artifact"), small))
+        .await
+        .expect("there is room");
+    let manifest = peer.blobs().manifest(&small).expect("reads").expect("is here");
+    let mut intake = store.blobs().intake(manifest, LIMIT).expect("fits");
+    let missing = intake.missing().expect("reads");
+    assert_eq!(missing, [small]);
+    send(&peer, &mut intake, &missing);
+    assert_eq!(intake.assemble().expect("is the blob"), small);
+    assert_eq!(store.blobs().read(&small).expect("is here"), b"a small artifact");
+}
+
+#[test]
+fn a_chunk_that_comes_twice_is_kept_once() {
+    let (_there, peer, manifest) = elsewhere(&noise(10, 300_000));
+    let (_here, store) = store(64 * MIB);
+    let mut intake = store.blobs().intake(manifest, LIMIT).expect("fits");
+    let missing = intake.missing().expect("reads");
+    send(&peer, &mut intake, &missing);
+    let used = store.blobs().used_bytes();
+    send(&peer, &mut intake, &missing);
+    assert_eq!(store.blobs().used_bytes(), used);
+    intake.assemble().expect("is the blob");
+}
+
+#[test]
+fn more_than_a_pack_comes_while_the_one_before_is_made_lasting() {
+    let bytes = noise(11, 100 << 20);
+    let (_there, peer) = store(512 * MIB);
+    let digest = peer.blobs().put(&bytes).expect("there is room");
+    let manifest = peer.blobs().manifest(&digest).expect("reads").expect("is here");
+    let (_here, store) = store(512 * MIB);
+    let mut intake = store.blobs().intake(manifest, 512 * MIB).expect("fits");
+    let mut missing = intake.missing().expect("reads");
+    // In an order that no budget of memory smooths.
+    let late = missing.split_off(missing.len() / 4);
+    send(&peer, &mut intake, &late);
+    assert_eq!(intake.missing().expect("reads"), missing);
+    send(&peer, &mut intake, &missing);
+    assert_eq!(intake.assemble().expect("is the blob"), digest);
+    assert_eq!(store.blobs().verify(&digest).expect("is whole"), bytes.len() as u64);
+    assert!(files(store.blobs()).len() >= 2);
 }

@@ -1,0 +1,215 @@
+//! Blobs over loopback, every node a process of its own: from one peer, from three, and with a kill in the
+//! middle, beside a raw libp2p stream in the same run. Prints one JSON line a figure; rates in MB/s.
+//!
+//! `cargo bench -p xyn-net --bench blobs [-- folder]`; `XYN_BENCH_BYTES` is the size of the blob, 1 GiB by
+//! default, and `XYN_BENCH_ROUNDS` how often everything is done, 3 by default. The folder is `/dev/shm` by
+//! default, so that it is the exchange that is measured; on a disk, what that writes and syncs alone is a
+//! figure as well.
+
+mod node;
+mod raw;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use xyn_store::Digest;
+
+/// How the transports are called on the command line of the processes.
+const TCP: &str = "tcp/0";
+const QUIC: &str = "udp/0/quic-v1";
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["hold", who, transport, folder] => node::hold(number(who), transport, Path::new(folder)),
+        ["fetch", object, folder, addresses @ ..] => node::fetch(object, Path::new(folder), addresses),
+        ["raw-hold", transport] => raw::hold(transport),
+        ["raw-fetch", bytes, address] => raw::fetch(bytes.parse().expect("a number"), address),
+        words => measure(words.iter().find(|word| !word.starts_with("--")).copied().unwrap_or("/dev/shm")),
+    }
+}
+
+fn number<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.trim().parse().expect("a number")
+}
+
+fn setting(name: &str, default: usize) -> usize {
+    std::env::var(name).ok().map_or(default, |text| number(&text))
+}
+
+fn measure(place: &str) {
+    let size = setting("XYN_BENCH_BYTES", 1 << 30);
+    let folder = tempfile::Builder::new().prefix("blobs-bench").tempdir_in(place).expect("a folder there");
+    let folder = folder.path();
+    let holders: Vec<PathBuf> = (1..=3).map(|who| folder.join(who.to_string())).collect();
+    let object = prepare(&holders, size);
+    disk(folder, size);
+    for round in 0..setting("XYN_BENCH_ROUNDS", 3) {
+        let here = || folder.join(format!("fetcher-{round}"));
+        for (name, transport) in [("tcp", TCP), ("quic", QUIC)] {
+            let raw = raw_stream(transport, size);
+            report(&format!("blobs.raw_{name}"), raw);
+            for count in [1, 3] {
+                let fetched = fetch(&object, &holders[..count], transport, &here());
+                let figure = format!("blobs.{name}.from_{count}");
+                let rate = size as f64 / fetched.seconds / 1e6;
+                report(&figure, rate);
+                report(&format!("{figure}.per_raw"), rate / raw);
+                report(&format!("{figure}.came_per_byte"), fetched.came_bytes / size as f64);
+                report(&format!("{figure}.rss_mb"), fetched.rss_bytes / 1e6);
+                report(&format!("{figure}.source_rss_mb"), fetched.source_rss_bytes / 1e6);
+                std::fs::remove_dir_all(here()).expect("own folder");
+            }
+        }
+    }
+    kill(&object, &holders, &folder.join("killed"), size);
+}
+
+/// Puts the same blob into each store.
+fn prepare(holders: &[PathBuf], size: usize) -> String {
+    let bytes = noise(size);
+    for folder in holders {
+        node::open(folder).blobs().put(&bytes).expect("there is room");
+    }
+    Digest::of(&bytes).to_string()
+}
+
+/// What the disk takes for as many bytes, synced as a store does it.
+fn disk(folder: &Path, size: usize) {
+    let (begun, pack) = (Instant::now(), vec![7; 64 << 20]);
+    for number in 0..size.div_ceil(pack.len()) {
+        let write = || {
+            let mut file = File::create(folder.join("raw"))?;
+            file.write_all(&pack[..pack.len().min(size - number * pack.len())])?;
+            file.sync_all()
+        };
+        write().expect("there is room");
+    }
+    report("blobs.disk.write_and_sync", size as f64 / begun.elapsed().as_secs_f64() / 1e6);
+    std::fs::remove_file(folder.join("raw")).expect("own file");
+}
+
+fn raw_stream(transport: &str, size: usize) -> f64 {
+    let mut holder = Process::start(&["raw-hold", transport]);
+    let address = holder.line();
+    let mut fetcher = Process::start(&["raw-fetch", &size.to_string(), &address]);
+    size as f64 / number::<f64>(&fetcher.line()) / 1e6
+}
+
+struct Fetched {
+    seconds: f64,
+    came_bytes: f64,
+    rss_bytes: f64,
+    source_rss_bytes: f64,
+}
+
+fn hold(holders: &[PathBuf], transport: &str) -> (Vec<Process>, Vec<String>) {
+    let start = |(at, folder): (usize, &PathBuf)| {
+        let who = (at + 1).to_string();
+        Process::start(&["hold", &who, transport, &folder.to_string_lossy()])
+    };
+    let mut sources: Vec<_> = holders.iter().enumerate().map(start).collect();
+    let addresses = sources.iter_mut().map(Process::line).collect();
+    (sources, addresses)
+}
+
+fn fetcher(object: &str, folder: &Path, addresses: &[String]) -> Process {
+    let folder = folder.to_string_lossy();
+    let words = ["fetch", object, &folder].into_iter().chain(addresses.iter().map(String::as_str));
+    Process::start(&words.collect::<Vec<_>>())
+}
+
+fn fetch(object: &str, holders: &[PathBuf], transport: &str, folder: &Path) -> Fetched {
+    let (mut sources, addresses) = hold(holders, transport);
+    let mut process = fetcher(object, folder, &addresses);
+    let end = process.lines_until("done");
+    let words: Vec<f64> = end.split_whitespace().map(number).collect();
+    let source_rss_bytes = sources.iter_mut().map(Process::rss_bytes).fold(0.0, f64::max);
+    Fetched { seconds: words[0], came_bytes: words[1], rss_bytes: words[2], source_rss_bytes }
+}
+
+/// Kills the fetching process in the middle and lets another one go on.
+fn kill(object: &str, holders: &[PathBuf], folder: &Path, size: usize) {
+    let (_sources, addresses) = hold(holders, TCP);
+    let mut process = fetcher(object, folder, &addresses);
+    let mut told = 0.0;
+    while told < size as f64 / 2.0 {
+        told = number(&process.lines_until("here"));
+    }
+    drop(process);
+    let mut process = fetcher(object, folder, &addresses);
+    let missing: f64 = number(&process.lines_until("missing"));
+    let end = process.lines_until("done");
+    let came: f64 = number(end.split_whitespace().nth(1).expect("the second word"));
+    report("blobs.kill.told_and_lost_bytes", (told - (size as f64 - missing)).max(0.0));
+    report("blobs.kill.here_share", 1.0 - missing / size as f64);
+    report("blobs.kill.came_per_missing_byte", came / missing);
+}
+
+/// Another process of this program; killed when dropped.
+struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    /// A process ends when this does.
+    _alive: ChildStdin,
+}
+
+impl Process {
+    fn start(words: &[&str]) -> Self {
+        let program = std::env::current_exe().expect("this program has a path");
+        let mut command = Command::new(program);
+        command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = command.spawn().expect("it starts");
+        let lines = BufReader::new(child.stdout.take().expect("it is piped")).lines();
+        let alive = child.stdin.take().expect("it is piped");
+        Self { child, lines, _alive: alive }
+    }
+
+    fn line(&mut self) -> String {
+        self.lines.next().expect("it says something").expect("in UTF-8")
+    }
+
+    /// What stands behind `word` on the next line that begins with it.
+    fn lines_until(&mut self, word: &str) -> String {
+        loop {
+            if let Some(rest) = self.line().strip_prefix(word) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    fn rss_bytes(&mut self) -> f64 {
+        node::peak_bytes(&self.child.id().to_string())
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Bytes that cannot be compressed.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
+#[expect(clippy::print_stdout, reason = "a bench prints its figures")]
+fn report(figure: &str, value: f64) {
+    println!("{{\"figure\":\"{figure}\",\"value\":{value:.4}}}");
+}

@@ -1,0 +1,154 @@
+//! The store, as the exchange of blobs uses it.
+//!
+//! Owns the blobs that are coming in. Every call blocks: it is a job. What came is verified before anything
+//! waits for the disk, by as many threads as there are. Invariant: an intake is in one hand at a time, and one
+//! that is closed makes lasting what came.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use xyn_store::Digest;
+use xyn_store::blobs::{BlobError, Blobs, Intake, Manifest, Parcel};
+
+use crate::proto::blobs::NotKept;
+use crate::wire::Payload;
+use crate::wire::blobs::{Answer, Ask, PAGE_BYTES_MAX, PARCEL_BYTES_MAX};
+
+pub(super) struct Depot {
+    blobs: Blobs,
+    intakes: Mutex<BTreeMap<Digest, Open>>,
+}
+
+/// A blob of which nothing more comes for now.
+pub(super) struct Closing(Open);
+
+impl Closing {
+    /// Makes lasting what came.
+    pub(super) fn end(self) {
+        drop(in_hand(&self.0).take());
+    }
+}
+
+/// A blob that comes in; none when it was put together or closed.
+type Open = Arc<Mutex<Option<Intake>>>;
+
+impl Depot {
+    pub(super) fn new(blobs: Blobs) -> Self {
+        Self { blobs, intakes: Mutex::default() }
+    }
+
+    /// The length of a blob that is here.
+    pub(super) fn size_bytes(&self, object: &Digest) -> Option<u64> {
+        match self.blobs.content(object) {
+            Ok(content) => Some(content.size_bytes()),
+            Err(BlobError::NotFound(_)) => None,
+            Err(error) => {
+                tracing::warn!(%error, "a blob cannot be looked up");
+                None
+            }
+        }
+    }
+
+    /// The answer to what a peer asks.
+    pub(super) fn answer(&self, ask: &Ask) -> Answer {
+        let answer = match ask {
+            Ask::Manifest { object, from, credit } => self.page(object, *from, *credit),
+            Ask::Chunks(chunks) => {
+                let parcel = self.blobs.parcel(chunks, PARCEL_BYTES_MAX);
+                parcel.map(|parcel| Payload::new(&parcel).map(Answer::Chunks))
+            }
+        };
+        answer
+            .inspect_err(|error| tracing::warn!(%error, "what a peer asks for cannot be read"))
+            .ok()
+            .flatten()
+            .unwrap_or(Answer::Absent)
+    }
+
+    fn page(&self, object: &Digest, from: u32, credit: u32) -> Result<Option<Answer>, BlobError> {
+        let Some(manifest) = self.blobs.manifest(object)? else {
+            return Ok(None);
+        };
+        let bytes = manifest.encode();
+        let rest = bytes.get(from as usize..).unwrap_or_default();
+        let page = Payload::new(&rest[..rest.len().min(credit as usize).min(PAGE_BYTES_MAX)]);
+        let answer = |page| {
+            let length = u32::try_from(bytes.len()).ok()?;
+            Some(Answer::Manifest { name: Digest::of(&bytes), length, page })
+        };
+        Ok(page.and_then(answer))
+    }
+
+    /// Begins to take in a blob, or goes on with it: the chunks that are missing.
+    pub(super) fn open(&self, manifest: &Manifest) -> Result<Vec<Digest>, NotKept> {
+        let object = manifest.object();
+        let missing = self.blobs.missing(manifest).map_err(not_kept)?;
+        let lengths: BTreeMap<_, _> = manifest.parts().iter().copied().collect();
+        let needed: u64 = missing.iter().filter_map(|chunk| lengths.get(chunk)).copied().map(u64::from).sum();
+        let left_bytes = self.blobs.room_bytes();
+        if needed > left_bytes {
+            return Err(NotKept::Full { left_bytes });
+        }
+        let intake = self.blobs.intake(manifest.clone(), u64::MAX).map_err(not_kept)?;
+        let before = self.intakes().insert(object, Arc::new(Mutex::new(Some(intake))));
+        drop(before);
+        Ok(missing)
+    }
+
+    /// Verifies and keeps chunks, which are some of `asked` in this order; answers which.
+    pub(super) fn keep(
+        &self,
+        object: &Digest,
+        asked: &[Digest],
+        parcel: &[u8],
+    ) -> Result<Vec<Digest>, NotKept> {
+        let Some(open) = self.intakes().get(object).cloned() else {
+            return Ok(Vec::new());
+        };
+        let (mut asked, mut kept) = (asked.iter(), Vec::with_capacity(asked.len()));
+        for chunk in Parcel::new(parcel) {
+            let chunk = chunk.map_err(|_| NotKept::False)?;
+            if !asked.any(|asked| *asked == chunk.digest()) {
+                return Err(NotKept::False);
+            }
+            if let Some(intake) = in_hand(&open).as_mut() {
+                intake.put(&chunk).map_err(not_kept)?;
+                kept.push(chunk.digest());
+            }
+        }
+        Ok(kept)
+    }
+
+    /// Puts a blob together and proves it.
+    pub(super) fn assemble(&self, object: &Digest) -> Result<(), NotKept> {
+        match self.close(object).and_then(|closing| in_hand(&closing.0).take()) {
+            Some(intake) => intake.assemble().map(drop).map_err(not_kept),
+            None => Err(NotKept::Failed),
+        }
+    }
+
+    /// Takes a blob out of the hands of those who keep chunks. Does not block; ending the intake does.
+    pub(super) fn close(&self, object: &Digest) -> Option<Closing> {
+        self.intakes().remove(object).map(Closing)
+    }
+
+    fn intakes(&self) -> MutexGuard<'_, BTreeMap<Digest, Open>> {
+        self.intakes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn in_hand(open: &Open) -> MutexGuard<'_, Option<Intake>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What an error of the store means to the exchange.
+fn not_kept(error: BlobError) -> NotKept {
+    match error {
+        BlobError::Unasked { .. } | BlobError::Unproved { .. } => NotKept::False,
+        BlobError::Quota { left_bytes, .. } => NotKept::Full { left_bytes },
+        error => {
+            tracing::warn!(%error, "a blob that comes from peers cannot be kept");
+            NotKept::Failed
+        }
+    }
+}

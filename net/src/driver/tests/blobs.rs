@@ -1,0 +1,200 @@
+//! Blobs that go from node to node.
+
+use xyn_store::blobs::Manifest;
+
+use super::people::roster;
+use super::rogue;
+use super::*;
+use crate::driver::depot::Depot;
+use crate::proto::blobs::{Progress, WINDOW_MAX};
+use crate::proto::conduct::Misdeed;
+use crate::wire::Payload;
+use crate::wire::blobs::{Answer, Ask};
+
+const ALICE: u8 = 1;
+const BOB: u8 = 2;
+const CAROL: u8 = 3;
+const DAVE: u8 = 4;
+const LIMIT: u64 = 1 << 30;
+
+/// Bytes that cannot be compressed.
+fn noise(length: usize) -> Vec<u8> {
+    let digests = (0..length.div_ceil(Digest::BYTES) as u64).map(|at| Digest::of(&at.to_le_bytes()));
+    let mut bytes = Vec::with_capacity(length + Digest::BYTES);
+    digests.for_each(|digest| bytes.extend_from_slice(digest.as_bytes()));
+    bytes.truncate(length);
+    bytes
+}
+
+fn put(start: &Start, bytes: &[u8]) -> Digest {
+    start.home.store.blobs().put(bytes).expect("there is room")
+}
+
+fn manifest(node: &Node, object: Digest) -> Manifest {
+    node.home.store.blobs().manifest(&object).expect("reads").expect("is here")
+}
+
+async fn finish(node: &Node, object: Digest) -> u64 {
+    let fetch = node.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let length = tokio::time::timeout(PATIENCE, fetch.finish()).await.expect("in time");
+    let length = length.expect("somebody has it");
+    assert_eq!(node.home.store.blobs().verify(&object).expect("is whole"), length);
+    length
+}
+
+#[tokio::test]
+async fn a_blob_comes_over_every_transport_and_only_once() {
+    for transport in ["tcp/0", "udp/0/quic-v1"] {
+        let team = roster(&[ALICE, BOB], &[]);
+        let bob = Start { transport, ..node(BOB, &team) };
+        let bytes = noise(12 << 20);
+        let (object, empty, small) = (put(&bob, &bytes), put(&bob, b""), put(&bob, b"small"));
+        let bob = bob.start().await;
+        let alice = Start { transport, ..node(ALICE, &team) }.dialling(&[&bob]).start().await;
+        assert_eq!(finish(&alice, object).await, bytes.len() as u64);
+        assert_eq!((finish(&alice, empty).await, finish(&alice, small).await), (0, 5));
+        let came = alice.status().await.traffic.blob_bytes_in;
+        assert!(came < bytes.len() as u64 * 101 / 100, "{came} bytes");
+        assert_eq!(bob.status().await.traffic.blob_bytes_out, came);
+        assert_eq!(finish(&alice, object).await, bytes.len() as u64);
+        assert_eq!(alice.status().await.traffic.blob_bytes_in, came, "it is here");
+    }
+}
+
+#[tokio::test]
+async fn a_blob_comes_from_all_who_have_it_and_its_progress_is_told() {
+    let team = roster(&[ALICE, BOB, CAROL, DAVE], &[]);
+    let bytes = noise(24 << 20);
+    let mut alice = node(ALICE, &team).start().await;
+    let mut holders = Vec::new();
+    for who in [BOB, CAROL, DAVE] {
+        let holder = node(who, &team);
+        put(&holder, &bytes);
+        holders.push(holder.dialling(&[&alice]).start().await);
+        alice.hear_connected(who).await;
+    }
+    let object = Digest::of(&bytes);
+    let mut fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let mut before = 0;
+    loop {
+        match tokio::time::timeout(PATIENCE, fetch.changed()).await.expect("in time").expect("it runs") {
+            Progress::Searching => assert_eq!(before, 0),
+            Progress::Fetching { size_bytes, here_bytes, sources } => {
+                assert!(size_bytes == bytes.len() as u64 && here_bytes >= before && sources <= 3);
+                before = here_bytes;
+            }
+            Progress::Done(size_bytes) => {
+                assert_eq!(size_bytes, bytes.len() as u64);
+                break;
+            }
+            Progress::Failed(reason) => panic!("{reason}"),
+        }
+    }
+    finish(&alice, object).await;
+    let mut sent = 0;
+    for holder in &holders {
+        sent += holder.status().await.traffic.blob_bytes_out;
+    }
+    assert!(sent < 2 * bytes.len() as u64, "{sent} bytes were sent");
+}
+
+#[tokio::test]
+async fn a_liar_is_dropped_by_name_and_the_blob_comes_from_another() {
+    let team = roster(&[ALICE, BOB, DAVE], &[]);
+    let bytes = noise(3 << 20);
+    let bob = node(BOB, &team);
+    let object = put(&bob, &bytes);
+    let mut alice = node(ALICE, &team).start().await;
+    let truth = Depot::new(bob.home.store.blobs().clone());
+    rogue::serve(DAVE, &alice, move |ask| match truth.answer(&ask) {
+        Answer::Chunks(parcel) => {
+            let mut bytes = parcel.to_vec();
+            *bytes.last_mut()? ^= 1;
+            Payload::new(&bytes).map(Answer::Chunks)
+        }
+        honest => Some(honest),
+    })
+    .await;
+    let fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let why = alice.hear_refused(DAVE, |why| !matches!(why, Refusal::Protocol(_))).await;
+    assert_eq!(why, Refusal::Misdeed(Misdeed::Lie));
+    let _bob = bob.dialling(&[&alice]).start().await;
+    assert_eq!(finish(&alice, object).await, bytes.len() as u64);
+    fetch.finish().await.expect("the same fetch");
+    assert_eq!(alice.status().await.traffic.refused["lie"], 1);
+}
+
+#[tokio::test]
+async fn what_a_stalling_peer_keeps_back_comes_from_another() {
+    let team = roster(&[ALICE, BOB, DAVE], &[]);
+    let bytes = noise(3 << 20);
+    let bob = node(BOB, &team);
+    let object = put(&bob, &bytes);
+    let alice = node(ALICE, &team).start().await;
+    let truth = Depot::new(bob.home.store.blobs().clone());
+    let (asked, mut was_asked) = mpsc::channel(64);
+    rogue::serve(DAVE, &alice, move |ask| match ask {
+        Ask::Manifest { .. } => Some(truth.answer(&ask)),
+        Ask::Chunks(_) => {
+            // Who does not listen any more has heard enough.
+            let _ = asked.try_send(());
+            None
+        }
+    })
+    .await;
+    let fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    tokio::time::timeout(PATIENCE, was_asked.recv()).await.expect("in time").expect("it is asked");
+    assert!(matches!(fetch.progress(), Progress::Fetching { here_bytes: 0, .. }));
+    let _bob = bob.dialling(&[&alice]).start().await;
+    assert_eq!(finish(&alice, object).await, bytes.len() as u64);
+}
+
+#[tokio::test]
+async fn when_a_source_goes_away_another_sends_the_rest_only() {
+    let team = roster(&[ALICE, BOB, CAROL], &[]);
+    let bytes = noise(32 << 20);
+    let (bob, carol) = (node(BOB, &team), node(CAROL, &team));
+    let object = put(&bob, &bytes);
+    put(&carol, &bytes);
+    let alice = node(ALICE, &team).start().await;
+    let bob = bob.dialling(&[&alice]).start().await;
+    let mut fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    while !matches!(fetch.progress(), Progress::Fetching { here_bytes: 1.., .. } | Progress::Done(_)) {
+        tokio::time::timeout(PATIENCE, fetch.changed()).await.expect("in time").expect("it runs");
+    }
+    bob.task.abort();
+    let _carol = carol.dialling(&[&alice]).start().await;
+    assert_eq!(finish(&alice, object).await, bytes.len() as u64);
+    let came = alice.status().await.traffic.blob_bytes_in;
+    assert!(came < bytes.len() as u64 * 101 / 100 + WINDOW_MAX, "{came} bytes came");
+}
+
+#[tokio::test]
+async fn a_node_killed_in_the_middle_fetches_the_rest_only() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let bytes = noise(32 << 20);
+    let bob = node(BOB, &team);
+    let object = put(&bob, &bytes);
+    let bob = bob.start().await;
+    let alice = node(ALICE, &team).dialling(&[&bob]).start().await;
+    let mut fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    while !matches!(fetch.progress(), Progress::Fetching { here_bytes: 1.., .. } | Progress::Done(_)) {
+        tokio::time::timeout(PATIENCE, fetch.changed()).await.expect("in time").expect("it runs");
+    }
+    let (manifest, home) = (manifest(&bob, object), Arc::clone(&alice.home));
+    alice.task.abort();
+    let missing = || home.store.blobs().missing(&manifest).expect("reads");
+    let kept = async {
+        while missing().len() == manifest.parts().len() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, kept).await.expect("what came was made lasting");
+    let lengths: BTreeMap<_, _> = manifest.parts().iter().copied().collect();
+    let rest: u64 = missing().iter().map(|chunk| u64::from(lengths[chunk])).sum();
+    let again = Start { home: Arc::clone(&home), ..node(ALICE, &team) };
+    let again = again.dialling(&[&bob]).start().await;
+    assert_eq!(finish(&again, object).await, bytes.len() as u64);
+    let came = again.status().await.traffic.blob_bytes_in;
+    assert!(came <= rest * 101 / 100 + 100_000, "{came} bytes came, {rest} were missing");
+}

@@ -1,0 +1,185 @@
+//! The exchange of blobs: what is wanted here comes from whoever has it, from several at once.
+//!
+//! Owns whom to ask for what, how much may be under way, and what a peer may make this node read. Reads no
+//! chunk: the driver verifies and keeps them. Invariant: what has been asked for and not been kept yet is
+//! bounded, in all and for each peer, and so is what is read for peers.
+//!
+//! A node that wants a blob asks everybody who is connected for the beginning of its manifest. The first
+//! manifest that comes is fetched whole and opened: the store says which chunks are missing. Those are asked
+//! of all who have the same manifest, about a megabyte at a time; whoever answers fast is asked for more. A
+//! chunk that is slow to come is asked of a second peer when nothing else is left to ask for. When the last
+//! one is here, the blob's own digest proves the manifest.
+
+mod ask;
+mod chunks;
+mod fetch;
+mod io;
+mod keep;
+mod peer;
+mod serve;
+#[cfg(test)]
+pub(crate) mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::{Digest, Timestamp};
+
+use super::conduct::Misdeed;
+use fetch::Fetch;
+pub use io::{AskId, Input, NotFetched, NotKept, Output, Parcel, Progress};
+use peer::Peer;
+
+/// How often the driver gives an [`Input::Tick`].
+pub const TICK: Duration = super::sync::TICK;
+/// Blobs that are fetched at a time.
+pub const OBJECTS_MAX: usize = 8;
+/// Blobs that wait for their turn.
+pub const WAITING_MAX: usize = 1024;
+/// The longest manifest, in bytes: that of a blob of some 30 GB.
+pub const MANIFEST_BYTES_MAX: u32 = 16 << 20;
+/// How much of a manifest is sent with the word that it is there.
+pub const GREETING_BYTES: u32 = 4 << 10;
+/// Bytes that are asked for and not kept yet, in all.
+pub const IN_FLIGHT_MAX: u64 = 32 << 20;
+/// Bytes that one peer is asked for at a time, at most: as many as it answered fast.
+pub const WINDOW_MAX: u64 = 8 << 20;
+/// The same of a peer that just came.
+pub const WINDOW_FIRST: u64 = 1 << 20;
+/// The same of the slowest peer.
+pub const WINDOW_MIN: u64 = 256 << 10;
+/// Questions to one peer that are open at a time.
+pub const ASKS_PER_PEER: usize = 32;
+/// An answer within this time was fast: the peer is asked for more at a time.
+pub const FAST: Duration = Duration::from_secs(1);
+/// An answer after this time was slow: it is asked for less.
+pub const SLOW: Duration = Duration::from_secs(4);
+/// How long an answer may take.
+pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long nothing is asked of a peer that did not answer.
+pub const PAUSE: Duration = Duration::from_secs(10);
+/// How long a chunk is under way at least before a second peer is asked for it.
+pub const HEDGE_AFTER: Duration = Duration::from_millis(250);
+/// How long until a peer that did not have a blob is asked again.
+pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
+/// How long a blob of which nothing comes is waited for.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// Questions of one peer that wait or are being answered.
+pub const ASKED_PER_PEER: usize = 64;
+/// Answers to one peer that are being read or sent, of a message each.
+pub const ANSWERS_PER_PEER: usize = 8;
+/// Answers to everybody that are being read or sent.
+pub const ANSWERS_MAX: usize = 32;
+
+/// The exchange of blobs of one node.
+#[derive(Clone, Debug, Default)]
+pub struct Blobs {
+    peers: BTreeMap<PublicKey, Peer>,
+    /// What is being fetched; what was wanted first in front.
+    fetches: Vec<Fetch>,
+    /// What waits for its turn, with the most bytes it may have.
+    waiting: VecDeque<(Digest, u64)>,
+    asks: BTreeMap<AskId, ask::Asked>,
+    next_ask: AskId,
+    /// Who was served last.
+    served: Option<PublicKey>,
+}
+
+impl Blobs {
+    /// All that must be done because of `input`.
+    pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
+        let mut out = Vec::new();
+        match input {
+            Input::Connected(peer) => {
+                self.forget(peer);
+                self.peers.insert(peer, Peer::new(now));
+            }
+            Input::Disconnected(peer) => self.forget(peer),
+            Input::Fetch { object, limit_bytes } => self.want(object, limit_bytes, &mut out),
+            Input::Stop(object) => self.stop(object, &mut out),
+            Input::Answered { ask, bytes } => self.answered(ask, bytes.as_deref(), now, &mut out),
+            Input::Opened { object, result } => self.opened(object, result, now, &mut out),
+            Input::Kept { ask, result } => self.kept(ask, result, now, &mut out),
+            Input::Assembled { object, result } => self.assembled(object, result, now, &mut out),
+            Input::Asked { peer, id, bytes } => self.asked(peer, id, &bytes, now, &mut out),
+            Input::Served { peer } => self.was_served(peer),
+            Input::Tick => self.tick(now, &mut out),
+        }
+        self.begin(now, &mut out);
+        self.ask(now, &mut out);
+        self.serve(&mut out);
+        out
+    }
+
+    fn want(&mut self, object: Digest, limit_bytes: u64, out: &mut Vec<Output>) {
+        let is_wanted = self.waiting.iter().any(|(waiting, _)| *waiting == object);
+        if is_wanted || self.fetches.iter().any(|fetch| fetch.object == object) {
+            return;
+        }
+        match self.waiting.len() < WAITING_MAX {
+            true => self.waiting.push_back((object, limit_bytes)),
+            false => out.push(Output::Progress(object, Progress::Failed(NotFetched::Busy))),
+        }
+    }
+
+    fn begin(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        while self.fetches.len() < OBJECTS_MAX
+            && let Some((object, limit_bytes)) = self.waiting.pop_front()
+        {
+            self.fetches.push(Fetch::new(object, limit_bytes, now));
+            out.push(Output::Progress(object, Progress::Searching));
+        }
+    }
+
+    fn stop(&mut self, object: Digest, out: &mut Vec<Output>) {
+        self.waiting.retain(|(waiting, _)| *waiting != object);
+        if self.fetches.iter().any(|fetch| fetch.object == object) {
+            self.end(object);
+            out.push(Output::Close(object));
+        }
+    }
+
+    /// Gives a blob up.
+    fn fail(&mut self, object: Digest, reason: NotFetched, out: &mut Vec<Output>) {
+        self.end(object);
+        out.push(Output::Close(object));
+        out.push(Output::Progress(object, Progress::Failed(reason)));
+    }
+
+    fn end(&mut self, object: Digest) {
+        self.fetches.retain(|fetch| fetch.object != object);
+        self.asks.retain(|_, asked| asked.object != object);
+    }
+
+    fn fetch(&mut self, object: Digest) -> Option<&mut Fetch> {
+        self.fetches.iter_mut().find(|fetch| fetch.object == object)
+    }
+
+    fn tick(&mut self, now: Timestamp, out: &mut Vec<Output>) {
+        self.overdue(now, out);
+        let late = self.fetches.iter().filter(|fetch| fetch.is_hopeless(now));
+        let late: Vec<_> = late.map(|fetch| (fetch.object, fetch.why())).collect();
+        late.into_iter().for_each(|(object, why)| self.fail(object, why, out));
+    }
+
+    /// A peer is gone. What it sent is still being kept; what it was only asked for is asked of others.
+    fn forget(&mut self, peer: PublicKey) {
+        self.peers.remove(&peer);
+        let gone = self.asks.extract_if(.., |_, asked| asked.peer == peer && !asked.is_answered);
+        let gone: Vec<_> = gone.map(|(_, asked)| asked).collect();
+        gone.iter().for_each(|asked| self.release(asked));
+        self.fetches.iter_mut().for_each(|fetch| fetch.forget(peer));
+    }
+
+    /// Counts a misdeed, and drops the peer when it was one too many.
+    fn blame(&mut self, peer: PublicKey, misdeed: Misdeed, now: Timestamp, out: &mut Vec<Output>) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        if state.conduct.blame(misdeed, now) {
+            self.forget(peer);
+            out.push(Output::Drop { peer, reason: misdeed });
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Blobs on the wire: a question and its answer on one stream.
+//!
+//! Owns how large either may be. Reads no manifest and no parcel: what comes is verified where it is kept.
+//! Invariant: an answer never holds more than one message.
+
+use serde::{Deserialize, Serialize};
+use xyn_store::Digest;
+
+use super::{Bounded, MESSAGE_BYTES_MAX, Message, Payload};
+
+/// The most chunks that are asked for at once.
+pub const CHUNKS_MAX: usize = 256;
+/// The most bytes of the chunks in one answer, as they travel.
+pub const PARCEL_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 64;
+/// The most bytes of a manifest in one answer.
+pub const PAGE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 128;
+
+/// A question about blobs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ask {
+    /// Do you have this blob, and of which chunks is it made?
+    Manifest {
+        /// The blob.
+        object: Digest,
+        /// Where in the manifest to begin.
+        from: u32,
+        /// How many bytes of it to send.
+        credit: u32,
+    },
+    /// Send me chunks, in this order.
+    Chunks(Bounded<Digest, CHUNKS_MAX>),
+}
+
+/// The answer to an [`Ask`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// It is not here, or cannot be read now.
+    Absent,
+    /// I have the blob, whole and verified.
+    Manifest {
+        /// The digest of its manifest.
+        name: Digest,
+        /// How many bytes that has.
+        length: u32,
+        /// Those from where was asked on.
+        page: Payload<PAGE_BYTES_MAX>,
+    },
+    /// Those of the chunks that are here and fit: a parcel.
+    Chunks(Payload<PARCEL_BYTES_MAX>),
+}
+
+impl Message for Ask {
+    const PROTOCOL: &'static str = "/xyn/blobs/1";
+    const BYTES_MAX: usize = 16 << 10;
+}
+
+impl Message for Answer {
+    const PROTOCOL: &'static str = Ask::PROTOCOL;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::{InvalidMessage, decode, encode};
+
+    fn asks() -> Vec<Ask> {
+        let chunks = [Digest::of(b"a"), Digest::of(b"b")];
+        vec![
+            Ask::Manifest { object: Digest::of(b"x"), from: 300, credit: 4096 },
+            Ask::Chunks(Bounded::new(chunks.to_vec()).expect("two")),
+        ]
+    }
+
+    fn answers() -> Vec<Answer> {
+        let page = Payload::new(b"page").expect("short");
+        vec![
+            Answer::Absent,
+            Answer::Manifest { name: Digest::of(b"y"), length: 300, page },
+            Answer::Chunks(Payload::new(b"parcel").expect("short")),
+        ]
+    }
+
+    fn samples() -> Vec<Vec<u8>> {
+        asks().iter().map(encode).chain(answers().iter().map(encode)).collect()
+    }
+
+    #[test]
+    fn every_question_and_answer_survives_its_bytes() {
+        for ask in asks() {
+            assert_eq!(decode::<Ask>(&encode(&ask)).expect("own bytes"), ask);
+        }
+        for answer in answers() {
+            assert_eq!(decode::<Answer>(&encode(&answer)).expect("own bytes"), answer);
+        }
+    }
+
+    #[test]
+    fn version_1_bytes_stay_what_they_are() {
+        let golden = "f9a6b4e7982b6eeffe349f733d5116500342fd069f2b5b0b906620296d3113f0";
+        assert_eq!(Digest::of(&samples().concat()).to_string(), golden, "the encoding is frozen");
+    }
+
+    #[test]
+    fn the_largest_fit_and_more_is_refused() {
+        let chunks = Bounded::new(vec![Digest::of(b""); CHUNKS_MAX]).expect("at the bound");
+        assert!(encode(&Ask::Chunks(chunks)).len() <= Ask::BYTES_MAX);
+        let page = Payload::new(&vec![0; PAGE_BYTES_MAX]).expect("at the bound");
+        let manifest = Answer::Manifest { name: Digest::of(b""), length: u32::MAX, page };
+        let parcel = Answer::Chunks(Payload::new(&vec![0; PARCEL_BYTES_MAX]).expect("at the bound"));
+        assert!([manifest, parcel].iter().all(|answer| encode(answer).len() <= Answer::BYTES_MAX));
+        let long = vec![1; Ask::BYTES_MAX + 1];
+        assert!(matches!(decode::<Ask>(&long), Err(InvalidMessage::TooLarge { .. })));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn mutated_messages_never_panic(
+            sample in prop::sample::select(samples()),
+            changes in vec((any::<prop::sample::Index>(), prop_oneof![Just(0xff), any::<u8>()]), 1..4),
+        ) {
+            let mut bytes = sample;
+            for (at, byte) in changes {
+                let at = at.index(bytes.len());
+                bytes[at] = byte;
+            }
+            let _ = (decode::<Ask>(&bytes), decode::<Answer>(&bytes));
+        }
+    }
+}
