@@ -207,7 +207,7 @@ pub(crate) fn cursor() -> Part {
 
 /// Where a page of approvals begins.
 pub(crate) fn approvals_cursor() -> Part {
-    pattern("^(i|[gi]([0-9a-f]{2}){1,256})$")
+    pattern("^([iq]|[giq]([0-9a-f]{2}){1,280})$")
 }
 
 /// A version.
