@@ -13,7 +13,7 @@ mod run;
 mod step;
 mod timeline;
 
-pub(crate) use approval::{Approval, GateView, Word};
+pub(crate) use approval::{Approval, GateView, QuestionView, Word};
 pub(crate) use artifact::Artifact;
 pub(crate) use event::{Event, EventRef, Resource};
 pub(crate) use intent::{IntentView, OutcomeView};

@@ -272,7 +272,7 @@ pub(crate) fn cursor() -> Part {
 
 /// Where a page of approvals begins.
 pub(crate) fn approvals_cursor() -> Part {
-    pattern(&format!("^(i|[gi]([0-9a-f]{{2}}){{1,{CURSOR_MAX_BYTES}}})$"))
+    pattern(&format!("^([iq]|[giq]([0-9a-f]{{2}}){{1,{CURSOR_MAX_BYTES}}})$"))
 }
 
 /// A version.

@@ -78,7 +78,7 @@ fn render(document: &Value, paint: Paint) -> String {
     ];
     let mut shown = facts(&pairs, paint);
     for item in waiting.iter().take(SHOWN_GATES) {
-        let what = if item["kind"] == "intent" {
+        let what = if item["intent_id"].is_string() {
             format!("xyn gate approve {}", text(item, "intent_id"))
         } else {
             format!("xyn gate approve {} {}", text(item, "run_id"), text(item, "step_id"))

@@ -162,8 +162,7 @@ fn gates_answer() -> Spec {
         &["run_id", "step_id", "approve"],
         json!({ "run_id": uuid(), "step_id": text(200), "approve": { "type": "boolean" }, "note": text(1000) }),
     );
-    let output = answers(json!({ "status": { "type": "string" }, "remaining": { "type": "integer" } }));
-    service("gates.answer", Risk::Medium, "Approves or rejects at a gate.", input, output)
+    service("gates.answer", Risk::Medium, "Approves or rejects at a gate.", input, word())
 }
 
 fn intents_answer() -> Spec {
@@ -171,8 +170,17 @@ fn intents_answer() -> Spec {
         &["intent_id", "approve"],
         json!({ "intent_id": uuid(), "approve": { "type": "boolean" }, "note": text(1000) }),
     );
-    let output = answers(json!({ "status": { "type": "string" }, "remaining": { "type": "integer" } }));
-    service("intents.answer", Risk::Medium, "Approves or rejects a parked intent.", input, output)
+    service("intents.answer", Risk::Medium, "Approves or rejects a parked intent.", input, word())
+}
+
+/// What a word comes to; one on what another node asks is a moment, and comes to nothing before it is there.
+fn word() -> Value {
+    answers(json!({
+        "status": { "type": "string" },
+        "remaining": { "type": "integer" },
+        "entry_id": uuid(),
+        "nodes": { "type": "array", "items": { "type": "string" } }
+    }))
 }
 
 fn drafts_save() -> Spec {

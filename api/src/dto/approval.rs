@@ -2,15 +2,17 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use xyn_store::ids::RunId;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::ids::{EntryId, IntentId, RunId};
 use xyn_store::projection::{ApprovalRow, GateMode, GateRow, GateStatus};
 use xyn_store::scope::{Principal, Stage};
+use xyn_store::timeline::approval::{Given, Matter, Question, Reason};
 use xyn_store::{Json, Timestamp};
 
 use super::IntentView;
 use crate::schema;
 
-/// Something that waits for the word of people: a gate of a run or a parked intent.
+/// Something that waits for the word of people: a gate of a run, a parked intent, or either on another node.
 #[derive(Serialize, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub(crate) enum Approval {
@@ -18,6 +20,8 @@ pub(crate) enum Approval {
     Gate(GateView),
     /// An intent that a policy wants approved.
     Intent(IntentView),
+    /// What another node asks, of a run or an intent there.
+    Question(Box<QuestionView>),
 }
 
 /// A gate of a run.
@@ -58,6 +62,53 @@ pub(crate) struct GateView {
     pub(crate) approvals: Vec<Word>,
 }
 
+/// What another node asks people: at a gate (`run_id`, `step_id`), or about a parked intent (`intent_id`).
+#[derive(Serialize, ToSchema)]
+pub(crate) struct QuestionView {
+    /// The node that asks, and that a word on it travels to.
+    #[schema(schema_with = schema::digest)]
+    pub(crate) node: PublicKey,
+    /// The moment on the timeline that asks.
+    #[schema(schema_with = schema::id)]
+    pub(crate) entry_id: EntryId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::id, required = false)]
+    pub(crate) run_id: Option<RunId>,
+    /// The step's id in the blueprint; an item of a fan-out adds `.index`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) step_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::id, required = false)]
+    pub(crate) intent_id: Option<IntentId>,
+    /// What is to happen, in words.
+    pub(crate) title: String,
+    /// `manual`, `uncertain` or `policy`.
+    #[schema(value_type = String)]
+    pub(crate) mode: Reason,
+    #[schema(schema_with = schema::instant)]
+    pub(crate) requested_at: Timestamp,
+    /// When it ends by itself. A word made before it counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::instant, required = false)]
+    pub(crate) expires_at: Option<Timestamp>,
+    /// Who may answer; any person when empty.
+    pub(crate) approvers: Vec<String>,
+    /// How many must approve.
+    pub(crate) min: u32,
+    /// Whether the requester counts; the stage's default when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) allow_requester: Option<bool>,
+    /// Who asked for what is to happen.
+    #[schema(value_type = String)]
+    pub(crate) requester: Principal,
+    #[schema(schema_with = schema::stage)]
+    pub(crate) stage: Stage,
+    /// Words that are on the timeline. Those that the node was given itself are known to it alone.
+    pub(crate) approvals: Vec<Word>,
+}
+
 /// One person's word.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Word {
@@ -91,6 +142,39 @@ impl From<GateRow> for GateView {
             prompt: row.prompt,
             approvals: row.approvals.into_iter().map(Word::from).collect(),
         }
+    }
+}
+
+impl From<Question> for QuestionView {
+    fn from(question: Question) -> Self {
+        let Question { entry_id, node, ask, words } = question;
+        let (run_id, step_id, intent_id) = match ask.matter {
+            Matter::Gate(run_id, step_id) => (Some(run_id), Some(step_id), None),
+            Matter::Intent(intent_id) => (None, None, Some(intent_id)),
+        };
+        Self {
+            node,
+            entry_id,
+            run_id,
+            step_id,
+            intent_id,
+            title: ask.title,
+            mode: ask.reason,
+            requested_at: ask.asked_at,
+            expires_at: ask.expires_at,
+            approvers: ask.approvers,
+            min: ask.min,
+            allow_requester: ask.allow_requester,
+            requester: ask.requester,
+            stage: ask.stage,
+            approvals: words.into_iter().map(Word::from).collect(),
+        }
+    }
+}
+
+impl From<Given> for Word {
+    fn from(word: Given) -> Self {
+        Self { principal: word.principal, approve: word.approve, at: word.at.at, note: word.note }
     }
 }
 

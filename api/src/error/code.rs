@@ -69,6 +69,10 @@ table! {
     RoleTooHigh "role_too_high" FORBIDDEN "give the role that this node has, or a lower one";
     /// The node does not rank above the one that is to be turned out.
     NotAbove "not_above" FORBIDDEN "ask the node that certified it, or one above that";
+    /// The node belongs to no environment whose members would hear it, or did not when it spoke.
+    NotAMember "not_a_member" FORBIDDEN "ask an owner of the environment for an invitation";
+    /// A node spoke for somebody whom it is not certified for.
+    ForgedPrincipal "forged_principal" FORBIDDEN "answer in the name that the node is certified for";
     /// The caller may not do this.
     Forbidden "forbidden" FORBIDDEN "ask somebody who may";
     /// Approval was refused to it, or came too late.
@@ -89,6 +93,8 @@ table! {
     NoOpenGate "no_open_gate" CONFLICT "see what waits with `GET /api/v1/approvals`";
     /// The intent does not wait for approval.
     NotParked "not_parked" CONFLICT "see what waits with `GET /api/v1/approvals`";
+    /// A word from another node answers nothing that this one asks.
+    NotAsked "not_asked" CONFLICT "see what waits with `GET /api/v1/approvals`";
     /// The intent cannot wait for an approval.
     CannotPark "cannot_park" CONFLICT "start a run with a gate before the act, and approve there";
     /// Runs start each other too deeply.

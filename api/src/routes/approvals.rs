@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use xyn_store::ids::{IntentId, RunId};
-use xyn_store::projection::Cursor;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::ids::{EntryId, IntentId, RunId};
+use xyn_store::projection::{Cursor, Page};
+use xyn_store::timeline::approval::Question;
 use xyn_store::{Reader, StoreError};
 
 use super::Fields;
-use crate::dto::{Approval, GateView, IntentView};
+use crate::dto::{Approval, GateView, IntentView, QuestionView};
 use crate::error::ApiError;
 use crate::extract::{JsonBody, Object, Params, Parsed};
 use crate::headers::Caller;
@@ -39,10 +41,11 @@ struct ListQuery {
     cursor: Option<Parsed<Place>>,
 }
 
-/// Where a page begins: gates come first, intents after them.
+/// Where a page begins: gates come first, intents after them, and then what other nodes ask.
 enum Place {
-    Gates(Cursor),
+    Gates(Option<Cursor>),
     Intents(Option<Cursor>),
+    Questions(Option<Cursor>),
 }
 
 impl FromStr for Place {
@@ -51,10 +54,12 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, String> {
         let cursor = |text: &str| text.parse::<Cursor>().map_err(|error| error.to_string());
         match text.split_at_checked(1) {
-            Some(("g", rest)) => cursor(rest).map(Self::Gates),
+            Some(("g", rest)) => cursor(rest).map(|cursor| Self::Gates(Some(cursor))),
             Some(("i", "")) => Ok(Self::Intents(None)),
             Some(("i", rest)) => cursor(rest).map(|cursor| Self::Intents(Some(cursor))),
-            _ => cursor("").map(Self::Gates),
+            Some(("q", "")) => Ok(Self::Questions(None)),
+            Some(("q", rest)) => cursor(rest).map(|cursor| Self::Questions(Some(cursor))),
+            _ => cursor("").map(|cursor| Self::Gates(Some(cursor))),
         }
     }
 }
@@ -122,12 +127,20 @@ struct GateRef {
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents what the action answers with")]
 struct Verdict {
+    /// `given` when another node asks: it decides when the word comes there.
     status: String,
-    /// Approvals that are still needed.
+    /// Approvals that are still needed, as far as this node knows.
     remaining: u32,
+    /// The moment that is the word, when another node asks.
+    #[schema(schema_with = schema::id, required = false)]
+    entry_id: Option<EntryId>,
+    /// The nodes that it travels to.
+    #[schema(value_type = Vec<String>, required = false)]
+    nodes: Vec<PublicKey>,
 }
 
-/// Everything that waits for people: open gates, then parked intents, each oldest first.
+/// Everything that waits for people: open gates, then parked intents, each oldest first; then what other nodes
+/// ask, newest first. A word on what another node asks travels there, and counts when it comes.
 #[utoipa::path(
     get,
     path = "/api/v1/approvals",
@@ -141,33 +154,59 @@ async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Json<Listing<Approval>>, ApiError> {
     let limit = page::rows(query.limit.as_ref());
-    let place = query.cursor.map(|place| place.0);
-    Ok(Json(state.scan(move |reader| waiting(reader, place.as_ref(), limit)).await?))
+    let place = query.cursor.map_or(Place::Gates(None), |place| place.0);
+    let own = state.runtime().store().key().public();
+    Ok(Json(state.scan(move |reader| waiting(reader, own, place, limit)).await?))
 }
 
-fn waiting(reader: &Reader, place: Option<&Place>, limit: usize) -> Result<Listing<Approval>, StoreError> {
+/// A page that begins at `place`, and goes on with the next list where one ends.
+fn waiting(
+    reader: &Reader,
+    own: PublicKey,
+    mut place: Place,
+    limit: usize,
+) -> Result<Listing<Approval>, StoreError> {
     let mut items = Vec::new();
-    let intents_from = match place {
-        Some(Place::Intents(from)) => from.as_ref(),
-        gates => {
-            let from = gates.and_then(|place| match place {
-                Place::Gates(from) => Some(from),
-                Place::Intents(_) => None,
-            });
-            let gates = reader.open_gates(from, limit)?;
-            items.extend(gates.items.into_iter().map(|row| Approval::Gate(GateView::from(row))));
-            if let Some(next) = gates.next {
-                return Ok(Listing { items, next_cursor: Some(format!("g{next}")) });
+    loop {
+        let room = limit - items.len();
+        let (next, behind) = match &place {
+            Place::Gates(from) => {
+                let gates = reader.open_gates(from.as_ref(), room)?;
+                items.extend(gates.items.into_iter().map(|row| Approval::Gate(GateView::from(row))));
+                (gates.next.map(|next| format!("g{next}")), Some(("i", Place::Intents(None))))
             }
-            if items.len() >= limit {
-                return Ok(Listing { items, next_cursor: Some("i".to_owned()) });
+            Place::Intents(from) => {
+                let intents = reader.parked_intents(from.as_ref(), room)?;
+                items.extend(intents.items.into_iter().map(|row| Approval::Intent(IntentView::from(row))));
+                (intents.next.map(|next| format!("i{next}")), Some(("q", Place::Questions(None))))
             }
-            None
+            Place::Questions(from) => {
+                let Page { items: asked, next } = questions(reader, own, from.as_ref(), room)?;
+                let shown = |question| Approval::Question(Box::new(QuestionView::from(question)));
+                items.extend(asked.into_iter().map(shown));
+                (next.map(|next| format!("q{next}")), None)
+            }
+        };
+        match (next, behind) {
+            (None, Some((_, list))) if items.len() < limit => place = list,
+            (None, Some((name, _))) => {
+                return Ok(Listing { items, next_cursor: Some(name.to_owned()) });
+            }
+            (next_cursor, _) => return Ok(Listing { items, next_cursor }),
         }
-    };
-    let intents = reader.parked_intents(intents_from, limit - items.len())?;
-    items.extend(intents.items.into_iter().map(|row| Approval::Intent(IntentView::from(row))));
-    Ok(Listing { items, next_cursor: intents.next.map(|next| format!("i{next}")) })
+    }
+}
+
+fn questions(
+    reader: &Reader,
+    own: PublicKey,
+    from: Option<&Cursor>,
+    limit: usize,
+) -> Result<Page<Question>, StoreError> {
+    match reader.environment()? {
+        Some(env) => reader.questions_elsewhere(own, &reader.roster(env)?, from, limit),
+        None => Ok(Page { items: Vec::new(), next: None }),
+    }
 }
 
 /// Approves or rejects at a gate, or a parked intent.
@@ -233,9 +272,11 @@ mod tests {
 
     #[test]
     fn a_place_says_which_of_both_lists_it_is_in() {
-        assert!(matches!("g00ff".parse(), Ok(Place::Gates(_))));
+        assert!(matches!("g00ff".parse(), Ok(Place::Gates(Some(_)))));
         assert!(matches!("i".parse(), Ok(Place::Intents(None))));
         assert!(matches!("i00ff".parse(), Ok(Place::Intents(Some(_)))));
+        assert!(matches!("q".parse(), Ok(Place::Questions(None))));
+        assert!(matches!("q00ff".parse(), Ok(Place::Questions(Some(_)))));
         for text in ["", "g", "00ff", "ixx", "x00", "é"] {
             assert!(text.parse::<Place>().is_err(), "{text}");
         }

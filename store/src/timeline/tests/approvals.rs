@@ -76,7 +76,7 @@ fn what_is_open_follows_from_what_was_said_in_whatever_order_it_came() {
     let known = roster(&[asker.key(), other.key()]);
     let settled = asker.note(moment(4), asker.entry_id("settled"), &settles());
 
-    let frames = vec![
+    let frames = [
         asker.frame(&[asked, settled.clone()]),
         other.frame(&[answered, meddled]),
         stranger.frame(&[strange]),
