@@ -3,9 +3,10 @@
 //! Owns the shapes of these intents. No secret of a ticket has a place in them.
 
 use serde_json::{Value, json};
+use xyn_store::trust::{PRINCIPAL_MAX_CHARS, REASON_MAX_CHARS};
 
 use super::Spec;
-use super::builtin::{answers, object, service, text};
+use super::builtin::{answers, line, object, service};
 use crate::governance::Risk;
 
 fn hex(digits: u32) -> Value {
@@ -22,7 +23,7 @@ pub(super) fn invite() -> Spec {
         json!({
             "ticket_id": hex(16),
             "secret_hash": hex(64),
-            "principal": text(128),
+            "principal": line(PRINCIPAL_MAX_CHARS),
             "role": role(),
             "expires_at": { "type": "string", "format": "date-time" }
         }),
@@ -43,7 +44,7 @@ pub(super) fn join() -> Spec {
 }
 
 pub(super) fn revoke() -> Spec {
-    let input = object(&["node", "reason"], json!({ "node": hex(64), "reason": text(256) }));
+    let input = object(&["node", "reason"], json!({ "node": hex(64), "reason": line(REASON_MAX_CHARS) }));
     let output = answers(json!({ "node": hex(64), "feeds": { "type": "integer" } }));
     let description = "Takes a node out of the environment; what it wrote until now still counts.";
     service("peer.revoke", Risk::High, description, input, output)

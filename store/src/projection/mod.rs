@@ -30,7 +30,7 @@ pub use claim::{ClaimRow, Subject};
 pub use gate::{ApprovalRow, GateMode, GateRow, GateStatus};
 pub use intent::{Asked, IntentRow, IntentStatus};
 pub use library::{BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus};
-pub use page::{Cursor, InvalidCursor, Page};
+pub use page::{CURSOR_MAX_BYTES, Cursor, InvalidCursor, Page};
 pub use payload::Payload;
 pub use peer::{ContactRow, VouchedRow, WitnessRow};
 pub use run::{Fault, Lineage, RunFilter, RunRow, RunStatus, WaitKind, Waiting};

@@ -176,6 +176,8 @@ async fn people_note_label_pin_branch_and_merge_and_the_same_key_does_it_once() 
     let unknown = json!({ "entry_id": "01a1fc90-60f8-7fec-9a7c-7419f45098b0" });
     let unknown = node.submit("timeline.pin", unknown).await;
     assert!(matches!(unknown, Err(Refusal::NotFound { kind: "moment", .. })), "{unknown:?}");
+    let itself = node.submit("timeline.merge", json!({ "from": "try", "into": "try" })).await;
+    assert!(matches!(itself, Err(Refusal::Conflict { code: "unchanged", .. })), "{itself:?}");
     let nowhere = node.submit("timeline.merge", json!({ "from": "nowhere" })).await;
     assert!(matches!(nowhere, Err(Refusal::NotFound { kind: "branch", .. })), "{nowhere:?}");
 

@@ -12,6 +12,7 @@ mod invite;
 mod join;
 mod port;
 mod task;
+mod trace;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -31,6 +32,7 @@ use crate::runtime::Inner;
 pub use event::{Event, Span};
 pub use invite::{Invite, LIFETIME_MAX};
 pub use join::{JoinError, Joined, join};
+pub use trace::{Line, TRACE_MAX, Trace, What};
 pub use xyn_net::driver::{NotLetIn, Peer, Reach, Status, Traffic};
 pub use xyn_net::proto::join::guest::NotJoined;
 
@@ -72,6 +74,7 @@ struct Shared {
     /// None between two meshes.
     mesh: ArcSwapOption<Mesh>,
     refused: Mutex<BTreeMap<&'static str, u64>>,
+    trace: Trace,
 }
 
 impl Service {
@@ -82,6 +85,7 @@ impl Service {
             settings,
             mesh: ArcSwapOption::empty(),
             refused: Mutex::default(),
+            trace: Trace::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let running = task::start(&shared)?;
@@ -97,6 +101,16 @@ impl Service {
     /// What peers sent and was refused, by reason, since the node was started.
     pub fn refused(&self) -> BTreeMap<&'static str, u64> {
         self.shared.refused().clone()
+    }
+
+    /// How the node takes part.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// What happened lately.
+    pub fn trace(&self) -> &Trace {
+        &self.shared.trace
     }
 
     /// This node signed a checkpoint of its log: whoever is here is asked to witness it.

@@ -157,6 +157,9 @@ impl Port for Desk {
     }
 
     fn notice(&self, notice: Notice) {
+        if let Some(inner) = self.shared.inner() {
+            self.shared.trace.note(inner.clock.now(), &notice);
+        }
         match notice {
             Notice::Listening(address) => tracing::info!(%address, "the mesh listens"),
             Notice::Connected(peer) => tracing::info!(%peer, "connected"),

@@ -12,11 +12,12 @@ use xyn_store::scope::Attribution;
 use xyn_store::timeline::EntryFilter;
 use xyn_store::timeline::WriteError;
 use xyn_store::timeline::board::{Board, Edit, EditError};
-use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs};
+use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs, TITLE_MAX_CHARS};
 use xyn_store::{Order, Reader, Timestamp};
 
 use super::TimelineError;
 use super::actor::Command;
+use super::milestone::fitting;
 use crate::runtime::{Accept, Accepted, Inner, Intent, Outcome, Recording, Refusal, stream};
 use crate::services::{field, id};
 
@@ -123,11 +124,12 @@ fn merge(reader: &Reader, intent: &Intent, accept: &Accept) -> Result<(Deed, Val
     let from = required_name(input, "from")?;
     let into = name(input, "into")?.unwrap_or_else(Branch::main);
     if from == into {
-        return Err(Refusal::invalid("invalid_input", "/into", "a branch is not merged into itself"));
+        let message = format!("`{from}` is not merged into itself");
+        return Err(Refusal::Conflict { code: "unchanged", message });
     }
     let parents = vec![newest(reader, &into)?.entry_id, newest(reader, &from)?.entry_id];
     let title = match field(input, "title") {
-        "" => format!("merged `{from}` into `{into}`"),
+        "" => fitting(&format!("merged `{from}` into `{into}`"), TITLE_MAX_CHARS),
         title => title.to_owned(),
     };
     let refs = Refs { parents, ..Refs::default() };
