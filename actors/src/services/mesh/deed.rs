@@ -21,9 +21,6 @@ use crate::services::field;
 use crate::services::timeline::actor::Command;
 use crate::services::timeline::{self, Acceptance, TimelineError, stream_of};
 
-/// Bytes of a principal that a certificate can name.
-const PRINCIPAL_BYTES_MAX: usize = 128;
-
 /// Carries out an intent about who belongs.
 pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     match intent.action.as_str() {
@@ -54,9 +51,7 @@ fn invitation(inner: &Inner, intent: &Intent, accept: &Accept) -> Result<Invitat
     let roster = inner.timeline()?.roster();
     let (ticket, secret_hash): (TicketId, Digest) = (read(input, "ticket_id")?, read(input, "secret_hash")?);
     let principal = Principal::new(field(input, "principal"));
-    let is_plain = principal.as_str().len() <= PRINCIPAL_BYTES_MAX
-        && !field(input, "principal").chars().any(char::is_control);
-    if !principal.is_person() || !is_plain {
+    if !principal.is_person() {
         return Err(invalid("principal", "a person is written like `ada@lab`"));
     }
     let role: Role =

@@ -103,14 +103,6 @@ impl Service {
         self.shared.refused().clone()
     }
 
-    /// This node signed a checkpoint of its log: whoever is here is asked to witness it.
-    pub(crate) async fn signed(&self, checkpoint: SignedCheckpoint) {
-        if let Ok(mesh) = self.running() {
-            // One that ends now offers the latest checkpoint when it is started again.
-            let _ = mesh.signed(checkpoint).await;
-        }
-    }
-
     /// How the node takes part.
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
@@ -119,6 +111,14 @@ impl Service {
     /// What happened lately.
     pub fn trace(&self) -> &Trace {
         &self.shared.trace
+    }
+
+    /// This node signed a checkpoint of its log: whoever is here is asked to witness it.
+    pub(crate) async fn signed(&self, checkpoint: SignedCheckpoint) {
+        if let Ok(mesh) = self.running() {
+            // One that ends now offers the latest checkpoint when it is started again.
+            let _ = mesh.signed(checkpoint).await;
+        }
     }
 
     /// Says goodbye to everybody and ends the task.
