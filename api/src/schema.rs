@@ -2,14 +2,16 @@
 //!
 //! Owns the words that the document uses for them; the tests hold them against what the types render.
 
+mod peer;
+
 use serde_json::Value;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
-use xyn_actors::services::mesh::LIFETIME_MAX;
 use xyn_store::projection::CURSOR_MAX_BYTES;
 use xyn_store::timeline::entry::NAME_MAX_CHARS;
-use xyn_store::trust::PRINCIPAL_MAX_CHARS;
+
+pub(crate) use peer::*;
 
 use crate::limits::{IDEMPOTENCY_KEY_MAX, PAGE_DEFAULT, PAGE_MAX};
 
@@ -53,15 +55,6 @@ pub(crate) const MOMENT_KIND: [&str; 18] = [
     "note",
     "merge",
 ];
-/// Roles.
-pub(crate) const ROLE: [&str; 3] = ["user", "operator", "owner_admin"];
-/// How members stand.
-pub(crate) const STANDING: [&str; 4] = ["active", "expired", "retired", "revoked"];
-/// What happens between nodes.
-pub(crate) const TRACE_KIND: [&str; 6] =
-    ["listening", "connected", "disconnected", "refused", "witnessed", "alarm"];
-/// How a node takes part in the mesh.
-pub(crate) const MESH_MODE: [&str; 3] = ["on", "lan", "off"];
 /// Risks.
 pub(crate) const RISK: [&str; 3] = ["low", "medium", "high"];
 
@@ -212,47 +205,6 @@ pub(crate) fn optional_instant() -> Part {
     let kinds = SchemaType::from_iter([Type::String, Type::Null]);
     let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
     ObjectBuilder::new().schema_type(kinds).format(Some(format)).into()
-}
-
-/// A role.
-pub(crate) fn role() -> Part {
-    words(&ROLE)
-}
-
-/// How a member stands.
-pub(crate) fn standing() -> Part {
-    words(&STANDING)
-}
-
-/// What happened between nodes.
-pub(crate) fn trace_kind() -> Part {
-    words(&TRACE_KIND)
-}
-
-/// How a node takes part in the mesh.
-pub(crate) fn mesh_mode() -> Part {
-    words(&MESH_MODE)
-}
-
-/// The id of a ticket.
-pub(crate) fn ticket_id() -> Part {
-    pattern("^[0-9a-f]{16}$")
-}
-
-/// A person with a device: `name@place`.
-pub(crate) fn person() -> Part {
-    let part = r"[^\x00-\x1f\x7f-\x9f:]*";
-    text().max_length(Some(PRINCIPAL_MAX_CHARS)).pattern(Some(format!("^{part}@{part}$"))).into()
-}
-
-/// How long a ticket is good, in seconds.
-pub(crate) fn ticket_lifetime() -> Part {
-    number().minimum(Some(1)).maximum(Some(LIFETIME_MAX.as_secs())).into()
-}
-
-/// The number of a line.
-pub(crate) fn line_number() -> Part {
-    pattern("^[0-9]{1,18}$")
 }
 
 /// A number of rows.

@@ -8,6 +8,7 @@ mod hostile;
 mod mesh;
 mod node;
 mod peer;
+mod peers;
 mod refusals;
 mod schema;
 mod streams;

@@ -20,7 +20,9 @@ async fn the_document_holds_against_what_schemathesis_makes_of_it() {
         );
     };
     let folder = Folder::new();
-    let node = Node::start(&folder).await;
+    let mut command = folder.program();
+    command.env("XYN_LOG", "warn").env("XYN_MESH", "on").env("XYN_MESH_LISTEN", "/ip4/127.0.0.1/tcp/0");
+    let node = Node::start_with(&folder, command, &[]).await;
     let settings = concat!(env!("CARGO_MANIFEST_DIR"), "/api/schemathesis.toml");
     let output = Command::new(schemathesis)
         .args(["--config-file", settings, "run", &node.url("/api/openapi.json")])

@@ -1,0 +1,56 @@
+//! Schemas of what is said about peers.
+
+use xyn_actors::services::mesh::LIFETIME_MAX;
+use xyn_store::trust::PRINCIPAL_MAX_CHARS;
+
+use super::{Part, number, pattern, text, words};
+
+/// Roles.
+const ROLE: [&str; 3] = ["user", "operator", "owner_admin"];
+/// How members stand.
+const STANDING: [&str; 4] = ["active", "expired", "retired", "revoked"];
+/// What happens between nodes.
+const TRACE_KIND: [&str; 6] = ["listening", "connected", "disconnected", "refused", "witnessed", "alarm"];
+/// How a node takes part in the mesh.
+const MESH_MODE: [&str; 3] = ["on", "lan", "off"];
+
+/// A role.
+pub(crate) fn role() -> Part {
+    words(&ROLE)
+}
+
+/// How a member stands.
+pub(crate) fn standing() -> Part {
+    words(&STANDING)
+}
+
+/// What happened between nodes.
+pub(crate) fn trace_kind() -> Part {
+    words(&TRACE_KIND)
+}
+
+/// How a node takes part in the mesh.
+pub(crate) fn mesh_mode() -> Part {
+    words(&MESH_MODE)
+}
+
+/// The id of a ticket.
+pub(crate) fn ticket_id() -> Part {
+    pattern("^[0-9a-f]{16}$")
+}
+
+/// A person with a device: `name@place`.
+pub(crate) fn person() -> Part {
+    let part = r"[^\x00-\x1f\x7f-\x9f:]*";
+    text().max_length(Some(PRINCIPAL_MAX_CHARS)).pattern(Some(format!("^{part}@{part}$"))).into()
+}
+
+/// How long a ticket is good, in seconds.
+pub(crate) fn ticket_lifetime() -> Part {
+    number().minimum(Some(1)).maximum(Some(LIFETIME_MAX.as_secs())).into()
+}
+
+/// The number of a line.
+pub(crate) fn line_number() -> Part {
+    pattern("^[0-9]{1,18}$")
+}
