@@ -139,11 +139,11 @@ impl Port for Quiet {
         None
     }
 
-    async fn admit(&self, _: FeedId, _: Vec<Frame>) -> Result<Known, Refused> {
+    async fn admit(&self, _: PublicKey, _: FeedId, _: Vec<Frame>) -> Result<Known, Refused> {
         Err(Refused::Busy)
     }
 
-    async fn admit_proof(&self, _: FeedId, _: Proof) -> Result<Known, Refused> {
+    async fn admit_proof(&self, _: PublicKey, _: FeedId, _: Proof) -> Result<Known, Refused> {
         Err(Refused::Busy)
     }
 

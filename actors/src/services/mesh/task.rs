@@ -90,6 +90,7 @@ fn world(inner: &Inner, reader: &Reader) -> Result<World, StoreError> {
         roster: timeline.roster(),
         feeds,
         vouched: vouched.into_iter().map(|VouchedRow(checkpoint)| checkpoint).collect(),
+        blobs: inner.store.blobs().clone(),
     })
 }
 
