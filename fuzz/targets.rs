@@ -26,6 +26,11 @@ use xyn_store::projection::{
 use xyn_store::scope::{Attribution, CorrelationId, Principal};
 use xyn_store::{Digest, Timestamp};
 
+#[path = "mesh.rs"]
+mod mesh;
+
+use mesh::{frames, manifests, messages, notes, records, statements, tickets};
+
 /// A parser and what to try it with.
 pub(crate) struct Target {
     /// Its name.
@@ -45,7 +50,7 @@ macro_rules! targets {
 /// Every target.
 pub(crate) const ALL: &[Target] = targets![
     envelopes, rows, words, events, webhooks, schedules, ranges, templates, patterns, blueprints, policies,
-    settings,
+    settings, frames, records, notes, statements, tickets, manifests, messages,
 ];
 
 fn now() -> Timestamp {
