@@ -119,6 +119,10 @@ impl Record {
             Self::Session(_) => {
                 view.resource = about("session", envelope.stream.to_string());
             }
+            Self::Mesh(event) => {
+                let (kind, id) = event.resource();
+                view.resource = about(kind, id);
+            }
         }
         view
     }
@@ -148,6 +152,7 @@ impl Record {
                 }
             },
             Self::Session(event) => inner(serde_json::to_value(event)),
+            Self::Mesh(event) => Ok(event.data()),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod library;
+pub mod mesh;
 pub(crate) mod outside;
 pub(crate) mod replay;
 pub(crate) mod runs;
@@ -38,6 +39,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "timeline.note" | "timeline.label" | "timeline.pin" | "timeline.branch" | "timeline.merge" => {
             timeline::serve(inner, intent, accept).await
         }
+        "peer.invite" | "peer.join" | "peer.revoke" => mesh::serve(inner, intent, accept).await,
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }
 }

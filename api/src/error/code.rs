@@ -99,7 +99,7 @@ table! {
     /// The draft was not validated as it is now.
     NotValidated "not_validated" CONFLICT "validate it first with `POST /api/v1/drafts/{draft_id}/validate`";
     /// It is in force already.
-    Unchanged "unchanged" CONFLICT "nothing needs to be done: the same text is in force";
+    Unchanged "unchanged" CONFLICT "nothing needs to be done: it is so already";
     /// Somebody else answered while the answer was on its way.
     AnsweredMeanwhile "answered_meanwhile" CONFLICT "see how it stands with `GET /api/v1/intents/{intent_id}`";
     /// The id of the event belongs to something else.

@@ -126,7 +126,7 @@ impl Port for Shelf {
         None
     }
 
-    async fn admit(&self, feed: FeedId, frames: Vec<wire::Frame>) -> Result<Known, Refused> {
+    async fn admit(&self, _: PublicKey, feed: FeedId, frames: Vec<wire::Frame>) -> Result<Known, Refused> {
         let Self(book) = self;
         let mut timeline = book.timeline.lock().await;
         let bytes: Vec<&[u8]> = frames.iter().map(|frame| &*frame.bytes).collect();
@@ -140,7 +140,7 @@ impl Port for Shelf {
         Ok(timeline.feed(&feed).map(known).unwrap_or_default())
     }
 
-    async fn admit_proof(&self, _: FeedId, _: Proof) -> Result<Known, Refused> {
+    async fn admit_proof(&self, _: PublicKey, _: FeedId, _: Proof) -> Result<Known, Refused> {
         Err(Refused::Busy)
     }
 

@@ -12,11 +12,12 @@ use xyn_store::scope::Attribution;
 use xyn_store::timeline::EntryFilter;
 use xyn_store::timeline::WriteError;
 use xyn_store::timeline::board::{Board, Edit, EditError};
-use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs};
+use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs, TITLE_MAX_CHARS};
 use xyn_store::{Order, Reader, Timestamp};
 
 use super::TimelineError;
 use super::actor::Command;
+use super::milestone::fitting;
 use crate::runtime::{Accept, Accepted, Inner, Intent, Outcome, Recording, Refusal, stream};
 use crate::services::{field, id};
 
@@ -27,8 +28,13 @@ pub(crate) struct Acceptance {
 }
 
 impl Acceptance {
+    /// The acceptance of `intent`, as it stands when the record is written.
+    pub(crate) fn new(accepted: Accepted, intent: &Intent) -> Self {
+        Self { accepted, by: intent.attribution() }
+    }
+
     /// Puts the acceptance beside the record.
-    pub(super) fn record(self, recording: &mut Recording, now: Timestamp) {
+    pub(crate) fn record(self, recording: &mut Recording, now: Timestamp) {
         let Self { accepted, by } = self;
         let stream = stream(accepted.row.intent_id);
         if let Some(record) = recording.accept(accepted, now, &by) {
@@ -52,7 +58,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     };
     let subject = Subject::Intent(intent.intent_id);
     let accepted = accept.done(subject.clone()).answering(output.clone());
-    let by = Box::new(Acceptance { accepted, by: intent.attribution() });
+    let by = Box::new(Acceptance::new(accepted, intent));
     let command = match deed {
         Deed::Say(entry_id, note) => Command::Say { entry_id, note, by },
         Deed::Edit(board, edit) => Command::Edit { board, edit, by },
@@ -118,11 +124,12 @@ fn merge(reader: &Reader, intent: &Intent, accept: &Accept) -> Result<(Deed, Val
     let from = required_name(input, "from")?;
     let into = name(input, "into")?.unwrap_or_else(Branch::main);
     if from == into {
-        return Err(Refusal::invalid("invalid_input", "/into", "a branch is not merged into itself"));
+        let message = format!("`{from}` is not merged into itself");
+        return Err(Refusal::Conflict { code: "unchanged", message });
     }
     let parents = vec![newest(reader, &into)?.entry_id, newest(reader, &from)?.entry_id];
     let title = match field(input, "title") {
-        "" => format!("merged `{from}` into `{into}`"),
+        "" => fitting(&format!("merged `{from}` into `{into}`"), TITLE_MAX_CHARS),
         title => title.to_owned(),
     };
     let refs = Refs { parents, ..Refs::default() };
@@ -176,7 +183,8 @@ fn required_name(input: &Value, key: &str) -> Result<Branch, Refusal> {
         .ok_or_else(|| Refusal::invalid("invalid_input", format!("/{key}"), "the name is missing"))
 }
 
-fn refusal(error: TimelineError) -> Refusal {
+/// What the timeline's error is to whoever asked.
+pub(crate) fn refusal(error: TimelineError) -> Refusal {
     let message = error.to_string();
     match error {
         TimelineError::Write(WriteError::Edit(EditError::Nothing)) => {
@@ -186,6 +194,7 @@ fn refusal(error: TimelineError) -> Refusal {
             Refusal::invalid("invalid_input", "", message)
         }
         TimelineError::Write(WriteError::Excluded(_)) => Refusal::Forbidden { code: "excluded", message },
+        TimelineError::Member(error) => error.into(),
         _ => Refusal::Unavailable(message),
     }
 }

@@ -7,7 +7,9 @@
 
 pub(crate) mod actor;
 mod deed;
+mod desk;
 pub(crate) mod follower;
+mod members;
 mod milestone;
 
 use std::sync::Arc;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::journal::AppendError;
 use xyn_store::scope::Principal;
 use xyn_store::timeline::admit::Verdict;
@@ -27,7 +30,9 @@ use xyn_store::{Store, StoreError};
 use crate::runtime::{Inner, Recording};
 use actor::{Command, Handle};
 
-pub(crate) use deed::serve;
+pub(crate) use deed::{Acceptance, refusal, serve};
+pub use members::MemberError;
+pub(crate) use members::stream_of;
 
 /// Why the timeline was not written.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +49,27 @@ pub enum TimelineError {
     /// The founder's certificate could not be made.
     #[error("the environment's first certificate could not be made: {0}")]
     Certificate(#[from] InvalidStatement),
+    /// Who belongs cannot be changed so.
+    #[error(transparent)]
+    Member(#[from] MemberError),
     /// The milestones were said already, by an append whose outcome was not known.
     #[error("these milestones are on the timeline already")]
     Said,
+}
+
+/// A frame and who sent it, which need not be its author.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The sender.
+    pub from: PublicKey,
+    /// The frame.
+    pub frame: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
 }
 
 /// The timeline of a running node.
@@ -90,7 +113,7 @@ impl Service {
     }
 
     /// Judges frames from others in one batch: a verdict for each, once what was admitted is durable.
-    pub async fn admit(&self, frames: Vec<Vec<u8>>) -> Result<Vec<Verdict>, TimelineError> {
+    pub async fn admit(&self, frames: Vec<Sent>) -> Result<Vec<Verdict>, TimelineError> {
         self.tell(Command::Admit(frames)).await
     }
 

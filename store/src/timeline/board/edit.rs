@@ -5,7 +5,7 @@ use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{Automerge, AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 
 use super::super::change::{self, ChangeError};
-use super::super::entry::NAME_MAX_BYTES;
+use super::super::entry::is_name;
 use super::super::feed::FeedId;
 use super::Board;
 use crate::ids::{CommentId, EntryId};
@@ -101,7 +101,9 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
         (Board::Branch(_), Edit::Move(head)) => document.put(ROOT, HEAD, head.to_string())?,
         (Board::Branch(_), Edit::Close) => document.put(ROOT, CLOSED, true)?,
         (Board::Labels, Edit::Label(name, entry)) => {
-            bounded("label", name, NAME_MAX_BYTES)?;
+            if !is_name(name) {
+                return Err(EditError::OutOfBounds("label"));
+            }
             document.put(ROOT, name.as_str(), entry.to_string())?;
         }
         (Board::Labels, Edit::Unlabel(name)) => delete(document, name)?,

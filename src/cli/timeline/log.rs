@@ -1,0 +1,106 @@
+//! `xyn timeline log`: moments, oldest first.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::cli::Context;
+use crate::cli::table::{Column, Table, instant, text};
+use crate::client::{Client, Need};
+use crate::failure::{Exit, Failure};
+
+/// Moments of one page.
+pub(super) const PAGE: usize = 200;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// Only moments on this branch
+    #[arg(long)]
+    branch: Option<String>,
+    /// Only moments of this kind, such as run, gate, approve or note
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only moments at or after this instant
+    #[arg(long, value_name = "INSTANT")]
+    since: Option<String>,
+    /// Only moments before this instant
+    #[arg(long, value_name = "INSTANT")]
+    until: Option<String>,
+    /// The newest so many; without it 50, or all of them with --json
+    #[arg(long)]
+    limit: Option<usize>,
+}
+
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let Arguments { branch, kind, since, until, limit } = arguments;
+    let said = [("branch", branch), ("kind", kind), ("since", since), ("until", until)];
+    let query: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+    let client = context.client(Need::Read).await?;
+    if limit.is_none() && context.out.json {
+        return all(&client, query, context).await;
+    }
+    let newest = client.list("/timeline", &query, limit.unwrap_or(50)).await?;
+    let moments: Vec<&Value> = newest["items"].as_array().into_iter().flatten().rev().collect();
+    if context.out.json {
+        moments.iter().try_for_each(|moment| context.out.json_line(moment))?;
+    } else if moments.is_empty() {
+        context.out.note("nothing happened yet");
+    } else {
+        context.out.line(&table(moments).render(context.out.paint))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Every moment, page by page, so that a long timeline takes no memory.
+async fn all(client: &Client, query: Vec<(&str, String)>, context: &Context) -> Result<Exit, Failure> {
+    let mut cursor: Option<String> = None;
+    loop {
+        let mut query = query.clone();
+        query.extend([("first", "oldest".to_owned()), ("limit", PAGE.to_string())]);
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let page = client.get_with("/timeline", &query).await?;
+        let moments = page["items"].as_array().into_iter().flatten();
+        moments.into_iter().try_for_each(|moment| context.out.json_line(moment))?;
+        cursor = page["next_cursor"].as_str().map(str::to_owned);
+        if cursor.is_none() {
+            return Ok(Exit::Done);
+        }
+    }
+}
+
+/// Moments, one a row.
+pub(super) fn table<'a>(moments: impl IntoIterator<Item = &'a Value>) -> Table {
+    let mut table = Table::new(&[
+        ("MOMENT", Column::Text),
+        ("AT", Column::Text),
+        ("KIND", Column::Text),
+        ("BRANCH", Column::Text),
+        ("WHO", Column::Text),
+        ("WHAT", Column::Text),
+    ]);
+    for moment in moments {
+        let [id, kind, branch, who, what] =
+            ["entry_id", "kind", "branch", "principal", "title"].map(|key| text(moment, key));
+        table.row([id, instant(moment, "at"), kind, branch, who, what]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::cli::output::Paint;
+
+    #[test]
+    fn a_moment_reads_on_one_line() {
+        let moment = json!({
+            "entry_id": "e1", "at": "2026-01-31T12:00:00.000042Z", "kind": "approve", "branch": "main",
+            "principal": "ada@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
+        });
+        insta::assert_snapshot!(table([&moment]).render(Paint::PLAIN), @r"
+        MOMENT  AT                   KIND     BRANCH  WHO      WHAT
+        e1      2026-01-31 12:00:00  approve  main    ada@lab  Deploy: approved `go` by ada@lab
+        ");
+    }
+}

@@ -1,0 +1,83 @@
+//! `xyn timeline show`: a moment, and the state it is.
+
+use clap::Args;
+use serde_json::Value;
+
+use crate::cli::Context;
+use crate::cli::output::Paint;
+use crate::cli::table::{facts, instant, text};
+use crate::client::Need;
+use crate::failure::{Exit, Failure};
+
+/// A moment.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Arguments {
+    /// The moment's id
+    #[arg(value_name = "MOMENT")]
+    entry_id: String,
+}
+
+pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let view = client.get(&format!("/timeline/{}", arguments.entry_id)).await?;
+    context.out.answer(&view, |paint| render(&view, paint))?;
+    Ok(Exit::Done)
+}
+
+fn render(view: &Value, paint: Paint) -> String {
+    let (moment, state) = (&view["moment"], &view["state"]);
+    let labels = view["labels"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut pairs = vec![
+        ("moment", text(moment, "entry_id")),
+        ("at", instant(moment, "at")),
+        ("kind", text(moment, "kind")),
+        ("branch", text(moment, "branch")),
+        ("who", text(moment, "principal")),
+        ("what", text(moment, "title")),
+        ("node", text(moment, "node")),
+        ("run", text(&moment["refs"], "run_id")),
+        ("labels", labels.collect::<Vec<_>>().join(", ")),
+        ("pinned", if view["is_pinned"] == true { "yes".to_owned() } else { String::new() }),
+        ("workspace", text(state, "workspace")),
+    ];
+    for deployed in state["deployed"].as_array().into_iter().flatten() {
+        let [env, stage, capsule] = ["env", "stage", "capsule"].map(|key| text(deployed, key));
+        pairs.push(("deployed", format!("{env}/{stage} {capsule}")));
+    }
+    for mapped in state["domains"].as_array().into_iter().flatten() {
+        let [domain, capsule] = ["domain", "capsule"].map(|key| text(mapped, key));
+        pairs.push(("domain", format!("{domain} {capsule}")));
+    }
+    facts(&pairs, paint)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_moment_and_its_state_read_on_many_lines() {
+        let moment = json!({
+            "entry_id": "e1", "at": "2026-01-31T12:00:00.000042Z", "kind": "approve", "branch": "main",
+            "principal": "ada@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
+        });
+        let view = json!({
+            "moment": moment, "labels": ["v1"], "is_pinned": true,
+            "state": { "deployed": [{ "env": "shop", "stage": "prod", "capsule": "c1" }], "domains": [] },
+        });
+        insta::assert_snapshot!(render(&view, Paint::PLAIN), @r"
+        moment    e1
+        at        2026-01-31 12:00:00
+        kind      approve
+        branch    main
+        who       ada@lab
+        what      Deploy: approved `go` by ada@lab
+        run       r1
+        labels    v1
+        pinned    yes
+        deployed  shop/prod c1
+        ");
+    }
+}

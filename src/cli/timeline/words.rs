@@ -1,0 +1,99 @@
+//! `xyn timeline merge`, `label`, `pin` and `note`: what is said on the timeline.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::Context;
+use crate::cli::table::text;
+use crate::client::Need;
+use crate::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Merge {
+    /// The branch that is joined
+    from: String,
+    /// The branch it is joined into
+    #[arg(long, default_value = "main")]
+    into: String,
+    /// What to say of it
+    #[arg(long)]
+    title: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Label {
+    /// The name
+    name: String,
+    /// The moment that gets it
+    #[arg(value_name = "MOMENT", required_unless_present = "remove")]
+    entry_id: Option<String>,
+    /// Take the name away
+    #[arg(long, conflicts_with = "entry_id")]
+    remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Pin {
+    /// The moment's id
+    #[arg(value_name = "MOMENT")]
+    entry_id: String,
+    /// No longer keep it in sight
+    #[arg(long)]
+    remove: bool,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Note {
+    /// What to say
+    title: String,
+    /// On which branch; main when it is left out
+    #[arg(long)]
+    branch: Option<String>,
+    /// The moment it is about
+    #[arg(long, value_name = "MOMENT")]
+    about: Option<String>,
+}
+
+pub(super) async fn merge(arguments: Merge, context: &Context) -> Result<Exit, Failure> {
+    let Merge { from, into, title } = arguments;
+    said("merge", json!({ "from": from, "into": into, "title": title }), context).await
+}
+
+pub(super) async fn label(arguments: Label, context: &Context) -> Result<Exit, Failure> {
+    let Label { name, entry_id, .. } = arguments;
+    let answer = say("label", json!({ "name": name, "entry_id": entry_id }), context).await?;
+    context.out.answer(&answer, |_| match &entry_id {
+        Some(entry_id) => format!("{name} is {entry_id}"),
+        None => format!("{name} names nothing any more"),
+    })?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn pin(arguments: Pin, context: &Context) -> Result<Exit, Failure> {
+    let Pin { entry_id, remove } = arguments;
+    let answer = say("pin", json!({ "entry_id": entry_id, "pinned": !remove }), context).await?;
+    let word = if remove { "no longer pinned" } else { "pinned" };
+    context.out.answer(&answer, |_| format!("{entry_id} is {word}"))?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn note(arguments: Note, context: &Context) -> Result<Exit, Failure> {
+    let Note { title, branch, about } = arguments;
+    said("note", json!({ "title": title, "branch": branch, "entry_id": about }), context).await
+}
+
+/// Says something that becomes a moment, and shows its id.
+async fn said(verb: &str, body: Value, context: &Context) -> Result<Exit, Failure> {
+    let answer = say(verb, body, context).await?;
+    context.out.answer(&answer, |_| text(&answer, "entry_id"))?;
+    Ok(Exit::Done)
+}
+
+/// Submits a word as an intent, and gives back what became of it.
+pub(super) async fn say(verb: &str, mut body: Value, context: &Context) -> Result<Value, Failure> {
+    if let Value::Object(fields) = &mut body {
+        fields.retain(|_, value| !value.is_null());
+    }
+    let client = context.client(Need::Node).await?;
+    client.post(&format!("/timeline/{verb}"), &body).await
+}
