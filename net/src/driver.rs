@@ -18,6 +18,8 @@ mod port;
 mod task;
 #[cfg(test)]
 mod tests;
+mod trace;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -29,6 +31,7 @@ use tokio::task::JoinHandle;
 use xyn_store::Clock;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 
@@ -36,6 +39,7 @@ pub use address::{InvalidAddress, named};
 pub use codec::BadFrame;
 pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
+pub use trace::{Happening, TRACED_PER_PEER, Traced};
 
 use crate::wire::{Known, News};
 use task::{Command, Task};
@@ -50,6 +54,11 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Whom to dial, besides those who are discovered: multiaddrs, with a peer id at the end or without.
     pub peers: Vec<String>,
+    /// Members through which this node is reached where nobody can dial it, each a multiaddr with its peer id
+    /// at the end. None: it is reached directly or not at all.
+    pub relays: Vec<String>,
+    /// Whether other members may be reached through this node.
+    pub is_relay: bool,
     /// How far away peers may be.
     pub reach: Reach,
     /// Whether to look for members on the local network (mDNS), and be seen there.
@@ -68,6 +77,8 @@ impl Config {
         Self {
             listen: hosts.into_iter().flat_map(listen).collect(),
             peers: Vec::new(),
+            relays: Vec::new(),
+            is_relay: false,
             reach,
             discover: true,
             seed,
@@ -161,6 +172,13 @@ impl Mesh {
         let (answer, status) = oneshot::channel();
         self.send(Command::Status(answer)).await?;
         status.await.map_err(|_| Stopped)
+    }
+
+    /// What happened lately with `peer`, or with everybody, the oldest first.
+    pub async fn trace(&self, peer: Option<PublicKey>) -> Result<Vec<Traced>, Stopped> {
+        let (answer, traced) = oneshot::channel();
+        self.send(Command::Trace(peer, answer)).await?;
+        traced.await.map_err(|_| Stopped)
     }
 
     /// Says goodbye to everybody and ends the task.
