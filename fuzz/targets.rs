@@ -28,8 +28,11 @@ use xyn_store::{Digest, Timestamp};
 
 #[path = "blobs.rs"]
 mod blobs;
+#[path = "mesh.rs"]
+mod mesh;
 
 use blobs::{parcels, questions};
+use mesh::{frames, manifests, messages, notes, records, statements, tickets};
 
 /// A parser and what to try it with.
 pub(crate) struct Target {
@@ -50,7 +53,7 @@ macro_rules! targets {
 /// Every target.
 pub(crate) const ALL: &[Target] = targets![
     envelopes, rows, words, events, webhooks, schedules, ranges, templates, patterns, blueprints, policies,
-    settings, questions, parcels,
+    settings, frames, records, notes, statements, tickets, manifests, messages, questions, parcels,
 ];
 
 fn now() -> Timestamp {

@@ -20,6 +20,8 @@ mod port;
 mod task;
 #[cfg(test)]
 mod tests;
+mod trace;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -30,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::blobs::Blobs;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
@@ -40,6 +43,7 @@ pub use blobs::Fetch;
 pub use codec::BadFrame;
 pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
+pub use trace::{Happening, TRACED_PER_PEER, Traced};
 
 use crate::proto::blobs::NotFetched;
 use crate::wire::{Known, News};
@@ -55,6 +59,11 @@ pub struct Config {
     pub listen: Vec<String>,
     /// Whom to dial, besides those who are discovered: multiaddrs, with a peer id at the end or without.
     pub peers: Vec<String>,
+    /// Members through which this node is reached where nobody can dial it, each a multiaddr with its peer id
+    /// at the end. None: it is reached directly or not at all.
+    pub relays: Vec<String>,
+    /// Whether other members may be reached through this node.
+    pub is_relay: bool,
     /// How far away peers may be.
     pub reach: Reach,
     /// Whether to look for members on the local network (mDNS), and be seen there.
@@ -73,6 +82,8 @@ impl Config {
         Self {
             listen: hosts.into_iter().flat_map(listen).collect(),
             peers: Vec::new(),
+            relays: Vec::new(),
+            is_relay: false,
             reach,
             discover: true,
             seed,
@@ -187,6 +198,13 @@ impl Mesh {
         let (answer, status) = oneshot::channel();
         self.send(Command::Status(answer)).await?;
         status.await.map_err(|_| Stopped)
+    }
+
+    /// What happened lately with `peer`, or with everybody, the oldest first.
+    pub async fn trace(&self, peer: Option<PublicKey>) -> Result<Vec<Traced>, Stopped> {
+        let (answer, traced) = oneshot::channel();
+        self.send(Command::Trace(peer, answer)).await?;
+        traced.await.map_err(|_| Stopped)
     }
 
     /// Says goodbye to everybody and ends the task.

@@ -12,6 +12,8 @@ pub(super) const KEYS: &[&str] = &[
     "mesh",
     "mesh_listen",
     "mesh_peers",
+    "mesh_relays",
+    "mesh_relay",
     "hooks",
     "hooks[].name",
     "hooks[].event_name",

@@ -20,6 +20,8 @@ const VARIABLES: &[&str] = &[
     "mesh",
     "mesh_listen",
     "mesh_peers",
+    "mesh_relays",
+    "mesh_relay",
     "limits.max_steps",
     "limits.wall_clock",
     "limits.concurrency",
@@ -35,7 +37,7 @@ const VARIABLES: &[&str] = &[
 ];
 
 /// Those whose values are lists: a variable separates the items by commas.
-const LISTS: &[&str] = &["listen", "mesh_listen", "mesh_peers"];
+const LISTS: &[&str] = &["listen", "mesh_listen", "mesh_peers", "mesh_relays"];
 
 /// Values with origins.
 #[derive(Clone, Debug, Default)]
@@ -85,6 +87,8 @@ fn defaults() -> Layer {
     layer.set("mesh", "default", MeshMode::default().as_str());
     layer.set("mesh_listen", "default", mesh::DEFAULT_LISTEN.map(ValueKind::from).to_vec());
     layer.set("mesh_peers", "default", Vec::<String>::new());
+    layer.set("mesh_relays", "default", Vec::<String>::new());
+    layer.set("mesh_relay", "default", false);
     layer.set("hooks", "default", Vec::<String>::new());
     layer.set("cron", "default", Vec::<String>::new());
     layer.set("limits.max_steps", "default", limits.max_steps);

@@ -36,6 +36,10 @@ pub struct MeshSettings {
     pub listen: Vec<String>,
     /// Whom it dials, as multiaddrs.
     pub peers: Vec<String>,
+    /// Members through which it is reached, as multiaddrs.
+    pub relays: Vec<String>,
+    /// Whether others are reached through it.
+    pub is_relay: bool,
 }
 
 impl MeshMode {
@@ -57,6 +61,7 @@ impl MeshSettings {
             MeshMode::Lan => Reach::Lan,
             MeshMode::Off => return None,
         };
-        Some(Settings { reach, listen: self.listen.clone(), peers: self.peers.clone() })
+        let Self { listen, peers, relays, is_relay, .. } = self.clone();
+        Some(Settings { reach, listen, peers, relays, is_relay })
     }
 }

@@ -188,6 +188,8 @@ pub(super) fn read(
             mode: tree.take_mesh()?,
             listen: tree.take("mesh_listen")?,
             peers: tree.take("mesh_peers")?,
+            relays: tree.take("mesh_relays")?,
+            is_relay: tree.take("mesh_relay")?,
         },
         hooks: tree.take("hooks")?,
         cron: tree.take("cron")?,

@@ -192,5 +192,9 @@ fn the_mesh_is_off_until_somebody_asks_for_it() {
     assert_eq!(loaded.settings.mesh.mode, MeshMode::On);
     assert_eq!(loaded.settings.mesh.peers, ["/dns/x"]);
     assert_eq!(origin(&loaded, "mesh_peers"), "flag --peer");
+    assert!(mesh.relays.is_empty() && !mesh.is_relay);
+    let relayed = self::folder("mesh_relays = [\"/dns/x\"]\nmesh_relay = true\n");
+    let relayed = load(&flags(&relayed), &variables(&[])).expect("it is valid").settings.mesh;
+    assert_eq!((relayed.relays.len(), relayed.is_relay), (1, true));
     assert_eq!(refused("mesh = \"maybe\""), "");
 }

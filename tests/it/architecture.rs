@@ -26,7 +26,7 @@ const OUTBUILDINGS: &[&str] = &["tests", "benches", "fuzz"];
 
 /// Crates that only some rooms may name: a path that ends with `/` or `*` is a beginning, `*/x` an end.
 const RESERVED: &[(&[&str], &[&str])] = &[
-    (&["redb", "automerge"], &["store/"]),
+    (&["redb", "automerge"], &["store/", "benches/samod/"]),
     (&["libp2p"], &["net/src/driver*", "net/benches/"]),
     (&["axum"], &["api/"]),
     (&["actix", "actix_rt"], &["*/actor.rs", "actors/src/runtime/supervisor.rs"]),
@@ -114,10 +114,11 @@ fn sources() -> Vec<Source> {
     files.iter().map(|(path, text)| Source::new(path, text)).collect()
 }
 
-/// The manifests of the workspace; the fuzz targets are a workspace of their own.
+/// The manifests of the workspace; the fuzz targets, and what a bench is compared with, are workspaces of their own.
 fn manifests() -> Vec<Manifest> {
     let files = read_tree("Cargo.toml");
-    let members = files.iter().filter(|(path, _)| !path.starts_with("fuzz/"));
+    let members =
+        files.iter().filter(|(path, _)| !path.starts_with("fuzz/") && !path.starts_with("benches/"));
     members.map(|(path, text)| Manifest::new(path, text)).collect()
 }
 

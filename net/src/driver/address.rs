@@ -57,6 +57,14 @@ pub(super) fn split(mut address: Multiaddr) -> (Multiaddr, Option<PeerId>) {
     (address, Some(peer))
 }
 
+/// The relay that is named, and the address at which it lets this node be reached.
+pub(super) fn relay(text: &str) -> Result<(PublicKey, Multiaddr), InvalidAddress> {
+    let address = parse(text)?;
+    let (_, peer) = split(address.clone());
+    let node = peer.and_then(node).ok_or_else(|| InvalidAddress(text.to_owned()))?;
+    Ok((node, address.with(Protocol::P2pCircuit)))
+}
+
 /// Whether an address is on this machine or on its local network.
 pub(super) fn is_local(address: &Multiaddr) -> bool {
     match address.iter().next() {

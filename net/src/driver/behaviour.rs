@@ -15,16 +15,17 @@ use libp2p::gossipsub::{
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, behaviour::toggle::Toggle};
 use libp2p::{
-    StreamProtocol, Swarm, SwarmBuilder, connection_limits, identify, mdns, noise, ping, request_response,
-    tcp, yamux,
+    StreamProtocol, Swarm, SwarmBuilder, connection_limits, dcutr, identify, mdns, ping, relay,
+    request_response,
 };
 use tokio::sync::Semaphore;
 use xyn_store::Digest;
 use xyn_store::trust::EnvId;
 
-use super::StartError;
 use super::codec::{Codec, READING_BYTES_MAX};
 use super::gate::{Gate, Guard};
+use super::transport::{self, Transport};
+use super::{Config, StartError};
 use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
 use crate::wire::blobs::{Answer, Ask};
 use crate::wire::{self, MESSAGE_BYTES_MAX, Message};
@@ -45,6 +46,14 @@ pub(super) const STREAMS_MAX: usize = 64;
 pub(super) const EXPLICIT_MAX: usize = 16;
 /// How long a handshake may take.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Members that may be reached through this node at a time, when it relays.
+pub(super) const RESERVATIONS_MAX: usize = 64;
+/// Connections that go through it at a time, and of one member.
+pub(super) const CIRCUITS_MAX: usize = 64;
+pub(super) const CIRCUITS_PER_PEER: usize = 4;
+/// How long one may last, and how much may go through it. Both ends make another one then.
+pub(super) const CIRCUIT_DURATION: Duration = Duration::from_secs(3600);
+pub(super) const CIRCUIT_BYTES_MAX: u64 = 4 << 30;
 /// The protocol of news.
 const GOSSIP: &str = "/xyn/gossip/1";
 /// The answer that says no more than that a message was heard.
@@ -81,6 +90,11 @@ pub(super) struct Members {
     pub(super) blobs: Exchange,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    /// Carries others' connections.
+    relay: Toggle<relay::Behaviour>,
+    /// Is reached through members that do, and then tries to do without.
+    through: Toggle<relay::client::Behaviour>,
+    punch: Toggle<dcutr::Behaviour>,
 }
 
 /// A protocol whose messages need no answer.
@@ -118,12 +132,16 @@ pub(super) fn mesh(
     keypair: Keypair,
     env: EnvId,
     guard: Guard,
-    discover: bool,
-    timeout: Duration,
+    settings: &Config,
 ) -> Result<Swarm<Wire>, StartError> {
-    let discovery = match discover {
-        true => Some(mdns::tokio::Behaviour::new(mdns::Config::default(), keypair.public().to_peer_id())),
+    let (me, timeout) = (keypair.public().to_peer_id(), settings.message_timeout);
+    let discovery = match settings.discover {
+        true => Some(mdns::tokio::Behaviour::new(mdns::Config::default(), me)),
         false => None,
+    };
+    let (transport, through) = match settings.relays.is_empty() {
+        true => (transport::direct(&keypair)?, None),
+        false => transport::relayed(&keypair).map(|(transport, through)| (transport, Some(through)))?,
     };
     let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
     let talk = |protocol, max| exchange(protocol, (max, ACK_BYTES_MAX), timeout, &budget);
@@ -140,18 +158,22 @@ pub(super) fn mesh(
                 .with_cache_size(0),
         ),
         ping: ping::Behaviour::default(),
+        relay: settings.is_relay.then(|| relay::Behaviour::new(me, circuits())).into(),
+        punch: through.is_some().then(|| dcutr::Behaviour::new(me)).into(),
+        through: through.into(),
     };
     let wire = Wire {
         limits: connection_limits::Behaviour::new(limits()),
         discovery: discovery.transpose().map_err(StartError::Discovery)?.into(),
         gate: Gate::new(guard, members, door(timeout, &budget)),
     };
-    swarm(keypair, wire)
+    Ok(swarm(keypair, transport, wire))
 }
 
 /// The swarm of a node that has a ticket: it speaks join and nothing else.
 pub(super) fn guest(keypair: Keypair, timeout: Duration) -> Result<Swarm<Exchange>, StartError> {
-    swarm(keypair, door(timeout, &Arc::new(Semaphore::new(READING_BYTES_MAX))))
+    let transport = transport::direct(&keypair)?;
+    Ok(swarm(keypair, transport, door(timeout, &Arc::new(Semaphore::new(READING_BYTES_MAX)))))
 }
 
 /// Blobs have a budget of their own: many large answers that come slowly keep no other message waiting.
@@ -170,7 +192,9 @@ fn exchange(
     timeout: Duration,
     budget: &Arc<Semaphore>,
 ) -> Exchange {
-    let codec = Codec { request_bytes_max, response_bytes_max, timeout, budget: Arc::clone(budget) };
+    // Only what may be long is worth the work.
+    let packs = protocol == wire::Sync::PROTOCOL;
+    let codec = Codec { request_bytes_max, response_bytes_max, timeout, packs, budget: Arc::clone(budget) };
     // The codec's own limit comes first, so that a slow peer is told from one that is gone.
     let config = request_response::Config::default()
         .with_request_timeout(timeout.saturating_mul(2))
@@ -223,12 +247,23 @@ fn limits() -> connection_limits::ConnectionLimits {
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER))
 }
 
-fn swarm<B: NetworkBehaviour>(keypair: Keypair, behaviour: B) -> Result<Swarm<B>, StartError> {
+/// Relaying is for members, so what keeps strangers of the open internet at bay does not apply.
+fn circuits() -> relay::Config {
+    relay::Config {
+        max_reservations: RESERVATIONS_MAX,
+        max_circuits: CIRCUITS_MAX,
+        max_circuits_per_peer: CIRCUITS_PER_PEER,
+        max_circuit_duration: CIRCUIT_DURATION,
+        max_circuit_bytes: CIRCUIT_BYTES_MAX,
+        ..relay::Config::default()
+    }
+}
+
+fn swarm<B: NetworkBehaviour>(keypair: Keypair, transport: Transport, behaviour: B) -> Swarm<B> {
     let builder = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
-        .with_tcp(tcp::Config::default().nodelay(true), noise::Config::new, yamux::Config::default)
-        .map_err(StartError::Noise)?
-        .with_quic()
+        .with_other_transport(|_| transport)
+        .expect("making the transport cannot fail: it is here already")
         .with_behaviour(|_| behaviour)
         .expect("making the behaviour cannot fail: it is here already");
     let built = builder
@@ -241,5 +276,5 @@ fn swarm<B: NetworkBehaviour>(keypair: Keypair, behaviour: B) -> Result<Swarm<B>
                 .with_idle_connection_timeout(Duration::from_secs(u64::MAX))
         })
         .with_connection_timeout(HANDSHAKE_TIMEOUT);
-    Ok(built.build())
+    built.build()
 }

@@ -1,4 +1,5 @@
-//! Messages on a stream: a length of four bytes, big-endian, and so many bytes.
+//! Messages on a stream: a length of four bytes, big-endian, and so many bytes. Where a protocol packs its
+//! messages, the first bit of the length says whether this one is: then its length before that comes first.
 //!
 //! Owns how much of a stranger's or peer's message is held, and for how long it is waited for. Reads no
 //! message. Invariant: no more is allocated than the protocol allows one message, and all that are being read
@@ -18,6 +19,12 @@ pub(super) const READING_BYTES_MAX: usize = 32 << 20;
 /// How long one message may take to arrive: the largest one at 70 kB a second.
 pub(super) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(15);
 
+/// Messages from this length on are packed, where it makes them shorter.
+const PACKED_FROM_BYTES: usize = 512;
+/// In a length: what follows is packed.
+const PACKED: u32 = 1 << 31;
+const PACKING_LEVEL: i32 = 3;
+
 /// Why a message was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadFrame {
@@ -32,6 +39,9 @@ pub enum BadFrame {
     /// It did not arrive in time.
     #[error("a message did not arrive within {} seconds", .0.as_secs_f32())]
     Slow(Duration),
+    /// It does not unpack to what it says.
+    #[error("a message is not packed as it says")]
+    Packed,
     /// The stream ended in the middle of it.
     #[error("a message broke off")]
     Cut,
@@ -46,6 +56,8 @@ pub(super) struct Codec {
     pub(super) request_bytes_max: usize,
     pub(super) response_bytes_max: usize,
     pub(super) timeout: Duration,
+    /// Whether requests are packed. What is content-addressed is so already.
+    pub(super) packs: bool,
     /// In bytes.
     pub(super) budget: Arc<Semaphore>,
 }
@@ -73,14 +85,18 @@ impl request_response::Codec for Codec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &request.map_err(io::Error::other)?).await
+        let bytes = request.map_err(io::Error::other)?;
+        match pack(&bytes).filter(|_| self.packs) {
+            Some(packed) => write(io, &packed, PACKED).await,
+            None => write(io, &bytes, 0).await,
+        }
     }
 
     async fn write_response<T>(&mut self, _: &StreamProtocol, io: &mut T, bytes: Vec<u8>) -> io::Result<()>
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &bytes).await
+        write(io, &bytes, 0).await
     }
 }
 
@@ -98,20 +114,41 @@ impl Codec {
         let mut length = [0; 4];
         io.read_exact(&mut length).await?;
         let length = u32::from_be_bytes(length);
-        let size = usize::try_from(length).unwrap_or(usize::MAX);
+        let is_packed = self.packs && length & PACKED != 0;
+        let size = usize::try_from(if is_packed { length ^ PACKED } else { length }).unwrap_or(usize::MAX);
         if size > max {
             return Ok(Err(BadFrame::TooLarge { size, max }));
         }
-        let _held = self.budget.acquire_many(length).await.expect("the budget is never closed");
+        // All of it at once: who holds a part and waits for the rest waits for those who do the same.
+        let held = if is_packed { size + max } else { size };
+        let held = u32::try_from(held).expect("no message is nearly this long");
+        let _held = self.budget.acquire_many(held).await.expect("the budget is never closed");
         let mut bytes = vec![0; size];
         io.read_exact(&mut bytes).await?;
-        Ok(Ok(bytes))
+        Ok(if is_packed { unpack(&bytes, max) } else { Ok(bytes) })
     }
 }
 
-async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8]) -> io::Result<()> {
+/// The message behind its length, if that is shorter.
+fn pack(bytes: &[u8]) -> Option<Vec<u8>> {
+    let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() >= PACKED_FROM_BYTES)?;
+    let packed = zstd::bulk::compress(bytes, PACKING_LEVEL).ok()?;
+    (packed.len() + 4 < bytes.len()).then(|| [&length.to_be_bytes(), packed.as_slice()].concat())
+}
+
+fn unpack(bytes: &[u8], max: usize) -> Arrived {
+    let (length, packed) = bytes.split_first_chunk().ok_or(BadFrame::Packed)?;
+    let size = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+    if size > max {
+        return Err(BadFrame::TooLarge { size, max });
+    }
+    let unpacked = zstd::bulk::decompress(packed, size).map_err(|_| BadFrame::Packed)?;
+    if unpacked.len() == size { Ok(unpacked) } else { Err(BadFrame::Packed) }
+}
+
+async fn write<T: AsyncWrite + Unpin + Send>(io: &mut T, bytes: &[u8], flag: u32) -> io::Result<()> {
     let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-    io.write_all(&length.to_be_bytes()).await?;
+    io.write_all(&(length | flag).to_be_bytes()).await?;
     io.write_all(bytes).await?;
     io.flush().await
 }
@@ -123,7 +160,14 @@ mod tests {
 
     fn codec() -> Codec {
         let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
-        Codec { request_bytes_max: 8, response_bytes_max: 8, timeout: Duration::from_millis(50), budget }
+        let timeout = Duration::from_millis(50);
+        Codec { request_bytes_max: 8, response_bytes_max: 8, timeout, packs: false, budget }
+    }
+
+    /// Reads what `bytes` are to a protocol that packs, with messages of up to `max` bytes.
+    async fn read_packed(bytes: &[u8], max: usize) -> Arrived {
+        let packing = Codec { packs: true, ..codec() };
+        packing.read(&mut Cursor::new(bytes), max).await.expect("a fault is a value")
     }
 
     async fn read(bytes: &[u8]) -> Arrived {
@@ -136,8 +180,8 @@ mod tests {
     #[tokio::test]
     async fn a_message_survives_the_stream() {
         let mut stream = Vec::new();
-        write(&mut stream, b"12345678").await.expect("memory");
-        write(&mut stream, b"").await.expect("memory");
+        write(&mut stream, b"12345678", 0).await.expect("memory");
+        write(&mut stream, b"", 0).await.expect("memory");
         let mut stream = Cursor::new(stream);
         assert_eq!(codec().read(&mut stream, 8).await.expect("memory"), Ok(b"12345678".to_vec()));
         assert_eq!(codec().read(&mut stream, 8).await.expect("memory"), Ok(Vec::new()));
@@ -152,11 +196,58 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_long_message_is_packed_where_its_protocol_does_and_that_helps() {
+        let mut packing = Codec { packs: true, ..codec() };
+        let noise: Vec<u8> =
+            (0..64u64).flat_map(|n| *xyn_store::Digest::of(&n.to_be_bytes()).as_bytes()).collect();
+        for (message, is_packed) in [(vec![7; 2048], true), (noise, false), (vec![7; 100], false)] {
+            let (protocol, mut stream) = (StreamProtocol::new("/test"), Vec::new());
+            let written = request_response::Codec::write_request(
+                &mut packing,
+                &protocol,
+                &mut stream,
+                Ok(message.clone()),
+            );
+            written.await.expect("memory");
+            assert_eq!(stream.len() < message.len(), is_packed);
+            assert_eq!(read_packed(&stream, 4096).await, Ok(message));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_unpacks_to_more_than_allowed_or_said_is_refused_by_name() {
+        let packed = |said: u32, content: &[u8]| {
+            let content = zstd::bulk::compress(content, PACKING_LEVEL).expect("memory");
+            let length = (content.len() as u32 + 4) | PACKED;
+            [&length.to_be_bytes(), said.to_be_bytes().as_slice(), &content].concat()
+        };
+        assert_eq!(read_packed(&packed(600, &[7; 600]), 1000).await, Ok(vec![7; 600]));
+        let bomb = packed(1 << 30, &[7; 1 << 20]);
+        assert_eq!(read_packed(&bomb, 1000).await, Err(BadFrame::TooLarge { size: 1 << 30, max: 1000 }));
+        assert_eq!(read_packed(&packed(1000, &[7; 1 << 20]), 1000).await, Err(BadFrame::Packed));
+        assert_eq!(read_packed(&packed(700, &[7; 600]), 1000).await, Err(BadFrame::Packed));
+        assert_eq!(read_packed(&[0x80, 0, 0, 3, 1, 2, 3], 1000).await, Err(BadFrame::Packed));
+        assert_eq!(read_packed(&[0x80, 0, 0, 6, 0, 0, 0, 9, 1, 2], 1000).await, Err(BadFrame::Packed));
+        assert!(matches!(read(&[0x80, 0, 0, 3, 1, 2, 3]).await, Err(BadFrame::TooLarge { .. })));
+    }
+
+    #[tokio::test]
     async fn a_message_that_never_ends_is_given_up_and_frees_what_it_held() {
         let codec = codec();
         let mut stalled = Cursor::new([0, 0, 0, 8, 1]).chain(Silence);
         assert_eq!(codec.read(&mut stalled, 8).await.expect("memory"), Err(BadFrame::Slow(codec.timeout)));
         assert_eq!(codec.budget.available_permits(), READING_BYTES_MAX);
+    }
+
+    #[tokio::test]
+    async fn all_that_is_being_read_at_a_time_shares_one_budget() {
+        let codec = Codec { budget: Arc::new(Semaphore::new(8)), ..codec() };
+        let mut stalled = Cursor::new([0, 0, 0, 8, 1]).chain(Silence);
+        let mut whole = Cursor::new([0, 0, 0, 1, 7]);
+        let (first, second) = tokio::join!(codec.read(&mut stalled, 8), codec.read(&mut whole, 8));
+        let slow = Err(BadFrame::Slow(codec.timeout));
+        assert_eq!((first.expect("memory"), second.expect("memory")), (slow.clone(), slow));
+        assert_eq!(codec.read(&mut Cursor::new([0, 0, 0, 1, 7]), 8).await.expect("memory"), Ok(vec![7]));
     }
 
     /// A stream on which nothing arrives.

@@ -16,6 +16,7 @@ use super::dial::Whom;
 use super::gate::Side;
 use super::port::{Event, Port, Refusal};
 use super::task::{Neighbour, Task};
+use super::trace::Happening;
 use crate::proto::blobs;
 use crate::proto::gossip;
 use crate::proto::join::door;
@@ -43,7 +44,9 @@ impl<P: Port> Task<P> {
                 self.dialer.connected(node, dialled.as_ref(), now);
                 if let Entry::Vacant(seat) = self.neighbours.entry(node) {
                     let (address, _) = address::split(endpoint.get_remote_address().clone());
+                    let here = Happening::Connected { address: address.to_string() };
                     seat.insert(Neighbour::new(address, now));
+                    self.note(Some(node), here);
                     self.choose_explicit();
                     self.port.notice(Event::Connected(node));
                     self.sync(sync::Input::Connected(node));
@@ -67,6 +70,7 @@ impl<P: Port> Task<P> {
             self.blobs(blobs::Input::Disconnected(node));
             let now = self.clock.now();
             self.dialer.disconnected(node, now);
+            self.note(Some(node), Happening::Disconnected);
             self.port.notice(Event::Disconnected(node));
         }
     }
@@ -87,7 +91,10 @@ impl<P: Port> Task<P> {
             DialError::WrongPeerId { obtained, .. } => {
                 self.refuse(node, Refusal::NotItsKey(obtained.to_string()));
             }
-            error => tracing::debug!(?whom, %error, "nobody was reached"),
+            error => {
+                tracing::debug!(?whom, %error, "nobody was reached");
+                self.note(node, Happening::NotReached { why: error.to_string() });
+            }
         }
         if let Some(whom) = whom {
             let now = self.clock.now();
@@ -112,6 +119,25 @@ impl<P: Port> Task<P> {
                 self.not_reached(id, None, error);
             }
         }
+    }
+
+    /// Asks those relays that are connected to let this node be reached through them.
+    pub(super) fn reserve(&mut self) {
+        let here = self.relays.iter().filter(|(relay, _)| self.neighbours.contains_key(relay));
+        for (relay, circuit) in here {
+            let Entry::Vacant(missing) = self.circuits.entry(*relay) else {
+                continue;
+            };
+            match self.swarm.listen_on(circuit.clone()) {
+                Ok(listener) => drop(missing.insert(listener)),
+                Err(error) => tracing::warn!(%relay, %error, "cannot be reached through a relay"),
+            }
+        }
+    }
+
+    pub(super) fn disconnect(&mut self, node: PublicKey) {
+        // It may be gone already.
+        let _ = self.swarm.disconnect_peer_id(address::peer_id(node));
     }
 
     /// Drops a peer for what it did. One who is on its way out already is not blamed again.

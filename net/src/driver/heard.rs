@@ -17,10 +17,12 @@ use super::behaviour::{ExchangeEvent, MembersEvent, Talk, WireEvent};
 use super::codec::{Arrived, BadFrame};
 use super::port::{Event, Port, Refusal};
 use super::task::Task;
+use super::trace::Happening;
 use crate::proto::gossip;
 use crate::proto::join::door;
 use crate::proto::sync;
 use crate::proto::witness;
+use crate::wire::{Message as _, News};
 
 /// How long a stranger has to read its answer and leave: what is under way on a connection is lost when the
 /// other end closes it.
@@ -51,11 +53,19 @@ impl<P: Port> Task<P> {
                 self.not_reached(connection_id, peer_id, error);
             }
             SwarmEvent::NewListenAddr { address, .. } => {
+                // Whoever relays tells others where they are reached through it.
+                if self.is_relay {
+                    self.swarm.add_external_address(address.clone());
+                }
                 self.port.notice(Event::Listening(self.reachable_at(&address)));
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed"),
-            SwarmEvent::ListenerClosed { reason: Err(error), .. } => {
-                tracing::warn!(%error, "a listener closed");
+            SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
+                // A relay that is gone is asked again when it is back.
+                self.circuits.retain(|_, listener| *listener != listener_id);
+                if let Err(error) = reason {
+                    tracing::warn!(%error, "a listener closed");
+                }
             }
             _ => {}
         }
@@ -77,7 +87,9 @@ impl<P: Port> Task<P> {
                     address::node(propagation_source).filter(|node| self.neighbours.contains_key(node));
                 // Who is gone cannot be asked for more; its news come from others.
                 if let Some(peer) = here {
-                    self.traffic.bytes_in += message.data.len() as u64;
+                    let size_bytes = message.data.len();
+                    self.traffic.bytes_in += size_bytes as u64;
+                    self.note(here, Happening::Received { protocol: News::PROTOCOL, size_bytes });
                     self.gossip(gossip::Input::Heard { peer, bytes: message.data });
                 }
             }
@@ -86,6 +98,9 @@ impl<P: Port> Task<P> {
                 info.listen_addrs.into_iter().for_each(|address| self.found(peer_id, address));
             }
             MembersEvent::Identify(_) => {}
+            MembersEvent::Relay(event) => tracing::debug!(?event, "this node relays"),
+            MembersEvent::Through(event) => tracing::debug!(?event, "through a relay"),
+            MembersEvent::Punch(event) => tracing::debug!(?event, "a way around a relay"),
             MembersEvent::Ping(ping::Event { peer, result, .. }) => {
                 let neighbour = address::node(peer).and_then(|node| self.neighbours.get_mut(&node));
                 match (neighbour, result) {
@@ -144,7 +159,9 @@ impl<P: Port> Task<P> {
             Ok(bytes) => bytes,
             Err(fault) => return self.bad_frame(peer, fault),
         };
-        self.traffic.bytes_in += bytes.len() as u64;
+        let size_bytes = bytes.len();
+        self.traffic.bytes_in += size_bytes as u64;
+        self.note(Some(peer), Happening::Received { protocol: talk.protocol(), size_bytes });
         match talk {
             Talk::Sync => self.sync(sync::Input::Received { peer, bytes }),
             Talk::Witness => self.witness(witness::Input::Received { peer, bytes }),
@@ -155,7 +172,7 @@ impl<P: Port> Task<P> {
     /// over.
     pub(super) fn bad_frame(&mut self, peer: PublicKey, fault: BadFrame) {
         match fault {
-            BadFrame::TooLarge { .. } => self.drop_peer(peer, Refusal::Frame(fault)),
+            BadFrame::TooLarge { .. } | BadFrame::Packed => self.drop_peer(peer, Refusal::Frame(fault)),
             BadFrame::Slow(_) | BadFrame::Cut => {
                 self.refuse(Some(peer), Refusal::Frame(fault));
                 self.disconnect(peer);

@@ -152,6 +152,7 @@ impl Refusal {
             Self::Misdeed(Misdeed::Empty) => "empty",
             Self::Frame(BadFrame::TooLarge { .. }) => "too_large",
             Self::Frame(BadFrame::Slow(_)) => "slow",
+            Self::Frame(BadFrame::Packed) => "packed_wrong",
             Self::Frame(BadFrame::Cut) => "cut_short",
             Self::Door(_) => "door",
             Self::NotItsKey(_) => "not_its_key",
@@ -200,9 +201,9 @@ pub struct Traffic {
     pub blob_bytes_in: u64,
     /// Bytes of such answers sent.
     pub blob_bytes_out: u64,
-    /// Bytes of messages received, handshakes and framing not counted.
+    /// Bytes of messages received, as they are before they are packed; handshakes and framing not counted.
     pub bytes_in: u64,
-    /// Bytes of messages sent to peers; news count once, however many hear them.
+    /// Bytes of messages sent to peers, as they are before they are packed; news count once, however many hear them.
     pub bytes_out: u64,
     /// Frames and proofs that were not admitted, and everybody refused, by [`Refusal::label`] or reason.
     pub refused: BTreeMap<&'static str, u64>,

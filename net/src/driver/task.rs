@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use libp2p::core::transport::ListenerId;
 use libp2p::futures::StreamExt;
 use libp2p::request_response::OutboundRequestId;
 use libp2p::swarm::{ConnectionId, Swarm};
@@ -28,7 +29,8 @@ use super::depot::Depot;
 use super::dial::{Dialer, Whom};
 use super::gate::Guard;
 use super::port::{Port, Status, Traffic};
-use super::{Config, StartError, World, address};
+use super::trace::{Trace, Traced};
+use super::{Config, StartError, World, address, transport};
 use crate::proto::blobs;
 use crate::proto::conduct::Shunned;
 use crate::proto::gossip::{self, Gossip};
@@ -49,6 +51,7 @@ pub(super) enum Command {
     Signed(Box<SignedCheckpoint>),
     Fetch { object: Digest, limit_bytes: u64, answer: oneshot::Sender<Fetch> },
     Status(oneshot::Sender<Status>),
+    Trace(Option<PublicKey>, oneshot::Sender<Vec<Traced>>),
     Stop,
 }
 
@@ -94,6 +97,11 @@ pub(super) struct Task<P> {
     pub(super) trade: Trade,
     pub(super) door: Door,
     pub(super) dialer: Dialer,
+    /// Through whom this node wants to be reached, and how it says so.
+    pub(super) relays: BTreeMap<PublicKey, Multiaddr>,
+    /// Through whom it is.
+    pub(super) circuits: BTreeMap<PublicKey, ListenerId>,
+    pub(super) is_relay: bool,
     /// Attempts under way.
     pub(super) dialling: BTreeMap<ConnectionId, Whom>,
     pub(super) neighbours: BTreeMap<PublicKey, Neighbour>,
@@ -103,6 +111,7 @@ pub(super) struct Task<P> {
     pub(super) leaving: BTreeMap<PublicKey, Timestamp>,
     pub(super) jobs: JoinSet<Done>,
     pub(super) traffic: Traffic,
+    pub(super) trace: Trace,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -124,13 +133,14 @@ impl<P: Port> Task<P> {
             clock: clock.clone(),
         };
         let env = world.roster.env();
-        let mut swarm = behaviour::mesh(keypair, env, guard, config.discover, config.message_timeout)?;
-        listen(&mut swarm, &config.listen)?;
+        let mut swarm = behaviour::mesh(keypair, env, guard, &config)?;
+        transport::listen(&mut swarm, &config.listen)?;
         let mut dialer = Dialer::new(config.seed);
-        for text in &config.peers {
+        for text in config.peers.iter().chain(&config.relays) {
             let (address, peer) = address::split(address::parse(text)?);
             dialer.fix(peer.and_then(address::node), address);
         }
+        let relays = config.relays.iter().map(|text| address::relay(text)).collect::<Result<_, _>>()?;
         Ok(Self {
             me: *swarm.local_peer_id(),
             swarm,
@@ -141,12 +151,16 @@ impl<P: Port> Task<P> {
             trade: Trade::new(Depot::new(world.blobs)),
             door: Door::new(me, now),
             dialer,
+            relays,
+            circuits: BTreeMap::new(),
+            is_relay: config.is_relay,
             dialling: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             replies: BTreeMap::new(),
             leaving: BTreeMap::new(),
             jobs: JoinSet::new(),
             traffic: Traffic::default(),
+            trace: Trace::default(),
             clock,
             commands,
         })
@@ -192,6 +206,7 @@ impl<P: Port> Task<P> {
                 // Whoever asked may have left.
                 let _ = answer.send(self.status());
             }
+            Command::Trace(peer, answer) => drop(answer.send(self.trace.of(peer))),
             Command::Stop => {}
         }
     }
@@ -233,12 +248,14 @@ impl<P: Port> Task<P> {
         // Certificates run out by themselves.
         self.close_misplaced();
         self.dial();
+        self.reserve();
     }
 
     fn roster(&mut self, roster: Arc<Roster>) {
         self.guard_mut().roster = Arc::clone(&roster);
         self.sync(sync::Input::Roster(Arc::clone(&roster)));
         self.dialer.retain(|node| roster.member(node).is_some());
+        self.trace.retain(|node| roster.member(node).is_some());
         self.close_misplaced();
         self.choose_explicit();
         self.dial();
@@ -276,11 +293,6 @@ impl<P: Port> Task<P> {
         &mut self.swarm.behaviour_mut().gate.guard
     }
 
-    pub(super) fn disconnect(&mut self, node: PublicKey) {
-        // It may be gone already.
-        let _ = self.swarm.disconnect_peer_id(address::peer_id(node));
-    }
-
     /// Closes every connection in order, so that peers need not find out by waiting.
     async fn goodbye(mut self) {
         let peers: Vec<PeerId> = self.swarm.connected_peers().copied().collect();
@@ -296,20 +308,4 @@ impl<P: Port> Task<P> {
             tracing::debug!("some peers were left without a goodbye");
         }
     }
-}
-
-/// One address is enough: a machine may have no IPv6.
-fn listen(swarm: &mut Swarm<Wire>, addresses: &[String]) -> Result<(), StartError> {
-    let mut failed = None;
-    let mut listening = false;
-    for text in addresses {
-        match swarm.listen_on(address::parse(text)?) {
-            Ok(_) => listening = true,
-            Err(source) => {
-                tracing::warn!(address = %text, error = %source, "cannot listen");
-                failed = Some(StartError::Listen { address: text.clone(), source: source.into() });
-            }
-        }
-    }
-    failed.filter(|_| !listening).map_or(Ok(()), Err)
 }

@@ -41,7 +41,7 @@ pub use limit::{BEHIND_CUT_MAX, Limit};
 pub use log::{Saying, Timeline, WriteError, Written};
 pub use memo::MEMO_FRAMES_MAX;
 pub use page::EntryFilter;
-pub use roster::first_certificate;
+pub use roster::{STATEMENTS_PER_MEMBER, first_certificate};
 pub use rows::{BoardRow, FeedRow};
 pub use state::{FACETS_MAX, Facet, State};
 pub use waiting::{WAITING_FRAMES_MAX, WAITING_MAX_BYTES};

@@ -28,6 +28,9 @@ use crate::trust::{
 };
 
 const ENVIRONMENT: &[u8] = b"environment";
+/// Statements of one member that are looked at, over all its feeds. What it says after that does not count,
+/// so that one who never stops fills no memory, and costs no more time than this. Those above it still speak.
+pub const STATEMENTS_PER_MEMBER: usize = 2_048;
 
 impl Changes {
     /// Says which environment this folder belongs to.
@@ -82,13 +85,10 @@ impl Reader {
     }
 
     /// What stands in records. What does not decode or is signed wrong is left out: anyone can put bytes into
-    /// a record.
+    /// a record. So is what a member says beyond [`STATEMENTS_PER_MEMBER`], by the order of its feeds: on every
+    /// node the same.
     fn recorded(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
-        let mut places = Vec::new();
-        self.scan(Table::TimelineStatements, &[], None, Order::Ascending, |key, _| {
-            places.push(rows::read_record_key(key)?);
-            Ok(true)
-        })?;
+        let places = self.statement_places()?;
         let draft = Draft::new(env.root(), self);
         let mut statements = Vec::with_capacity(places.len());
         for (feed, seq) in places {
@@ -101,6 +101,29 @@ impl Reader {
             }
         }
         Ok(statements)
+    }
+
+    /// Where the statements stand that are looked at.
+    fn statement_places(&self) -> Result<Vec<(FeedId, u64)>, StoreError> {
+        let mut places: Vec<(FeedId, u64)> = Vec::new();
+        let (mut author, mut count, mut after) = (None, 0, None::<Key>);
+        loop {
+            let mut talkative = None;
+            let start = after.take().map(Key::into_bytes);
+            self.scan(Table::TimelineStatements, &[], start.as_deref(), Order::Ascending, |key, _| {
+                let (feed, seq) = rows::read_record_key(key)?;
+                count = if author == Some(feed.node) { count + 1 } else { 1 };
+                author = Some(feed.node);
+                match count <= STATEMENTS_PER_MEMBER {
+                    true => places.push((feed, seq)),
+                    false => talkative = Some(feed.node),
+                }
+                Ok(talkative.is_none())
+            })?;
+            // What else it says is not even walked over.
+            let Some(node) = talkative else { return Ok(places) };
+            after = Some(rows::record_key(&FeedId { node, incarnation: u64::MAX }, u64::MAX));
+        }
     }
 
     /// The statements that this node was told when it joined, and whose records are not here yet.
@@ -188,5 +211,36 @@ mod tests {
         assert_eq!(roster.member(founder.public()).expect("a member").role, Role::OwnerAdmin);
         let stranger = FeedId { node: key(3).public(), incarnation: 1 };
         assert_eq!(roster.cut(stranger), Cut::Everything);
+    }
+
+    #[test]
+    fn a_member_that_never_stops_stating_is_heard_so_far_and_the_others_still_are() {
+        let (root, bore) = (key(1), key(2));
+        let env = EnvId::rooted_in(root.public());
+        let node = Node::new();
+        let reader = node.store.read().expect("reads");
+        let write = |who: &NodeKey, incarnation: u64, noise: usize| {
+            let feed = FeedId { node: who.public(), incarnation };
+            let mut timeline = Timeline::open(&reader, env.root(), feed).expect("opens");
+            let certificate = first_certificate(&root, who, Principal::local_operator(), Timestamp::EPOCH);
+            let noise = (0..noise).map(|_| Saying::Statement(b"noise".to_vec()));
+            let last = Saying::Statement(certificate.expect("signs").as_bytes().to_vec());
+            let sayings = noise.chain([last]).collect();
+            node.commit(timeline.say(who, Timestamp::EPOCH, sayings).expect("writes").changes);
+        };
+        write(&bore, 1, STATEMENTS_PER_MEMBER - 1);
+        write(&bore, 2, 3);
+        let (terse, late) = (key(3), key(4));
+        write(&terse, 1, 0);
+        write(&late, 1, STATEMENTS_PER_MEMBER);
+        let reader = node.store.read().expect("reads");
+        let heard = reader.statements(env).expect("reads");
+        let said_by =
+            |who: PublicKey| heard.iter().filter(|it| it.place.is_some_and(|at| at.feed.node == who)).count();
+        assert_eq!(said_by(bore.public()), 1, "the last one that is looked at");
+        assert_eq!(said_by(terse.public()), 1);
+        assert_eq!(said_by(late.public()), 0, "it came one too late");
+        let places = reader.statement_places().expect("reads");
+        assert_eq!(places.len(), 2 * STATEMENTS_PER_MEMBER + 1);
     }
 }

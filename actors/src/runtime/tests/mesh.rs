@@ -127,8 +127,13 @@ async fn invitations_are_the_same_when_the_journal_is_folded_anew() {
 async fn a_mesh_that_ends_is_started_again_and_stops_with_the_node() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = start(folder.path()).await;
-    let settings =
-        Settings { reach: Reach::Lan, listen: vec!["/ip4/127.0.0.1/tcp/0".into()], peers: Vec::new() };
+    let settings = Settings {
+        reach: Reach::Lan,
+        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
+        peers: Vec::new(),
+        relays: Vec::new(),
+        is_relay: false,
+    };
     node.runtime.start_mesh(settings).expect("it starts");
     let listening = async || {
         loop {

@@ -47,6 +47,10 @@ pub struct Settings {
     pub listen: Vec<String>,
     /// Whom to dial, besides those who are discovered: multiaddrs.
     pub peers: Vec<String>,
+    /// Members through which this node is reached where nobody can dial it: multiaddrs with a peer id.
+    pub relays: Vec<String>,
+    /// Whether other members are reached through this node.
+    pub is_relay: bool,
 }
 
 /// Why the mesh did not start.

@@ -72,6 +72,8 @@ fn config(shared: &Shared, inner: &Inner, reader: &Reader) -> Result<Config, Mes
     Ok(Config {
         listen: settings.listen.clone(),
         peers,
+        relays: settings.relays.clone(),
+        is_relay: settings.is_relay,
         reach: settings.reach,
         // Whoever listens on this machine only has nobody to find.
         discover: !settings.listen.iter().all(|address| invite::is_loopback(address)),

@@ -5,12 +5,15 @@ use libp2p::request_response::{self, Message as Said, OutboundFailure, ProtocolS
 use libp2p::swarm::{Swarm, SwarmEvent};
 use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, noise, tcp, yamux};
 
-use xyn_store::trust::{NotAdmitted, NotRedeemed, Seat, TicketId, TicketSecret};
+use xyn_store::Digest;
+use xyn_store::trust::{Head, NotAdmitted, NotRedeemed, Seat, TicketId, TicketSecret};
 
 use super::people::{checkpoint, env, feed, key, public, roster};
 use super::*;
 use crate::driver::address;
+use crate::driver::behaviour::CONNECTIONS_PER_PEER;
 use crate::driver::carry::UNHEARD_BYTES_MAX;
+use crate::proto::conduct::{BYTES_BURST, Misdeed};
 use crate::proto::join::door;
 use crate::proto::sync::CREDIT_BYTES;
 use crate::wire::{self, Join, Message as _, Redeem};
@@ -226,6 +229,40 @@ async fn a_member_that_asks_and_does_not_listen_is_dropped_before_its_answers_pi
     assert!(asked * (CREDIT_BYTES as usize) < UNHEARD_BYTES_MAX * 2, "{asked} answers were kept");
     let why = mallory.beside(alice.hear_refused(MALLORY, |why| why.label() != "protocol")).await;
     assert_eq!(why.label(), "stall");
+}
+
+#[tokio::test]
+async fn a_member_that_floods_is_dropped_and_shunned() {
+    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).start().await;
+    let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+    let made_up = (0..4000).map(|incarnation| {
+        let head = Some(Head { seq: 1, hash: Digest::of(b"made up") });
+        (FeedId { node: public(ALICE), incarnation }, wire::Known { head, fork: None })
+    });
+    let feeds = wire::Bounded::new(made_up.collect()).expect("below the bound");
+    let have = wire::encode(&wire::Sync::Have { feeds, ask: 0 });
+    let mut said_bytes = 0;
+    while mallory.say_and_is_heard(&have).await {
+        said_bytes += have.len() as u64;
+    }
+    assert!(said_bytes <= 2 * BYTES_BURST, "{said_bytes} bytes were heard");
+    let why = mallory.beside(alice.hear_refused(MALLORY, |why| why.label() != "protocol")).await;
+    assert_eq!(why, Refusal::Misdeed(Misdeed::Flood));
+    let _again = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+    alice.hear_refused(MALLORY, |why| *why == Refusal::Shunned).await;
+    assert_eq!(alice.status().await.traffic.refused["flood"], 1);
+}
+
+#[tokio::test]
+async fn one_member_makes_so_many_connections_and_no_more() {
+    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).start().await;
+    let mut open = Vec::new();
+    for _ in 0..=CONNECTIONS_PER_PEER {
+        open.push(Intruder::at(&alice, wire::Sync::PROTOCOL).await);
+    }
+    let why = alice.hear_refused(MALLORY, |why| why.label() != "protocol").await;
+    assert_eq!(why.label(), "crowded", "{why}");
+    assert_eq!(alice.status().await.peers.len(), 1, "those it has stay");
 }
 
 #[tokio::test]

@@ -62,7 +62,10 @@ struct Start {
     peers: Vec<String>,
     lies: bool,
     invitation: Option<Invitation>,
-    transport: &'static str,
+    transport: String,
+    reach: Reach,
+    relays: Vec<String>,
+    is_relay: bool,
     home: Arc<Home>,
 }
 
@@ -74,7 +77,10 @@ fn node(who: u8, roster: &Arc<Roster>) -> Start {
         peers: Vec::new(),
         lies: false,
         invitation: None,
-        transport: "tcp/0",
+        transport: "tcp/0".into(),
+        reach: Reach::Lan,
+        relays: Vec::new(),
+        is_relay: false,
         home: Home::new(),
     }
 }
@@ -96,7 +102,9 @@ impl Start {
         let config = Config {
             listen: vec![format!("/ip6/::1/{}", self.transport)],
             peers: self.peers,
-            reach: Reach::Lan,
+            relays: self.relays,
+            is_relay: self.is_relay,
+            reach: self.reach,
             discover: false,
             seed: u64::from(self.who),
             message_timeout: MESSAGE_TIMEOUT,

@@ -24,8 +24,10 @@ async fn settle(nodes: &mut [&mut Node], lengths: &[(u8, u64)]) {
 async fn two_nodes_that_worked_apart_have_the_same_after_they_met() {
     for transport in ["tcp/0", "udp/0/quic-v1"] {
         let team = roster(&[ALICE, BOB], &[]);
-        let mut alice = Start { transport, ..node(ALICE, &team).with_records(3000) }.start().await;
-        let bob = Start { transport, ..node(BOB, &team).with_records(2000) };
+        let transport = || transport.to_owned();
+        let mut alice =
+            Start { transport: transport(), ..node(ALICE, &team).with_records(3000) }.start().await;
+        let bob = Start { transport: transport(), ..node(BOB, &team).with_records(2000) };
         let mut bob = bob.dialling(&[&alice]).start().await;
         settle(&mut [&mut alice, &mut bob], &[(ALICE, 3000), (BOB, 2000)]).await;
         let (a, b) = (alice.status().await, bob.status().await);
@@ -84,6 +86,22 @@ async fn a_node_killed_in_the_middle_asks_for_the_rest_only() {
     let mut bob = Start { disk, ..node(BOB, &team) }.dialling(&[&alice]).start().await;
     settle(&mut [&mut alice, &mut bob], &[(ALICE, 30_000)]).await;
     assert_eq!(bob.status().await.traffic.records_in, 30_000 - kept);
+}
+
+#[tokio::test]
+async fn a_member_that_was_away_is_found_again_where_it_was() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let alice = node(ALICE, &team).with_records(3).start().await;
+    let mut bob = node(BOB, &team).dialling(&[&alice]).start().await;
+    bob.hear_connected(ALICE).await;
+    let (_, port) = alice.address.split_once("/tcp/").expect("it listens on TCP");
+    let transport = format!("tcp/{}", port.split('/').next().expect("a port"));
+    let disk = alice.stop().await;
+    bob.hear(|event| matches!(event, Event::Disconnected(_)).then_some(())).await;
+    let alice = Start { transport, disk, ..node(ALICE, &team) }.start().await;
+    bob.hear_connected(ALICE).await;
+    alice.write().await;
+    bob.until(|disk| disk.known(feed(ALICE)).seq() == 4).await;
 }
 
 #[tokio::test]
@@ -170,10 +188,60 @@ async fn members_witness_each_other_s_logs() {
 }
 
 #[tokio::test]
+async fn whom_nobody_can_dial_is_reached_through_a_member_that_relays() {
+    let team = roster(&[ALICE, BOB, CAROL], &[]);
+    let reach = Reach::Anywhere;
+    let alice = Start { reach, is_relay: true, ..node(ALICE, &team) }.start().await;
+    let relays = vec![alice.address.clone()];
+    let bob = Start { reach, relays: relays.clone(), ..node(BOB, &team).with_records(20) };
+    let mut bob = bob.start().await;
+    let through = bob
+        .hear(|event| match event {
+            Event::Listening(address) if address.contains("/p2p-circuit") => Some(address),
+            _ => None,
+        })
+        .await;
+    let carol = Start { reach, relays, peers: vec![through], ..node(CAROL, &team) };
+    let mut carol = carol.start().await;
+    carol.hear_connected(BOB).await;
+    carol.until(|disk| disk.known(feed(BOB)).seq() == 20).await;
+    assert!(bob.status().await.listening.iter().any(|address| address.contains("/p2p-circuit")));
+}
+
+#[tokio::test]
+async fn a_member_is_found_by_the_name_of_its_machine() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let alice = node(ALICE, &team).with_records(5).start().await;
+    let by_name = alice.address.replace("/ip6/::1/", "/dns6/localhost/");
+    let peers = vec![by_name];
+    let mut bob = Start { reach: Reach::Anywhere, peers, ..node(BOB, &team) }.start().await;
+    bob.until(|disk| disk.known(feed(ALICE)).seq() == 5).await;
+}
+
+#[tokio::test]
+async fn what_happened_with_a_member_can_be_asked() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let mut alice = node(ALICE, &team).with_records(5).start().await;
+    let bob = node(BOB, &team).dialling(&[&alice]).start().await;
+    alice.hear_connected(BOB).await;
+    bob.write().await;
+    alice.until(|disk| disk.known(feed(BOB)).seq() == 1).await;
+    bob.stop().await;
+    alice.hear(|event| matches!(event, Event::Disconnected(_)).then_some(())).await;
+    let traced = alice.mesh.trace(Some(public(BOB))).await.expect("it runs");
+    assert!(matches!(traced[0].what, Happening::Connected { .. }), "{traced:?}");
+    let received = |it: &Traced| matches!(it.what, Happening::Received { size_bytes: 1.., .. });
+    assert!(traced.iter().any(received), "{traced:?}");
+    assert_eq!(traced.last().map(|it| &it.what), Some(&Happening::Disconnected));
+    assert_eq!(alice.mesh.trace(Some(public(CAROL))).await.expect("it runs"), []);
+}
+
+#[tokio::test]
 async fn a_task_that_was_stopped_says_goodbye_and_its_handle_says_so() {
     let team = roster(&[ALICE, BOB], &[]);
-    let mut alice = Start { transport: "udp/0/quic-v1", ..node(ALICE, &team) }.start().await;
-    let bob = Start { transport: "udp/0/quic-v1", ..node(BOB, &team) }.dialling(&[&alice]).start().await;
+    let mut alice = Start { transport: "udp/0/quic-v1".into(), ..node(ALICE, &team) }.start().await;
+    let bob =
+        Start { transport: "udp/0/quic-v1".into(), ..node(BOB, &team) }.dialling(&[&alice]).start().await;
     alice.hear_connected(BOB).await;
     let mesh = bob.mesh.clone();
     bob.stop().await;
