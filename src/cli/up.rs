@@ -173,8 +173,12 @@ fn greeting(
     let addresses: Vec<_> = listen.iter().map(|address| format!("http://{address}")).collect();
     let listens = paint.bold(&addresses.join(" and "));
     let _ = writeln!(text, "xyn {} listens on {listens}", env!("CARGO_PKG_VERSION"));
-    if !mesh.is_empty() {
-        let _ = writeln!(text, "Its mesh listens on {}", mesh.join(" and "));
+    if let Some((first, more)) = mesh.split_first() {
+        let address = first.split_once("/p2p/").map_or(first.as_str(), |(address, _)| address);
+        let _ = match more.len() {
+            0 => writeln!(text, "Its mesh listens on {address}"),
+            more => writeln!(text, "Its mesh listens on {address} and {more} more"),
+        };
     }
     let _ = writeln!(text, "Its data is in {}. Stop it with Ctrl-C.\n", data.display());
     let _ = writeln!(text, "In another terminal:");
