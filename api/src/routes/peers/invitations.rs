@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use xyn_actors::services::mesh::Invite;
+use xyn_actors::services::mesh::{Invite, LIFETIME_MAX};
 use xyn_store::scope::Principal;
 use xyn_store::tables::Key;
 use xyn_store::trust::{Invitation, PRINCIPAL_MAX_CHARS};
@@ -28,7 +28,7 @@ use crate::schema;
 use crate::state::AppState;
 
 /// How long a ticket is good when nothing is said.
-const LIFETIME_DEFAULT_S: u64 = 24 * 3600;
+const LIFETIME_DEFAULT_S: f64 = 24.0 * 3600.0;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(list, invite))
@@ -48,10 +48,11 @@ struct NewInvitation {
     /// How long the ticket is good; a day when left out.
     #[schema(schema_with = schema::ticket_lifetime, required = false)]
     #[serde(default = "default_lifetime")]
-    lifetime_seconds: u64,
+    // JSON has one kind of number, and `60.0` is a whole one.
+    lifetime_seconds: f64,
 }
 
-fn default_lifetime() -> u64 {
+fn default_lifetime() -> f64 {
     LIFETIME_DEFAULT_S
 }
 
@@ -140,12 +141,11 @@ fn person(name: &str) -> Result<Principal, ApiError> {
     Err(ApiError::invalid("principal", message))
 }
 
-fn lifetime(seconds: u64) -> Result<Duration, ApiError> {
-    use xyn_actors::services::mesh::LIFETIME_MAX;
-    let lifetime = Duration::from_secs(seconds);
-    if seconds > 0 && lifetime <= LIFETIME_MAX {
-        return Ok(lifetime);
+fn lifetime(seconds: f64) -> Result<Duration, ApiError> {
+    let is_within = (1.0..=LIFETIME_MAX.as_secs_f64()).contains(&seconds);
+    if is_within && seconds.fract() == 0.0 {
+        return Ok(Duration::from_secs_f64(seconds));
     }
-    let message = format!("a ticket is good for 1 to {} seconds", LIFETIME_MAX.as_secs());
+    let message = format!("a ticket is good for a whole number of seconds, 1 to {}", LIFETIME_MAX.as_secs());
     Err(ApiError::invalid("lifetime_seconds", message))
 }
