@@ -269,13 +269,23 @@ mod tests {
         let elsewhere = JoinError::Elsewhere { here: env(0x11), ticket: env(0x22) };
         let failure = explained(&NodeError::from(elsewhere), Path::new("/srv/xyn"));
         assert_eq!(failure.exit, Exit::Conflict);
-        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @r"
+        error: this folder belongs to environment `1111111111111111111111111111111111111111111111111111111111111111`, and the ticket is for `2222222222222222222222222222222222222222222222222222222222222222`
+         hint: what is in a folder stays in its environment: join with a new one, named with --data DIR
+        ");
         let refused = NotLetIn::from(NotJoined::Refused(NotRedeemed::Used));
         let failure = explained(&NodeError::from(JoinError::from(refused)), Path::new("/srv/xyn"));
         assert_eq!(failure.exit, Exit::Denied);
-        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @r"
+        error: the ticket was refused: the ticket has been used
+         hint: check that the node that gave out the ticket runs, or ask there for a new one: xyn peer invite
+        ");
         let failure = ticket("xyn1mysecret").expect_err("it is none");
-        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        assert_eq!(
+            (failure.exit, failure.message.as_str()),
+            (Exit::Usage, "the ticket was mistyped or cut short")
+        );
+        assert!(!rendered(&failure, Paint::PLAIN).contains("mysecret"));
     }
 
     #[test]

@@ -196,5 +196,6 @@ fn the_mesh_is_off_until_somebody_asks_for_it() {
     let relayed = self::folder("mesh_relays = [\"/dns/x\"]\nmesh_relay = true\n");
     let relayed = load(&flags(&relayed), &variables(&[])).expect("it is valid").settings.mesh;
     assert_eq!((relayed.relays.len(), relayed.is_relay), (1, true));
-    assert_eq!(refused("mesh = \"maybe\""), "");
+    let maybe = "`mesh` (from DIR/config.toml): `maybe` is none of on, lan and off";
+    assert_eq!(refused("mesh = \"maybe\""), maybe);
 }
