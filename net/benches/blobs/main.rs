@@ -131,7 +131,7 @@ fn fetcher(object: &str, folder: &Path, addresses: &[String]) -> Process {
 }
 
 fn fetch(object: &str, holders: &[PathBuf], transport: &str, folder: &Path) -> Fetched {
-    let (mut sources, addresses) = hold(holders, transport);
+    let (sources, addresses) = hold(holders, transport);
     let mut process = fetcher(object, folder, &addresses);
     let end = process.lines_until("done");
     let words: Vec<f64> = end.split_whitespace().map(number).collect();
