@@ -1,5 +1,6 @@
 //! Blobs over loopback, every node a process of its own: from one peer, from three, and with a kill in the
-//! middle, beside a raw libp2p stream in the same run. Prints one JSON line a figure; rates in MB/s.
+//! middle, beside a raw libp2p stream in the same run. Prints one JSON line a figure; rates in MB/s. The CPU
+//! time of all processes together stands beside each: on a machine that is not idle it says more.
 //!
 //! `cargo bench -p xyn-net --bench blobs [-- folder]`; `XYN_BENCH_BYTES` is the size of the blob, 1 GiB by
 //! default, and `XYN_BENCH_ROUNDS` how often everything is done, 3 by default. The folder is `/dev/shm` by
@@ -51,14 +52,17 @@ fn measure(place: &str) {
     for round in 0..setting("XYN_BENCH_ROUNDS", 3) {
         let here = || folder.join(format!("fetcher-{round}"));
         for (name, transport) in [("tcp", TCP), ("quic", QUIC)] {
-            let raw = raw_stream(transport, size);
+            let (raw, raw_cpu) = raw_stream(transport, size);
             report(&format!("blobs.raw_{name}"), raw);
+            report(&format!("blobs.raw_{name}.cpu_s_per_gb"), raw_cpu / size as f64 * 1e9);
             for count in [1, 3] {
                 let fetched = fetch(&object, &holders[..count], transport, &here());
                 let figure = format!("blobs.{name}.from_{count}");
                 let rate = size as f64 / fetched.seconds / 1e6;
                 report(&figure, rate);
                 report(&format!("{figure}.per_raw"), rate / raw);
+                report(&format!("{figure}.cpu_s_per_gb"), fetched.cpu_s / size as f64 * 1e9);
+                report(&format!("{figure}.per_raw_by_cpu"), raw_cpu / fetched.cpu_s);
                 report(&format!("{figure}.came_per_byte"), fetched.came_bytes / size as f64);
                 report(&format!("{figure}.rss_mb"), fetched.rss_bytes / 1e6);
                 report(&format!("{figure}.source_rss_mb"), fetched.source_rss_bytes / 1e6);
@@ -93,11 +97,13 @@ fn disk(folder: &Path, size: usize) {
     std::fs::remove_file(folder.join("raw")).expect("own file");
 }
 
-fn raw_stream(transport: &str, size: usize) -> f64 {
+/// The rate, and what it took of the processors.
+fn raw_stream(transport: &str, size: usize) -> (f64, f64) {
     let mut holder = Process::start(&["raw-hold", transport]);
     let address = holder.line();
     let mut fetcher = Process::start(&["raw-fetch", &size.to_string(), &address]);
-    size as f64 / number::<f64>(&fetcher.line()) / 1e6
+    let rate = size as f64 / number::<f64>(&fetcher.line()) / 1e6;
+    (rate, node::cpu_s(fetcher.id()) + node::cpu_s(holder.id()))
 }
 
 struct Fetched {
@@ -105,6 +111,7 @@ struct Fetched {
     came_bytes: f64,
     rss_bytes: f64,
     source_rss_bytes: f64,
+    cpu_s: f64,
 }
 
 fn hold(holders: &[PathBuf], transport: &str) -> (Vec<Process>, Vec<String>) {
@@ -124,12 +131,14 @@ fn fetcher(object: &str, folder: &Path, addresses: &[String]) -> Process {
 }
 
 fn fetch(object: &str, holders: &[PathBuf], transport: &str, folder: &Path) -> Fetched {
-    let (mut sources, addresses) = hold(holders, transport);
+    let (sources, addresses) = hold(holders, transport);
     let mut process = fetcher(object, folder, &addresses);
     let end = process.lines_until("done");
     let words: Vec<f64> = end.split_whitespace().map(number).collect();
-    let source_rss_bytes = sources.iter_mut().map(Process::rss_bytes).fold(0.0, f64::max);
-    Fetched { seconds: words[0], came_bytes: words[1], rss_bytes: words[2], source_rss_bytes }
+    let source_rss_bytes = sources.iter().map(|it| node::peak_bytes(it.id())).fold(0.0, f64::max);
+    let cpu_s = node::cpu_s(process.id()) + sources.iter().map(|it| node::cpu_s(it.id())).sum::<f64>();
+    let rss_bytes = node::peak_bytes(process.id());
+    Fetched { seconds: words[0], came_bytes: words[1], rss_bytes, source_rss_bytes, cpu_s }
 }
 
 /// Kills the fetching process in the middle and lets another one go on.
@@ -182,8 +191,8 @@ impl Process {
         }
     }
 
-    fn rss_bytes(&mut self) -> f64 {
-        node::peak_bytes(&self.child.id().to_string())
+    fn id(&self) -> u32 {
+        self.child.id()
     }
 }
 

@@ -46,10 +46,18 @@ pub(crate) async fn until_closed() {
 }
 
 /// The most memory that a process had so far.
-pub(crate) fn peak_bytes(process: &str) -> f64 {
+pub(crate) fn peak_bytes(process: u32) -> f64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("Linux says");
     line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number") * 1024.0
+}
+
+/// CPU time that a process used so far.
+pub(crate) fn cpu_s(process: u32) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
+    let fields: Vec<&str> = stat.rsplit_once(')').expect("Linux says").1.split_whitespace().collect();
+    let ticks = [fields[11], fields[12]].map(|field| field.parse::<f64>().expect("a number"));
+    ticks.iter().sum::<f64>() / 100.0
 }
 
 pub(crate) fn hold(who: u8, transport: &str, folder: &Path) {
@@ -90,7 +98,7 @@ pub(crate) fn fetch(object: &str, folder: &Path, addresses: &[&str]) {
         }
         let took = begun.elapsed().as_secs_f64();
         let came = mesh.status().await.expect("it runs").traffic.blob_bytes_in;
-        say(&format!("done {took} {came} {}", peak_bytes("self")));
+        say(&format!("done {took} {came}"));
         until_closed().await;
     });
 }

@@ -128,7 +128,8 @@ pub(crate) fn fetch(bytes: u64, address: &str) {
                     ..
                 }) => {
                     assert_eq!(response, bytes);
-                    return say(&begun.elapsed().as_secs_f64().to_string());
+                    say(&begun.elapsed().as_secs_f64().to_string());
+                    return until_closed().await;
                 }
                 SwarmEvent::Behaviour(request_response::Event::OutboundFailure { error, .. }) => {
                     panic!("{error}")

@@ -21,8 +21,8 @@ use crate::tables::Table;
 
 /// Who pins the list of chunks of a blob that is not whole yet.
 const HOLDER: &str = "intake";
-/// Bytes that are kept in memory of chunks that came before their turn.
-const AHEAD_BYTES_MAX: usize = 16 << 20;
+/// Bytes that are kept in memory of chunks that came before their turn: as many as a node asks for at a time.
+const AHEAD_BYTES_MAX: usize = 32 << 20;
 /// Chunks that are read again for each that comes, where those before it were here already.
 const CATCH_UP_CHUNKS: usize = 4;
 

@@ -33,6 +33,12 @@ pub(super) enum What {
     Chunks(Vec<usize>),
 }
 
+impl Asked {
+    fn new(peer: PublicKey, object: Digest, what: What, bytes: u64, at: Timestamp) -> Self {
+        Self { peer, object, at, what, bytes, is_answered: false }
+    }
+}
+
 impl Blobs {
     /// Asks for as much as may be under way.
     pub(super) fn ask(&mut self, now: Timestamp, out: &mut Vec<Output>) {
@@ -40,7 +46,13 @@ impl Blobs {
         self.turn_pages(now, out);
         let peers: Vec<PublicKey> = self.peers.keys().copied().collect();
         // In rounds, so that no peer takes the room of all.
-        while peers.iter().filter(|peer| self.ask_chunks(**peer, now, out)).count() > 0 {}
+        let mut has_asked = true;
+        while has_asked {
+            has_asked = false;
+            for peer in &peers {
+                has_asked |= self.ask_chunks(*peer, now, out);
+            }
+        }
     }
 
     /// Asks whoever has not said so yet whether it has what is wanted.
@@ -53,8 +65,8 @@ impl Blobs {
                 peers.iter().copied().filter(|peer| fetch.is_unknown_at(*peer, now)).collect();
             for peer in unknown {
                 let message = Ask::Manifest { object, from: 0, credit: GREETING_BYTES };
-                let what = What::Manifest(0);
-                if self.send(peer, object, what, GREETING_BYTES.into(), message, now, out) {
+                let asked = Asked::new(peer, object, What::Manifest(0), GREETING_BYTES.into(), now);
+                if self.put(asked, message, out) {
                     self.fetches[at].said.insert(peer, Said::Asked);
                 }
             }
@@ -76,7 +88,7 @@ impl Blobs {
             }
             let credit = PAGE_BYTES_MAX as u32;
             let message = Ask::Manifest { object, from, credit };
-            self.send(peer, object, What::Manifest(from), credit.into(), message, now, out);
+            self.put(Asked::new(peer, object, What::Manifest(from), credit.into(), now), message, out);
         }
     }
 
@@ -119,8 +131,8 @@ impl Blobs {
             return false;
         };
         let digests = Bounded::new(chunks.digests(&which)).expect("no more are picked than fit a question");
-        let sent =
-            self.send(peer, object, What::Chunks(which.clone()), bytes, Ask::Chunks(digests), now, out);
+        let asked = Asked::new(peer, object, What::Chunks(which.clone()), bytes, now);
+        let sent = self.put(asked, Ask::Chunks(digests), out);
         if !sent && let Stage::Fetching(chunks) = &mut self.fetches[at].stage {
             chunks.release(&which);
         }
@@ -157,18 +169,10 @@ impl Blobs {
         None
     }
 
-    #[expect(clippy::too_many_arguments, reason = "a question has that many parts")]
-    fn send(
-        &mut self,
-        peer: PublicKey,
-        object: Digest,
-        what: What,
-        bytes: u64,
-        message: Ask,
-        now: Timestamp,
-        out: &mut Vec<Output>,
-    ) -> bool {
-        let open = self.asks.values().filter(|asked| asked.peer == peer && !asked.is_answered).count();
+    /// Asks a question, unless its peer is asked enough already; answers whether it did.
+    fn put(&mut self, asked: Asked, message: Ask, out: &mut Vec<Output>) -> bool {
+        let (peer, now) = (asked.peer, asked.at);
+        let open = self.asks.values().filter(|other| other.peer == peer && !other.is_answered).count();
         let Some(state) = self.peers.get_mut(&peer) else {
             return false;
         };
@@ -176,7 +180,7 @@ impl Blobs {
         if may {
             let ask: AskId = self.next_ask;
             self.next_ask += 1;
-            self.asks.insert(ask, Asked { peer, object, at: now, what, bytes, is_answered: false });
+            self.asks.insert(ask, asked);
             out.push(Output::Ask { peer, ask, message });
         }
         may

@@ -43,8 +43,9 @@ pub const MANIFEST_BYTES_MAX: u32 = 16 << 20;
 pub const GREETING_BYTES: u32 = 4 << 10;
 /// Bytes that are asked for and not kept yet, in all.
 pub const IN_FLIGHT_MAX: u64 = 32 << 20;
-/// Bytes that one peer is asked for at a time, at most: as many as it answered fast.
-pub const WINDOW_MAX: u64 = 8 << 20;
+/// Bytes that one peer is asked for at a time, at most: as many as it answered fast. Twice what it answers at
+/// a time, so that the next question is there before the last answer has gone out.
+pub const WINDOW_MAX: u64 = 16 << 20;
 /// The same of a peer that just came.
 pub const WINDOW_FIRST: u64 = 1 << 20;
 /// The same of the slowest peer.
