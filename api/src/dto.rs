@@ -9,6 +9,7 @@ mod event;
 mod intent;
 mod library;
 mod run;
+mod state;
 mod step;
 mod timeline;
 
@@ -18,5 +19,6 @@ pub(crate) use event::{Event, EventRef, Resource};
 pub(crate) use intent::{IntentView, OutcomeView};
 pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validation, ValidationIssue};
 pub(crate) use run::{Failure, ReplayReport, Run, WaitingOn};
+pub(crate) use state::{MomentDiff, MomentState, StateChange, StopView};
 pub(crate) use step::Step;
-pub(crate) use timeline::{BranchView, Moment, MomentDiff, MomentState, MomentView, Said, StateChange};
+pub(crate) use timeline::{BranchView, Moment, MomentView, Said};

@@ -220,6 +220,11 @@ pub(crate) fn wait() -> Part {
     pattern("^(([0-9]{1,4}|[1-5][0-9]{4}|60000)ms|([0-9]|[1-5][0-9]|60)s|1m)$")
 }
 
+/// A piece of time.
+pub(crate) fn step() -> Part {
+    pattern("^[1-9][0-9]{0,4}[smhd]$")
+}
+
 /// A label.
 pub(crate) fn label() -> Part {
     pattern("^[^:]+:")
@@ -286,6 +291,8 @@ types! {
     Label: label,
     /// How long to wait.
     Wait: wait,
+    /// A piece of time.
+    Step: step,
     /// A place in the journal.
     Position: position,
     /// An event name, or a pattern over them.

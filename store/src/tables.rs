@@ -95,8 +95,10 @@ pub enum Table {
     TimelineExcluded,
     /// Feed ‖ seq of records that say who belongs → ().
     TimelineStatements,
-    /// Branch ‖ 0 ‖ what a moment changes ‖ moment → ().
+    /// Branch, or nothing ‖ 0 ‖ what a moment changes ‖ moment → ().
     TimelineStates,
+    /// Entry id ‖ moment that is about it → ().
+    TimelineAbout,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -106,7 +108,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 45] = [
+    pub const ALL: [Self; 46] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -151,6 +153,7 @@ impl Table {
         Self::TimelineExcluded,
         Self::TimelineStatements,
         Self::TimelineStates,
+        Self::TimelineAbout,
         Self::Meta,
     ];
 
@@ -181,7 +184,7 @@ impl Table {
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
     pub const HINTS: [Self; 1] = [Self::Snapshots];
     /// Tables that are emptied and filled again from the records of the timeline.
-    pub const TIMELINE_DERIVED: [Self; 9] = [
+    pub const TIMELINE_DERIVED: [Self; 10] = [
         Self::TimelineFeeds,
         Self::TimelineMoments,
         Self::TimelineBranches,
@@ -191,6 +194,7 @@ impl Table {
         Self::TimelineExcluded,
         Self::TimelineStatements,
         Self::TimelineStates,
+        Self::TimelineAbout,
     ];
 
     /// The table's name on disk.
@@ -240,6 +244,7 @@ impl Table {
             Self::TimelineExcluded => "timeline_excluded",
             Self::TimelineStatements => "timeline_statements",
             Self::TimelineStates => "timeline_states",
+            Self::TimelineAbout => "timeline_about",
             Self::Meta => "meta",
         }
     }

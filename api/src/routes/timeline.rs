@@ -5,6 +5,7 @@
 mod branches;
 mod diff;
 mod moments;
+mod scrub;
 mod words;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -16,7 +17,11 @@ use crate::error::ApiError;
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    moments::routes().merge(branches::routes()).merge(diff::routes()).merge(words::routes())
+    moments::routes()
+        .merge(scrub::routes())
+        .merge(branches::routes())
+        .merge(diff::routes())
+        .merge(words::routes())
 }
 
 fn shown(reader: &Reader, board: &Board) -> Result<Option<View>, StoreError> {

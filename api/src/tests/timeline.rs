@@ -38,6 +38,36 @@ async fn notes_are_listed_from_either_end_and_page_by_page() {
 }
 
 #[tokio::test]
+async fn scrubbing_gives_moments_with_their_states_and_a_step_leaves_most_out() {
+    let node = Node::start().await;
+    // On a branch of their own: what the node does by itself is on the main one.
+    let mut said = Vec::new();
+    for title in ["one", "two", "three"] {
+        let note = json!({ "title": title, "branch": "side" });
+        let answer = node.post("/api/v1/timeline/note", &note).await.json();
+        said.push(text(&answer["entry_id"]).to_owned());
+    }
+    let ids = async |query: &str| -> Vec<String> {
+        let page = node.get(&format!("/api/v1/timeline/scrub?branch=side&{query}")).await.json();
+        let items = page["items"].as_array().expect("items");
+        items.iter().map(|stop| text(&stop["moment"]["entry_id"]).to_owned()).collect()
+    };
+    assert_eq!(ids("limit=9").await, said);
+    // A piece of time of 270 years, in which all of it lies.
+    assert_eq!(ids("step=99999d").await, said[2..]);
+    let page = node.get("/api/v1/timeline/scrub?branch=side&limit=1").await.json();
+    let rest = ids(&format!("cursor={}", text(&page["next_cursor"]))).await;
+    assert_eq!(rest, said[1..]);
+    assert_eq!(page["items"][0]["state"]["is_cut_short"], false);
+    assert_eq!(node.get("/api/v1/timeline/scrub?branch=none").await.json()["items"], json!([]));
+    for wrong in ["step=1w", "step=0s", "branch=", "since=now", "cursor=xyz", "limit=999", "kind=note"] {
+        let refused = node.get(&format!("/api/v1/timeline/scrub?{wrong}")).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_moment_shows_its_names_and_two_are_compared() {
     let node = Node::start().await;
     let (first, second) = (note(&node, "one").await, note(&node, "two").await);
@@ -46,7 +76,10 @@ async fn a_moment_shows_its_names_and_two_are_compared() {
     node.post("/api/v1/timeline/branch", &json!({ "name": "try", "entry_id": first })).await;
     let shown = node.get(&format!("/api/v1/timeline/{second}")).await.json();
     assert_eq!((&shown["labels"], &shown["is_pinned"]), (&json!(["demo"]), &json!(true)));
-    assert_eq!(shown["state"], json!({ "workspace": null, "deployed": [], "domains": [] }));
+    assert_eq!(
+        shown["state"],
+        json!({ "workspaces": [], "deployed": [], "domains": [], "is_cut_short": false })
+    );
     let diff = node.get(&format!("/api/v1/timeline/diff?from={first}&to={second}")).await.json();
     // What the node did by itself may lie between them.
     let last = diff["items"].as_array().and_then(|items| items.last()).expect("one at least");

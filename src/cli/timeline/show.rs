@@ -38,17 +38,30 @@ fn render(view: &Value, paint: Paint) -> String {
         ("run", text(&moment["refs"], "run_id")),
         ("labels", labels.collect::<Vec<_>>().join(", ")),
         ("pinned", if view["is_pinned"] == true { "yes".to_owned() } else { String::new() }),
-        ("workspace", text(state, "workspace")),
     ];
+    pairs.extend(state_facts(state));
+    facts(&pairs, paint)
+}
+
+/// What a state says, a fact a line.
+pub(super) fn state_facts(state: &Value) -> Vec<(&'static str, String)> {
+    let mut pairs = Vec::new();
+    for files in state["workspaces"].as_array().into_iter().flatten() {
+        let [workspace, root] = ["workspace", "root"].map(|key| text(files, key));
+        pairs.push(("workspace", format!("{workspace} {root}").trim_start().to_owned()));
+    }
     for deployed in state["deployed"].as_array().into_iter().flatten() {
         let [env, stage, capsule] = ["env", "stage", "capsule"].map(|key| text(deployed, key));
         pairs.push(("deployed", format!("{env}/{stage} {capsule}")));
     }
     for mapped in state["domains"].as_array().into_iter().flatten() {
         let [domain, capsule] = ["domain", "capsule"].map(|key| text(mapped, key));
-        pairs.push(("domain", format!("{domain} {capsule}")));
+        pairs.push(("domain", format!("{domain} {capsule}").trim_end().to_owned()));
     }
-    facts(&pairs, paint)
+    if state["is_cut_short"] == true {
+        pairs.push(("", "… and more than one state shows".to_owned()));
+    }
+    pairs
 }
 
 #[cfg(test)]
@@ -65,19 +78,24 @@ mod tests {
         });
         let view = json!({
             "moment": moment, "labels": ["v1"], "is_pinned": true,
-            "state": { "deployed": [{ "env": "shop", "stage": "prod", "capsule": "c1" }], "domains": [] },
+            "state": {
+                "workspaces": [{ "workspace": "site", "root": "t1" }],
+                "deployed": [{ "env": "shop", "stage": "prod", "capsule": "c1" }],
+                "domains": [],
+            },
         });
         insta::assert_snapshot!(render(&view, Paint::PLAIN), @r"
-        moment    e1
-        at        2026-01-31 12:00:00
-        kind      approve
-        branch    main
-        who       ada@lab
-        what      Deploy: approved `go` by ada@lab
-        run       r1
-        labels    v1
-        pinned    yes
-        deployed  shop/prod c1
+        moment     e1
+        at         2026-01-31 12:00:00
+        kind       approve
+        branch     main
+        who        ada@lab
+        what       Deploy: approved `go` by ada@lab
+        run        r1
+        labels     v1
+        pinned     yes
+        workspace  site t1
+        deployed   shop/prod c1
         ");
     }
 }
