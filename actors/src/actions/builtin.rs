@@ -27,9 +27,11 @@ pub fn builtin() -> Registry {
 const TITLE_MAX: u32 = 256;
 /// Characters of the name of a branch or label.
 const BRANCH_MAX: u32 = 128;
+/// Characters of a comment. Its bound in bytes is the store's.
+const COMMENT_MAX: u32 = 16 << 10;
 
 /// Actions that services of the Runtime carry out.
-const SERVICES: [fn() -> Spec; 16] = [
+const SERVICES: [fn() -> Spec; 19] = [
     runs_start,
     runs_cancel,
     runs_retry,
@@ -44,6 +46,9 @@ const SERVICES: [fn() -> Spec; 16] = [
     timeline_note,
     timeline_label,
     timeline_pin,
+    timeline_comment,
+    timeline_review,
+    timeline_approve,
     timeline_branch,
     timeline_merge,
 ];
@@ -232,6 +237,41 @@ fn timeline_pin() -> Spec {
     let output = answers(json!({ "entry_id": uuid(), "pinned": { "type": "boolean" } }));
     let description = "Keeps a moment of the timeline in sight, or no longer does.";
     service("timeline.pin", Risk::Low, description, input, output)
+}
+
+fn timeline_comment() -> Spec {
+    let input = object(
+        &["entry_id", "text"],
+        json!({
+            "entry_id": uuid(),
+            "text": text(COMMENT_MAX),
+            "on": { "type": "string", "enum": ["moment", "review"] },
+            "comment_id": uuid(),
+        }),
+    );
+    let output = answers(json!({ "entry_id": uuid(), "comment_id": uuid() }));
+    let description = "Comments on a moment of the timeline, or in its review; with a comment's id, rewrites that one.";
+    service("timeline.comment", Risk::Low, description, input, output)
+}
+
+fn timeline_review() -> Spec {
+    let status = json!({ "type": "string", "enum": ["open", "resolved"] });
+    let input = object(
+        &["entry_id", "status"],
+        json!({ "entry_id": uuid(), "status": status, "text": text(COMMENT_MAX) }),
+    );
+    let output = answers(json!({ "entry_id": uuid(), "status": status }));
+    let description = "Opens a review of a moment of the timeline, settles it, or opens it again.";
+    service("timeline.review", Risk::Low, description, input, output)
+}
+
+fn timeline_approve() -> Spec {
+    let input = object(
+        &["entry_id", "approve"],
+        json!({ "entry_id": uuid(), "approve": { "type": "boolean" }, "note": text(TITLE_MAX) }),
+    );
+    let description = "Approves a moment of the timeline or rejects it, for the whole team to see.";
+    service("timeline.approve", Risk::Medium, description, input, answers(json!({ "entry_id": uuid() })))
 }
 
 fn timeline_branch() -> Spec {

@@ -119,6 +119,12 @@ impl Record {
             Self::Session(_) => {
                 view.resource = about("session", envelope.stream.to_string());
             }
+            Self::Timeline(event) => {
+                view.resource = event.resource().and_then(|(kind, id)| about(kind, id));
+                if let Some(actor) = event.actor() {
+                    view.actor = actor.to_owned();
+                }
+            }
         }
         view
     }
@@ -148,6 +154,7 @@ impl Record {
                 }
             },
             Self::Session(event) => inner(serde_json::to_value(event)),
+            Self::Timeline(event) => Ok(event.data()),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

@@ -21,10 +21,12 @@ use crate::actions;
 
 mod backlog;
 mod ends;
+pub(crate) mod fuse;
 mod limits;
 mod places;
 mod time;
 mod timeline;
+mod milestones;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

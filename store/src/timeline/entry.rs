@@ -145,7 +145,7 @@ pub struct Note {
 }
 
 /// A moment: what was said, by which node, when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The moment.
     pub entry_id: EntryId,

@@ -12,26 +12,25 @@ use xyn_store::timeline::{EntryFilter, first_certificate};
 use xyn_store::trust::{Cut, EnvId};
 use xyn_store::{Order, audit::key::NodeKey};
 
-use super::crash::{Reach, cut};
 use super::*;
 
 impl Node {
-    fn timeline(&self) -> &Timeline {
+    pub(super) fn timeline(&self) -> &Timeline {
         self.runtime.timeline().expect("it is running")
     }
 
     /// Every moment, oldest first.
-    fn moments(&self) -> Vec<Entry> {
+    pub(super) fn moments(&self) -> Vec<Entry> {
         let reader = self.runtime.store().read().expect("reads");
         reader.entries(&EntryFilter::default(), Order::Ascending, None, 10_000).expect("reads").items
     }
 
-    fn titles(&self) -> Vec<String> {
+    pub(super) fn titles(&self) -> Vec<String> {
         self.moments().into_iter().map(|entry| entry.note.title).collect()
     }
 
     /// Waits until `wanted` moments are on the timeline.
-    async fn until_moments(&self, wanted: impl Fn(&[Entry]) -> bool) -> Vec<Entry> {
+    pub(super) async fn until_moments(&self, wanted: impl Fn(&[Entry]) -> bool) -> Vec<Entry> {
         let mut news = self.timeline().news();
         let seen = async {
             loop {
@@ -46,35 +45,10 @@ impl Node {
     }
 
     /// Runs a blueprint and waits for its end on the timeline: then all that was before it is there too.
-    async fn run_to_the_end_of_the_timeline(&self) {
+    pub(super) async fn run_to_the_end_of_the_timeline(&self) {
         let run = self.run("bp.chain", json!({ "n": 1 })).await;
         self.end_of(run).await;
         self.until_moments(|moments| moments.iter().any(|entry| entry.note.refs.run == Some(run))).await;
-    }
-
-    /// Ends without a word, as a killed process does.
-    async fn kill(self) {
-        let store = self.runtime.store().clone();
-        for task in self.background.tasks {
-            task.abort();
-            // An aborted task answers with its abortion.
-            let _ = task.await;
-        }
-        self.runtime.0.supervisor.get().expect("it runs").stop();
-        drop(self.runtime);
-        let folder = store.folder().to_owned();
-        store.close();
-        drop(store);
-        // Its threads let go of the folder when they come to it.
-        let gone = async {
-            loop {
-                match Store::open(&folder, Options::default()) {
-                    Ok(free) => return free.close(),
-                    Err(_) => tokio::task::yield_now().await,
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, gone).await.expect("it ends in time");
     }
 }
 
@@ -99,59 +73,6 @@ async fn what_happened_to_a_run_is_on_the_timeline_and_approvals_name_who_gave_t
     let titles = node.titles();
     assert!(titles.contains(&"Chain: started, completed".to_owned()), "{titles:?}");
     assert!(titles.contains(&"bp.chain: version 1 is active".to_owned()), "{titles:?}");
-    node.stop().await;
-}
-
-#[tokio::test]
-async fn each_milestone_is_said_once_wherever_the_node_was_killed() {
-    let home = tempfile::tempdir().expect("a folder");
-    let node = start(home.path()).await;
-    node.promote(CHAIN).await;
-    node.promote(GATED).await;
-    node.run("bp.gated", json!({})).await;
-    node.run_to_the_end_of_the_timeline().await;
-    let length = *node.runtime.0.journal.head().borrow();
-    node.stop().await;
-    let registry = || Reach::default().registry();
-    for length in (length - 5)..=length {
-        let folder = tempfile::tempdir().expect("a folder");
-        if !cut(home.path(), folder.path(), registry(), length).await {
-            continue;
-        }
-        // Killed at once, killed again behind what the first start said, and then left alone.
-        start(folder.path()).await.kill().await;
-        let node = start(folder.path()).await;
-        node.until_moments(|moments| !moments.is_empty()).await;
-        node.kill().await;
-        let node = start(folder.path()).await;
-        node.run_to_the_end_of_the_timeline().await;
-        let moments = node.moments();
-        let ids: BTreeSet<_> = moments.iter().map(|entry| entry.entry_id).collect();
-        assert_eq!(ids.len(), moments.len(), "cut at {length}: {:?}", node.titles());
-        let reader = node.runtime.store().read().expect("reads");
-        let rows = reader.runs(&RunFilter::default(), None, 100).expect("reads").items;
-        for row in rows {
-            let said = moments.iter().filter(|entry| entry.note.refs.run == Some(row.run_id)).count();
-            assert_eq!(said, 1, "cut at {length}: run of {}", row.name);
-        }
-        drop(reader);
-        node.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn milestones_of_a_position_that_was_passed_are_not_said_again() {
-    use crate::services::timeline::actor::Command;
-    let folder = tempfile::tempdir().expect("a folder");
-    let node = start(folder.path()).await;
-    node.promote(CHAIN).await;
-    node.run_to_the_end_of_the_timeline().await;
-    let before = node.titles();
-    let again = Command::Milestones { milestones: Vec::new(), from: 0, to: 1 };
-    let refused = node.timeline().tell(again).await;
-    assert!(matches!(refused, Err(TimelineError::Said)), "{refused:?}");
-    node.run_to_the_end_of_the_timeline().await;
-    assert_eq!(node.titles().len(), before.len() + 1);
     node.stop().await;
 }
 

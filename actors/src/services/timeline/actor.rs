@@ -8,21 +8,24 @@
 use std::sync::{Arc, Weak};
 
 use actix::prelude::*;
-use xyn_store::StoreError;
-use xyn_store::ids::EntryId;
+use xyn_store::ids::{self, EntryId, EventId};
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
 use xyn_store::timeline::board::{Board, Edit};
-use xyn_store::timeline::entry::Note;
+use xyn_store::timeline::entry::{Entry, Note};
 use xyn_store::timeline::fork::Proof;
 use xyn_store::timeline::record::Body;
 use xyn_store::timeline::{Saying, Timeline};
 use xyn_store::trust::{Roster, SignedStatement};
+use xyn_store::{StoreError, Timestamp};
 
 use super::deed::Acceptance;
+use super::event::{self, Event};
 use super::follower::FOLLOWER;
 use super::{Shared, TimelineError};
-use crate::runtime::{Inner, Recording};
+use crate::node::actor::by_node;
+use crate::record::Record;
+use crate::runtime::{Inner, Recording, stream};
 
 /// Where the actor lives.
 pub(crate) type Arbiter = ArbiterHandle;
@@ -31,10 +34,10 @@ pub(crate) type Arbiter = ArbiterHandle;
 pub(crate) enum Command {
     /// What the node's own work came to, of the journal's entries from `from` to `to`.
     Milestones { milestones: Vec<(EntryId, Note)>, from: u64, to: u64 },
-    /// A moment, by an intent.
-    Say { entry_id: EntryId, note: Box<Note>, by: Box<Acceptance> },
+    /// Moments, by an intent.
+    Say { moments: Vec<(EntryId, Note)>, by: Box<Acceptance> },
     /// An edit of a board, by an intent.
-    Edit { board: Board, edit: Edit, by: Box<Acceptance> },
+    Edit { board: Board, edits: Vec<Edit>, by: Box<Acceptance> },
     /// A word on who belongs.
     State(Box<SignedStatement>),
     /// Frames from others.
@@ -182,24 +185,32 @@ impl Desk {
                 }
                 let written = timeline.say_milestones(key, now, milestones, FOLLOWER, to)?;
                 draft.recording.changes().extend(written.changes);
+                if let Some(first) = written.entries.first() {
+                    // The stream of a batch is named after its first moment: the same batch conflicts with itself.
+                    let stream = stream(first.entry_id);
+                    draft.recording.entry(stream, 0, now, &by_node(now), &added(written.entries));
+                }
             }
-            Command::Say { entry_id, note, by } => {
-                let written = timeline.say(key, now, vec![Saying::Entry(entry_id, note)])?;
+            Command::Say { moments, by } => {
+                let sayings = moments.into_iter().map(|(id, note)| Saying::Entry(id, Box::new(note)));
+                let written = timeline.say(key, now, sayings.collect())?;
                 draft.recording.changes().extend(written.changes);
-                by.record(&mut draft.recording, now);
+                by.record(&mut draft.recording, now, added(written.entries));
             }
-            Command::Edit { board, edit, by } => {
-                let written = timeline.edit(&reader, key, now, &board, &[edit])?;
+            Command::Edit { board, edits, by } => {
+                let written = timeline.edit(&reader, key, now, &board, &edits)?;
                 draft.recording.changes().extend(written.changes);
-                by.record(&mut draft.recording, now);
+                by.record(&mut draft.recording, now, Vec::new());
             }
             Command::State(statement) => {
                 let saying = Saying::Statement(statement.as_bytes().to_vec());
                 draft.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
                 draft.is_about_members = true;
             }
-            Command::Admit(frames) => draft.admitted(timeline.admit(&reader, &frames, now, cuts)?),
-            Command::AdmitPacks(packs) => draft.admitted(timeline.admit_packs(&reader, &packs, now, cuts)?),
+            Command::Admit(frames) => draft.admitted(timeline.admit(&reader, &frames, now, cuts)?, now),
+            Command::AdmitPacks(packs) => {
+                draft.admitted(timeline.admit_packs(&reader, &packs, now, cuts)?, now);
+            }
             Command::AdmitProof(proof) => {
                 let (changes, is_new) = timeline.admit_proof(&reader, &proof, cuts)?;
                 draft.recording.changes().extend(changes);
@@ -242,14 +253,25 @@ impl Desk {
 }
 
 impl Draft {
-    fn admitted(&mut self, admission: Admission) {
+    fn admitted(&mut self, admission: Admission, now: Timestamp) {
         let Admission { changes, verdicts, elsewhere, proofs } = admission;
         let is_statement = |body: &Body| matches!(body, Body::Statement(_));
         self.is_about_members =
             !proofs.is_empty() || elsewhere.iter().any(|record| is_statement(&record.content.body));
         self.recording.changes().extend(changes);
+        let ranges = event::admitted(&verdicts);
+        if !ranges.is_empty() {
+            let record = Record::Timeline(Event::RecordsAdmitted(ranges));
+            let stream = stream(ids::fresh::<EventId>(now));
+            self.recording.entry(stream, 0, now, &by_node(now), &[record]);
+        }
         self.verdicts = verdicts;
     }
+}
+
+/// That `entries` were put on the timeline.
+fn added(entries: Vec<Entry>) -> Vec<Record> {
+    entries.into_iter().map(|entry| Record::Timeline(Event::EntryAdded(Box::new(entry)))).collect()
 }
 
 /// The frames that were refused because of who wrote them.

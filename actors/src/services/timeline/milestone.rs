@@ -16,7 +16,7 @@ use crate::record::Record;
 use crate::{node, run};
 
 /// The moment that `records`, those of `envelope`, are; none when nobody else need know of them.
-pub(super) fn note(
+pub(crate) fn note(
     records: &[Record],
     envelope: &Envelope,
     stage: Stage,
@@ -169,7 +169,7 @@ fn weight(kind: Kind) -> u8 {
 }
 
 /// `text` within `max_bytes` and on one line: what people wrote elsewhere is no reason to lose a milestone.
-fn fitting(text: &str, max_bytes: usize) -> String {
+pub(super) fn fitting(text: &str, max_bytes: usize) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if flat.len() <= max_bytes {
         return flat;

@@ -7,8 +7,9 @@
 
 pub(crate) mod actor;
 mod deed;
+mod event;
 pub(crate) mod follower;
-mod milestone;
+pub(crate) mod milestone;
 
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ use crate::runtime::{Inner, Recording};
 use actor::{Command, Handle};
 
 pub(crate) use deed::serve;
+pub use event::{Event, Range};
 
 /// Why the timeline was not written.
 #[derive(Debug, thiserror::Error)]

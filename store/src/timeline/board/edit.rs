@@ -50,6 +50,8 @@ pub enum Edit {
         /// What comes.
         insert: String,
     },
+    /// Makes a comment read so. What others put into it at the same time stays.
+    Rewrite(CommentId, String),
     /// Settles a review, or opens it again.
     Resolve(bool),
 }
@@ -120,6 +122,11 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
             }
             let delete = isize::try_from(*delete).map_err(|_| EditError::OutOfBounds("revision"))?;
             document.splice_text(&object, *at, delete, insert)?;
+        }
+        (Board::Comments(_) | Board::Review(_), Edit::Rewrite(comment, text)) => {
+            bounded("comment", text, COMMENT_MAX_BYTES)?;
+            let object = text_of(document, *comment)?;
+            document.update_text(&object, text)?;
         }
         (Board::Review(_), Edit::Resolve(is_resolved)) => document.put(ROOT, RESOLVED, *is_resolved)?,
         _ => return Err(EditError::Unfit),
