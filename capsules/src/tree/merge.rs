@@ -30,6 +30,24 @@ pub enum Side {
     Theirs,
 }
 
+/// Which side is taken where changes clash: one for all places, or one said for each.
+pub trait Favour {
+    /// The side at `path`.
+    fn side(&self, path: &RelPath) -> Side;
+}
+
+impl Favour for Side {
+    fn side(&self, _: &RelPath) -> Side {
+        *self
+    }
+}
+
+impl<F: Fn(&RelPath) -> Side> Favour for F {
+    fn side(&self, path: &RelPath) -> Side {
+        self(path)
+    }
+}
+
 /// Why two changes do not go together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Clash {
@@ -124,11 +142,12 @@ pub fn merge(
     base: &Digest,
     ours: &Digest,
     theirs: &Digest,
-    favour: Side,
+    favour: impl Favour,
     limits: Limits,
 ) -> Result<Merged, TreeError> {
     let made = BTreeMap::new();
     let budget = Budget::new(limits);
+    let favour = &favour;
     let mut merger = Merger { shelf, favour, budget, conflicts: Vec::new(), made, made_bytes: 0 };
     let three =
         [base, ours, theirs].map(|root| Some(Entry { mode: Mode::Directory, digest: *root, size_bytes: 0 }));
@@ -156,7 +175,7 @@ fn settled([base, ours, theirs]: Three) -> Option<Option<Entry>> {
 
 struct Merger<'a> {
     shelf: &'a dyn Shelf,
-    favour: Side,
+    favour: &'a dyn Favour,
     budget: Budget,
     conflicts: Vec<Conflict>,
     made: BTreeMap<Digest, Made>,
@@ -261,7 +280,7 @@ impl Merger<'_> {
             // A side is sound: it has one of the two names.
             let side = |name: &Name, index: usize| joined.get(name).and_then(|three| three[index]);
             let (ours, theirs) = if side(&one, 1).is_some() { (one, other) } else { (other, one) };
-            let (kept, dropped) = match self.favour {
+            let (kept, dropped) = match self.favour.side(&path.join(&ours)) {
                 Side::Ours => (&ours, &theirs),
                 Side::Theirs => (&theirs, &ours),
             };
@@ -279,7 +298,7 @@ impl Merger<'_> {
     /// Notes a conflict; answers what the favoured side has.
     fn clash(&mut self, path: &RelPath, clash: Clash, [base, ours, theirs]: Three) -> Option<Entry> {
         self.conflicts.push(Conflict { path: path.clone(), clash, base, ours, theirs });
-        match self.favour {
+        match self.favour.side(path) {
             Side::Ours => ours,
             Side::Theirs => theirs,
         }
