@@ -11,6 +11,7 @@ mod library;
 mod run;
 mod state;
 mod step;
+mod talk;
 mod timeline;
 
 pub(crate) use approval::{Approval, GateView, Word};
@@ -21,4 +22,6 @@ pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validatio
 pub(crate) use run::{Failure, ReplayReport, Run, WaitingOn};
 pub(crate) use state::{MomentDiff, MomentState, StateChange, StopView};
 pub(crate) use step::Step;
+pub(crate) use talk::status as review_status;
+pub(crate) use talk::{Comment, Comments, ExcludedRecord, Review, ReviewSummary};
 pub(crate) use timeline::{BranchView, Moment, MomentView, Said};

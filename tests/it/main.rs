@@ -11,5 +11,6 @@ mod refusals;
 mod schema;
 mod streams;
 mod time;
+mod timeline;
 mod tour;
 mod uncertain;

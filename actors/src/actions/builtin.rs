@@ -29,6 +29,8 @@ const TITLE_MAX: u32 = 256;
 const BRANCH_MAX: u32 = 128;
 /// Characters of a comment. Its bound in bytes is the store's.
 const COMMENT_MAX: u32 = 16 << 10;
+/// Places that one merge takes a side for, each by itself.
+const SIDES_MAX: u32 = 10_000;
 
 /// Actions that services of the Runtime carry out.
 const SERVICES: [fn() -> Spec; 19] = [
@@ -250,7 +252,8 @@ fn timeline_comment() -> Spec {
         }),
     );
     let output = answers(json!({ "entry_id": uuid(), "comment_id": uuid() }));
-    let description = "Comments on a moment of the timeline, or in its review; with a comment's id, rewrites that one.";
+    let description =
+        "Comments on a moment of the timeline, or in its review; with a comment's id, rewrites that one.";
     service("timeline.comment", Risk::Low, description, input, output)
 }
 
@@ -282,10 +285,23 @@ fn timeline_branch() -> Spec {
 }
 
 fn timeline_merge() -> Spec {
+    let side = json!({ "type": "string", "enum": ["ours", "theirs"] });
     let input = object(
         &["from"],
-        json!({ "from": text(BRANCH_MAX), "into": text(BRANCH_MAX), "title": text(TITLE_MAX) }),
+        json!({
+            "from": text(BRANCH_MAX),
+            "into": text(BRANCH_MAX),
+            "title": text(TITLE_MAX),
+            "favour": side,
+            "sides": { "type": "object", "maxProperties": SIDES_MAX, "additionalProperties": side },
+        }),
     );
-    let description = "Joins a branch of the timeline into another, main when none is named.";
-    service("timeline.merge", Risk::Medium, description, input, answers(json!({ "entry_id": uuid() })))
+    let output = answers(json!({
+        "entry_id": uuid(),
+        "base": { "type": ["string", "null"] },
+        "changes": { "type": "array", "items": { "type": "object" } },
+    }));
+    let description = "Joins a branch of the timeline into another, main when none is named. Where both changed the \
+        same place differently it is refused, unless `favour` or `sides` say whose is right.";
+    service("timeline.merge", Risk::Medium, description, input, output)
 }

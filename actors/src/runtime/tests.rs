@@ -23,10 +23,11 @@ mod backlog;
 mod ends;
 pub(crate) mod fuse;
 mod limits;
+mod merges;
+mod milestones;
 mod places;
 mod time;
 mod timeline;
-mod milestones;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

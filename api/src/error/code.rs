@@ -98,8 +98,14 @@ table! {
         "see every fault with `POST /api/v1/drafts/{draft_id}/validate`";
     /// The draft was not validated as it is now.
     NotValidated "not_validated" CONFLICT "validate it first with `POST /api/v1/drafts/{draft_id}/validate`";
-    /// It is in force already.
-    Unchanged "unchanged" CONFLICT "nothing needs to be done: the same text is in force";
+    /// Two branches changed the same places differently.
+    MergeConflicts "merge_conflicts" CONFLICT "say whose is right: of each `place` in `sides`, or of all in `favour`";
+    /// Files that are needed are on another node only.
+    FilesMissing "files_missing" CONFLICT "wait until the files came from a node that has them";
+    /// More than one request may do.
+    TooMuch "too_much" CONFLICT "split what is merged";
+    /// It is so already.
+    Unchanged "unchanged" CONFLICT "nothing needs to be done: it is so already";
     /// Somebody else answered while the answer was on its way.
     AnsweredMeanwhile "answered_meanwhile" CONFLICT "see how it stands with `GET /api/v1/intents/{intent_id}`";
     /// The id of the event belongs to something else.

@@ -95,3 +95,41 @@ async fn a_moment_shows_its_names_and_two_are_compared() {
     assert_eq!(node.get(&format!("/api/v1/timeline/diff?from={first}")).await.fault().0, 400);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn what_people_say_of_a_moment_is_shown_with_its_verdicts() {
+    let node = Node::start().await;
+    let plan = note(&node, "the plan").await;
+    let post = async |verb: &str, body: serde_json::Value| {
+        node.post(&format!("/api/v1/timeline/{verb}"), &body).await
+    };
+    let about = |path: &str| format!("/api/v1/timeline/{plan}/{path}");
+    assert_eq!(node.get(&about("comments")).await.json()["comments"], json!([]));
+    assert_eq!(node.get(&about("review")).await.fault().0, 404);
+    assert_eq!(post("comment", json!({ "entry_id": plan, "text": "hm" })).await.status, StatusCode::CREATED);
+    let open = json!({ "entry_id": plan, "status": "open", "text": "ready?" });
+    assert_eq!(post("review", open).await.status, StatusCode::CREATED);
+    let verdict = post("approve", json!({ "entry_id": plan, "approve": false })).await.json();
+    let comments = node.get(&about("comments")).await.json();
+    assert_eq!(
+        (&comments["comments"][0]["text"], &comments["comments"][0]["by"]),
+        (&json!("hm"), &json!("operator@local"))
+    );
+    let review = node.get(&about("review")).await.json();
+    assert_eq!((&review["status"], &review["comments"][0]["text"]), (&json!("open"), &json!("ready?")));
+    assert_eq!(review["verdicts"][0]["entry_id"], verdict["entry_id"]);
+    assert_eq!(review["verdicts"][0]["kind"], "reject");
+    for (status, count) in [("open", 1), ("resolved", 0)] {
+        let listed = node.get(&format!("/api/v1/timeline/reviews?status={status}")).await.json();
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(count), "{status}");
+    }
+    let nobody = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
+    assert_eq!(node.get(&format!("/api/v1/timeline/{nobody}/comments")).await.fault().0, 404);
+    assert_eq!(post("comment", json!({ "entry_id": nobody, "text": "x" })).await.fault().0, 404);
+    let long = "x".repeat((16 << 10) + 1);
+    for wrong in [json!({ "entry_id": plan, "text": "" }), json!({ "entry_id": plan, "text": long })] {
+        assert_eq!(post("comment", wrong).await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(node.get("/api/v1/timeline/excluded").await.json()["items"], json!([]));
+    node.stop().await;
+}

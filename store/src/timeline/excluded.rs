@@ -75,12 +75,27 @@ impl Reader {
         Ok(page.finish())
     }
 
+    /// The moment that record `seq` of `feed` is; none when it is something else, is not here, or does not count.
+    pub fn entry_in(&self, feed: &FeedId, seq: u64) -> Result<Option<Entry>, StoreError> {
+        let place = rows::record_key(feed, seq);
+        if self.get_raw(Table::TimelineExcluded, place.as_bytes())?.is_some() {
+            return Ok(None);
+        }
+        let Some(kept) = self.get_raw(Table::TimelineRecords, place.as_bytes())? else { return Ok(None) };
+        let content = read_content(&kept, seq)?;
+        match rows::effect_in(&content.body, seq)? {
+            Effect::Entry(entry_id, note) => {
+                Ok(Some(Entry { entry_id, at: content.hlc, node: feed.node, note: *note }))
+            }
+            Effect::Board(_) | Effect::Statement | Effect::Elsewhere => Ok(None),
+        }
+    }
+
     fn excluded_record(&self, feed: FeedId, seq: u64, row: Option<&FeedRow>) -> Result<Excluded, StoreError> {
         let missing = || StoreError::Inconsistent(format!("excluded record {seq} of a feed is missing"));
         let row = row.ok_or_else(missing)?;
         let kept = self.get_raw(Table::TimelineRecords, rows::record_key(&feed, seq).as_bytes())?;
-        let (_, payload) = split_hash(&kept.ok_or_else(missing)?)?;
-        let content: Content = postcard::from_bytes(&payload).map_err(|_| missing())?;
+        let content = read_content(&kept.ok_or_else(missing)?, seq)?;
         let at = content.hlc;
         let matter = match rows::effect_in(&content.body, seq)? {
             Effect::Entry(entry_id, note) => {
@@ -97,4 +112,10 @@ impl Reader {
         };
         Ok(Excluded { feed, seq, at, matter, why })
     }
+}
+
+fn read_content(kept: &[u8], seq: u64) -> Result<Content, StoreError> {
+    let (_, payload) = split_hash(kept)?;
+    let unreadable = |_| StoreError::Inconsistent(format!("record {seq} of a feed cannot be read"));
+    postcard::from_bytes(&payload).map_err(unreadable)
 }

@@ -5,6 +5,7 @@
 //! records and the roster, whatever the order in which they came.
 
 pub mod admit;
+mod ancestor;
 pub mod board;
 mod bytes;
 mod canonical;

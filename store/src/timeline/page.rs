@@ -151,6 +151,12 @@ impl Reader {
         Ok(page.finish())
     }
 
+    /// A page of reviews: the boards of moments that somebody wants looked at.
+    pub fn reviews(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<BoardRow>, StoreError> {
+        let kind = Board::Review(EntryId::from(uuid::Uuid::nil())).encode();
+        self.page(&Key::new().bytes(&kind[..1]), Order::Ascending, cursor, limit, |_| true)
+    }
+
     /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there
     /// is nothing, or when only the whole [pack](Self::pack) can be had.
     pub fn feed_range(

@@ -100,26 +100,38 @@ impl Reader {
     /// The state at `moment` of `branch`, as far as `looks` at things go.
     pub(super) fn state_of(
         &self,
-        mut moment: Moment,
-        mut branch: Branch,
+        moment: Moment,
+        branch: Branch,
         looks: &mut usize,
     ) -> Result<State, StoreError> {
         let mut state = State::default();
         self.take_changes(&world(), &moment, looks, &mut state)?;
-        for _ in 0..BRANCHES_MAX {
+        for (branch, moment) in self.lineage(branch, moment)? {
             self.take_changes(&rows::branch_prefix(&branch), &moment, looks, &mut state)?;
-            let Some((base, of)) = self.base_of(&branch)? else { break };
-            // A branch begins at an earlier moment; what says otherwise leads nowhere.
-            if base >= moment {
-                break;
-            }
-            (branch, moment) = (of, base);
         }
         Ok(state)
     }
 
+    /// The branches that `moment` of `branch` stands on, itself first, each with the moment up to which it does.
+    pub(super) fn lineage(
+        &self,
+        mut branch: Branch,
+        mut moment: Moment,
+    ) -> Result<Vec<(Branch, Moment)>, StoreError> {
+        let mut lineage = Vec::new();
+        while lineage.len() < BRANCHES_MAX {
+            lineage.push((branch.clone(), moment));
+            // A branch begins at an earlier moment; what says otherwise leads nowhere.
+            match self.base_of(&branch)? {
+                Some((base, of)) if base < moment => (branch, moment) = (of, base),
+                _ => break,
+            }
+        }
+        Ok(lineage)
+    }
+
     /// The moment that `branch` began at, and the branch of that.
-    pub(super) fn base_of(&self, branch: &Branch) -> Result<Option<(Moment, Branch)>, StoreError> {
+    fn base_of(&self, branch: &Branch) -> Result<Option<(Moment, Branch)>, StoreError> {
         let row = self.board(&Board::Branch(branch.clone()))?;
         let Some(View::Branch { base: Some(base), .. }) = row.map(|row| row.view) else { return Ok(None) };
         let Some(base) = self.place_of(base)? else { return Ok(None) };

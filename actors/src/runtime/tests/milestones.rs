@@ -82,7 +82,11 @@ async fn story(node: &Node) -> Option<()> {
         let input = json!({ "draft_type": "blueprint", "name": "test", "definition": source });
         let draft = node.submit("drafts.save", input).await.ok()?.output["draft_id"].clone();
         node.submit("blueprints.validate", json!({ "draft_id": draft })).await.ok()?;
-        node.submit("blueprints.promote", json!({ "draft_id": draft })).await.ok()?;
+        match node.submit("blueprints.promote", json!({ "draft_id": draft })).await {
+            // In an earlier life.
+            Ok(_) | Err(Refusal::Conflict { code: "unchanged", .. }) => {}
+            Err(_) => return None,
+        }
     }
     node.submit("runs.start", json!({ "blueprint": "bp.gated", "inputs": {} })).await.ok()?;
     node.submit("timeline.note", json!({ "title": "on the way" })).await.ok()?;
@@ -91,8 +95,9 @@ async fn story(node: &Node) -> Option<()> {
     let mut news = node.timeline().news();
     let level = async {
         while !node.runtime.0.env.fuse.has_burnt() {
-            let (said, told) = (node.moments().len(), node.expected_milestones().len() + 1);
-            if said >= told {
+            let is_milestone = |entry: &&xyn_store::timeline::entry::Entry| entry.note.kind != Kind::Note;
+            let said = node.moments().iter().filter(is_milestone).count();
+            if said == node.expected_milestones().len() {
                 return;
             }
             let _ = tokio::time::timeout(Duration::from_millis(100), news.changed()).await;
@@ -120,14 +125,15 @@ async fn die(folder: &Path, fuse: Fuse) -> bool {
 
 #[tokio::test]
 async fn each_milestone_is_said_once_at_whatever_commit_the_node_died() {
-    for is_late in [false, true] {
-        for number in 0.. {
+    // A commit whose answer is lost is like the next one that is not made, but for who thinks what: fewer will do.
+    for (is_late, stride) in [(false, 1), (true, 4)] {
+        for number in (0..).step_by(stride) {
             let folder = tempfile::tempdir().expect("a folder");
             let died = die(folder.path(), Fuse::at(number, is_late)).await;
             // Dies again early in its next life, then is left alone.
             die(folder.path(), Fuse::at(number % 4 + 1, !is_late)).await;
             let node = start(folder.path()).await;
-            node.promote(CHAIN).await;
+            story(&node).await.expect("it is left alone");
             node.run_to_the_end_of_the_timeline().await;
             node.assert_said_once(&format!("commit {number}, late: {is_late}"));
             node.stop().await;
@@ -163,10 +169,14 @@ async fn a_rebuild_of_the_rows_says_nothing() {
     node.stop().await;
     let store = store_in(folder.path());
     let feeds = |store: &Store| store.read().expect("reads").feeds().expect("reads");
-    let (records, offset) = (feeds(&store), store.read().expect("reads").position("milestones").expect("reads"));
+    let (records, offset) =
+        (feeds(&store), store.read().expect("reads").position("milestones").expect("reads"));
     let mut fold = crate::projector::Fold::new(store.clone(), actions::builtin());
     store.rebuild(&mut fold, |_| {}).expect("rebuilds");
-    assert_eq!((feeds(&store), store.read().expect("reads").position("milestones").expect("reads")), (records, offset));
+    assert_eq!(
+        (feeds(&store), store.read().expect("reads").position("milestones").expect("reads")),
+        (records, offset)
+    );
     store.close();
     drop((fold, store));
     let node = start(folder.path()).await;
@@ -196,7 +206,8 @@ async fn a_blueprint_that_listens_to_the_moments_of_its_own_runs_comes_to_an_end
     let echoes = |moments: &[xyn_store::timeline::entry::Entry]| {
         moments.iter().filter(|entry| entry.note.title.starts_with("Echo: ")).count()
     };
-    let limit = 17;
+    // As many runs may start each other.
+    let limit = 16;
     node.until_moments(|moments| echoes(moments) == limit).await;
     // What comes behind the last echo was dispatched behind it: a run of this would be there by then.
     node.promote(CHAIN).await;

@@ -211,3 +211,57 @@ async fn a_folder_keeps_its_environment_when_the_root_key_is_taken_away() {
     assert!(!folder.path().join("root.key").exists());
     node.stop().await;
 }
+
+#[tokio::test]
+async fn people_comment_review_and_give_a_verdict_that_is_a_moment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let note = node.submit("timeline.note", json!({ "title": "the plan" })).await.expect("notes").output;
+    let about = |more: Value| {
+        let mut input = json!({ "entry_id": note["entry_id"] });
+        input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        input
+    };
+    let said =
+        node.submit("timeline.comment", about(json!({ "text": "helo" }))).await.expect("comments").output;
+    let again = about(json!({ "text": "hello", "comment_id": said["comment_id"] }));
+    node.submit("timeline.comment", again).await.expect("rewrites");
+    let early = node.submit("timeline.comment", about(json!({ "text": "x", "on": "review" }))).await;
+    assert!(matches!(early, Err(Refusal::NotFound { kind: "review", .. })), "{early:?}");
+    let settle = about(json!({ "status": "resolved", "text": "fine by me" }));
+    let early = node.submit("timeline.review", settle.clone()).await;
+    assert!(matches!(early, Err(Refusal::NotFound { kind: "review", .. })), "{early:?}");
+    let open = about(json!({ "status": "open", "text": "is it ready?" }));
+    node.submit("timeline.review", open.clone()).await.expect("opens");
+    let twice = node.submit("timeline.review", open).await;
+    assert!(matches!(twice, Err(Refusal::Conflict { code: "unchanged", .. })), "{twice:?}");
+    node.submit("timeline.comment", about(json!({ "text": "nearly", "on": "review" })))
+        .await
+        .expect("comments");
+    node.submit("timeline.review", settle).await.expect("settles");
+    let verdict = node.submit("timeline.approve", about(json!({ "approve": true, "note": "go" }))).await;
+    let verdict = verdict.expect("approves").output["entry_id"].clone();
+
+    let entry_id = note["entry_id"].as_str().expect("an id").parse().expect("an id");
+    let reader = node.runtime.store().read().expect("reads");
+    let texts = |board| match reader.board(&board).expect("reads").expect("is there").view {
+        View::Thread { comments, is_resolved } => {
+            (comments.into_iter().map(|comment| comment.text).collect::<Vec<_>>(), is_resolved)
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(texts(Board::Comments(entry_id)), (vec!["hello".to_owned()], false));
+    let review = ["is it ready?", "nearly", "fine by me"].map(str::to_owned).to_vec();
+    assert_eq!(texts(Board::Review(entry_id)), (review, true));
+    let about = reader.entries_about(entry_id, None, 9).expect("reads").items;
+    assert_eq!(about.iter().map(|entry| json!(entry.entry_id)).collect::<Vec<_>>(), [verdict]);
+    assert_eq!(
+        (about[0].note.kind, about[0].note.title.as_str()),
+        (Kind::Approve, "approved `the plan`: go")
+    );
+    drop(reader);
+    let unknown = json!({ "entry_id": note["entry_id"], "text": "x", "comment_id": note["entry_id"] });
+    let unknown = node.submit("timeline.comment", unknown).await;
+    assert!(matches!(unknown, Err(Refusal::NotFound { kind: "comment", .. })), "{unknown:?}");
+    node.stop().await;
+}

@@ -30,6 +30,9 @@ use crate::runtime::{Inner, Recording, stream};
 /// Where the actor lives.
 pub(crate) type Arbiter = ArbiterHandle;
 
+/// Who holds the files that a moment refers to.
+const HOLDER: &str = "timeline";
+
 /// Something to write.
 pub(crate) enum Command {
     /// What the node's own work came to, of the journal's entries from `from` to `to`.
@@ -195,6 +198,9 @@ impl Desk {
                 let sayings = moments.into_iter().map(|(id, note)| Saying::Entry(id, Box::new(note)));
                 let written = timeline.say(key, now, sayings.collect())?;
                 draft.recording.changes().extend(written.changes);
+                for root in written.entries.iter().filter_map(|entry| entry.note.refs.after) {
+                    draft.recording.changes().pin(HOLDER, &root);
+                }
                 by.record(&mut draft.recording, now, added(written.entries));
             }
             Command::Edit { board, edits, by } => {

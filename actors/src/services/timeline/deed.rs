@@ -5,6 +5,7 @@
 
 mod branch;
 mod mark;
+mod merge;
 mod talk;
 
 use std::sync::Arc;
@@ -19,6 +20,8 @@ use xyn_store::timeline::{EntryFilter, WriteError};
 use xyn_store::{Order, Reader, Timestamp};
 
 use super::actor::Command;
+pub use merge::Conflict;
+
 use super::{Event, TimelineError};
 use crate::record::Record;
 use crate::runtime::{Accept, Accepted, Inner, Intent, Outcome, Recording, Refusal, stream};
@@ -74,20 +77,7 @@ struct Wish<'a> {
 
 /// Carries out an intent of the timeline.
 pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
-    let Deed { what, output, also } = {
-        let reader = inner.store.read()?;
-        let wish = Wish { reader: &reader, intent, accept: &accept };
-        match intent.action.as_str() {
-            "timeline.note" => mark::note(&wish)?,
-            "timeline.label" => mark::label(&wish)?,
-            "timeline.pin" => mark::pin(&wish)?,
-            "timeline.comment" => talk::comment(&wish)?,
-            "timeline.review" => talk::review(&wish)?,
-            "timeline.approve" => talk::approve(&wish)?,
-            "timeline.branch" => branch::begin(&wish)?,
-            _ => branch::merge(&wish)?,
-        }
-    };
+    let (accept, Deed { what, output, also }) = consider(inner, intent, accept).await?;
     let subject = Subject::Intent(intent.intent_id);
     let accepted = accept.done(subject.clone()).answering(output.clone());
     let by = Box::new(Acceptance { accepted, by: intent.attribution(), also });
@@ -100,6 +90,27 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         Err(TimelineError::Append(error)) => inner.answer_append(error, intent),
         Err(error) => Err(refusal(error)),
     }
+}
+
+/// What an intent comes to. A merge reads many files, so none of it keeps the others' thread.
+async fn consider(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<(Accept, Deed), Refusal> {
+    let (store, intent) = (inner.store.clone(), intent.clone());
+    let work = move || {
+        let reader = store.read()?;
+        let wish = Wish { reader: &reader, intent: &intent, accept: &accept };
+        let deed = match intent.action.as_str() {
+            "timeline.note" => mark::note(&wish),
+            "timeline.label" => mark::label(&wish),
+            "timeline.pin" => mark::pin(&wish),
+            "timeline.comment" => talk::comment(&wish),
+            "timeline.review" => talk::review(&wish),
+            "timeline.approve" => talk::approve(&wish),
+            "timeline.branch" => branch::begin(&wish),
+            _ => merge::merge(&wish, store.blobs()),
+        };
+        Ok((accept, deed?))
+    };
+    tokio::task::spawn_blocking(work).await.map_err(|error| Refusal::Unavailable(error.to_string()))?
 }
 
 impl Deed {

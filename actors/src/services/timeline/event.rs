@@ -47,6 +47,14 @@ pub struct Range {
     pub last: u64,
 }
 
+impl Range {
+    /// Each of the records.
+    pub(super) fn records(&self) -> impl Iterator<Item = (FeedId, u64)> + use<> {
+        let feed = self.feed;
+        (self.first..=self.last).map(move |seq| (feed, seq))
+    }
+}
+
 impl Event {
     /// The event's name in the catalogue.
     pub(crate) fn name(&self) -> &'static str {
@@ -92,7 +100,9 @@ impl Event {
                 let Entry { entry_id, at, node, note } = entry.as_ref();
                 let mut refs = serde_json::to_value(&note.refs).unwrap_or_default();
                 if let Some(fields) = refs.as_object_mut() {
-                    fields.retain(|_, value| !value.is_null() && value.as_array().is_none_or(|it| !it.is_empty()));
+                    fields.retain(|_, value| {
+                        !value.is_null() && value.as_array().is_none_or(|it| !it.is_empty())
+                    });
                 }
                 json!({
                     "entry_id": entry_id, "at": at.at, "counter": at.counter, "node": node, "branch": note.branch,

@@ -6,6 +6,7 @@
 //! else, and whoever waits for one is answered after its commit.
 
 pub(crate) mod actor;
+mod arrivals;
 mod deed;
 mod event;
 pub(crate) mod follower;
@@ -28,6 +29,8 @@ use xyn_store::{Store, StoreError};
 use crate::runtime::{Inner, Recording};
 use actor::{Command, Handle};
 
+pub use arrivals::arrivals;
+pub use deed::Conflict;
 pub(crate) use deed::serve;
 pub use event::{Event, Range};
 

@@ -203,3 +203,42 @@ fn what_was_said_about_a_moment_is_found_by_it() {
     assert_eq!((rest.items.len(), rest.items[0].note.title.as_str()), (1, "and more"));
     assert!(reader.entries_about(word, None, 9).expect("reads").items.is_empty());
 }
+
+/// Joins what `from` names into branch `on`.
+fn merge(node: &mut Node, on: &str, ours: EntryId, theirs: EntryId, title: &str) -> EntryId {
+    let refs = Refs { parents: vec![ours, theirs], ..Refs::default() };
+    say(node, Note { branch: branch(on), kind: Kind::Merge, refs, ..note(title) })
+}
+
+#[test]
+fn two_moments_have_the_newest_moment_in_common_that_both_follow_from() {
+    let mut node = Node::new();
+    let root = edit(&mut node, "main", "site", "s0");
+    let base = edit(&mut node, "main", "site", "s1");
+    open(&mut node, "try", base);
+    let aside = edit(&mut node, "try", "site", "t1");
+    let main = edit(&mut node, "main", "site", "s2");
+    open(&mut node, "twig", aside);
+    let twig = edit(&mut node, "twig", "site", "w1");
+    let common = |node: &Node, one, other| {
+        let reader = node.store.read().expect("reads");
+        let both = [(one, other), (other, one)].map(|(one, other)| {
+            reader.common_ancestor(one, other).expect("reads").map(|entry| entry.entry_id)
+        });
+        assert_eq!(both[0], both[1]);
+        both[0]
+    };
+    assert_eq!(common(&node, main, aside), Some(base));
+    assert_eq!(common(&node, main, twig), Some(base));
+    assert_eq!(common(&node, aside, twig), Some(aside));
+    assert_eq!(common(&node, root, main), Some(root));
+    // What was merged once is common from then on, in either direction.
+    let merged = merge(&mut node, "main", main, aside, "m1");
+    let more = edit(&mut node, "try", "site", "t2");
+    assert_eq!(common(&node, merged, more), Some(aside));
+    assert_eq!(common(&node, main, more), Some(base), "before the merge it was not");
+    let back = merge(&mut node, "try", more, merged, "m2");
+    assert_eq!(common(&node, merged, back), Some(merged));
+    let loose = edit(&mut node, "loose", "site", "l1");
+    assert_eq!(common(&node, merged, loose), None);
+}
