@@ -17,6 +17,7 @@ use super::head::{Effect, FeedHead};
 use super::hlc::{Hlc, HybridClock};
 use super::limit::Limit;
 use super::memo::Memo;
+use super::pace::Pace;
 use super::record::{Body, Content, Record, RecordError};
 use super::rows::{self, FeedRow};
 use super::waiting::Waiting;
@@ -40,6 +41,7 @@ pub struct Timeline {
     pub(super) feeds: BTreeMap<FeedId, FeedRow>,
     pub(super) waiting: Waiting,
     pub(super) memo: Memo,
+    pub(super) pace: Pace,
     boards: Open,
 }
 
@@ -102,6 +104,7 @@ impl Timeline {
             feeds,
             waiting: Waiting::default(),
             memo: Memo::default(),
+            pace: Pace::default(),
             boards: Open::default(),
         })
     }
