@@ -6,6 +6,7 @@
 
 mod keys;
 mod layer;
+mod mesh;
 mod settings;
 mod tree;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+pub use mesh::{MeshMode, MeshSettings};
 pub use settings::{HookSettings, LimitSettings, Settings};
 
 /// Name of the configuration file in the data folder.
@@ -72,6 +74,12 @@ pub struct Flags {
     pub data: Option<PathBuf>,
     /// `--listen`, any number of times.
     pub listen: Vec<SocketAddr>,
+    /// `--mesh`.
+    pub mesh: Option<MeshMode>,
+    /// `--mesh-listen`, any number of times.
+    pub mesh_listen: Vec<String>,
+    /// `--peer`, any number of times.
+    pub mesh_peers: Vec<String>,
 }
 
 /// Where environment variables are looked up.

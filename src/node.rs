@@ -2,16 +2,24 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use xyn_actors::actions;
 use xyn_actors::runtime::{Environment, Runtime, StartError};
+use xyn_actors::services::mesh::{self, JoinError, MeshError};
 use xyn_api::{AppState, Guard};
+use xyn_store::trust::Ticket;
 use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
 
 /// Name of the file in the data folder that says where a running node listens.
 pub const NODE_FILE: &str = "node.json";
+
+/// How long it may take until the mesh listens; a node that waits longer starts without knowing where.
+const MESH_LISTENS_WITHIN: Duration = Duration::from_secs(2);
+/// How often is looked whether it does.
+const MESH_GLANCE: Duration = Duration::from_millis(5);
 
 /// How a node is started.
 #[derive(Clone, Debug)]
@@ -24,6 +32,10 @@ pub struct NodeOptions {
     pub env: Environment,
     /// Bytes of blobs that the folder may hold.
     pub blob_quota_bytes: u64,
+    /// How it takes part in the mesh; none when it works alone.
+    pub mesh: Option<mesh::Settings>,
+    /// The ticket with which the folder joins an environment at its first start.
+    pub join: Option<Ticket>,
 }
 
 /// Where a running node can be reached; kept in the data folder.
@@ -63,6 +75,12 @@ pub enum NodeError {
     /// No node was ever started here.
     #[error("`{0}` holds no node; start one with `xyn up --data {0}`")]
     NoNode(PathBuf),
+    /// The folder does not belong to the ticket's environment.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// The mesh.
+    #[error("the mesh does not start")]
+    Mesh(#[from] MeshError),
     /// A file of the folder.
     #[error("cannot write `{path}`")]
     Write {
@@ -97,6 +115,9 @@ impl Node {
         let mut store_options = Options::default();
         store_options.blob_quota_bytes = options.blob_quota_bytes;
         let store = Store::open(&options.data, store_options)?;
+        if let Some(ticket) = options.join {
+            mesh::join(&store, &clock, ticket).await?;
+        }
         let mut listeners = Vec::new();
         for address in options.listen {
             let bound = TcpListener::bind(address).await;
@@ -104,6 +125,12 @@ impl Node {
         }
         let (runtime, background) =
             Runtime::start(store.clone(), actions::builtin(), clock.clone(), options.env).await?;
+        if let Some(settings) = options.mesh
+            && let Err(error) = runtime.start_mesh(settings)
+        {
+            runtime.stop(background).await;
+            return Err(error.into());
+        }
         let ports = listeners.iter().filter_map(|listener| listener.local_addr().ok()).map(|at| at.port());
         let state = AppState::new(runtime.clone(), Guard::loopback(ports.collect()));
         let file = options.data.join(NODE_FILE);
@@ -115,6 +142,20 @@ impl Node {
     /// Addresses the node listens on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Where the mesh listens, as soon as it does; nowhere when the node works alone.
+    pub async fn mesh_addresses(&self) -> Vec<String> {
+        let Some(mesh) = self.runtime.mesh() else { return Vec::new() };
+        let listening = async {
+            loop {
+                match mesh.status().await {
+                    Ok(status) if !status.listening.is_empty() => return status.listening,
+                    _ => tokio::time::sleep(MESH_GLANCE).await,
+                }
+            }
+        };
+        tokio::time::timeout(MESH_LISTENS_WITHIN, listening).await.unwrap_or_default()
     }
 
     fn announce(&self, started_at: Timestamp) -> Result<(), NodeError> {

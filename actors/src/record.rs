@@ -13,6 +13,7 @@ use xyn_store::projection::{ArtifactRow, Changes, ClaimRow, IntentRow, IntentSta
 use xyn_store::{Json, StoreError, Timestamp};
 
 use crate::actions::NewEvent;
+use crate::services::mesh;
 use crate::services::timeline::Event as TimelineEvent;
 use crate::{node, run, session};
 
@@ -47,6 +48,8 @@ pub enum Record {
     Node(node::Event),
     /// A fact about a session.
     Session(session::Event),
+    /// A fact about this node and others.
+    Mesh(Box<mesh::Event>),
     /// A fact about the timeline.
     Timeline(TimelineEvent),
 }
@@ -127,6 +130,7 @@ impl Record {
             Self::ArtifactCreated(_) => "xyn.artifact.created",
             Self::Node(event) => event.name(),
             Self::Session(event) => event.name(),
+            Self::Mesh(event) => event.name(),
             Self::Timeline(event) => event.name(),
         })
     }
@@ -154,6 +158,7 @@ impl Record {
             }
             Self::ArtifactCreated(row) => row.write(changes),
             Self::Node(event) => event.render(changes),
+            Self::Mesh(event) => event.render(changes),
             Self::Event(_) | Self::Run(_) | Self::Session(_) | Self::Timeline(_) => {}
         }
     }

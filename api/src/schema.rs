@@ -6,6 +6,8 @@ use serde_json::Value;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+use xyn_store::projection::CURSOR_MAX_BYTES;
+use xyn_store::timeline::entry::NAME_MAX_CHARS;
 
 use crate::limits::{IDEMPOTENCY_KEY_MAX, PAGE_DEFAULT, PAGE_MAX};
 
@@ -176,7 +178,11 @@ fn first() -> Part {
 
 /// The name of a branch.
 fn branch_name() -> Part {
-    text().min_length(Some(1)).max_length(Some(32)).pattern(Some("^[^\\x00-\\x1f\\x7f-\\x9f]+$")).into()
+    text()
+        .min_length(Some(1))
+        .max_length(Some(NAME_MAX_CHARS))
+        .pattern(Some("^[^\\x00-\\x1f\\x7f-\\x9f]+$"))
+        .into()
 }
 
 /// A SHA-256 digest.
@@ -202,12 +208,12 @@ pub(crate) fn count() -> Part {
 
 /// Where a page begins.
 pub(crate) fn cursor() -> Part {
-    pattern("^([0-9a-f]{2}){1,256}$")
+    pattern(&format!("^([0-9a-f]{{2}}){{1,{CURSOR_MAX_BYTES}}}$"))
 }
 
 /// Where a page of approvals begins.
 pub(crate) fn approvals_cursor() -> Part {
-    pattern("^(i|[gi]([0-9a-f]{2}){1,256})$")
+    pattern(&format!("^(i|[gi]([0-9a-f]{{2}}){{1,{CURSOR_MAX_BYTES}}})$"))
 }
 
 /// A version.

@@ -32,7 +32,7 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 
-pub use address::InvalidAddress;
+pub use address::{InvalidAddress, named};
 pub use codec::BadFrame;
 pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};

@@ -11,11 +11,13 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use xyn_actors::blueprint::sample;
+use xyn_actors::services::mesh::JoinError;
 use xyn_store::StoreError;
+use xyn_store::trust::{InvalidTicket, Ticket};
 
 use super::Context;
 use super::output::Paint;
-use crate::config;
+use crate::config::{self, MeshMode};
 use crate::failure::{Exit, Failure, with_causes};
 use crate::node::{Node, NodeError, NodeOptions};
 
@@ -29,28 +31,70 @@ pub(super) struct Arguments {
     /// 127.0.0.1:4310]
     #[arg(long, value_name = "ADDR")]
     listen: Vec<SocketAddr>,
+    /// Share the timeline with the nodes of the environment: wherever they are, or on the local network alone
+    /// [env: XYN_MESH] [default: off]
+    #[arg(long, value_enum)]
+    mesh: Option<MeshMode>,
+    /// Address to listen on for them, such as /ip6/::/udp/4311/quic-v1; may be given again [env:
+    /// XYN_MESH_LISTEN] [default: port 4311, QUIC and TCP]
+    #[arg(long, value_name = "MULTIADDR")]
+    mesh_listen: Vec<String>,
+    /// Node to dial, such as /ip4/192.168.1.7/tcp/4311; may be given again [env: XYN_MESH_PEERS]
+    #[arg(long, value_name = "MULTIADDR")]
+    peer: Vec<String>,
+    /// Join the environment of the node that gave out this ticket, at the folder's first start; the mesh is on
+    /// then, unless something else is said
+    #[arg(long, value_name = "TICKET")]
+    join: Option<String>,
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let flags = config::Flags { listen: arguments.listen, ..context.flags() };
-    let settings = config::load(&flags, &config::process_environment)?.settings;
+    let flags = config::Flags {
+        listen: arguments.listen,
+        mesh: arguments.mesh,
+        mesh_listen: arguments.mesh_listen,
+        mesh_peers: arguments.peer,
+        ..context.flags()
+    };
+    let mut settings = config::load(&flags, &config::process_environment)?.settings;
+    if arguments.join.is_some() && settings.mesh.mode == MeshMode::Off && flags.mesh.is_none() {
+        settings.mesh.mode = MeshMode::On;
+    }
+    let join = arguments.join.as_deref().map(ticket).transpose()?;
     let env = settings.environment(&config::process_environment)?;
     let data =
         std::path::absolute(&settings.data).map_err(|error| Failure::file("find", &settings.data, &error))?;
     log(context.out.json)?;
-    let stop = stop_signal()?;
+    let mut stop = Box::pin(stop_signal()?);
     let options = NodeOptions {
         data: data.clone(),
         listen: settings.listen,
         env,
         blob_quota_bytes: settings.limits.artifact_store_bytes,
+        mesh: settings.mesh.service(),
+        join,
     };
-    let node = Node::start(options).await.map_err(|error| explained(&error, &data))?;
+    let node = tokio::select! {
+        started = Node::start(options) => started.map_err(|error| explained(&error, &data))?,
+        // To join may take a while.
+        () = &mut stop => return Ok(Exit::Done),
+    };
     config::write_template(&data)
         .map_err(|error| Failure::file("write", &data.join(config::CONFIG_FILE), &error))?;
-    announce(&node, &data, context)?;
+    let mesh = node.mesh_addresses().await;
+    announce(&node, &mesh, &data, context)?;
     node.serve(stop).await;
     Ok(Exit::Done)
+}
+
+/// The ticket in a text, which is not repeated when it is none: it may be most of a secret.
+fn ticket(text: &str) -> Result<Ticket, Failure> {
+    let wrong = |error: InvalidTicket| {
+        Failure::usage(error.to_string())
+            .at("--join")
+            .hint("copy the whole line that `xyn peer invite` printed")
+    };
+    text.parse().map_err(wrong)
 }
 
 /// Is done when somebody asks the process to stop: Ctrl-C or SIGTERM. A second time ends it at once.
@@ -94,20 +138,29 @@ fn log(json: bool) -> Result<(), Failure> {
     started.map_err(|error| Failure::failed("log", error.to_string()))
 }
 
-fn announce(node: &Node, data: &Path, context: &Context) -> Result<(), Failure> {
+fn announce(node: &Node, mesh: &[String], data: &Path, context: &Context) -> Result<(), Failure> {
     let listen = node.addresses();
     if context.out.json {
         let pid = std::process::id();
-        let document = json!({ "pid": pid, "listen": listen, "data": data, "first_start": node.is_new });
+        let document = json!({
+            "pid": pid, "listen": listen, "mesh": mesh, "data": data, "first_start": node.is_new,
+        });
         return context.out.json_line(&document);
     }
     let default = config::data_folder(&config::Flags::default(), &config::process_environment);
     let found = default.is_ok_and(|(folder, _)| folder == data);
-    context.out.line(&greeting(&listen, data, node.is_new, found, context.out.paint))
+    context.out.line(&greeting(&listen, mesh, data, node.is_new, found, context.out.paint))
 }
 
 /// What a person who started a node is told. `found` says that commands find the folder without being told.
-fn greeting(listen: &[SocketAddr], data: &Path, is_new: bool, found: bool, paint: Paint) -> String {
+fn greeting(
+    listen: &[SocketAddr],
+    mesh: &[String],
+    data: &Path,
+    is_new: bool,
+    found: bool,
+    paint: Paint,
+) -> String {
     let mut text = String::new();
     if is_new {
         let _ = writeln!(text, "This is a new node. It has made in {}:", data.display());
@@ -120,6 +173,9 @@ fn greeting(listen: &[SocketAddr], data: &Path, is_new: bool, found: bool, paint
     let addresses: Vec<_> = listen.iter().map(|address| format!("http://{address}")).collect();
     let listens = paint.bold(&addresses.join(" and "));
     let _ = writeln!(text, "xyn {} listens on {listens}", env!("CARGO_PKG_VERSION"));
+    if !mesh.is_empty() {
+        let _ = writeln!(text, "Its mesh listens on {}", mesh.join(" and "));
+    }
     let _ = writeln!(text, "Its data is in {}. Stop it with Ctrl-C.\n", data.display());
     let _ = writeln!(text, "In another terminal:");
     if !found {
@@ -144,6 +200,13 @@ fn explained(error: &NodeError, data: &Path) -> Failure {
     let in_use = matches!(error, NodeError::Store(StoreError::InUse { .. }))
         || causes.any(|cause| matches!(cause.downcast_ref(), Some(StoreError::InUse { .. })));
     let message = with_causes(error);
+    if let NodeError::Join(error) = error {
+        return not_joined(error, message);
+    }
+    if matches!(error, NodeError::Mesh(_)) {
+        return Failure::failed("mesh", message)
+            .hint("name other addresses with --mesh-listen and --peer, or work alone with --mesh off");
+    }
     if in_use {
         return Failure::new(Exit::Conflict, "in_use", message)
             .hint("use the node that runs, stop it first, or name another folder with --data DIR");
@@ -152,16 +215,33 @@ fn explained(error: &NodeError, data: &Path) -> Failure {
         .hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
 }
 
+/// What it means that a ticket did not let the node in.
+fn not_joined(error: &JoinError, message: String) -> Failure {
+    match error {
+        JoinError::Elsewhere { .. } => Failure::new(Exit::Conflict, "other_environment", message)
+            .hint("what is in a folder stays in its environment: join with a new one, named with --data DIR"),
+        JoinError::NotLetIn(_) => Failure::new(Exit::Denied, "not_let_in", message).hint(
+            "check that the node that gave out the ticket runs, or ask there for a new one: xyn peer invite",
+        ),
+        _ => {
+            Failure::failed("join", message).hint("try again: a ticket can be used again by the same folder")
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::output::rendered;
     use super::*;
+    use xyn_actors::services::mesh::{NotJoined, NotLetIn};
+    use xyn_store::audit::signature::PublicKey;
+    use xyn_store::trust::{EnvId, NotRedeemed};
 
     #[test]
     fn a_first_start_says_what_was_made_and_what_to_type() {
         let listen =
             ["[::1]:4310", "127.0.0.1:4310"].map(|address| address.parse().expect("an address")).to_vec();
-        insta::assert_snapshot!(greeting(&listen, Path::new("/srv/xyn"), true, false, Paint::PLAIN), @r#"
+        insta::assert_snapshot!(greeting(&listen, &[], Path::new("/srv/xyn"), true, false, Paint::PLAIN), @r#"
         This is a new node. It has made in /srv/xyn:
           node.key     its identity, which stays on this machine
           config.toml  its configuration, all of it commented out
@@ -177,6 +257,21 @@ mod tests {
           xyn event tail                                      # watch everything that happens
           xyn status                                          # see how the node is
         "#);
+    }
+
+    #[test]
+    fn a_ticket_that_lets_nobody_in_is_explained_and_one_that_is_none_is_not_repeated() {
+        let env = |byte| EnvId::rooted_in(PublicKey::from_bytes([byte; 32]));
+        let elsewhere = JoinError::Elsewhere { here: env(0x11), ticket: env(0x22) };
+        let failure = explained(&NodeError::from(elsewhere), Path::new("/srv/xyn"));
+        assert_eq!(failure.exit, Exit::Conflict);
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        let refused = NotLetIn::from(NotJoined::Refused(NotRedeemed::Used));
+        let failure = explained(&NodeError::from(JoinError::from(refused)), Path::new("/srv/xyn"));
+        assert_eq!(failure.exit, Exit::Denied);
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        let failure = ticket("xyn1mysecret").expect_err("it is none");
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
-use super::{ConfigError, Environment, Flags, MAX_VALUE_BYTES, keys};
+use super::{ConfigError, Environment, Flags, MAX_VALUE_BYTES, MeshMode, keys, mesh};
 
 /// Where a node listens when nothing says otherwise.
 const DEFAULT_LISTEN: [&str; 2] = ["[::1]:4310", "127.0.0.1:4310"];
@@ -17,6 +17,9 @@ const VARIABLES: &[&str] = &[
     "listen",
     "env_id",
     "stage",
+    "mesh",
+    "mesh_listen",
+    "mesh_peers",
     "limits.max_steps",
     "limits.wall_clock",
     "limits.concurrency",
@@ -30,6 +33,9 @@ const VARIABLES: &[&str] = &[
     "limits.request_burst",
     "limits.artifact_store_bytes",
 ];
+
+/// Those whose values are lists: a variable separates the items by commas.
+const LISTS: &[&str] = &["listen", "mesh_listen", "mesh_peers"];
 
 /// Values with origins.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +82,9 @@ fn defaults() -> Layer {
     layer.set("listen", "default", DEFAULT_LISTEN.map(ValueKind::from).to_vec());
     layer.set("env_id", "default", "local");
     layer.set("stage", "default", "dev");
+    layer.set("mesh", "default", MeshMode::default().as_str());
+    layer.set("mesh_listen", "default", mesh::DEFAULT_LISTEN.map(ValueKind::from).to_vec());
+    layer.set("mesh_peers", "default", Vec::<String>::new());
     layer.set("hooks", "default", Vec::<String>::new());
     layer.set("cron", "default", Vec::<String>::new());
     layer.set("limits.max_steps", "default", limits.max_steps);
@@ -126,7 +135,7 @@ fn variables(environment: Environment<'_>) -> Result<Layer, ConfigError> {
             (None, Some(file)) => (format!("{name}_FILE"), read_value(Path::new(&file))?),
             (None, None) => continue,
         };
-        if *key == "listen" {
+        if LISTS.contains(key) {
             let items: Vec<ValueKind> = text.split(',').map(|item| item.trim().into()).collect();
             layer.set(key, &origin, items);
         } else {
@@ -138,9 +147,17 @@ fn variables(environment: Environment<'_>) -> Result<Layer, ConfigError> {
 
 fn said(flags: &Flags) -> Layer {
     let mut layer = Layer::default();
-    if !flags.listen.is_empty() {
-        let items: Vec<ValueKind> = flags.listen.iter().map(|address| address.to_string().into()).collect();
-        layer.set("listen", "flag --listen", items);
+    let listen: Vec<String> = flags.listen.iter().map(ToString::to_string).collect();
+    let lists = [
+        ("listen", "flag --listen", &listen),
+        ("mesh_listen", "flag --mesh-listen", &flags.mesh_listen),
+        ("mesh_peers", "flag --peer", &flags.mesh_peers),
+    ];
+    for (key, origin, items) in lists.into_iter().filter(|(_, _, items)| !items.is_empty()) {
+        layer.set(key, origin, items.iter().map(|item| item.as_str().into()).collect::<Vec<ValueKind>>());
+    }
+    if let Some(mode) = flags.mesh {
+        layer.set("mesh", "flag --mesh", mode.as_str());
     }
     layer
 }

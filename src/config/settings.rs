@@ -14,7 +14,7 @@ use xyn_actors::runtime;
 use xyn_store::scope::Stage;
 
 use super::tree::Tree;
-use super::{ConfigError, Entry, Environment, layer};
+use super::{ConfigError, Entry, Environment, MeshMode, MeshSettings, layer};
 
 /// What holds.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +27,8 @@ pub struct Settings {
     pub env_id: String,
     /// How strict policies are where a target names no stage.
     pub stage: Stage,
+    /// Whether and how the node takes part in the mesh.
+    pub mesh: MeshSettings,
     /// Webhooks.
     pub hooks: Vec<HookSettings>,
     /// Schedules.
@@ -182,6 +184,11 @@ pub(super) fn read(
         listen: tree.take("listen")?,
         env_id: tree.take("env_id")?,
         stage: tree.take_stage()?,
+        mesh: MeshSettings {
+            mode: tree.take_mesh()?,
+            listen: tree.take("mesh_listen")?,
+            peers: tree.take("mesh_peers")?,
+        },
         hooks: tree.take("hooks")?,
         cron: tree.take("cron")?,
         limits: tree.take_limits()?,
@@ -209,6 +216,9 @@ fn duration(key: &str, text: &str) -> Result<Duration, ConfigError> {
 fn check(settings: &Settings) -> Result<(), ConfigError> {
     if settings.listen.is_empty() {
         return Err(invalid("listen", "there must be at least one address"));
+    }
+    if settings.mesh.mode != MeshMode::Off && settings.mesh.listen.is_empty() {
+        return Err(invalid("mesh_listen", "there must be at least one address"));
     }
     if settings.env_id.is_empty() || !settings.env_id.bytes().all(is_id_byte) {
         return Err(invalid("env_id", "an environment's id is made of letters, digits, `-`, `_` and `.`"));

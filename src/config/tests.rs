@@ -178,3 +178,19 @@ fn the_template_is_written_once() {
     assert!(!write_template(&data).expect("leaves it"));
     assert_eq!(std::fs::read_to_string(data.join(CONFIG_FILE)).expect("reads"), "env_id = \"mine\"\n");
 }
+
+#[test]
+fn the_mesh_is_off_until_somebody_asks_for_it() {
+    let folder = folder("mesh = \"lan\"\nmesh_peers = [\"/ip4/10.0.0.1/tcp/4311\"]\n");
+    let alone = load(&flags(&self::folder("")), &variables(&[])).expect("it is valid").settings.mesh;
+    assert_eq!((alone.mode, alone.service().is_none()), (MeshMode::Off, true));
+    let loaded = load(&flags(&folder), &variables(&[("XYN_MESH_LISTEN", "/ip6/::/tcp/1, /ip6/::/tcp/2")]));
+    let mesh = loaded.expect("it is valid").settings.mesh;
+    assert_eq!((mesh.mode, mesh.listen.len(), mesh.peers.len()), (MeshMode::Lan, 2, 1));
+    let asked = Flags { mesh: Some(MeshMode::On), mesh_peers: vec!["/dns/x".into()], ..flags(&folder) };
+    let loaded = load(&asked, &variables(&[("XYN_MESH", "off")])).expect("it is valid");
+    assert_eq!(loaded.settings.mesh.mode, MeshMode::On);
+    assert_eq!(loaded.settings.mesh.peers, ["/dns/x"]);
+    assert_eq!(origin(&loaded, "mesh_peers"), "flag --peer");
+    assert_eq!(refused("mesh = \"maybe\""), "");
+}

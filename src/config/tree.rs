@@ -5,13 +5,12 @@
 use std::path::Path;
 
 use config::{Map, Value, ValueKind};
-use serde::Deserialize;
 use serde::de::value::StrDeserializer;
 use serde::de::{self, DeserializeOwned};
 use xyn_store::scope::Stage;
 
 use super::settings::LimitSettings;
-use super::{ConfigError, Entry};
+use super::{ConfigError, Entry, MeshMode};
 
 const WRONG_HOOKS: &str =
     "each hook has `name`, `event_name` and `secrets_env`, a list of names of environment variables";
@@ -43,14 +42,22 @@ impl<'f> Tree<'f> {
 
     /// The stage.
     pub(super) fn take_stage(&mut self) -> Result<Stage, ConfigError> {
-        let origin = self.values.get("stage").and_then(|value| value.origin().map(str::to_owned));
-        let word: String = self.take("stage")?;
-        Stage::deserialize(StrDeserializer::<de::value::Error>::new(&word)).map_err(|_| {
-            ConfigError::Invalid {
-                key: "stage".to_owned(),
-                origin: format!(" (from {})", origin.unwrap_or_else(|| self.file.display().to_string())),
-                reason: format!("`{word}` is no stage; stages: dev, staging, prod"),
-            }
+        self.take_word("stage", "stages: dev, staging, prod")
+    }
+
+    /// Whether the node takes part in the mesh.
+    pub(super) fn take_mesh(&mut self) -> Result<MeshMode, ConfigError> {
+        self.take_word("mesh", "words here: on, lan, off")
+    }
+
+    /// One of a few words, which `choice` lists.
+    fn take_word<T: DeserializeOwned>(&mut self, key: &str, choice: &str) -> Result<T, ConfigError> {
+        let origin = self.values.get(key).and_then(|value| value.origin().map(str::to_owned));
+        let word: String = self.take(key)?;
+        T::deserialize(StrDeserializer::<de::value::Error>::new(&word)).map_err(|_| ConfigError::Invalid {
+            key: key.to_owned(),
+            origin: format!(" (from {})", origin.unwrap_or_else(|| self.file.display().to_string())),
+            reason: format!("`{word}` is no {key}; {choice}"),
         })
     }
 

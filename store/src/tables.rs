@@ -3,6 +3,9 @@
 //! Owns names and key order. A row is `value ‖ crc32(table ‖ 0 ‖ length of key ‖ key ‖ value)`, because the database
 //! itself does not notice a flipped bit: neither one inside a value nor one that moves the border to its key. Invariant: no row is read without its checksum being verified.
 
+#[cfg(test)]
+mod tests;
+
 use redb::TableDefinition;
 
 /// A table. Keys and values are bytes; keys sort by their bytes.
@@ -99,6 +102,16 @@ pub enum Table {
     TimelineStates,
     /// Entry id ‖ moment that is about it → ().
     TimelineAbout,
+    /// Digest → statement that was told when this node joined. Primary until its record is here.
+    TimelineTold,
+    /// Ticket id → invitation.
+    Invitations,
+    /// Node → where it was said to be reachable.
+    Contacts,
+    /// Node ‖ incarnation (u64) → the last checkpoint of that log for which this node vouched.
+    Vouched,
+    /// Size (u64) ‖ node → its word for this node's log of that size.
+    Witnesses,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -108,7 +121,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 51] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -154,11 +167,16 @@ impl Table {
         Self::TimelineStatements,
         Self::TimelineStates,
         Self::TimelineAbout,
+        Self::TimelineTold,
+        Self::Invitations,
+        Self::Contacts,
+        Self::Vouched,
+        Self::Witnesses,
         Self::Meta,
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 20] = [
+    pub const DERIVED: [Self; 21] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
@@ -179,6 +197,7 @@ impl Table {
         Self::Timers,
         Self::Claims,
         Self::Sessions,
+        Self::Invitations,
     ];
 
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
@@ -245,6 +264,11 @@ impl Table {
             Self::TimelineStatements => "timeline_statements",
             Self::TimelineStates => "timeline_states",
             Self::TimelineAbout => "timeline_about",
+            Self::TimelineTold => "timeline_told",
+            Self::Invitations => "invitations",
+            Self::Contacts => "contacts",
+            Self::Vouched => "vouched",
+            Self::Witnesses => "witnesses",
             Self::Meta => "meta",
         }
     }
@@ -347,43 +371,5 @@ impl Key {
     /// The bytes, owned.
     pub fn into_bytes(self) -> Vec<u8> {
         self.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_row_is_bound_to_its_table_and_key() {
-        let row = seal(Table::Runs, b"k", b"value".to_vec());
-        assert_eq!(unseal(Table::Runs, b"k", &row).expect("intact"), b"value");
-        assert!(unseal(Table::Runs, b"j", &row).is_err());
-        assert!(unseal(Table::Steps, b"k", &row).is_err());
-        assert!(unseal(Table::Runs, b"k", &row[..3]).is_err());
-    }
-
-    #[test]
-    fn a_row_knows_where_its_key_ends() {
-        let row = seal(Table::Blobs, b"key", b"value".to_vec());
-        assert!(unseal(Table::Blobs, b"keyv", &row[1..]).is_err());
-        assert!(unseal(Table::Blobs, b"ke", &[b"y", row.as_slice()].concat()).is_err());
-    }
-
-    #[test]
-    fn every_flipped_bit_is_noticed() {
-        let row = seal(Table::Log, b"key", b"some value".to_vec());
-        for bit in 0..row.len() * 8 {
-            let mut bad = row.clone();
-            bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(unseal(Table::Log, b"key", &bad).is_err(), "bit {bit}");
-        }
-    }
-
-    #[test]
-    fn keys_sort_as_their_parts() {
-        let key = |n: u64| Key::new().text("a").u64(n).into_bytes();
-        assert!(key(255) < key(256));
-        assert!(Key::new().text("a").into_bytes() < Key::new().text("ab").into_bytes());
     }
 }

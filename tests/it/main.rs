@@ -5,6 +5,7 @@ mod crash;
 mod folders;
 mod fuzzing;
 mod hostile;
+mod mesh;
 mod node;
 mod peer;
 mod refusals;

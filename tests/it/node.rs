@@ -79,7 +79,7 @@ impl Folder {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("XYN_")) {
             command.env_remove(name);
         }
-        command.env("XYN_DATA", self.data()).stdin(Stdio::null());
+        command.env("XYN_DATA", self.data()).env("XYN_LOG", "warn").stdin(Stdio::null());
         command
     }
 
@@ -136,6 +136,7 @@ impl Said {
 pub(crate) struct Node {
     process: Mutex<Child>,
     base: String,
+    mesh: Vec<String>,
     http: Client,
     log: PathBuf,
 }
@@ -147,11 +148,16 @@ impl Node {
     }
 
     /// The same with a command of the folder's that was changed.
-    pub(crate) async fn start_by(folder: &Folder, mut command: Command) -> Self {
+    pub(crate) async fn start_by(folder: &Folder, command: Command) -> Self {
+        Self::start_with(folder, command, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub(crate) async fn start_with(folder: &Folder, mut command: Command, arguments: &[&str]) -> Self {
         let log = File::options().create(true).append(true).open(folder.log()).expect("the log opens");
         let mut process = command
             .args(["up", "--json", "--listen", "127.0.0.1:0"])
-            .env("XYN_LOG", "warn")
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -166,13 +172,20 @@ impl Node {
         let log = folder.log();
         let base = format!("http://{}", said["listen"][0].as_str().expect("an address"));
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        let node = Self { process: Mutex::new(process), base, http, log };
+        let mesh = said["mesh"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let mesh = mesh.map(str::to_owned).collect();
+        let node = Self { process: Mutex::new(process), base, mesh, http, log };
         eventually("the node answers", async || {
             let answer = node.request("GET", "/healthz").send().await.ok()?;
             answer.status().is_success().then_some(())
         })
         .await;
         node
+    }
+
+    /// Where its mesh is reached.
+    pub(crate) fn mesh(&self) -> &[String] {
+        &self.mesh
     }
 
     /// Where it is reached.

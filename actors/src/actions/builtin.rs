@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use xyn_store::timeline::board::COMMENT_MAX_CHARS;
+use xyn_store::timeline::entry::{NAME_MAX_CHARS, TITLE_MAX_CHARS};
 
 use crate::governance::Risk;
 
-use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call};
+use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call, peers};
 
 /// All built-in actions.
 pub fn builtin() -> Registry {
@@ -23,12 +25,6 @@ pub fn builtin() -> Registry {
     registry
 }
 
-/// Characters of a title on the timeline. Its bound in bytes is the store's.
-const TITLE_MAX: u32 = 256;
-/// Characters of the name of a branch or label.
-const BRANCH_MAX: u32 = 128;
-/// Characters of a comment. Its bound in bytes is the store's.
-const COMMENT_MAX: u32 = 16 << 10;
 /// Places that one merge takes a side for, each by itself.
 const SIDES_MAX: u32 = 10_000;
 
@@ -53,9 +49,18 @@ const SERVICES: [fn() -> Spec; 19] = [
     timeline_approve,
     timeline_branch,
     timeline_merge,
+    peers::invite,
+    peers::join,
+    peers::revoke,
 ];
 
-fn service(name: &'static str, risk: Risk, description: &'static str, input: Value, output: Value) -> Spec {
+pub(super) fn service(
+    name: &'static str,
+    risk: Risk,
+    description: &'static str,
+    input: Value,
+    output: Value,
+) -> Spec {
     Spec {
         name,
         description,
@@ -68,7 +73,7 @@ fn service(name: &'static str, risk: Risk, description: &'static str, input: Val
     }
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -77,7 +82,7 @@ fn object(required: &[&str], properties: Value) -> Value {
     })
 }
 
-fn answers(properties: Value) -> Value {
+pub(super) fn answers(properties: Value) -> Value {
     json!({ "type": "object", "properties": properties })
 }
 
@@ -87,6 +92,12 @@ fn uuid() -> Value {
 
 fn text(max_length: u32) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max_length })
+}
+
+/// A text without control characters.
+pub(super) fn line(max_length: usize) -> Value {
+    let pattern = r"^[^\x00-\x1f\x7f-\x9f]+$";
+    json!({ "type": "string", "minLength": 1, "maxLength": max_length, "pattern": pattern })
 }
 
 fn runs_start() -> Spec {
@@ -221,14 +232,14 @@ fn policies_activate() -> Spec {
 fn timeline_note() -> Spec {
     let input = object(
         &["title"],
-        json!({ "title": text(TITLE_MAX), "branch": text(BRANCH_MAX), "entry_id": uuid(), "run_id": uuid() }),
+        json!({ "title": line(TITLE_MAX_CHARS), "branch": line(NAME_MAX_CHARS), "entry_id": uuid(), "run_id": uuid() }),
     );
     let description = "Puts a note on the timeline, where the whole team sees it.";
     service("timeline.note", Risk::Low, description, input, answers(json!({ "entry_id": uuid() })))
 }
 
 fn timeline_label() -> Spec {
-    let input = object(&["name"], json!({ "name": text(BRANCH_MAX), "entry_id": uuid() }));
+    let input = object(&["name"], json!({ "name": line(NAME_MAX_CHARS), "entry_id": uuid() }));
     let output = answers(json!({ "name": { "type": "string" }, "entry_id": { "type": ["string", "null"] } }));
     let description = "Gives a moment of the timeline a name; without a moment, takes the name away.";
     service("timeline.label", Risk::Low, description, input, output)
@@ -246,7 +257,7 @@ fn timeline_comment() -> Spec {
         &["entry_id", "text"],
         json!({
             "entry_id": uuid(),
-            "text": text(COMMENT_MAX),
+            "text": text(COMMENT_MAX_CHARS as u32),
             "on": { "type": "string", "enum": ["moment", "review"] },
             "comment_id": uuid(),
         }),
@@ -261,7 +272,7 @@ fn timeline_review() -> Spec {
     let status = json!({ "type": "string", "enum": ["open", "resolved"] });
     let input = object(
         &["entry_id", "status"],
-        json!({ "entry_id": uuid(), "status": status, "text": text(COMMENT_MAX) }),
+        json!({ "entry_id": uuid(), "status": status, "text": text(COMMENT_MAX_CHARS as u32) }),
     );
     let output = answers(json!({ "entry_id": uuid(), "status": status }));
     let description = "Opens a review of a moment of the timeline, settles it, or opens it again.";
@@ -271,14 +282,14 @@ fn timeline_review() -> Spec {
 fn timeline_approve() -> Spec {
     let input = object(
         &["entry_id", "approve"],
-        json!({ "entry_id": uuid(), "approve": { "type": "boolean" }, "note": text(TITLE_MAX) }),
+        json!({ "entry_id": uuid(), "approve": { "type": "boolean" }, "note": line(TITLE_MAX_CHARS) }),
     );
     let description = "Approves a moment of the timeline or rejects it, for the whole team to see.";
     service("timeline.approve", Risk::Medium, description, input, answers(json!({ "entry_id": uuid() })))
 }
 
 fn timeline_branch() -> Spec {
-    let input = object(&["name"], json!({ "name": text(BRANCH_MAX), "entry_id": uuid() }));
+    let input = object(&["name"], json!({ "name": line(NAME_MAX_CHARS), "entry_id": uuid() }));
     let output = answers(json!({ "name": { "type": "string" }, "base": uuid() }));
     let description = "Begins a branch at a moment of the timeline; at the newest one when none is named.";
     service("timeline.branch", Risk::Low, description, input, output)
@@ -289,9 +300,9 @@ fn timeline_merge() -> Spec {
     let input = object(
         &["from"],
         json!({
-            "from": text(BRANCH_MAX),
-            "into": text(BRANCH_MAX),
-            "title": text(TITLE_MAX),
+            "from": line(NAME_MAX_CHARS),
+            "into": line(NAME_MAX_CHARS),
+            "title": line(TITLE_MAX_CHARS),
             "favour": side,
             "sides": { "type": "object", "maxProperties": SIDES_MAX, "additionalProperties": side },
         }),

@@ -22,6 +22,7 @@ mod builtin;
 mod effects;
 mod events_emit;
 pub mod http_call;
+mod peers;
 mod redact;
 
 pub use builtin::builtin;

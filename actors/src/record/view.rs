@@ -119,8 +119,13 @@ impl Record {
             Self::Session(_) => {
                 view.resource = about("session", envelope.stream.to_string());
             }
+            Self::Mesh(event) => {
+                let (kind, id) = event.resource();
+                view.resource = about(kind, id);
+            }
             Self::Timeline(event) => {
-                view.resource = event.resource().and_then(|(kind, id)| about(kind, id));
+                let (kind, id) = event.resource();
+                view.resource = about(kind, id);
                 if let Some(actor) = event.actor() {
                     view.actor = actor.to_owned();
                 }
@@ -154,6 +159,7 @@ impl Record {
                 }
             },
             Self::Session(event) => inner(serde_json::to_value(event)),
+            Self::Mesh(event) => Ok(event.data()),
             Self::Timeline(event) => Ok(event.data()),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))

@@ -44,6 +44,7 @@ use crate::actions::Registry;
 use crate::blueprint::{NodeLimits, Plan};
 use crate::governance::Identity;
 use crate::node::actor::Node;
+use crate::services::mesh::{self, Service as Mesh};
 use crate::services::timeline::{Service as Timeline, TimelineError, follower};
 use crate::services::{library, settle};
 
@@ -82,6 +83,7 @@ pub(crate) struct Inner {
     node: OnceLock<Node>,
     sessions: OnceLock<Sessions>,
     timeline: OnceLock<Timeline>,
+    mesh: OnceLock<Mesh>,
     stopping: watch::Sender<bool>,
 }
 
@@ -144,6 +146,7 @@ impl Runtime {
             node: OnceLock::new(),
             sessions: OnceLock::new(),
             timeline: OnceLock::new(),
+            mesh: OnceLock::new(),
             stopping: watch::Sender::new(false),
         })))
     }
@@ -184,6 +187,14 @@ impl Runtime {
         Ok((runtime, Background { tasks }))
     }
 
+    /// Lets the node take part in the mesh of its environment, until it stops.
+    pub fn start_mesh(&self, settings: mesh::Settings) -> Result<(), mesh::MeshError> {
+        let mesh = Mesh::start(&self.0, settings)?;
+        // INVARIANT: the node's one start of a mesh comes from where its parts are wired.
+        let _ = self.0.mesh.set(mesh);
+        Ok(())
+    }
+
     /// The store, for reading.
     pub fn store(&self) -> &Store {
         &self.0.store
@@ -207,6 +218,11 @@ impl Runtime {
     /// The timeline; none for a stopped node.
     pub fn timeline(&self) -> Option<&Timeline> {
         self.0.timeline.get()
+    }
+
+    /// The mesh; none for a node that is stopped or takes no part in one.
+    pub fn mesh(&self) -> Option<&Mesh> {
+        self.0.mesh.get()
     }
 
     /// The clock.
@@ -265,6 +281,9 @@ impl Runtime {
     /// Stops in good order: no new intents, the stop recorded, everything appended written.
     pub async fn stop(&self, background: Background) {
         self.0.stopping.send_replace(true);
+        if let Some(mesh) = self.0.mesh.get() {
+            mesh.stop().await;
+        }
         for task in background.tasks {
             task.abort();
             // An aborted task answers with its abortion.
@@ -294,6 +313,11 @@ impl Inner {
     /// The node's own actor; none for a stopped node.
     pub(crate) fn node(&self) -> Option<&Node> {
         self.node.get()
+    }
+
+    /// The mesh; none for a node that takes no part in one.
+    pub(crate) fn mesh(&self) -> Option<&Mesh> {
+        self.mesh.get()
     }
 
     /// The timeline, of which a started Runtime has one.

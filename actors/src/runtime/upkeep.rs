@@ -51,7 +51,11 @@ pub(super) async fn checkpoint(inner: &Inner) -> Result<(), StoreError> {
     let signed = log::checkpoint(&inner.store, inner.clock.now())?;
     let mut recording = Recording::default();
     recording.changes().keep_checkpoint(&signed);
-    commit(inner, recording).await
+    commit(inner, recording).await?;
+    if let Some(mesh) = inner.mesh() {
+        mesh.signed(signed).await;
+    }
+    Ok(())
 }
 
 async fn purge_claims(inner: &Inner) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@
 
 pub(crate) mod approvals;
 pub(crate) mod library;
+pub mod mesh;
 pub(crate) mod outside;
 pub(crate) mod replay;
 pub(crate) mod runs;
@@ -36,6 +37,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "blueprints.promote" => library::promote_draft(inner, intent, accept).await,
         "policies.activate" => library::activate_policy(inner, intent, accept).await,
         action if action.starts_with("timeline.") => timeline::serve(inner, intent, accept).await,
+        "peer.invite" | "peer.join" | "peer.revoke" => mesh::serve(inner, intent, accept).await,
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }
 }

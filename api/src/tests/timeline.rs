@@ -126,7 +126,7 @@ async fn what_people_say_of_a_moment_is_shown_with_its_verdicts() {
     let nobody = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
     assert_eq!(node.get(&format!("/api/v1/timeline/{nobody}/comments")).await.fault().0, 404);
     assert_eq!(post("comment", json!({ "entry_id": nobody, "text": "x" })).await.fault().0, 404);
-    let long = "x".repeat((16 << 10) + 1);
+    let long = "x".repeat((8 << 10) + 1);
     for wrong in [json!({ "entry_id": plan, "text": "" }), json!({ "entry_id": plan, "text": long })] {
         assert_eq!(post("comment", wrong).await.status, StatusCode::BAD_REQUEST);
     }

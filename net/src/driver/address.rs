@@ -38,6 +38,11 @@ pub(super) fn node(peer: PeerId) -> Option<PublicKey> {
     Some(PublicKey::from_bytes(key))
 }
 
+/// `address`, saying also who is expected there.
+pub fn named(address: &str, node: PublicKey) -> String {
+    format!("{address}/p2p/{}", peer_id(node))
+}
+
 pub(super) fn parse(text: &str) -> Result<Multiaddr, InvalidAddress> {
     text.parse().map_err(|_| InvalidAddress(text.to_owned()))
 }

@@ -75,6 +75,8 @@ pub(super) struct Members {
     pub(super) gossip: Gossipsub,
     sync: Exchange,
     witness: Exchange,
+    /// A newcomer that did not hear its answer is a member when it asks again.
+    join: Exchange,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
 }
@@ -127,6 +129,7 @@ pub(super) fn mesh(
         gossip: gossip(env),
         sync: talk(wire::Sync::PROTOCOL, wire::Sync::BYTES_MAX),
         witness: talk(wire::Witness::PROTOCOL, wire::Witness::BYTES_MAX),
+        join: door(timeout, &budget),
         identify: identify::Behaviour::new(
             identify::Config::new("/xyn/1".into(), keypair.public())
                 .with_agent_version(concat!("xyn/", env!("CARGO_PKG_VERSION")).into())

@@ -12,6 +12,7 @@ use xyn_store::audit::signature::PublicKey;
 
 use super::address;
 use super::behaviour::{self, Talk};
+use super::heard::FAREWELL;
 use super::port::{Event, Port, Refusal};
 use super::task::{Done, Task};
 use crate::proto::conduct::Misdeed;
@@ -47,11 +48,11 @@ impl<P: Port> Task<P> {
                     })
                 })),
                 sync::Output::Admit { peer, feed, frames } => drop(self.jobs.spawn(async move {
-                    let result = port.admit(feed, frames).await;
+                    let result = port.admit(peer, feed, frames).await;
                     Done::Sync(sync::Input::Admitted { peer, feed, result })
                 })),
                 sync::Output::AdmitProof { peer, feed, proof } => drop(self.jobs.spawn(async move {
-                    let result = port.admit_proof(feed, proof).await;
+                    let result = port.admit_proof(peer, feed, proof).await;
                     Done::Sync(sync::Input::Admitted { peer, feed, result })
                 })),
                 sync::Output::Drop { peer, reason } => self.drop_peer(peer, Refusal::Misdeed(reason)),
@@ -97,10 +98,10 @@ impl<P: Port> Task<P> {
         for output in self.gossip.handle(input, now) {
             match output {
                 gossip::Output::Publish(bytes) => self.publish(bytes),
-                gossip::Output::Admit { id, news } => {
+                gossip::Output::Admit { peer, id, news } => {
                     let port = Arc::clone(&self.port);
                     self.jobs.spawn(async move {
-                        let result = port.admit(news.feed, vec![news.frame.clone()]).await;
+                        let result = port.admit(peer, news.feed, vec![news.frame.clone()]).await;
                         Done::News { id, news, result }
                     });
                 }
@@ -176,6 +177,7 @@ impl<P: Port> Task<P> {
                         let door = &mut self.swarm.behaviour_mut().gate.strangers;
                         // It may have left meanwhile.
                         let _ = door.send_response(reply, wire::encode(&message));
+                        self.leaving.insert(peer, now.after(FAREWELL));
                     }
                 }
                 door::Output::Redeem { peer, request } => {

@@ -24,7 +24,7 @@ use crate::proto::witness;
 
 /// How long a stranger has to read its answer and leave: what is under way on a connection is lost when the
 /// other end closes it.
-const FAREWELL: Duration = Duration::from_secs(2);
+pub(super) const FAREWELL: Duration = Duration::from_secs(2);
 
 impl<P: Port> Task<P> {
     pub(super) fn happened(&mut self, event: SwarmEvent<WireEvent>) {
@@ -65,6 +65,12 @@ impl<P: Port> Task<P> {
         match event {
             MembersEvent::Sync(event) => self.exchanged(Talk::Sync, event),
             MembersEvent::Witness(event) => self.exchanged(Talk::Witness, event),
+            MembersEvent::Join(event) => {
+                if let ExchangeEvent::Message { peer, message: Message::Request { .. }, .. } = &event {
+                    address::node(*peer).into_iter().for_each(|node| self.door(door::Input::Connected(node)));
+                }
+                self.at_the_door(event);
+            }
             MembersEvent::Gossip(gossipsub::Event::Message { propagation_source, message, .. }) => {
                 let here =
                     address::node(propagation_source).filter(|node| self.neighbours.contains_key(node));

@@ -30,12 +30,22 @@ pub trait Port: Send + Sync + 'static {
     /// The proof that a feed forked; none when it cannot be read now.
     fn read_proof(&self, feed: FeedId) -> impl Future<Output = Option<Proof>> + Send;
 
-    /// Verifies and keeps frames, and says how far the feed is known then, durably. Frames behind a gap may
-    /// be kept aside or forgotten.
-    fn admit(&self, feed: FeedId, frames: Vec<Frame>) -> impl Future<Output = Result<Known, Refused>> + Send;
+    /// Verifies and keeps frames that `peer` sent, and says how far the feed is known then, durably. Frames
+    /// behind a gap may be kept aside or forgotten.
+    fn admit(
+        &self,
+        peer: PublicKey,
+        feed: FeedId,
+        frames: Vec<Frame>,
+    ) -> impl Future<Output = Result<Known, Refused>> + Send;
 
-    /// Verifies and keeps the proof that a feed forked.
-    fn admit_proof(&self, feed: FeedId, proof: Proof) -> impl Future<Output = Result<Known, Refused>> + Send;
+    /// Verifies and keeps the proof, which `peer` sent, that a feed forked.
+    fn admit_proof(
+        &self,
+        peer: PublicKey,
+        feed: FeedId,
+        proof: Proof,
+    ) -> impl Future<Output = Result<Known, Refused>> + Send;
 
     /// Whether a ticket lets `peer` in.
     fn redeem(&self, peer: PublicKey, request: Redeem) -> impl Future<Output = door::Decision> + Send;

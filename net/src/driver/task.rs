@@ -232,6 +232,12 @@ impl<P: Port> Task<P> {
 
     fn close_misplaced(&mut self) {
         for (peer, why) in self.swarm.behaviour().gate.misplaced() {
+            // Whoever is being answered leaves when it has heard.
+            if address::node(peer)
+                .is_some_and(|it| self.replies.contains_key(&it) || self.leaving.contains_key(&it))
+            {
+                continue;
+            }
             self.refuse(address::node(peer), why);
             // It may be gone already.
             let _ = self.swarm.disconnect_peer_id(peer);

@@ -73,6 +73,8 @@ pub enum Output {
     Publish(Vec<u8>),
     /// Verify and keep a frame, and answer with [`Input::Admitted`].
     Admit {
+        /// Who forwarded it.
+        peer: PublicKey,
         /// Which message.
         id: Digest,
         /// What it says.
@@ -167,7 +169,7 @@ impl Gossip {
         }
         self.remember(id);
         self.validating.insert(id, peer);
-        vec![Output::Admit { id, news }]
+        vec![Output::Admit { peer, id, news }]
     }
 
     fn admitted(&mut self, id: Digest, result: Result<Fit, Refused>, now: Timestamp) -> Vec<Output> {
@@ -247,7 +249,7 @@ mod tests {
     fn the_same_news_from_two_neighbours_are_verified_once() {
         let (mut gossip, news) = (Gossip::new(NOW), news(1, 10));
         let first = heard(&mut gossip, ALICE, &news);
-        assert_eq!(first, [Output::Admit { id: id(&news), news: news.clone() }]);
+        assert_eq!(first, [Output::Admit { peer: ALICE, id: id(&news), news: news.clone() }]);
         assert_eq!(heard(&mut gossip, BOB, &news), [report(&news, BOB, Verdict::Ignore)]);
         let done = gossip.handle(Input::Admitted { id: id(&news), result: Ok(Fit::Continues) }, NOW);
         assert_eq!(done, [report(&news, ALICE, Verdict::Accept)]);

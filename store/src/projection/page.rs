@@ -24,7 +24,8 @@ impl Cursor {
     }
 }
 
-const CURSOR_MAX_BYTES: usize = 256;
+/// Bytes that a cursor may have: the longest key there is, which has a branch in it, fits.
+pub const CURSOR_MAX_BYTES: usize = 1024;
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,7 +65,7 @@ mod tests {
     fn cursors_survive_their_text_and_strangers_are_refused() {
         let cursor = Cursor(vec![0, 255, 16]);
         assert_eq!(cursor.to_string().parse::<Cursor>().expect("own output parses"), cursor);
-        for text in ["", "0", "zz", "é0", &"00".repeat(257)] {
+        for text in ["", "0", "zz", "é0", &"00".repeat(CURSOR_MAX_BYTES + 1)] {
             assert!(text.parse::<Cursor>().is_err(), "{text}");
         }
     }

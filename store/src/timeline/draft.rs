@@ -221,7 +221,7 @@ pub(super) fn range(
     feed: &FeedId,
     from: u64,
     max_bytes: usize,
-) -> Result<Option<Vec<u8>>, StoreError> {
+) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
     let end = (frame::pack_of(from) + 1) * frame::PACK_RECORDS;
     let prev = match from {
         0 => return Ok(None),
@@ -256,6 +256,6 @@ pub(super) fn range(
     Ok(newest.map(|(seq, signature)| {
         let place = Place { env, feed: *feed, seq: from, prev };
         let count = (seq - from + 1) as usize;
-        frame::encode(&place, payloads[..count].iter().map(Vec::as_slice), &signature)
+        (seq, frame::encode(&place, payloads[..count].iter().map(Vec::as_slice), &signature))
     }))
 }

@@ -17,10 +17,10 @@ use crate::digest::Digest;
 use crate::ids::{self, ArtifactId, EntryId, RunId};
 use crate::scope::{Principal, Stage};
 
-/// Bytes that a title may have.
-pub const TITLE_MAX_BYTES: usize = 256;
-/// Bytes that the name of a branch, of a workspace, of an environment or of a domain may have.
-pub const NAME_MAX_BYTES: usize = 128;
+/// Characters that a title may have: what a schema can say.
+pub const TITLE_MAX_CHARS: usize = 256;
+/// Characters that the name of a branch, of a label, of a workspace, of an environment or of a domain may have.
+pub const NAME_MAX_CHARS: usize = 128;
 /// Things of one kind that an entry may refer to.
 pub const REFS_MAX: usize = 64;
 
@@ -51,14 +51,14 @@ pub enum Kind {
     Merge,
 }
 
-/// The name of a branch: 1 to [`NAME_MAX_BYTES`] bytes without control characters.
+/// The name of a branch: 1 to [`NAME_MAX_CHARS`] characters without control characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Branch(Arc<str>);
 
 /// A text that names no branch.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no name: 1 to {NAME_MAX_BYTES} bytes without control characters")]
+#[error("`{0}` is no name: 1 to {NAME_MAX_CHARS} characters, none a control character")]
 pub struct InvalidName(String);
 
 impl Branch {
@@ -194,7 +194,7 @@ impl Note {
 
     fn check(&self) -> Result<(), EntryError> {
         let refs = &self.refs;
-        let is_title = self.title.len() <= TITLE_MAX_BYTES && !self.title.contains(char::is_control);
+        let is_title = self.title.is_empty() || is_line(&self.title, TITLE_MAX_CHARS);
         let unfit = [
             (is_name(self.principal.as_str()), "principal"),
             (is_title, "title"),
@@ -218,8 +218,13 @@ pub fn milestone_id(log: &FeedId, offset: u64, at: Timestamp) -> EntryId {
     ids::derived(at, &[b"milestone", log.node.as_bytes(), &incarnation, &offset])
 }
 
-fn is_name(text: &str) -> bool {
-    (1..=NAME_MAX_BYTES).contains(&text.len()) && !text.contains(char::is_control)
+/// Whether `text` can name something.
+pub(super) fn is_name(text: &str) -> bool {
+    is_line(text, NAME_MAX_CHARS)
+}
+
+fn is_line(text: &str, max_chars: usize) -> bool {
+    (1..=max_chars).contains(&text.chars().count()) && !text.contains(char::is_control)
 }
 
 #[cfg(test)]
@@ -251,7 +256,7 @@ pub(super) mod tests {
     fn what_is_out_of_bounds_is_refused_by_name() {
         type Spoil = fn(&mut Note);
         let cases: [(&str, Spoil); 7] = [
-            ("title", |note| note.title = "x".repeat(TITLE_MAX_BYTES + 1)),
+            ("title", |note| note.title = "x".repeat(TITLE_MAX_CHARS + 1)),
             ("title", |note| note.title = "a\x1b[2Jb".into()),
             ("principal", |note| note.principal = Principal::new("")),
             ("list of parents", |note| {
@@ -259,7 +264,7 @@ pub(super) mod tests {
             }),
             ("workspace", |note| note.refs.workspace = Some(String::new())),
             ("environment", |note| note.refs.env = Some("a\nb".into())),
-            ("domain", |note| note.refs.domain = Some("x".repeat(NAME_MAX_BYTES + 1))),
+            ("domain", |note| note.refs.domain = Some("x".repeat(NAME_MAX_CHARS + 1))),
         ];
         for (what, spoil) in cases {
             let mut spoilt = note("fine");
@@ -268,6 +273,12 @@ pub(super) mod tests {
         }
         assert_eq!(Note::decode(&[2, 0]), Err(EntryError::Newer(2)));
         assert!("".parse::<Branch>().is_err() && "a\0b".parse::<Branch>().is_err());
+    }
+
+    #[test]
+    fn a_name_is_as_long_as_people_count() {
+        assert!("ß".repeat(NAME_MAX_CHARS).parse::<Branch>().is_ok());
+        assert!("ß".repeat(NAME_MAX_CHARS + 1).parse::<Branch>().is_err());
     }
 
     #[test]

@@ -4,9 +4,10 @@
 
 use super::board::Board;
 use super::canonical::{Canonical, Moment};
-use super::draft::range;
+use super::draft::{Draft, range};
 use super::entry::{Branch, Entry, Kind, Note};
 use super::feed::FeedId;
+use super::fork::Proof;
 use super::frame::{FRAME_MAX_BYTES, PACK_MAX_BYTES, PACK_RECORDS};
 use super::rows::{self, BoardRow, FeedRow};
 use crate::Reader;
@@ -18,6 +19,7 @@ use crate::ids::EntryId;
 use crate::projection::{Cursor, Page, Row};
 use crate::reader::{Order, PageBuilder, decode};
 use crate::tables::{Key, Table};
+use crate::trust::Head;
 
 /// Which moments to list.
 #[derive(Clone, Debug, Default)]
@@ -166,7 +168,28 @@ impl Reader {
         from: u64,
         max_bytes: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.feed_frame(env, feed, from, max_bytes)?.map(|(_, bytes)| bytes))
+    }
+
+    /// The same, with the number of the frame's last record.
+    pub fn feed_frame(
+        &self,
+        env: PublicKey,
+        feed: &FeedId,
+        from: u64,
+        max_bytes: usize,
+    ) -> Result<Option<(u64, Vec<u8>)>, StoreError> {
         range(self, env, feed, from, max_bytes.min(FRAME_MAX_BYTES))
+    }
+
+    /// What is known of `feed`; none when nothing is.
+    pub fn feed(&self, feed: &FeedId) -> Result<Option<FeedRow>, StoreError> {
+        self.get(&rows::feed_key(feed))
+    }
+
+    /// The proof that `feed` forked; none when it did not, as far as is known.
+    pub fn fork(&self, feed: &FeedId) -> Result<Option<Proof>, StoreError> {
+        self.get(&rows::feed_key(feed))
     }
 
     /// What is known of each feed: the version vector.
@@ -179,6 +202,19 @@ impl Reader {
         Ok(feeds)
     }
 
+    /// The last record of a feed that counts; none when none does.
+    pub fn last_counted(&self, row: &FeedRow) -> Result<Option<Head>, StoreError> {
+        let seq = row.head.seq.min(row.limit.counts);
+        let hash = match seq {
+            0 => return Ok(None),
+            _ if seq == row.head.seq => Some(row.head.hash),
+            // A hash is read without an environment.
+            _ => Draft::new(PublicKey::from_bytes([0; 32]), self).hash(&row.feed, seq)?,
+        };
+        let missing = || StoreError::Inconsistent(format!("record {seq} of a feed is missing"));
+        Ok(Some(Head { seq, hash: hash.ok_or_else(missing)? }))
+    }
+
     /// Pack `number` of `feed`, from 0: the same bytes on every node. None while the feed has not filled it.
     pub fn pack(&self, env: PublicKey, feed: &FeedId, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(first) = number.checked_mul(PACK_RECORDS).and_then(|before| before.checked_add(1)) else {
@@ -186,7 +222,7 @@ impl Reader {
         };
         let last = rows::record_key(feed, first + PACK_RECORDS - 1);
         match self.get_raw(Table::TimelineSignatures, last.as_bytes())? {
-            Some(_) => range(self, env, feed, first, PACK_MAX_BYTES),
+            Some(_) => Ok(range(self, env, feed, first, PACK_MAX_BYTES)?.map(|(_, bytes)| bytes)),
             None => Ok(None),
         }
     }

@@ -5,6 +5,9 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
+use super::Bytes;
 use super::draft::Draft;
 use super::feed::FeedId;
 use super::record::{Body, NO_RECORD};
@@ -13,9 +16,10 @@ use crate::Reader;
 use crate::audit::key::NodeKey;
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::error::StoreError;
-use crate::projection::Changes;
-use crate::reader::Order;
+use crate::projection::{Changes, Row};
+use crate::reader::{Order, decode};
 use crate::scope::Principal;
 use crate::tables::{Key, Table};
 use crate::trust::{
@@ -29,6 +33,29 @@ impl Changes {
     /// Says which environment this folder belongs to.
     pub fn put_environment(&mut self, env: EnvId) {
         self.put_bytes(Table::Meta, Key::new().bytes(ENVIRONMENT), env.root().as_bytes().to_vec());
+    }
+}
+
+/// A statement that a newcomer takes at its word until its record is here.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    bytes: Bytes,
+    place: Option<Place>,
+}
+
+impl Row for Told {
+    const TABLE: Table = Table::TimelineTold;
+
+    fn key(&self) -> Key {
+        Key::new().bytes(Digest::of(&self.bytes.0).as_bytes())
+    }
+}
+
+impl Changes {
+    /// Keeps what a newcomer is told: the statements by which it sees itself and others as members before it
+    /// has a single record.
+    pub fn put_told(&mut self, placed: &Placed) {
+        self.put(&Told { bytes: Bytes(placed.statement.as_bytes().to_vec()), place: placed.place });
     }
 }
 
@@ -46,9 +73,17 @@ impl Reader {
         Ok(Roster::fold(env, &self.statements(env)?, self.fork_cuts()?))
     }
 
-    /// Every statement about `env`, with the record that carries it. What does not decode or is signed wrong
-    /// is left out: anyone can put bytes into a record.
-    fn statements(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
+    /// Every statement about `env` that is known here, each with the record that carries it, also those that
+    /// this node was told and whose records are still to come.
+    pub fn statements(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
+        let mut statements = self.recorded(env)?;
+        statements.extend(self.told(env)?);
+        Ok(statements)
+    }
+
+    /// What stands in records. What does not decode or is signed wrong is left out: anyone can put bytes into
+    /// a record.
+    fn recorded(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
         let mut places = Vec::new();
         self.scan(Table::TimelineStatements, &[], None, Order::Ascending, |key, _| {
             places.push(rows::read_record_key(key)?);
@@ -66,6 +101,24 @@ impl Reader {
             }
         }
         Ok(statements)
+    }
+
+    /// The statements that this node was told when it joined, and whose records are not here yet.
+    fn told(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
+        let mut told = Vec::new();
+        self.scan(Table::TimelineTold, &[], None, Order::Ascending, |_, value| {
+            let Told { bytes, place } = decode::<Told>(value)?;
+            if let Ok(statement) = SignedStatement::decode(&bytes.0, env) {
+                told.push(Placed { statement, place });
+            }
+            Ok(true)
+        })?;
+        let heads: BTreeMap<FeedId, u64> =
+            self.feeds()?.into_iter().map(|row| (row.feed, row.head.seq)).collect();
+        // Where the record is here, it speaks for itself.
+        let is_awaited = |place: Place| heads.get(&place.feed).is_none_or(|seq| *seq < place.record.seq);
+        told.retain(|placed| placed.place.is_none_or(is_awaited));
+        Ok(told)
     }
 
     /// Where feeds end because their author wrote two records under one number.

@@ -181,11 +181,13 @@ impl<'a> Fold<'a> {
         let taken = offer.certificates.iter().filter(|(_, _, it, _)| it.seat.by() == By::Succession);
         let predecessors = taken.map(|(_, _, certificate, _)| certificate.seat.beside()).collect();
         let newest = offer.certificates.iter().max_by_key(|(id, statement, ..)| (statement.issued_at, *id));
-        let (_, _, certificate, most) = newest.expect("an offer begins with a certificate");
+        let (_, statement, certificate, most) = newest.expect("an offer begins with a certificate");
         let member = Member {
             principal: certificate.principal.clone(),
             role: certificate.role.min(*most),
             rank,
+            issuer: statement.issuer,
+            issued_at: statement.issued_at,
             expires: certificate.expires,
             above: offer.above,
             predecessors,
@@ -228,13 +230,9 @@ impl<'a> Fold<'a> {
 
     /// A member, the keys that took over from it, and all above them: who may speak of those below.
     fn line(&self, node: PublicKey) -> BTreeSet<PublicKey> {
-        let mut line = self.roster.members.get(&node).map(|member| member.above.clone()).unwrap_or_default();
-        let mut next = vec![node];
-        while let Some(key) = next.pop() {
-            if line.insert(key) {
-                next.extend(self.roster.members.get(&key).into_iter().flat_map(|member| &member.successors));
-            }
-        }
+        let above = self.roster.members.get(&node).map(|member| member.above.clone());
+        let mut line = self.roster.succession(node);
+        line.extend(above.unwrap_or_default());
         line
     }
 

@@ -51,20 +51,36 @@ pub enum NotRedeemed {
     /// Another key came first.
     #[error("the ticket has been used")]
     Used,
+    /// The policies of the node that gave it out do not let anybody in, or want to be asked first.
+    #[error("the policies of the node that gave out the ticket do not let this node in")]
+    Denied,
+    /// That node cannot look at the ticket, or write down that it was used.
+    #[error("the node that gave out the ticket cannot redeem it at the moment; try again")]
+    Unavailable,
 }
 
 impl Invitation {
     /// What to remember of `ticket`, which admits a device of `principal`.
     pub fn of(ticket: &Ticket, principal: Principal, role: Role) -> Self {
-        Self {
-            id: ticket.id,
-            env: ticket.env,
-            principal,
-            role,
-            expires: ticket.expires,
-            secret_hash: hash(ticket.id, &ticket.secret),
-            redeemed_by: None,
-        }
+        let Ticket { id, env, expires, .. } = *ticket;
+        Self { id, env, principal, role, expires, secret_hash: ticket.secret_hash(), redeemed_by: None }
+    }
+
+    /// The same where the ticket itself is not known, but the [hash](Ticket::secret_hash) of its secret.
+    pub fn hashed(
+        id: TicketId,
+        env: EnvId,
+        principal: Principal,
+        role: Role,
+        expires: Timestamp,
+        secret_hash: Digest,
+    ) -> Self {
+        Self { id, env, principal, role, expires, secret_hash, redeemed_by: None }
+    }
+
+    /// The key that came in on it.
+    pub fn redeemed_by(&self) -> Option<PublicKey> {
+        self.redeemed_by
     }
 
     /// Whether `node` may come in. Someone who does not know the secret learns nothing about the ticket but
@@ -94,6 +110,13 @@ impl Invitation {
     /// The invitation after [`check`](Self::check) let `node` in.
     pub fn redeemed(self, node: PublicKey) -> Self {
         Self { redeemed_by: Some(node), ..self }
+    }
+}
+
+impl Ticket {
+    /// What its issuer keeps of the secret.
+    pub fn secret_hash(&self) -> Digest {
+        hash(self.id, &self.secret)
     }
 }
 

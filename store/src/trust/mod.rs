@@ -25,10 +25,10 @@ pub use fold::{NotCounted, RANK_MAX};
 pub use invitation::{Invitation, NotRedeemed};
 pub use roster::{Member, NotAdmitted, Place, Placed, Roster, Standing};
 pub use statement::{
-    Certificate, Claim, InvalidStatement, Revocation, Role, STATEMENT_BYTES_MAX, Seat, SignedStatement,
-    Statement, Succession,
+    Certificate, Claim, InvalidStatement, PRINCIPAL_MAX_CHARS, REASON_MAX_CHARS, Revocation, Role,
+    STATEMENT_BYTES_MAX, Seat, SignedStatement, Statement, Succession,
 };
-pub use ticket::{InvalidTicket, Ticket, TicketId, TicketSecret};
+pub use ticket::{InvalidTicket, InvalidTicketId, Ticket, TicketId, TicketSecret};
 
 /// An environment: a set of nodes with one roster and one timeline. Its id is the public half of its root
 /// key, so that knowing the id is enough to check everything else.

@@ -53,6 +53,10 @@ pub struct Member {
     pub role: Role,
     /// Steps below the root.
     pub rank: u8,
+    /// Who certified it, as its newest certificate says.
+    pub issuer: PublicKey,
+    /// When, by the issuer's clock.
+    pub issued_at: Timestamp,
     /// Until when others connect to it.
     pub expires: Option<Timestamp>,
     /// Everyone who may renew and revoke it.
@@ -152,6 +156,18 @@ impl Roster {
     /// Whether `issuer` may renew and revoke `subject`.
     pub fn ranks_above(&self, issuer: PublicKey, subject: PublicKey) -> bool {
         self.members.get(&subject).is_some_and(|member| member.above.contains(&issuer))
+    }
+
+    /// `node` and the keys that took its seat, one after the other.
+    pub fn succession(&self, node: PublicKey) -> BTreeSet<PublicKey> {
+        let mut line = BTreeSet::new();
+        let mut next = vec![node];
+        while let Some(key) = next.pop() {
+            if line.insert(key) {
+                next.extend(self.members.get(&key).into_iter().flat_map(|member| &member.successors));
+            }
+        }
+        line
     }
 
     /// The statements that change nothing, each with the reason.

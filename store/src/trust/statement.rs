@@ -18,8 +18,10 @@ use crate::timeline::feed::FeedId;
 
 /// The most bytes a statement takes: room for the heads of about 800 feeds.
 pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
-const PRINCIPAL_BYTES_MAX: usize = 128;
-const REASON_BYTES_MAX: usize = 256;
+/// Characters of a principal's name.
+pub const PRINCIPAL_MAX_CHARS: usize = 128;
+/// Characters of the reason for a revocation.
+pub const REASON_MAX_CHARS: usize = 256;
 
 /// The first byte: how to read the rest. Claims and fields are append-only.
 const VERSION: u8 = 1;
@@ -237,14 +239,14 @@ impl Claim {
     fn check(&self, env: EnvId) -> Result<(), InvalidStatement> {
         match self {
             Self::Certificate(certificate) => certificate.check(env),
-            Self::Revocation(revocation) => text("reason", &revocation.reason, REASON_BYTES_MAX),
+            Self::Revocation(revocation) => text("reason", &revocation.reason, REASON_MAX_CHARS),
         }
     }
 }
 
 impl Certificate {
     fn check(&self, env: EnvId) -> Result<(), InvalidStatement> {
-        text("principal", self.principal.as_str(), PRINCIPAL_BYTES_MAX)?;
+        text("principal", self.principal.as_str(), PRINCIPAL_MAX_CHARS)?;
         self.seat.verify(env, self.node, &self.consent).map_err(InvalidStatement::Consent)?;
         match &self.seat {
             Seat::Under(_) => Ok(()),
@@ -254,8 +256,8 @@ impl Certificate {
 }
 
 /// Texts of strangers end up in logs and on screens.
-fn text(name: &'static str, text: &str, bytes_max: usize) -> Result<(), InvalidStatement> {
-    let fits = (1..=bytes_max).contains(&text.len()) && !text.chars().any(char::is_control);
+fn text(name: &'static str, text: &str, max_chars: usize) -> Result<(), InvalidStatement> {
+    let fits = (1..=max_chars).contains(&text.chars().count()) && !text.contains(char::is_control);
     if fits { Ok(()) } else { Err(InvalidStatement::Text(name)) }
 }
 

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use data_encoding::BASE32_NOPAD;
+use data_encoding::{BASE32_NOPAD, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
 use super::EnvId;
@@ -42,6 +42,11 @@ pub struct Ticket {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct TicketId(pub [u8; 8]);
 
+/// A text that names no ticket.
+#[derive(Debug, thiserror::Error)]
+#[error("`{0}` is not the id of a ticket: 16 hex digits")]
+pub struct InvalidTicketId(String);
+
 /// What only the holder of a ticket knows. Never shown, but as part of the ticket's text.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TicketSecret([u8; 16]);
@@ -61,6 +66,22 @@ pub enum InvalidTicket {
     /// The checksum is right and the content is not.
     #[error("the ticket's content is malformed")]
     Malformed,
+}
+
+impl fmt::Display for TicketId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl FromStr for TicketId {
+    type Err = InvalidTicketId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
+        let id = bytes.and_then(|bytes| bytes.try_into().ok());
+        id.map(Self).ok_or_else(|| InvalidTicketId(text.chars().take(64).collect()))
+    }
 }
 
 impl TicketSecret {

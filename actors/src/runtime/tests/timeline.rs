@@ -13,6 +13,7 @@ use xyn_store::trust::{Cut, EnvId};
 use xyn_store::{Order, audit::key::NodeKey};
 
 use super::*;
+use crate::services::timeline::Sent;
 
 impl Node {
     pub(super) fn timeline(&self) -> &Timeline {
@@ -96,6 +97,8 @@ async fn people_note_label_pin_branch_and_merge_and_the_same_key_does_it_once() 
     let unknown = json!({ "entry_id": "01a1fc90-60f8-7fec-9a7c-7419f45098b0" });
     let unknown = node.submit("timeline.pin", unknown).await;
     assert!(matches!(unknown, Err(Refusal::NotFound { kind: "moment", .. })), "{unknown:?}");
+    let itself = node.submit("timeline.merge", json!({ "from": "try", "into": "try" })).await;
+    assert!(matches!(itself, Err(Refusal::Conflict { code: "unchanged", .. })), "{itself:?}");
     let nowhere = node.submit("timeline.merge", json!({ "from": "nowhere" })).await;
     assert!(matches!(nowhere, Err(Refusal::NotFound { kind: "branch", .. })), "{nowhere:?}");
 
@@ -152,7 +155,7 @@ async fn bring(from: &Node, to: &Node) -> Vec<Verdict> {
         let mut next = 1;
         while let Some(frame) = from.timeline().range(&row.feed, next, FRAME_MAX_BYTES).expect("reads") {
             next = row.head.seq + 1;
-            frames.push(frame);
+            frames.push(Sent { from: from.timeline().own().node, frame });
         }
     }
     to.timeline().admit(frames).await.expect("judges")

@@ -7,9 +7,10 @@
 use xyn_store::timeline::entry::Entry;
 use xyn_store::{Order, Reader, StoreError};
 
-use super::{Event, Range};
+use super::Event;
 use crate::events::Position;
 use crate::record::{self, Record};
+use crate::services::mesh;
 
 /// Entries of the journal looked at in one go.
 const SCAN_LIMIT: usize = 10_000;
@@ -25,20 +26,19 @@ pub fn arrivals(
     reader.log(from.offset, Order::Ascending, |offset, envelope| {
         let mut at = Position { offset, index: 0 };
         for record in record::decode(offset, &envelope)? {
-            let Record::Timeline(event) = record else { continue };
-            let is_full = match event {
-                Event::EntryAdded(added) => {
-                    let is_new = at >= from;
-                    let entry = if is_new { reader.entry(added.entry_id)? } else { None };
+            let is_full = match record {
+                Record::Timeline(Event::EntryAdded(added)) => {
+                    let entry = if at >= from { reader.entry(added.entry_id)? } else { None };
                     found.extend(entry.map(|entry| (at, entry)));
                     at = at.next();
                     found.len() >= limit
                 }
-                Event::RecordsAdmitted(ranges) => {
-                    let mut records = ranges.iter().flat_map(Range::records);
+                Record::Mesh(event) => {
+                    let mesh::Event::Admitted(span) = *event else { continue };
+                    let mut records = span.first..=span.last;
                     loop {
-                        let Some((feed, seq)) = records.next() else { break false };
-                        let entry = if at >= from { reader.entry_in(&feed, seq)? } else { None };
+                        let Some(seq) = records.next() else { break false };
+                        let entry = if at >= from { reader.entry_in(&span.feed, seq)? } else { None };
                         found.extend(entry.map(|entry| (at, entry)));
                         at = at.next();
                         if found.len() >= limit {
@@ -46,7 +46,7 @@ pub fn arrivals(
                         }
                     }
                 }
-                Event::BranchCreated { .. } | Event::BranchMerged { .. } => false,
+                _ => false,
             };
             if is_full {
                 next = at;

@@ -36,8 +36,13 @@ pub(crate) struct Acceptance {
 }
 
 impl Acceptance {
+    /// The acceptance of `intent`, as it stands when the record is written.
+    pub(crate) fn new(accepted: Accepted, intent: &Intent) -> Self {
+        Self { accepted, by: intent.attribution(), also: Vec::new() }
+    }
+
     /// Puts the acceptance beside the record, in one entry with what came of it.
-    pub(super) fn record(self, recording: &mut Recording, now: Timestamp, added: Vec<Record>) {
+    pub(crate) fn record(self, recording: &mut Recording, now: Timestamp, added: Vec<Record>) {
         let Self { accepted, by, also } = self;
         let intent_id = accepted.row.intent_id;
         let accepted = recording.accept(accepted, now, &by);
@@ -80,7 +85,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let (accept, Deed { what, output, also }) = consider(inner, intent, accept).await?;
     let subject = Subject::Intent(intent.intent_id);
     let accepted = accept.done(subject.clone()).answering(output.clone());
-    let by = Box::new(Acceptance { accepted, by: intent.attribution(), also });
+    let by = Box::new(Acceptance { also, ..Acceptance::new(accepted, intent) });
     let command = match what {
         What::Say(moments) => Command::Say { moments, by },
         What::Edit(board, edits) => Command::Edit { board, edits, by },
@@ -196,7 +201,8 @@ fn unchanged(message: &str) -> Refusal {
     Refusal::Conflict { code: "unchanged", message: message.to_owned() }
 }
 
-fn refusal(error: TimelineError) -> Refusal {
+/// What the timeline's error is to whoever asked.
+pub(crate) fn refusal(error: TimelineError) -> Refusal {
     let message = error.to_string();
     match error {
         TimelineError::Write(WriteError::Edit(EditError::Nothing)) => unchanged(&message),
@@ -207,6 +213,7 @@ fn refusal(error: TimelineError) -> Refusal {
             Refusal::invalid("invalid_input", "", message)
         }
         TimelineError::Write(WriteError::Excluded(_)) => Refusal::Forbidden { code: "excluded", message },
+        TimelineError::Member(error) => error.into(),
         _ => Refusal::Unavailable(message),
     }
 }

@@ -1,15 +1,13 @@
 //! What the journal says of the timeline.
 //!
 //! A moment that this node puts on the timeline is an event in the very append that puts it there, so it is one once.
-//! What comes from others was an event where it was done: here its arrival is one, a batch at a time, so that no two
-//! nodes set each other off. Invariant: no event of the timeline makes a moment.
+//! What comes from others was an event where it was done; that it came in is the mesh's to tell, so that no two nodes
+//! set each other off. Invariant: no event of the timeline makes a moment.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xyn_store::ids::{EntryId, RunId};
-use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::entry::{Branch, Entry};
-use xyn_store::timeline::feed::FeedId;
 
 /// A fact about the timeline. Variants are append-only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,27 +30,6 @@ pub enum Event {
         /// The moment of it.
         entry_id: EntryId,
     },
-    /// Records of others came in.
-    RecordsAdmitted(Vec<Range>),
-}
-
-/// Records of a feed that came in together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Range {
-    /// Whose.
-    pub feed: FeedId,
-    /// The first.
-    pub first: u64,
-    /// The last.
-    pub last: u64,
-}
-
-impl Range {
-    /// Each of the records.
-    pub(super) fn records(&self) -> impl Iterator<Item = (FeedId, u64)> + use<> {
-        let feed = self.feed;
-        (self.first..=self.last).map(move |seq| (feed, seq))
-    }
 }
 
 impl Event {
@@ -62,7 +39,6 @@ impl Event {
             Self::EntryAdded(_) => "xyn.timeline.entry.added",
             Self::BranchCreated { .. } => "xyn.timeline.branch.created",
             Self::BranchMerged { .. } => "xyn.timeline.branch.merged",
-            Self::RecordsAdmitted(_) => "xyn.sync.records.admitted",
         }
     }
 
@@ -75,12 +51,11 @@ impl Event {
     }
 
     /// What it is about: type and id.
-    pub(crate) fn resource(&self) -> Option<(&'static str, String)> {
+    pub(crate) fn resource(&self) -> (&'static str, String) {
         match self {
-            Self::EntryAdded(entry) => Some(("moment", entry.entry_id.to_string())),
-            Self::BranchCreated { branch, .. } => Some(("branch", branch.to_string())),
-            Self::BranchMerged { from, .. } => Some(("branch", from.to_string())),
-            Self::RecordsAdmitted(_) => None,
+            Self::EntryAdded(entry) => ("moment", entry.entry_id.to_string()),
+            Self::BranchCreated { branch, .. } => ("branch", branch.to_string()),
+            Self::BranchMerged { from, .. } => ("branch", from.to_string()),
         }
     }
 
@@ -113,30 +88,6 @@ impl Event {
             Self::BranchMerged { from, into, entry_id } => {
                 json!({ "from": from, "into": into, "entry_id": entry_id })
             }
-            Self::RecordsAdmitted(ranges) => {
-                let feeds: Vec<Value> = ranges
-                    .iter()
-                    .map(|Range { feed, first, last }| {
-                        let incarnation = format!("{:016x}", feed.incarnation);
-                        json!({ "node": feed.node, "incarnation": incarnation, "first": first, "last": last })
-                    })
-                    .collect();
-                let records: u64 = ranges.iter().map(|range| range.last - range.first + 1).sum();
-                json!({ "records": records, "feeds": feeds })
-            }
         }
     }
-}
-
-/// The records that `verdicts` say came in.
-pub(super) fn admitted(verdicts: &[Verdict]) -> Vec<Range> {
-    let mut ranges: Vec<Range> = Vec::new();
-    for verdict in verdicts {
-        let Verdict::Admitted { feed, first, last, .. } = *verdict else { continue };
-        match ranges.iter_mut().find(|range| range.feed == feed && range.last + 1 == first) {
-            Some(range) => range.last = last,
-            None => ranges.push(Range { feed, first, last }),
-        }
-    }
-    ranges
 }

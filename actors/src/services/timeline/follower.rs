@@ -41,15 +41,21 @@ struct Piece {
 /// Follows the journal until the node stops.
 pub(crate) async fn follow(inner: Arc<Inner>) {
     let mut head = inner.journal.head();
+    let Ok(mut news) = inner.timeline().map(Service::news) else { return };
     loop {
+        news.mark_unchanged();
         let Err(error) = follow_from_position(&inner, &mut head).await else { return };
+        tracing::warn!(%error, "milestones wait");
         let delay = match &error {
-            TimelineError::Write(WriteError::Excluded(_)) => EXCLUDED_DELAY,
+            TimelineError::Write(WriteError::Excluded(_)) => {
+                // Another word on who belongs may be among them.
+                let _ = tokio::time::timeout(EXCLUDED_DELAY, news.changed()).await;
+                RETRY_DELAY
+            }
             // The position was read before an append whose outcome was unknown; it is read again.
             TimelineError::Said => Duration::ZERO,
             _ => RETRY_DELAY,
         };
-        tracing::warn!(%error, "milestones wait");
         tokio::time::sleep(delay).await;
     }
 }

@@ -9,7 +9,7 @@ use xyn_store::envelope::Envelope;
 use xyn_store::ids::RunId;
 use xyn_store::projection::{ApprovalRow, GateMode, GateRow, IntentRow, IntentStatus, RunRow, StepKey};
 use xyn_store::scope::{Principal, Stage};
-use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_BYTES, Note, REFS_MAX, Refs, TITLE_MAX_BYTES};
+use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_CHARS, Note, REFS_MAX, Refs, TITLE_MAX_CHARS};
 use xyn_store::{Reader, StoreError};
 
 use crate::record::Record;
@@ -144,10 +144,10 @@ impl Sketch {
         };
         self.refs.artifacts.truncate(REFS_MAX);
         Ok(Some(Note {
-            principal: Principal::new(fitting(self.principal.as_str(), NAME_MAX_BYTES)),
+            principal: Principal::new(fitting(self.principal.as_str(), NAME_MAX_CHARS)),
             branch: Branch::main(),
             kind,
-            title: fitting(&format!("{subject}: {}", self.phrases.join(", ")), TITLE_MAX_BYTES),
+            title: fitting(&format!("{subject}: {}", self.phrases.join(", ")), TITLE_MAX_CHARS),
             refs: self.refs,
         }))
     }
@@ -168,13 +168,24 @@ fn weight(kind: Kind) -> u8 {
     }
 }
 
-/// `text` within `max_bytes` and on one line: what people wrote elsewhere is no reason to lose a milestone.
-pub(super) fn fitting(text: &str, max_bytes: usize) -> String {
-    let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    if flat.len() <= max_bytes {
-        return flat;
+/// `text` within `max_chars` and on one line: what people wrote elsewhere is no reason to lose a moment.
+pub(super) fn fitting(text: &str, max_chars: usize) -> String {
+    let mut flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut line: String = flat.by_ref().take(max_chars).collect();
+    if flat.next().is_some() {
+        line.pop();
+        line.push('…');
     }
-    let room = max_bytes - '…'.len_utf8();
-    let end = (0..=room).rev().find(|end| flat.is_char_boundary(*end)).unwrap_or_default();
-    format!("{}…", &flat[..end])
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character_and_shows_that_it_goes_on() {
+        assert_eq!(fitting("a\tböse", 6), "a böse");
+        assert_eq!(fitting("a\tböser", 6), "a bös…");
+    }
 }

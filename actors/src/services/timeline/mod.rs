@@ -8,8 +8,10 @@
 pub(crate) mod actor;
 mod arrivals;
 mod deed;
+mod desk;
 mod event;
 pub(crate) mod follower;
+mod members;
 pub(crate) mod milestone;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::journal::AppendError;
 use xyn_store::scope::Principal;
 use xyn_store::timeline::admit::Verdict;
@@ -31,8 +34,10 @@ use actor::{Command, Handle};
 
 pub use arrivals::arrivals;
 pub use deed::Conflict;
-pub(crate) use deed::serve;
-pub use event::{Event, Range};
+pub(crate) use deed::{Acceptance, refusal, serve};
+pub use event::Event;
+pub use members::MemberError;
+pub(crate) use members::stream_of;
 
 /// Why the timeline was not written.
 #[derive(Debug, thiserror::Error)]
@@ -49,9 +54,27 @@ pub enum TimelineError {
     /// The founder's certificate could not be made.
     #[error("the environment's first certificate could not be made: {0}")]
     Certificate(#[from] InvalidStatement),
+    /// Who belongs cannot be changed so.
+    #[error(transparent)]
+    Member(#[from] MemberError),
     /// The milestones were said already, by an append whose outcome was not known.
     #[error("these milestones are on the timeline already")]
     Said,
+}
+
+/// A frame and who sent it, which need not be its author.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The sender.
+    pub from: PublicKey,
+    /// The frame.
+    pub frame: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Sent {
+    fn as_ref(&self) -> &[u8] {
+        &self.frame
+    }
 }
 
 /// The timeline of a running node.
@@ -95,12 +118,12 @@ impl Service {
     }
 
     /// Judges frames from others in one batch: a verdict for each, once what was admitted is durable.
-    pub async fn admit(&self, frames: Vec<Vec<u8>>) -> Result<Vec<Verdict>, TimelineError> {
+    pub async fn admit(&self, frames: Vec<Sent>) -> Result<Vec<Verdict>, TimelineError> {
         self.tell(Command::Admit(frames)).await
     }
 
     /// Judges record packs from others, as [`admit`](Self::admit) does frames.
-    pub async fn admit_packs(&self, packs: Vec<Vec<u8>>) -> Result<Vec<Verdict>, TimelineError> {
+    pub async fn admit_packs(&self, packs: Vec<Sent>) -> Result<Vec<Verdict>, TimelineError> {
         self.tell(Command::AdmitPacks(packs)).await
     }
 

@@ -92,7 +92,7 @@ impl Start {
             disk: Arc::clone(&disk),
             changed,
             events,
-            invitation: Mutex::new(self.invitation.map(|it| (it, self.roster))),
+            invitation: Mutex::new(self.invitation),
             lies: self.lies,
         };
         let started = Mesh::start(config, &key(self.who), Clock::system(), world, shelf);

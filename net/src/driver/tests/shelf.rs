@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::{Invitation, NotRedeemed, Roster};
+use xyn_store::trust::{Invitation, NotRedeemed};
 use xyn_store::{Digest, Timestamp};
 
 use super::people::{key, member, newcomer};
@@ -23,7 +23,7 @@ pub(super) struct Shelf {
     /// Counts what was admitted, so that a test can wait for it.
     pub(super) changed: watch::Sender<u64>,
     pub(super) events: mpsc::Sender<Event>,
-    pub(super) invitation: Mutex<Option<(Invitation, Arc<Roster>)>>,
+    pub(super) invitation: Mutex<Option<Invitation>>,
     pub(super) lies: bool,
 }
 
@@ -55,25 +55,20 @@ impl Port for Shelf {
         self.disk().proof(feed)
     }
 
-    async fn admit(&self, feed: FeedId, frames: Vec<Frame>) -> Result<Known, Refused> {
+    async fn admit(&self, _: PublicKey, feed: FeedId, frames: Vec<Frame>) -> Result<Known, Refused> {
         let result = self.disk().admit(feed, &frames);
         self.admitted(result)
     }
 
-    async fn admit_proof(&self, feed: FeedId, proof: Proof) -> Result<Known, Refused> {
+    async fn admit_proof(&self, _: PublicKey, feed: FeedId, proof: Proof) -> Result<Known, Refused> {
         let result = self.disk().admit_proof(feed, &proof);
         self.admitted(result)
     }
 
     async fn redeem(&self, peer: PublicKey, request: Redeem) -> door::Decision {
         let invitation = self.invitation.lock().expect("nobody panics here");
-        let Some((invitation, roster)) = invitation.as_ref() else {
-            return Err(NotRedeemed::Unknown);
-        };
+        let invitation = invitation.as_ref().ok_or(NotRedeemed::Unknown)?;
         invitation.check(request.env, &request.secret, peer, Timestamp::EPOCH)?;
-        if roster.member(peer).is_some() {
-            return Err(NotRedeemed::Used);
-        }
         Ok(vec![member(self.who), newcomer(self.who, peer, request.consent)])
     }
 

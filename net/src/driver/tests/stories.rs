@@ -133,6 +133,18 @@ async fn a_guest_comes_in_on_its_ticket_and_takes_part() {
 }
 
 #[tokio::test]
+async fn a_guest_that_did_not_hear_its_answer_asks_again_as_the_member_it_has_become() {
+    let alone = roster(&[ALICE], &[]);
+    let host = Start { invitation: Some(invitation(ALICE)), ..node(ALICE, &alone) };
+    let alice = host.start().await;
+    let first = join(&key(BOB), ticket(ALICE, &alice.address, [5; 16]), &Clock::system()).await;
+    let (_, team) = first.expect("the ticket is right");
+    alice.mesh.roster_changed(Arc::new(team.clone())).await.expect("it runs");
+    let again = join(&key(BOB), ticket(ALICE, &alice.address, [5; 16]), &Clock::system()).await;
+    assert_eq!(again.expect("the ticket is right").1, team);
+}
+
+#[tokio::test]
 async fn a_member_whose_certificate_comes_late_is_let_in_when_it_is_here() {
     let (team, alone) = (roster(&[ALICE, BOB], &[]), roster(&[ALICE], &[]));
     let mut alice = node(ALICE, &alone).with_records(5).start().await;

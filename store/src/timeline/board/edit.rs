@@ -5,13 +5,13 @@ use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{Automerge, AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 
 use super::super::change::{self, ChangeError};
-use super::super::entry::NAME_MAX_BYTES;
+use super::super::entry::is_name;
 use super::super::feed::FeedId;
 use super::Board;
 use crate::ids::{CommentId, EntryId};
 
-/// Bytes that a comment, or a piece put into one, may have.
-pub const COMMENT_MAX_BYTES: usize = 16 << 10;
+/// Characters that a comment, or a piece put into one, may have: what a schema can say, and a record can hold.
+pub const COMMENT_MAX_CHARS: usize = 8 << 10;
 
 pub(super) const BASE: &str = "base";
 pub(super) const HEAD: &str = "head";
@@ -103,28 +103,30 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
         (Board::Branch(_), Edit::Move(head)) => document.put(ROOT, HEAD, head.to_string())?,
         (Board::Branch(_), Edit::Close) => document.put(ROOT, CLOSED, true)?,
         (Board::Labels, Edit::Label(name, entry)) => {
-            bounded("label", name, NAME_MAX_BYTES)?;
+            if !is_name(name) {
+                return Err(EditError::OutOfBounds("label"));
+            }
             document.put(ROOT, name.as_str(), entry.to_string())?;
         }
         (Board::Labels, Edit::Unlabel(name)) => delete(document, name)?,
         (Board::Pins, Edit::Pin(entry)) => document.put(ROOT, entry.to_string(), true)?,
         (Board::Pins, Edit::Unpin(entry)) => delete(document, &entry.to_string())?,
         (Board::Comments(_) | Board::Review(_), Edit::Comment(id, text)) => {
-            bounded("comment", text, COMMENT_MAX_BYTES)?;
+            bounded("comment", text, COMMENT_MAX_CHARS)?;
             let object = document.put_object(ROOT, format!("{COMMENT}{id}"), ObjType::Text)?;
             document.splice_text(&object, 0, 0, text)?;
         }
         (Board::Comments(_) | Board::Review(_), Edit::Revise { comment, at, delete, insert }) => {
             let object = text_of(document, *comment)?;
             let end = at.checked_add(*delete).filter(|&end| end <= document.length(&object));
-            if insert.len() > COMMENT_MAX_BYTES || end.is_none() {
+            if insert.chars().count() > COMMENT_MAX_CHARS || end.is_none() {
                 return Err(EditError::OutOfBounds("revision"));
             }
             let delete = isize::try_from(*delete).map_err(|_| EditError::OutOfBounds("revision"))?;
             document.splice_text(&object, *at, delete, insert)?;
         }
         (Board::Comments(_) | Board::Review(_), Edit::Rewrite(comment, text)) => {
-            bounded("comment", text, COMMENT_MAX_BYTES)?;
+            bounded("comment", text, COMMENT_MAX_CHARS)?;
             let object = text_of(document, *comment)?;
             document.update_text(&object, text)?;
         }
@@ -135,7 +137,7 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
 }
 
 fn bounded(what: &'static str, text: &str, limit: usize) -> Result<(), EditError> {
-    let fits = (1..=limit).contains(&text.len());
+    let fits = (1..=limit).contains(&text.chars().count());
     if fits { Ok(()) } else { Err(EditError::OutOfBounds(what)) }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use automerge::{Automerge, ChangeHash, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use serde::{Deserialize, Serialize};
 
-use super::super::entry::NAME_MAX_BYTES;
+use super::super::entry::is_name;
 use super::super::hlc::Hlc;
 use super::Board;
 use super::edit::{BASE, CLOSED, COMMENT, HEAD, RESOLVED};
@@ -68,7 +68,7 @@ pub(super) fn read(
             View::Branch { base: entry(document, BASE), head, contenders, is_closed: flag(document, CLOSED) }
         }
         Board::Labels => {
-            let names = document.keys(ROOT).filter(|name| name.len() <= NAME_MAX_BYTES);
+            let names = document.keys(ROOT).filter(|name| is_name(name));
             View::Labels(names.filter_map(|name| entry(document, &name).map(|entry| (name, entry))).collect())
         }
         Board::Pins => View::Pins(document.keys(ROOT).filter_map(|key| key.parse().ok()).collect()),

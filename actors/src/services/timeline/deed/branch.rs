@@ -5,18 +5,14 @@ use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::Branch;
 
 use super::super::Event;
-use super::{Deed, Wish};
+use super::{Deed, Wish, unchanged};
 use crate::runtime::Refusal;
 
 /// Begins a branch, or begins it anew.
 pub(super) fn begin(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let branch = wish.required_branch("name")?;
     if branch == Branch::main() {
-        return Err(Refusal::invalid(
-            "invalid_input",
-            "/name",
-            "every timeline has this branch from the start",
-        ));
+        return Err(unchanged("every timeline has this branch from the start"));
     }
     let base = match wish.optional_entry()? {
         Some(entry) => entry.entry_id,

@@ -10,10 +10,11 @@ use xyn_capsules::tree::{self, Directory, Limits, RelPath, Side, TreeError};
 use xyn_store::Digest;
 use xyn_store::blobs::{BlobError, Blobs};
 use xyn_store::ids::EntryId;
-use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs};
+use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs, TITLE_MAX_CHARS};
 use xyn_store::timeline::{Facet, State};
 
 use super::super::Event;
+use super::super::milestone::fitting;
 use super::{Deed, What, Wish};
 use crate::runtime::Refusal;
 
@@ -56,7 +57,7 @@ pub(super) fn merge(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
     let from = wish.required_branch("from")?;
     let into = wish.branch("into")?.unwrap_or_else(Branch::main);
     if from == into {
-        return Err(Refusal::invalid("invalid_input", "/into", "a branch is not merged into itself"));
+        return Err(super::unchanged(&format!("`{from}` is not merged into itself")));
     }
     let (ours, theirs) = (wish.newest(&into)?, wish.newest(&from)?);
     let base = wish.reader.common_ancestor(ours.entry_id, theirs.entry_id)?;
@@ -65,7 +66,9 @@ pub(super) fn merge(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
     }
     let sides = Sides::read(wish.input())?;
     let merged = Trees::of(wish, base.as_ref(), &ours, &theirs)?.merge(blobs, &sides)?;
-    let title = wish.text("title").unwrap_or_else(|| format!("merged `{from}` into `{into}`"));
+    let title = wish
+        .text("title")
+        .unwrap_or_else(|| fitting(&format!("merged `{from}` into `{into}`"), TITLE_MAX_CHARS));
     let parents = vec![ours.entry_id, theirs.entry_id];
     let moments = moments(wish, &into, &title, &parents, merged);
     let entry_id = moments[0].0;

@@ -6,7 +6,7 @@
 use serde_json::json;
 use xyn_store::ids::CommentId;
 use xyn_store::timeline::board::{Board, Edit, View};
-use xyn_store::timeline::entry::{Kind, Refs, TITLE_MAX_BYTES};
+use xyn_store::timeline::entry::{Kind, Refs, TITLE_MAX_CHARS};
 
 use super::super::milestone::fitting;
 use super::{Deed, Wish, unchanged};
@@ -72,7 +72,7 @@ pub(super) fn approve(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let approves = wish.input().get("approve").and_then(serde_json::Value::as_bool).unwrap_or(true);
     let (kind, verb) = if approves { (Kind::Approve, "approved") } else { (Kind::Reject, "rejected") };
     let note = wish.text("note").map(|note| format!(": {note}")).unwrap_or_default();
-    let title = fitting(&format!("{verb} `{}`{note}", about.note.title), TITLE_MAX_BYTES);
+    let title = fitting(&format!("{verb} `{}`{note}", about.note.title), TITLE_MAX_CHARS);
     let refs = Refs { run: about.note.refs.run, parents: vec![about.entry_id], ..Refs::default() };
     Ok(Deed::say(wish.moment(about.note.branch, kind, title, refs)))
 }

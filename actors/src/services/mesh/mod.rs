@@ -1,0 +1,170 @@
+//! The mesh as a service: this node's timeline and those of its peers become one.
+//!
+//! Owns the supervised task that runs the mesh, and the handle to it. Decides nothing about records, members or
+//! tickets: what peers bring goes to the timeline, and what they ask for is submitted as an intent. Invariant:
+//! what others are told is durable here.
+
+mod deed;
+mod event;
+mod follower;
+mod gather;
+mod invite;
+mod join;
+mod port;
+mod task;
+mod trace;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use arc_swap::ArcSwapOption;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use xyn_net::driver::{Mesh, StartError, Stopped};
+use xyn_store::StoreError;
+use xyn_store::audit::checkpoint::SignedCheckpoint;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::feed::FeedId;
+
+use crate::runtime::Inner;
+
+pub use event::{Event, Span};
+pub use invite::{Invite, LIFETIME_MAX};
+pub use join::{JoinError, Joined, join};
+pub use trace::{Line, TRACE_MAX, Trace, What};
+pub use xyn_net::driver::{NotLetIn, Peer, Reach, Status, Traffic};
+pub use xyn_net::proto::join::guest::NotJoined;
+
+pub(crate) use deed::serve;
+
+/// How a node takes part in the mesh.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How far away peers may be.
+    pub reach: Reach,
+    /// Where to listen, as multiaddrs.
+    pub listen: Vec<String>,
+    /// Whom to dial, besides those who are discovered: multiaddrs.
+    pub peers: Vec<String>,
+}
+
+/// Why the mesh did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum MeshError {
+    /// The wire.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// What it starts with cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The mesh of a running node.
+pub struct Service {
+    shared: Arc<Shared>,
+    stop: watch::Sender<bool>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the parts of the service share.
+struct Shared {
+    inner: Weak<Inner>,
+    settings: Settings,
+    /// None between two meshes.
+    mesh: ArcSwapOption<Mesh>,
+    refused: Mutex<BTreeMap<&'static str, u64>>,
+    trace: Trace,
+}
+
+impl Service {
+    /// Starts the mesh of a node whose timeline is open.
+    pub(crate) fn start(inner: &Arc<Inner>, settings: Settings) -> Result<Self, MeshError> {
+        let shared = Arc::new(Shared {
+            inner: Arc::downgrade(inner),
+            settings,
+            mesh: ArcSwapOption::empty(),
+            refused: Mutex::default(),
+            trace: Trace::default(),
+        });
+        let (stop, stopped) = watch::channel(false);
+        let running = task::start(&shared)?;
+        let task = tokio::spawn(task::supervise(Arc::clone(&shared), running, stopped));
+        Ok(Self { shared, stop, task: Mutex::new(Some(task)) })
+    }
+
+    /// Who is here, and what went to and fro since the mesh was started last. An error between two starts.
+    pub async fn status(&self) -> Result<Status, Stopped> {
+        self.running()?.status().await
+    }
+
+    /// What peers sent and was refused, by reason, since the node was started.
+    pub fn refused(&self) -> BTreeMap<&'static str, u64> {
+        self.shared.refused().clone()
+    }
+
+    /// How the node takes part.
+    pub fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    /// What happened lately.
+    pub fn trace(&self) -> &Trace {
+        &self.shared.trace
+    }
+
+    /// This node signed a checkpoint of its log: whoever is here is asked to witness it.
+    pub(crate) async fn signed(&self, checkpoint: SignedCheckpoint) {
+        if let Ok(mesh) = self.running() {
+            // One that ends now offers the latest checkpoint when it is started again.
+            let _ = mesh.signed(checkpoint).await;
+        }
+    }
+
+    /// Says goodbye to everybody and ends the task.
+    pub(crate) async fn stop(&self) {
+        self.stop.send_replace(true);
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task
+            && let Err(error) = task.await
+        {
+            tracing::error!(%error, "the mesh did not end in good order");
+        }
+    }
+
+    /// Ends the mesh that runs, as a failure of it would.
+    #[cfg(test)]
+    pub(crate) async fn break_off(&self) {
+        self.running().expect("it runs").stop().await.expect("it runs");
+    }
+
+    fn running(&self) -> Result<Arc<Mesh>, Stopped> {
+        self.shared.mesh.load_full().ok_or(Stopped)
+    }
+}
+
+impl Shared {
+    /// The Runtime; none when the node has stopped.
+    fn inner(&self) -> Option<Arc<Inner>> {
+        self.inner.upgrade()
+    }
+
+    /// Counts and logs the frames of `feed` that `peer` sent and nobody takes.
+    fn note_refusals(&self, peer: PublicKey, feed: FeedId, verdicts: &[Verdict]) {
+        for verdict in verdicts {
+            if let Verdict::Refused(refusal) = verdict {
+                let (reason, feed) = (refusal.reason(), feed.node);
+                tracing::info!(%peer, %feed, reason, %refusal, "refused records");
+                self.count(reason);
+            }
+        }
+    }
+
+    fn count(&self, reason: &'static str) {
+        *self.refused().entry(reason).or_default() += 1;
+    }
+
+    fn refused(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

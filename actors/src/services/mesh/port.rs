@@ -1,0 +1,261 @@
+//! The node as the mesh sees it.
+//!
+//! Owns the answers to what peers ask, each from the store or from the service that it concerns. Decides nothing
+//! about who belongs: a ticket becomes an intent. Invariant: what one question may read or hold is bounded, and
+//! every question is answered.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use xyn_net::driver::{Event as Notice, Port};
+use xyn_net::proto::join::door;
+use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::wire::{Frame, Growth, Known, Payload, Redeem};
+use xyn_store::audit::checkpoint::SignedCheckpoint;
+use xyn_store::audit::log;
+use xyn_store::audit::signature::{PublicKey, Signature};
+use xyn_store::projection::VouchedRow;
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::fork;
+use xyn_store::timeline::frame::FRAME_MAX_BYTES;
+use xyn_store::trust::{Claim, Invitation, NotRedeemed, Placed, Roster};
+use xyn_store::{Digest, Reader, StoreError, ids};
+
+use super::Shared;
+use super::gather::{PARCELS_MAX, Parcel, WAITING_BYTES_MAX, known};
+use crate::governance::Identity;
+use crate::node::actor::by_node;
+use crate::runtime::{Inner, Intent, Recording, Refusal};
+
+/// Notices that wait to be written down; more are only logged.
+const NOTICES_MAX: usize = 256;
+
+/// One mesh's desk at the node.
+pub(super) struct Desk {
+    shared: Arc<Shared>,
+    intake: mpsc::Sender<Parcel>,
+    room: Arc<Semaphore>,
+    notices: mpsc::Sender<Notice>,
+}
+
+/// What comes over the desk and takes time.
+pub(super) struct Trays {
+    pub(super) intake: mpsc::Receiver<Parcel>,
+    pub(super) notices: mpsc::Receiver<Notice>,
+}
+
+impl Desk {
+    pub(super) fn new(shared: Arc<Shared>) -> (Self, Trays) {
+        let (intake, parcels) = mpsc::channel(PARCELS_MAX);
+        let (notices, noticed) = mpsc::channel(NOTICES_MAX);
+        let room = Arc::new(Semaphore::new(WAITING_BYTES_MAX));
+        (Self { shared, intake, room, notices }, Trays { intake: parcels, notices: noticed })
+    }
+
+    /// Looks something up away from the threads that others wait for; none when it cannot be read.
+    async fn look_up<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Inner, &Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Option<T> {
+        let inner = self.shared.inner()?;
+        let found = tokio::task::spawn_blocking(move || look(&inner, &inner.store.read()?)).await;
+        match found.map_err(|error| StoreError::Unavailable(error.to_string())).flatten() {
+            Ok(found) => Some(found),
+            Err(error) => {
+                tracing::warn!(%error, "a peer's question cannot be answered");
+                None
+            }
+        }
+    }
+
+    /// Hands a parcel over when there is room for it.
+    fn hand_in(
+        &self,
+        peer: PublicKey,
+        feed: FeedId,
+        frames: Vec<Frame>,
+    ) -> Option<oneshot::Receiver<Result<Known, Refused>>> {
+        let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
+        let room = Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
+        let first = frames.first().map_or(0, |frame| frame.from);
+        let frames = frames.into_iter().map(|frame| frame.bytes.to_vec()).collect();
+        let (answer, answered) = oneshot::channel();
+        self.intake.try_send(Parcel { peer, feed, first, frames, answer, room }).ok()?;
+        Some(answered)
+    }
+}
+
+impl Port for Desk {
+    async fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<Frame> {
+        let frames =
+            self.look_up(move |inner, reader| frames(inner, reader, &feed, after, to, credit as usize));
+        frames.await.unwrap_or_default()
+    }
+
+    async fn read_proof(&self, feed: FeedId) -> Option<Proof> {
+        let proof = self.look_up(move |_, reader| reader.fork(&feed)).await??;
+        Payload::new(&proof.encode())
+    }
+
+    async fn admit(&self, peer: PublicKey, feed: FeedId, frames: Vec<Frame>) -> Result<Known, Refused> {
+        let Some(answered) = self.hand_in(peer, feed, frames) else {
+            self.shared.count("busy");
+            tracing::warn!(%peer, "refused records: as many wait as may");
+            return Err(Refused::Busy);
+        };
+        answered.await.unwrap_or(Err(Refused::Busy))
+    }
+
+    async fn admit_proof(&self, peer: PublicKey, feed: FeedId, proof: Proof) -> Result<Known, Refused> {
+        let inner = self.shared.inner().ok_or(Refused::Busy)?;
+        let timeline = inner.timeline().map_err(|_| Refused::Busy)?;
+        let proof = match fork::Proof::open(&timeline.env().root(), &proof) {
+            Ok(proof) if proof.feed == feed => proof,
+            _ => {
+                self.shared.count("false_proof");
+                tracing::info!(%peer, feed = ?feed, "refused a proof that proves nothing");
+                return Err(Refused::False);
+            }
+        };
+        timeline.admit_proof(proof).await.map_err(|error| {
+            tracing::warn!(%error, "a proof cannot be kept at the moment");
+            Refused::Busy
+        })?;
+        self.look_up(move |_, reader| known(reader, feed)).await.ok_or(Refused::Busy)
+    }
+
+    async fn redeem(&self, peer: PublicKey, request: Redeem) -> door::Decision {
+        let inner = self.shared.inner().ok_or(NotRedeemed::Unavailable)?;
+        let ticket = request.ticket;
+        redeem(&inner, peer, request).await.inspect_err(|reason| {
+            self.shared.count("ticket");
+            tracing::info!(%peer, %ticket, %reason, "refused a ticket");
+        })
+    }
+
+    async fn prove(&self, growth: Growth) -> Option<Vec<Digest>> {
+        let own = self.shared.inner()?.timeline().ok()?.own();
+        if growth.log != own {
+            return None;
+        }
+        let proof = self.look_up(move |_, reader| Ok(log::consistency(reader, growth.from, growth.to).ok()));
+        proof.await?
+    }
+
+    async fn vouch(&self, checkpoint: SignedCheckpoint) -> Option<Signature> {
+        let inner = self.shared.inner()?;
+        let mut recording = Recording::default();
+        recording.changes().put(&VouchedRow(checkpoint));
+        match recording.commit(&inner).await {
+            Ok(_) => Some(checkpoint.witness(inner.store.key())),
+            Err(error) => {
+                tracing::warn!(%error, "a peer's checkpoint cannot be kept at the moment");
+                None
+            }
+        }
+    }
+
+    fn notice(&self, notice: Notice) {
+        if let Some(inner) = self.shared.inner() {
+            self.shared.trace.note(inner.clock.now(), &notice);
+        }
+        match notice {
+            Notice::Listening(address) => tracing::info!(%address, "the mesh listens"),
+            Notice::Connected(peer) => tracing::info!(%peer, "connected"),
+            Notice::Disconnected(peer) => tracing::info!(%peer, "disconnected"),
+            // The driver logs and counts it.
+            Notice::Refused { .. } => {}
+            Notice::Witnessed { .. } | Notice::Alarm { .. } => {
+                if let Err(error) = self.notices.try_send(notice) {
+                    tracing::warn!(%error, "what a peer said is not written down");
+                }
+            }
+        }
+    }
+}
+
+/// Frames of `feed` behind record `after`, as far as they come within `credit`.
+fn frames(
+    inner: &Inner,
+    reader: &Reader,
+    feed: &FeedId,
+    after: u64,
+    to: u64,
+    credit: usize,
+) -> Result<Vec<Frame>, StoreError> {
+    let env = inner.timeline()?.env().root();
+    let (mut frames, mut from, mut left) = (Vec::new(), after.saturating_add(1), credit);
+    while from <= to {
+        // The first one may be longer than asked for: a frame cannot be cut.
+        let room = if frames.is_empty() { FRAME_MAX_BYTES } else { left };
+        let Some((last, bytes)) = reader.feed_frame(env, feed, from, room)? else { break };
+        let Some(payload) = Payload::new(&bytes) else { break };
+        frames.push(Frame { from, to: last, bytes: payload });
+        (from, left) = (last + 1, left.saturating_sub(bytes.len()));
+    }
+    Ok(frames)
+}
+
+/// Lets in whoever shows a ticket that is good: first its secret is checked, which goes no further, and then an
+/// intent is submitted that says what the ticket says.
+async fn redeem(inner: &Arc<Inner>, peer: PublicKey, request: Redeem) -> door::Decision {
+    let unavailable = |error: StoreError| {
+        tracing::warn!(%error, "a ticket cannot be looked up");
+        NotRedeemed::Unavailable
+    };
+    let timeline = inner.timeline().map_err(unavailable)?;
+    if request.env != timeline.env() {
+        return Err(NotRedeemed::OtherEnv);
+    }
+    let row = inner.store.read().and_then(|reader| reader.get(&Invitation::key_of(request.ticket)));
+    let invitation: Invitation = row.map_err(unavailable)?.ok_or(NotRedeemed::Unknown)?;
+    let now = inner.clock.now();
+    invitation.check(request.env, &request.secret, peer, now)?;
+    if invitation.redeemed_by().is_none() {
+        let by = by_node(now);
+        let intent = Intent {
+            intent_id: ids::fresh(now),
+            action: "peer.join".into(),
+            input: json!({
+                "ticket_id": request.ticket.to_string(),
+                "node": peer,
+                "consent": request.consent,
+            }),
+            stage: None,
+            identity: Identity::bare(by.actor),
+            session: None,
+            correlation_id: by.correlation_id,
+            causation_id: None,
+            depth: 0,
+            idempotency_key: None,
+        };
+        inner.submit(intent, false).await.map_err(not_redeemed)?;
+    }
+    let reader = inner.store.read().map_err(unavailable)?;
+    let statements = reader.statements(timeline.env()).map_err(unavailable)?;
+    Ok(welcome(statements, &timeline.roster(), inner.store.key().public(), peer))
+}
+
+fn not_redeemed(refusal: Refusal) -> NotRedeemed {
+    match refusal.code() {
+        "ticket_used" => NotRedeemed::Used,
+        "ticket_expired" => NotRedeemed::Expired,
+        "unknown_ticket" => NotRedeemed::Unknown,
+        "denied_by_policy" | "approval_required" => NotRedeemed::Denied,
+        _ => {
+            tracing::warn!(%refusal, "a newcomer was not let in");
+            NotRedeemed::Unavailable
+        }
+    }
+}
+
+/// Of all that was said about who belongs: what a newcomer needs to see this node and itself as members.
+fn welcome(statements: Vec<Placed>, roster: &Roster, me: PublicKey, newcomer: PublicKey) -> Vec<Placed> {
+    let matters = |node: PublicKey| node == me || node == newcomer || roster.ranks_above(node, me);
+    let is_about = |placed: &Placed| match &placed.statement.statement().claim {
+        Claim::Certificate(certificate) => matters(certificate.node),
+        Claim::Revocation(revocation) => matters(revocation.node),
+    };
+    statements.into_iter().filter(is_about).collect()
+}

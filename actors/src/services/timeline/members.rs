@@ -1,0 +1,145 @@
+//! Who belongs: the statements this node makes when it lets somebody in or turns somebody out.
+//!
+//! Owns what must hold before such a statement is signed. Writes nothing: the desk puts statement, event and
+//! invitation in one append. Invariant: an invitation lets in one key, whenever the node is killed.
+
+use std::collections::BTreeMap;
+
+use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::{PublicKey, Signature};
+use xyn_store::ids::{self, StreamId};
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::{
+    Certificate, Claim, Head, InvalidStatement, Invitation, NotRedeemed, Revocation, Roster, Seat,
+    SignedStatement, Standing, Statement, TicketId,
+};
+use xyn_store::{Reader, StoreError, Timestamp};
+
+use super::TimelineError;
+use crate::runtime::Refusal;
+use crate::services::mesh::Event;
+
+/// Why who belongs is not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum MemberError {
+    /// The ticket lets nobody in.
+    #[error(transparent)]
+    NotRedeemed(#[from] NotRedeemed),
+    /// Nobody ever certified it.
+    #[error("node `{0}` is no member of this environment")]
+    Stranger(PublicKey),
+    /// It was turned out before.
+    #[error("node `{0}` was revoked already")]
+    Revoked(PublicKey),
+    /// Only those above a node may turn it out.
+    #[error("this node does not rank above node `{0}`, which somebody above it must revoke")]
+    NotAbove(PublicKey),
+    /// A name or reason that no statement may hold, or a consent that was not given.
+    #[error("the statement cannot be made: {0}")]
+    Statement(#[from] InvalidStatement),
+}
+
+/// A node that wants in, and its word that it takes the seat below this one.
+pub(super) struct Newcomer {
+    pub(super) node: PublicKey,
+    pub(super) consent: Signature,
+}
+
+/// The stream of an invitation: given out, then redeemed.
+pub(crate) fn stream_of(ticket: TicketId) -> StreamId {
+    ids::derived(Timestamp::EPOCH, &[b"invitation", &ticket.0])
+}
+
+/// Certifies whoever shows a ticket; none when it was let in on this very ticket before.
+pub(super) fn let_in(
+    reader: &Reader,
+    key: &NodeKey,
+    roster: &Roster,
+    ticket: TicketId,
+    newcomer: Newcomer,
+    now: Timestamp,
+) -> Result<Option<(SignedStatement, Vec<Event>)>, TimelineError> {
+    let Newcomer { node, consent } = newcomer;
+    let invitation: Option<Invitation> = reader.get(&Invitation::key_of(ticket))?;
+    let invitation = invitation.ok_or(MemberError::NotRedeemed(NotRedeemed::Unknown))?;
+    match invitation.redeemed_by() {
+        Some(first) if first == node => return Ok(None),
+        Some(_) => return Err(MemberError::NotRedeemed(NotRedeemed::Used).into()),
+        None if invitation.expires <= now => {
+            return Err(MemberError::NotRedeemed(NotRedeemed::Expired).into());
+        }
+        None => {}
+    }
+    let certificate = Certificate {
+        node,
+        seat: Seat::Under(key.public()),
+        principal: invitation.principal.clone(),
+        role: invitation.role,
+        expires: None,
+        consent,
+    };
+    let statement = state(key, roster, Claim::Certificate(certificate), now)?;
+    Ok(Some((statement, vec![Event::Joined(invitation.redeemed(node))])))
+}
+
+/// Turns `node` out: what it wrote until now, as far as it is here, still counts.
+pub(super) fn revoke(
+    reader: &Reader,
+    key: &NodeKey,
+    roster: &Roster,
+    node: PublicKey,
+    reason: String,
+    now: Timestamp,
+) -> Result<(SignedStatement, Event), TimelineError> {
+    let member = roster.member(node).ok_or(MemberError::Stranger(node))?;
+    if member.standing() == Standing::Revoked {
+        return Err(MemberError::Revoked(node).into());
+    }
+    if !roster.ranks_above(key.public(), node) {
+        return Err(MemberError::NotAbove(node).into());
+    }
+    let last = last_records(reader, roster, node)?;
+    let event = Event::Revoked { node, reason: reason.clone(), last: last.clone().into_iter().collect() };
+    let claim = Claim::Revocation(Revocation { node, last, reason });
+    Ok((state(key, roster, claim, now)?, event))
+}
+
+/// The last records that count of a node and of the keys that took its seat.
+fn last_records(
+    reader: &Reader,
+    roster: &Roster,
+    node: PublicKey,
+) -> Result<BTreeMap<FeedId, Head>, StoreError> {
+    let line = roster.succession(node);
+    let mut last = BTreeMap::new();
+    for row in reader.feeds()?.into_iter().filter(|row| line.contains(&row.feed.node)) {
+        last.extend(reader.last_counted(&row)?.map(|head| (row.feed, head)));
+    }
+    Ok(last)
+}
+
+fn state(
+    key: &NodeKey,
+    roster: &Roster,
+    claim: Claim,
+    now: Timestamp,
+) -> Result<SignedStatement, MemberError> {
+    Ok(Statement { env: roster.env(), issuer: key.public(), issued_at: now, claim }.sign(key)?)
+}
+
+impl From<MemberError> for Refusal {
+    fn from(error: MemberError) -> Self {
+        let message = error.to_string();
+        match error {
+            MemberError::NotRedeemed(NotRedeemed::Unknown) => {
+                Self::Conflict { code: "unknown_ticket", message }
+            }
+            MemberError::NotRedeemed(NotRedeemed::Used) => Self::Conflict { code: "ticket_used", message },
+            MemberError::NotRedeemed(_) => Self::Conflict { code: "ticket_expired", message },
+            MemberError::Stranger(node) => Self::NotFound { kind: "peer", id: node.to_string() },
+            MemberError::Revoked(_) => Self::Conflict { code: "revoked_already", message },
+            MemberError::NotAbove(_) => Self::Forbidden { code: "not_above", message },
+            MemberError::Statement(_) => Self::invalid("invalid_input", "", message),
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! Nodes that share a timeline: real processes on loopback, killed, stopped and turned out.
+//!
+//! Invariant of each test: what one of them knows in the end, all of them know, to the same bytes.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use xyn_actors::services::mesh::Invite;
+use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::scope::Principal;
+use xyn_store::trust::{EnvId, Role};
+use xyn_store::{Clock, Timestamp};
+
+use crate::node::{COUNT, Folder, Node, Said, eventually};
+
+/// A teammate: a folder, and whether its node runs.
+struct Mate {
+    name: &'static str,
+    folder: Folder,
+    node: Option<Node>,
+    /// Where its mesh listened first, so that others find it there again.
+    address: String,
+}
+
+impl Mate {
+    fn new(name: &'static str) -> Self {
+        Self { name, folder: Folder::new(), node: None, address: "/ip4/127.0.0.1/tcp/0".to_owned() }
+    }
+
+    /// Starts its node, with a ticket or without.
+    async fn up(&mut self, ticket: Option<&str>) {
+        let mut command = self.folder.program();
+        command.env("XYN_LOG", "info").env("XYN_MESH", "on").env("XYN_MESH_LISTEN", &self.address);
+        let arguments: Vec<&str> = ticket.into_iter().flat_map(|ticket| ["--join", ticket]).collect();
+        let node = Node::start_with(&self.folder, command, &arguments).await;
+        let address = node.mesh().first().expect("its mesh listens");
+        self.address = address.split_once("/p2p/").expect("it says who is there").0.to_owned();
+        self.node = Some(node);
+    }
+
+    fn node(&self) -> &Node {
+        self.node.as_ref().expect("it runs")
+    }
+
+    async fn stop(&mut self) {
+        let node = self.node.take().expect("it runs");
+        assert!(node.stop().await.success(), "{} stops in good order", self.name);
+    }
+
+    fn kill(&mut self) {
+        self.node.take().expect("it runs").kill_9();
+    }
+
+    fn key(&self) -> PublicKey {
+        NodeKey::load(&self.folder.data()).expect("it has a key").public()
+    }
+
+    /// The environment that it founded.
+    fn env(&self) -> EnvId {
+        EnvId::rooted_in(NodeKey::found_root(&self.folder.data()).expect("it has the root's key").public())
+    }
+
+    async fn intent(&self, action: &str, input: Value) -> Value {
+        let body = json!({ "action": action, "input": input });
+        self.node().post("/api/v1/intents", &body).await.ok()
+    }
+
+    /// A ticket that is good until `expires`.
+    async fn ticket(&self, expires: Timestamp) -> String {
+        let addresses = self.node().mesh();
+        let principal = Principal::new("mate@lab");
+        let invite = Invite::mint(self.env(), self.key(), addresses, &principal, Role::Operator, expires)
+            .expect("randomness");
+        self.intent("peer.invite", invite.input).await;
+        invite.ticket.to_string()
+    }
+
+    async fn invite(&self) -> String {
+        self.ticket(Clock::system().now().after(Duration::from_secs(3600))).await
+    }
+
+    async fn note(&self, title: &str) {
+        self.intent("timeline.note", json!({ "title": title })).await;
+    }
+
+    /// Every moment, as the command line shows it.
+    fn log(&self) -> Vec<Value> {
+        let lines = self.folder.xyn(["timeline", "log", "--json"]).ok();
+        lines.lines().map(|line| serde_json::from_str(line).expect("each line is a moment")).collect()
+    }
+
+    fn titles(&self) -> Vec<String> {
+        let title = |moment: &Value| moment["title"].as_str().expect("a moment has a title").to_owned();
+        self.log().iter().map(title).collect()
+    }
+
+    /// What a start on a new folder says that is refused.
+    fn refused(&self, ticket: &str) -> Said {
+        let mut command = self.folder.program_by(["timeout", "90"]);
+        command.env("XYN_MESH_LISTEN", "/ip4/127.0.0.1/tcp/0");
+        Said::of(command.args(["up", "--listen", "127.0.0.1:0", "--join", ticket]))
+    }
+}
+
+/// Waits until all of `mates` show the same timeline, and `wanted` is on it.
+async fn converge(mates: &[&Mate], wanted: &[&str]) {
+    let what = format!("{wanted:?} is the same everywhere");
+    eventually(&what, async || {
+        let logs: Vec<Vec<Value>> = mates.iter().map(|mate| mate.log()).collect();
+        let titles: BTreeSet<&str> = logs[0].iter().filter_map(|moment| moment["title"].as_str()).collect();
+        let is_complete = wanted.iter().all(|title| titles.contains(title));
+        (is_complete && logs.windows(2).all(|pair| pair[0] == pair[1])).then_some(())
+    })
+    .await;
+}
+
+/// Three mates of one environment, the first of which founded it and gave out the others' tickets.
+async fn team() -> ([Mate; 3], [String; 2]) {
+    let [mut ada, mut bob, mut eve] = ["ada", "bob", "eve"].map(Mate::new);
+    ada.up(None).await;
+    let tickets = [ada.invite().await, ada.invite().await];
+    bob.up(Some(&tickets[0])).await;
+    eve.up(Some(&tickets[1])).await;
+    ([ada, bob, eve], tickets)
+}
+
+#[tokio::test]
+async fn three_nodes_work_apart_meet_and_show_the_same_timeline() {
+    let ([mut ada, mut bob, eve], _) = team().await;
+    ada.note("from ada").await;
+    bob.note("from bob").await;
+    eve.note("from eve").await;
+    converge(&[&ada, &bob, &eve], &["from ada", "from bob", "from eve"]).await;
+
+    // Bob and Eve reach each other by Ada alone, who is away now; then Bob is killed, and Eve goes on.
+    ada.stop().await;
+    bob.note("bob alone").await;
+    bob.kill();
+    eve.node().promote(&eve.folder, COUNT).await;
+    let run = eve.node().run("bp.count", json!({ "key": "apart" })).await;
+    eve.node().ended(&run).await;
+    ada.up(None).await;
+    ada.note("ada is back").await;
+    bob.up(None).await;
+    converge(&[&ada, &bob, &eve], &["bob alone", "ada is back", "Count: started, completed"]).await;
+    for mate in [&ada, &bob, &eve] {
+        let of_run = mate.log().into_iter().filter(|moment| moment["refs"]["run"] == json!(run)).count();
+        assert_eq!(of_run, 1, "{} shows the run once", mate.name);
+    }
+    for mate in [ada, bob, eve] {
+        assert!(mate.node.expect("it runs").stop().await.success());
+    }
+}
+
+#[tokio::test]
+async fn a_node_killed_again_and_again_loses_nothing_and_catches_up() {
+    let ([ada, mut bob, mut eve], tickets) = team().await;
+    for round in 0..3 {
+        for number in 0..20 {
+            ada.note(&format!("ada {round}.{number}")).await;
+            bob.note(&format!("bob {round}.{number}")).await;
+        }
+        bob.kill();
+        eve.kill();
+        ada.note(&format!("meanwhile {round}")).await;
+        // The ticket is used, and this is the folder that used it.
+        bob.up(Some(&tickets[0])).await;
+        eve.up(None).await;
+    }
+    let wanted: Vec<String> = (0..3)
+        .flat_map(|round| {
+            let notes = (0..20)
+                .flat_map(move |number| [format!("ada {round}.{number}"), format!("bob {round}.{number}")]);
+            notes.chain([format!("meanwhile {round}")])
+        })
+        .collect();
+    converge(&[&ada, &bob, &eve], &wanted.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let titles = ada.titles();
+    assert_eq!(titles.iter().filter(|title| wanted.contains(title)).count(), wanted.len(), "each once");
+}
+
+#[tokio::test]
+async fn a_ticket_that_is_used_expired_or_for_another_environment_lets_nobody_in_and_says_why() {
+    let mut ada = Mate::new("ada");
+    ada.up(None).await;
+    let (first, short) = (ada.invite().await, Clock::system().now().after(Duration::from_secs(2)));
+    let expired = ada.ticket(short).await;
+    let mut bob = Mate::new("bob");
+    bob.up(Some(&first)).await;
+    bob.note("in").await;
+    converge(&[&ada, &bob], &["in"]).await;
+    bob.stop().await;
+
+    let says = |said: Said, code: i32, words: &[&str]| {
+        assert_eq!(said.code, code, "{said:?}");
+        words.iter().for_each(|word| assert!(said.err.contains(word), "`{word}`: {}", said.err));
+    };
+    let eve = Mate::new("eve");
+    says(eve.refused(&first), 4, &["the ticket has been used", "xyn peer invite"]);
+    eventually("the ticket expires", async || (Clock::system().now() > short).then_some(())).await;
+    says(eve.refused(&expired), 4, &["the ticket has expired"]);
+    says(eve.refused(&first[..first.len() - 1]), 2, &["mistyped or cut short"]);
+
+    // Bob belongs to Ada's environment, and Mallory to one of his own.
+    let mut mallory = Mate::new("mallory");
+    mallory.up(None).await;
+    let foreign = mallory.invite().await;
+    says(bob.refused(&foreign), 6, &["belongs to environment", "--data"]);
+    mallory.stop().await;
+    says(mallory.refused(&ada.invite().await), 6, &["belongs to environment", "--data"]);
+
+    // Nobody's secret is in a log, an event or an intent.
+    let text: Vec<String> =
+        ["/api/v1/events?limit=200", "/api/v1/intents?limit=200"].map(String::from).to_vec();
+    for path in text {
+        let shown = ada.node().get(&path).await.to_string();
+        assert!(shown.contains("peer"), "{shown}");
+        assert!(![&first, &expired].iter().any(|ticket| shown.contains(ticket.as_str())));
+    }
+    assert!(ada.node().log().contains("refused a ticket"));
+}
+
+#[tokio::test]
+async fn who_is_revoked_is_disconnected_cannot_come_back_and_is_not_heard_any_more() {
+    let ([ada, bob, mut eve], _) = team().await;
+    eve.note("before").await;
+    converge(&[&ada, &bob, &eve], &["before"]).await;
+    ada.intent("peer.revoke", json!({ "node": eve.key(), "reason": "left the team" })).await;
+    let is_turned_away = |mate: &Mate| mate.node().log().contains("was revoked");
+    eventually("ada turns eve away", async || is_turned_away(&ada).then_some(())).await;
+    // Whatever she writes now, if she does not know yet, and even from a new start that dials Ada.
+    let after = json!({ "action": "timeline.note", "input": { "title": "after" } });
+    eve.node().post("/api/v1/intents", &after).await;
+    eve.stop().await;
+    eve.up(None).await;
+    ada.note("without eve").await;
+    bob.note("nor here").await;
+    converge(&[&ada, &bob], &["before", "without eve", "nor here"]).await;
+    assert!(!ada.titles().contains(&"after".to_owned()));
+    let again = json!({ "action": "peer.revoke", "input": { "node": eve.key(), "reason": "twice" } });
+    assert_eq!(ada.node().post("/api/v1/intents", &again).await.status, 409);
+    let upwards = json!({ "action": "peer.revoke", "input": { "node": ada.key(), "reason": "mutiny" } });
+    assert_eq!(bob.node().post("/api/v1/intents", &upwards).await.status, 403);
+}
