@@ -97,7 +97,7 @@ async fn names_that_mean_harm_are_refused_and_change_nothing() {
     let moment = note(&folder, "here");
     let nobody = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
     for (arguments, code) in [
-        (["timeline", "show", "../../etc/passwd"], 1),
+        (["timeline", "show", "../../etc/passwd"], 2),
         (["timeline", "show", nobody], 3),
         (["timeline", "branch", "a\x1b[2J"], 1),
         (["timeline", "branch", "main"], 6),

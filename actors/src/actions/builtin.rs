@@ -29,7 +29,7 @@ pub fn builtin() -> Registry {
 const SIDES_MAX: u32 = 10_000;
 
 /// Actions that services of the Runtime carry out.
-const SERVICES: [fn() -> Spec; 19] = [
+const SERVICES: [fn() -> Spec; 22] = [
     runs_start,
     runs_cancel,
     runs_retry,

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::Value;
+use xyn_store::ids::EntryId;
 
 use crate::cli::Context;
 use crate::cli::output::Paint;
@@ -14,7 +15,7 @@ use crate::failure::{Exit, Failure};
 pub(in crate::cli) struct Arguments {
     /// The moment's id
     #[arg(value_name = "MOMENT")]
-    entry_id: String,
+    entry_id: EntryId,
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::{Value, json};
+use xyn_store::ids::EntryId;
 
 use super::log::table;
 use super::words::say;
@@ -15,7 +16,7 @@ use crate::failure::{Exit, Failure};
 pub(in crate::cli) struct Comment {
     /// The moment it is about
     #[arg(value_name = "MOMENT")]
-    entry_id: String,
+    entry_id: EntryId,
     /// What to say; without it, what was said is listed
     text: Option<String>,
     /// Rewrite this comment instead of adding one
@@ -24,11 +25,10 @@ pub(in crate::cli) struct Comment {
 }
 
 #[derive(Debug, Args)]
-#[group(id = "deed", multiple = false)]
 pub(in crate::cli) struct Review {
     /// The moment that is reviewed; without it, reviews are listed
     #[arg(value_name = "MOMENT")]
-    entry_id: Option<String>,
+    entry_id: Option<EntryId>,
     /// Ask for a review, or open it again; with what there is to say
     #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
     open: Option<String>,
@@ -78,7 +78,7 @@ pub(super) async fn review(arguments: Review, context: &Context) -> Result<Exit,
         (_, _, Some(text), ..) => status("resolved", text),
         (_, _, _, Some(note), _) => verdict(true, note),
         (.., Some(note)) => verdict(false, note),
-        _ => return show(&entry_id, context).await,
+        _ => return show(entry_id, context).await,
     };
     let answer = say(verb, body, context).await?;
     context.out.answer(&answer, |_| match verb {
@@ -93,7 +93,7 @@ fn not_empty(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-async fn show(entry_id: &str, context: &Context) -> Result<Exit, Failure> {
+async fn show(entry_id: EntryId, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let view = client.get(&format!("/timeline/{entry_id}/review")).await?;
     context.out.answer(&view, |paint| render(&view, paint))?;
