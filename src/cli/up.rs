@@ -173,8 +173,12 @@ fn greeting(
     let addresses: Vec<_> = listen.iter().map(|address| format!("http://{address}")).collect();
     let listens = paint.bold(&addresses.join(" and "));
     let _ = writeln!(text, "xyn {} listens on {listens}", env!("CARGO_PKG_VERSION"));
-    if !mesh.is_empty() {
-        let _ = writeln!(text, "Its mesh listens on {}", mesh.join(" and "));
+    if let Some((first, more)) = mesh.split_first() {
+        let address = first.split_once("/p2p/").map_or(first.as_str(), |(address, _)| address);
+        let _ = match more.len() {
+            0 => writeln!(text, "Its mesh listens on {address}"),
+            more => writeln!(text, "Its mesh listens on {address} and {more} more"),
+        };
     }
     let _ = writeln!(text, "Its data is in {}. Stop it with Ctrl-C.\n", data.display());
     let _ = writeln!(text, "In another terminal:");
@@ -265,13 +269,23 @@ mod tests {
         let elsewhere = JoinError::Elsewhere { here: env(0x11), ticket: env(0x22) };
         let failure = explained(&NodeError::from(elsewhere), Path::new("/srv/xyn"));
         assert_eq!(failure.exit, Exit::Conflict);
-        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @r"
+        error: this folder belongs to environment `1111111111111111111111111111111111111111111111111111111111111111`, and the ticket is for `2222222222222222222222222222222222222222222222222222222222222222`
+         hint: what is in a folder stays in its environment: join with a new one, named with --data DIR
+        ");
         let refused = NotLetIn::from(NotJoined::Refused(NotRedeemed::Used));
         let failure = explained(&NodeError::from(JoinError::from(refused)), Path::new("/srv/xyn"));
         assert_eq!(failure.exit, Exit::Denied);
-        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @r"
+        error: the ticket was refused: the ticket has been used
+         hint: check that the node that gave out the ticket runs, or ask there for a new one: xyn peer invite
+        ");
         let failure = ticket("xyn1mysecret").expect_err("it is none");
-        insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @"");
+        assert_eq!(
+            (failure.exit, failure.message.as_str()),
+            (Exit::Usage, "the ticket was mistyped or cut short")
+        );
+        assert!(!rendered(&failure, Paint::PLAIN).contains("mysecret"));
     }
 
     #[test]

@@ -192,5 +192,6 @@ fn the_mesh_is_off_until_somebody_asks_for_it() {
     assert_eq!(loaded.settings.mesh.mode, MeshMode::On);
     assert_eq!(loaded.settings.mesh.peers, ["/dns/x"]);
     assert_eq!(origin(&loaded, "mesh_peers"), "flag --peer");
-    assert_eq!(refused("mesh = \"maybe\""), "");
+    let maybe = "`mesh` (from DIR/config.toml): `maybe` is none of on, lan and off";
+    assert_eq!(refused("mesh = \"maybe\""), maybe);
 }

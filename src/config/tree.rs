@@ -42,22 +42,22 @@ impl<'f> Tree<'f> {
 
     /// The stage.
     pub(super) fn take_stage(&mut self) -> Result<Stage, ConfigError> {
-        self.take_word("stage", "stages: dev, staging, prod")
+        self.take_word("stage", "is no stage; stages: dev, staging, prod")
     }
 
     /// Whether the node takes part in the mesh.
     pub(super) fn take_mesh(&mut self) -> Result<MeshMode, ConfigError> {
-        self.take_word("mesh", "words here: on, lan, off")
+        self.take_word("mesh", "is none of on, lan and off")
     }
 
-    /// One of a few words, which `choice` lists.
-    fn take_word<T: DeserializeOwned>(&mut self, key: &str, choice: &str) -> Result<T, ConfigError> {
+    /// One of a few words; `wrong` says what any other is.
+    fn take_word<T: DeserializeOwned>(&mut self, key: &str, wrong: &str) -> Result<T, ConfigError> {
         let origin = self.values.get(key).and_then(|value| value.origin().map(str::to_owned));
         let word: String = self.take(key)?;
         T::deserialize(StrDeserializer::<de::value::Error>::new(&word)).map_err(|_| ConfigError::Invalid {
             key: key.to_owned(),
             origin: format!(" (from {})", origin.unwrap_or_else(|| self.file.display().to_string())),
-            reason: format!("`{word}` is no {key}; {choice}"),
+            reason: format!("`{word}` {wrong}"),
         })
     }
 

@@ -146,7 +146,7 @@ async fn three_nodes_work_apart_meet_and_show_the_same_timeline() {
     bob.up(None).await;
     converge(&[&ada, &bob, &eve], &["bob alone", "ada is back", "Count: started, completed"]).await;
     for mate in [&ada, &bob, &eve] {
-        let of_run = mate.log().into_iter().filter(|moment| moment["refs"]["run"] == json!(run)).count();
+        let of_run = mate.log().into_iter().filter(|moment| moment["refs"]["run_id"] == json!(run)).count();
         assert_eq!(of_run, 1, "{} shows the run once", mate.name);
     }
     for mate in [ada, bob, eve] {

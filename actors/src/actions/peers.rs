@@ -45,7 +45,7 @@ pub(super) fn join() -> Spec {
 
 pub(super) fn revoke() -> Spec {
     let input = object(&["node", "reason"], json!({ "node": hex(64), "reason": line(REASON_MAX_CHARS) }));
-    let output = answers(json!({ "node": hex(64), "feeds": { "type": "integer" } }));
+    let output = answers(json!({ "node": hex(64) }));
     let description = "Takes a node out of the environment; what it wrote until now still counts.";
     service("peer.revoke", Risk::High, description, input, output)
 }

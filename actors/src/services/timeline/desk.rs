@@ -6,13 +6,14 @@
 
 use std::sync::{Arc, Weak};
 
+use xyn_store::audit::key::NodeKey;
 use xyn_store::ids::{self, StreamId};
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
 use xyn_store::timeline::entry::Entry;
 use xyn_store::timeline::record::Body;
-use xyn_store::timeline::{Saying, Timeline};
-use xyn_store::trust::Roster;
+use xyn_store::timeline::{Saying, Timeline, WriteError};
+use xyn_store::trust::{Roster, SignedStatement};
 use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::actor::Command;
@@ -144,28 +145,22 @@ impl Desk {
                 by.record(&mut draft.recording, now, Vec::new());
             }
             Command::State(statement) => {
-                let saying = Saying::Statement(statement.as_bytes().to_vec());
-                draft.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
-                draft.is_about_members = true;
+                draft.state(timeline, key, now, &statement)?;
             }
             Command::LetIn { ticket, node, consent, by } => {
                 let newcomer = Newcomer { node, consent };
                 if let Some((statement, event)) =
                     members::let_in(&reader, key, &roster, ticket, newcomer, now)?
                 {
-                    let saying = Saying::Statement(statement.as_bytes().to_vec());
-                    draft.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
-                    draft.tell(&reader, members::stream_of(ticket), event, now)?;
-                    draft.is_about_members = true;
+                    draft.state(timeline, key, now, &statement)?;
+                    draft.tell(&reader, members::stream_of(ticket), vec![event], now)?;
                 }
                 by.record(&mut draft.recording, now, Vec::new());
             }
             Command::Revoke { node, reason, by } => {
                 let (statement, event) = members::revoke(&reader, key, &roster, node, reason, now)?;
-                let saying = Saying::Statement(statement.as_bytes().to_vec());
-                draft.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
+                draft.state(timeline, key, now, &statement)?;
                 draft.tell(&reader, self.stream(), vec![event], now)?;
-                draft.is_about_members = true;
                 by.record(&mut draft.recording, now, Vec::new());
             }
             Command::Admit(frames) => {
@@ -226,6 +221,20 @@ impl Desk {
 }
 
 impl Draft {
+    /// Writes a word on who belongs.
+    fn state(
+        &mut self,
+        timeline: &mut Timeline,
+        key: &NodeKey,
+        now: Timestamp,
+        statement: &SignedStatement,
+    ) -> Result<(), WriteError> {
+        let saying = Saying::Statement(statement.as_bytes().to_vec());
+        self.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
+        self.is_about_members = true;
+        Ok(())
+    }
+
     /// Tells the journal.
     fn tell(
         &mut self,

@@ -58,7 +58,7 @@ pub(super) fn let_in(
     ticket: TicketId,
     newcomer: Newcomer,
     now: Timestamp,
-) -> Result<Option<(SignedStatement, Vec<Event>)>, TimelineError> {
+) -> Result<Option<(SignedStatement, Event)>, TimelineError> {
     let Newcomer { node, consent } = newcomer;
     let invitation: Option<Invitation> = reader.get(&Invitation::key_of(ticket))?;
     let invitation = invitation.ok_or(MemberError::NotRedeemed(NotRedeemed::Unknown))?;
@@ -79,7 +79,7 @@ pub(super) fn let_in(
         consent,
     };
     let statement = state(key, roster, Claim::Certificate(certificate), now)?;
-    Ok(Some((statement, vec![Event::Joined(invitation.redeemed(node))])))
+    Ok(Some((statement, Event::Joined(invitation.redeemed(node)))))
 }
 
 /// Turns `node` out: what it wrote until now, as far as it is here, still counts.
