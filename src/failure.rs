@@ -50,12 +50,21 @@ pub(crate) struct Failure {
     pub(crate) place: Option<String>,
     /// What to do next.
     pub(crate) hint: Option<String>,
+    /// Places where two branches clash, as the API tells them.
+    pub(crate) conflicts: Vec<Value>,
 }
 
 impl Failure {
     /// A failure of `exit`'s kind.
     pub(crate) fn new(exit: Exit, code: &str, message: impl Into<String>) -> Self {
-        Self { exit, code: code.to_owned(), message: message.into(), place: None, hint: None }
+        Self {
+            exit,
+            code: code.to_owned(),
+            message: message.into(),
+            place: None,
+            hint: None,
+            conflicts: Vec::new(),
+        }
     }
 
     /// Something that just failed.
@@ -113,7 +122,8 @@ impl Failure {
             _ => hint(code, details["hint"].as_str()),
         };
         let place = details["path"].as_str().filter(|place| !place.is_empty()).map(str::to_owned);
-        Self { exit, code: code.to_owned(), message, place, hint }
+        let conflicts = details["conflicts"].as_array().cloned().unwrap_or_default();
+        Self { exit, code: code.to_owned(), message, place, hint, conflicts }
     }
 
     /// For programs, in the shape the API uses.
@@ -122,6 +132,9 @@ impl Failure {
         let mut details = serde_json::Map::new();
         details.extend(self.place.as_ref().map(|place| ("path".to_owned(), json!(place))));
         details.extend(self.hint.as_ref().map(|hint| ("hint".to_owned(), json!(hint))));
+        if !self.conflicts.is_empty() {
+            details.insert("conflicts".to_owned(), self.conflicts.clone().into());
+        }
         if !details.is_empty() {
             error["details"] = Value::Object(details);
         }
@@ -194,6 +207,9 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::StoreDamaged | Code::Unavailable => "see what is wrong with: xyn doctor",
         Code::BlobDamaged => "put the file again with: xyn artifact put FILE",
         Code::TimedOut => "whether it was done is not known; look before you try again",
+        Code::MergeConflicts => {
+            "say whose is right: --ours, --theirs, or for each place --side PLACE=ours|theirs"
+        }
         Code::QuotaReached => "raise `limits.artifact_store_bytes`; see it with: xyn config show --origin",
         _ => return None,
     })

@@ -44,7 +44,7 @@ pub struct Position {
     /// Offset of the entry.
     pub offset: u64,
     /// Index of the record in it.
-    pub index: u16,
+    pub index: u32,
 }
 
 /// A text that is no position.
@@ -83,8 +83,8 @@ impl Position {
 
     fn of(cursor: &Cursor) -> Option<Self> {
         let (offset, index) = cursor.as_bytes().split_first_chunk::<8>()?;
-        let index = <[u8; 2]>::try_from(index).ok()?;
-        Some(Self { offset: u64::from_be_bytes(*offset), index: u16::from_be_bytes(index) })
+        let index = <[u8; 4]>::try_from(index).ok()?;
+        Some(Self { offset: u64::from_be_bytes(*offset), index: u32::from_be_bytes(index) })
     }
 }
 
@@ -122,7 +122,7 @@ impl Search<'_> {
     /// Takes what fits of an entry; answers whether there is room for more.
     fn take(&mut self, offset: u64, envelope: &Envelope) -> Result<bool, StoreError> {
         for (index, record) in record::decode(offset, envelope)?.iter().enumerate().rev() {
-            let position = Position { offset, index: index as u16 };
+            let position = Position { offset, index: index as u32 };
             if self.from.is_some_and(|from| position >= from) {
                 continue;
             }
@@ -262,7 +262,7 @@ pub fn after(
     let (mut events, mut next, mut seen) = (Vec::new(), from, 0);
     reader.log(from.offset, Order::Ascending, |offset, envelope| {
         for (index, record) in record::decode(offset, &envelope)?.iter().enumerate() {
-            let position = Position { offset, index: index as u16 };
+            let position = Position { offset, index: index as u32 };
             if position < from {
                 continue;
             }

@@ -14,6 +14,7 @@ use xyn_store::{Json, StoreError, Timestamp};
 
 use crate::actions::NewEvent;
 use crate::services::mesh;
+use crate::services::timeline::Event as TimelineEvent;
 use crate::{node, run, session};
 
 mod view;
@@ -49,6 +50,8 @@ pub enum Record {
     Session(session::Event),
     /// A fact about this node and others.
     Mesh(Box<mesh::Event>),
+    /// A fact about the timeline.
+    Timeline(TimelineEvent),
 }
 
 /// An event from outside.
@@ -128,10 +131,20 @@ impl Record {
             Self::Node(event) => event.name(),
             Self::Session(event) => event.name(),
             Self::Mesh(event) => event.name(),
+            Self::Timeline(event) => event.name(),
         })
     }
 
-    /// Puts the rows that the record carries. Those of runs and sessions are rendered from their state instead.
+    /// The run that an event which `view` shows came from.
+    pub(crate) fn run_behind(&self, view: &EventView) -> Option<RunId> {
+        match self {
+            Self::Timeline(event) => event.run(),
+            _ => view.run_id,
+        }
+    }
+
+    /// Puts the rows that the record carries. Those of runs and sessions are rendered from their state instead, and the
+    /// timeline's from its own records.
     pub(crate) fn render(&self, changes: &mut Changes) {
         match self {
             Self::IntentAccepted(row, claim) | Self::IntentParked(row, claim) => {
@@ -146,7 +159,7 @@ impl Record {
             Self::ArtifactCreated(row) => row.write(changes),
             Self::Node(event) => event.render(changes),
             Self::Mesh(event) => event.render(changes),
-            Self::Event(_) | Self::Run(_) | Self::Session(_) => {}
+            Self::Event(_) | Self::Run(_) | Self::Session(_) | Self::Timeline(_) => {}
         }
     }
 }

@@ -237,6 +237,31 @@ pub(crate) fn wait() -> Part {
     pattern("^(([0-9]{1,4}|[1-5][0-9]{4}|60000)ms|([0-9]|[1-5][0-9]|60)s|1m)$")
 }
 
+/// How a review stands.
+pub(crate) fn review_status() -> Part {
+    words(&["open", "resolved"])
+}
+
+/// What an excluded record is.
+pub(crate) fn matter() -> Part {
+    words(&["moment", "board", "statement", "witness"])
+}
+
+/// Why a record does not count.
+pub(crate) fn exclusion() -> Part {
+    words(&["equivocation", "revoked", "retired", "not_a_member"])
+}
+
+/// A life of a node.
+pub(crate) fn incarnation() -> Part {
+    pattern("^[0-9a-f]{16}$")
+}
+
+/// A piece of time.
+pub(crate) fn step() -> Part {
+    pattern("^[1-9][0-9]{0,4}[smhd]$")
+}
+
 /// A label.
 pub(crate) fn label() -> Part {
     pattern("^[^:]+:")
@@ -303,6 +328,10 @@ types! {
     Label: label,
     /// How long to wait.
     Wait: wait,
+    /// How a review stands.
+    ReviewStatus: review_status,
+    /// A piece of time.
+    Step: step,
     /// A place in the journal.
     Position: position,
     /// An event name, or a pattern over them.

@@ -16,11 +16,13 @@ use http::{HeaderName, HeaderValue, header};
 use tokio::sync::watch::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use xyn_actors::events::{self, EventFilter, Position};
-use xyn_actors::record::EventView;
+use xyn_actors::runtime::Runtime;
+use xyn_actors::services::timeline::arrivals;
 use xyn_store::ids::{RunId, StreamId};
 use xyn_store::projection::RunRow;
+use xyn_store::{Reader, StoreError};
 
-use crate::dto::Event;
+use crate::dto::{Event, Moment};
 use crate::error::{ApiError, Code};
 use crate::limits::{STREAM_BATCH, STREAM_KEEP_ALIVE, STREAM_PAUSE, STREAMS_MAX};
 use crate::metrics::OpenStream;
@@ -55,7 +57,15 @@ pub(crate) fn events(
     // A place behind the end is one of another life of the folder: its reader gets what is to come.
     let end = Position { offset: *head.borrow(), index: 0 };
     let from = after.map_or(end, |after| after.next().min(end));
-    open(state, filter, from, head, None)
+    open(state, Source::Events(filter), from, head, None)
+}
+
+/// A stream of the moments that come to this node: those behind `after`, or those to come.
+pub(crate) fn moments(state: &AppState, after: Option<Position>) -> Result<Response, ApiError> {
+    let head = state.runtime().store().journal()?.head();
+    let end = Position { offset: *head.borrow(), index: 0 };
+    let from = after.map_or(end, |after| after.next().min(end));
+    open(state, Source::Moments, from, head, None)
 }
 
 /// A stream of the events of one run, from its beginning or behind `after`; it ends when the run has.
@@ -70,7 +80,7 @@ pub(crate) fn run(state: &AppState, run_id: RunId, after: Option<Position>) -> R
         })?,
     };
     let filter = EventFilter { run_id: Some(run_id), ..EventFilter::default() };
-    open(state, filter, from, head, Some(run_id))
+    open(state, Source::Events(filter), from, head, Some(run_id))
 }
 
 fn stream_of(run_id: RunId) -> StreamId {
@@ -80,14 +90,14 @@ fn stream_of(run_id: RunId) -> StreamId {
 
 fn open(
     state: &AppState,
-    filter: EventFilter,
+    source: Source,
     from: Position,
     head: watch::Receiver<u64>,
     until_end_of: Option<RunId>,
 ) -> Result<Response, ApiError> {
     let seat = Seat::take(state)?;
     let state = state.clone();
-    let follower = Follower { state, filter, from, head, seat, until_end_of, batch: VecDeque::new() };
+    let follower = Follower { state, source, from, head, seat, until_end_of, batch: VecDeque::new() };
     Ok(respond(follower.into_stream()))
 }
 
@@ -138,28 +148,68 @@ pub(crate) fn respond(
     response
 }
 
+/// What a stream tells of the journal.
+#[derive(Clone)]
+enum Source {
+    Events(EventFilter),
+    Moments,
+}
+
+impl Source {
+    /// The next batch behind `from`, and where to go on.
+    fn read(
+        &self,
+        runtime: &Runtime,
+        reader: &Reader,
+        from: Position,
+    ) -> Result<(Batch, Position), StoreError> {
+        match self {
+            Self::Events(filter) => {
+                let (mut batch, next) = events::after(reader, filter, from, STREAM_BATCH)?;
+                runtime.name_steps(reader, batch.iter_mut().map(|(_, event)| event))?;
+                let env_id = &runtime.env().env_id;
+                let shown = batch.into_iter().map(|(place, event)| render(place, &Event::of(event, env_id)));
+                Ok((shown.collect(), next))
+            }
+            Self::Moments => {
+                let (batch, next) = arrivals(reader, from, STREAM_BATCH)?;
+                let now = runtime.clock().now();
+                let shown = batch.into_iter().map(|(place, entry)| render(place, &Moment::of(entry, now)));
+                Ok((shown.collect(), next))
+            }
+        }
+    }
+}
+
+type Batch = VecDeque<sse::Event>;
+
+fn render(place: Position, told: &impl serde::Serialize) -> sse::Event {
+    let data = serde_json::to_string(told).expect("what is told has string keys and finite numbers");
+    sse::Event::default().id(place.to_string()).data(data)
+}
+
 /// A reader of the journal that goes along with it.
 struct Follower {
     state: AppState,
-    filter: EventFilter,
+    source: Source,
     from: Position,
     head: watch::Receiver<u64>,
     seat: Seat,
     /// The run with whose end the stream ends.
     until_end_of: Option<RunId>,
-    batch: VecDeque<(Position, EventView)>,
+    batch: Batch,
 }
 
 impl Follower {
     fn into_stream(self) -> impl Stream<Item = Result<sse::Event, Infallible>> {
         stream::unfold(self, |mut follower| async move {
-            let (position, view) = follower.next().await?;
-            Some((Ok(follower.render(position, view)), follower))
+            let event = follower.next().await?;
+            Some((Ok(event), follower))
         })
     }
 
     /// The next event; none at the end of the stream.
-    async fn next(&mut self) -> Option<(Position, EventView)> {
+    async fn next(&mut self) -> Option<sse::Event> {
         loop {
             if self.seat.is_stopping() {
                 return None;
@@ -183,15 +233,10 @@ impl Follower {
     }
 
     async fn read(&mut self) -> Result<(), ApiError> {
-        let (filter, from) = (self.filter.clone(), self.from);
+        let (source, from) = (self.source.clone(), self.from);
         let runtime = self.state.runtime().clone();
-        let read = self.state.scan(move |reader| {
-            let (mut batch, from) = events::after(reader, &filter, from, STREAM_BATCH)?;
-            runtime.name_steps(reader, batch.iter_mut().map(|(_, event)| event))?;
-            Ok((batch, from))
-        });
-        let (batch, from) = read.await?;
-        (self.batch, self.from) = (batch.into(), from);
+        let read = self.state.scan(move |reader| source.read(&runtime, reader, from));
+        (self.batch, self.from) = read.await?;
         Ok(())
     }
 
@@ -199,12 +244,6 @@ impl Follower {
         let Some(run_id) = self.until_end_of else { return false };
         let row = self.state.read(|reader| reader.get::<RunRow>(&RunRow::key_of(run_id)));
         row.is_ok_and(|row| row.is_none_or(|row| row.status.is_final()))
-    }
-
-    fn render(&self, position: Position, view: EventView) -> sse::Event {
-        let event = Event::of(view, &self.state.runtime().env().env_id);
-        let data = serde_json::to_string(&event).expect("events have string keys and finite numbers");
-        sse::Event::default().id(position.to_string()).data(data)
     }
 }
 

@@ -186,6 +186,10 @@ pub(super) fn rendered(failure: &Failure, paint: Paint) -> String {
     if let Some(place) = &failure.place {
         text += &format!("\n   {} {place}", paint.dim("at:"));
     }
+    for conflict in &failure.conflicts {
+        let [place, clash] = ["place", "clash"].map(|key| conflict[key].as_str().unwrap_or_default());
+        text += &format!("\n      {} {place} ({clash})", paint.dim("-"));
+    }
     if let Some(hint) = &failure.hint {
         text += &format!("\n {} {hint}", paint.good("hint:"));
     }

@@ -3,7 +3,9 @@
 mod branch;
 mod diff;
 mod log;
+mod scrub;
 mod show;
+mod talk;
 mod words;
 
 use clap::Subcommand;
@@ -18,6 +20,8 @@ pub(super) enum Command {
     Log(log::Arguments),
     /// Show a moment and its state
     Show(show::Arguments),
+    /// Go along the timeline, state by state: with the arrow keys on a terminal, else as a list
+    Scrub(scrub::Arguments),
     /// Show what two moments differ in, and what happened between them
     Diff(diff::Arguments),
     /// Begin a branch at a moment, or list the branches
@@ -30,17 +34,24 @@ pub(super) enum Command {
     Pin(words::Pin),
     /// Put a note on the timeline
     Note(words::Note),
+    /// Comment on a moment, or list what was said of it
+    Comment(talk::Comment),
+    /// Ask for a review of a moment, talk in it, settle it; or list reviews
+    Review(talk::Review),
 }
 
 pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Log(arguments) => log::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
+        Command::Scrub(arguments) => scrub::run(arguments, context).await,
         Command::Diff(arguments) => diff::run(arguments, context).await,
         Command::Branch(arguments) => branch::run(arguments, context).await,
         Command::Merge(merge) => words::merge(merge, context).await,
         Command::Label(label) => words::label(label, context).await,
         Command::Pin(pin) => words::pin(pin, context).await,
         Command::Note(note) => words::note(note, context).await,
+        Command::Comment(comment) => talk::comment(comment, context).await,
+        Command::Review(review) => talk::review(review, context).await,
     }
 }

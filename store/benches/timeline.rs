@@ -10,12 +10,12 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids;
 use xyn_store::journal::Append;
-use xyn_store::scope::Principal;
+use xyn_store::scope::{Principal, Stage};
 use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::timeline::{EntryFilter, Saying, Timeline};
+use xyn_store::timeline::{EntryFilter, Saying, Timeline, Track};
 use xyn_store::trust::Cut;
 use xyn_store::{Clock, Digest, Options, Order, Store, Timestamp};
 
@@ -113,14 +113,27 @@ fn saying(count: &mut u64, now: Timestamp) -> Saying {
         after: Some(Digest::of(&(*count + 1).to_le_bytes())),
         ..Refs::default()
     };
+    // Now and then something is deployed and mapped, to one of a few places.
+    let (kind, refs) = match *count % 1_000 {
+        0 => {
+            (Kind::Deploy, Refs { env: place(*count), stage: Some(Stage::Prod), capsule: refs.after, ..refs })
+        }
+        1 => (Kind::Domain, Refs { domain: place(*count), capsule: refs.after, ..refs }),
+        _ => (Kind::Run, refs),
+    };
     let note = Note {
         principal: Principal::new("ana@laptop"),
         branch: Branch::main(),
-        kind: Kind::Run,
+        kind,
         title: format!("Run {count} of the landing page completed"),
         refs,
     };
     Saying::Entry(ids::derived(now, &[b"entry", &count.to_le_bytes()]), Box::new(note))
+}
+
+/// One of twenty names.
+fn place(count: u64) -> Option<String> {
+    Some(format!("place-{}", count / 1_000 % 20))
 }
 
 fn appends(node: &mut Bench) {
@@ -188,6 +201,18 @@ fn cold(path: &Path) {
         assert_eq!(page.items.len(), 50);
         report(&format!("timeline.page.{name}_ms"), micros(begun.elapsed()) / 1e3);
     }
+    // As the API does: both states, and the first page of what lies between.
+    let newest = reader.entries(&filter, Order::Descending, None, 1).expect("reads").items[0].entry_id;
+    let oldest = reader.entries(&filter, Order::Ascending, None, 1).expect("reads").items[0].entry_id;
+    let begun = Instant::now();
+    let states = [oldest, newest].map(|at| reader.state_at(at).expect("reads").expect("is here"));
+    reader.entries_between(oldest, newest, None, 50).expect("reads").expect("are here");
+    report("timeline.diff_ms", micros(begun.elapsed()) / 1e3);
+    assert_ne!(states[0], states[1]);
+    let begun = Instant::now();
+    let track = Track { step: Some(Duration::from_secs(10)), ..Track::default() };
+    let stops = reader.scrub(&track, None, 200).expect("reads").items.len();
+    report("timeline.scrub.us_per_stop", micros(begun.elapsed()) / stops as f64);
     report("timeline.cold.rss_mb", rss_mb());
     let begun = Instant::now();
     reader.timeline_digest().expect("reads");

@@ -98,8 +98,10 @@ pub enum Table {
     TimelineExcluded,
     /// Feed ‖ seq of records that say who belongs → ().
     TimelineStatements,
-    /// Branch ‖ 0 ‖ what a moment changes ‖ moment → ().
+    /// Branch, or nothing ‖ 0 ‖ what a moment changes ‖ moment → ().
     TimelineStates,
+    /// Entry id ‖ moment that is about it → ().
+    TimelineAbout,
     /// Digest → statement that was told when this node joined. Primary until its record is here.
     TimelineTold,
     /// Ticket id → invitation.
@@ -121,7 +123,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 51] = [
+    pub const ALL: [Self; 52] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -166,6 +168,7 @@ impl Table {
         Self::TimelineExcluded,
         Self::TimelineStatements,
         Self::TimelineStates,
+        Self::TimelineAbout,
         Self::TimelineTold,
         Self::Invitations,
         Self::Contacts,
@@ -203,7 +206,7 @@ impl Table {
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
     pub const HINTS: [Self; 1] = [Self::Snapshots];
     /// Tables that are emptied and filled again from the records of the timeline.
-    pub const TIMELINE_DERIVED: [Self; 10] = [
+    pub const TIMELINE_DERIVED: [Self; 11] = [
         Self::TimelineFeeds,
         Self::TimelineMoments,
         Self::TimelineBranches,
@@ -214,6 +217,7 @@ impl Table {
         Self::TimelineStatements,
         Self::TimelineStates,
         Self::TimelineMatters,
+        Self::TimelineAbout,
     ];
 
     /// The table's name on disk.
@@ -263,6 +267,7 @@ impl Table {
             Self::TimelineExcluded => "timeline_excluded",
             Self::TimelineStatements => "timeline_statements",
             Self::TimelineStates => "timeline_states",
+            Self::TimelineAbout => "timeline_about",
             Self::TimelineTold => "timeline_told",
             Self::Invitations => "invitations",
             Self::Contacts => "contacts",

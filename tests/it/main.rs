@@ -13,5 +13,6 @@ mod refusals;
 mod schema;
 mod streams;
 mod time;
+mod timeline;
 mod tour;
 mod uncertain;

@@ -88,6 +88,44 @@ async fn a_reader_that_comes_back_after_a_kill_goes_on_without_a_gap_or_a_repeti
 }
 
 #[tokio::test]
+async fn a_screen_that_comes_back_is_told_every_moment_once() {
+    let folder = Folder::new();
+    let node = Node::start(&folder).await;
+    let path = "/api/v1/timeline/stream";
+    let mut reader = Reader::open(&node, path, "0.0").await;
+    let note = |title: &str| folder.xyn(["timeline", "note", title]).ok();
+    let until = async |reader: &mut Reader, title: &str| {
+        let mut seen = Vec::new();
+        loop {
+            let (id, moment) = reader.next().await.expect("the stream goes on");
+            let is_wanted = moment["title"] == title;
+            seen.push((id, moment["entry_id"].clone()));
+            if is_wanted {
+                return seen;
+            }
+        }
+    };
+    note("one");
+    let mut seen = until(&mut reader, "one").await;
+    drop(reader);
+    note("two");
+    note("three");
+    let last = seen.last().expect("one at least").0.clone();
+    let mut reader = Reader::open(&node, path, &last).await;
+    seen.extend(until(&mut reader, "three").await);
+    let told: Vec<_> = seen.into_iter().map(|(_, entry_id)| entry_id).collect();
+    let mut listed = node.all("/api/v1/timeline").await;
+    listed.reverse();
+    let listed: Vec<_> = listed.into_iter().map(|moment| moment["entry_id"].clone()).collect();
+    // By time here, by arrival there: on one node alone these are the same moments.
+    let sorted = |mut ids: Vec<Value>| {
+        ids.sort_by_key(|id| id.as_str().unwrap_or_default().to_owned());
+        ids
+    };
+    assert_eq!(sorted(told), sorted(listed));
+}
+
+#[tokio::test]
 async fn the_stream_of_a_run_is_followed_over_a_restart_to_its_end() {
     let folder = Folder::new();
     let node = Node::start(&folder).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use xyn_store::timeline::board::COMMENT_MAX_CHARS;
 use xyn_store::timeline::entry::{NAME_MAX_CHARS, TITLE_MAX_CHARS};
 
 use crate::governance::Risk;
@@ -24,8 +25,11 @@ pub fn builtin() -> Registry {
     registry
 }
 
+/// Places that one merge takes a side for, each by itself.
+const SIDES_MAX: u32 = 10_000;
+
 /// Actions that services of the Runtime carry out.
-const SERVICES: [fn() -> Spec; 19] = [
+const SERVICES: [fn() -> Spec; 22] = [
     runs_start,
     runs_cancel,
     runs_retry,
@@ -40,6 +44,9 @@ const SERVICES: [fn() -> Spec; 19] = [
     timeline_note,
     timeline_label,
     timeline_pin,
+    timeline_comment,
+    timeline_review,
+    timeline_approve,
     timeline_branch,
     timeline_merge,
     peers::invite,
@@ -253,6 +260,42 @@ fn timeline_pin() -> Spec {
     service("timeline.pin", Risk::Low, description, input, output)
 }
 
+fn timeline_comment() -> Spec {
+    let input = object(
+        &["entry_id", "text"],
+        json!({
+            "entry_id": uuid(),
+            "text": text(COMMENT_MAX_CHARS as u32),
+            "on": { "type": "string", "enum": ["moment", "review"] },
+            "comment_id": uuid(),
+        }),
+    );
+    let output = answers(json!({ "entry_id": uuid(), "comment_id": uuid() }));
+    let description =
+        "Comments on a moment of the timeline, or in its review; with a comment's id, rewrites that one.";
+    service("timeline.comment", Risk::Low, description, input, output)
+}
+
+fn timeline_review() -> Spec {
+    let status = json!({ "type": "string", "enum": ["open", "resolved"] });
+    let input = object(
+        &["entry_id", "status"],
+        json!({ "entry_id": uuid(), "status": status, "text": text(COMMENT_MAX_CHARS as u32) }),
+    );
+    let output = answers(json!({ "entry_id": uuid(), "status": status }));
+    let description = "Opens a review of a moment of the timeline, settles it, or opens it again.";
+    service("timeline.review", Risk::Low, description, input, output)
+}
+
+fn timeline_approve() -> Spec {
+    let input = object(
+        &["entry_id", "approve"],
+        json!({ "entry_id": uuid(), "approve": { "type": "boolean" }, "note": line(TITLE_MAX_CHARS) }),
+    );
+    let description = "Approves a moment of the timeline or rejects it, for the whole team to see.";
+    service("timeline.approve", Risk::Medium, description, input, answers(json!({ "entry_id": uuid() })))
+}
+
 fn timeline_branch() -> Spec {
     let input = object(&["name"], json!({ "name": line(NAME_MAX_CHARS), "entry_id": uuid() }));
     let output = answers(json!({ "name": { "type": "string" }, "base": uuid() }));
@@ -261,10 +304,23 @@ fn timeline_branch() -> Spec {
 }
 
 fn timeline_merge() -> Spec {
+    let side = json!({ "type": "string", "enum": ["ours", "theirs"] });
     let input = object(
         &["from"],
-        json!({ "from": line(NAME_MAX_CHARS), "into": line(NAME_MAX_CHARS), "title": line(TITLE_MAX_CHARS) }),
+        json!({
+            "from": line(NAME_MAX_CHARS),
+            "into": line(NAME_MAX_CHARS),
+            "title": line(TITLE_MAX_CHARS),
+            "favour": side,
+            "sides": { "type": "object", "maxProperties": SIDES_MAX, "additionalProperties": side },
+        }),
     );
-    let description = "Joins a branch of the timeline into another, main when none is named.";
-    service("timeline.merge", Risk::Medium, description, input, answers(json!({ "entry_id": uuid() })))
+    let output = answers(json!({
+        "entry_id": uuid(),
+        "base": { "type": ["string", "null"] },
+        "changes": { "type": "array", "items": { "type": "object" } },
+    }));
+    let description = "Joins a branch of the timeline into another, main when none is named. Where both changed the \
+        same place differently it is refused, unless `favour` or `sides` say whose is right.";
+    service("timeline.merge", Risk::Medium, description, input, output)
 }

@@ -123,6 +123,13 @@ impl Record {
                 let (kind, id) = event.resource();
                 view.resource = about(kind, id);
             }
+            Self::Timeline(event) => {
+                let (kind, id) = event.resource();
+                view.resource = about(kind, id);
+                if let Some(actor) = event.actor() {
+                    view.actor = actor.to_owned();
+                }
+            }
         }
         view
     }
@@ -153,6 +160,7 @@ impl Record {
             },
             Self::Session(event) => inner(serde_json::to_value(event)),
             Self::Mesh(event) => Ok(event.data()),
+            Self::Timeline(event) => Ok(event.data()),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

@@ -76,6 +76,8 @@ async fn record_position(inner: &Inner, position: u64) {
 struct Heard {
     view: EventView,
     at: Timestamp,
+    /// The run that it came from.
+    run: Option<RunId>,
 }
 
 /// What a heard event leads to.
@@ -120,7 +122,8 @@ fn gather(inner: &Arc<Inner>, position: u64) -> Result<(Vec<Lead>, u64), StoreEr
             }
             let mut view = record.view(offset, index, &envelope);
             runtime.name_steps(&reader, [&mut view])?;
-            let heard = Arc::new(Heard { view, at: envelope.at });
+            let run = record.run_behind(&view);
+            let heard = Arc::new(Heard { view, at: envelope.at, run });
             let view = serde_json::to_value(&heard.view).unwrap_or_default();
             let plans = catalog.triggered(&name, &view);
             leads.extend(plans.into_iter().map(|plan| Lead::Start(plan, heard.clone())));
@@ -181,7 +184,7 @@ async fn start(inner: &Arc<Inner>, plan: Arc<Plan>, heard: &Heard) -> Result<(),
         session: None,
         correlation_id: by.correlation_id,
         causation_id: Some(view.event_id),
-        depth: depth(inner, view)?,
+        depth: depth(inner, heard.run)?,
         idempotency_key: None,
     };
     match inner.submit_triggered(&intent, heard.at, key, plan, view).await {
@@ -197,8 +200,8 @@ async fn start(inner: &Arc<Inner>, plan: Arc<Plan>, heard: &Heard) -> Result<(),
 }
 
 /// How many runs have started each other before this event.
-fn depth(inner: &Inner, view: &EventView) -> Result<u16, StoreError> {
-    let Some(run) = view.run_id else { return Ok(0) };
+fn depth(inner: &Inner, run: Option<RunId>) -> Result<u16, StoreError> {
+    let Some(run) = run else { return Ok(0) };
     runs::depth(&inner.store.read()?, run)
 }
 

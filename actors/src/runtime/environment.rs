@@ -18,6 +18,9 @@ pub struct Environment {
     pub cron: Vec<cron::Entry>,
     /// Bounds of every blueprint.
     pub limits: NodeLimits,
+    /// When the node dies.
+    #[cfg(test)]
+    pub(crate) fuse: super::tests::fuse::Fuse,
 }
 
 impl Default for Environment {
@@ -28,6 +31,8 @@ impl Default for Environment {
             hooks: Vec::new(),
             cron: Vec::new(),
             limits: NodeLimits::default(),
+            #[cfg(test)]
+            fuse: Default::default(),
         }
     }
 }

@@ -100,6 +100,9 @@ pub enum Refusal {
         /// What does not fit.
         message: String,
     },
+    /// Two branches changed the same places differently.
+    #[error("{}", clashes(.0))]
+    MergeConflicts(Vec<crate::services::timeline::Conflict>),
     /// A policy denies it.
     #[error("denied by policy: {}", .0)]
     Denied(Box<Decision>),
@@ -161,6 +164,7 @@ impl Refusal {
     pub fn code(&self) -> &str {
         match self {
             Self::Invalid { code, .. } | Self::Conflict { code, .. } | Self::Forbidden { code, .. } => code,
+            Self::MergeConflicts(_) => "merge_conflicts",
             Self::NotFound { .. } => "not_found",
             Self::Denied(_) => "denied_by_policy",
             Self::Parked { .. } => "approval_required",
@@ -189,6 +193,19 @@ impl From<EffectFault> for Refusal {
             EffectFault::NoRoom { .. } => Self::QuotaReached { message },
         }
     }
+}
+
+/// Places that one message names.
+const NAMED: usize = 5;
+
+fn clashes(conflicts: &[crate::services::timeline::Conflict]) -> String {
+    let named = conflicts.iter().take(NAMED);
+    let mut places: Vec<String> = named.map(|one| format!("`{}` ({})", one.place(), one.clash())).collect();
+    if conflicts.len() > NAMED {
+        places.push("…".to_owned());
+    }
+    let noun = if conflicts.len() == 1 { "place" } else { "places" };
+    format!("both branches changed {} {noun} differently: {}", conflicts.len(), places.join(", "))
 }
 
 impl From<&StoreError> for Refusal {

@@ -144,6 +144,9 @@ impl Recording {
                 .map_err(|error| failed(StoreError::Unavailable(error.to_string())))?
                 .map_err(|error| failed(error.into()))?;
         }
-        inner.journal.append(self.append).await
+        let commit = inner.journal.append(self.append);
+        #[cfg(test)]
+        let commit = inner.env.fuse.guard(commit);
+        commit.await
     }
 }

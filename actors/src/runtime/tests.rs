@@ -21,8 +21,11 @@ use crate::actions;
 
 mod backlog;
 mod ends;
+pub(crate) mod fuse;
 mod limits;
+mod merges;
 mod mesh;
+mod milestones;
 mod places;
 mod time;
 mod timeline;

@@ -36,9 +36,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "blueprints.validate" => library::validate_draft(inner, intent, accept).await,
         "blueprints.promote" => library::promote_draft(inner, intent, accept).await,
         "policies.activate" => library::activate_policy(inner, intent, accept).await,
-        "timeline.note" | "timeline.label" | "timeline.pin" | "timeline.branch" | "timeline.merge" => {
-            timeline::serve(inner, intent, accept).await
-        }
+        action if action.starts_with("timeline.") => timeline::serve(inner, intent, accept).await,
         "peer.invite" | "peer.join" | "peer.revoke" => mesh::serve(inner, intent, accept).await,
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }

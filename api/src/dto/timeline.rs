@@ -1,6 +1,7 @@
 //! Moments of the timeline, branches, and what lies between two moments.
 //!
-//! Invariant: a moment shows nothing that only this node knows, so that nodes in sync show equal bytes.
+//! Invariant: a moment shows nothing that only this node knows, so that nodes in sync show equal bytes. That it is
+//! from the future is said by the clock of whoever asks.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +11,9 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::{ArtifactId, EntryId, RunId};
 use xyn_store::scope::{Principal, Stage};
 use xyn_store::timeline::entry::{Branch, Entry, Kind, Refs};
-use xyn_store::timeline::{Facet, State};
 use xyn_store::{Digest, Timestamp};
 
+use super::MomentState;
 use crate::schema;
 
 /// A moment of the timeline.
@@ -36,7 +37,16 @@ pub(crate) struct Moment {
     pub(crate) kind: Kind,
     /// What happened, in words.
     pub(crate) title: String,
+    /// Whether its author's clock is ahead of this node's by more than clocks may differ. It is kept and shown, and
+    /// moves no other clock.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub(crate) is_from_future: bool,
     pub(crate) refs: MomentRefs,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// What a moment refers to.
@@ -54,11 +64,15 @@ pub(crate) struct MomentRefs {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::digest, required = false)]
     pub(crate) capsule: Option<Digest>,
-    /// Root of the workspace before.
+    /// The workspace that was changed; the only one where none is named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) workspace: Option<String>,
+    /// Root of that workspace before.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::digest, required = false)]
     pub(crate) before: Option<Digest>,
-    /// Root of the workspace after.
+    /// Root of that workspace after.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(schema_with = schema::digest, required = false)]
     pub(crate) after: Option<Digest>,
@@ -108,68 +122,6 @@ pub(crate) struct BranchView {
     pub(crate) is_closed: bool,
 }
 
-/// What lies between two moments.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct MomentDiff {
-    pub(crate) from: Moment,
-    pub(crate) to: Moment,
-    /// What the one state has that the other has not.
-    pub(crate) changes: Vec<StateChange>,
-    /// What happened between them, oldest first: behind the earlier one, up to and with the later one.
-    pub(crate) items: Vec<Moment>,
-    /// Where the next page begins; null at the end.
-    pub(crate) next_cursor: Option<String>,
-}
-
-/// Something of the state that differs.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct StateChange {
-    /// `workspace`, `stage:<env>/<stage>` or `domain:<name>`.
-    pub(crate) of: String,
-    /// The digest it had at `from`; null when it was not there.
-    #[schema(schema_with = schema::optional_digest)]
-    pub(crate) before: Option<Digest>,
-    /// The digest it has at `to`; null when it is not there.
-    #[schema(schema_with = schema::optional_digest)]
-    pub(crate) after: Option<Digest>,
-}
-
-/// What a moment is the state of.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct MomentState {
-    /// Root of the workspace; null before the first snapshot.
-    #[schema(schema_with = schema::optional_digest)]
-    pub(crate) workspace: Option<Digest>,
-    /// What is deployed where.
-    pub(crate) deployed: Vec<Deployed>,
-    /// What each domain leads to.
-    pub(crate) domains: Vec<Mapped>,
-}
-
-/// A capsule in a stage of an environment.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Deployed {
-    pub(crate) env: String,
-    #[schema(schema_with = schema::stage)]
-    pub(crate) stage: Stage,
-    #[schema(schema_with = schema::digest)]
-    pub(crate) capsule: Digest,
-    /// The moment it came there.
-    #[schema(schema_with = schema::id)]
-    pub(crate) since: EntryId,
-}
-
-/// A domain and the capsule it leads to.
-#[derive(Serialize, ToSchema)]
-pub(crate) struct Mapped {
-    pub(crate) domain: String,
-    #[schema(schema_with = schema::optional_digest)]
-    pub(crate) capsule: Option<Digest>,
-    /// The moment it was mapped.
-    #[schema(schema_with = schema::id)]
-    pub(crate) since: EntryId,
-}
-
 /// What a note or merge is answered with.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents what the action answers with")]
@@ -178,8 +130,9 @@ pub(crate) struct Said {
     entry_id: EntryId,
 }
 
-impl From<Entry> for Moment {
-    fn from(entry: Entry) -> Self {
+impl Moment {
+    /// `entry` as it shows at `now`.
+    pub(crate) fn of(entry: Entry, now: Timestamp) -> Self {
         let Entry { entry_id, at, node, note } = entry;
         Self {
             entry_id,
@@ -190,6 +143,7 @@ impl From<Entry> for Moment {
             branch: note.branch,
             kind: note.kind,
             title: note.title,
+            is_from_future: at.is_future(now),
             refs: note.refs.into(),
         }
     }
@@ -201,6 +155,7 @@ impl From<Refs> for MomentRefs {
             run_id: refs.run,
             artifacts: refs.artifacts,
             capsule: refs.capsule,
+            workspace: refs.workspace,
             before: refs.before,
             after: refs.after,
             env: refs.env,
@@ -208,45 +163,5 @@ impl From<Refs> for MomentRefs {
             domain: refs.domain,
             parents: refs.parents,
         }
-    }
-}
-
-impl From<State> for MomentState {
-    fn from(state: State) -> Self {
-        let mut shown = Self { workspace: None, deployed: Vec::new(), domains: Vec::new() };
-        for (facet, entry) in state {
-            let digest = digest(&facet, &entry);
-            let since = entry.entry_id;
-            match facet {
-                Facet::Workspace => shown.workspace = digest,
-                Facet::Deployed(env, stage) => {
-                    shown.deployed.extend(digest.map(|capsule| Deployed { env, stage, capsule, since }));
-                }
-                Facet::Domain(domain) => shown.domains.push(Mapped { domain, capsule: digest, since }),
-            }
-        }
-        shown
-    }
-}
-
-impl StateChange {
-    /// What differs of `facet`; none when it is the same.
-    pub(crate) fn of(facet: &Facet, before: &State, after: &State) -> Option<Self> {
-        let [before, after] =
-            [before, after].map(|state| state.get(facet).and_then(|entry| digest(facet, entry)));
-        let of = match facet {
-            Facet::Workspace => "workspace".to_owned(),
-            Facet::Deployed(env, stage) => format!("stage:{env}/{}", stage.as_str()),
-            Facet::Domain(domain) => format!("domain:{domain}"),
-        };
-        (before != after).then_some(Self { of, before, after })
-    }
-}
-
-/// What `entry` made of `facet`.
-fn digest(facet: &Facet, entry: &Entry) -> Option<Digest> {
-    match facet {
-        Facet::Workspace => entry.note.refs.after,
-        Facet::Deployed(..) | Facet::Domain(_) => entry.note.refs.capsule,
     }
 }

@@ -108,7 +108,13 @@ table! {
         "see every fault with `POST /api/v1/drafts/{draft_id}/validate`";
     /// The draft was not validated as it is now.
     NotValidated "not_validated" CONFLICT "validate it first with `POST /api/v1/drafts/{draft_id}/validate`";
-    /// It is in force already.
+    /// Two branches changed the same places differently.
+    MergeConflicts "merge_conflicts" CONFLICT "say whose is right: of each `place` in `sides`, or of all in `favour`";
+    /// Files that are needed are on another node only.
+    FilesMissing "files_missing" CONFLICT "wait until the files came from a node that has them";
+    /// More than one request may do.
+    TooMuch "too_much" CONFLICT "split what is merged";
+    /// It is so already.
     Unchanged "unchanged" CONFLICT "nothing needs to be done: it is so already";
     /// The node takes no part in a mesh.
     MeshOff "mesh_off" CONFLICT "start the node with `xyn up --mesh on`, or `--mesh lan`";

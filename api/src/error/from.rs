@@ -5,6 +5,7 @@
 
 use http::StatusCode;
 use xyn_actors::runtime::Refusal;
+use xyn_actors::services::timeline::Conflict;
 use xyn_store::StoreError;
 use xyn_store::blobs::BlobError;
 
@@ -29,6 +30,12 @@ impl From<Refusal> for ApiError {
             Refusal::Conflict { code, .. } => {
                 Self::new(Code::of(code, StatusCode::CONFLICT).unwrap_or(Code::Conflict), message)
             }
+            Refusal::MergeConflicts(conflicts) => {
+                Self::new(Code::MergeConflicts, message).with("count", conflicts.len()).with(
+                    "conflicts",
+                    conflicts.iter().take(CONFLICTS_SHOWN).map(Conflict::shown).collect::<Vec<_>>(),
+                )
+            }
             Refusal::Denied(decision) => Self::new(Code::DeniedByPolicy, message)
                 .with("decision", serde_json::to_value(&decision).unwrap_or_default()),
             Refusal::Parked { intent_id, decision } => Self::new(Code::ApprovalRequired, message)
@@ -46,6 +53,9 @@ impl From<Refusal> for ApiError {
         }
     }
 }
+
+/// Places of a merge that one answer shows.
+const CONFLICTS_SHOWN: usize = 1_000;
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {

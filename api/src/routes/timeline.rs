@@ -5,22 +5,40 @@
 mod branches;
 mod diff;
 mod moments;
+mod scrub;
+mod stream;
+mod talk;
 mod words;
 
 use utoipa_axum::router::OpenApiRouter;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::EntryId;
 use xyn_store::timeline::board::{Board, View};
+use xyn_store::trust::{EnvId, Roster};
 use xyn_store::{Reader, StoreError};
 
 use crate::error::ApiError;
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    moments::routes().merge(branches::routes()).merge(diff::routes()).merge(words::routes())
+    moments::routes()
+        .merge(scrub::routes())
+        .merge(stream::routes())
+        .merge(talk::routes())
+        .merge(branches::routes())
+        .merge(diff::routes())
+        .merge(words::routes())
 }
 
 fn shown(reader: &Reader, board: &Board) -> Result<Option<View>, StoreError> {
     Ok(reader.board(board)?.map(|row| row.view))
+}
+
+/// Who belongs; nobody in a folder that belongs to no environment yet.
+fn roster(reader: &Reader) -> Result<Roster, StoreError> {
+    let nobody = || EnvId::rooted_in(PublicKey::from_bytes([0; 32]));
+    let env = reader.environment()?;
+    env.map_or_else(|| Ok(Roster::fold(nobody(), [], Default::default())), |env| reader.roster(env))
 }
 
 fn missing(entry_id: EntryId) -> ApiError {

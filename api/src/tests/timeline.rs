@@ -38,6 +38,36 @@ async fn notes_are_listed_from_either_end_and_page_by_page() {
 }
 
 #[tokio::test]
+async fn scrubbing_gives_moments_with_their_states_and_a_step_leaves_most_out() {
+    let node = Node::start().await;
+    // On a branch of their own: what the node does by itself is on the main one.
+    let mut said = Vec::new();
+    for title in ["one", "two", "three"] {
+        let note = json!({ "title": title, "branch": "side" });
+        let answer = node.post("/api/v1/timeline/note", &note).await.json();
+        said.push(text(&answer["entry_id"]).to_owned());
+    }
+    let ids = async |query: &str| -> Vec<String> {
+        let page = node.get(&format!("/api/v1/timeline/scrub?branch=side&{query}")).await.json();
+        let items = page["items"].as_array().expect("items");
+        items.iter().map(|stop| text(&stop["moment"]["entry_id"]).to_owned()).collect()
+    };
+    assert_eq!(ids("limit=9").await, said);
+    // A piece of time of 270 years, in which all of it lies.
+    assert_eq!(ids("step=99999d").await, said[2..]);
+    let page = node.get("/api/v1/timeline/scrub?branch=side&limit=1").await.json();
+    let rest = ids(&format!("cursor={}", text(&page["next_cursor"]))).await;
+    assert_eq!(rest, said[1..]);
+    assert_eq!(page["items"][0]["state"]["is_cut_short"], false);
+    assert_eq!(node.get("/api/v1/timeline/scrub?branch=none").await.json()["items"], json!([]));
+    for wrong in ["step=1w", "step=0s", "branch=", "since=now", "cursor=xyz", "limit=999", "kind=note"] {
+        let refused = node.get(&format!("/api/v1/timeline/scrub?{wrong}")).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{wrong}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_moment_shows_its_names_and_two_are_compared() {
     let node = Node::start().await;
     let (first, second) = (note(&node, "one").await, note(&node, "two").await);
@@ -46,7 +76,10 @@ async fn a_moment_shows_its_names_and_two_are_compared() {
     node.post("/api/v1/timeline/branch", &json!({ "name": "try", "entry_id": first })).await;
     let shown = node.get(&format!("/api/v1/timeline/{second}")).await.json();
     assert_eq!((&shown["labels"], &shown["is_pinned"]), (&json!(["demo"]), &json!(true)));
-    assert_eq!(shown["state"], json!({ "workspace": null, "deployed": [], "domains": [] }));
+    assert_eq!(
+        shown["state"],
+        json!({ "workspaces": [], "deployed": [], "domains": [], "is_cut_short": false })
+    );
     let diff = node.get(&format!("/api/v1/timeline/diff?from={first}&to={second}")).await.json();
     // What the node did by itself may lie between them.
     let last = diff["items"].as_array().and_then(|items| items.last()).expect("one at least");
@@ -60,5 +93,43 @@ async fn a_moment_shows_its_names_and_two_are_compared() {
     assert_eq!(node.get(&format!("/api/v1/timeline/{nobody}")).await.fault().0, 404);
     assert_eq!(node.get(&format!("/api/v1/timeline/diff?from={first}&to={nobody}")).await.fault().0, 404);
     assert_eq!(node.get(&format!("/api/v1/timeline/diff?from={first}")).await.fault().0, 400);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_people_say_of_a_moment_is_shown_with_its_verdicts() {
+    let node = Node::start().await;
+    let plan = note(&node, "the plan").await;
+    let post = async |verb: &str, body: serde_json::Value| {
+        node.post(&format!("/api/v1/timeline/{verb}"), &body).await
+    };
+    let about = |path: &str| format!("/api/v1/timeline/{plan}/{path}");
+    assert_eq!(node.get(&about("comments")).await.json()["comments"], json!([]));
+    assert_eq!(node.get(&about("review")).await.fault().0, 404);
+    assert_eq!(post("comment", json!({ "entry_id": plan, "text": "hm" })).await.status, StatusCode::CREATED);
+    let open = json!({ "entry_id": plan, "status": "open", "text": "ready?" });
+    assert_eq!(post("review", open).await.status, StatusCode::CREATED);
+    let verdict = post("approve", json!({ "entry_id": plan, "approve": false })).await.json();
+    let comments = node.get(&about("comments")).await.json();
+    assert_eq!(
+        (&comments["comments"][0]["text"], &comments["comments"][0]["by"]),
+        (&json!("hm"), &json!("operator@local"))
+    );
+    let review = node.get(&about("review")).await.json();
+    assert_eq!((&review["status"], &review["comments"][0]["text"]), (&json!("open"), &json!("ready?")));
+    assert_eq!(review["verdicts"][0]["entry_id"], verdict["entry_id"]);
+    assert_eq!(review["verdicts"][0]["kind"], "reject");
+    for (status, count) in [("open", 1), ("resolved", 0)] {
+        let listed = node.get(&format!("/api/v1/timeline/reviews?status={status}")).await.json();
+        assert_eq!(listed["items"].as_array().map(Vec::len), Some(count), "{status}");
+    }
+    let nobody = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
+    assert_eq!(node.get(&format!("/api/v1/timeline/{nobody}/comments")).await.fault().0, 404);
+    assert_eq!(post("comment", json!({ "entry_id": nobody, "text": "x" })).await.fault().0, 404);
+    let long = "x".repeat((8 << 10) + 1);
+    for wrong in [json!({ "entry_id": plan, "text": "" }), json!({ "entry_id": plan, "text": long })] {
+        assert_eq!(post("comment", wrong).await.status, StatusCode::BAD_REQUEST);
+    }
+    assert_eq!(node.get("/api/v1/timeline/excluded").await.json()["items"], json!([]));
     node.stop().await;
 }

@@ -28,10 +28,16 @@ pub(in crate::cli) struct Arguments {
     /// The newest so many; without it 50, or all of them with --json
     #[arg(long)]
     limit: Option<usize>,
+    /// What is kept and does not count instead, and why
+    #[arg(long, conflicts_with_all = ["branch", "kind", "since", "until"])]
+    excluded: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let Arguments { branch, kind, since, until, limit } = arguments;
+    let Arguments { branch, kind, since, until, limit, excluded } = arguments;
+    if excluded {
+        return hidden(limit.unwrap_or(1000), context).await;
+    }
     let said = [("branch", branch), ("kind", kind), ("since", since), ("until", until)];
     let query: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let client = context.client(Need::Read).await?;
@@ -48,6 +54,46 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         context.out.line(&table(moments).render(context.out.paint))?;
     }
     Ok(Exit::Done)
+}
+
+async fn hidden(limit: usize, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let excluded = client.list("/timeline/excluded", &[], limit).await?;
+    let records: Vec<&Value> = excluded["items"].as_array().into_iter().flatten().collect();
+    if context.out.json {
+        records.iter().try_for_each(|record| context.out.json_line(record))?;
+    } else if records.is_empty() {
+        context.out.note("nothing is excluded");
+    } else {
+        context.out.line(&excluded_table(records).render(context.out.paint))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Records that do not count, one a row.
+fn excluded_table<'a>(records: impl IntoIterator<Item = &'a Value>) -> Table {
+    let columns = [
+        ("NODE", Column::Text),
+        ("RECORD", Column::Number),
+        ("AT", Column::Text),
+        ("WHAT", Column::Text),
+        ("WHY", Column::Text),
+    ];
+    let mut table = Table::new(&columns);
+    for record in records {
+        let [node, seq, what, why, since] =
+            ["node", "seq", "what", "why", "since"].map(|key| text(record, key));
+        let title = text(&record["moment"], "title");
+        let what = if title.is_empty() { what } else { title };
+        let why = match why.as_str() {
+            "equivocation" => format!("its author wrote two records under number {since}"),
+            "revoked" => format!("its author was revoked before record {since}"),
+            "retired" => format!("its author took another key before record {since}"),
+            _ => "its author is no member".to_owned(),
+        };
+        table.row([node.chars().take(8).collect(), seq, instant(record, "at"), what, why]);
+    }
+    table
 }
 
 /// Every moment, page by page, so that a long timeline takes no memory.
@@ -80,6 +126,8 @@ pub(super) fn table<'a>(moments: impl IntoIterator<Item = &'a Value>) -> Table {
     for moment in moments {
         let [id, kind, branch, who, what] =
             ["entry_id", "kind", "branch", "principal", "title"].map(|key| text(moment, key));
+        let is_from_future = moment["is_from_future"] == true;
+        let what = if is_from_future { format!("{what} (its clock is ahead)") } else { what };
         table.row([id, instant(moment, "at"), kind, branch, who, what]);
     }
     table
@@ -98,9 +146,33 @@ mod tests {
             "entry_id": "e1", "at": "2026-01-31T12:00:00.000042Z", "kind": "approve", "branch": "main",
             "principal": "ada@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
         });
-        insta::assert_snapshot!(table([&moment]).render(Paint::PLAIN), @r"
+        let ahead = json!({
+            "entry_id": "e2", "at": "3000-01-31T12:00:00.000042Z", "kind": "note", "branch": "main",
+            "principal": "eve@lab", "title": "soon", "is_from_future": true, "refs": {},
+        });
+        insta::assert_snapshot!(table([&moment, &ahead]).render(Paint::PLAIN), @r"
         MOMENT  AT                   KIND     BRANCH  WHO      WHAT
         e1      2026-01-31 12:00:00  approve  main    ada@lab  Deploy: approved `go` by ada@lab
+        e2      3000-01-31 12:00:00  note     main    eve@lab  soon (its clock is ahead)
+        ");
+    }
+
+    #[test]
+    fn what_is_excluded_says_why() {
+        let record = |seq: u64, why: &str| {
+            json!({
+                "node": "0123456789", "seq": seq, "at": "2026-01-31T12:00:00Z", "what": "board", "why": why,
+                "since": 4,
+            })
+        };
+        let mut moment = record(4, "equivocation");
+        moment["moment"] = json!({ "title": "mine" });
+        let records = [moment, record(5, "revoked"), record(6, "not_a_member")];
+        insta::assert_snapshot!(excluded_table(&records).render(Paint::PLAIN), @r"
+        NODE      RECORD  AT                   WHAT   WHY
+        01234567       4  2026-01-31 12:00:00  mine   its author wrote two records under number 4
+        01234567       5  2026-01-31 12:00:00  board  its author was revoked before record 4
+        01234567       6  2026-01-31 12:00:00  board  its author is no member
         ");
     }
 }

@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::Value;
+use xyn_store::ids::EntryId;
 
 use crate::cli::Context;
 use crate::cli::output::Paint;
@@ -14,7 +15,7 @@ use crate::failure::{Exit, Failure};
 pub(in crate::cli) struct Arguments {
     /// The moment's id
     #[arg(value_name = "MOMENT")]
-    entry_id: String,
+    entry_id: EntryId,
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -38,17 +39,30 @@ fn render(view: &Value, paint: Paint) -> String {
         ("run", text(&moment["refs"], "run_id")),
         ("labels", labels.collect::<Vec<_>>().join(", ")),
         ("pinned", if view["is_pinned"] == true { "yes".to_owned() } else { String::new() }),
-        ("workspace", text(state, "workspace")),
     ];
+    pairs.extend(state_facts(state));
+    facts(&pairs, paint)
+}
+
+/// What a state says, a fact a line.
+pub(super) fn state_facts(state: &Value) -> Vec<(&'static str, String)> {
+    let mut pairs = Vec::new();
+    for files in state["workspaces"].as_array().into_iter().flatten() {
+        let [workspace, root] = ["workspace", "root"].map(|key| text(files, key));
+        pairs.push(("workspace", format!("{workspace} {root}").trim_start().to_owned()));
+    }
     for deployed in state["deployed"].as_array().into_iter().flatten() {
         let [env, stage, capsule] = ["env", "stage", "capsule"].map(|key| text(deployed, key));
         pairs.push(("deployed", format!("{env}/{stage} {capsule}")));
     }
     for mapped in state["domains"].as_array().into_iter().flatten() {
         let [domain, capsule] = ["domain", "capsule"].map(|key| text(mapped, key));
-        pairs.push(("domain", format!("{domain} {capsule}")));
+        pairs.push(("domain", format!("{domain} {capsule}").trim_end().to_owned()));
     }
-    facts(&pairs, paint)
+    if state["is_cut_short"] == true {
+        pairs.push(("", "… and more than one state shows".to_owned()));
+    }
+    pairs
 }
 
 #[cfg(test)]
@@ -65,19 +79,24 @@ mod tests {
         });
         let view = json!({
             "moment": moment, "labels": ["v1"], "is_pinned": true,
-            "state": { "deployed": [{ "env": "shop", "stage": "prod", "capsule": "c1" }], "domains": [] },
+            "state": {
+                "workspaces": [{ "workspace": "site", "root": "t1" }],
+                "deployed": [{ "env": "shop", "stage": "prod", "capsule": "c1" }],
+                "domains": [],
+            },
         });
         insta::assert_snapshot!(render(&view, Paint::PLAIN), @r"
-        moment    e1
-        at        2026-01-31 12:00:00
-        kind      approve
-        branch    main
-        who       ada@lab
-        what      Deploy: approved `go` by ada@lab
-        run       r1
-        labels    v1
-        pinned    yes
-        deployed  shop/prod c1
+        moment     e1
+        at         2026-01-31 12:00:00
+        kind       approve
+        branch     main
+        who        ada@lab
+        what       Deploy: approved `go` by ada@lab
+        run        r1
+        labels     v1
+        pinned     yes
+        workspace  site t1
+        deployed   shop/prod c1
         ");
     }
 }

@@ -18,6 +18,23 @@ pub(in crate::cli) struct Merge {
     /// What to say of it
     #[arg(long)]
     title: Option<String>,
+    /// Where both changed the same place differently, take what the branch has that is joined into
+    #[arg(long)]
+    ours: bool,
+    /// Where both changed the same place differently, take what the joined branch has
+    #[arg(long, conflicts_with = "ours")]
+    theirs: bool,
+    /// The same for one place, before what is said of all; may be repeated
+    #[arg(long = "side", value_name = "PLACE=ours|theirs", value_parser = side)]
+    sides: Vec<(String, String)>,
+}
+
+/// A place and the side that is right there.
+fn side(text: &str) -> Result<(String, String), String> {
+    match text.rsplit_once('=') {
+        Some((place, side @ ("ours" | "theirs"))) => Ok((place.to_owned(), side.to_owned())),
+        _ => Err("a side is PLACE=ours or PLACE=theirs".to_owned()),
+    }
 }
 
 #[derive(Debug, Args)]
@@ -55,8 +72,13 @@ pub(in crate::cli) struct Note {
 }
 
 pub(super) async fn merge(arguments: Merge, context: &Context) -> Result<Exit, Failure> {
-    let Merge { from, into, title } = arguments;
-    said("merge", json!({ "from": from, "into": into, "title": title }), context).await
+    let Merge { from, into, title, ours, theirs, sides } = arguments;
+    let favour = if ours { Some("ours") } else { theirs.then_some("theirs") };
+    let sides: serde_json::Map<String, Value> =
+        sides.into_iter().map(|(place, side)| (place, side.into())).collect();
+    let sides = (!sides.is_empty()).then_some(sides);
+    let body = json!({ "from": from, "into": into, "title": title, "favour": favour, "sides": sides });
+    said("merge", body, context).await
 }
 
 pub(super) async fn label(arguments: Label, context: &Context) -> Result<Exit, Failure> {

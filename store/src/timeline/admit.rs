@@ -80,7 +80,8 @@ pub enum Verdict {
     },
     /// Everything in it was here.
     Duplicate,
-    /// Records before it are missing. It waits for them if there was room.
+    /// Records before it are missing: it waits for them if there was room. Or its author wrote more than
+    /// [`RECORDS_PER_MINUTE_MAX`](super::RECORDS_PER_MINUTE_MAX): then it is to be asked for again.
     Gap {
         /// Whose.
         feed: FeedId,
@@ -197,6 +198,9 @@ impl Timeline {
         let have = row.head.seq;
         if frame.last().seq <= have {
             return Ok(Verdict::Duplicate);
+        }
+        if !self.pace.takes(feed, frame.last().seq - have, now) {
+            return Ok(Verdict::Gap { feed, have, is_kept: false });
         }
         let mut from_future = match take(draft, &mut row, &frame, cut, &mut admission.elsewhere) {
             Ok(records) => flag(self, records, now),

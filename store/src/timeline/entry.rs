@@ -18,7 +18,7 @@ use crate::scope::{Principal, Stage};
 
 /// Characters that a title may have: what a schema can say.
 pub const TITLE_MAX_CHARS: usize = 256;
-/// Characters that the name of a branch, of a label, of an environment or of a domain may have.
+/// Characters that the name of a branch, of a label, of a workspace, of an environment or of a domain may have.
 pub const NAME_MAX_CHARS: usize = 128;
 /// Things of one kind that an entry may refer to.
 pub const REFS_MAX: usize = 64;
@@ -112,9 +112,11 @@ pub struct Refs {
     pub artifacts: Vec<ArtifactId>,
     /// The capsule it is about.
     pub capsule: Option<Digest>,
-    /// Root of the workspace before.
+    /// The workspace whose files were changed; the only one where none is named.
+    pub workspace: Option<String>,
+    /// Root of that workspace before.
     pub before: Option<Digest>,
-    /// Root of the workspace after.
+    /// Root of that workspace after.
     pub after: Option<Digest>,
     /// The environment that was acted on.
     pub env: Option<String>,
@@ -144,7 +146,7 @@ pub struct Note {
 }
 
 /// A moment: what was said, by which node, when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The moment.
     pub entry_id: EntryId,
@@ -199,6 +201,7 @@ impl Note {
             (is_title, "title"),
             (refs.artifacts.len() <= REFS_MAX, "list of artifacts"),
             (refs.parents.len() <= REFS_MAX, "list of parents"),
+            (refs.workspace.as_deref().is_none_or(is_name), "workspace"),
             (refs.env.as_deref().is_none_or(is_name), "environment"),
             (refs.domain.as_deref().is_none_or(is_name), "domain"),
         ];
@@ -253,13 +256,14 @@ pub(super) mod tests {
     #[test]
     fn what_is_out_of_bounds_is_refused_by_name() {
         type Spoil = fn(&mut Note);
-        let cases: [(&str, Spoil); 6] = [
+        let cases: [(&str, Spoil); 7] = [
             ("title", |note| note.title = "x".repeat(TITLE_MAX_CHARS + 1)),
             ("title", |note| note.title = "a\x1b[2Jb".into()),
             ("principal", |note| note.principal = Principal::new("")),
             ("list of parents", |note| {
                 note.refs.parents = vec![ids::derived(Timestamp::EPOCH, &[]); REFS_MAX + 1];
             }),
+            ("workspace", |note| note.refs.workspace = Some(String::new())),
             ("environment", |note| note.refs.env = Some("a\nb".into())),
             ("domain", |note| note.refs.domain = Some("x".repeat(NAME_MAX_CHARS + 1))),
         ];

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::Bytes;
 use super::board::{self, Board, Edit, EditError, Open};
 use super::draft::Draft;
-use super::entry::{EntryError, Note};
+use super::entry::{Entry, EntryError, Note};
 use super::feed::FeedId;
 use super::fork::Proof;
 use super::frame::{FRAME_MAX_BYTES, Frame, PACK_RECORDS, sign};
@@ -17,6 +17,7 @@ use super::head::{Effect, FeedHead};
 use super::hlc::{Hlc, HybridClock};
 use super::limit::Limit;
 use super::memo::Memo;
+use super::pace::Pace;
 use super::record::{Body, Content, Record, RecordError};
 use super::rows::{self, FeedRow};
 use super::waiting::Waiting;
@@ -40,6 +41,7 @@ pub struct Timeline {
     pub(super) feeds: BTreeMap<FeedId, FeedRow>,
     pub(super) waiting: Waiting,
     pub(super) memo: Memo,
+    pub(super) pace: Pace,
     boards: Open,
 }
 
@@ -61,6 +63,8 @@ pub struct Written {
     pub changes: Changes,
     /// Frames to send once they are committed.
     pub frames: Vec<Vec<u8>>,
+    /// The moments among what was written.
+    pub entries: Vec<Entry>,
 }
 
 /// Why nothing was written.
@@ -100,6 +104,7 @@ impl Timeline {
             feeds,
             waiting: Waiting::default(),
             memo: Memo::default(),
+            pace: Pace::default(),
             boards: Open::default(),
         })
     }
@@ -262,6 +267,10 @@ impl<'a> Pen<'a> {
         self.head = FeedHead { seq: record.seq, hash: record.hash, hlc, ..self.head };
         rows::put_record(&mut self.written.changes, &record);
         rows::put_effect(&mut self.written.changes, &record, effect, true);
+        if let Effect::Entry(entry_id, note) = effect {
+            let (entry_id, note) = (*entry_id, note.as_ref().clone());
+            self.written.entries.push(Entry { entry_id, at: hlc, node: self.feed.node, note });
+        }
         self.unsigned_bytes += record.payload.len();
         self.unsigned.push(record);
         Ok(self.unsigned.last().expect("it was just pushed"))

@@ -5,6 +5,7 @@
 //! records and the roster, whatever the order in which they came.
 
 pub mod admit;
+mod ancestor;
 pub mod approval;
 pub mod board;
 mod bytes;
@@ -13,6 +14,7 @@ mod change;
 pub mod document;
 mod draft;
 pub mod entry;
+mod excluded;
 pub mod feed;
 pub mod fold;
 pub mod fork;
@@ -22,12 +24,14 @@ pub mod hlc;
 mod limit;
 mod log;
 mod memo;
+mod pace;
 mod page;
 mod rebuild;
 pub mod record;
 mod recut;
 mod roster;
 mod rows;
+mod scrub;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -36,12 +40,15 @@ mod waiting;
 pub use bytes::Bytes;
 pub use canonical::Moment;
 pub use change::{ChangeError, OPERATIONS_MAX};
+pub use excluded::{Excluded, Matter, Why};
 pub use head::FeedHead;
 pub use limit::{BEHIND_CUT_MAX, Limit};
 pub use log::{Saying, Timeline, WriteError, Written};
 pub use memo::MEMO_FRAMES_MAX;
+pub use pace::RECORDS_PER_MINUTE_MAX;
 pub use page::EntryFilter;
 pub use roster::{STATEMENTS_PER_MEMBER, first_certificate};
 pub use rows::{BoardRow, FeedRow};
+pub use scrub::{Stop, Track};
 pub use state::{FACETS_MAX, Facet, State};
 pub use waiting::{WAITING_FRAMES_MAX, WAITING_MAX_BYTES};

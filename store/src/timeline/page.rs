@@ -1,7 +1,6 @@
 //! Reading the timeline: pages of moments, one moment, boards, packs, and what two nodes compare.
 //!
-//! Reads rows and loads no Automerge document. Invariant: what is excluded is only shown where it is asked
-//! for.
+//! Reads rows and loads no Automerge document. Invariant: what is excluded is not shown here.
 
 use super::board::Board;
 use super::canonical::{Canonical, Moment};
@@ -37,7 +36,7 @@ pub struct EntryFilter {
 
 impl EntryFilter {
     /// The key behind which a page begins.
-    fn start(&self, prefix: &Key, order: Order, cursor: Option<&Cursor>) -> Option<Vec<u8>> {
+    pub(super) fn start(&self, prefix: &Key, order: Order, cursor: Option<&Cursor>) -> Option<Vec<u8>> {
         let at = match order {
             Order::Ascending => self.since,
             Order::Descending => self.until,
@@ -139,19 +138,25 @@ impl Reader {
         self.page(&Key::new(), Order::Ascending, cursor, limit, |_| true)
     }
 
-    /// Records that are here and do not count, behind `after`, at most `limit`.
-    pub fn excluded_records(
+    /// A page of moments that are about `entry_id`: approvals, notes, merges, rollbacks. Oldest first.
+    pub fn entries_about(
         &self,
-        after: Option<(FeedId, u64)>,
+        entry_id: EntryId,
+        cursor: Option<&Cursor>,
         limit: usize,
-    ) -> Result<Vec<(FeedId, u64)>, StoreError> {
-        let after = after.map(|(feed, seq)| rows::record_key(&feed, seq).into_bytes());
-        let mut excluded = Vec::new();
-        self.scan(Table::TimelineExcluded, &[], after.as_deref(), Order::Ascending, |key, _| {
-            excluded.push(rows::read_record_key(key)?);
-            Ok(excluded.len() < limit)
+    ) -> Result<Page<Entry>, StoreError> {
+        let mut page = PageBuilder::new(limit);
+        let (prefix, after) = (rows::id_prefix(entry_id), cursor.map(Cursor::as_bytes));
+        self.scan(Table::TimelineAbout, prefix.as_bytes(), after, Order::Ascending, |key, _| {
+            Ok(page.offer(key, self.moment(rows::read_moment(key)?)?))
         })?;
-        Ok(excluded)
+        Ok(page.finish())
+    }
+
+    /// A page of reviews: the boards of moments that somebody wants looked at.
+    pub fn reviews(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<BoardRow>, StoreError> {
+        let kind = Board::Review(EntryId::from(uuid::Uuid::nil())).encode();
+        self.page(&Key::new().bytes(&kind[..1]), Order::Ascending, cursor, limit, |_| true)
     }
 
     /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there

@@ -181,6 +181,8 @@ fn put_entry(changes: &mut Changes, record: &Record, entry_id: EntryId, note: &N
     indexes.extend(changed.map(|facet| (Table::TimelineStates, facet.key(&note.branch, &moment))));
     let matters = note.refs.approvals.iter().flat_map(|approvals| approvals.matters());
     indexes.extend(matters.map(|matter| (Table::TimelineMatters, append_moment(matter.key(), &moment))));
+    let about = note.refs.parents.iter();
+    indexes.extend(about.map(|id| (Table::TimelineAbout, append_moment(id_prefix(*id), &moment))));
     if counts {
         let value = postcard::to_stdvec(note).expect("rows hold no type that postcard refuses");
         changes.put_bytes(Table::TimelineMoments, moment_key(&moment), value);
@@ -202,12 +204,15 @@ pub(super) fn put_board(changes: &mut Changes, board: &Board, folded: &Folded) {
 
 /// What a record that was admitted before does.
 pub(super) fn effect_of(record: &Record) -> Result<Effect, StoreError> {
-    match &record.content.body {
+    effect_in(&record.content.body, record.seq)
+}
+
+/// What `body`, of the admitted record `seq` of a feed, does.
+pub(super) fn effect_in(body: &Body, seq: u64) -> Result<Effect, StoreError> {
+    match body {
         Body::Entry { change, .. } => match document::reread(&change.0) {
             Ok((entry_id, note)) => Ok(Effect::Entry(entry_id, Box::new(note))),
-            Err(error) => {
-                Err(StoreError::Inconsistent(format!("record {} holds no entry: {error}", record.seq)))
-            }
+            Err(error) => Err(StoreError::Inconsistent(format!("record {seq} holds no entry: {error}"))),
         },
         Body::Board { board, .. } => Ok(Effect::Board(board.clone())),
         Body::Statement(_) => Ok(Effect::Statement),

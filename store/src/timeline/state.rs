@@ -1,8 +1,9 @@
-//! What a moment is the state of: the workspace, what is deployed where, and where domains lead.
+//! What a moment is the state of: the workspaces, what is deployed where, and where domains lead.
 //!
 //! Owns the index of moments that change a state, by what they change, so that the state at any moment is a few
-//! look-ups however long the timeline is. Invariant: the state at a moment is what the last change of each
-//! thing said, on its branch or, before that began, on the one it began at.
+//! look-ups however long the timeline is. Files belong to a branch; what is deployed and mapped is a fact of the
+//! world, whichever branch it was done from. Invariant: the state at a moment is what the last change of each
+//! thing said, for files on the moment's branch or, before that began, on the one it began at.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ use super::canonical::Moment;
 use super::entry::{Branch, Entry, Kind, Note};
 use super::rows;
 use crate::Reader;
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::ids::EntryId;
 use crate::reader::Order;
@@ -21,22 +23,28 @@ use crate::tables::{Key, Table};
 
 /// Branches that began at one another, looked at for one state.
 const BRANCHES_MAX: usize = 64;
-/// Things that one state has.
+/// Things looked at for one state; of more, the rest is left out and the state says so.
 pub const FACETS_MAX: usize = 4_096;
 
 /// A thing that moments change. Variants are append-only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Facet {
-    /// The tree of files.
-    Workspace,
+    /// The files of a workspace; none names the only one.
+    Workspace(Option<String>),
     /// What is deployed in a stage of an environment.
     Deployed(String, Stage),
     /// Where a domain leads.
     Domain(String),
 }
 
-/// A state: for each thing, the moment that made it what it is.
-pub type State = BTreeMap<Facet, Entry>;
+/// A state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// For each thing, the moment that made it what it is.
+    pub made: BTreeMap<Facet, Entry>,
+    /// Whether there are more things than [`FACETS_MAX`], and some are left out.
+    pub is_cut_short: bool,
+}
 
 impl Note {
     /// What the moment changes.
@@ -45,7 +53,7 @@ impl Note {
         let deploys = matches!(self.kind, Kind::Deploy | Kind::Rollback | Kind::Promote);
         let deployed = refs.env.clone().zip(refs.stage).filter(|_| deploys && refs.capsule.is_some());
         let domain = refs.domain.clone().filter(|_| self.kind == Kind::Domain);
-        let workspace = refs.after.map(|_| Facet::Workspace);
+        let workspace = refs.after.map(|_| Facet::Workspace(refs.workspace.clone()));
         let deployed = deployed.map(|(env, stage)| Facet::Deployed(env, stage));
         [workspace, deployed, domain.map(Facet::Domain)].into_iter().flatten().collect()
     }
@@ -55,59 +63,102 @@ impl Facet {
     /// Before the moments that change it. Its length comes first, so that no facet's key begins with another's.
     fn prefix(&self, branch: &Branch) -> Key {
         let bytes = postcard::to_stdvec(self).expect("plain data always encodes into a growing buffer");
-        rows::branch_prefix(branch).u16(bytes.len() as u16).bytes(&bytes)
+        let line = match self {
+            Self::Workspace(_) => rows::branch_prefix(branch),
+            Self::Deployed(..) | Self::Domain(_) => world(),
+        };
+        line.u16(bytes.len() as u16).bytes(&bytes)
     }
 
     /// The key of the row that says that `moment` changes it.
     pub(super) fn key(&self, branch: &Branch, moment: &Moment) -> Key {
         rows::append_moment(self.prefix(branch), moment)
     }
+
+    /// What `entry`, which changed it, made of it: the root of the files, or a capsule.
+    pub fn digest(&self, entry: &Entry) -> Option<Digest> {
+        match self {
+            Self::Workspace(_) => entry.note.refs.after,
+            Self::Deployed(..) | Self::Domain(_) => entry.note.refs.capsule,
+        }
+    }
+}
+
+/// The line of what belongs to no branch: no branch has an empty name.
+fn world() -> Key {
+    Key::new().text("")
 }
 
 impl Reader {
     /// The state at the moment `entry_id`. None when it is not here.
     pub fn state_at(&self, entry_id: EntryId) -> Result<Option<State>, StoreError> {
-        let Some(mut moment) = self.place_of(entry_id)? else { return Ok(None) };
+        let Some(moment) = self.place_of(entry_id)? else { return Ok(None) };
         let Some(entry) = self.moment(moment)? else { return Ok(None) };
-        let (mut branch, mut state) = (entry.note.branch, State::new());
-        for _ in 0..BRANCHES_MAX {
-            self.take_changes(&branch, &moment, &mut state)?;
-            let base = match self.board(&Board::Branch(branch.clone()))?.map(|row| row.view) {
-                Some(View::Branch { base: Some(base), .. }) => self.place_of(base)?,
-                _ => None,
-            };
-            // A branch begins at an earlier moment; what says otherwise leads nowhere.
-            let Some(base) = base.filter(|base| *base < moment) else { break };
-            let Some(entry) = self.moment(base)? else { break };
-            (branch, moment) = (entry.note.branch, base);
-        }
-        Ok(Some(state))
+        self.state_of(moment, entry.note.branch, &mut { FACETS_MAX }).map(Some)
     }
 
-    /// Adds what was changed last on `branch` up to `moment`, where the state says nothing yet.
-    fn take_changes(&self, branch: &Branch, moment: &Moment, state: &mut State) -> Result<(), StoreError> {
-        let prefix = rows::branch_prefix(branch);
+    /// The state at `moment` of `branch`, as far as `looks` at things go.
+    pub(super) fn state_of(
+        &self,
+        moment: Moment,
+        branch: Branch,
+        looks: &mut usize,
+    ) -> Result<State, StoreError> {
+        let mut state = State::default();
+        self.take_changes(&world(), &moment, looks, &mut state)?;
+        for (branch, moment) in self.lineage(branch, moment)? {
+            self.take_changes(&rows::branch_prefix(&branch), &moment, looks, &mut state)?;
+        }
+        Ok(state)
+    }
+
+    /// The branches that `moment` of `branch` stands on, itself first, each with the moment up to which it does.
+    pub(super) fn lineage(
+        &self,
+        mut branch: Branch,
+        mut moment: Moment,
+    ) -> Result<Vec<(Branch, Moment)>, StoreError> {
+        let mut lineage = Vec::new();
+        while lineage.len() < BRANCHES_MAX {
+            lineage.push((branch.clone(), moment));
+            // A branch begins at an earlier moment; what says otherwise leads nowhere.
+            match self.base_of(&branch)? {
+                Some((base, of)) if base < moment => (branch, moment) = (of, base),
+                _ => break,
+            }
+        }
+        Ok(lineage)
+    }
+
+    /// The moment that `branch` began at, and the branch of that.
+    fn base_of(&self, branch: &Branch) -> Result<Option<(Moment, Branch)>, StoreError> {
+        let row = self.board(&Board::Branch(branch.clone()))?;
+        let Some(View::Branch { base: Some(base), .. }) = row.map(|row| row.view) else { return Ok(None) };
+        let Some(base) = self.place_of(base)? else { return Ok(None) };
+        Ok(self.moment(base)?.map(|entry| (base, entry.note.branch)))
+    }
+
+    /// Adds what was changed last on `line` up to `moment`, where the state says nothing yet.
+    fn take_changes(
+        &self,
+        line: &Key,
+        moment: &Moment,
+        looks: &mut usize,
+        state: &mut State,
+    ) -> Result<(), StoreError> {
         let mut after: Option<Vec<u8>> = None;
-        while state.len() < FACETS_MAX {
-            let mut found = None;
-            self.scan(
-                Table::TimelineStates,
-                prefix.as_bytes(),
-                after.as_deref(),
-                Order::Ascending,
-                |key, _| {
-                    let end = key.len().saturating_sub(rows::MOMENT_BYTES);
-                    found = Some(key[..end].to_vec());
-                    Ok(false)
-                },
-            )?;
-            let Some(facet_prefix) = found else { return Ok(()) };
-            let (facet, last) = self.last_change(prefix.as_bytes().len(), &facet_prefix, moment)?;
-            if let Some(last) = last
-                && !state.contains_key(&facet)
+        while let Some(facet_prefix) = self.facet_behind(line, after.as_deref())? {
+            let Some(left) = looks.checked_sub(1) else {
+                state.is_cut_short = true;
+                return Ok(());
+            };
+            *looks = left;
+            let facet = read_facet(line, &facet_prefix)?;
+            if !state.made.contains_key(&facet)
+                && let Some(last) = self.last_change(&facet_prefix, moment)?
                 && let Some(entry) = self.moment(last)?
             {
-                state.insert(facet, entry);
+                state.made.insert(facet, entry);
             }
             // Behind every moment of this facet.
             after = Some([facet_prefix.as_slice(), &[u8::MAX; rows::MOMENT_BYTES]].concat());
@@ -115,28 +166,33 @@ impl Reader {
         Ok(())
     }
 
-    fn last_change(
-        &self,
-        skip: usize,
-        facet_prefix: &[u8],
-        moment: &Moment,
-    ) -> Result<(Facet, Option<Moment>), StoreError> {
-        let damaged = || StoreError::Inconsistent("a change of a state cannot be read".into());
-        let facet = facet_prefix.get(skip + 2..).ok_or_else(damaged)?;
-        let facet = postcard::from_bytes(facet).map_err(|_| damaged())?;
+    /// What the keys of the next facet on `line` begin with.
+    fn facet_behind(&self, line: &Key, after: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut found = None;
+        self.scan(Table::TimelineStates, line.as_bytes(), after, Order::Ascending, |key, _| {
+            let end = key.len().saturating_sub(rows::MOMENT_BYTES);
+            found = Some(key[..end].to_vec());
+            Ok(false)
+        })?;
+        Ok(found)
+    }
+
+    /// The last moment up to `moment` that changed the facet.
+    fn last_change(&self, facet_prefix: &[u8], moment: &Moment) -> Result<Option<Moment>, StoreError> {
         // The row of `moment` itself is the last that counts: whatever is longer lies behind it.
         let bound = rows::append_moment(Key::new().bytes(facet_prefix), moment).bytes(&[0]);
+        let bound = Some(bound.as_bytes());
         let mut last = None;
-        self.scan(
-            Table::TimelineStates,
-            facet_prefix,
-            Some(bound.as_bytes()),
-            Order::Descending,
-            |key, _| {
-                last = Some(rows::read_moment(key)?);
-                Ok(false)
-            },
-        )?;
-        Ok((facet, last))
+        self.scan(Table::TimelineStates, facet_prefix, bound, Order::Descending, |key, _| {
+            last = Some(rows::read_moment(key)?);
+            Ok(false)
+        })?;
+        Ok(last)
     }
+}
+
+fn read_facet(line: &Key, facet_prefix: &[u8]) -> Result<Facet, StoreError> {
+    let bytes = facet_prefix.get(line.as_bytes().len() + 2..);
+    let facet = bytes.and_then(|bytes| postcard::from_bytes(bytes).ok());
+    facet.ok_or_else(|| StoreError::Inconsistent("a change of a state cannot be read".into()))
 }

@@ -12,7 +12,6 @@ use xyn_store::timeline::{EntryFilter, first_certificate};
 use xyn_store::trust::{Cut, EnvId};
 use xyn_store::{Order, audit::key::NodeKey};
 
-use super::crash::{Reach, cut};
 use super::*;
 use crate::services::timeline::Sent;
 
@@ -27,7 +26,7 @@ impl Node {
         reader.entries(&EntryFilter::default(), Order::Ascending, None, 10_000).expect("reads").items
     }
 
-    fn titles(&self) -> Vec<String> {
+    pub(super) fn titles(&self) -> Vec<String> {
         self.moments().into_iter().map(|entry| entry.note.title).collect()
     }
 
@@ -47,35 +46,10 @@ impl Node {
     }
 
     /// Runs a blueprint and waits for its end on the timeline: then all that was before it is there too.
-    async fn run_to_the_end_of_the_timeline(&self) {
+    pub(super) async fn run_to_the_end_of_the_timeline(&self) {
         let run = self.run("bp.chain", json!({ "n": 1 })).await;
         self.end_of(run).await;
         self.until_moments(|moments| moments.iter().any(|entry| entry.note.refs.run == Some(run))).await;
-    }
-
-    /// Ends without a word, as a killed process does.
-    pub(super) async fn kill(self) {
-        let store = self.runtime.store().clone();
-        for task in self.background.tasks {
-            task.abort();
-            // An aborted task answers with its abortion.
-            let _ = task.await;
-        }
-        self.runtime.0.supervisor.get().expect("it runs").stop();
-        drop(self.runtime);
-        let folder = store.folder().to_owned();
-        store.close();
-        drop(store);
-        // Its threads let go of the folder when they come to it.
-        let gone = async {
-            loop {
-                match Store::open(&folder, Options::default()) {
-                    Ok(free) => return free.close(),
-                    Err(_) => tokio::task::yield_now().await,
-                }
-            }
-        };
-        tokio::time::timeout(PATIENCE, gone).await.expect("it ends in time");
     }
 }
 
@@ -100,59 +74,6 @@ async fn what_happened_to_a_run_is_on_the_timeline_and_approvals_name_who_gave_t
     let titles = node.titles();
     assert!(titles.contains(&"Chain: started, completed".to_owned()), "{titles:?}");
     assert!(titles.contains(&"bp.chain: version 1 is active".to_owned()), "{titles:?}");
-    node.stop().await;
-}
-
-#[tokio::test]
-async fn each_milestone_is_said_once_wherever_the_node_was_killed() {
-    let home = tempfile::tempdir().expect("a folder");
-    let node = start(home.path()).await;
-    node.promote(CHAIN).await;
-    node.promote(GATED).await;
-    node.run("bp.gated", json!({})).await;
-    node.run_to_the_end_of_the_timeline().await;
-    let length = *node.runtime.0.journal.head().borrow();
-    node.stop().await;
-    let registry = || Reach::default().registry();
-    for length in (length - 5)..=length {
-        let folder = tempfile::tempdir().expect("a folder");
-        if !cut(home.path(), folder.path(), registry(), length).await {
-            continue;
-        }
-        // Killed at once, killed again behind what the first start said, and then left alone.
-        start(folder.path()).await.kill().await;
-        let node = start(folder.path()).await;
-        node.until_moments(|moments| !moments.is_empty()).await;
-        node.kill().await;
-        let node = start(folder.path()).await;
-        node.run_to_the_end_of_the_timeline().await;
-        let moments = node.moments();
-        let ids: BTreeSet<_> = moments.iter().map(|entry| entry.entry_id).collect();
-        assert_eq!(ids.len(), moments.len(), "cut at {length}: {:?}", node.titles());
-        let reader = node.runtime.store().read().expect("reads");
-        let rows = reader.runs(&RunFilter::default(), None, 100).expect("reads").items;
-        for row in rows {
-            let said = moments.iter().filter(|entry| entry.note.refs.run == Some(row.run_id)).count();
-            assert_eq!(said, 1, "cut at {length}: run of {}", row.name);
-        }
-        drop(reader);
-        node.stop().await;
-    }
-}
-
-#[tokio::test]
-async fn milestones_of_a_position_that_was_passed_are_not_said_again() {
-    use crate::services::timeline::actor::Command;
-    let folder = tempfile::tempdir().expect("a folder");
-    let node = start(folder.path()).await;
-    node.promote(CHAIN).await;
-    node.run_to_the_end_of_the_timeline().await;
-    let before = node.titles();
-    let again = Command::Milestones { milestones: Vec::new(), from: 0, to: 1 };
-    let refused = node.timeline().tell(again).await;
-    assert!(matches!(refused, Err(TimelineError::Said)), "{refused:?}");
-    node.run_to_the_end_of_the_timeline().await;
-    assert_eq!(node.titles().len(), before.len() + 1);
     node.stop().await;
 }
 
@@ -291,5 +212,59 @@ async fn a_folder_keeps_its_environment_when_the_root_key_is_taken_away() {
     assert_eq!(node.timeline().env(), env);
     node.submit("timeline.note", json!({ "title": "still here" })).await.expect("notes");
     assert!(!folder.path().join("root.key").exists());
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn people_comment_review_and_give_a_verdict_that_is_a_moment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let note = node.submit("timeline.note", json!({ "title": "the plan" })).await.expect("notes").output;
+    let about = |more: Value| {
+        let mut input = json!({ "entry_id": note["entry_id"] });
+        input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        input
+    };
+    let said =
+        node.submit("timeline.comment", about(json!({ "text": "helo" }))).await.expect("comments").output;
+    let again = about(json!({ "text": "hello", "comment_id": said["comment_id"] }));
+    node.submit("timeline.comment", again).await.expect("rewrites");
+    let early = node.submit("timeline.comment", about(json!({ "text": "x", "on": "review" }))).await;
+    assert!(matches!(early, Err(Refusal::NotFound { kind: "review", .. })), "{early:?}");
+    let settle = about(json!({ "status": "resolved", "text": "fine by me" }));
+    let early = node.submit("timeline.review", settle.clone()).await;
+    assert!(matches!(early, Err(Refusal::NotFound { kind: "review", .. })), "{early:?}");
+    let open = about(json!({ "status": "open", "text": "is it ready?" }));
+    node.submit("timeline.review", open.clone()).await.expect("opens");
+    let twice = node.submit("timeline.review", open).await;
+    assert!(matches!(twice, Err(Refusal::Conflict { code: "unchanged", .. })), "{twice:?}");
+    node.submit("timeline.comment", about(json!({ "text": "nearly", "on": "review" })))
+        .await
+        .expect("comments");
+    node.submit("timeline.review", settle).await.expect("settles");
+    let verdict = node.submit("timeline.approve", about(json!({ "approve": true, "note": "go" }))).await;
+    let verdict = verdict.expect("approves").output["entry_id"].clone();
+
+    let entry_id = note["entry_id"].as_str().expect("an id").parse().expect("an id");
+    let reader = node.runtime.store().read().expect("reads");
+    let texts = |board| match reader.board(&board).expect("reads").expect("is there").view {
+        View::Thread { comments, is_resolved } => {
+            (comments.into_iter().map(|comment| comment.text).collect::<Vec<_>>(), is_resolved)
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(texts(Board::Comments(entry_id)), (vec!["hello".to_owned()], false));
+    let review = ["is it ready?", "nearly", "fine by me"].map(str::to_owned).to_vec();
+    assert_eq!(texts(Board::Review(entry_id)), (review, true));
+    let about = reader.entries_about(entry_id, None, 9).expect("reads").items;
+    assert_eq!(about.iter().map(|entry| json!(entry.entry_id)).collect::<Vec<_>>(), [verdict]);
+    assert_eq!(
+        (about[0].note.kind, about[0].note.title.as_str()),
+        (Kind::Approve, "approved `the plan`: go")
+    );
+    drop(reader);
+    let unknown = json!({ "entry_id": note["entry_id"], "text": "x", "comment_id": note["entry_id"] });
+    let unknown = node.submit("timeline.comment", unknown).await;
+    assert!(matches!(unknown, Err(Refusal::NotFound { kind: "comment", .. })), "{unknown:?}");
     node.stop().await;
 }

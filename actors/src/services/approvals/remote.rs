@@ -68,8 +68,8 @@ pub(super) async fn answer(
     };
     let nodes: Vec<_> = questions.iter().map(|question| question.node).collect();
     let output = json!({ "status": "given", "remaining": remaining, "entry_id": entry_id, "nodes": nodes });
-    let deed = Deed::Say(entry_id, Box::new(word(matter, &questions, answer)));
-    record(inner, intent, accept, deed, output).await
+    let deed = Deed::say((entry_id, word(matter, &questions, answer))).answering(output);
+    record(inner, intent, accept, deed).await
 }
 
 /// The approval that `question` waits for, with the words that are known here. Those that its own node was

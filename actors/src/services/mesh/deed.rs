@@ -39,7 +39,7 @@ async fn invite(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<O
     let mut recording = Recording::default();
     let event = Record::Mesh(Box::new(Event::Invited(invitation)));
     recording.entry(stream, 0, now, &intent.attribution(), &[event]);
-    Acceptance::new(accepted, intent).record(&mut recording, now);
+    Acceptance::new(accepted, intent).record(&mut recording, now, Vec::new());
     match recording.commit(inner).await {
         Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
         Err(error) => inner.answer_append(error, intent),

@@ -29,10 +29,10 @@ pub(crate) type Arbiter = ArbiterHandle;
 pub(crate) enum Command {
     /// What the node's own work came to, of the journal's entries from `from` to `to`.
     Milestones { milestones: Vec<(EntryId, Note)>, from: u64, to: u64 },
-    /// A moment, by an intent.
-    Say { entry_id: EntryId, note: Box<Note>, by: Box<Acceptance> },
+    /// Moments, by an intent.
+    Say { moments: Vec<(EntryId, Note)>, by: Box<Acceptance> },
     /// An edit of a board, by an intent.
-    Edit { board: Board, edit: Edit, by: Box<Acceptance> },
+    Edit { board: Board, edits: Vec<Edit>, by: Box<Acceptance> },
     /// A word on who belongs.
     State(Box<SignedStatement>),
     /// A node shows a ticket, by an intent: certify it.
@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Frames from others.
     Admit(Vec<Sent>),
     /// Packs from others.
-    AdmitPacks(Vec<Vec<u8>>),
+    AdmitPacks(Vec<Sent>),
     /// A proof from others.
     AdmitProof(Box<Proof>),
 }

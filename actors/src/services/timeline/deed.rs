@@ -1,23 +1,29 @@
-//! What people do to the timeline: notes, labels, pins, branches and merges, as intents.
+//! What people do to the timeline, as intents: notes, names, branches, talk.
 //!
 //! Reads what an intent asks for and hands it to the writer. Invariant: the record and the intent's acceptance
 //! are in one append.
 
+mod branch;
+mod mark;
+mod merge;
+mod talk;
+
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use xyn_store::ids::{self, EntryId};
+use xyn_store::ids::{self, EntryId, EventId};
 use xyn_store::projection::Subject;
 use xyn_store::scope::Attribution;
-use xyn_store::timeline::EntryFilter;
-use xyn_store::timeline::WriteError;
-use xyn_store::timeline::board::{Board, Edit, EditError};
-use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs, TITLE_MAX_CHARS};
+use xyn_store::timeline::board::{Board, Edit, EditError, View};
+use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs};
+use xyn_store::timeline::{EntryFilter, WriteError};
 use xyn_store::{Order, Reader, Timestamp};
 
-use super::TimelineError;
 use super::actor::Command;
-use super::milestone::fitting;
+pub use merge::Conflict;
+
+use super::{Event, TimelineError};
+use crate::record::Record;
 use crate::runtime::{Accept, Accepted, Inner, Intent, Outcome, Recording, Refusal, stream};
 use crate::services::{field, id};
 
@@ -25,54 +31,75 @@ use crate::services::{field, id};
 pub(crate) struct Acceptance {
     accepted: Accepted,
     by: Attribution,
+    /// What it is called beside the moments it makes.
+    also: Vec<Event>,
 }
 
 impl Acceptance {
     /// The acceptance of `intent`, as it stands when the record is written.
     pub(crate) fn new(accepted: Accepted, intent: &Intent) -> Self {
-        Self { accepted, by: intent.attribution() }
+        Self { accepted, by: intent.attribution(), also: Vec::new() }
     }
 
-    /// Puts the acceptance beside the record.
-    pub(crate) fn record(self, recording: &mut Recording, now: Timestamp) {
-        let Self { accepted, by } = self;
-        let stream = stream(accepted.row.intent_id);
-        if let Some(record) = recording.accept(accepted, now, &by) {
-            recording.entry(stream, 0, now, &by, &[record]);
+    /// Puts the acceptance beside the record, in one entry with what came of it.
+    pub(crate) fn record(self, recording: &mut Recording, now: Timestamp, added: Vec<Record>) {
+        let Self { accepted, by, also } = self;
+        let intent_id = accepted.row.intent_id;
+        let accepted = recording.accept(accepted, now, &by);
+        // An intent that was parked has its acceptance in its own stream already.
+        let stream = match accepted {
+            Some(_) => stream(intent_id),
+            None => stream(ids::fresh::<EventId>(now)),
+        };
+        let also = also.into_iter().map(Record::Timeline);
+        let records: Vec<Record> = accepted.into_iter().chain(added).chain(also).collect();
+        if !records.is_empty() {
+            recording.entry(stream, 0, now, &by, &records);
         }
     }
+}
+
+/// What an intent comes to.
+pub(crate) struct Deed {
+    what: What,
+    /// What the one who asked is answered.
+    output: Value,
+    /// What it is called beside the moments it makes.
+    also: Vec<Event>,
+}
+
+enum What {
+    Say(Vec<(EntryId, Note)>),
+    Edit(Board, Vec<Edit>),
+}
+
+/// What a deed is made of: what is there, who wants what, and how ids are made.
+struct Wish<'a> {
+    reader: &'a Reader,
+    intent: &'a Intent,
+    accept: &'a Accept,
 }
 
 /// Carries out an intent of the timeline.
 pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
-    let input = &intent.input;
-    let (deed, output) = {
-        let reader = inner.store.read()?;
-        match intent.action.as_str() {
-            "timeline.note" => note(&reader, intent, &accept)?,
-            "timeline.label" => label(&reader, input)?,
-            "timeline.pin" => pin(&reader, input)?,
-            "timeline.branch" => branch(&reader, input)?,
-            _ => merge(&reader, intent, &accept)?,
-        }
-    };
-    record(inner, intent, accept, deed, output).await
+    let (accept, deed) = consider(inner, intent, accept).await?;
+    record(inner, intent, accept, deed).await
 }
 
-/// Has `deed` written with the acceptance of `intent`, which answers `output`.
+/// Has `deed` written with the acceptance of `intent`.
 pub(crate) async fn record(
     inner: &Inner,
     intent: &Intent,
     accept: Accept,
     deed: Deed,
-    output: Value,
 ) -> Result<Outcome, Refusal> {
+    let Deed { what, output, also } = deed;
     let subject = Subject::Intent(intent.intent_id);
     let accepted = accept.done(subject.clone()).answering(output.clone());
-    let by = Box::new(Acceptance::new(accepted, intent));
-    let command = match deed {
-        Deed::Say(entry_id, note) => Command::Say { entry_id, note, by },
-        Deed::Edit(board, edit) => Command::Edit { board, edit, by },
+    let by = Box::new(Acceptance { also, ..Acceptance::new(accepted, intent) });
+    let command = match what {
+        What::Say(moments) => Command::Say { moments, by },
+        What::Edit(board, edits) => Command::Edit { board, edits, by },
     };
     match inner.timeline()?.tell(command).await {
         Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
@@ -81,128 +108,122 @@ pub(crate) async fn record(
     }
 }
 
-/// What an intent does to the timeline.
-pub(crate) enum Deed {
-    /// A moment.
-    Say(EntryId, Box<Note>),
-    /// An edit of a board.
-    Edit(Board, Edit),
-}
-
-fn note(reader: &Reader, intent: &Intent, accept: &Accept) -> Result<(Deed, Value), Refusal> {
-    let input = &intent.input;
-    let refs = Refs {
-        run: input.get("run_id").map(|_| id(input, "run_id")).transpose()?,
-        parents: about(reader, input)?.into_iter().map(|entry| entry.entry_id).collect(),
-        ..Refs::default()
+/// What an intent comes to. A merge reads many files, so none of it keeps the others' thread.
+async fn consider(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<(Accept, Deed), Refusal> {
+    let (store, intent) = (inner.store.clone(), intent.clone());
+    let work = move || {
+        let reader = store.read()?;
+        let wish = Wish { reader: &reader, intent: &intent, accept: &accept };
+        let deed = match intent.action.as_str() {
+            "timeline.note" => mark::note(&wish),
+            "timeline.label" => mark::label(&wish),
+            "timeline.pin" => mark::pin(&wish),
+            "timeline.comment" => talk::comment(&wish),
+            "timeline.review" => talk::review(&wish),
+            "timeline.approve" => talk::approve(&wish),
+            "timeline.branch" => branch::begin(&wish),
+            _ => merge::merge(&wish, store.blobs()),
+        };
+        Ok((accept, deed?))
     };
-    let branch = name(input, "branch")?.unwrap_or_else(Branch::main);
-    Ok(moment(intent, accept, branch, Kind::Note, field(input, "title").to_owned(), refs))
+    tokio::task::spawn_blocking(work).await.map_err(|error| Refusal::Unavailable(error.to_string()))?
 }
 
-/// The moment that a deed is about, where it names one.
-fn about(reader: &Reader, input: &Value) -> Result<Option<Entry>, Refusal> {
-    input.get("entry_id").map(|_| there(reader, input)).transpose()
-}
-
-fn label(reader: &Reader, input: &Value) -> Result<(Deed, Value), Refusal> {
-    let label = field(input, "name").to_owned();
-    let entry = about(reader, input)?;
-    let output = json!({ "name": label, "entry_id": entry.as_ref().map(|entry| entry.entry_id) });
-    let edit = match entry {
-        Some(entry) => Edit::Label(label, entry.entry_id),
-        None => Edit::Unlabel(label),
-    };
-    Ok((Deed::Edit(Board::Labels, edit), output))
-}
-
-fn pin(reader: &Reader, input: &Value) -> Result<(Deed, Value), Refusal> {
-    let entry_id = there(reader, input)?.entry_id;
-    let is_pinned = input.get("pinned").and_then(Value::as_bool).unwrap_or(true);
-    let edit = if is_pinned { Edit::Pin(entry_id) } else { Edit::Unpin(entry_id) };
-    Ok((Deed::Edit(Board::Pins, edit), json!({ "entry_id": entry_id, "pinned": is_pinned })))
-}
-
-fn branch(reader: &Reader, input: &Value) -> Result<(Deed, Value), Refusal> {
-    let branch = required_name(input, "name")?;
-    let base = match about(reader, input)? {
-        Some(entry) => entry,
-        None => newest(reader, &Branch::main())?,
-    };
-    let output = json!({ "name": branch, "base": base.entry_id });
-    Ok((Deed::Edit(Board::Branch(branch), Edit::Open(base.entry_id)), output))
-}
-
-fn merge(reader: &Reader, intent: &Intent, accept: &Accept) -> Result<(Deed, Value), Refusal> {
-    let input = &intent.input;
-    let from = required_name(input, "from")?;
-    let into = name(input, "into")?.unwrap_or_else(Branch::main);
-    if from == into {
-        let message = format!("`{from}` is not merged into itself");
-        return Err(Refusal::Conflict { code: "unchanged", message });
+impl Deed {
+    /// A moment, answered with its id.
+    pub(crate) fn say((entry_id, note): (EntryId, Note)) -> Self {
+        let output = json!({ "entry_id": entry_id });
+        Self { what: What::Say(vec![(entry_id, note)]), output, also: Vec::new() }
     }
-    let parents = vec![newest(reader, &into)?.entry_id, newest(reader, &from)?.entry_id];
-    let title = match field(input, "title") {
-        "" => fitting(&format!("merged `{from}` into `{into}`"), TITLE_MAX_CHARS),
-        title => title.to_owned(),
-    };
-    let refs = Refs { parents, ..Refs::default() };
-    Ok(moment(intent, accept, into, Kind::Merge, title, refs))
-}
 
-fn moment(
-    intent: &Intent,
-    accept: &Accept,
-    branch: Branch,
-    kind: Kind,
-    title: String,
-    refs: Refs,
-) -> (Deed, Value) {
-    let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
-    let note = Note { principal: intent.identity.principal.clone(), branch, kind, title, refs };
-    (Deed::Say(entry_id, Box::new(note)), json!({ "entry_id": entry_id }))
-}
-
-fn there(reader: &Reader, input: &Value) -> Result<Entry, Refusal> {
-    let entry_id: EntryId = id(input, "entry_id")?;
-    let missing = || Refusal::NotFound { kind: "moment", id: entry_id.to_string() };
-    reader.entry(entry_id)?.ok_or_else(missing)
-}
-
-/// The newest moment of `branch`; where nothing happened on it yet, the one it begins at.
-fn newest(reader: &Reader, branch: &Branch) -> Result<Entry, Refusal> {
-    let filter = EntryFilter { branch: Some(branch.clone()), ..EntryFilter::default() };
-    if let Some(entry) = reader.entries(&filter, Order::Descending, None, 1)?.items.pop() {
-        return Ok(entry);
+    /// The same, answered with `output`.
+    pub(crate) fn answering(self, output: Value) -> Self {
+        Self { output, ..self }
     }
-    let missing = || Refusal::NotFound { kind: "branch", id: branch.to_string() };
-    let row = reader.board(&Board::Branch(branch.clone()))?.ok_or_else(missing)?;
-    let base = match row.view {
-        xyn_store::timeline::board::View::Branch { base, .. } => base.ok_or_else(missing)?,
-        _ => return Err(missing()),
-    };
-    reader.entry(base)?.ok_or_else(missing)
+
+    fn edit(board: Board, edits: Vec<Edit>, output: Value) -> Self {
+        Self { what: What::Edit(board, edits), output, also: Vec::new() }
+    }
 }
 
-fn name(input: &Value, key: &str) -> Result<Option<Branch>, Refusal> {
-    let parse = |text: &str| {
-        text.parse::<Branch>()
-            .map_err(|error| Refusal::invalid("invalid_input", format!("/{key}"), error.to_string()))
-    };
-    input.get(key).and_then(Value::as_str).map(parse).transpose()
+impl Wish<'_> {
+    fn input(&self) -> &Value {
+        &self.intent.input
+    }
+
+    /// A text of the input.
+    fn text(&self, key: &str) -> Option<String> {
+        let text = field(self.input(), key);
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// An id for what this brings about: the same when the same intent comes again.
+    fn id<T: From<uuid::Uuid>>(&self, what: &str) -> T {
+        ids::derived(self.accept.now, &[self.accept.seed().as_bytes(), what.as_bytes()])
+    }
+
+    /// A moment, by the one who wants it.
+    fn moment(&self, branch: Branch, kind: Kind, title: String, refs: Refs) -> (EntryId, Note) {
+        let note = Note { principal: self.intent.identity.principal.clone(), branch, kind, title, refs };
+        (self.id("entry"), note)
+    }
+
+    /// The moment that the input names.
+    fn entry(&self) -> Result<Entry, Refusal> {
+        let entry_id: EntryId = id(self.input(), "entry_id")?;
+        let missing = || Refusal::NotFound { kind: "moment", id: entry_id.to_string() };
+        self.reader.entry(entry_id)?.ok_or_else(missing)
+    }
+
+    /// The moment that the input names, if it names one.
+    fn optional_entry(&self) -> Result<Option<Entry>, Refusal> {
+        self.input().get("entry_id").map(|_| self.entry()).transpose()
+    }
+
+    /// The branch that the input names under `key`.
+    fn branch(&self, key: &str) -> Result<Option<Branch>, Refusal> {
+        let parse = |text: &str| {
+            text.parse::<Branch>()
+                .map_err(|error| Refusal::invalid("invalid_input", format!("/{key}"), error.to_string()))
+        };
+        self.input().get(key).and_then(Value::as_str).map(parse).transpose()
+    }
+
+    fn required_branch(&self, key: &str) -> Result<Branch, Refusal> {
+        let missing = || Refusal::invalid("invalid_input", format!("/{key}"), "the name is missing");
+        self.branch(key)?.ok_or_else(missing)
+    }
+
+    /// The newest moment of `branch`; where nothing happened on it yet, the one it begins at.
+    fn newest(&self, branch: &Branch) -> Result<Entry, Refusal> {
+        let filter = EntryFilter { branch: Some(branch.clone()), ..EntryFilter::default() };
+        if let Some(entry) = self.reader.entries(&filter, Order::Descending, None, 1)?.items.pop() {
+            return Ok(entry);
+        }
+        let missing = || Refusal::NotFound { kind: "branch", id: branch.to_string() };
+        let base = match self.shown(&Board::Branch(branch.clone()))? {
+            Some(View::Branch { base: Some(base), .. }) => base,
+            _ => return Err(missing()),
+        };
+        self.reader.entry(base)?.ok_or_else(missing)
+    }
+
+    fn shown(&self, board: &Board) -> Result<Option<View>, Refusal> {
+        Ok(self.reader.board(board)?.map(|row| row.view))
+    }
 }
 
-fn required_name(input: &Value, key: &str) -> Result<Branch, Refusal> {
-    name(input, key)?
-        .ok_or_else(|| Refusal::invalid("invalid_input", format!("/{key}"), "the name is missing"))
+fn unchanged(message: &str) -> Refusal {
+    Refusal::Conflict { code: "unchanged", message: message.to_owned() }
 }
 
 /// What the timeline's error is to whoever asked.
 pub(crate) fn refusal(error: TimelineError) -> Refusal {
     let message = error.to_string();
     match error {
-        TimelineError::Write(WriteError::Edit(EditError::Nothing)) => {
-            Refusal::Conflict { code: "unchanged", message }
+        TimelineError::Write(WriteError::Edit(EditError::Nothing)) => unchanged(&message),
+        TimelineError::Write(WriteError::Edit(EditError::UnknownComment(comment))) => {
+            Refusal::NotFound { kind: "comment", id: comment.to_string() }
         }
         TimelineError::Write(WriteError::Edit(_) | WriteError::Entry(_) | WriteError::Record(_)) => {
             Refusal::invalid("invalid_input", "", message)

@@ -10,6 +10,7 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::ids::{self, StreamId};
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
+use xyn_store::timeline::entry::Entry;
 use xyn_store::timeline::record::Body;
 use xyn_store::timeline::{Saying, Timeline, WriteError};
 use xyn_store::trust::{Roster, SignedStatement};
@@ -18,12 +19,15 @@ use xyn_store::{Reader, StoreError, Timestamp};
 use super::actor::Command;
 use super::follower::FOLLOWER;
 use super::members::{self, Newcomer};
-use super::{Sent, Shared, TimelineError};
+use super::{Event, Sent, Shared, TimelineError};
 use crate::node::actor::by_node;
 use crate::record::Record;
-use crate::runtime::{Inner, Recording};
+use crate::runtime::{Inner, Recording, stream};
 use crate::services::approvals::people::People;
 use crate::services::mesh;
+
+/// Who holds the files that a moment refers to.
+const HOLDER: &str = "timeline";
 
 /// What a command is carried out with.
 pub(super) struct Desk {
@@ -121,17 +125,29 @@ impl Desk {
                 }
                 let written = timeline.say_milestones(key, now, milestones, FOLLOWER, to)?;
                 draft.recording.changes().extend(written.changes);
+                if let Some(first) = written.entries.first() {
+                    // The stream of a batch is named after its first moment: the same batch conflicts with itself.
+                    let stream = stream(first.entry_id);
+                    draft.recording.entry(stream, 0, now, &by_node(now), &added(written.entries));
+                }
             }
-            Command::Say { entry_id, mut note, by } => {
-                note.principal = People::of(&roster, self.shared.own.node).outward(&note.principal);
-                let written = timeline.say(key, now, vec![Saying::Entry(entry_id, note)])?;
+            Command::Say { moments, by } => {
+                let people = People::of(&roster, self.shared.own.node);
+                let sayings = moments.into_iter().map(|(id, mut note)| {
+                    note.principal = people.outward(&note.principal);
+                    Saying::Entry(id, Box::new(note))
+                });
+                let written = timeline.say(key, now, sayings.collect())?;
                 draft.recording.changes().extend(written.changes);
-                by.record(&mut draft.recording, now);
+                for root in written.entries.iter().filter_map(|entry| entry.note.refs.after) {
+                    draft.recording.changes().pin(HOLDER, &root);
+                }
+                by.record(&mut draft.recording, now, added(written.entries));
             }
-            Command::Edit { board, edit, by } => {
-                let written = timeline.edit(&reader, key, now, &board, &[edit])?;
+            Command::Edit { board, edits, by } => {
+                let written = timeline.edit(&reader, key, now, &board, &edits)?;
                 draft.recording.changes().extend(written.changes);
-                by.record(&mut draft.recording, now);
+                by.record(&mut draft.recording, now, Vec::new());
             }
             Command::State(statement) => {
                 draft.state(timeline, key, now, &statement)?;
@@ -144,19 +160,22 @@ impl Desk {
                     draft.state(timeline, key, now, &statement)?;
                     draft.tell(&reader, members::stream_of(ticket), vec![event], now)?;
                 }
-                by.record(&mut draft.recording, now);
+                by.record(&mut draft.recording, now, Vec::new());
             }
             Command::Revoke { node, reason, by } => {
                 let (statement, event) = members::revoke(&reader, key, &roster, node, reason, now)?;
                 draft.state(timeline, key, now, &statement)?;
                 draft.tell(&reader, self.stream(), vec![event], now)?;
-                by.record(&mut draft.recording, now);
+                by.record(&mut draft.recording, now, Vec::new());
             }
             Command::Admit(frames) => {
                 draft.admitted(timeline.admit(&reader, &frames, now, cuts)?);
                 draft.tell(&reader, self.stream(), spans(&frames, &draft.verdicts), now)?;
             }
-            Command::AdmitPacks(packs) => draft.admitted(timeline.admit_packs(&reader, &packs, now, cuts)?),
+            Command::AdmitPacks(packs) => {
+                draft.admitted(timeline.admit_packs(&reader, &packs, now, cuts)?);
+                draft.tell(&reader, self.stream(), spans(&packs, &draft.verdicts), now)?;
+            }
             Command::AdmitProof(proof) => {
                 let (changes, is_new) = timeline.admit_proof(&reader, &proof, cuts)?;
                 draft.recording.changes().extend(changes);
@@ -245,6 +264,11 @@ impl Draft {
         self.recording.changes().extend(changes);
         self.verdicts = verdicts;
     }
+}
+
+/// That `entries` were put on the timeline.
+fn added(entries: Vec<Entry>) -> Vec<Record> {
+    entries.into_iter().map(|entry| Record::Timeline(Event::EntryAdded(Box::new(entry)))).collect()
 }
 
 /// What was admitted: one event for consecutive records of one feed that came from one peer.

@@ -19,7 +19,7 @@ use crate::services::approvals::people::People;
 use crate::{node, run};
 
 /// The moment that `records`, those of `envelope`, are; none when nobody else need know of them.
-pub(super) fn note(
+pub(crate) fn note(
     records: &[Record],
     envelope: &Envelope,
     stage: Stage,

@@ -6,8 +6,10 @@
 //! else, and whoever waits for one is answered after its commit.
 
 pub(crate) mod actor;
+mod arrivals;
 mod deed;
 mod desk;
+mod event;
 pub(crate) mod follower;
 mod members;
 pub(crate) mod milestone;
@@ -31,7 +33,10 @@ use crate::runtime::{Inner, Recording};
 use crate::services::approvals::people::People;
 use actor::{Command, Handle};
 
+pub use arrivals::arrivals;
+pub use deed::Conflict;
 pub(crate) use deed::{Acceptance, Deed, record, refusal, serve};
+pub use event::Event;
 pub use members::MemberError;
 pub(crate) use members::stream_of;
 
@@ -119,7 +124,7 @@ impl Service {
     }
 
     /// Judges record packs from others, as [`admit`](Self::admit) does frames.
-    pub async fn admit_packs(&self, packs: Vec<Vec<u8>>) -> Result<Vec<Verdict>, TimelineError> {
+    pub async fn admit_packs(&self, packs: Vec<Sent>) -> Result<Vec<Verdict>, TimelineError> {
         self.tell(Command::AdmitPacks(packs)).await
     }
 

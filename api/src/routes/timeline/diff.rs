@@ -7,8 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::Cursor;
-use xyn_store::timeline::Facet;
-use xyn_store::{Reader, StoreError};
+use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::missing;
 use crate::dto::{Moment, MomentDiff, StateChange};
@@ -57,7 +56,8 @@ async fn diff(
     let DiffQuery { from: Parsed(from), to: Parsed(to), .. } = query;
     let limit = page::rows(query.limit.as_ref());
     let cursor = query.cursor.map(|cursor| cursor.0);
-    let read = move |reader: &Reader| difference(reader, from, to, cursor.as_ref(), limit);
+    let now = state.runtime().clock().now();
+    let read = move |reader: &Reader| difference(reader, from, to, cursor.as_ref(), limit, now);
     match state.scan(read).await? {
         Ok(diff) => Ok(Json(diff)),
         Err(absent) => Err(missing(absent)),
@@ -70,12 +70,14 @@ fn difference(
     to: EntryId,
     cursor: Option<&Cursor>,
     limit: usize,
+    now: Timestamp,
 ) -> Result<Result<MomentDiff, EntryId>, StoreError> {
     let Some((one, before)) = reader.entry(from)?.zip(reader.state_at(from)?) else { return Ok(Err(from)) };
     let Some((other, after)) = reader.entry(to)?.zip(reader.state_at(to)?) else { return Ok(Err(to)) };
     let Some(page) = reader.entries_between(from, to, cursor, limit)? else { return Ok(Err(to)) };
-    let facets: std::collections::BTreeSet<&Facet> = before.keys().chain(after.keys()).collect();
-    let changes = facets.into_iter().filter_map(|facet| StateChange::of(facet, &before, &after)).collect();
-    let Listing { items, next_cursor } = Listing::of(page, Moment::from);
-    Ok(Ok(MomentDiff { from: one.into(), to: other.into(), changes, items, next_cursor }))
+    let changes = StateChange::between(&before, &after);
+    let is_cut_short = before.is_cut_short || after.is_cut_short;
+    let Listing { items, next_cursor } = Listing::of(page, |entry| Moment::of(entry, now));
+    let [from, to] = [one, other].map(|entry| Moment::of(entry, now));
+    Ok(Ok(MomentDiff { from, to, changes, is_cut_short, items, next_cursor }))
 }

@@ -87,7 +87,8 @@ async fn list(
     };
     let cursor = query.cursor.map(|cursor| cursor.0);
     let page = state.scan(move |reader| reader.entries(&filter, order, cursor.as_ref(), limit)).await?;
-    Ok(Json(Listing::of(page, Moment::from)))
+    let now = state.runtime().clock().now();
+    Ok(Json(Listing::of(page, |entry| Moment::of(entry, now))))
 }
 
 /// One moment, what people attached to it, and the state it is.
@@ -103,11 +104,12 @@ async fn get(
     State(state): State<AppState>,
     PathId(entry_id): PathId<EntryId>,
 ) -> Result<Json<MomentView>, ApiError> {
-    let view = state.scan(move |reader| view(reader, entry_id)).await?;
+    let now = state.runtime().clock().now();
+    let view = state.scan(move |reader| view(reader, entry_id, now)).await?;
     view.map(Json).ok_or_else(|| missing(entry_id))
 }
 
-fn view(reader: &Reader, entry_id: EntryId) -> Result<Option<MomentView>, StoreError> {
+fn view(reader: &Reader, entry_id: EntryId, now: Timestamp) -> Result<Option<MomentView>, StoreError> {
     let (Some(entry), Some(state)) = (reader.entry(entry_id)?, reader.state_at(entry_id)?) else {
         return Ok(None);
     };
@@ -121,7 +123,7 @@ fn view(reader: &Reader, entry_id: EntryId) -> Result<Option<MomentView>, StoreE
     };
     let own = labels.into_iter().filter(|(_, labelled)| *labelled == entry_id);
     Ok(Some(MomentView {
-        moment: Moment::from(entry),
+        moment: Moment::of(entry, now),
         labels: own.map(|(label, _)| label).collect(),
         is_pinned: pins.contains(&entry_id),
         state: MomentState::from(state),

@@ -17,6 +17,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(note))
         .routes(routes!(label))
         .routes(routes!(pin))
+        .routes(routes!(comment))
+        .routes(routes!(review))
+        .routes(routes!(approve))
         .routes(routes!(branch))
         .routes(routes!(merge))
 }
@@ -70,6 +73,57 @@ async fn pin(
     JsonBody(fields): JsonBody<Fields>,
 ) -> Result<Response, ApiError> {
     act(&state, caller, "timeline.pin", fields).await
+}
+
+/// Comments on a moment, or in its review; with the id of a comment, rewrites that one.
+#[utoipa::path(
+    post,
+    path = "/api/v1/timeline/comment",
+    tag = "timeline",
+    operation_id = "comment_moment",
+    extensions(("x-xyn-action" = json!("timeline.comment"))),
+    responses((status = 201, description = "The moment and the comment.", body = Object), (status = 404))
+)]
+async fn comment(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(fields): JsonBody<Fields>,
+) -> Result<Response, ApiError> {
+    act(&state, caller, "timeline.comment", fields).await
+}
+
+/// Opens a review of a moment, settles it, or opens it again.
+#[utoipa::path(
+    post,
+    path = "/api/v1/timeline/review",
+    tag = "timeline",
+    operation_id = "review_moment",
+    extensions(("x-xyn-action" = json!("timeline.review"))),
+    responses((status = 201, description = "The moment, and how its review stands.", body = Object), (status = 404))
+)]
+async fn review(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(fields): JsonBody<Fields>,
+) -> Result<Response, ApiError> {
+    act(&state, caller, "timeline.review", fields).await
+}
+
+/// Approves a moment or rejects it, by a moment about it.
+#[utoipa::path(
+    post,
+    path = "/api/v1/timeline/approve",
+    tag = "timeline",
+    operation_id = "approve_moment",
+    extensions(("x-xyn-action" = json!("timeline.approve"))),
+    responses((status = 201, body = Said), (status = 404))
+)]
+async fn approve(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(fields): JsonBody<Fields>,
+) -> Result<Response, ApiError> {
+    act(&state, caller, "timeline.approve", fields).await
 }
 
 /// Begins a branch at a moment; at the newest one when none is named.

@@ -10,8 +10,8 @@ use super::super::feed::FeedId;
 use super::Board;
 use crate::ids::{CommentId, EntryId};
 
-/// Bytes that a comment, or a piece put into one, may have.
-pub const COMMENT_MAX_BYTES: usize = 16 << 10;
+/// Characters that a comment, or a piece put into one, may have: what a schema can say, and a record can hold.
+pub const COMMENT_MAX_CHARS: usize = 8 << 10;
 
 pub(super) const BASE: &str = "base";
 pub(super) const HEAD: &str = "head";
@@ -50,6 +50,8 @@ pub enum Edit {
         /// What comes.
         insert: String,
     },
+    /// Makes a comment read so. What others put into it at the same time stays.
+    Rewrite(CommentId, String),
     /// Settles a review, or opens it again.
     Resolve(bool),
 }
@@ -110,18 +112,23 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
         (Board::Pins, Edit::Pin(entry)) => document.put(ROOT, entry.to_string(), true)?,
         (Board::Pins, Edit::Unpin(entry)) => delete(document, &entry.to_string())?,
         (Board::Comments(_) | Board::Review(_), Edit::Comment(id, text)) => {
-            bounded("comment", text, COMMENT_MAX_BYTES)?;
+            bounded("comment", text, COMMENT_MAX_CHARS)?;
             let object = document.put_object(ROOT, format!("{COMMENT}{id}"), ObjType::Text)?;
             document.splice_text(&object, 0, 0, text)?;
         }
         (Board::Comments(_) | Board::Review(_), Edit::Revise { comment, at, delete, insert }) => {
             let object = text_of(document, *comment)?;
             let end = at.checked_add(*delete).filter(|&end| end <= document.length(&object));
-            if insert.len() > COMMENT_MAX_BYTES || end.is_none() {
+            if insert.chars().count() > COMMENT_MAX_CHARS || end.is_none() {
                 return Err(EditError::OutOfBounds("revision"));
             }
             let delete = isize::try_from(*delete).map_err(|_| EditError::OutOfBounds("revision"))?;
             document.splice_text(&object, *at, delete, insert)?;
+        }
+        (Board::Comments(_) | Board::Review(_), Edit::Rewrite(comment, text)) => {
+            bounded("comment", text, COMMENT_MAX_CHARS)?;
+            let object = text_of(document, *comment)?;
+            document.update_text(&object, text)?;
         }
         (Board::Review(_), Edit::Resolve(is_resolved)) => document.put(ROOT, RESOLVED, *is_resolved)?,
         _ => return Err(EditError::Unfit),
@@ -130,7 +137,7 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
 }
 
 fn bounded(what: &'static str, text: &str, limit: usize) -> Result<(), EditError> {
-    let fits = (1..=limit).contains(&text.len());
+    let fits = (1..=limit).contains(&text.chars().count());
     if fits { Ok(()) } else { Err(EditError::OutOfBounds(what)) }
 }
 

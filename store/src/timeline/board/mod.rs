@@ -16,7 +16,7 @@ use super::entry::Branch;
 use crate::digest::Digest;
 use crate::ids::EntryId;
 
-pub use edit::{COMMENT_MAX_BYTES, Edit, EditError};
+pub use edit::{COMMENT_MAX_CHARS, Edit, EditError};
 pub(super) use edit::{check, write};
 pub use fold::Folded;
 pub(super) use fold::{Contribution, fold};

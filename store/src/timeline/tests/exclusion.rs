@@ -6,8 +6,10 @@ use super::node::{Node, admitted, all, refusal};
 use super::world::{Author, entries, env, moment};
 use crate::audit::key::NodeKey;
 use crate::timeline::admit::{Refusal, Verdict};
+use crate::timeline::board::{Board, Edit};
 use crate::timeline::fork::Proof;
-use crate::timeline::{BEHIND_CUT_MAX, Saying, WriteError};
+use crate::timeline::record::Body;
+use crate::timeline::{BEHIND_CUT_MAX, Bytes, Excluded, Matter, Saying, Why, WriteError};
 use crate::trust::Cut;
 
 #[test]
@@ -43,12 +45,51 @@ fn an_equivocator_is_cut_before_the_fork_wherever_the_proof_comes() {
         assert_eq!(node.rows(), rows);
     }
     let reader = one.store.read().expect("reads");
-    let hidden = reader.excluded_records(None, 10).expect("reads");
-    assert_eq!(hidden, [(author.feed, 4), (author.feed, 5)], "kept and shown as excluded");
+    let hidden = reader.excluded(None, 10).expect("reads").items;
+    let told: Vec<_> = hidden.iter().map(|one| (one.seq, title(one), one.why)).collect();
+    let why = Why::Equivocation { seq: 4 };
+    assert_eq!(told, [(4, "mine", why), (5, "more", why)], "kept and shown as excluded");
     assert_eq!(one.timeline.fork(&reader, &author.feed).expect("reads"), Some(proof));
     drop(reader);
     let next = author.entry(moment(12), "goes on");
     assert_eq!(refusal(one.admit(&[author.frame(&[next])])), Refusal::Equivocation(4));
+}
+
+fn title(excluded: &Excluded) -> &str {
+    match &excluded.matter {
+        Matter::Entry(entry) => &entry.note.title,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_hidden_is_listed_page_by_page_with_what_it_is_and_why() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let mut records = entries(&mut author, 2);
+    records.push(author.edit(
+        moment(5),
+        &Board::Labels,
+        &[],
+        &[Edit::Label("v1".into(), author.entry_id("x"))],
+    ));
+    records.push(author.write(moment(6), Body::Statement(Bytes(b"me".to_vec()))));
+    node.admit(&[author.frame(&records)]);
+    assert_eq!(node.store.read().expect("reads").excluded(None, 10).expect("reads").items, []);
+    node.recut(&[(author.feed, Cut::After { seq: 1, hash: records[0].hash })].into());
+    let reader = node.store.read().expect("reads");
+    let (mut told, mut cursor) = (Vec::new(), None);
+    loop {
+        let page = reader.excluded(cursor.as_ref(), 1).expect("reads");
+        told.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => break,
+        }
+    }
+    assert!(told.iter().all(|one| one.why == Why::Cut { after: 1 } && one.feed == author.feed));
+    assert_eq!(told.iter().map(|one| one.seq).collect::<Vec<_>>(), [2, 3, 4]);
+    assert_eq!((title(&told[0]), told[0].at), ("entry 1", moment(1)));
+    assert_eq!((&told[1].matter, &told[2].matter), (&Matter::Board(Board::Labels), &Matter::Statement));
 }
 
 #[test]

@@ -8,4 +8,5 @@ mod model;
 pub(crate) mod node;
 mod packs;
 mod permutation;
+mod state;
 pub(super) mod world;

@@ -1,0 +1,114 @@
+//! Going along the timeline, state by state.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use xyn_store::Timestamp;
+use xyn_store::projection::Cursor;
+use xyn_store::timeline::Track;
+use xyn_store::timeline::entry::Branch;
+
+use crate::dto::StopView;
+use crate::error::ApiError;
+use crate::extract::{Params, Parsed};
+use crate::page::{self, Limit, Listing};
+use crate::schema;
+use crate::state::AppState;
+
+pub(super) fn routes() -> OpenApiRouter<AppState> {
+    OpenApiRouter::new().routes(routes!(scrub))
+}
+
+/// A piece of time that has one stop: `30s`, `5m`, `1h`, `7d`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Step(Duration);
+
+impl FromStr for Step {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit_seconds = match unit {
+            "s" => Some(1),
+            "m" => Some(60),
+            "h" => Some(3_600),
+            "d" => Some(86_400),
+            _ => None,
+        };
+        let number = number.parse::<u64>().ok().filter(|number| (1..=99_999).contains(number));
+        let seconds = unit_seconds.zip(number).map(|(unit, number)| unit * number);
+        seconds.map(Duration::from_secs).map(Self).ok_or("a step is a time such as `30s`, `5m`, `1h` or `7d`")
+    }
+}
+
+/// Where to go along.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct ScrubQuery {
+    /// Only moments on this branch.
+    #[param(value_type = schema::BranchName, inline, required = false)]
+    branch: Option<Parsed<Branch>>,
+    /// From this instant on.
+    #[param(value_type = schema::Instant, inline, required = false)]
+    since: Option<Parsed<Timestamp>>,
+    /// Up to this instant, and without it.
+    #[param(value_type = schema::Instant, inline, required = false)]
+    until: Option<Parsed<Timestamp>>,
+    /// At most one stop in each piece of time so long, the last moment of it. A slider of 100 stops over a day asks
+    /// for `864s`. Without it every moment is a stop.
+    #[param(value_type = schema::Step, inline, required = false)]
+    step: Option<Parsed<Step>>,
+    /// Stops of the page.
+    #[param(value_type = schema::Limit, inline, required = false)]
+    limit: Option<Parsed<Limit>>,
+    /// The `next_cursor` of the page before.
+    #[param(value_type = schema::Cursor, inline, required = false)]
+    cursor: Option<Parsed<Cursor>>,
+}
+
+/// Moments and the state each of them is, oldest first: what a slider shows.
+#[utoipa::path(
+    get,
+    path = "/api/v1/timeline/scrub",
+    tag = "timeline",
+    operation_id = "scrub_moments",
+    params(ScrubQuery),
+    responses((status = 200, body = Listing<StopView>))
+)]
+async fn scrub(
+    State(state): State<AppState>,
+    Params(query): Params<ScrubQuery>,
+) -> Result<Json<Listing<StopView>>, ApiError> {
+    let limit = page::rows(query.limit.as_ref());
+    let track = Track {
+        branch: query.branch.map(|branch| branch.0),
+        since: query.since.map(|at| at.0),
+        until: query.until.map(|at| at.0),
+        step: query.step.map(|step| step.0.0),
+    };
+    let cursor = query.cursor.map(|cursor| cursor.0);
+    let page = state.scan(move |reader| reader.scrub(&track, cursor.as_ref(), limit)).await?;
+    let now = state.runtime().clock().now();
+    Ok(Json(Listing::of(page, |stop| StopView::of(stop, now))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_is_a_whole_number_of_a_unit_of_time() {
+        assert_eq!("90s".parse(), Ok(Step(Duration::from_secs(90))));
+        assert_eq!("7d".parse(), Ok(Step(Duration::from_secs(7 * 86_400))));
+        for text in ["", "s", "0s", "1", "1w", "-1s", "1.5h", "100000s", "99999999999999999999s", "é"] {
+            assert!(text.parse::<Step>().is_err(), "{text}");
+        }
+    }
+}

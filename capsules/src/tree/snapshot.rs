@@ -1,0 +1,133 @@
+//! Taking a folder into the store.
+//!
+//! Owns when what was read becomes lasting: in portions, so that neither memory nor the transaction of one
+//! grows with the folder. What was kept by a snapshot that did not come to its end is swept in time.
+//! Invariant: a tree whose digest is returned is whole, lasting, and leads to all it holds.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use xyn_store::blobs::{Batch, BlobError, Blobs};
+use xyn_store::{Digest, Timestamp};
+
+use super::directory::Directory;
+use super::error::TreeError;
+use super::folder::Folder;
+use super::limit::Limits;
+use super::link::Target;
+use super::scan::{KeepError, Keeper, Scanned, Walk};
+use super::seen::Seen;
+
+/// Blobs that become lasting in one transaction.
+const PORTION_BLOBS: usize = 4_096;
+/// Bytes of files that do.
+const PORTION_BYTES: u64 = 64 << 20;
+/// Files up to this length are read in one piece.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A folder that was taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// The tree.
+    pub root: Digest,
+    /// How many files it has.
+    pub files: u64,
+    /// Bytes of all files.
+    pub size_bytes: u64,
+    /// Files that were not read again, because nothing about them changed.
+    pub reused: u64,
+    /// Devices, pipes and sockets, which no tree holds.
+    pub skipped: u64,
+    /// What to give to the next snapshot, once somebody keeps this tree.
+    pub seen: Seen,
+}
+
+/// Takes the folder `dir` into `blobs`. Nobody keeps the tree yet: it is swept in time.
+///
+/// `seen` comes from an earlier snapshot of the same folder, whose tree is still kept.
+pub fn snapshot(
+    blobs: &Blobs,
+    dir: &Path,
+    seen: &Seen,
+    now: Timestamp,
+    limits: Limits,
+) -> Result<Taken, TreeError> {
+    match take(blobs, dir, seen, now, limits) {
+        // The store lost what was seen, as one that was restored from a backup has.
+        Err(TreeError::Blob(BlobError::NotFound(_))) if !seen.is_empty() => {
+            take(blobs, dir, &Seen::default(), now, limits)
+        }
+        taken => taken,
+    }
+}
+
+fn take(blobs: &Blobs, dir: &Path, seen: &Seen, now: Timestamp, limits: Limits) -> Result<Taken, TreeError> {
+    let keeper = Storing { blobs, batch: blobs.batch(), count: 0, size_bytes: 0, piece: Vec::new() };
+    let (scanned, keeper) = Walk::new(keeper, seen, now, limits).run(&Folder::open(dir)?, None)?;
+    keeper.batch.commit()?;
+    let Scanned { root, files, size_bytes, reused, skipped, seen } = scanned;
+    Ok(Taken { root, files, size_bytes, reused, skipped, seen })
+}
+
+struct Storing<'a> {
+    blobs: &'a Blobs,
+    batch: Batch,
+    count: usize,
+    size_bytes: u64,
+    piece: Vec<u8>,
+}
+
+impl Storing<'_> {
+    fn count(&mut self, size_bytes: u64) -> Result<(), BlobError> {
+        self.count += 1;
+        self.size_bytes += size_bytes;
+        if self.count >= PORTION_BLOBS || self.size_bytes >= PORTION_BYTES {
+            (self.count, self.size_bytes) = (0, 0);
+            std::mem::replace(&mut self.batch, self.blobs.batch()).commit()?;
+        }
+        Ok(())
+    }
+}
+
+impl Keeper for Storing<'_> {
+    fn file(
+        &mut self,
+        mut file: &File,
+        size_bytes: u64,
+        limit_bytes: u64,
+    ) -> Result<(Digest, u64), KeepError> {
+        let kept = match size_bytes <= PIECE_BYTES as u64 {
+            true => {
+                // One byte more than was said: a file that grew meanwhile shows.
+                self.piece.clear();
+                file.by_ref().take(size_bytes + 1).read_to_end(&mut self.piece).map_err(KeepError::Read)?;
+                (self.batch.put(&self.piece)?, self.piece.len() as u64)
+            }
+            false => self.batch.read_from(file, limit_bytes)?,
+        };
+        self.count(kept.1)?;
+        Ok(kept)
+    }
+
+    fn target(&mut self, target: &Target) -> Result<Digest, KeepError> {
+        let digest = self.batch.put(target.as_str().as_bytes())?;
+        self.count(0)?;
+        Ok(digest)
+    }
+
+    fn directory(
+        &mut self,
+        directory: &Directory,
+        bytes: Vec<u8>,
+        is_kept: bool,
+    ) -> Result<Digest, KeepError> {
+        if is_kept {
+            return Ok(Digest::of(&bytes));
+        }
+        let digest = self.batch.put(&bytes)?;
+        self.batch.link(digest, directory.entries().values().map(|entry| entry.digest));
+        self.count(0)?;
+        Ok(digest)
+    }
+}

@@ -1,0 +1,173 @@
+//! `xyn timeline comment` and `review`: talk about a moment.
+
+use clap::Args;
+use serde_json::{Value, json};
+use xyn_store::ids::EntryId;
+
+use super::log::table;
+use super::words::say;
+use crate::cli::Context;
+use crate::cli::output::Paint;
+use crate::cli::table::{Column, Table, instant, text};
+use crate::client::Need;
+use crate::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Comment {
+    /// The moment it is about
+    #[arg(value_name = "MOMENT")]
+    entry_id: EntryId,
+    /// What to say; without it, what was said is listed
+    text: Option<String>,
+    /// Rewrite this comment instead of adding one
+    #[arg(long, value_name = "COMMENT", requires = "text")]
+    rewrite: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Review {
+    /// The moment that is reviewed; without it, reviews are listed
+    #[arg(value_name = "MOMENT")]
+    entry_id: Option<EntryId>,
+    /// Ask for a review, or open it again; with what there is to say
+    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
+    open: Option<String>,
+    /// Comment in the review
+    #[arg(long, value_name = "TEXT", requires = "entry_id", group = "deed")]
+    say: Option<String>,
+    /// Settle the review; with what there is to say
+    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
+    resolve: Option<String>,
+    /// Approve the moment, for the whole team to see; with a note
+    #[arg(long, value_name = "NOTE", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
+    approve: Option<String>,
+    /// Reject the moment, for the whole team to see; with a note
+    #[arg(long, value_name = "NOTE", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
+    reject: Option<String>,
+    /// List settled reviews too
+    #[arg(long, conflicts_with = "entry_id")]
+    all: bool,
+}
+
+pub(super) async fn comment(arguments: Comment, context: &Context) -> Result<Exit, Failure> {
+    let Comment { entry_id, text: words, rewrite } = arguments;
+    let Some(words) = words else {
+        let client = context.client(Need::Read).await?;
+        let view = client.get(&format!("/timeline/{entry_id}/comments")).await?;
+        comments(&view).show(&view, "nobody said anything yet", &context.out)?;
+        return Ok(Exit::Done);
+    };
+    let body = json!({ "entry_id": entry_id, "text": words, "comment_id": rewrite });
+    let answer = say("comment", body, context).await?;
+    context.out.answer(&answer, |_| text(&answer, "comment_id"))?;
+    Ok(Exit::Done)
+}
+
+pub(super) async fn review(arguments: Review, context: &Context) -> Result<Exit, Failure> {
+    let Review { entry_id, open, say: words, resolve, approve, reject, all } = arguments;
+    let Some(entry_id) = entry_id else { return reviews(all, context).await };
+    let status = |status: &str, text: String| {
+        ("review", json!({ "entry_id": entry_id, "status": status, "text": not_empty(text) }))
+    };
+    let verdict = |approve: bool, note: String| {
+        ("approve", json!({ "entry_id": entry_id, "approve": approve, "note": not_empty(note) }))
+    };
+    let (verb, body) = match (open, words, resolve, approve, reject) {
+        (Some(text), ..) => status("open", text),
+        (_, Some(text), ..) => ("comment", json!({ "entry_id": entry_id, "text": text, "on": "review" })),
+        (_, _, Some(text), ..) => status("resolved", text),
+        (_, _, _, Some(note), _) => verdict(true, note),
+        (.., Some(note)) => verdict(false, note),
+        _ => return show(entry_id, context).await,
+    };
+    let answer = say(verb, body, context).await?;
+    context.out.answer(&answer, |_| match verb {
+        "review" => format!("the review is {}", text(&answer, "status")),
+        "comment" => text(&answer, "comment_id"),
+        _ => text(&answer, "entry_id"),
+    })?;
+    Ok(Exit::Done)
+}
+
+fn not_empty(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+async fn show(entry_id: EntryId, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let view = client.get(&format!("/timeline/{entry_id}/review")).await?;
+    context.out.answer(&view, |paint| render(&view, paint))?;
+    Ok(Exit::Done)
+}
+
+fn render(view: &Value, paint: Paint) -> String {
+    let status = paint.status(&text(view, "status"));
+    let mut parts =
+        vec![format!("review of {} is {status}", text(view, "entry_id")), comments(view).render(paint)];
+    let verdicts: Vec<&Value> = view["verdicts"].as_array().into_iter().flatten().collect();
+    if !verdicts.is_empty() {
+        parts.push(table(verdicts).render(paint));
+    }
+    parts.join("\n\n")
+}
+
+fn comments(view: &Value) -> Table {
+    let columns =
+        [("COMMENT", Column::Text), ("AT", Column::Text), ("WHO", Column::Text), ("WORDS", Column::Text)];
+    let mut table = Table::new(&columns);
+    for comment in view["comments"].as_array().into_iter().flatten() {
+        let [id, by, node, words] = ["comment_id", "by", "node", "text"].map(|key| text(comment, key));
+        let who = if by.is_empty() { node.chars().take(8).collect() } else { by };
+        table.row([id, instant(comment, "at"), who, words]);
+    }
+    table
+}
+
+async fn reviews(all: bool, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let query: &[_] = if all { &[] } else { &[("status", "open".to_owned())] };
+    let reviews = client.list("/timeline/reviews", query, 1000).await?;
+    let columns = [
+        ("MOMENT", Column::Text),
+        ("STATUS", Column::Status),
+        ("COMMENTS", Column::Number),
+        ("WHAT", Column::Text),
+    ];
+    let mut table = Table::new(&columns);
+    for review in reviews["items"].as_array().into_iter().flatten() {
+        let [id, status, count] = ["entry_id", "status", "comments"].map(|key| text(review, key));
+        table.row([id, status, count, text(&review["moment"], "title")]);
+    }
+    table.show(&reviews, "no reviews", &context.out)?;
+    Ok(Exit::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_review_reads_as_its_words_and_its_verdicts() {
+        let view = json!({
+            "entry_id": "e1", "status": "open",
+            "comments": [
+                { "comment_id": "c1", "at": "2026-01-31T12:00:00Z", "by": "ada@lab", "node": "00", "text": "ready?" },
+                { "comment_id": "c2", "at": "2026-01-31T12:01:00Z", "node": "0123456789", "text": "two\nlines" },
+            ],
+            "verdicts": [{
+                "entry_id": "e2", "at": "2026-01-31T12:02:00Z", "kind": "approve", "branch": "main",
+                "principal": "bo@lab", "title": "approved `the plan`",
+            }],
+        });
+        insta::assert_snapshot!(render(&view, Paint::PLAIN), @r"
+        review of e1 is open
+
+        COMMENT  AT                   WHO       WORDS
+        c1       2026-01-31 12:00:00  ada@lab   ready?
+        c2       2026-01-31 12:01:00  01234567  two lines
+
+        MOMENT  AT                   KIND     BRANCH  WHO     WHAT
+        e2      2026-01-31 12:02:00  approve  main    bo@lab  approved `the plan`
+        ");
+    }
+}

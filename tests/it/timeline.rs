@@ -1,0 +1,124 @@
+//! The timeline by command: what is said, shown, compared, named, talked about, branched and joined.
+
+use serde_json::{Value, json};
+
+use crate::node::{Folder, Node};
+
+fn note(folder: &Folder, title: &str) -> String {
+    folder.xyn(["timeline", "note", title]).ok().trim().to_owned()
+}
+
+/// The lines of JSON that a command says.
+fn lines(said: &str) -> Vec<Value> {
+    said.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
+}
+
+#[tokio::test]
+async fn what_people_say_is_logged_shown_compared_and_named() {
+    let folder = Folder::new();
+    let node = Node::start(&folder).await;
+    let (one, two) = (note(&folder, "one"), note(&folder, "two"));
+    let log = lines(&folder.xyn(["timeline", "log", "--kind", "note", "--json"]).ok());
+    let told: Vec<_> = log.iter().map(|moment| (&moment["entry_id"], &moment["title"])).collect();
+    assert_eq!(told, [(&json!(one), &json!("one")), (&json!(two), &json!("two"))]);
+    assert!(folder.xyn(["timeline", "log"]).ok().contains("two"));
+
+    folder.xyn(["timeline", "label", "v1", &two]).ok();
+    folder.xyn(["timeline", "pin", &two]).ok();
+    let shown = folder.xyn(["timeline", "show", &two, "--json"]).json();
+    assert_eq!((&shown["labels"], &shown["is_pinned"]), (&json!(["v1"]), &json!(true)));
+    folder.xyn(["timeline", "label", "v1", "--remove"]).ok();
+    folder.xyn(["timeline", "pin", &two, "--remove"]).ok();
+    let shown = folder.xyn(["timeline", "show", &two, "--json"]).json();
+    assert_eq!((&shown["labels"], &shown["is_pinned"]), (&json!([]), &json!(false)));
+    assert_eq!(folder.xyn(["timeline", "pin", &two, "--remove"]).code, 6, "it is not pinned");
+
+    let diff = folder.xyn(["timeline", "diff", &one, &two, "--json"]).json();
+    assert_eq!((&diff["changes"], &diff["to"]["title"]), (&json!([]), &json!("two")));
+    assert!(node.stop().await.success());
+    // A stopped node's folder is enough to read.
+    assert!(folder.xyn(["timeline", "show", &one]).ok().contains("one"));
+    let stops = lines(&folder.xyn(["timeline", "scrub", "--from", &two, "--json"]).ok());
+    assert_eq!(stops[0]["moment"]["entry_id"], json!(two));
+    assert_eq!(stops[0]["state"]["workspaces"], json!([]));
+    assert!(folder.xyn(["timeline", "scrub", "--step", "99999d"]).ok().contains("MOMENT"));
+    assert_eq!(folder.xyn(["timeline", "log", "--excluded", "--json"]).ok(), "");
+}
+
+#[tokio::test]
+async fn a_moment_is_talked_about_and_reviewed() {
+    let folder = Folder::new();
+    let _node = Node::start(&folder).await;
+    let plan = note(&folder, "the plan");
+    let comment = folder.xyn(["timeline", "comment", &plan, "helo"]).ok().trim().to_owned();
+    folder.xyn(["timeline", "comment", &plan, "hello", "--rewrite", &comment]).ok();
+    let said = folder.xyn(["timeline", "comment", &plan, "--json"]).json();
+    assert_eq!(
+        (&said["comments"][0]["text"], said["comments"].as_array().map(Vec::len)),
+        (&json!("hello"), Some(1))
+    );
+    assert_eq!(said["comments"][0]["by"], "operator@local");
+
+    assert_eq!(folder.xyn(["timeline", "review", &plan]).code, 3, "nobody asked for one");
+    folder.xyn(["timeline", "review", &plan, "--open", "is it ready?"]).ok();
+    assert!(folder.xyn(["timeline", "review"]).ok().contains("the plan"));
+    folder.xyn(["timeline", "review", &plan, "--say", "nearly"]).ok();
+    folder.xyn(["timeline", "review", &plan, "--approve", "go"]).ok();
+    folder.xyn(["timeline", "review", &plan, "--resolve"]).ok();
+    let review = folder.xyn(["timeline", "review", &plan, "--json"]).json();
+    assert_eq!((&review["status"], &review["comments"][1]["text"]), (&json!("resolved"), &json!("nearly")));
+    assert_eq!(review["verdicts"][0]["title"], "approved `the plan`: go");
+    assert_eq!(folder.xyn(["timeline", "review", "--json"]).json()["items"], json!([]), "none is open");
+    assert_eq!(
+        folder.xyn(["timeline", "review", "--all", "--json"]).json()["items"][0]["status"],
+        "resolved"
+    );
+}
+
+#[tokio::test]
+async fn a_branch_is_begun_and_joined_once() {
+    let folder = Folder::new();
+    let _node = Node::start(&folder).await;
+    let base = note(&folder, "base");
+    folder.xyn(["timeline", "branch", "try", "--at", &base]).ok();
+    folder.xyn(["timeline", "note", "aside", "--branch", "try"]).ok();
+    let branches = folder.xyn(["timeline", "branch", "--json"]).json();
+    assert_eq!((&branches["items"][1]["name"], &branches["items"][1]["base"]), (&json!("try"), &json!(base)));
+    let merged = folder.xyn(["timeline", "merge", "try", "--json"]).json();
+    assert_eq!((&merged["base"], &merged["changes"]), (&json!(base), &json!([])));
+    let again = folder.xyn(["timeline", "merge", "try"]);
+    assert_eq!(again.code, 6, "{again:?}");
+}
+
+#[tokio::test]
+async fn names_that_mean_harm_are_refused_and_change_nothing() {
+    let folder = Folder::new();
+    let node = Node::start(&folder).await;
+    let moment = note(&folder, "here");
+    let nobody = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
+    for (arguments, code) in [
+        (["timeline", "show", "../../etc/passwd"], 2),
+        (["timeline", "show", nobody], 3),
+        (["timeline", "branch", "a\x1b[2J"], 1),
+        (["timeline", "branch", "main"], 6),
+        (["timeline", "merge", "nowhere"], 3),
+        (["timeline", "comment", nobody], 3),
+    ] {
+        let said = folder.xyn(arguments);
+        assert_eq!(said.code, code, "{arguments:?}: {said:?}");
+    }
+    let long = "x".repeat(200);
+    assert_eq!(folder.xyn(["timeline", "branch", &long]).code, 1);
+    assert_eq!(folder.xyn(["timeline", "merge", "main", "--into", "main"]).code, 6);
+    assert_eq!(folder.xyn(["timeline", "merge", "try", "--side", "a=mine"]).code, 2);
+    assert_eq!(folder.xyn(["timeline", "label", &long, &moment]).code, 1);
+    for query in
+        ["cursor=zz", "cursor=00", "cursor=ffffffff", "branch=%00", "branch=%1b", "kind=x", "since=x"]
+    {
+        let url = node.url(&format!("/api/v1/timeline?{query}"));
+        let status = reqwest::get(url).await.expect("it answers").status();
+        assert!(status == 200 || status == 400, "{query}: {status}");
+    }
+    let log = lines(&folder.xyn(["timeline", "log", "--kind", "note", "--json"]).ok());
+    assert_eq!(log.len(), 1);
+}
