@@ -14,6 +14,7 @@ use xyn_store::{Json, StoreError, Timestamp};
 
 use crate::actions::NewEvent;
 use crate::services::timeline::Event as TimelineEvent;
+use crate::services::workspace::Event as WorkspaceEvent;
 use crate::{node, run, session};
 
 mod view;
@@ -49,6 +50,8 @@ pub enum Record {
     Session(session::Event),
     /// A fact about the timeline.
     Timeline(TimelineEvent),
+    /// A fact about a workspace.
+    Workspace(WorkspaceEvent),
 }
 
 /// An event from outside.
@@ -128,6 +131,7 @@ impl Record {
             Self::Node(event) => event.name(),
             Self::Session(event) => event.name(),
             Self::Timeline(event) => event.name(),
+            Self::Workspace(event) => event.name(),
         })
     }
 
@@ -154,6 +158,7 @@ impl Record {
             }
             Self::ArtifactCreated(row) => row.write(changes),
             Self::Node(event) => event.render(changes),
+            Self::Workspace(event) => event.render(changes),
             Self::Event(_) | Self::Run(_) | Self::Session(_) | Self::Timeline(_) => {}
         }
     }

@@ -12,6 +12,7 @@ mod run;
 mod state;
 mod step;
 mod timeline;
+mod workspace;
 
 pub(crate) use approval::{Approval, GateView, Word};
 pub(crate) use artifact::Artifact;
@@ -22,3 +23,4 @@ pub(crate) use run::{Failure, ReplayReport, Run, WaitingOn};
 pub(crate) use state::{MomentDiff, MomentState, StateChange, StopView};
 pub(crate) use step::Step;
 pub(crate) use timeline::{BranchView, Moment, MomentView, Said};
+pub(crate) use workspace::{Kept, LaidOut, Workspace, WorkspaceDiff};

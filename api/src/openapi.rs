@@ -85,6 +85,7 @@ fn description(status: &str) -> &'static str {
         (name = "approvals", description = "What waits for people, and their word on it"),
         (name = "policies", description = "What may happen, and why"),
         (name = "timeline", description = "What the team did, moment by moment"),
+        (name = "workspaces", description = "Folders whose trees are moments of the timeline"),
         (name = "audit", description = "What the node vouches for, and proofs of it"),
         (name = "schemas", description = "JSON Schemas for editors")
     )

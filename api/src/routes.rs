@@ -21,6 +21,7 @@ mod schemas;
 mod steps;
 mod timeline;
 mod versions;
+mod workspaces;
 
 use axum::Json;
 use axum::Router;
@@ -73,6 +74,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(approvals::routes())
         .merge(policies::routes())
         .merge(timeline::routes())
+        .merge(workspaces::routes())
         .merge(audit::routes())
         .merge(schemas::routes())
 }

@@ -256,6 +256,11 @@ pub(crate) fn position() -> Part {
     pattern(r"^[0-9]{1,15}\.[0-9]{1,4}$")
 }
 
+/// The id of a moment or the root of a tree.
+fn tree_place() -> Part {
+    pattern("^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+}
+
 /// Makes types of schemas, for parameters and bodies.
 macro_rules! types {
     ($($(#[$doc:meta])* $name:ident: $schema:path,)*) => {$(
@@ -309,6 +314,8 @@ types! {
     First: first,
     /// The name of a branch.
     BranchName: branch_name,
+    /// The id of a moment or the root of a tree.
+    TreePlace: tree_place,
     /// A name.
     Name: name,
     /// Bytes.

@@ -26,6 +26,7 @@ mod table;
 mod timeline;
 mod up;
 mod watch;
+mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -102,6 +103,9 @@ enum Command {
     /// See what the team did, and go back to any moment of it
     #[command(subcommand)]
     Timeline(timeline::Command),
+    /// Keep folders, moment by moment, and bring them back
+    #[command(subcommand)]
+    Workspace(workspace::Command),
     /// Verify and read the audit chain
     #[command(subcommand)]
     Audit(audit::Command),
@@ -205,6 +209,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Artifact(command) => artifact::run(command, context).await,
         Command::Policy(command) => policy::run(command, context).await,
         Command::Timeline(command) => timeline::run(command, context).await,
+        Command::Workspace(command) => workspace::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Schema(command) => schema::run(command, context),
@@ -258,6 +263,7 @@ mod tests {
           artifact     Keep and fetch artifacts
           policy       Test, explain and activate policies
           timeline     See what the team did, and go back to any moment of it
+          workspace    Keep folders, moment by moment, and bring them back
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
           schema       Print the JSON Schema of what people write

@@ -55,6 +55,8 @@ pub enum Table {
     Blobs,
     /// Session id → session row, while it is open.
     Sessions,
+    /// Name → workspace row.
+    Workspaces,
     /// Digest → where the chunk stands in its pack.
     Chunks,
     /// Digest of a blob of several chunks, or of one with children → its length, its manifest, its children.
@@ -108,7 +110,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 46] = [
+    pub const ALL: [Self; 47] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -132,6 +134,7 @@ impl Table {
         Self::Claims,
         Self::Blobs,
         Self::Sessions,
+        Self::Workspaces,
         Self::Chunks,
         Self::Objects,
         Self::Manifests,
@@ -158,7 +161,7 @@ impl Table {
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 20] = [
+    pub const DERIVED: [Self; 21] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
@@ -179,6 +182,7 @@ impl Table {
         Self::Timers,
         Self::Claims,
         Self::Sessions,
+        Self::Workspaces,
     ];
 
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
@@ -223,6 +227,7 @@ impl Table {
             Self::Claims => "claims",
             Self::Blobs => "blobs",
             Self::Sessions => "sessions",
+            Self::Workspaces => "workspaces",
             Self::Chunks => "chunks",
             Self::Objects => "objects",
             Self::Manifests => "manifests",

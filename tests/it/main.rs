@@ -13,3 +13,4 @@ mod streams;
 mod time;
 mod tour;
 mod uncertain;
+mod workspaces;

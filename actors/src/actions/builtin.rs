@@ -11,7 +11,8 @@ use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_
 /// All built-in actions.
 pub fn builtin() -> Registry {
     let mut registry = Registry::default();
-    let services = SERVICES.iter().map(|service| (service(), Code::Service));
+    let services =
+        SERVICES.iter().chain(&super::workspaces::SERVICES).map(|service| (service(), Code::Service));
     let others = [
         (events_emit::spec(), Code::Inside(events_emit::run)),
         (artifacts_put::spec(), Code::Inside(artifacts_put::run)),
@@ -24,9 +25,9 @@ pub fn builtin() -> Registry {
 }
 
 /// Characters of a title on the timeline. Its bound in bytes is the store's.
-const TITLE_MAX: u32 = 256;
+pub(super) const TITLE_MAX: u32 = 256;
 /// Characters of the name of a branch or label.
-const BRANCH_MAX: u32 = 128;
+pub(super) const BRANCH_MAX: u32 = 128;
 /// Characters of a comment. Its bound in bytes is the store's.
 const COMMENT_MAX: u32 = 16 << 10;
 
@@ -53,7 +54,13 @@ const SERVICES: [fn() -> Spec; 19] = [
     timeline_merge,
 ];
 
-fn service(name: &'static str, risk: Risk, description: &'static str, input: Value, output: Value) -> Spec {
+pub(super) fn service(
+    name: &'static str,
+    risk: Risk,
+    description: &'static str,
+    input: Value,
+    output: Value,
+) -> Spec {
     Spec {
         name,
         description,
@@ -66,7 +73,7 @@ fn service(name: &'static str, risk: Risk, description: &'static str, input: Val
     }
 }
 
-fn object(required: &[&str], properties: Value) -> Value {
+pub(super) fn object(required: &[&str], properties: Value) -> Value {
     json!({
         "type": "object",
         "additionalProperties": false,
@@ -75,15 +82,15 @@ fn object(required: &[&str], properties: Value) -> Value {
     })
 }
 
-fn answers(properties: Value) -> Value {
+pub(super) fn answers(properties: Value) -> Value {
     json!({ "type": "object", "properties": properties })
 }
 
-fn uuid() -> Value {
+pub(super) fn uuid() -> Value {
     json!({ "type": "string", "format": "uuid" })
 }
 
-fn text(max_length: u32) -> Value {
+pub(super) fn text(max_length: u32) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max_length })
 }
 
@@ -250,7 +257,8 @@ fn timeline_comment() -> Spec {
         }),
     );
     let output = answers(json!({ "entry_id": uuid(), "comment_id": uuid() }));
-    let description = "Comments on a moment of the timeline, or in its review; with a comment's id, rewrites that one.";
+    let description =
+        "Comments on a moment of the timeline, or in its review; with a comment's id, rewrites that one.";
     service("timeline.comment", Risk::Low, description, input, output)
 }
 

@@ -23,6 +23,7 @@ mod effects;
 mod events_emit;
 pub mod http_call;
 mod redact;
+mod workspaces;
 
 pub use builtin::builtin;
 pub use effects::Surroundings;

@@ -119,6 +119,9 @@ impl Record {
             Self::Session(_) => {
                 view.resource = about("session", envelope.stream.to_string());
             }
+            Self::Workspace(event) => {
+                view.resource = about("workspace", event.row().name.clone());
+            }
             Self::Timeline(event) => {
                 view.resource = event.resource().and_then(|(kind, id)| about(kind, id));
                 if let Some(actor) = event.actor() {
@@ -155,6 +158,7 @@ impl Record {
             },
             Self::Session(event) => inner(serde_json::to_value(event)),
             Self::Timeline(event) => Ok(event.data()),
+            Self::Workspace(event) => serde_json::to_value(event.row()),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

@@ -56,6 +56,7 @@ pub(crate) use accept::{Accept, Accepted};
 pub(crate) use answer::{decision_of, refusal};
 pub(crate) use catalog::Plans;
 pub(crate) use places::Ticket;
+pub(crate) use progress::Held;
 pub(crate) use recording::Recording;
 use sessions::Sessions;
 pub(crate) use submit::stream;
@@ -63,7 +64,7 @@ use supervisor::Supervisor;
 
 /// The Runtime of a node. Cheap to clone.
 #[derive(Clone)]
-pub struct Runtime(Arc<Inner>);
+pub struct Runtime(pub(crate) Arc<Inner>);
 
 /// What the Runtime's parts share.
 pub(crate) struct Inner {

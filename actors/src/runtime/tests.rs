@@ -26,6 +26,7 @@ mod limits;
 mod places;
 mod time;
 mod timeline;
+mod workspaces;
 mod milestones;
 
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -28,7 +28,7 @@ use xyn_store::{Store, StoreError};
 use crate::runtime::{Inner, Recording};
 use actor::{Command, Handle};
 
-pub(crate) use deed::serve;
+pub(crate) use deed::{Acceptance, say, serve};
 pub use event::{Event, Range};
 
 /// Why the timeline was not written.
