@@ -156,7 +156,7 @@ async fn what_cannot_be_a_workspace_is_refused_with_its_reason() {
     let parent = bench.work.parent().expect("a folder").to_owned();
     let add = async |dir: PathBuf| bench.refused("workspace.add", json!({ "dir": dir })).await;
     for (dir, word, reason) in [
-        (bench.work.join("gone"), "folder_gone", "cannot be opened as a folder: No such file"),
+        (bench.work.join("gone"), "not_found", "there is no folder"),
         (bench.work.join("readme"), "folder_gone", "it is not a folder"),
         (parent.clone(), "workspace_nested", "holds the node's own data folder"),
         (parent.join("data"), "workspace_nested", "is the node's own data folder"),

@@ -19,7 +19,7 @@ const PAGE: usize = 200;
 pub(super) async fn folder(inner: &Arc<Inner>, text: &str) -> Result<PathBuf, Refusal> {
     let (path, inner, shown) = (PathBuf::from(text), inner.clone(), shown(text));
     blocking(move || {
-        let found = path.canonicalize().map_err(|error| gone(&shown, &error.to_string()))?;
+        let found = path.canonicalize().map_err(|error| unopened(&shown, &error))?;
         if !found.is_dir() {
             return Err(gone(&shown, "it is not a folder"));
         }
@@ -38,7 +38,7 @@ pub(super) async fn target(inner: &Arc<Inner>, text: &str) -> Result<PathBuf, Re
         if rest.components().any(|part| !matches!(part, Component::Normal(_))) {
             return Err(gone(&shown, "it goes up again behind a folder that is not there"));
         }
-        let there = there.canonicalize().map_err(|error| gone(&shown, &error.to_string()))?;
+        let there = there.canonicalize().map_err(|error| unopened(&shown, &error))?;
         let found = if rest.as_os_str().is_empty() { there } else { there.join(rest) };
         apart_from_data(&inner, &found)?;
         Ok(found)
@@ -48,6 +48,13 @@ pub(super) async fn target(inner: &Arc<Inner>, text: &str) -> Result<PathBuf, Re
 
 fn shown(text: &str) -> String {
     text.escape_debug().to_string()
+}
+
+fn unopened(shown: &str, error: &std::io::Error) -> Refusal {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => Refusal::NotFound { kind: "folder", id: shown.to_owned() },
+        _ => gone(shown, &error.to_string()),
+    }
 }
 
 fn gone(shown: &str, why: &str) -> Refusal {
