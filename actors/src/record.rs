@@ -15,6 +15,7 @@ use xyn_store::{Json, StoreError, Timestamp};
 use crate::actions::NewEvent;
 use crate::services::mesh;
 use crate::services::timeline::Event as TimelineEvent;
+use crate::services::workspace::Event as WorkspaceEvent;
 use crate::{node, run, session};
 
 mod view;
@@ -52,6 +53,8 @@ pub enum Record {
     Mesh(Box<mesh::Event>),
     /// A fact about the timeline.
     Timeline(TimelineEvent),
+    /// A fact about a workspace.
+    Workspace(WorkspaceEvent),
 }
 
 /// An event from outside.
@@ -132,6 +135,7 @@ impl Record {
             Self::Session(event) => event.name(),
             Self::Mesh(event) => event.name(),
             Self::Timeline(event) => event.name(),
+            Self::Workspace(event) => event.name(),
         })
     }
 
@@ -159,6 +163,7 @@ impl Record {
             Self::ArtifactCreated(row) => row.write(changes),
             Self::Node(event) => event.render(changes),
             Self::Mesh(event) => event.render(changes),
+            Self::Workspace(event) => event.render(changes),
             Self::Event(_) | Self::Run(_) | Self::Session(_) | Self::Timeline(_) => {}
         }
     }

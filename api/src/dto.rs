@@ -14,6 +14,7 @@ mod state;
 mod step;
 mod talk;
 mod timeline;
+mod workspace;
 
 pub(crate) use approval::{Approval, GateView, QuestionView, Word};
 pub(crate) use artifact::Artifact;
@@ -27,3 +28,4 @@ pub(crate) use step::Step;
 pub(crate) use talk::status as review_status;
 pub(crate) use talk::{Comment, Comments, ExcludedRecord, Review, ReviewSummary};
 pub(crate) use timeline::{BranchView, Moment, MomentView, Said};
+pub(crate) use workspace::{Kept, LaidOut, Workspace, WorkspaceDiff};

@@ -20,6 +20,9 @@ pub const PAGE_DEFAULT: usize = 50;
 /// Rows of a page at most.
 pub const PAGE_MAX: usize = 200;
 
+/// Paths that a comparison of trees shows.
+pub const DIFF_MAX: usize = 1_000;
+
 /// How long a request may take until its answer begins; streams go on after that.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long the sender of a body may pause.

@@ -23,6 +23,7 @@ mod schemas;
 mod steps;
 mod timeline;
 mod versions;
+mod workspaces;
 
 use axum::Json;
 use axum::Router;
@@ -77,6 +78,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(timeline::routes())
         .merge(peers::routes())
         .merge(mesh::routes())
+        .merge(workspaces::routes())
         .merge(audit::routes())
         .merge(schemas::routes())
 }

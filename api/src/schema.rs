@@ -293,6 +293,11 @@ pub(crate) fn position() -> Part {
     pattern(r"^[0-9]{1,15}\.[0-9]{1,4}$")
 }
 
+/// The id of a moment or the root of a tree.
+fn tree_place() -> Part {
+    pattern("^([0-9a-f]{64}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
+}
+
 /// Makes types of schemas, for parameters and bodies.
 macro_rules! types {
     ($($(#[$doc:meta])* $name:ident: $schema:path,)*) => {$(
@@ -352,6 +357,8 @@ types! {
     NodeKey: digest,
     /// The number of a line.
     LineNumber: line_number,
+    /// The id of a moment or the root of a tree.
+    TreePlace: tree_place,
     /// A name.
     Name: name,
     /// Bytes.

@@ -27,6 +27,7 @@ mod table;
 mod timeline;
 mod up;
 mod watch;
+mod workspace;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -106,6 +107,9 @@ enum Command {
     /// See the other nodes of the environment, let nodes in and turn them out
     #[command(subcommand)]
     Peer(peer::Command),
+    /// Keep folders, moment by moment, and bring them back
+    #[command(subcommand)]
+    Workspace(workspace::Command),
     /// Verify and read the audit chain
     #[command(subcommand)]
     Audit(audit::Command),
@@ -210,6 +214,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Policy(command) => policy::run(command, context).await,
         Command::Timeline(command) => timeline::run(command, context).await,
         Command::Peer(command) => peer::run(command, context).await,
+        Command::Workspace(command) => workspace::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Schema(command) => schema::run(command, context),
@@ -264,6 +269,7 @@ mod tests {
           policy       Test, explain and activate policies
           timeline     See what the team did, and go back to any moment of it
           peer         See the other nodes of the environment, let nodes in and turn them out
+          workspace    Keep folders, moment by moment, and bring them back
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
           schema       Print the JSON Schema of what people write

@@ -58,6 +58,8 @@ pub enum Table {
     Blobs,
     /// Session id → session row, while it is open.
     Sessions,
+    /// Name → workspace row.
+    Workspaces,
     /// Digest → where the chunk stands in its pack.
     Chunks,
     /// Digest of a blob of several chunks, or of one with children → its length, its manifest, its children.
@@ -123,7 +125,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 52] = [
+    pub const ALL: [Self; 53] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -147,6 +149,7 @@ impl Table {
         Self::Claims,
         Self::Blobs,
         Self::Sessions,
+        Self::Workspaces,
         Self::Chunks,
         Self::Objects,
         Self::Manifests,
@@ -179,7 +182,7 @@ impl Table {
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 21] = [
+    pub const DERIVED: [Self; 22] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
@@ -201,6 +204,7 @@ impl Table {
         Self::Claims,
         Self::Sessions,
         Self::Invitations,
+        Self::Workspaces,
     ];
 
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
@@ -246,6 +250,7 @@ impl Table {
             Self::Claims => "claims",
             Self::Blobs => "blobs",
             Self::Sessions => "sessions",
+            Self::Workspaces => "workspaces",
             Self::Chunks => "chunks",
             Self::Objects => "objects",
             Self::Manifests => "manifests",

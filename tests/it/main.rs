@@ -16,3 +16,4 @@ mod time;
 mod timeline;
 mod tour;
 mod uncertain;
+mod workspaces;

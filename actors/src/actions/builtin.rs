@@ -13,7 +13,8 @@ use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_
 /// All built-in actions.
 pub fn builtin() -> Registry {
     let mut registry = Registry::default();
-    let services = SERVICES.iter().map(|service| (service(), Code::Service));
+    let services =
+        SERVICES.iter().chain(&super::workspaces::SERVICES).map(|service| (service(), Code::Service));
     let others = [
         (events_emit::spec(), Code::Inside(events_emit::run)),
         (artifacts_put::spec(), Code::Inside(artifacts_put::run)),
@@ -86,11 +87,11 @@ pub(super) fn answers(properties: Value) -> Value {
     json!({ "type": "object", "properties": properties })
 }
 
-fn uuid() -> Value {
+pub(super) fn uuid() -> Value {
     json!({ "type": "string", "format": "uuid" })
 }
 
-fn text(max_length: u32) -> Value {
+pub(super) fn text(max_length: u32) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max_length })
 }
 

@@ -24,6 +24,7 @@ mod events_emit;
 pub mod http_call;
 mod peers;
 mod redact;
+mod workspaces;
 
 pub use builtin::builtin;
 pub use effects::Surroundings;

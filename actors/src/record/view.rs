@@ -123,6 +123,9 @@ impl Record {
                 let (kind, id) = event.resource();
                 view.resource = about(kind, id);
             }
+            Self::Workspace(event) => {
+                view.resource = about("workspace", event.row().name.clone());
+            }
             Self::Timeline(event) => {
                 let (kind, id) = event.resource();
                 view.resource = about(kind, id);
@@ -161,6 +164,7 @@ impl Record {
             Self::Session(event) => inner(serde_json::to_value(event)),
             Self::Mesh(event) => Ok(event.data()),
             Self::Timeline(event) => Ok(event.data()),
+            Self::Workspace(event) => serde_json::to_value(event.row()),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

@@ -10,6 +10,7 @@ use super::{Inner, Intent, Outcome, Refusal};
 use crate::actions::Failure;
 use crate::governance::{Decision, Effect};
 use crate::record::{self, Record};
+use crate::services::workspace;
 
 impl Inner {
     /// What came of an earlier intent with the same key, as long as the key is remembered.
@@ -115,6 +116,9 @@ pub(crate) fn refusal(failure: Failure) -> Refusal {
 }
 
 fn failed(fault: Fault) -> Refusal {
+    if let Some(refusal) = workspace::of_word(&fault.code, &fault.message) {
+        return refusal;
+    }
     match fault.code.as_str() {
         "invalid_input" => Refusal::invalid("invalid_input", "", fault.message),
         "quota_reached" => Refusal::QuotaReached { message: fault.message },

@@ -58,6 +58,7 @@ pub(crate) use accept::{Accept, Accepted, Origin};
 pub(crate) use answer::{decision_of, refusal};
 pub(crate) use catalog::Plans;
 pub(crate) use places::Ticket;
+pub(crate) use progress::Held;
 pub(crate) use recording::Recording;
 use sessions::Sessions;
 pub(crate) use submit::stream;
@@ -65,7 +66,7 @@ use supervisor::Supervisor;
 
 /// The Runtime of a node. Cheap to clone.
 #[derive(Clone)]
-pub struct Runtime(Arc<Inner>);
+pub struct Runtime(pub(crate) Arc<Inner>);
 
 /// What the Runtime's parts share.
 pub(crate) struct Inner {

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use xyn_store::blobs::is_inline;
-use xyn_store::ids::{RunId, StreamId};
+use xyn_store::ids::{self, EventId, RunId, StreamId};
 use xyn_store::journal::{Append, AppendError, Entry, Receipt};
 use xyn_store::projection::{ArtifactRow, Payload};
 use xyn_store::scope::Attribution;
@@ -66,6 +66,27 @@ impl Recording {
         let Some(parked_seq) = parked_seq else { return Some(record) };
         self.entry(stream(id), parked_seq, at, attribution, &[record]);
         None
+    }
+
+    /// Accepts an intent and adds what came of it, in one entry.
+    pub(crate) fn carry_out(
+        &mut self,
+        accepted: Accepted,
+        at: Timestamp,
+        attribution: &Attribution,
+        came_of: Vec<Record>,
+    ) {
+        let intent_id = accepted.row.intent_id;
+        let accepted = self.accept(accepted, at, attribution);
+        // An intent that was parked has its acceptance in its own stream already.
+        let stream = match accepted {
+            Some(_) => stream(intent_id),
+            None => stream(ids::fresh::<EventId>(at)),
+        };
+        let records: Vec<Record> = accepted.into_iter().chain(came_of).collect();
+        if !records.is_empty() {
+            self.entry(stream, 0, at, attribution, &records);
+        }
     }
 
     /// Claims the key of an intent that waits for approvals; answers the record that says so.

@@ -30,6 +30,7 @@ mod places;
 mod time;
 mod timeline;
 mod words;
+mod workspaces;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a test looks again while no append comes.

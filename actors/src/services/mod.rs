@@ -11,6 +11,7 @@ pub(crate) mod replay;
 pub(crate) mod runs;
 pub(crate) mod settle;
 pub mod timeline;
+pub mod workspace;
 
 use std::sync::Arc;
 
@@ -38,6 +39,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "policies.activate" => library::activate_policy(inner, intent, accept).await,
         action if action.starts_with("timeline.") => timeline::serve(inner, intent, accept).await,
         "peer.invite" | "peer.join" | "peer.revoke" => mesh::serve(inner, intent, accept).await,
+        action if action.starts_with("workspace.") => workspace::serve(inner, intent, accept).await,
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }
 }

@@ -32,6 +32,27 @@ pub(crate) async fn call(
 ) -> Result<Outcome, Refusal> {
     let name = intent.intent_id.to_string();
     let held = inner.progress.take(&name).ok_or(Refusal::InProgress { key: name })?;
+    let row = match begin(inner, &intent, accept, action).await {
+        Ok(row) => row,
+        Err(answer) => return answer,
+    };
+    let (inner, action, outside) = (inner.clone(), action.clone(), outside.clone());
+    let calling = tokio::spawn(async move {
+        let result = outside.execute(intent.input.clone(), context).await;
+        let answer = end(&inner, &intent, row, &action, result).await;
+        drop(held);
+        answer
+    });
+    calling.await.map_err(|error| Refusal::Unavailable(error.to_string()))?
+}
+
+/// Records that `intent` begins. The error is what whoever asked is answered instead.
+pub(super) async fn begin(
+    inner: &Inner,
+    intent: &Intent,
+    accept: Accept,
+    action: &Action,
+) -> Result<IntentRow, Result<Outcome, Refusal>> {
     let (now, by) = (accept.now, intent.attribution());
     let mut accepted = accept.begun();
     let mut recording = Recording::default();
@@ -44,17 +65,10 @@ pub(crate) async fn call(
     if let Some(record) = recording.accept(accepted, now, &by) {
         recording.entry(stream(row.intent_id), 0, now, &by, &[record]);
     }
-    if let Err(error) = recording.commit(inner).await {
-        return inner.answer_append(error, &intent);
+    match recording.commit(inner).await {
+        Ok(_) => Ok(row),
+        Err(error) => Err(inner.answer_append(error, intent)),
     }
-    let (inner, action, outside) = (inner.clone(), action.clone(), outside.clone());
-    let calling = tokio::spawn(async move {
-        let result = outside.execute(intent.input.clone(), context).await;
-        let answer = end(&inner, &intent, row, &action, result).await;
-        drop(held);
-        answer
-    });
-    calling.await.map_err(|error| Refusal::Unavailable(error.to_string()))?
 }
 
 /// Records how the call of `intent`, which `row` shows as begun, ended.
@@ -65,7 +79,7 @@ pub(super) async fn end(
     action: &Action,
     mut result: Result<Value, Failure>,
 ) -> Result<Outcome, Refusal> {
-    let seq = 1 + row.parked_seq().unwrap_or(0);
+    let seq = row.begun_seq();
     let subject = Subject::Intent(intent.intent_id);
     for attempt in 1.. {
         let mut recording = Recording::default();

@@ -126,6 +126,24 @@ table! {
     TicketExpired "ticket_expired" CONFLICT "make a new one with `POST /api/v1/peers/invitations`";
     /// The member was turned out before.
     RevokedAlready "revoked_already" CONFLICT "nothing needs to be done: it belongs no more";
+    /// The workspace has no folder any more, or never had.
+    FolderGone "folder_gone" CONFLICT "name a folder that is there, or put it back where it was";
+    /// The folder holds what no tree may hold.
+    FolderUnfit "folder_unfit" CONFLICT
+        "mend what the message names, or leave it out with a line in `.xynignore`";
+    /// Something in the folder cannot be read or written.
+    FolderUnusable "folder_unusable" CONFLICT
+        "see who may read and write there, and that its disk has room; or leave it out with a line in `.xynignore`";
+    /// Work would be lost that no snapshot holds.
+    UnsavedChanges "unsaved_changes" CONFLICT "take a snapshot first, or restore with `force`";
+    /// Something that no tree holds stands where a file is to be written.
+    InTheWay "in_the_way" CONFLICT "move it elsewhere, and restore again";
+    /// Something is being done to the workspace.
+    WorkspaceBusy "workspace_busy" CONFLICT "ask again when it is done";
+    /// There is a workspace with this name.
+    WorkspaceExists "workspace_exists" CONFLICT "choose another `name`, or use the one that is there";
+    /// The folder overlaps with another workspace or with the node's own data.
+    WorkspaceNested "workspace_nested" CONFLICT "choose a folder that neither holds the other nor lies in it";
     /// Somebody else answered while the answer was on its way.
     AnsweredMeanwhile "answered_meanwhile" CONFLICT "see how it stands with `GET /api/v1/intents/{intent_id}`";
     /// The id of the event belongs to something else.

@@ -64,7 +64,7 @@ async fn every_example_is_a_body_that_its_route_understands() {
         let Some(path) = name.strip_prefix("post ").filter(|path| !path.contains("/hooks/")) else {
             continue;
         };
-        let path = path.replace("{run_id}", "01a1fc90-60f8-7fec-9a7c-7419f45098b0");
+        let path = path.replace("{run_id}", "01a1fc90-60f8-7fec-9a7c-7419f45098b0").replace("{name}", "shop");
         for (kind, content) in operation["requestBody"]["content"].as_object().into_iter().flatten() {
             let Some(example) = content.get("example") else { continue };
             let body = example.as_str().map_or_else(|| example.to_string(), str::to_owned);

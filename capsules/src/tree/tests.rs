@@ -1,6 +1,9 @@
 //! Trees, whole: from a folder into the store and back, compared and merged.
 
 mod folders;
+mod hostile;
+mod laws;
+mod merges;
 
 use std::collections::BTreeMap;
 use std::fs;

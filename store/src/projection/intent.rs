@@ -119,6 +119,11 @@ impl IntentRow {
         self.asked.is_some().then(|| 1 + self.approvals.len() as u64)
     }
 
+    /// Where in the intent's own stream the end of one that reached out stands: behind its acceptance.
+    pub fn begun_seq(&self) -> u64 {
+        1 + self.parked_seq().unwrap_or(0)
+    }
+
     /// The key of an intent's row.
     pub fn key_of(intent_id: IntentId) -> Key {
         Key::new().bytes(intent_id.as_bytes())

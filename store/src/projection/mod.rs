@@ -17,6 +17,7 @@ mod session;
 mod snapshot;
 mod step;
 mod timer;
+mod workspace;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,6 +39,7 @@ pub use session::SessionRow;
 pub use snapshot::SnapshotRow;
 pub use step::{StepKey, StepRow, StepStatus};
 pub use timer::{Purpose, TimerRow};
+pub use workspace::{KnownTree, WorkspaceRow};
 
 /// A typed row of one table.
 pub trait Row: Serialize + DeserializeOwned {

@@ -14,7 +14,7 @@ use crate::services::timeline::milestone;
 
 impl Node {
     /// Ends without a word, as a killed process does.
-    async fn kill(self) {
+    pub(super) async fn kill(self) {
         let store = self.runtime.store().clone();
         for task in self.background.tasks {
             task.abort();
@@ -41,11 +41,12 @@ impl Node {
     /// The milestones that the journal tells of, in its order.
     fn expected_milestones(&self) -> Vec<EntryId> {
         let (own, reader) = (self.timeline().own(), self.runtime.store().read().expect("reads"));
+        let people = self.timeline().people();
         let mut milestones = Vec::new();
         reader
             .log(0, Order::Ascending, |offset, envelope| {
                 let records = record::decode(offset, &envelope)?;
-                let note = milestone::note(&records, &envelope, self.runtime.env().stage, &reader)?;
+                let note = milestone::note(&records, &envelope, self.runtime.env().stage, &reader, &people)?;
                 milestones.extend(note.map(|_| milestone_id(&own, offset, envelope.at)));
                 Ok(true)
             })

@@ -39,7 +39,7 @@ async fn invite(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<O
     let mut recording = Recording::default();
     let event = Record::Mesh(Box::new(Event::Invited(invitation)));
     recording.entry(stream, 0, now, &intent.attribution(), &[event]);
-    Acceptance::new(accepted, intent).record(&mut recording, now, Vec::new());
+    Acceptance::of(accepted, intent.attribution(), Vec::new()).record(&mut recording, now, Vec::new());
     match recording.commit(inner).await {
         Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
         Err(error) => inner.answer_append(error, intent),
@@ -96,7 +96,7 @@ async fn tell(
 ) -> Result<Outcome, Refusal> {
     let subject = Subject::Intent(intent.intent_id);
     let accepted = accept.done(subject.clone()).answering(output.clone());
-    let by = Box::new(Acceptance::new(accepted, intent));
+    let by = Box::new(Acceptance::of(accepted, intent.attribution(), Vec::new()));
     match inner.timeline()?.tell(command(by)).await {
         Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
         Err(TimelineError::Append(error)) => inner.answer_append(error, intent),

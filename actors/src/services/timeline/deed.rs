@@ -11,8 +11,8 @@ mod talk;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use xyn_store::ids::{self, EntryId, EventId};
-use xyn_store::projection::Subject;
+use xyn_store::ids::{self, EntryId};
+use xyn_store::projection::{IntentRow, Subject};
 use xyn_store::scope::Attribution;
 use xyn_store::timeline::board::{Board, Edit, EditError, View};
 use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs};
@@ -29,33 +29,68 @@ use crate::services::{field, id};
 
 /// An intent that is carried out with a record.
 pub(crate) struct Acceptance {
-    accepted: Accepted,
+    word: Word,
     by: Attribution,
-    /// What it is called beside the moments it makes.
-    also: Vec<Event>,
+    /// What comes of it beside the moments it makes.
+    also: Vec<Record>,
+}
+
+/// What is recorded of the intent.
+enum Word {
+    /// It is accepted, and done with this.
+    Accepted(Box<Accepted>),
+    /// It began before, and ends with this and an output.
+    Ended(Box<IntentRow>, Value),
 }
 
 impl Acceptance {
-    /// The acceptance of `intent`, as it stands when the record is written.
-    pub(crate) fn new(accepted: Accepted, intent: &Intent) -> Self {
-        Self { accepted, by: intent.attribution(), also: Vec::new() }
+    /// Of an intent that is done with the record.
+    pub(crate) fn of(accepted: Accepted, by: Attribution, also: Vec<Record>) -> Self {
+        Self { word: Word::Accepted(Box::new(accepted)), by, also }
+    }
+
+    /// Of an intent that reached out and ends with the record.
+    pub(crate) fn of_ended(row: IntentRow, output: Value, by: Attribution, also: Vec<Record>) -> Self {
+        Self { word: Word::Ended(Box::new(row), output), by, also }
     }
 
     /// Puts the acceptance beside the record, in one entry with what came of it.
     pub(crate) fn record(self, recording: &mut Recording, now: Timestamp, added: Vec<Record>) {
-        let Self { accepted, by, also } = self;
-        let intent_id = accepted.row.intent_id;
-        let accepted = recording.accept(accepted, now, &by);
-        // An intent that was parked has its acceptance in its own stream already.
-        let stream = match accepted {
-            Some(_) => stream(intent_id),
-            None => stream(ids::fresh::<EventId>(now)),
-        };
-        let also = also.into_iter().map(Record::Timeline);
-        let records: Vec<Record> = accepted.into_iter().chain(added).chain(also).collect();
-        if !records.is_empty() {
-            recording.entry(stream, 0, now, &by, &records);
+        let Self { word, by, also } = self;
+        let came_of = added.into_iter().chain(also);
+        match word {
+            Word::Accepted(accepted) => recording.carry_out(*accepted, now, &by, came_of.collect()),
+            Word::Ended(mut row, output) => {
+                row.output = Some(recording.payload(&output));
+                let (stream, seq) = (stream(row.intent_id), row.begun_seq());
+                let records: Vec<_> = [Record::IntentEnded(row)].into_iter().chain(came_of).collect();
+                recording.entry(stream, seq, now, &by, &records);
+            }
         }
+    }
+}
+
+/// Puts moments on the timeline as the intent `by` is of; answers with `output`.
+pub(crate) async fn say(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    moments: Vec<(EntryId, Note)>,
+    by: Acceptance,
+    output: Value,
+) -> Result<Outcome, Refusal> {
+    tell(inner, intent, Command::Say { moments, by: Box::new(by) }, output).await
+}
+
+async fn tell(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    command: Command,
+    output: Value,
+) -> Result<Outcome, Refusal> {
+    match inner.timeline()?.tell(command).await {
+        Ok(_) => Ok(Outcome::new(intent.intent_id, Subject::Intent(intent.intent_id), output)),
+        Err(TimelineError::Append(error)) => inner.answer_append(error, intent),
+        Err(error) => Err(refusal(error)),
     }
 }
 
@@ -88,24 +123,20 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
 
 /// Has `deed` written with the acceptance of `intent`.
 pub(crate) async fn record(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     intent: &Intent,
     accept: Accept,
     deed: Deed,
 ) -> Result<Outcome, Refusal> {
     let Deed { what, output, also } = deed;
-    let subject = Subject::Intent(intent.intent_id);
-    let accepted = accept.done(subject.clone()).answering(output.clone());
-    let by = Box::new(Acceptance { also, ..Acceptance::new(accepted, intent) });
+    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
+    let also = also.into_iter().map(Record::Timeline).collect();
+    let by = Box::new(Acceptance::of(accepted, intent.attribution(), also));
     let command = match what {
         What::Say(moments) => Command::Say { moments, by },
         What::Edit(board, edits) => Command::Edit { board, edits, by },
     };
-    match inner.timeline()?.tell(command).await {
-        Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
-        Err(TimelineError::Append(error)) => inner.answer_append(error, intent),
-        Err(error) => Err(refusal(error)),
-    }
+    tell(inner, intent, command, output).await
 }
 
 /// What an intent comes to. A merge reads many files, so none of it keeps the others' thread.

@@ -35,7 +35,7 @@ use actor::{Command, Handle};
 
 pub use arrivals::arrivals;
 pub use deed::Conflict;
-pub(crate) use deed::{Acceptance, Deed, record, refusal, serve};
+pub(crate) use deed::{Acceptance, Deed, record, refusal, say, serve};
 pub use event::Event;
 pub use members::MemberError;
 pub(crate) use members::stream_of;

@@ -41,7 +41,7 @@ async fn a_member_who_was_revoked_counts_up_to_the_cut() {
         assert_eq!(founder.node.approvers(run).len(), usize::from(counts), "{verdicts:?}");
         assert!(founder.node.refused().is_empty());
         let reader = founder.node.runtime.store().read().expect("reads");
-        let excluded = reader.excluded_records(None, 10).expect("reads");
+        let excluded = reader.excluded(None, 10).expect("reads").items;
         assert_eq!(excluded.is_empty(), counts, "what does not count is kept and shown as such");
         drop(reader);
         founder.node.stop().await;

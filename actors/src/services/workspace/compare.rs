@@ -1,0 +1,112 @@
+//! What differs between two trees of a workspace, or between one and the folder as it is.
+//!
+//! Reads only. Invariant: what is compared is what the timeline says the workspace was, or what is there.
+
+use std::path::Path;
+use std::str::FromStr;
+
+use xyn_capsules::tree::{Difference, Directory, Limits, Overlay, diff, look};
+use xyn_store::ids::EntryId;
+use xyn_store::timeline::Facet;
+use xyn_store::{Digest, Reader};
+
+use super::refusal::refusal;
+use super::{named, trace};
+use crate::runtime::{Refusal, Runtime};
+
+/// A tree of a workspace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// What it was at a moment of the timeline.
+    Moment(EntryId),
+    /// The tree itself.
+    Tree(Digest),
+}
+
+/// A text that names no tree.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is neither the id of a moment nor the root of a tree")]
+pub struct InvalidPlace(String);
+
+impl FromStr for Place {
+    type Err = InvalidPlace;
+
+    fn from_str(text: &str) -> Result<Self, InvalidPlace> {
+        let moment = || text.parse().ok().map(Self::Moment);
+        let place = text.parse().ok().map(Self::Tree).or_else(moment);
+        place.ok_or_else(|| InvalidPlace(text.chars().take(80).flat_map(char::escape_debug).collect()))
+    }
+}
+
+/// What is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// The one; what the workspace was last known to be, when none is named.
+    pub from: Option<Place>,
+    /// The other; the folder as it is, when none is named.
+    pub to: Option<Place>,
+}
+
+/// What differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// The one tree; the empty one before the first snapshot.
+    pub from: Digest,
+    /// The other.
+    pub to: Digest,
+    /// Whether the other is the folder as it is.
+    pub is_folder: bool,
+    /// What differs, in the order of the paths.
+    pub differences: Vec<Difference>,
+}
+
+impl Runtime {
+    /// Compares two trees of the workspace `name`. Blocks: it may read the whole folder.
+    pub fn compare_workspace(&self, name: &str, comparison: &Comparison) -> Result<Compared, Refusal> {
+        let (inner, limits) = (&self.0, Limits::default());
+        let reader = inner.store.read()?;
+        let row = named(&reader, name)?;
+        let blobs = inner.store.blobs();
+        let tree = |place: &Place| root_of(&reader, name, place);
+        let from = match &comparison.from {
+            Some(place) => tree(place)?,
+            None => row.known.map_or_else(Directory::empty, |known| known.root),
+        };
+        let fault = |error| refusal(name, error);
+        let (to, differences) = match &comparison.to {
+            Some(place) => {
+                let to = tree(place)?;
+                (to, diff(blobs, &from, &to, limits))
+            }
+            None => {
+                let seen = trace::read(inner, name);
+                let looked =
+                    look(Path::new(&row.dir), &seen, None, inner.clock.now(), limits).map_err(fault)?;
+                let shelf = Overlay { above: &looked.blobs, below: blobs };
+                (looked.root, diff(&shelf, &from, &looked.root, limits))
+            }
+        };
+        let is_folder = comparison.to.is_none();
+        Ok(Compared { from, to, is_folder, differences: differences.map_err(fault)? })
+    }
+}
+
+/// The tree that `place` names of the workspace `name`.
+pub(super) fn root_of(reader: &Reader, name: &str, place: &Place) -> Result<Digest, Refusal> {
+    let entry_id = match place {
+        Place::Tree(root) => return Ok(*root),
+        Place::Moment(entry_id) => *entry_id,
+    };
+    let missing = |kind| Refusal::NotFound { kind, id: entry_id.to_string() };
+    let state = reader.state_at(entry_id)?.ok_or_else(|| missing("moment"))?;
+    let facet = Facet::Workspace(Some(name.to_owned()));
+    let made = state.made.get(&facet).and_then(|entry| facet.digest(entry));
+    made.ok_or_else(|| missing("snapshot of this workspace at moment"))
+}
+
+/// The digest in a field of an input.
+pub(super) fn digest(field: &'static str, text: &str) -> Result<Digest, Refusal> {
+    text.parse().map_err(|error: xyn_store::digest::InvalidDigest| {
+        Refusal::invalid("invalid_input", field, error.to_string())
+    })
+}
