@@ -34,9 +34,9 @@ pub enum Event {
         /// Whose log.
         peer: PublicKey,
         /// What it signed before.
-        before: SignedCheckpoint,
+        before: Box<SignedCheckpoint>,
         /// What it signed then.
-        now: SignedCheckpoint,
+        now: Box<SignedCheckpoint>,
         /// How they disagree.
         why: String,
     },

@@ -163,6 +163,7 @@ async fn write_down(shared: &Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
                 recording.changes().put(&WitnessRow { witness, checkpoint, signature });
             }
             Notice::Alarm { peer, before, now, why } => {
+                let (before, now) = (Box::new(before), Box::new(now));
                 let event = Event::Contradicted { peer, before, now, why: why.to_string() };
                 let at = inner.clock.now();
                 let stream: StreamId = ids::fresh(at);
