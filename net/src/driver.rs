@@ -18,7 +18,6 @@ mod port;
 mod task;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -31,7 +30,6 @@ use tokio::task::JoinHandle;
 use xyn_store::Clock;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
-use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 
@@ -39,7 +37,6 @@ pub use address::{InvalidAddress, named};
 pub use codec::BadFrame;
 pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
-pub use trace::{Happening, TRACED_PER_PEER, Traced};
 
 use crate::wire::{Known, News};
 use task::{Command, Task};
@@ -172,13 +169,6 @@ impl Mesh {
         let (answer, status) = oneshot::channel();
         self.send(Command::Status(answer)).await?;
         status.await.map_err(|_| Stopped)
-    }
-
-    /// What happened lately with `peer`, or with everybody, the oldest first.
-    pub async fn trace(&self, peer: Option<PublicKey>) -> Result<Vec<Traced>, Stopped> {
-        let (answer, traced) = oneshot::channel();
-        self.send(Command::Trace(peer, answer)).await?;
-        traced.await.map_err(|_| Stopped)
     }
 
     /// Says goodbye to everybody and ends the task.

@@ -27,7 +27,6 @@ use super::carry::Reply;
 use super::dial::{Dialer, Whom};
 use super::gate::Guard;
 use super::port::{Port, Status, Traffic};
-use super::trace::{Trace, Traced};
 use super::{Config, StartError, World, address, transport};
 use crate::proto::conduct::Shunned;
 use crate::proto::gossip::{self, Gossip};
@@ -47,7 +46,6 @@ pub(super) enum Command {
     Roster(Arc<Roster>),
     Signed(Box<SignedCheckpoint>),
     Status(oneshot::Sender<Status>),
-    Trace(Option<PublicKey>, oneshot::Sender<Vec<Traced>>),
     Stop,
 }
 
@@ -105,7 +103,6 @@ pub(super) struct Task<P> {
     pub(super) leaving: BTreeMap<PublicKey, Timestamp>,
     pub(super) jobs: JoinSet<Done>,
     pub(super) traffic: Traffic,
-    pub(super) trace: Trace,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -153,7 +150,6 @@ impl<P: Port> Task<P> {
             leaving: BTreeMap::new(),
             jobs: JoinSet::new(),
             traffic: Traffic::default(),
-            trace: Trace::default(),
             clock,
             commands,
         })
@@ -195,7 +191,6 @@ impl<P: Port> Task<P> {
                 // Whoever asked may have left.
                 let _ = answer.send(self.status());
             }
-            Command::Trace(peer, answer) => drop(answer.send(self.trace.of(peer))),
             Command::Stop => {}
         }
     }
@@ -241,7 +236,6 @@ impl<P: Port> Task<P> {
         self.guard_mut().roster = Arc::clone(&roster);
         self.sync(sync::Input::Roster(Arc::clone(&roster)));
         self.dialer.retain(|node| roster.member(node).is_some());
-        self.trace.retain(|node| roster.member(node).is_some());
         self.close_misplaced();
         self.choose_explicit();
         self.dial();
