@@ -2,6 +2,7 @@
 //!
 //! Owns the processes and the namespaces: neither outlives the test. Invariant: a site that is started answers.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -15,7 +16,7 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::scope::Principal;
 use xyn_store::trust::{EnvId, Role};
 
-use crate::node::{Folder, Node, Said};
+use crate::node::{Folder, Node, PANIC, Said};
 
 /// The port of every mesh in a network of its own.
 const PORT: u16 = 4311;
@@ -29,6 +30,8 @@ pub(crate) struct Lab {
 /// A node somewhere.
 pub(crate) struct Site {
     folder: Folder,
+    /// What its nodes had to say.
+    log: String,
     /// The network namespace it lives in.
     space: Option<String>,
     address: Ipv4Addr,
@@ -109,7 +112,9 @@ impl Site {
             Some(_) => (address(at), PORT),
             None => (Ipv4Addr::LOCALHOST, free_port()),
         };
-        Self { folder: Folder::new(), space, address, port, is_cut_off: false, process: None }
+        let folder = Folder::new();
+        let log = folder.file("live.log", "");
+        Self { folder, log, space, address, port, is_cut_off: false, process: None }
     }
 
     /// The program, where this site is.
@@ -154,12 +159,17 @@ impl Site {
         command.env("XYN_MESH", if has_mesh { "on" } else { "off" }).env("XYN_MESH_LISTEN", listen);
         command.args(["up", "--json", "--listen", "127.0.0.1:0"]);
         command.args(ticket.into_iter().flat_map(|ticket| ["--join", ticket]));
-        let mut process = command.stdout(Stdio::piped()).spawn().expect("the program starts");
+        let log = File::options().append(true).open(&self.log).expect("the log opens");
+        let mut process = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the program starts");
         let mut line = String::new();
         let out = process.stdout.take().expect("it is piped");
         BufReader::new(out).read_line(&mut line).expect("a line of text");
         self.process = Some(process);
-        assert!(line.starts_with('{'), "the node at {host} did not start");
+        assert!(line.starts_with('{'), "the node at {host} did not start: {}", self.said());
+    }
+
+    fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
     /// As a power cut would.
@@ -187,6 +197,10 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         self.kill();
+        if !std::thread::panicking() {
+            let said = self.said();
+            assert!(!said.contains(PANIC), "a node panicked: {said}");
+        }
     }
 }
 
