@@ -20,7 +20,6 @@ mod port;
 mod task;
 #[cfg(test)]
 mod tests;
-mod trace;
 mod transport;
 
 use std::collections::BTreeMap;
@@ -32,7 +31,6 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
-use xyn_store::audit::signature::PublicKey;
 use xyn_store::blobs::Blobs;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
@@ -43,7 +41,6 @@ pub use blobs::Fetch;
 pub use codec::BadFrame;
 pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
-pub use trace::{Happening, TRACED_PER_PEER, Traced};
 
 use crate::proto::blobs::NotFetched;
 use crate::wire::{Known, News};
@@ -198,13 +195,6 @@ impl Mesh {
         let (answer, status) = oneshot::channel();
         self.send(Command::Status(answer)).await?;
         status.await.map_err(|_| Stopped)
-    }
-
-    /// What happened lately with `peer`, or with everybody, the oldest first.
-    pub async fn trace(&self, peer: Option<PublicKey>) -> Result<Vec<Traced>, Stopped> {
-        let (answer, traced) = oneshot::channel();
-        self.send(Command::Trace(peer, answer)).await?;
-        traced.await.map_err(|_| Stopped)
     }
 
     /// Says goodbye to everybody and ends the task.

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 /// The longest that anything a test waits for may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How a panic that nobody contains begins.
-const PANIC: &str = "panicked at";
+pub(crate) const PANIC: &str = "panicked at";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_xyn");
 /// How often is looked whether it has come.
 const LOOK: Duration = Duration::from_millis(10);

@@ -8,7 +8,6 @@ use xyn_store::timeline::feed::FeedId;
 
 use super::port::{Event, Peer, Port, Refusal, Status};
 use super::task::{Neighbour, Task};
-use super::trace::{Happening, Traced};
 use crate::proto::sync;
 use crate::wire::Known;
 
@@ -33,15 +32,7 @@ impl<P: Port> Task<P> {
             None => tracing::info!(%why, "refused a connection"),
         }
         self.count(why.label());
-        self.note(peer, Happening::Refused(why.clone()));
         self.port.notice(Event::Refused { peer, why });
-    }
-
-    /// Remembers for a while that something happened.
-    pub(super) fn note(&mut self, peer: Option<PublicKey>, what: Happening) {
-        let roster = &self.swarm.behaviour().gate.guard.roster;
-        let is_member = peer.is_some_and(|peer| roster.member(peer).is_some());
-        self.trace.keep(Traced { at: self.clock.now(), peer, what }, is_member);
     }
 
     fn count(&mut self, label: &'static str) {

@@ -15,7 +15,6 @@ use super::behaviour::{self, Talk};
 use super::heard::FAREWELL;
 use super::port::{Event, Port, Refusal};
 use super::task::{Done, Task};
-use super::trace::Happening;
 use crate::proto::conduct::Misdeed;
 use crate::proto::gossip::{self, Verdict};
 use crate::proto::join::door;
@@ -84,7 +83,6 @@ impl<P: Port> Task<P> {
         let id = exchange.send_request(&address::peer_id(node), Ok(bytes));
         neighbour.unheard.insert((talk, id), size + MESSAGE_OVERHEAD_BYTES);
         neighbour.unheard_bytes += size + MESSAGE_OVERHEAD_BYTES;
-        self.note(Some(node), Happening::Sent { protocol: talk.protocol(), size_bytes: size });
     }
 
     /// A message arrived, or was given up.

@@ -16,7 +16,6 @@ use super::dial::Whom;
 use super::gate::Side;
 use super::port::{Event, Port, Refusal};
 use super::task::{Neighbour, Task};
-use super::trace::Happening;
 use crate::proto::blobs;
 use crate::proto::gossip;
 use crate::proto::join::door;
@@ -44,9 +43,7 @@ impl<P: Port> Task<P> {
                 self.dialer.connected(node, dialled.as_ref(), now);
                 if let Entry::Vacant(seat) = self.neighbours.entry(node) {
                     let (address, _) = address::split(endpoint.get_remote_address().clone());
-                    let here = Happening::Connected { address: address.to_string() };
                     seat.insert(Neighbour::new(address, now));
-                    self.note(Some(node), here);
                     self.choose_explicit();
                     self.port.notice(Event::Connected(node));
                     self.sync(sync::Input::Connected(node));
@@ -70,7 +67,6 @@ impl<P: Port> Task<P> {
             self.blobs(blobs::Input::Disconnected(node));
             let now = self.clock.now();
             self.dialer.disconnected(node, now);
-            self.note(Some(node), Happening::Disconnected);
             self.port.notice(Event::Disconnected(node));
         }
     }
@@ -91,10 +87,7 @@ impl<P: Port> Task<P> {
             DialError::WrongPeerId { obtained, .. } => {
                 self.refuse(node, Refusal::NotItsKey(obtained.to_string()));
             }
-            error => {
-                tracing::debug!(?whom, %error, "nobody was reached");
-                self.note(node, Happening::NotReached { why: error.to_string() });
-            }
+            error => tracing::debug!(?whom, %error, "nobody was reached"),
         }
         if let Some(whom) = whom {
             let now = self.clock.now();

@@ -17,12 +17,10 @@ use super::behaviour::{ExchangeEvent, MembersEvent, Talk, WireEvent};
 use super::codec::{Arrived, BadFrame};
 use super::port::{Event, Port, Refusal};
 use super::task::Task;
-use super::trace::Happening;
 use crate::proto::gossip;
 use crate::proto::join::door;
 use crate::proto::sync;
 use crate::proto::witness;
-use crate::wire::{Message as _, News};
 
 /// How long a stranger has to read its answer and leave: what is under way on a connection is lost when the
 /// other end closes it.
@@ -87,9 +85,7 @@ impl<P: Port> Task<P> {
                     address::node(propagation_source).filter(|node| self.neighbours.contains_key(node));
                 // Who is gone cannot be asked for more; its news come from others.
                 if let Some(peer) = here {
-                    let size_bytes = message.data.len();
-                    self.traffic.bytes_in += size_bytes as u64;
-                    self.note(here, Happening::Received { protocol: News::PROTOCOL, size_bytes });
+                    self.traffic.bytes_in += message.data.len() as u64;
                     self.gossip(gossip::Input::Heard { peer, bytes: message.data });
                 }
             }
@@ -159,9 +155,7 @@ impl<P: Port> Task<P> {
             Ok(bytes) => bytes,
             Err(fault) => return self.bad_frame(peer, fault),
         };
-        let size_bytes = bytes.len();
-        self.traffic.bytes_in += size_bytes as u64;
-        self.note(Some(peer), Happening::Received { protocol: talk.protocol(), size_bytes });
+        self.traffic.bytes_in += bytes.len() as u64;
         match talk {
             Talk::Sync => self.sync(sync::Input::Received { peer, bytes }),
             Talk::Witness => self.witness(witness::Input::Received { peer, bytes }),

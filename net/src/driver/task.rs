@@ -29,7 +29,6 @@ use super::depot::Depot;
 use super::dial::{Dialer, Whom};
 use super::gate::Guard;
 use super::port::{Port, Status, Traffic};
-use super::trace::{Trace, Traced};
 use super::{Config, StartError, World, address, transport};
 use crate::proto::blobs;
 use crate::proto::conduct::Shunned;
@@ -51,7 +50,6 @@ pub(super) enum Command {
     Signed(Box<SignedCheckpoint>),
     Fetch { object: Digest, limit_bytes: u64, answer: oneshot::Sender<Fetch> },
     Status(oneshot::Sender<Status>),
-    Trace(Option<PublicKey>, oneshot::Sender<Vec<Traced>>),
     Stop,
 }
 
@@ -111,7 +109,6 @@ pub(super) struct Task<P> {
     pub(super) leaving: BTreeMap<PublicKey, Timestamp>,
     pub(super) jobs: JoinSet<Done>,
     pub(super) traffic: Traffic,
-    pub(super) trace: Trace,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -160,7 +157,6 @@ impl<P: Port> Task<P> {
             leaving: BTreeMap::new(),
             jobs: JoinSet::new(),
             traffic: Traffic::default(),
-            trace: Trace::default(),
             clock,
             commands,
         })
@@ -206,7 +202,6 @@ impl<P: Port> Task<P> {
                 // Whoever asked may have left.
                 let _ = answer.send(self.status());
             }
-            Command::Trace(peer, answer) => drop(answer.send(self.trace.of(peer))),
             Command::Stop => {}
         }
     }
@@ -255,7 +250,6 @@ impl<P: Port> Task<P> {
         self.guard_mut().roster = Arc::clone(&roster);
         self.sync(sync::Input::Roster(Arc::clone(&roster)));
         self.dialer.retain(|node| roster.member(node).is_some());
-        self.trace.retain(|node| roster.member(node).is_some());
         self.close_misplaced();
         self.choose_explicit();
         self.dial();

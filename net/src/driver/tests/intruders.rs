@@ -237,7 +237,7 @@ async fn a_member_that_floods_is_dropped_and_shunned() {
     let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
     let made_up = (0..4000).map(|incarnation| {
         let head = Some(Head { seq: 1, hash: Digest::of(b"made up") });
-        (FeedId { node: public(ALICE), incarnation }, wire::Known { head, fork: None })
+        (FeedId { node: public(ALICE), incarnation }, Known { head, fork: None })
     });
     let feeds = wire::Bounded::new(made_up.collect()).expect("below the bound");
     let have = wire::encode(&wire::Sync::Have { feeds, ask: 0 });

@@ -219,24 +219,6 @@ async fn a_member_is_found_by_the_name_of_its_machine() {
 }
 
 #[tokio::test]
-async fn what_happened_with_a_member_can_be_asked() {
-    let team = roster(&[ALICE, BOB], &[]);
-    let mut alice = node(ALICE, &team).with_records(5).start().await;
-    let bob = node(BOB, &team).dialling(&[&alice]).start().await;
-    alice.hear_connected(BOB).await;
-    bob.write().await;
-    alice.until(|disk| disk.known(feed(BOB)).seq() == 1).await;
-    bob.stop().await;
-    alice.hear(|event| matches!(event, Event::Disconnected(_)).then_some(())).await;
-    let traced = alice.mesh.trace(Some(public(BOB))).await.expect("it runs");
-    assert!(matches!(traced[0].what, Happening::Connected { .. }), "{traced:?}");
-    let received = |it: &Traced| matches!(it.what, Happening::Received { size_bytes: 1.., .. });
-    assert!(traced.iter().any(received), "{traced:?}");
-    assert_eq!(traced.last().map(|it| &it.what), Some(&Happening::Disconnected));
-    assert_eq!(alice.mesh.trace(Some(public(CAROL))).await.expect("it runs"), []);
-}
-
-#[tokio::test]
 async fn a_task_that_was_stopped_says_goodbye_and_its_handle_says_so() {
     let team = roster(&[ALICE, BOB], &[]);
     let mut alice = Start { transport: "udp/0/quic-v1".into(), ..node(ALICE, &team) }.start().await;
