@@ -51,7 +51,7 @@ pub(crate) struct Failure {
     /// What to do next.
     pub(crate) hint: Option<String>,
     /// Places where two branches clash, as the API tells them.
-    pub(crate) conflicts: Vec<Value>,
+    pub(crate) conflicts: Box<[Value]>,
 }
 
 impl Failure {
@@ -63,7 +63,7 @@ impl Failure {
             message: message.into(),
             place: None,
             hint: None,
-            conflicts: Vec::new(),
+            conflicts: Box::default(),
         }
     }
 
@@ -122,7 +122,7 @@ impl Failure {
             _ => hint(code, details["hint"].as_str()),
         };
         let place = details["path"].as_str().filter(|place| !place.is_empty()).map(str::to_owned);
-        let conflicts = details["conflicts"].as_array().cloned().unwrap_or_default();
+        let conflicts = details["conflicts"].as_array().cloned().unwrap_or_default().into_boxed_slice();
         Self { exit, code: code.to_owned(), message, place, hint, conflicts }
     }
 
@@ -133,7 +133,7 @@ impl Failure {
         details.extend(self.place.as_ref().map(|place| ("path".to_owned(), json!(place))));
         details.extend(self.hint.as_ref().map(|hint| ("hint".to_owned(), json!(hint))));
         if !self.conflicts.is_empty() {
-            details.insert("conflicts".to_owned(), self.conflicts.clone().into());
+            details.insert("conflicts".to_owned(), self.conflicts.to_vec().into());
         }
         if !details.is_empty() {
             error["details"] = Value::Object(details);

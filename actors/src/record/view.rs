@@ -102,18 +102,7 @@ impl Record {
                 view.resource = about("artifact", row.artifact_id.to_string());
             }
             Self::Node(event) => {
-                let (kind, id) = match event {
-                    node::Event::Started { .. } | node::Event::Stopped => {
-                        ("node", envelope.stream.to_string())
-                    }
-                    node::Event::Draft(_, row) => ("draft", row.draft_id.to_string()),
-                    node::Event::BlueprintActivated(row) | node::Event::BlueprintDeprecated(row) => {
-                        ("blueprint", row.blueprint_id.clone())
-                    }
-                    node::Event::PolicyActivated(row) | node::Event::PolicyDeprecated(row) => {
-                        ("policy", row.policy_id.clone())
-                    }
-                };
+                let (kind, id) = subject(event, envelope);
                 view.resource = about(kind, id);
             }
             Self::Session(_) => {
@@ -183,4 +172,18 @@ fn inner(tagged: serde_json::Result<Value>) -> serde_json::Result<Value> {
         }
         _ => json!({}),
     })
+}
+
+/// What a fact about the node is about.
+fn subject(event: &node::Event, envelope: &Envelope) -> (&'static str, String) {
+    match event {
+        node::Event::Started { .. } | node::Event::Stopped => ("node", envelope.stream.to_string()),
+        node::Event::Draft(_, row) => ("draft", row.draft_id.to_string()),
+        node::Event::BlueprintActivated(row) | node::Event::BlueprintDeprecated(row) => {
+            ("blueprint", row.blueprint_id.clone())
+        }
+        node::Event::PolicyActivated(row) | node::Event::PolicyDeprecated(row) => {
+            ("policy", row.policy_id.clone())
+        }
+    }
 }

@@ -98,7 +98,14 @@ mod tests {
             round_trip: Some(Duration::from_millis(2)),
         };
         let refused = BTreeMap::from([("stranger", 3)]);
-        let traffic = Traffic { records_in: 10, records_out: 20, bytes_in: 30, bytes_out: 40, refused };
+        let traffic = Traffic {
+            records_in: 10,
+            records_out: 20,
+            bytes_in: 30,
+            bytes_out: 40,
+            refused,
+            ..Traffic::default()
+        };
         let status = Status { peers: vec![peer], traffic, ..Status::default() };
         let mut registry = Registry::with_prefix("xyn");
         register(&mut registry, &status, &BTreeMap::from([("bad_signature", 2)]));

@@ -100,9 +100,7 @@ async fn a_moment_shows_its_names_and_two_are_compared() {
 async fn what_people_say_of_a_moment_is_shown_with_its_verdicts() {
     let node = Node::start().await;
     let plan = note(&node, "the plan").await;
-    let post = async |verb: &str, body: serde_json::Value| {
-        node.post(&format!("/api/v1/timeline/{verb}"), &body).await
-    };
+    let post = async |verb: &str, body: Value| node.post(&format!("/api/v1/timeline/{verb}"), &body).await;
     let about = |path: &str| format!("/api/v1/timeline/{plan}/{path}");
     assert_eq!(node.get(&about("comments")).await.json()["comments"], json!([]));
     assert_eq!(node.get(&about("review")).await.fault().0, 404);

@@ -13,6 +13,7 @@ use xyn_net::wire::{self, Growth, Known, News, Payload, Redeem};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::{PublicKey, Signature};
+use xyn_store::blobs::Blobs;
 use xyn_store::journal::Append;
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
@@ -40,6 +41,10 @@ impl Book {
         let timeline = Timeline::open(&store.read().expect("reads"), env.root(), own).expect("opens");
         let count = watch::Sender::new(timeline.feeds().map(|row| row.head.seq).sum());
         Arc::new(Self { store, env, clock: Clock::system(), timeline: Mutex::new(timeline), count, events })
+    }
+
+    pub(crate) fn blobs(&self) -> Blobs {
+        self.store.blobs().clone()
     }
 
     pub(crate) fn key(&self) -> &NodeKey {

@@ -86,7 +86,7 @@ impl request_response::Codec for Codec {
         T: AsyncWrite + Unpin + Send,
     {
         let bytes = request.map_err(io::Error::other)?;
-        match pack(&bytes).filter(|_| self.packs) {
+        match self.packs.then(|| pack(&bytes)).flatten() {
             Some(packed) => write(io, &packed, PACKED).await,
             None => write(io, &bytes, 0).await,
         }

@@ -261,8 +261,11 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        (0..self.count).for_each(|at| drop(ip(&["netns", "delete", &self.space(at)])));
-        drop(ip(&["netns", "delete", &self.lan()]));
+        let spaces = (0..self.count).map(|at| self.space(at)).chain([self.lan()]);
+        for space in spaces {
+            // What is gone already needs no deleting.
+            let _ = ip(&["netns", "delete", &space]);
+        }
     }
 }
 

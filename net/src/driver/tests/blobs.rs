@@ -46,11 +46,12 @@ async fn finish(node: &Node, object: Digest) -> u64 {
 async fn a_blob_comes_over_every_transport_and_only_once() {
     for transport in ["tcp/0", "udp/0/quic-v1"] {
         let team = roster(&[ALICE, BOB], &[]);
-        let bob = Start { transport, ..node(BOB, &team) };
+        let bob = Start { transport: transport.into(), ..node(BOB, &team) };
         let bytes = noise(12 << 20);
         let (object, empty, small) = (put(&bob, &bytes), put(&bob, b""), put(&bob, b"small"));
         let bob = bob.start().await;
-        let alice = Start { transport, ..node(ALICE, &team) }.dialling(&[&bob]).start().await;
+        let alice =
+            Start { transport: transport.into(), ..node(ALICE, &team) }.dialling(&[&bob]).start().await;
         assert_eq!(finish(&alice, object).await, bytes.len() as u64);
         assert_eq!((finish(&alice, empty).await, finish(&alice, small).await), (0, 5));
         let came = alice.status().await.traffic.blob_bytes_in;

@@ -20,7 +20,13 @@ use crate::wire::{self, MESSAGE_BYTES_MAX, Message as _};
 pub(super) async fn serve(who: u8, host: &Node, answer: impl Fn(Ask) -> Option<Answer> + Send + 'static) {
     let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
     let max = MESSAGE_BYTES_MAX;
-    let codec = Codec { request_bytes_max: max, response_bytes_max: max, timeout: MESSAGE_TIMEOUT, budget };
+    let codec = Codec {
+        request_bytes_max: max,
+        response_bytes_max: max,
+        timeout: MESSAGE_TIMEOUT,
+        packs: false,
+        budget,
+    };
     let protocols = [(StreamProtocol::new(Ask::PROTOCOL), ProtocolSupport::Full)];
     let exchange = Exchange::with_codec(codec, protocols, request_response::Config::default());
     let mut swarm = SwarmBuilder::with_existing_identity(address::keypair(&key(who)))
