@@ -19,6 +19,7 @@ mod output;
 mod policy;
 mod run;
 mod schema;
+mod sim;
 mod status;
 mod store;
 mod story;
@@ -108,6 +109,9 @@ enum Command {
     /// Check and mend the store of a stopped node
     #[command(subcommand)]
     Store(store::Command),
+    /// Run worlds of simulated nodes under every fault, and check what must hold
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// Print the JSON Schema of what people write
     #[command(subcommand)]
     Schema(schema::Command),
@@ -207,6 +211,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Timeline(command) => timeline::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
+        Command::Sim(command) => sim::run(command, context),
         Command::Schema(command) => schema::run(command, context),
         Command::Config(command) => config::run(command, context),
         Command::Completions(arguments) => completions::run(&arguments, context),
@@ -260,6 +265,7 @@ mod tests {
           timeline     See what the team did, and go back to any moment of it
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
+          sim          Run worlds of simulated nodes under every fault, and check what must hold
           schema       Print the JSON Schema of what people write
           config       Show the configuration
           completions  Print completions for a shell

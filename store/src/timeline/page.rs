@@ -5,7 +5,7 @@
 
 use super::board::Board;
 use super::canonical::{Canonical, Moment};
-use super::draft::range;
+use super::draft::{Draft, range};
 use super::entry::{Branch, Entry, Kind, Note};
 use super::feed::FeedId;
 use super::frame::{FRAME_MAX_BYTES, PACK_MAX_BYTES, PACK_RECORDS};
@@ -19,6 +19,7 @@ use crate::ids::EntryId;
 use crate::projection::{Cursor, Page, Row};
 use crate::reader::{Order, PageBuilder, decode};
 use crate::tables::{Key, Table};
+use crate::trust::Head;
 
 /// Which moments to list.
 #[derive(Clone, Debug, Default)]
@@ -172,6 +173,19 @@ impl Reader {
             Ok(true)
         })?;
         Ok(feeds)
+    }
+
+    /// The last record of a feed that counts; none when none does.
+    pub fn last_counted(&self, row: &FeedRow) -> Result<Option<Head>, StoreError> {
+        let seq = row.head.seq.min(row.limit.counts);
+        let hash = match seq {
+            0 => return Ok(None),
+            _ if seq == row.head.seq => Some(row.head.hash),
+            // A hash is read without an environment.
+            _ => Draft::new(PublicKey::from_bytes([0; 32]), self).hash(&row.feed, seq)?,
+        };
+        let missing = || StoreError::Inconsistent(format!("record {seq} of a feed is missing"));
+        Ok(Some(Head { seq, hash: hash.ok_or_else(missing)? }))
     }
 
     /// Pack `number` of `feed`, from 0: the same bytes on every node. None while the feed has not filled it.

@@ -48,7 +48,7 @@ impl Reader {
 
     /// Every statement about `env`, with the record that carries it. What does not decode or is signed wrong
     /// is left out: anyone can put bytes into a record.
-    fn statements(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
+    pub fn statements(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
         let mut places = Vec::new();
         self.scan(Table::TimelineStatements, &[], None, Order::Ascending, |key, _| {
             places.push(rows::read_record_key(key)?);
@@ -69,7 +69,7 @@ impl Reader {
     }
 
     /// Where feeds end because their author wrote two records under one number.
-    fn fork_cuts(&self) -> Result<BTreeMap<FeedId, Cut>, StoreError> {
+    pub fn fork_cuts(&self) -> Result<BTreeMap<FeedId, Cut>, StoreError> {
         let forked = self.feeds()?.into_iter().filter_map(|row| Some((row.feed, row.fork?)));
         // The fork is proved for a feed, not for an environment, and a hash is read without one.
         let draft = Draft::new(PublicKey::from_bytes([0; 32]), self);

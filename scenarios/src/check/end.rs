@@ -1,0 +1,80 @@
+//! What must hold when faults have stopped: everybody has the same, all of it, and nothing else.
+
+use std::collections::BTreeMap;
+
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::{Digest, Timestamp};
+
+use super::{Broken, Check};
+use crate::node::Shelf;
+use crate::span::Span;
+
+impl Check {
+    /// Whether two nodes have the same; if not after all this time, that is a violation.
+    pub(crate) fn apart(&mut self, now: Timestamp, node: usize, other: usize, within: Span) {
+        self.broke(now, Broken::Apart { node, other, within: within.to_string() });
+    }
+
+    /// `shelves` have the same records: they must show the same, and exactly what the books say.
+    pub(crate) fn agreed(
+        &mut self,
+        now: Timestamp,
+        shelves: &[(usize, &Shelf)],
+        running: &BTreeMap<FeedId, usize>,
+    ) {
+        let mut first: Option<(usize, Digest)> = None;
+        for (node, shelf) in shelves {
+            let digest = match shelf.digest() {
+                Ok(digest) => digest,
+                Err(error) => {
+                    return self.broke(now, Broken::Unopened { node: *node, error: error.to_string() });
+                }
+            };
+            match first {
+                None => {
+                    first = Some((*node, digest));
+                    self.against_books(now, *node, shelf, digest);
+                }
+                Some((other, expected)) if digest != expected => {
+                    self.broke(now, Broken::Differs { node: other, other: *node });
+                }
+                Some(_) => {}
+            }
+            self.nothing_missing(now, *node, shelf, running);
+        }
+    }
+
+    /// Each acknowledged record of a node that runs and was not excluded is here.
+    fn nothing_missing(
+        &mut self,
+        now: Timestamp,
+        node: usize,
+        shelf: &Shelf,
+        running: &BTreeMap<FeedId, usize>,
+    ) {
+        for feed in running.keys() {
+            let Some(seq) = self.books.acknowledged.get(feed).copied() else { continue };
+            let row = shelf.timeline().and_then(|timeline| timeline.feed(feed));
+            let admitted = shelf.roster().cut(*feed).seq().unwrap_or(u64::MAX);
+            if row.map_or(0, |row| row.head.seq) < seq.min(admitted) {
+                self.broke(now, Broken::Missing { node, author: self.author(feed), seq });
+            }
+        }
+    }
+
+    fn against_books(&mut self, now: Timestamp, node: usize, shelf: &Shelf, found: Digest) {
+        let rows = shelf.timeline().into_iter().flat_map(|timeline| timeline.feeds());
+        let heads: Vec<_> = rows.map(|row| (row.feed, row.head.seq, row.head.hash)).collect();
+        let expected = self.books.expected(heads, |feed| shelf.roster().cut(*feed));
+        if expected != found {
+            self.broke(now, Broken::Misfolded { node });
+        }
+    }
+
+    /// Nodes that agree and have nothing to tell were left alone for a while.
+    pub(crate) fn quiet(&mut self, now: Timestamp, messages: u64, limit: u64, within: Span) {
+        if messages > limit {
+            self.broke(now, Broken::Restless { messages, limit, within: within.to_string() });
+        }
+    }
+}
