@@ -81,10 +81,6 @@ impl Shelf {
         &mut *self.base
     }
 
-    pub(crate) fn own(&self) -> FeedId {
-        self.own
-    }
-
     pub(crate) fn roster(&self) -> &Arc<Roster> {
         &self.roster
     }
@@ -107,7 +103,7 @@ impl Shelf {
     pub(crate) fn feeds(&self) -> Result<BTreeMap<FeedId, Known>, StoreError> {
         let reader = self.base.read()?;
         let rows = self.timeline.iter().flat_map(Timeline::feeds);
-        rows.map(|row| Ok((row.feed, Known { head: reader.last_counted(row)?, fork: row.fork }))).collect()
+        rows.map(|row| Ok((row.feed, Known { head: reader.last_shared(row)?, fork: row.fork }))).collect()
     }
 
     fn reopen(&mut self) -> Result<(), StoreError> {
@@ -145,7 +141,7 @@ impl Shelf {
 
     fn known(&self, feed: FeedId) -> Result<Known, StoreError> {
         match self.timeline.as_ref().and_then(|timeline| timeline.feed(&feed)) {
-            Some(row) => Ok(Known { head: self.base.read()?.last_counted(row)?, fork: row.fork }),
+            Some(row) => Ok(Known { head: self.base.read()?.last_shared(row)?, fork: row.fork }),
             None => Ok(Known::default()),
         }
     }
