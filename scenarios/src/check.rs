@@ -112,12 +112,21 @@ pub enum Broken {
         limit: usize,
     },
     /// Faults stopped, and nodes did not come to the same.
-    #[error("{} after faults stopped, node {node} and node {other} do not have the same", within)]
+    #[error(
+        "{} after faults stopped, node {node} has {has} of a feed of node {author}, and node {other} {others}",
+        within
+    )]
     Apart {
         /// One.
         node: usize,
         /// The other.
         other: usize,
+        /// Whose feed tells them apart.
+        author: usize,
+        /// What the one has of it.
+        has: String,
+        /// What the other has of it.
+        others: String,
         /// How long they had.
         within: String,
     },

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use xyn_net::wire::Known;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::{Digest, Timestamp};
 
@@ -9,10 +10,30 @@ use super::{Broken, Check};
 use crate::node::Shelf;
 use crate::span::Span;
 
+/// What a node knows of each feed.
+pub(crate) type Feeds<'a> = (usize, &'a BTreeMap<FeedId, Known>);
+
 impl Check {
-    /// Whether two nodes have the same; if not after all this time, that is a violation.
-    pub(crate) fn apart(&mut self, now: Timestamp, node: usize, other: usize, within: Span) {
-        self.broke(now, Broken::Apart { node, other, within: within.to_string() });
+    /// After all this time two nodes do not have the same.
+    pub(crate) fn apart(
+        &mut self,
+        now: Timestamp,
+        (node, one): Feeds<'_>,
+        (other, two): Feeds<'_>,
+        within: Span,
+    ) {
+        let differs = |feed: &&FeedId| one.get(feed) != two.get(feed);
+        let Some(feed) = one.keys().chain(two.keys()).find(differs) else { return };
+        let shown = |known: Option<&Known>| match known {
+            None => "nothing".to_owned(),
+            Some(Known { head, fork }) => {
+                let end = head.map_or("no records".to_owned(), |head| format!("{} records", head.seq));
+                fork.map_or(end.clone(), |fork| format!("{end}, forked at {fork}"))
+            }
+        };
+        let (has, others) = (shown(one.get(feed)), shown(two.get(feed)));
+        let author = self.author(feed);
+        self.broke(now, Broken::Apart { node, other, author, has, others, within: within.to_string() });
     }
 
     /// `shelves` have the same records: they must show the same, and exactly what the books say.

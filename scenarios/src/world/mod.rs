@@ -59,6 +59,8 @@ pub struct World {
     pub(crate) check: Check,
     trace: Trace,
     open_faults: BTreeSet<usize>,
+    /// Members of whom somebody said, durably, that they no longer belong. They may never hear of it.
+    revoked: BTreeSet<usize>,
     /// Whether faults have stopped.
     is_calm: bool,
     samples: Vec<Sample>,
@@ -105,6 +107,7 @@ impl World {
             check,
             trace: Trace::new(seed),
             open_faults: BTreeSet::new(),
+            revoked: BTreeSet::new(),
             is_calm: false,
             samples: Vec::new(),
             people,
@@ -232,7 +235,7 @@ impl World {
             match self.first_difference() {
                 None => return Some(self.now),
                 Some((node, other)) if self.now >= deadline => {
-                    self.check.apart(self.now, node, other, self.scenario.settles_within);
+                    self.apart(node, other);
                     return None;
                 }
                 Some(_) => self.until(self.now.after(LOOK).min(deadline)),
@@ -244,9 +247,8 @@ impl World {
     fn groups(&self) -> Vec<Vec<usize>> {
         let bad = self.scenario.bad();
         let counts = |node: usize| {
-            let key = self.people.key(node).public();
-            let is_member = |running: &Running| running.shelf.roster().admit(key, self.now).is_ok();
-            !bad.contains(&node) && self.machines[node].running.as_deref().is_some_and(is_member)
+            let is_out = bad.contains(&node) || self.revoked.contains(&node);
+            !is_out && self.machines[node].running.is_some()
         };
         let mut left: BTreeSet<usize> = (0..self.machines.len()).filter(|node| counts(*node)).collect();
         let mut groups = Vec::new();
@@ -298,7 +300,14 @@ impl World {
             self.check.quiet(self.now, messages, limit, QUIET);
         }
         if let Some((node, other)) = self.first_difference() {
-            self.check.apart(self.now, node, other, self.scenario.settles_within);
+            self.apart(node, other);
+        }
+    }
+
+    fn apart(&mut self, node: usize, other: usize) {
+        let feeds = |node: usize| Some((node, self.machines[node].running.as_ref()?.process.sync.feeds()));
+        if let Some((one, two)) = feeds(node).zip(feeds(other)) {
+            self.check.apart(self.now, one, two, self.scenario.settles_within);
         }
     }
 }

@@ -245,6 +245,8 @@ impl World {
         let of_node = feeds.into_iter().filter(|(feed, _)| feed.node == key);
         let last = of_node.filter_map(|(feed, known)| Some((feed, known.head?))).collect();
         let statement = self.people.revocation(node, last, self.now);
-        self.say(by, vec![Saying::Statement(statement)]);
+        if self.say(by, vec![Saying::Statement(statement)]) {
+            self.revoked.insert(node);
+        }
     }
 }

@@ -39,6 +39,7 @@ pub trait Base {
     fn has_power(&self) -> bool;
 
     /// The power goes, if it has not, and comes back; `survival` says what becomes of writes that were not synced.
+    /// The disk works again.
     fn replug(&mut self, survival: Survival, dice: &mut Dice) -> Result<(), StoreError>;
 
     /// What the disk answers from now on; none when it works.

@@ -39,10 +39,16 @@ impl Platter {
         Ok(Self { slot: Slot::open(disk.opener())?, disk, fuse: None })
     }
 
-    fn write(&mut self, changes: Changes) -> Result<(), StoreError> {
-        if !self.slot.engine().is_ok_and(|engine| !engine.has_failed()) {
-            self.slot.reopen()?;
+    /// Opens the engine anew if it failed.
+    fn tend(&self) -> Result<(), StoreError> {
+        match self.slot.engine() {
+            Ok(engine) if !engine.has_failed() => Ok(()),
+            _ => self.slot.reopen(),
         }
+    }
+
+    fn write(&mut self, changes: Changes) -> Result<(), StoreError> {
+        self.tend()?;
         let engine = self.slot.engine()?;
         engine.guard(|| {
             let transaction = engine.begin_write()?;
@@ -54,6 +60,7 @@ impl Platter {
 
 impl Base for Platter {
     fn read(&self) -> Result<Reader, StoreError> {
+        self.tend()?;
         self.slot.read()
     }
 
