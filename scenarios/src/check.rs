@@ -21,7 +21,7 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::simulation::Dice;
 use xyn_store::timeline::WAITING_MAX_BYTES;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::EnvId;
+use xyn_store::trust::{Cut, EnvId};
 
 use crate::node::process::UNHEARD_BYTES_MAX;
 use crate::node::shelf::{Attempt, Note};
@@ -30,6 +30,9 @@ pub(crate) use books::Books;
 
 /// Messages that a side of a connection sends in a minute of quiet: summaries, and then some.
 pub const QUIET_MESSAGES_PER_MINUTE: u64 = 6;
+
+/// Up to how many nodes every feed of every node is read back at the end; of more, those of the first.
+const READ_BACK_MAX: usize = 16;
 
 /// A law that was broken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
@@ -143,6 +146,14 @@ pub enum Broken {
     Misfolded {
         /// Which.
         node: usize,
+    },
+    /// A node cannot give others what it says it has.
+    #[error("node {node} cannot bring the records of a feed of node {author} that it keeps")]
+    Unreadable {
+        /// Which.
+        node: usize,
+        /// Whose feed.
+        author: usize,
     },
     /// Nodes that agree keep talking.
     #[error("nodes that agree sent {messages} messages in {}, over the limit of {limit}", within)]
@@ -264,10 +275,10 @@ impl Check {
             if let Some(seq) = row.fork.filter(|_| self.is_honest(author)) {
                 self.broke(now, Broken::Accused { node, author, seq });
             }
-            let admitted = shelf.roster().cut(*feed).seq();
-            let counted = row.head.seq.min(row.limit.counts);
-            if let Some(cut) = admitted.filter(|cut| counted > *cut) {
-                self.broke(now, Broken::PastCut { node, author, seq: counted, cut });
+            let cut = last_admitted(shelf.roster().cut(*feed));
+            let seq = row.head.seq.min(row.limit.counts);
+            if seq > cut {
+                self.broke(now, Broken::PastCut { node, author, seq, cut });
             }
         }
     }
@@ -333,6 +344,15 @@ impl Check {
     /// An entry that somebody may talk about.
     pub(crate) fn some_entry(&self, dice: &mut Dice) -> Option<xyn_store::ids::EntryId> {
         self.books.some_entry(dice)
+    }
+}
+
+/// The last record that a cut admits.
+fn last_admitted(cut: Cut) -> u64 {
+    match cut {
+        Cut::Nowhere => u64::MAX,
+        Cut::After { seq, .. } => seq,
+        Cut::Everything => 0,
     }
 }
 

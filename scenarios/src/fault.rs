@@ -104,6 +104,9 @@ pub enum Fault {
         node: usize,
         /// In what manner.
         into: Manner,
+        /// The laws take it for honest all the same, as a program that is broken: they must notice.
+        #[serde(default)]
+        unnoticed: bool,
     },
 }
 

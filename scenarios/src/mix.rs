@@ -118,7 +118,7 @@ fn fault(nodes: usize, dice: &mut Dice) -> Fault {
         14 => Fault::Clock { node, by: Span::secs(dice.below(7200)), back: dice.coin() },
         15 => Fault::Swap { node },
         16 => Fault::Revoke { node, by: (node + 1) % nodes },
-        _ => Fault::Turn { node, into: MANNERS[dice.below(MANNERS.len() as u64) as usize] },
+        _ => Fault::Turn { node, into: MANNERS[dice.below(MANNERS.len() as u64) as usize], unnoticed: false },
     }
 }
 

@@ -201,10 +201,10 @@ impl Scenario {
         ordered.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
-    /// Nodes that turn bad at some time.
+    /// Nodes that turn bad at some time, and are known to.
     pub(crate) fn bad(&self) -> BTreeSet<usize> {
         let turned = |planned: &Planned| match planned.fault {
-            Fault::Turn { node, .. } => Some(node),
+            Fault::Turn { node, unnoticed: false, .. } => Some(node),
             _ => None,
         };
         self.faults.iter().filter_map(turned).collect()

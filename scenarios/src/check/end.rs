@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use xyn_net::wire::Known;
 use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::frame::Frame;
 use xyn_store::{Digest, Timestamp};
 
-use super::{Broken, Check};
+use super::{Broken, Check, READ_BACK_MAX, last_admitted};
 use crate::node::Shelf;
 use crate::span::Span;
 
@@ -62,6 +63,9 @@ impl Check {
                 Some(_) => {}
             }
             self.nothing_missing(now, *node, shelf, running);
+            if shelves.len() <= READ_BACK_MAX || shelves[0].0 == *node {
+                self.read_back(now, *node, shelf);
+            }
         }
     }
 
@@ -76,9 +80,24 @@ impl Check {
         for feed in running.keys() {
             let Some(seq) = self.books.acknowledged.get(feed).copied() else { continue };
             let row = shelf.timeline().and_then(|timeline| timeline.feed(feed));
-            let admitted = shelf.roster().cut(*feed).seq().unwrap_or(u64::MAX);
+            let admitted = last_admitted(shelf.roster().cut(*feed));
             if row.map_or(0, |row| row.head.seq) < seq.min(admitted) {
                 self.broke(now, Broken::Missing { node, author: self.author(feed), seq });
+            }
+        }
+    }
+
+    /// What is kept can be given to others: every record up to the last, as it was signed.
+    fn read_back(&mut self, now: Timestamp, node: usize, shelf: &Shelf) {
+        let rows: Vec<_> =
+            shelf.timeline().into_iter().flat_map(|timeline| timeline.feeds()).copied().collect();
+        for row in rows {
+            let frames = shelf.read(row.feed, 0, row.head.seq, u32::MAX);
+            let open = |bytes: &[u8]| Frame::open(&self.env.root(), bytes).ok();
+            let end = frames.last().and_then(|frame| open(&frame.bytes)).map(|frame| frame.last().hash);
+            let is_whole = frames.iter().all(|frame| open(&frame.bytes).is_some());
+            if row.head.seq > 0 && (end != Some(row.head.hash) || !is_whole) {
+                self.broke(now, Broken::Unreadable { node, author: self.author(&row.feed) });
             }
         }
     }

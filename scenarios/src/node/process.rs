@@ -34,6 +34,8 @@ pub(crate) struct Process {
     /// The message that is being looked at.
     hearing: Option<Arc<[u8]>>,
     effects: Vec<Effect>,
+    /// Bytes of messages that one peer may leave untaken.
+    pub(crate) unheard_bytes_max: usize,
 }
 
 impl Process {
@@ -47,6 +49,7 @@ impl Process {
             heard: BTreeMap::new(),
             hearing: None,
             effects: Vec::new(),
+            unheard_bytes_max: UNHEARD_BYTES_MAX,
         })
     }
 
@@ -224,7 +227,7 @@ impl Process {
             return;
         };
         let cost = bytes.len() + MESSAGE_OVERHEAD_BYTES;
-        if *unheard + cost > UNHEARD_BYTES_MAX {
+        if *unheard + cost > self.unheard_bytes_max {
             return match talk {
                 Talk::Sync => self.drop_peer(peer, Misdeed::Stall, now),
                 // News that a slow neighbour does not take are not kept for it.

@@ -81,6 +81,11 @@ impl Shelf {
         &mut *self.base
     }
 
+    #[cfg(test)]
+    pub(crate) fn pretend(&mut self, roster: Arc<Roster>) {
+        self.roster = roster;
+    }
+
     pub(crate) fn roster(&self) -> &Arc<Roster> {
         &self.roster
     }
@@ -110,7 +115,11 @@ impl Shelf {
         let reader = self.base.read()?;
         self.timeline = Some(Timeline::open(&reader, self.env.root(), self.own)?);
         drop(reader);
-        self.recut()
+        self.recut()?;
+        // A commit that failed may be durable all the same: nobody was told of it.
+        let feeds = self.feeds()?.into_iter();
+        self.notes.extend(feeds.map(|(feed, known)| Note::Feed { feed, known, is_answer: false }));
+        Ok(())
     }
 
     fn commit(&mut self, changes: Changes) -> Result<(), StoreError> {
@@ -240,8 +249,16 @@ impl Shelf {
         Attempt { frames, is_kept }
     }
 
-    /// Brings members and cuts to what the records say.
+    /// Brings members and cuts to what the records say. What fails is done when the timeline is opened again.
     fn recut(&mut self) -> Result<(), StoreError> {
+        let done = self.try_recut();
+        if done.is_err() {
+            self.timeline = None;
+        }
+        done
+    }
+
+    fn try_recut(&mut self) -> Result<(), StoreError> {
         let reader = self.base.read()?;
         let statements = reader.statements(self.env)?;
         let roster = Roster::fold(self.env, self.certificates.iter().chain(&statements), reader.fork_cuts()?);
@@ -250,10 +267,10 @@ impl Shelf {
             return Ok(());
         }
         let before: Vec<(FeedId, Known)> = self.feeds()?.into_iter().collect();
-        self.roster = Arc::new(roster);
-        let changes =
-            self.with(|timeline, reader, roster| timeline.recut(reader, |feed| roster.cut(*feed)))?;
+        let changes = self.with(|timeline, reader, _| timeline.recut(reader, |feed| roster.cut(*feed)))?;
         self.commit(changes)?;
+        // Not before it is durable: until then all of it is to be done again.
+        self.roster = Arc::new(roster);
         self.notes.push(Note::Roster(Arc::clone(&self.roster)));
         for (feed, known) in before {
             if self.known(feed)? != known {

@@ -82,7 +82,8 @@ pub(super) fn remember(machine: &mut Machine, parcel: &Parcel) {
 impl World {
     /// A bad node does what it does, and will again.
     pub(super) fn mischief(&mut self, node: usize) {
-        if self.is_calm {
+        // One that is only broken stays so.
+        if self.is_calm && self.scenario.bad().contains(&node) {
             return;
         }
         self.queue.push(self.now.after(PERIOD), Event::Mischief(node));
@@ -198,7 +199,7 @@ impl World {
     }
 
     /// Sends a frame as news to those neighbours that are `chosen`.
-    fn spread(&mut self, node: usize, feed: FeedId, bytes: &[u8], chosen: impl Fn(usize) -> bool) {
+    pub(crate) fn spread(&mut self, node: usize, feed: FeedId, bytes: &[u8], chosen: impl Fn(usize) -> bool) {
         let Some((_, from, to)) = Sealed::span(bytes) else { return };
         let Some(payload) = Payload::new(bytes) else { return };
         let news: Arc<[u8]> = wire::encode(&News { feed, frame: Frame { from, to, bytes: payload } }).into();
@@ -208,7 +209,7 @@ impl World {
     }
 }
 
-fn record(
+pub(crate) fn record(
     env: xyn_store::audit::signature::PublicKey,
     feed: FeedId,
     (seq, prev): (u64, xyn_store::Digest),

@@ -7,7 +7,7 @@
 mod connect;
 mod deliver;
 mod machine;
-mod mischief;
+pub(crate) mod mischief;
 pub(crate) mod queue;
 mod trouble;
 
@@ -28,7 +28,7 @@ use crate::scenario::{Keeping, Scenario};
 use crate::span::Span;
 use crate::trace::Trace;
 use crate::workload;
-use machine::{Machine, Running};
+use machine::Machine;
 use queue::{Event, Queue};
 
 /// Purposes of dice.
@@ -48,7 +48,7 @@ pub type Makes<'a> = &'a dyn Fn(usize) -> Result<Box<dyn Base>, StoreError>;
 pub struct World {
     pub(crate) scenario: Scenario,
     pub(crate) machines: Vec<Machine>,
-    people: People,
+    pub(crate) people: People,
     links: Vec<Link>,
     /// The links of each node.
     adjacent: Vec<Vec<usize>>,
@@ -118,6 +118,11 @@ impl World {
     /// Runs it to its end, or to the first violation.
     pub fn run(mut self) -> Report {
         self.wake();
+        self.go_on()
+    }
+
+    /// Runs what is left of it.
+    pub(crate) fn go_on(mut self) -> Report {
         let safety = self.dawn.after(self.scenario.lasts.0);
         self.until(safety);
         self.calm();
@@ -140,7 +145,7 @@ impl World {
         }
     }
 
-    fn wake(&mut self) {
+    pub(crate) fn wake(&mut self) {
         (0..self.machines.len()).for_each(|node| self.start(node));
         self.plan();
         for (index, work) in self.scenario.work.clone().iter().enumerate() {
@@ -155,7 +160,7 @@ impl World {
     }
 
     /// Lets everything happen up to `end`.
-    fn until(&mut self, end: Timestamp) {
+    pub(crate) fn until(&mut self, end: Timestamp) {
         while self.check.violation.is_none()
             && let Some((at, event)) = self.queue.pop(end)
         {

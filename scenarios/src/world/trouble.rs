@@ -46,7 +46,7 @@ impl World {
             Fault::Clock { node, by, back } => self.machines[node].set_clock(by.0, back),
             Fault::Swap { node } => self.swap(node),
             Fault::Revoke { node, by } => self.revoke(node, by),
-            Fault::Turn { node, into } => {
+            Fault::Turn { node, into, .. } => {
                 self.machines[node].manner = Some(into);
                 self.queue.push(self.now, Event::Mischief(node));
             }
