@@ -96,7 +96,7 @@ fn edits(entry: EntryId, now: Timestamp, dice: &mut Dice) -> (Board, Vec<Edit>) 
         1 => (Board::Pins, vec![Edit::Pin(entry)]),
         2 => {
             let board = Board::Branch(Branch::main());
-            (board, vec![if number % 2 == 0 { Edit::Open(entry) } else { Edit::Move(entry) }])
+            (board, vec![if number.is_multiple_of(2) { Edit::Open(entry) } else { Edit::Move(entry) }])
         }
         _ => {
             let id: CommentId = ids::derived(now, &[&number.to_be_bytes()]);

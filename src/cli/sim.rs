@@ -153,7 +153,9 @@ fn run_seeds(seeds: Range<u64>, path: &Path, context: &Context) -> Result<Exit, 
     let per_second = count as f64 / begun.elapsed().as_secs_f64();
     let mut document = json!(summary);
     document["seeds_per_second"] = json!(per_second);
-    context.out.answer(&document, |_| format!("{}speed      {per_second:.1} worlds/s\n", summary.to_text()))?;
+    context
+        .out
+        .answer(&document, |_| format!("{}speed      {per_second:.1} worlds/s\n", summary.to_text()))?;
     match summary.first_failure() {
         None => Ok(Exit::Done),
         Some(Ok(report)) => Err(broken(report, path, context)),

@@ -103,8 +103,8 @@ impl Check {
     }
 
     fn against_books(&mut self, now: Timestamp, node: usize, shelf: &Shelf, found: Digest) {
-        let rows = shelf.timeline().into_iter().flat_map(|timeline| timeline.feeds());
-        let heads: Vec<_> = rows.map(|row| (row.feed, row.head.seq, row.head.hash)).collect();
+        let feeds = shelf.feeds().unwrap_or_default().into_iter();
+        let heads = feeds.filter_map(|(feed, known)| known.head.map(|head| (feed, head.seq, head.hash)));
         let expected = self.books.expected(heads, |feed| shelf.roster().cut(*feed));
         if expected != found {
             self.broke(now, Broken::Misfolded { node });

@@ -111,6 +111,14 @@ impl Shelf {
         rows.map(|row| Ok((row.feed, Known { head: reader.last_shared(row)?, fork: row.fork }))).collect()
     }
 
+    /// Opens the timeline again after a failure, if that can be done now.
+    pub(crate) fn tend(&mut self) {
+        if self.timeline.is_none() {
+            // The next second brings another attempt.
+            let _ = self.reopen();
+        }
+    }
+
     fn reopen(&mut self) -> Result<(), StoreError> {
         let reader = self.base.read()?;
         self.timeline = Some(Timeline::open(&reader, self.env.root(), self.own)?);

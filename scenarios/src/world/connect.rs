@@ -61,7 +61,7 @@ impl World {
 
     /// Both sides that believe in a connection learn that it is gone.
     pub(super) fn drop_sides(&mut self, link: usize) {
-        let up = std::mem::replace(&mut self.links[link].up, [false; 2]);
+        let up = std::mem::take(&mut self.links[link].up);
         let ends = self.links[link].ends;
         for end in [0, 1] {
             if up[end] {

@@ -15,8 +15,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use xyn_net::proto::sync::TICK;
+use xyn_net::wire::Known;
 use xyn_store::simulation::{Base, Dice, Memory, Platter};
 use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::Cut;
 use xyn_store::{StoreError, Timestamp};
 
 use crate::check::{Check, QUIET_MESSAGES_PER_MINUTE};
@@ -197,7 +199,10 @@ impl World {
         if self.machines[node].life != life || self.machines[node].running.is_none() {
             return;
         }
-        self.act(node, |running, now| running.process.tick(&running.shelf, now));
+        self.act(node, |running, now| {
+            running.shelf.tend();
+            running.process.tick(&running.shelf, now);
+        });
         self.queue.push(self.now.after(TICK), Event::Tick { node, life });
     }
 
@@ -270,11 +275,21 @@ impl World {
         groups
     }
 
+    /// What a node has of each feed of which anything can count.
+    fn feeds(&self, node: usize) -> Option<BTreeMap<FeedId, Known>> {
+        let running = self.machines[node].running.as_ref()?;
+        let roster = running.shelf.roster();
+        let feeds = running.process.sync.feeds().iter();
+        // Nobody asks for what is excluded from its first record on, so who heard of it differs.
+        let countable = feeds.filter(|(feed, _)| roster.cut(**feed) != Cut::Everything);
+        Some(countable.map(|(feed, known)| (*feed, *known)).collect())
+    }
+
     fn first_difference(&self) -> Option<(usize, usize)> {
-        let feeds = |node: usize| self.machines[node].running.as_ref().map(|it| it.process.sync.feeds());
         self.groups().into_iter().find_map(|group| {
             let first = group[0];
-            let other = group.into_iter().find(|node| feeds(*node) != feeds(first))?;
+            let expected = self.feeds(first);
+            let other = group.into_iter().find(|node| self.feeds(*node) != expected)?;
             Some((first, other))
         })
     }
@@ -295,7 +310,7 @@ impl World {
     /// Leaves nodes alone that agree, and listens.
     fn rest(&mut self) {
         let bad = self.scenario.bad();
-        let sides: u64 = self.links.iter().map(|link| link.up.iter().filter(|up| **up).count() as u64).sum();
+        let sides = 2 * self.links.len() as u64;
         let before = self.check.traffic.sync_messages;
         self.until(self.now.after(QUIET.0));
         // Bad nodes make others talk.
@@ -304,15 +319,13 @@ impl World {
             let messages = self.check.traffic.sync_messages - before;
             self.check.quiet(self.now, messages, limit, QUIET);
         }
-        if let Some((node, other)) = self.first_difference() {
-            self.apart(node, other);
-        }
+        // A bad node that is talked to again may have brought something.
+        self.converge(self.now.after(self.scenario.settles_within.0));
     }
 
     fn apart(&mut self, node: usize, other: usize) {
-        let feeds = |node: usize| Some((node, self.machines[node].running.as_ref()?.process.sync.feeds()));
-        if let Some((one, two)) = feeds(node).zip(feeds(other)) {
-            self.check.apart(self.now, one, two, self.scenario.settles_within);
+        if let Some((one, two)) = self.feeds(node).zip(self.feeds(other)) {
+            self.check.apart(self.now, (node, &one), (other, &two), self.scenario.settles_within);
         }
     }
 }

@@ -77,6 +77,7 @@ impl World {
         self.is_calm = true;
         let open: Vec<usize> = self.open_faults.iter().copied().collect();
         open.into_iter().for_each(|index| self.end(index));
+        (0..self.machines.len()).for_each(|node| self.act(node, |running, _| running.shelf.tend()));
     }
 
     fn on_again(&mut self, node: usize) {
@@ -194,10 +195,10 @@ impl World {
             link.delay = [Duration::ZERO; 2];
             for index in &self.open_faults {
                 match &self.scenario.faults[*index].fault {
-                    Fault::Storm { nodes, weather } => {
-                        if nodes.is_empty() || link.ends.iter().any(|end| nodes.contains(end)) {
-                            link.weather = *weather;
-                        }
+                    Fault::Storm { nodes, weather }
+                        if nodes.is_empty() || link.ends.iter().any(|end| nodes.contains(end)) =>
+                    {
+                        link.weather = *weather;
                     }
                     Fault::Slow { node, by } if link.ends.contains(node) => {
                         let end = link.end(*node);

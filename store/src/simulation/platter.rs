@@ -41,10 +41,9 @@ impl Platter {
 
     /// Opens the engine anew if it failed.
     fn tend(&self) -> Result<(), StoreError> {
-        match self.slot.engine() {
-            Ok(engine) if !engine.has_failed() => Ok(()),
-            _ => self.slot.reopen(),
-        }
+        // Let go of before it is opened anew: there is one engine at a time.
+        let is_sound = self.slot.engine().is_ok_and(|engine| !engine.has_failed());
+        if is_sound { Ok(()) } else { self.slot.reopen() }
     }
 
     fn write(&mut self, changes: Changes) -> Result<(), StoreError> {
