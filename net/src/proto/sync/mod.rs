@@ -132,7 +132,7 @@ impl Sync {
         self.pulls.len()
     }
 
-    /// Of how many feeds one peer says that it has more: never over [`FEEDS_MAX`](wire::FEEDS_MAX).
+    /// Of how many feeds one peer says that it has more: never over [`FEEDS_MAX`].
     pub fn announced(&self) -> usize {
         self.peers.values().map(|peer| peer.has.len()).max().unwrap_or_default()
     }
