@@ -76,7 +76,7 @@ pub enum Fault {
         weather: Weather,
     },
     /// A node's clock is set.
-    Clock {
+    SetClock {
         /// Whose.
         node: usize,
         /// By how much.
@@ -199,7 +199,7 @@ impl Fault {
             | Self::Crash { node, .. }
             | Self::Disk { node, .. }
             | Self::Slow { node, .. }
-            | Self::Clock { node, .. }
+            | Self::SetClock { node, .. }
             | Self::Swap { node }
             | Self::Turn { node, .. } => vec![*node],
         }

@@ -85,7 +85,7 @@ fn planned(nodes: usize, secs: u64, dice: &mut Dice) -> Planned {
     let lasts = Some(Span::secs(1 + dice.below(secs)));
     let every = (dice.below(4) == 0).then(|| Span::secs(secs / 2 + dice.below(secs)));
     match fault {
-        Fault::Clock { .. } | Fault::Swap { .. } => Planned { at, lasts: None, every, fault },
+        Fault::SetClock { .. } | Fault::Swap { .. } => Planned { at, lasts: None, every, fault },
         Fault::Revoke { .. } | Fault::Turn { .. } => Planned { at, lasts: None, every: None, fault },
         // What comes again must be over by then.
         _ => Planned {
@@ -115,7 +115,7 @@ fn fault(nodes: usize, dice: &mut Dice) -> Fault {
         }
         12 => Fault::Slow { node, by: Span::millis(dice.below(20_000)) },
         13 => Fault::Storm { nodes: Vec::new(), weather: weather(dice, 10) },
-        14 => Fault::Clock { node, by: Span::secs(dice.below(7200)), back: dice.coin() },
+        14 => Fault::SetClock { node, by: Span::secs(dice.below(7200)), back: dice.coin() },
         15 => Fault::Swap { node },
         16 => Fault::Revoke { node, by: (node + 1) % nodes },
         _ => Fault::Turn { node, into: MANNERS[dice.below(MANNERS.len() as u64) as usize], unnoticed: false },

@@ -43,7 +43,7 @@ impl World {
             Fault::Crash { node, unsynced } => self.unplug(node, unsynced),
             Fault::Disk { node, fails } => self.with_base(node, |base| base.fail(Some(fails.into()))),
             Fault::Slow { .. } | Fault::Storm { .. } => self.forecast(),
-            Fault::Clock { node, by, back } => self.machines[node].set_clock(by.0, back),
+            Fault::SetClock { node, by, back } => self.machines[node].set_clock(by.0, back),
             Fault::Swap { node } => self.swap(node),
             Fault::Revoke { node, by } => self.revoke(node, by),
             Fault::Turn { node, into, .. } => {
@@ -68,7 +68,7 @@ impl World {
             }
             Fault::Disk { node, .. } => self.with_base(node, |base| base.fail(None)),
             Fault::Slow { .. } | Fault::Storm { .. } => self.forecast(),
-            Fault::Clock { .. } | Fault::Swap { .. } | Fault::Revoke { .. } | Fault::Turn { .. } => {}
+            Fault::SetClock { .. } | Fault::Swap { .. } | Fault::Revoke { .. } | Fault::Turn { .. } => {}
         }
     }
 
