@@ -101,7 +101,7 @@ pub struct Frame {
 /// How far a node has a feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
-    /// The last record that counts.
+    /// The last record that counts, or that others may have built on.
     pub head: Option<Head>,
     /// Where its author signed two records, and that a proof of it is here.
     pub fork: Option<u64>,

@@ -20,6 +20,7 @@ mod peer;
 mod policy;
 mod run;
 mod schema;
+mod sim;
 mod status;
 mod store;
 mod story;
@@ -116,6 +117,9 @@ enum Command {
     /// Check and mend the store of a stopped node
     #[command(subcommand)]
     Store(store::Command),
+    /// Run worlds of simulated nodes under every fault, and check what must hold
+    #[command(subcommand)]
+    Sim(sim::Command),
     /// Print the JSON Schema of what people write
     #[command(subcommand)]
     Schema(schema::Command),
@@ -217,6 +221,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Workspace(command) => workspace::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
+        Command::Sim(command) => sim::run(command, context),
         Command::Schema(command) => schema::run(command, context),
         Command::Config(command) => config::run(command, context),
         Command::Completions(arguments) => completions::run(&arguments, context),
@@ -272,6 +277,7 @@ mod tests {
           workspace    Keep folders, moment by moment, and bring them back
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
+          sim          Run worlds of simulated nodes under every fault, and check what must hold
           schema       Print the JSON Schema of what people write
           config       Show the configuration
           completions  Print completions for a shell

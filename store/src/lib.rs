@@ -24,6 +24,7 @@ mod reader;
 pub mod rebuild;
 pub mod scope;
 mod scratch;
+pub mod simulation;
 mod store;
 pub mod tables;
 pub mod timeline;

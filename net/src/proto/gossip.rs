@@ -137,6 +137,16 @@ impl Gossip {
         }
     }
 
+    /// How many messages are remembered: never more than [`SEEN_MAX`].
+    pub fn remembered(&self) -> usize {
+        self.order.len()
+    }
+
+    /// How many messages are being verified: never more than [`VALIDATING_MAX`].
+    pub fn validating(&self) -> usize {
+        self.validating.len()
+    }
+
     fn wrote(&mut self, news: &News, now: Timestamp) -> Vec<Output> {
         let bytes = wire::encode(news);
         // The mesh brings a node's own news back to it.

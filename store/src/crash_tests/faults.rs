@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::disk::{Disk, Failure, Survival};
+use super::full;
 use super::ledger::{Answers, acknowledged, check, claim, listing, on, open, stream, wave};
-use super::{Dice, full};
 use crate::journal::AppendError;
+use crate::simulation::{Dice, Disk, Failure, Survival};
 use crate::{Store, StoreError};
 
 const FAILURES: [Failure; 5] =
@@ -67,7 +67,7 @@ async fn round(folder: &Path, failure: Failure, from: u64, lasting: usize, quick
     store.close();
     drop(store);
 
-    let disk = Disk::holding(disk.after_power_cut(Survival::None, &mut Dice(0)));
+    let disk = Disk::holding(disk.after_power_cut(Survival::None, &mut Dice::new(0)));
     let store = open(folder, &disk);
     assert_eq!(check(&store, &sure), there);
     store.close();
@@ -86,7 +86,7 @@ fn read_or_unavailable(store: &Store) {
 #[tokio::test]
 async fn a_failing_disk_costs_no_acknowledged_append_and_no_claim_is_answered_twice() {
     let folder = tempfile::tempdir().expect("a folder");
-    let mut dice = Dice(3);
+    let mut dice = Dice::new(3);
     let rounds = if full() { 2_000 } else { 30 };
     let mut failed = 0;
     for number in 0..rounds {

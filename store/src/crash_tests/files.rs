@@ -6,11 +6,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use super::full;
 use super::ledger::{Listing, acknowledged, differences, listing, stream, wave};
-use super::{Dice, full};
 use crate::panics::contained;
 use crate::projection::{Cursor, Row, RunFilter};
 use crate::reader::decode;
+use crate::simulation::Dice;
 use crate::store::DATABASE_FILE;
 use crate::tables::Table;
 use crate::{Options, Order, Store, StoreError};
@@ -179,7 +180,7 @@ fn only_place(image: &[u8], value: &[u8]) -> Option<usize> {
 #[tokio::test]
 async fn every_truncation_is_an_error_or_the_truth() {
     let folder = Folder::new(60).await;
-    let mut dice = Dice(11);
+    let mut dice = Dice::new(11);
     let samples = if full() { 2_000 } else { 25 };
     let lengths = (0..samples).map(|_| dice.below(folder.image.len() as u64) as usize);
     for len in [0, 1, 9, 319, 320, 4095, 4096, folder.image.len() - 1].into_iter().chain(lengths) {
@@ -193,7 +194,7 @@ async fn every_truncation_is_an_error_or_the_truth() {
 #[tokio::test]
 async fn a_flipped_bit_is_an_error_or_the_truth() {
     let folder = Folder::new(60).await;
-    let mut dice = Dice(12);
+    let mut dice = Dice::new(12);
     let samples = if full() { 5_000 } else { 60 };
     let mut verdicts = BTreeMap::<_, u64>::new();
     for sample in 0..samples {
@@ -222,7 +223,7 @@ async fn a_flipped_bit_is_an_error_or_the_truth() {
 #[tokio::test]
 async fn a_flipped_bit_in_a_value_is_a_damaged_row() {
     let folder = Folder::new(60).await;
-    let mut dice = Dice(13);
+    let mut dice = Dice::new(13);
     let samples = if full() { 1_000 } else { 20 };
     let rows: Vec<_> = folder.rows.iter().filter(|((table, _), _)| *table != Table::Meta).collect();
     let mut flipped = 0;

@@ -9,8 +9,6 @@ use std::path::Path;
 
 use tokio::task::JoinSet;
 
-use super::Dice;
-use super::disk::Disk;
 use crate::audit::merkle::Frontier;
 use crate::envelope::{self, Envelope};
 use crate::ids::{self, StreamId};
@@ -18,6 +16,7 @@ use crate::journal::{Append, AppendError, Entry, Receipt};
 use crate::projection::{Changes, ClaimRow, Purpose, RunRow, RunStatus, TimerRow};
 use crate::reader::Reader;
 use crate::scope::{Attribution, CorrelationId, Principal};
+use crate::simulation::{Dice, Disk};
 use crate::tables::{Key, NAME_BLOCK, Table, unseal};
 use crate::{Digest, Json, Options, Order, Store, StoreError, Timestamp};
 
@@ -91,7 +90,7 @@ fn changes(n: u64) -> Changes {
 
 /// Bytes that only `n` has: mostly few, at times more than a page.
 fn filler(n: u64) -> Vec<u8> {
-    let mut dice = Dice(n);
+    let mut dice = Dice::new(n);
     let len = if n % 11 == 3 { dice.below(12_000) } else { dice.below(300) };
     (0..len).map(|_| dice.roll() as u8).collect()
 }

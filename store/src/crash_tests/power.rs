@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::disk::{Disk, Survival};
+use super::full;
 use super::ledger::{acknowledged, check, on, open, wave};
-use super::{Dice, full};
 use crate::database::check_format;
+use crate::simulation::{Dice, Disk, Survival};
 use crate::{Store, StoreError};
 
 /// Appends in flight at once, wave by wave.
@@ -28,7 +28,7 @@ impl Start {
         let engine = disk.opener()().expect("opens");
         check_format(&engine, Path::new("new")).expect("is new");
         drop(engine);
-        let image = disk.after_power_cut(Survival::None, &mut Dice(0));
+        let image = disk.after_power_cut(Survival::None, &mut Dice::new(0));
         Self { image, acknowledged: BTreeMap::new() }
     }
 
@@ -38,14 +38,14 @@ impl Start {
         let answers = wave(&store, 0..BEFORE).await;
         store.close();
         drop(store);
-        let image = disk.after_power_cut(Survival::All, &mut Dice(0));
+        let image = disk.after_power_cut(Survival::All, &mut Dice::new(0));
         Self { image, acknowledged: acknowledged(&answers).collect() }
     }
 
     /// Appends until the power goes at operation `cut`, brings it back, checks, and appends more. Returns how many
     /// operations there were.
     async fn round(&self, folder: &Path, cut: u64, survival: Survival, seed: u64) -> u64 {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let disk = Disk::holding(self.image.clone());
         disk.cut_at(cut);
         let mut sure = self.acknowledged.clone();
@@ -81,7 +81,7 @@ impl Start {
 async fn rounds(start: &Arc<Start>, samples: u64, seed: u64) {
     let folder = tempfile::tempdir().expect("a folder");
     let operations = start.round(folder.path(), u64::MAX, Survival::All, seed).await;
-    let mut dice = Dice(seed);
+    let mut dice = Dice::new(seed);
     if !full() {
         for sample in 0..samples {
             let survival = Survival::ALL[sample as usize % Survival::ALL.len()];

@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use super::files::{Folder, Verdict};
+use super::full;
 use super::ledger::{changes_of, events_of};
-use super::{Dice, full};
 use crate::envelope::Envelope;
 use crate::projection::{Changes, Row, RunRow};
 use crate::rebuild::Projector;
+use crate::simulation::Dice;
 use crate::store::DATABASE_FILE;
 use crate::tables::{Key, Table, seal};
 use crate::verify::{Report, verify};
@@ -75,7 +76,7 @@ async fn what_is_whole_is_sound() {
 #[tokio::test]
 async fn a_flipped_bit_is_found_wherever_it_matters() {
     let folder = Folder::new(60).await;
-    let mut dice = Dice(14);
+    let mut dice = Dice::new(14);
     let samples = if full() { 2_000 } else { 40 };
     let mut found = 0;
     for _ in 0..samples {
@@ -94,7 +95,7 @@ async fn a_flipped_bit_is_found_wherever_it_matters() {
 #[tokio::test]
 async fn rows_that_a_damaged_index_page_hides_are_missed() {
     let folder = Folder::new(400).await;
-    let mut dice = Dice(15);
+    let mut dice = Dice::new(15);
     let branches: Vec<_> =
         (0..folder.image().len()).step_by(PAGE_BYTES).filter(|at| folder.image()[*at] == BRANCH).collect();
     let (mut tried, mut hidden) = (0, 0);

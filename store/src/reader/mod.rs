@@ -1,11 +1,12 @@
 //! Reading: one consistent view of the journal and its projections.
 //!
-//! Every row's checksum is verified on the way out, and panics of the engine on a damaged page are contained here:
-//! only [`Reader::get_raw`] and [`Reader::scan`] touch it. A reader never blocks the writer; it should be
-//! short-lived, because the database keeps what it sees.
+//! Every row's checksum is verified on the way out, and panics of the engine on a damaged page are contained: only
+//! [`view`] touches it. A reader never blocks the writer; it should be short-lived, because the database keeps what
+//! it sees.
 
 mod lists;
 mod log;
+mod view;
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -13,29 +14,12 @@ use std::sync::Arc;
 use crate::database::Engine;
 use crate::error::StoreError;
 use crate::projection::{Cursor, Page, Row};
-use crate::tables::{Key, Table, unseal};
+use crate::simulation::Rows;
+use crate::tables::{Key, Table};
+use view::View;
 
 /// A consistent view of the node's data.
-pub struct Reader {
-    /// Gone only while the reader is dropped.
-    transaction: Option<redb::ReadTransaction>,
-    /// Also kept alive for as long as the view is.
-    engine: Arc<Engine>,
-}
-
-type Rows = redb::ReadOnlyTable<&'static [u8], &'static [u8]>;
-
-impl Drop for Reader {
-    /// An engine that panicked may panic again when it is told that nobody reads any more.
-    fn drop(&mut self) {
-        let transaction = self.transaction.take();
-        // What failed marks the engine; there is nobody to tell.
-        let _ = self.engine.guard(|| {
-            drop(transaction);
-            Ok(())
-        });
-    }
-}
+pub struct Reader(View);
 
 /// Rows a list looks at for one page; a page that reaches it is short and has a next one.
 pub const SCAN_LIMIT: usize = 20_000;
@@ -61,12 +45,12 @@ impl Order {
 
 impl Reader {
     pub(crate) fn new(transaction: redb::ReadTransaction, engine: Arc<Engine>) -> Self {
-        Self { transaction: Some(transaction), engine }
+        Self(View::of_engine(transaction, engine))
     }
 
-    fn open(&self, table: Table) -> Result<Rows, StoreError> {
-        let transaction = self.transaction.as_ref().expect("the transaction is taken by drop alone");
-        Ok(transaction.open_table(table.definition())?)
+    /// A view of rows in memory.
+    pub(crate) fn of_rows(rows: Arc<Rows>) -> Self {
+        Self(View::Memory(rows))
     }
 
     /// The row of type `R` at `key`.
@@ -75,13 +59,7 @@ impl Reader {
     }
 
     pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.engine.guard(|| {
-            let rows = self.open(table)?;
-            match rows.get(key)? {
-                Some(row) => Ok(Some(unseal(table, key, row.value())?.to_vec())),
-                None => Ok(None),
-            }
-        })
+        self.0.get(table, key)
     }
 
     /// Calls `visit` with each key and verified value below `prefix`, from `after` on (not including it), until it
@@ -107,34 +85,19 @@ impl Reader {
         if is_empty(low, high) {
             return Ok(());
         }
-        let mut range = self.engine.guard(|| {
-            let rows = self.open(table)?;
-            Ok(rows.range::<&[u8]>((low, high))?)
-        })?;
         let mut before: Option<Vec<u8>> = None;
-        loop {
-            let entry = self.engine.guard(|| {
-                let next = match order {
-                    Order::Ascending => range.next(),
-                    Order::Descending => range.next_back(),
-                };
-                Ok(next.transpose()?)
-            })?;
-            let Some((key, row)) = entry else { return Ok(()) };
-            let (key, value) =
-                self.engine.guard(|| Ok((key.value(), unseal(table, key.value(), row.value())?)))?;
+        self.0.each(table, (low, high), order, |key, value| {
             // A damaged branch page can lead to the wrong leaf, whose rows are intact.
             let in_order =
                 key.starts_with(prefix) && before.as_deref().is_none_or(|it| order.admits(it, key));
             if !in_order {
                 return Err(StoreError::Damaged(format!("table `{}` is out of order", table.name())));
             }
-            if !visit(key, value)? {
-                return Ok(());
-            }
+            let goes_on = visit(key, value)?;
             before.get_or_insert_default().clear();
             before.get_or_insert_default().extend_from_slice(key);
-        }
+            Ok(goes_on)
+        })
     }
 
     /// A page of rows of type `R` below `prefix` that `admit` lets through, in `order`.

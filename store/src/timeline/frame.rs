@@ -154,6 +154,25 @@ impl Frame {
         Ok(Self { place, records, signature })
     }
 
+    /// Which records of which feed the bytes of a frame claim to hold: first and last. Verifies nothing.
+    pub fn span(bytes: &[u8]) -> Option<(FeedId, u64, u64)> {
+        let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
+        let mut place = header.get(1 + 32..)?;
+        let feed = FeedId {
+            node: PublicKey::from_bytes(take(&mut place).ok()?),
+            incarnation: u64::from_be_bytes(take(&mut place).ok()?),
+        };
+        let first = u64::from_be_bytes(take(&mut place).ok()?);
+        let (mut body, _) = rest.split_last_chunk::<SIGNATURE_BYTES>()?;
+        let mut next = first;
+        while !body.is_empty() {
+            let [high, middle, low] = take(&mut body).ok()?;
+            body = body.get(u32::from_be_bytes([0, high, middle, low]) as usize..)?;
+            next = next.checked_add(1)?;
+        }
+        (next > first).then_some((feed, first, next - 1))
+    }
+
     /// The last record.
     pub fn last(&self) -> &Record {
         self.records.last().expect("a frame holds at least one record")

@@ -202,9 +202,10 @@ impl Reader {
         Ok(feeds)
     }
 
-    /// The last record of a feed that counts; none when none does.
-    pub fn last_counted(&self, row: &FeedRow) -> Result<Option<Head>, StoreError> {
-        let seq = row.head.seq.min(row.limit.counts);
+    /// The last record of a feed that nodes bring each other: one that counts or, behind a cut, one that others
+    /// may have built on. None when there is none.
+    pub fn last_shared(&self, row: &FeedRow) -> Result<Option<Head>, StoreError> {
+        let seq = row.head.seq.min(row.limit.grounds);
         let hash = match seq {
             0 => return Ok(None),
             _ if seq == row.head.seq => Some(row.head.hash),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::Bytes;
 use super::draft::Draft;
 use super::feed::FeedId;
-use super::record::{Body, NO_RECORD};
+use super::record::Body;
 use super::rows;
 use crate::Reader;
 use crate::audit::key::NodeKey;
@@ -145,18 +145,19 @@ impl Reader {
     }
 
     /// Where feeds end because their author wrote two records under one number.
-    fn fork_cuts(&self) -> Result<BTreeMap<FeedId, Cut>, StoreError> {
+    pub fn fork_cuts(&self) -> Result<BTreeMap<FeedId, Cut>, StoreError> {
         let forked = self.feeds()?.into_iter().filter_map(|row| Some((row.feed, row.fork?)));
         // The fork is proved for a feed, not for an environment, and a hash is read without one.
         let draft = Draft::new(PublicKey::from_bytes([0; 32]), self);
         let cut = |(feed, seq): (FeedId, u64)| {
             let Some(last) = seq.checked_sub(1).filter(|last| *last > 0) else {
-                return Ok((feed, Cut::Everything));
+                return Ok(Some((feed, Cut::Everything)));
             };
-            let hash = draft.hash(&feed, last)?.unwrap_or(NO_RECORD);
-            Ok((feed, Cut::After { seq: last, hash }))
+            // The proof may be here before the records: then the feed's own limit holds until they come.
+            let hash = draft.hash(&feed, last)?;
+            Ok(hash.map(|hash| (feed, Cut::After { seq: last, hash })))
         };
-        forked.map(cut).collect()
+        forked.filter_map(|fork| cut(fork).transpose()).collect()
     }
 }
 
@@ -179,12 +180,36 @@ pub fn first_certificate(
 
 #[cfg(test)]
 mod tests {
+    use super::super::fork::Proof;
     use super::super::log::{Saying, Timeline};
-    use super::super::tests::node::Node;
+    use super::super::tests::node::{Node, admitted};
+    use super::super::tests::world::{self, Author, entries, moment};
     use super::*;
 
     fn key(seed: u8) -> NodeKey {
         NodeKey::from_secret([seed; 32])
+    }
+
+    #[test]
+    fn records_before_a_fork_are_taken_also_when_its_proof_came_first() {
+        let mut author = Author::new(3, 1);
+        let before = entries(&mut author, 4);
+        let (mut one, mut other) = (author.clone(), author.clone());
+        let ends = [one.entry(moment(9), "one"), other.entry(moment(9), "other")];
+        let frames = ends.map(|end| author.frame(&[end]));
+        let [one, other] = frames;
+        let proof = Proof::new(&world::env(), one, other).expect("they contradict");
+        let mut node = Node::new();
+        let reader = node.store.read().expect("reads");
+        let (changes, _) = node.timeline.admit_proof(&reader, &proof, |_| Cut::Nowhere).expect("keeps it");
+        drop(reader);
+        node.commit(changes);
+        let cuts = node.store.read().expect("reads").fork_cuts().expect("reads");
+        node.recut(&cuts);
+        assert_eq!(admitted(&node.admit(&[author.frame(&before)])[0]), (1, 4));
+        let last = Cut::After { seq: 4, hash: before[3].hash };
+        let cuts = node.store.read().expect("reads").fork_cuts().expect("reads");
+        assert_eq!(cuts, BTreeMap::from([(author.feed, last)]));
     }
 
     #[test]

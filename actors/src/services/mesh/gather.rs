@@ -105,7 +105,7 @@ pub(super) fn known(reader: &Reader, feed: FeedId) -> Result<Known, StoreError> 
 
 /// How far the feed of `row` counts here.
 pub(super) fn known_of(reader: &Reader, row: &FeedRow) -> Result<Known, StoreError> {
-    Ok(Known { head: reader.last_counted(row)?, fork: row.fork })
+    Ok(Known { head: reader.last_shared(row)?, fork: row.fork })
 }
 
 /// What the verdicts on frames of `feed`, which were said to begin with record `first`, are to the mesh.

@@ -113,7 +113,7 @@ fn last_records(
     let line = roster.succession(node);
     let mut last = BTreeMap::new();
     for row in reader.feeds()?.into_iter().filter(|row| line.contains(&row.feed.node)) {
-        last.extend(reader.last_counted(&row)?.map(|head| (row.feed, head)));
+        last.extend(reader.last_shared(&row)?.map(|head| (row.feed, head)));
     }
     Ok(last)
 }

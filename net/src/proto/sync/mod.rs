@@ -127,6 +127,16 @@ impl Sync {
         has.map(|(feed, theirs)| theirs.seq().saturating_sub(self.vector.get(*feed).seq())).sum()
     }
 
+    /// How many feeds are being pulled: never more than [`PULLS_MAX`].
+    pub fn asked(&self) -> usize {
+        self.pulls.len()
+    }
+
+    /// Of how many feeds one peer says that it has more: never over [`FEEDS_MAX`].
+    pub fn announced(&self) -> usize {
+        self.peers.values().map(|peer| peer.has.len()).max().unwrap_or_default()
+    }
+
     fn connected(&mut self, peer: PublicKey, now: Timestamp, out: &mut Vec<Output>) {
         self.forget(peer);
         self.peers.insert(peer, Peer::new(self.vector.summary(), now));

@@ -5,6 +5,7 @@
 
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::BEHIND_CUT_MAX;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Cut;
 
@@ -228,11 +229,12 @@ impl Peer {
 }
 
 /// What to ask of a peer that has `theirs`, when it is more than is here. A feed that branched off further
-/// back is asked for from further back.
+/// back is asked for from further back. Some records behind a cut are needed as well: admitted authors may
+/// have built on them, and a board shows the same everywhere only where all have them.
 fn missing(mine: Known, theirs: Known, cut: Cut, back: u64) -> Option<What> {
     let admitted = match cut {
         Cut::Nowhere => u64::MAX,
-        Cut::After { seq, .. } => seq,
+        Cut::After { seq, .. } => seq.saturating_add(BEHIND_CUT_MAX),
         Cut::Everything => return None,
     };
     if mine.lacks_fork(theirs) {

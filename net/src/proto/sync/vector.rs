@@ -21,7 +21,8 @@ pub(super) struct Vector {
 }
 
 impl Vector {
-    pub(super) fn new(feeds: BTreeMap<FeedId, Known>) -> Self {
+    pub(super) fn new(mut feeds: BTreeMap<FeedId, Known>) -> Self {
+        feeds.retain(|_, known| *known != Known::default());
         Self { feeds, summary: Default::default() }
     }
 
@@ -33,9 +34,13 @@ impl Vector {
         self.feeds.get(&feed).copied().unwrap_or_default()
     }
 
+    /// Nothing of a feed is known the same whether it was heard of or not.
     pub(super) fn set(&mut self, feed: FeedId, known: Known) {
         self.summary[bucket(feed)].take();
-        self.feeds.insert(feed, known);
+        match known == Known::default() {
+            true => self.feeds.remove(&feed),
+            false => self.feeds.insert(feed, known),
+        };
     }
 
     /// Whether `theirs` is more than is here, or something else.
@@ -133,11 +138,23 @@ mod tests {
             let mask = mine.differs(&theirs.summary());
             for digit in 0..BUCKETS {
                 let of = |feeds: &BTreeMap<FeedId, Known>| -> Vec<_> {
-                    feeds.clone().into_iter().filter(|(feed, _)| bucket(*feed) == digit).collect()
+                    let here = |(feed, known): &(FeedId, Known)| {
+                        bucket(*feed) == digit && *known != Known::default()
+                    };
+                    feeds.clone().into_iter().filter(here).collect()
                 };
                 prop_assert_eq!(of(&a) != of(&b), mask & 1 << digit != 0);
                 prop_assert_eq!(mine.within(1 << digit), of(&a));
             }
+        }
+
+        #[test]
+        fn a_feed_of_which_nothing_is_here_makes_no_difference(a in feeds(), heard_of in feeds()) {
+            let (mut vector, before) = (Vector::new(a.clone()), Vector::new(a.clone()));
+            let new: Vec<FeedId> = heard_of.into_keys().filter(|feed| !a.contains_key(feed)).collect();
+            new.into_iter().for_each(|feed| vector.set(feed, Known::default()));
+            prop_assert_eq!(vector.differs(&before.summary()), 0);
+            prop_assert_eq!(vector.feeds(), before.feeds());
         }
 
         #[test]
@@ -146,6 +163,7 @@ mod tests {
             let mut all = a;
             for (feed, known) in b {
                 vector.summary();
+                vector.set(feed, Known::default());
                 vector.set(feed, known);
                 all.insert(feed, known);
             }

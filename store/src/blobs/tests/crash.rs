@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use super::sweep::at;
 use super::*;
-use crate::crash_tests::Dice;
-use crate::crash_tests::disk::{Disk, Survival};
+use crate::simulation::{Dice, Disk, Survival};
 
 /// What was acknowledged, and what may or may not be there any more.
 #[derive(Clone, Default)]
@@ -145,7 +144,7 @@ fn a_power_cut_in_any_commit_loses_nothing_and_leaves_nothing_by_half() {
             assert!(end.is_ok() || disk.is_dark(), "cut {cut}: {end:?}");
             store.close();
         }
-        let disk_after = Disk::holding(disk.after_power_cut(survival, &mut Dice(seed)));
+        let disk_after = Disk::holding(disk.after_power_cut(survival, &mut Dice::new(seed)));
         let store = Store::open(folder.path(), options(&disk_after)).expect("opens");
         check(
             &store,
@@ -155,7 +154,7 @@ fn a_power_cut_in_any_commit_loses_nothing_and_leaves_nothing_by_half() {
         disk.operations() - begun
     };
     let operations = round(u64::MAX / 2, Survival::All, 0);
-    let mut dice = Dice(11);
+    let mut dice = Dice::new(11);
     let rounds = if crate::crash_tests::full() { 400 } else { 15 };
     for number in 0..rounds {
         let survival = Survival::ALL[number % Survival::ALL.len()];

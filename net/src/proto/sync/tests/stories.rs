@@ -4,6 +4,7 @@ use xyn_store::Digest;
 use xyn_store::trust::Head;
 
 use super::*;
+use xyn_store::timeline::BEHIND_CUT_MAX;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const SECOND: Duration = Duration::from_secs(1);
@@ -214,9 +215,9 @@ fn of_two_forks_of_one_feed_the_earlier_one_is_where_it_ends() {
 }
 
 #[test]
-fn what_a_revoked_member_wrote_after_its_cut_is_not_asked_for() {
+fn of_what_a_revoked_member_wrote_after_its_cut_no_more_is_asked_for_than_others_may_have_built_on() {
     let mut bed = Bed::new(2, 1);
-    bed.write(0, 100);
+    bed.write(0, 5000);
     let cut = bed.nodes[0].disk.head_at(feed(0), 60);
     let roster = roster(&[(0, &[(feed(0), cut)])]);
     bed.copy(0, 1);
@@ -225,8 +226,10 @@ fn what_a_revoked_member_wrote_after_its_cut_is_not_asked_for() {
     bed.tell(1, Input::Roster(roster));
     bed.connect(0, 1);
     bed.run(MINUTE * 5);
-    assert_eq!(bed.length(1, 0), 60);
-    assert!(bed.drops.is_empty() && bed.sent < 10_000, "{} bytes, {:?}", bed.sent, bed.drops);
+    // One answer may hold more than was needed.
+    let length = bed.length(1, 0);
+    assert!((60 + BEHIND_CUT_MAX..2000).contains(&length), "{length} records");
+    assert!(bed.drops.is_empty() && bed.sent < 400_000, "{} bytes, {:?}", bed.sent, bed.drops);
 }
 
 #[test]

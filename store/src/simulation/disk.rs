@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Dice;
+use super::dice::Dice;
 use crate::database::Opener;
 use crate::error::StoreError;
 
@@ -18,7 +18,7 @@ const CACHE_BYTES: usize = 64 << 10;
 
 /// What the system answers to a failing operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Failure {
+pub enum Failure {
     /// `ENOSPC` when the file is to grow.
     NoRoom,
     /// `ENOSPC` on writes into parts of the file that hold nothing yet; growing it works, as for a sparse file.
@@ -34,9 +34,11 @@ pub(crate) enum Failure {
 }
 
 /// Which unsynced writes survive a power cut.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Survival {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Survival {
+    /// None of them.
     None,
+    /// All of them.
     All,
     /// The first of them, and a part of the next.
     Prefix,
@@ -47,7 +49,8 @@ pub(crate) enum Survival {
 }
 
 impl Survival {
-    pub(crate) const ALL: [Self; 5] = [Self::None, Self::All, Self::Prefix, Self::Some, Self::Torn];
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::None, Self::All, Self::Prefix, Self::Some, Self::Torn];
 }
 
 #[derive(Clone, Debug)]

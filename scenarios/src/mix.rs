@@ -1,0 +1,170 @@
+//! The standard mix: a world for each seed, with some of everything going wrong in it.
+//!
+//! Owns what a seed means. Invariant: honest nodes can reach each other without the help of bad ones, so that
+//! what must hold can hold.
+
+use std::collections::BTreeSet;
+
+use xyn_store::simulation::Dice;
+
+use crate::fault::{Fault, Manner, Planned, Trouble, Unsynced};
+use crate::network::Weather;
+use crate::scenario::{Keeping, Scenario, Topology, Work};
+use crate::span::Span;
+
+/// Purpose of the dice that make up worlds.
+const MIX: u64 = 4;
+/// One world in so many keeps records in the real database.
+const DATABASE_EVERY: u64 = 4;
+const MANNERS: [Manner; 9] = [
+    Manner::Liar,
+    Manner::Forger,
+    Manner::Equivocator,
+    Manner::Replayer,
+    Manner::Flooder,
+    Manner::Babbler,
+    Manner::Braggart,
+    Manner::Mute,
+    Manner::Defiant,
+];
+
+/// The world of `seed`.
+pub fn scenario(seed: u64) -> Scenario {
+    let mut dice = Dice::of(seed, MIX);
+    let nodes = 3 + dice.below(5) as usize;
+    let minutes = 2 + dice.below(6);
+    let work = Work {
+        nodes: Vec::new(),
+        every: Span::secs(5 + dice.below(40)),
+        batch: 1 + dice.below(4),
+        boards: dice.below(3) * 15,
+    };
+    let mut scenario = Scenario {
+        name: format!("mix {seed}"),
+        about: String::new(),
+        seed,
+        nodes,
+        topology: topology(&mut dice),
+        keeping: if dice.below(DATABASE_EVERY) == 0 { Keeping::Database } else { Keeping::Rows },
+        weather: weather(&mut dice, 3),
+        lasts: Span::secs(minutes * 60),
+        settles_within: Span::secs(25 * 60),
+        work: vec![work],
+        faults: Vec::new(),
+    };
+    let count = 1 + dice.below(8);
+    scenario.faults = (0..count).map(|_| planned(nodes, minutes * 60, &mut dice)).collect();
+    keep_honest_nodes_together(&mut scenario);
+    scenario
+}
+
+fn topology(dice: &mut Dice) -> Topology {
+    match dice.below(6) {
+        0 => Topology::Star,
+        1 => Topology::Ring,
+        2 => Topology::Line,
+        3 => Topology::Random(3),
+        _ => Topology::Full,
+    }
+}
+
+/// Weather that is up to so `bad`, of 10.
+fn weather(dice: &mut Dice, bad: u64) -> Weather {
+    Weather {
+        latency: Span::millis(1 + dice.below(100)),
+        jitter: Span::millis(dice.below(100 * bad)),
+        loss: dice.below(30 * bad),
+        twice: dice.below(20 * bad),
+        rate: 100_000 << dice.below(8),
+    }
+}
+
+fn planned(nodes: usize, secs: u64, dice: &mut Dice) -> Planned {
+    let fault = fault(nodes, dice);
+    let at = Span::millis(dice.below(secs * 1000));
+    let lasts = Some(Span::secs(1 + dice.below(secs)));
+    let every = (dice.below(4) == 0).then(|| Span::secs(secs / 2 + dice.below(secs)));
+    match fault {
+        Fault::SetClock { .. } | Fault::Swap { .. } => Planned { at, lasts: None, every, fault },
+        Fault::Revoke { .. } | Fault::Turn { .. } => Planned { at, lasts: None, every: None, fault },
+        // What comes again must be over by then.
+        _ => Planned {
+            at,
+            lasts: every.map(|every| Span::secs(every.0.as_secs() / 2)).or(lasts),
+            every,
+            fault,
+        },
+    }
+}
+
+fn fault(nodes: usize, dice: &mut Dice) -> Fault {
+    let node = dice.below(nodes as u64) as usize;
+    match dice.below(20) {
+        0..=4 => {
+            let one: Vec<usize> = (0..nodes).filter(|_| dice.coin()).collect();
+            Fault::Part { one, other: Vec::new(), one_way: dice.below(3) == 0 }
+        }
+        5..=6 => Fault::Stop { node },
+        7..=9 => {
+            let kinds = [Unsynced::Lost, Unsynced::Kept, Unsynced::Cut, Unsynced::Some, Unsynced::Torn];
+            Fault::Crash { node, unsynced: kinds[dice.below(5) as usize] }
+        }
+        10..=11 => {
+            let kinds = [Trouble::Full, Trouble::FullLate, Trouble::Broken, Trouble::Unreadable];
+            Fault::Disk { node, fails: kinds[dice.below(4) as usize] }
+        }
+        12 => Fault::Slow { node, by: Span::millis(dice.below(20_000)) },
+        13 => Fault::Storm { nodes: Vec::new(), weather: weather(dice, 10) },
+        14 => Fault::SetClock { node, by: Span::secs(dice.below(7200)), back: dice.coin() },
+        15 => Fault::Swap { node },
+        16 => Fault::Revoke { node, by: (node + 1) % nodes },
+        _ => Fault::Turn { node, into: MANNERS[dice.below(MANNERS.len() as u64) as usize], unnoticed: false },
+    }
+}
+
+/// Where honest nodes could only reach each other through bad ones, or through one that was revoked, everybody
+/// reaches everybody.
+fn keep_honest_nodes_together(scenario: &mut Scenario) {
+    let mut out = scenario.bad();
+    out.extend(scenario.faults.iter().filter_map(|planned| match planned.fault {
+        Fault::Revoke { node, .. } => Some(node),
+        _ => None,
+    }));
+    let mut left: BTreeSet<usize> = (0..scenario.nodes).filter(|node| !out.contains(node)).collect();
+    let links = scenario.links();
+    let mut next: Vec<usize> = left.pop_first().into_iter().collect();
+    while let Some(node) = next.pop() {
+        let near = links.iter().filter(|ends| ends.contains(&node)).flatten();
+        next.extend(near.filter(|other| left.remove(other)));
+    }
+    if !left.is_empty() {
+        scenario.topology = Topology::Full;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_is_a_scenario_that_reads_back() {
+        for seed in 0..500 {
+            let made = scenario(seed);
+            assert_eq!(Scenario::parse(&made.to_text()), Ok(made), "seed {seed}");
+        }
+    }
+
+    #[test]
+    fn some_of_everything_goes_wrong() {
+        let faults: Vec<Planned> = (0..500).flat_map(|seed| scenario(seed).faults).collect();
+        let kinds: BTreeSet<String> = faults.iter().map(|it| kind(&it.fault)).collect();
+        assert_eq!(kinds.len(), 9 + MANNERS.len(), "{kinds:?}");
+    }
+
+    fn kind(fault: &Fault) -> String {
+        match fault {
+            Fault::Turn { into, .. } => format!("{into:?}"),
+            other => format!("{other:?}").split([' ', '{']).next().unwrap_or_default().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! The network: which nodes can reach each other, and what happens to messages on the way.
+//!
+//! Owns links, their weather and their blockades. Looks into no message. Invariant: what is sent within one
+//! session is delivered within that session, or never.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use xyn_store::Timestamp;
+use xyn_store::simulation::Dice;
+
+use crate::span::Span;
+
+/// How long a side believes in a connection on which nothing comes any more.
+pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(20);
+/// The shortest time between two attempts to connect.
+pub(crate) const REDIAL_SOONEST: Duration = Duration::from_secs(1);
+/// The longest time between two attempts to connect.
+pub(crate) const REDIAL_LATEST: Duration = Duration::from_secs(60);
+/// Thousandths.
+const WHOLE: u64 = 1000;
+
+/// What a link does to messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Weather {
+    /// The least time a message takes.
+    pub latency: Span,
+    /// What comes on top of it, at most; mostly little.
+    pub jitter: Span,
+    /// Messages in a thousand that are lost.
+    pub loss: u64,
+    /// Messages in a thousand that come twice.
+    pub twice: u64,
+    /// Bytes a second each way.
+    pub rate: u64,
+}
+
+impl Default for Weather {
+    fn default() -> Self {
+        Self { latency: Span::millis(5), jitter: Span::millis(20), loss: 0, twice: 0, rate: 10_000_000 }
+    }
+}
+
+/// Two nodes that try to be connected.
+pub(crate) struct Link {
+    /// Both ends, the smaller number first.
+    pub(crate) ends: [usize; 2],
+    pub(crate) weather: Weather,
+    /// How many blockades are in the way of what each end sends.
+    pub(crate) blocked: [u32; 2],
+    /// Which connection this is, counted from 0.
+    pub(crate) session: u32,
+    /// Which ends believe that they are connected.
+    pub(crate) up: [bool; 2],
+    /// Attempts to connect since the last success.
+    pub(crate) attempts: u32,
+    /// Whether an attempt is on the calendar.
+    pub(crate) is_dialled: bool,
+    /// Until when the way of what each end sends is taken.
+    busy: [Timestamp; 2],
+    pub(crate) delay: [Duration; 2],
+}
+
+impl Link {
+    pub(crate) fn new(ends: [usize; 2], weather: Weather) -> Self {
+        Self {
+            ends,
+            weather,
+            blocked: [0; 2],
+            session: 0,
+            up: [false; 2],
+            attempts: 0,
+            is_dialled: false,
+            busy: [Timestamp::EPOCH; 2],
+            delay: [Duration::ZERO; 2],
+        }
+    }
+
+    /// Which end `node` is.
+    pub(crate) fn end(&self, node: usize) -> usize {
+        usize::from(self.ends[1] == node)
+    }
+
+    /// Who is on the other end.
+    pub(crate) fn other(&self, node: usize) -> usize {
+        self.ends[1 - self.end(node)]
+    }
+
+    /// Whether messages pass both ways.
+    pub(crate) fn is_open(&self) -> bool {
+        self.blocked == [0; 2]
+    }
+
+    /// When a message of `bytes` that an end sends now arrives: never, once or twice.
+    pub(crate) fn carry(
+        &mut self,
+        end: usize,
+        bytes: usize,
+        now: Timestamp,
+        dice: &mut Dice,
+    ) -> Vec<Timestamp> {
+        let weather = self.weather;
+        let micros = (bytes as u64).saturating_mul(1_000_000) / weather.rate.max(1);
+        let sent = self.busy[end].max(now).after(Duration::from_micros(micros));
+        self.busy[end] = sent;
+        let copies = if dice.below(WHOLE) < weather.twice { 2 } else { 1 };
+        let mut arrivals = Vec::with_capacity(copies);
+        for _ in 0..copies {
+            let is_lost = self.blocked[end] > 0 || dice.below(WHOLE) < weather.loss;
+            // The square of a fair share: most are quick, and some take long.
+            let share = dice.below(WHOLE + 1);
+            let jitter = weather.jitter.0.as_micros() as u64 * share * share / (WHOLE * WHOLE);
+            if !is_lost {
+                let way = weather.latency.0 + Duration::from_micros(jitter) + self.delay[end];
+                arrivals.push(sent.after(way));
+            }
+        }
+        arrivals
+    }
+
+    /// How long to wait before the next attempt to connect.
+    pub(crate) fn backoff(&mut self, dice: &mut Dice) -> Duration {
+        let doubled = REDIAL_SOONEST.saturating_mul(1 << self.attempts.min(6));
+        self.attempts = self.attempts.saturating_add(1);
+        let most = doubled.min(REDIAL_LATEST).as_micros() as u64;
+        Duration::from_micros(most / 2 + dice.below(most / 2 + 1))
+    }
+
+    /// Both ends forget what was under way.
+    pub(crate) fn reset(&mut self) {
+        self.busy = [Timestamp::EPOCH; 2];
+    }
+}

@@ -1,0 +1,240 @@
+//! A running node: the cores, fed as the driver feeds them.
+//!
+//! Owns what a process knows and a crash takes. Invariant: a core is told of a feed only what is durable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use xyn_net::proto::conduct::{Misdeed, Shunned};
+use xyn_net::proto::gossip::{self, Fit, Gossip, Verdict};
+use xyn_net::proto::sync::{self, Sync};
+use xyn_net::wire::{self, Frame, News, Payload};
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::frame::Frame as Sealed;
+use xyn_store::{Digest, StoreError, Timestamp};
+
+use super::shelf::{Note, Shelf};
+use super::{Closing, Done, Effect, Job, Talk};
+
+/// Bytes of messages to one peer that it has not taken yet, as the driver has it.
+pub(crate) const UNHEARD_BYTES_MAX: usize = 8 << 20;
+/// What a message costs besides its bytes while it is under way.
+const MESSAGE_OVERHEAD_BYTES: usize = 512;
+
+/// The cores of a running node.
+pub(crate) struct Process {
+    pub(crate) sync: Sync,
+    pub(crate) gossip: Gossip,
+    pub(crate) shunned: Shunned,
+    /// Connected members, and the bytes that each has not taken yet.
+    pub(crate) neighbours: BTreeMap<PublicKey, usize>,
+    /// Messages that wait for their verdict.
+    heard: BTreeMap<Digest, Arc<[u8]>>,
+    /// The message that is being looked at.
+    hearing: Option<Arc<[u8]>>,
+    effects: Vec<Effect>,
+    /// Bytes of messages that one peer may leave untaken.
+    pub(crate) unheard_bytes_max: usize,
+}
+
+impl Process {
+    /// A process that has just been started over `shelf`.
+    pub(crate) fn start(me: PublicKey, shelf: &Shelf, now: Timestamp) -> Result<Self, StoreError> {
+        Ok(Self {
+            sync: Sync::new(me, Arc::clone(shelf.roster()), shelf.feeds()?),
+            gossip: Gossip::new(now),
+            shunned: Shunned::default(),
+            neighbours: BTreeMap::new(),
+            heard: BTreeMap::new(),
+            hearing: None,
+            effects: Vec::new(),
+            unheard_bytes_max: UNHEARD_BYTES_MAX,
+        })
+    }
+
+    /// What is to be done since this was asked last.
+    pub(crate) fn effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Messages that wait for their verdict.
+    pub(crate) fn unjudged(&self) -> usize {
+        self.heard.len()
+    }
+
+    pub(crate) fn connected(&mut self, peer: PublicKey, now: Timestamp) {
+        self.neighbours.insert(peer, 0);
+        self.sync(sync::Input::Connected(peer), now);
+    }
+
+    pub(crate) fn disconnected(&mut self, peer: PublicKey, now: Timestamp) {
+        if self.neighbours.remove(&peer).is_some() {
+            self.sync(sync::Input::Disconnected(peer), now);
+            self.gossip(gossip::Input::Disconnected(peer), now);
+        }
+    }
+
+    pub(crate) fn received(&mut self, talk: Talk, peer: PublicKey, bytes: &Arc<[u8]>, now: Timestamp) {
+        if !self.neighbours.contains_key(&peer) {
+            return;
+        }
+        match talk {
+            Talk::Sync => self.sync(sync::Input::Received { peer, bytes: bytes.to_vec() }, now),
+            Talk::News => {
+                self.hearing = Some(Arc::clone(bytes));
+                self.gossip(gossip::Input::Heard { peer, bytes: bytes.to_vec() }, now);
+                self.hearing = None;
+            }
+        }
+    }
+
+    /// A message was taken, or was given up.
+    pub(crate) fn told(&mut self, peer: PublicKey, bytes: usize) {
+        if let Some(unheard) = self.neighbours.get_mut(&peer) {
+            *unheard = unheard.saturating_sub(bytes + MESSAGE_OVERHEAD_BYTES);
+        }
+    }
+
+    pub(crate) fn tick(&mut self, shelf: &Shelf, now: Timestamp) {
+        self.sync(sync::Input::Tick, now);
+        self.close_misplaced(shelf, now);
+    }
+
+    /// This node wrote frames.
+    pub(crate) fn wrote(&mut self, feed: FeedId, frames: &[Vec<u8>], now: Timestamp) {
+        for bytes in frames {
+            let span = Sealed::span(bytes).zip(Payload::new(bytes));
+            if let Some(((_, from, to), bytes)) = span {
+                let news = News { feed, frame: Frame { from, to, bytes } };
+                self.gossip(gossip::Input::Wrote(news), now);
+            }
+        }
+    }
+
+    /// What changed on the shelf.
+    pub(crate) fn noted(&mut self, notes: &[Note], shelf: &Shelf, now: Timestamp) {
+        for note in notes {
+            match note {
+                Note::Feed { is_answer: true, .. } => {}
+                Note::Feed { feed, known, .. } => {
+                    self.sync(sync::Input::Grew { feed: *feed, known: *known }, now);
+                }
+                Note::Roster(roster) => {
+                    self.sync(sync::Input::Roster(Arc::clone(roster)), now);
+                    self.close_misplaced(shelf, now);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn done(&mut self, done: Done, now: Timestamp) {
+        match done {
+            Done::Read { peer, feed, after, frames } => {
+                self.sync(sync::Input::Read { peer, feed, after, frames }, now);
+            }
+            Done::ReadProof { peer, feed, proof: Some(proof) } => {
+                self.sync(sync::Input::ReadProof { peer, feed, proof }, now);
+            }
+            // As the driver has it: what waits for this waits no longer when the connection ends.
+            Done::ReadProof { peer, proof: None, .. } => self.close(peer, Closing::Unable),
+            Done::Admitted { peer, feed, result } => {
+                self.sync(sync::Input::Admitted { peer, feed, result }, now);
+            }
+            Done::Heard { id, news, result } => {
+                let fit = result.map(|known| match known.seq() >= news.frame.to {
+                    true => Fit::Continues,
+                    false => Fit::Waits,
+                });
+                if let Ok(known) = result {
+                    self.sync(sync::Input::Grew { feed: news.feed, known }, now);
+                }
+                self.gossip(gossip::Input::Admitted { id, result: fit }, now);
+                self.heard.remove(&id);
+            }
+        }
+    }
+
+    fn close_misplaced(&mut self, shelf: &Shelf, now: Timestamp) {
+        let misplaced = |peer: &PublicKey| Some((*peer, shelf.roster().admit(*peer, now).err()?));
+        let misplaced: Vec<_> = self.neighbours.keys().filter_map(misplaced).collect();
+        for (peer, why) in misplaced {
+            self.close(peer, Closing::NotAdmitted(why));
+        }
+    }
+
+    fn close(&mut self, peer: PublicKey, why: Closing) {
+        self.effects.push(Effect::Close { peer, why });
+    }
+
+    fn drop_peer(&mut self, peer: PublicKey, misdeed: Misdeed, now: Timestamp) {
+        self.shunned.shun(peer, now);
+        self.close(peer, Closing::Misdeed(misdeed));
+    }
+
+    fn sync(&mut self, input: sync::Input, now: Timestamp) {
+        for output in self.sync.handle(input, now) {
+            match output {
+                sync::Output::Send { peer, message } => {
+                    self.send(Talk::Sync, peer, wire::encode(&message).into(), now);
+                }
+                sync::Output::Read { peer, feed, after, to, credit } => {
+                    self.work(Job::Read { peer, feed, after, to, credit });
+                }
+                sync::Output::ReadProof { peer, feed } => self.work(Job::ReadProof { peer, feed }),
+                sync::Output::Admit { peer, feed, frames } => self.work(Job::Admit { peer, feed, frames }),
+                sync::Output::AdmitProof { peer, feed, proof } => {
+                    self.work(Job::AdmitProof { peer, feed, proof });
+                }
+                sync::Output::Drop { peer, reason } => self.drop_peer(peer, reason, now),
+            }
+        }
+    }
+
+    fn gossip(&mut self, input: gossip::Input, now: Timestamp) {
+        for output in self.gossip.handle(input, now) {
+            match output {
+                gossip::Output::Publish(bytes) => self.flood(&bytes.into(), None, now),
+                gossip::Output::Admit { id, news, .. } => {
+                    self.hearing.take().map(|bytes| self.heard.insert(id, bytes));
+                    self.work(Job::Hear { id, news });
+                }
+                gossip::Output::Report { id, peer, verdict: Verdict::Accept } => {
+                    if let Some(bytes) = self.heard.get(&id).cloned() {
+                        self.flood(&bytes, Some(peer), now);
+                    }
+                }
+                gossip::Output::Report { .. } => {}
+                gossip::Output::Gap(peer) => self.sync(sync::Input::Gap(peer), now),
+                gossip::Output::Drop { peer, reason } => self.drop_peer(peer, reason, now),
+            }
+        }
+    }
+
+    /// Gossip as far as this node is concerned: to every neighbour but the one it came from.
+    fn flood(&mut self, bytes: &Arc<[u8]>, except: Option<PublicKey>, now: Timestamp) {
+        let peers: Vec<PublicKey> =
+            self.neighbours.keys().copied().filter(|it| Some(*it) != except).collect();
+        peers.into_iter().for_each(|peer| self.send(Talk::News, peer, Arc::clone(bytes), now));
+    }
+
+    fn work(&mut self, job: Job) {
+        self.effects.push(Effect::Work(job));
+    }
+
+    fn send(&mut self, talk: Talk, peer: PublicKey, bytes: Arc<[u8]>, now: Timestamp) {
+        let Some(unheard) = self.neighbours.get_mut(&peer) else {
+            return;
+        };
+        let cost = bytes.len() + MESSAGE_OVERHEAD_BYTES;
+        if *unheard + cost > self.unheard_bytes_max {
+            return match talk {
+                Talk::Sync => self.drop_peer(peer, Misdeed::Stall, now),
+                // News that a slow neighbour does not take are not kept for it.
+                Talk::News => {}
+            };
+        }
+        *unheard += cost;
+        self.effects.push(Effect::Send { peer, talk, bytes });
+    }
+}

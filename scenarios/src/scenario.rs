@@ -1,0 +1,215 @@
+//! Scenarios: a world and its troubles as a file that people write.
+//!
+//! Owns the format and its limits. Invariant: what reads without an error can be run.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use xyn_store::simulation::Dice;
+
+use crate::fault::{Fault, Planned};
+use crate::network::Weather;
+use crate::span::Span;
+
+/// The most nodes of a world.
+pub const NODES_MAX: usize = 4096;
+/// The most faults of a schedule.
+pub const FAULTS_MAX: usize = 4096;
+/// The longest file.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+/// The longest safety phase: enough for a year offline.
+const DURATION_MAX: Span = Span::secs(400 * 86_400);
+
+/// A world, what is done in it and what goes wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: String,
+    /// What it shows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// From which every chance follows.
+    pub seed: u64,
+    /// How many nodes there are, numbered from 0.
+    pub nodes: usize,
+    /// Who tries to be connected with whom.
+    pub topology: Topology,
+    /// What nodes keep their records in.
+    #[serde(default)]
+    pub keeping: Keeping,
+    /// What links do to messages when nothing is wrong.
+    #[serde(default)]
+    pub weather: Weather,
+    /// How long people work and faults come: the safety phase.
+    pub lasts: Span,
+    /// How soon after that all must agree: the liveness phase.
+    #[serde(default = "settle")]
+    pub settles_within: Span,
+    /// What people do.
+    #[serde(default)]
+    pub work: Vec<Work>,
+    /// What goes wrong.
+    #[serde(default)]
+    pub faults: Vec<Planned>,
+}
+
+fn settle() -> Span {
+    Span::secs(20 * 60)
+}
+
+/// What nodes keep their records in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keeping {
+    /// The store's database on a disk in memory.
+    #[default]
+    Database,
+    /// The same rows in sorted maps: for a thousand nodes.
+    Rows,
+}
+
+/// Who tries to be connected with whom.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topology {
+    /// Everybody with everybody.
+    Full,
+    /// Everybody with node 0.
+    Star,
+    /// Each with the next, the last with the first.
+    Ring,
+    /// Each with the next.
+    Line,
+    /// A ring, and each with so many others in all.
+    Random(usize),
+    /// These.
+    Links(Vec<[usize; 2]>),
+}
+
+/// What people at nodes do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Work {
+    /// At which nodes; at all of them when left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nodes: Vec<usize>,
+    /// How often, on average.
+    pub every: Span,
+    /// How many entries at a time, at most.
+    #[serde(default = "one")]
+    pub batch: u64,
+    /// How many times in a hundred a board is edited instead.
+    #[serde(default)]
+    pub boards: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// Why a text is no scenario.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidScenario {
+    /// It does not parse, or a value is not what it should be.
+    #[error("line {line}, column {column}: {message}")]
+    Text {
+        /// The line, from 1.
+        line: u64,
+        /// The column, from 1.
+        column: u64,
+        /// What is wrong there.
+        message: String,
+    },
+    /// It reads, but cannot be run.
+    #[error("{0}")]
+    Unfit(String),
+}
+
+impl Scenario {
+    /// Reads a scenario file.
+    pub fn parse(text: &str) -> Result<Self, InvalidScenario> {
+        if text.len() > FILE_BYTES_MAX {
+            return Err(InvalidScenario::Unfit(format!("the file is longer than {FILE_BYTES_MAX} bytes")));
+        }
+        let options = serde_saphyr::options! {
+            strict_booleans: true,
+            with_snippet: false,
+        };
+        let scenario: Self = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+            let place = error.location().map_or((1, 1), |at| (at.line().max(1), at.column().max(1)));
+            let rendered = error.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            let message = rendered.split(" at line ").next().unwrap_or_default().to_owned();
+            InvalidScenario::Text { line: place.0, column: place.1, message }
+        })?;
+        scenario.check()?;
+        Ok(scenario)
+    }
+
+    /// The text of a file that reads back as this.
+    pub fn to_text(&self) -> String {
+        // What JSON says, YAML says too.
+        serde_json::to_string_pretty(self).expect("plain data has a text")
+    }
+
+    fn check(&self) -> Result<(), InvalidScenario> {
+        let unfit = |message: String| Err(InvalidScenario::Unfit(message));
+        if !(1..=NODES_MAX).contains(&self.nodes) {
+            return unfit(format!("a world has 1 to {NODES_MAX} nodes, not {}", self.nodes));
+        }
+        if self.faults.len() > FAULTS_MAX {
+            return unfit(format!("a schedule has at most {FAULTS_MAX} faults, not {}", self.faults.len()));
+        }
+        if self.lasts > DURATION_MAX || self.settles_within > DURATION_MAX {
+            return unfit(format!("a world lasts at most {DURATION_MAX}"));
+        }
+        let mut named: BTreeSet<usize> = self.faults.iter().flat_map(|it| it.fault.nodes()).collect();
+        named.extend(self.work.iter().flat_map(|work| &work.nodes));
+        if let Topology::Links(links) = &self.topology {
+            named.extend(links.iter().flatten());
+        }
+        if let Some(stranger) = named.into_iter().find(|node| *node >= self.nodes) {
+            return unfit(format!("there is no node {stranger}: they are numbered 0 to {}", self.nodes - 1));
+        }
+        if self.work.iter().any(|work| work.every == Span::default() || work.batch == 0) {
+            return unfit("work is done every so often, and at least one entry at a time".into());
+        }
+        if self.faults.iter().any(|it| it.every == Some(Span::default())) {
+            return unfit("a fault that comes again needs some time in between".into());
+        }
+        Ok(())
+    }
+
+    /// The links of the world, the smaller number first, each once.
+    pub(crate) fn links(&self) -> Vec<[usize; 2]> {
+        let count = self.nodes;
+        let ring = || (0..count).map(|node| [node, (node + 1) % count]);
+        let links: Vec<[usize; 2]> = match &self.topology {
+            Topology::Full => (0..count).flat_map(|a| (a + 1..count).map(move |b| [a, b])).collect(),
+            Topology::Star => (1..count).map(|node| [0, node]).collect(),
+            Topology::Ring => ring().collect(),
+            Topology::Line => ring().take(count.saturating_sub(1)).collect(),
+            Topology::Links(links) => links.clone(),
+            Topology::Random(degree) => {
+                let mut dice = Dice::of(self.seed, LINKS);
+                let extra = count * degree.saturating_sub(2) / 2;
+                let mut chord = |_| [0; 2].map(|_| dice.below(count as u64) as usize);
+                ring().chain((0..extra).map(&mut chord)).collect()
+            }
+        };
+        let ordered = links.into_iter().map(|[a, b]| [a.min(b), a.max(b)]).filter(|[a, b]| a != b);
+        ordered.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Nodes that turn bad at some time, and are known to.
+    pub(crate) fn bad(&self) -> BTreeSet<usize> {
+        let turned = |planned: &Planned| match planned.fault {
+            Fault::Turn { node, unnoticed: false, .. } => Some(node),
+            _ => None,
+        };
+        self.faults.iter().filter_map(turned).collect()
+    }
+}
+
+/// Purpose of the dice that choose links.
+const LINKS: u64 = 2;

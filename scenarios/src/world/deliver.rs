@@ -1,0 +1,150 @@
+//! What processes ask for, done: messages and jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use xyn_store::Timestamp;
+
+use super::World;
+use super::machine::Running;
+use super::queue::{Event, Parcel};
+use crate::node::{Done, Effect, Job, Talk};
+use crate::world::mischief;
+
+/// The least and the most time that a job of the records takes.
+const JOB_MICROS: (u64, u64) = (100, 3000);
+
+impl World {
+    /// Lets a running node do something, and carries out what follows.
+    pub(crate) fn act(&mut self, node: usize, work: impl FnOnce(&mut Running, Timestamp)) {
+        let machine = &mut self.machines[node];
+        let clock = machine.clock(self.now);
+        let Some(running) = machine.running.as_mut() else {
+            return;
+        };
+        work(running, clock);
+        loop {
+            let notes = running.shelf.notes();
+            if notes.is_empty() {
+                break;
+            }
+            self.check.noted(self.now, node, &running.shelf, &notes, &mut machine.sure);
+            running.process.noted(&notes, &running.shelf, clock);
+        }
+        let effects = running.process.effects();
+        let has_power = running.shelf.base().has_power();
+        for effect in effects {
+            self.perform(node, effect);
+        }
+        if !has_power {
+            self.power_gone(node);
+        }
+    }
+
+    fn perform(&mut self, node: usize, effect: Effect) {
+        match effect {
+            Effect::Send { peer, talk, bytes } => {
+                if let Some(other) = self.people.number(peer) {
+                    self.send(node, other, talk, bytes);
+                }
+            }
+            Effect::Work(job) => {
+                let wait = JOB_MICROS.0 + self.dice.below(JOB_MICROS.1 - JOB_MICROS.0);
+                let life = self.machines[node].life;
+                let at = self.now.after(Duration::from_micros(wait));
+                self.queue.push(at, Event::Job { node, life, job });
+            }
+            Effect::Close { peer, why } => self.close(node, peer, why),
+        }
+    }
+
+    /// Puts a message on the way, as the sender's manner has it.
+    pub(super) fn send(&mut self, node: usize, other: usize, talk: Talk, bytes: Arc<[u8]>) {
+        match mischief::twisted(&mut self.machines[node], talk, &bytes) {
+            Some(said) => self.transmit(node, other, talk, said),
+            None => self.told(node, other, bytes.len()),
+        }
+    }
+
+    pub(super) fn transmit(&mut self, node: usize, other: usize, talk: Talk, bytes: Arc<[u8]>) {
+        let Some(link) = self.link_between(node, other) else { return };
+        let state = &mut self.links[link];
+        let end = state.end(node);
+        if !state.up[end] {
+            return;
+        }
+        self.check.sent(node, talk, bytes.len());
+        let session = state.session;
+        let arrivals = state.carry(end, bytes.len(), self.now, &mut self.dice);
+        if arrivals.is_empty() {
+            self.told(node, other, bytes.len());
+        }
+        for (copy, at) in arrivals.into_iter().enumerate() {
+            let parcel = Parcel { talk, bytes: Arc::clone(&bytes), is_copy: copy > 0 };
+            self.queue.push(at, Event::Arrive { link, session, end: 1 - end, parcel });
+        }
+    }
+
+    pub(super) fn arrive(&mut self, link: usize, session: u32, end: usize, parcel: Parcel) {
+        let state = &self.links[link];
+        if state.session != session {
+            return;
+        }
+        let (node, other) = (state.ends[end], state.ends[1 - end]);
+        let is_up = state.up[end];
+        if !parcel.is_copy {
+            self.told(other, node, parcel.bytes.len());
+        }
+        if !is_up {
+            return;
+        }
+        let kind = match parcel.talk {
+            Talk::Sync => 3,
+            Talk::News => 4,
+        };
+        self.trace.note(self.now, kind, node, &[&(other as u32).to_be_bytes(), &parcel.bytes]);
+        let peer = self.people.key(other).public();
+        mischief::remember(&mut self.machines[node], &parcel);
+        self.act(node, |running, now| running.process.received(parcel.talk, peer, &parcel.bytes, now));
+    }
+
+    /// A message from `node` was taken by `other`, or lost.
+    fn told(&mut self, node: usize, other: usize, bytes: usize) {
+        let peer = self.people.key(other).public();
+        if let Some(running) = &mut self.machines[node].running {
+            running.process.told(peer, bytes);
+        }
+    }
+
+    pub(super) fn job(&mut self, node: usize, life: u32, job: Job) {
+        if self.machines[node].life != life {
+            return;
+        }
+        let mut done = None;
+        self.act(node, |running, now| done = Some(carry_out(running, job, now)));
+        // What changed was told before what was asked is answered, as the node does it.
+        if let Some(done) = done.filter(|_| self.machines[node].life == life) {
+            self.act(node, |running, now| running.process.done(done, now));
+        }
+    }
+}
+
+fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Done {
+    let shelf = &mut running.shelf;
+    match job {
+        Job::Read { peer, feed, after, to, credit } => {
+            Done::Read { peer, feed, after, frames: shelf.read(feed, after, to, credit) }
+        }
+        Job::ReadProof { peer, feed } => Done::ReadProof { peer, feed, proof: shelf.read_proof(feed) },
+        Job::Admit { peer, feed, frames } => {
+            Done::Admitted { peer, feed, result: shelf.admit(feed, &frames, now) }
+        }
+        Job::AdmitProof { peer, feed, proof } => {
+            Done::Admitted { peer, feed, result: shelf.admit_proof(feed, &proof) }
+        }
+        Job::Hear { id, news } => {
+            let result = shelf.admit(news.feed, std::slice::from_ref(&news.frame), now);
+            Done::Heard { id, news, result }
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A machine: a disk, a clock, and the node that may be running on it.
+//!
+//! Owns what outlives a process. Invariant: at most one process has the disk.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use xyn_store::audit::key::NodeKey;
+use xyn_store::simulation::{Base, Dice};
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::{EnvId, Placed};
+use xyn_store::{StoreError, Timestamp};
+
+use crate::fault::{Manner, Unsynced};
+use crate::node::{Process, Shelf};
+
+/// A node that runs.
+pub(crate) struct Running {
+    pub(crate) shelf: Shelf,
+    pub(crate) process: Process,
+}
+
+/// A folder of a machine that is not running.
+pub(crate) struct Folder {
+    pub(crate) base: Box<dyn Base>,
+    pub(crate) incarnation: u64,
+    /// How far each feed was committed, for sure.
+    pub(crate) sure: BTreeMap<FeedId, u64>,
+}
+
+/// A machine.
+pub(crate) struct Machine {
+    pub(crate) key: Arc<NodeKey>,
+    pub(crate) running: Option<Box<Running>>,
+    /// None while it is in use.
+    pub(crate) base: Option<Box<dyn Base>>,
+    pub(crate) incarnation: u64,
+    pub(crate) sure: BTreeMap<FeedId, u64>,
+    /// The other copy of its folder.
+    pub(crate) copy: Option<Folder>,
+    /// How often it was started.
+    pub(crate) life: u32,
+    /// For how many reasons it is off.
+    pub(crate) off: u32,
+    /// What becomes of unsynced writes when its power goes.
+    pub(crate) unsynced: Unsynced,
+    pub(crate) manner: Option<Manner>,
+    /// How far the wall clock is ahead, or behind, in microseconds.
+    pub(crate) wall_micros: i64,
+    /// The same of the clock that the running process goes by.
+    pub(crate) clock_micros: i64,
+    pub(crate) dice: Dice,
+    /// Messages it heard, for those who send them again.
+    pub(crate) heard: Vec<crate::world::queue::Parcel>,
+}
+
+impl Machine {
+    pub(crate) fn new(key: Arc<NodeKey>, base: Box<dyn Base>, dice: Dice) -> Self {
+        Self {
+            key,
+            running: None,
+            base: Some(base),
+            incarnation: 1,
+            sure: BTreeMap::new(),
+            copy: None,
+            life: 0,
+            off: 0,
+            unsynced: Unsynced::default(),
+            manner: None,
+            wall_micros: 0,
+            clock_micros: 0,
+            dice,
+            heard: Vec::new(),
+        }
+    }
+
+    /// The feed it writes.
+    pub(crate) fn feed(&self) -> FeedId {
+        FeedId { node: self.key.public(), incarnation: self.incarnation }
+    }
+
+    /// The time as its process sees it.
+    pub(crate) fn clock(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_micros(now.as_micros().saturating_add(self.clock_micros))
+    }
+
+    /// Sets the wall clock. A running process never sees time go back.
+    pub(crate) fn set_clock(&mut self, by: Duration, back: bool) {
+        let micros = i64::try_from(by.as_micros()).unwrap_or(i64::MAX);
+        match back {
+            true => self.wall_micros = self.wall_micros.saturating_sub(micros),
+            false => self.wall_micros = self.wall_micros.saturating_add(micros),
+        }
+        if self.running.is_none() || self.wall_micros > self.clock_micros {
+            self.clock_micros = self.wall_micros;
+        }
+    }
+
+    /// Starts the node, if nothing speaks against it.
+    pub(crate) fn start(
+        &mut self,
+        env: EnvId,
+        certificates: &Arc<Vec<Placed>>,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if self.off > 0 || self.running.is_some() {
+            return Ok(false);
+        }
+        let Some(base) = self.base.take() else { return Ok(false) };
+        self.clock_micros = self.wall_micros;
+        let (key, own) = (Arc::clone(&self.key), self.feed());
+        let opened = Shelf::open(base, key, env, own, Arc::clone(certificates));
+        let shelf = match opened {
+            Ok(shelf) => shelf,
+            Err((error, base)) => {
+                self.base = Some(base);
+                return Err(error);
+            }
+        };
+        match Process::start(own.node, &shelf, self.clock(now)) {
+            Ok(process) => {
+                self.life += 1;
+                self.running = Some(Box::new(Running { shelf, process }));
+                Ok(true)
+            }
+            Err(error) => {
+                self.base = Some(shelf.into_base());
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends the process. Nothing that it did not commit is left.
+    pub(crate) fn stop(&mut self) -> bool {
+        let running = self.running.take();
+        let was_running = running.is_some();
+        if let Some(running) = running {
+            self.base = Some(running.shelf.into_base());
+        }
+        was_running
+    }
+}

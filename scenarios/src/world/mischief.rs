@@ -1,0 +1,222 @@
+//! What bad nodes do: they are members with keys that sign, and keep to nothing else.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use xyn_net::wire::{self, Bounded, Frame, News, Payload};
+use xyn_store::Timestamp;
+use xyn_store::simulation::Dice;
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::frame::Frame as Sealed;
+use xyn_store::timeline::hlc::Hlc;
+use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place, Record};
+use xyn_store::timeline::{Bytes, Saying};
+
+use super::World;
+use super::machine::Machine;
+use super::queue::{Event, Parcel};
+use crate::fault::Manner;
+use crate::node::Talk;
+use crate::node::shelf::Attempt;
+
+/// How often a bad node is up to something.
+const PERIOD: Duration = Duration::from_secs(2);
+/// Messages that a flooder sends to each neighbour at a time.
+const FLOOD: usize = 5000;
+/// Messages that a replayer remembers.
+const REMEMBERED: usize = 256;
+
+/// What a node of its manner says instead; none when it keeps silent.
+pub(super) fn twisted(machine: &mut Machine, talk: Talk, bytes: &Arc<[u8]>) -> Option<Arc<[u8]>> {
+    match (machine.manner, talk) {
+        (None, _) => Some(Arc::clone(bytes)),
+        (Some(Manner::Liar), Talk::News) => Some(spoiled(bytes, &mut machine.dice)),
+        (Some(manner @ (Manner::Liar | Manner::Mute | Manner::Braggart)), Talk::Sync) => {
+            let message = wire::decode::<wire::Sync>(bytes).ok()?;
+            let said = twist(manner, message, &mut machine.dice)?;
+            Some(wire::encode(&said).into())
+        }
+        _ => Some(Arc::clone(bytes)),
+    }
+}
+
+fn twist(manner: Manner, message: wire::Sync, dice: &mut Dice) -> Option<wire::Sync> {
+    match (manner, message) {
+        (Manner::Liar, wire::Sync::Frames { feed, after, frames }) => {
+            let mut frames = frames.into_inner();
+            for frame in &mut frames {
+                frame.bytes = Payload::new(&spoiled(&frame.bytes, dice))?;
+            }
+            Some(wire::Sync::Frames { feed, after, frames: Bounded::new(frames)? })
+        }
+        (Manner::Mute, wire::Sync::Frames { .. } | wire::Sync::Proof { .. }) => None,
+        (Manner::Braggart, wire::Sync::Have { feeds, ask }) => {
+            let mut feeds = feeds.into_inner();
+            for known in feeds.iter_mut().filter_map(|(_, known)| known.head.as_mut()) {
+                known.seq += 1 + dice.below(1 << 40);
+            }
+            Some(wire::Sync::Have { feeds: Bounded::new(feeds)?, ask })
+        }
+        (_, message) => Some(message),
+    }
+}
+
+fn spoiled(bytes: &[u8], dice: &mut Dice) -> Arc<[u8]> {
+    let mut bytes = bytes.to_vec();
+    let at = dice.below(bytes.len().max(1) as u64) as usize;
+    bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte ^= 1 << dice.below(8));
+    bytes.into()
+}
+
+/// A replayer listens.
+pub(super) fn remember(machine: &mut Machine, parcel: &Parcel) {
+    if machine.manner == Some(Manner::Replayer) {
+        let at = machine.dice.below(REMEMBERED as u64) as usize;
+        match machine.heard.get_mut(at) {
+            Some(place) => *place = parcel.clone(),
+            None => machine.heard.push(parcel.clone()),
+        }
+    }
+}
+
+impl World {
+    /// A bad node does what it does, and will again.
+    pub(super) fn mischief(&mut self, node: usize) {
+        // One that is only broken stays so.
+        if self.is_calm && self.scenario.bad().contains(&node) {
+            return;
+        }
+        self.queue.push(self.now.after(PERIOD), Event::Mischief(node));
+        if self.machines[node].running.is_none() {
+            return;
+        }
+        match self.machines[node].manner {
+            Some(Manner::Forger) => self.forge(node),
+            Some(Manner::Equivocator) => self.equivocate(node),
+            Some(Manner::Replayer) => self.replay(node),
+            Some(Manner::Flooder) => self.flood(node),
+            Some(Manner::Babbler) => self.babble(node),
+            Some(Manner::Defiant) => self.defy(node),
+            Some(Manner::Liar | Manner::Braggart | Manner::Mute) | None => {}
+        }
+    }
+
+    fn neighbours_of(&self, node: usize) -> Vec<usize> {
+        let links = self.adjacent[node].iter().map(|link| &self.links[*link]);
+        links.filter(|link| link.up[link.end(node)]).map(|link| link.other(node)).collect()
+    }
+
+    /// A record in another node's name, as the next of its feed or of one it never had.
+    fn forge(&mut self, node: usize) {
+        let clock = self.machines[node].clock(self.now);
+        let count = self.machines.len() as u64;
+        let victim = self.machines[node].dice.below(count) as usize;
+        if victim == node {
+            return;
+        }
+        let feed = self.machines[victim].feed();
+        let head = self.head_of(node, feed);
+        let forged = record(self.people.env().root(), feed, head, clock, b"forged");
+        let own = self.people.key(node);
+        let frame = Sealed::seal(own, self.people.env().root(), vec![forged]).map(|frame| frame.encode());
+        if let Some(bytes) = frame {
+            self.spread(node, feed, &bytes, |_| true);
+        }
+    }
+
+    /// Two records under one number, each for half of the neighbours.
+    fn equivocate(&mut self, node: usize) {
+        let clock = self.machines[node].clock(self.now);
+        let feed = self.machines[node].feed();
+        let head = self.head_of(node, feed);
+        let other = record(self.people.env().root(), feed, head, clock, b"the other one");
+        let key = Arc::clone(self.people.key(node));
+        let Some(other) = Sealed::seal(&key, self.people.env().root(), vec![other]) else { return };
+        let other = other.encode();
+        let Some(running) = self.machines[node].running.as_mut() else { return };
+        let Some(one) = running.shelf.say(clock, vec![Saying::Witness(b"the one".to_vec())]) else { return };
+        self.check.wrote(node, feed, &one);
+        let frames = vec![other.clone()];
+        self.check.wrote(node, feed, &Attempt { frames, is_kept: false });
+        self.act(node, |_, _| {});
+        one.frames.iter().for_each(|bytes| self.spread(node, feed, bytes, |other| other % 2 == 0));
+        self.spread(node, feed, &other, |other| other % 2 == 1);
+    }
+
+    fn replay(&mut self, node: usize) {
+        for other in self.neighbours_of(node) {
+            let machine = &mut self.machines[node];
+            if machine.heard.is_empty() {
+                return;
+            }
+            let at = machine.dice.below(machine.heard.len() as u64) as usize;
+            let Parcel { talk, bytes, .. } = machine.heard[at].clone();
+            self.transmit(node, other, talk, bytes);
+        }
+    }
+
+    fn flood(&mut self, node: usize) {
+        for other in self.neighbours_of(node) {
+            for number in 0..FLOOD {
+                let bytes = [node.to_be_bytes(), self.machines[node].dice.roll().to_be_bytes()].concat();
+                let talk = if number % 2 == 0 { Talk::News } else { Talk::Sync };
+                self.transmit(node, other, talk, bytes.into());
+            }
+        }
+    }
+
+    fn babble(&mut self, node: usize) {
+        for other in self.neighbours_of(node) {
+            let dice = &mut self.machines[node].dice;
+            let length = dice.below(300) as usize;
+            let bytes: Vec<u8> = (0..length).map(|_| dice.roll() as u8).collect();
+            let talk = if dice.coin() { Talk::News } else { Talk::Sync };
+            self.transmit(node, other, talk, bytes.into());
+        }
+    }
+
+    /// One who was revoked and signs all the same.
+    fn defy(&mut self, node: usize) {
+        let clock = self.machines[node].clock(self.now);
+        let feed = self.machines[node].feed();
+        let (seq, prev) = self.books_head(feed);
+        let more = record(self.people.env().root(), feed, (seq, prev), clock, b"still here");
+        let key = Arc::clone(self.people.key(node));
+        let Some(frame) = Sealed::seal(&key, self.people.env().root(), vec![more]) else { return };
+        let bytes = frame.encode();
+        self.check.wrote(node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
+        self.spread(node, feed, &bytes, |_| true);
+    }
+
+    fn books_head(&self, feed: FeedId) -> (u64, xyn_store::Digest) {
+        self.check.books.last(&feed).unwrap_or((0, NO_RECORD))
+    }
+
+    fn head_of(&self, node: usize, feed: FeedId) -> (u64, xyn_store::Digest) {
+        let running = self.machines[node].running.as_ref();
+        let row = running.and_then(|it| it.shelf.timeline()).and_then(|timeline| timeline.feed(&feed));
+        row.map_or((0, NO_RECORD), |row| (row.head.seq, row.head.hash))
+    }
+
+    /// Sends a frame as news to those neighbours that are `chosen`.
+    pub(crate) fn spread(&mut self, node: usize, feed: FeedId, bytes: &[u8], chosen: impl Fn(usize) -> bool) {
+        let Some((_, from, to)) = Sealed::span(bytes) else { return };
+        let Some(payload) = Payload::new(bytes) else { return };
+        let news: Arc<[u8]> = wire::encode(&News { feed, frame: Frame { from, to, bytes: payload } }).into();
+        for other in self.neighbours_of(node).into_iter().filter(|other| chosen(*other)) {
+            self.transmit(node, other, Talk::News, Arc::clone(&news));
+        }
+    }
+}
+
+pub(crate) fn record(
+    env: xyn_store::audit::signature::PublicKey,
+    feed: FeedId,
+    (seq, prev): (u64, xyn_store::Digest),
+    now: Timestamp,
+    words: &[u8],
+) -> Record {
+    let place = Place { env, feed, seq: seq + 1, prev };
+    let content = Content { hlc: Hlc::at(now), body: Body::Witness(Bytes(words.to_vec())) };
+    place.write(content).expect("a few words fit a record")
+}

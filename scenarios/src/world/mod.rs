@@ -1,0 +1,331 @@
+//! A world: nodes, the network between them, virtual time.
+//!
+//! Owns the loop. First people work while faults come and go, and what is never allowed is looked for all along
+//! (safety); then faults stop, and everybody must come to the same within a bound (liveness); then nodes are left
+//! alone, and must fall silent. Invariant: all that happens follows from the scenario.
+
+mod connect;
+mod deliver;
+mod machine;
+pub(crate) mod mischief;
+pub(crate) mod queue;
+mod trouble;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use xyn_net::proto::sync::TICK;
+use xyn_net::wire::Known;
+use xyn_store::simulation::{Base, Dice, Memory, Platter};
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::Cut;
+use xyn_store::{StoreError, Timestamp};
+
+use crate::check::{Check, QUIET_MESSAGES_PER_MINUTE};
+use crate::network::Link;
+use crate::node::Shelf;
+use crate::people::{People, dawn};
+use crate::report::{Report, Sample};
+use crate::scenario::{Keeping, Scenario};
+use crate::span::Span;
+use crate::trace::Trace;
+use crate::workload;
+use machine::Machine;
+use queue::{Event, Queue};
+
+/// Purposes of dice.
+const NETWORK: u64 = 3;
+const MACHINES: u64 = 1 << 32;
+/// How many times the world is looked at during each phase.
+const SAMPLES: u32 = 60;
+/// How often nodes are compared when faults have stopped.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long nodes that agree are left alone.
+const QUIET: Span = Span::secs(180);
+
+/// Makes what a node keeps its records in.
+pub type Makes<'a> = &'a dyn Fn(usize) -> Result<Box<dyn Base>, StoreError>;
+
+/// A world.
+pub struct World {
+    pub(crate) scenario: Scenario,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) people: People,
+    links: Vec<Link>,
+    /// The links of each node.
+    adjacent: Vec<Vec<usize>>,
+    queue: Queue,
+    pub(crate) now: Timestamp,
+    dawn: Timestamp,
+    dice: Dice,
+    pub(crate) check: Check,
+    trace: Trace,
+    open_faults: BTreeSet<usize>,
+    /// Members of whom somebody said, durably, that they no longer belong. They may never hear of it.
+    revoked: BTreeSet<usize>,
+    /// Whether faults have stopped.
+    is_calm: bool,
+    samples: Vec<Sample>,
+}
+
+impl World {
+    /// The world of `scenario`.
+    pub fn new(scenario: Scenario) -> Result<Self, StoreError> {
+        let keeping = scenario.keeping;
+        Self::over(scenario, &|_| {
+            Ok(match keeping {
+                Keeping::Database => Box::new(Platter::new()?),
+                Keeping::Rows => Box::new(Memory::new()),
+            })
+        })
+    }
+
+    /// The world of `scenario` in which nodes keep their records in what `base` makes for them.
+    pub fn over(scenario: Scenario, base: Makes<'_>) -> Result<Self, StoreError> {
+        let (seed, count) = (scenario.seed, scenario.nodes);
+        let people = People::new(seed, count, &[]);
+        let machine = |number: usize| {
+            let dice = Dice::of(seed, MACHINES + number as u64);
+            Ok(Machine::new(people.key(number).clone(), base(number)?, dice))
+        };
+        let machines = (0..count).map(machine).collect::<Result<Vec<_>, StoreError>>()?;
+        let links: Vec<Link> =
+            scenario.links().into_iter().map(|ends| Link::new(ends, scenario.weather)).collect();
+        let mut adjacent = vec![Vec::new(); count];
+        for (index, link) in links.iter().enumerate() {
+            link.ends.iter().for_each(|node| adjacent[*node].push(index));
+        }
+        let numbers: BTreeMap<_, _> =
+            (0..count).map(|number| (people.key(number).public(), number)).collect();
+        let check = Check::new(people.env(), numbers, scenario.bad(), dawn());
+        Ok(Self {
+            machines,
+            links,
+            adjacent,
+            queue: Queue::default(),
+            now: dawn(),
+            dawn: dawn(),
+            dice: Dice::of(seed, NETWORK),
+            check,
+            trace: Trace::new(seed),
+            open_faults: BTreeSet::new(),
+            revoked: BTreeSet::new(),
+            is_calm: false,
+            samples: Vec::new(),
+            people,
+            scenario,
+        })
+    }
+
+    /// Runs it to its end, or to the first violation.
+    pub fn run(mut self) -> Report {
+        self.wake();
+        self.go_on()
+    }
+
+    /// Runs what is left of it.
+    pub(crate) fn go_on(mut self) -> Report {
+        let safety = self.dawn.after(self.scenario.lasts.0);
+        self.until(safety);
+        self.calm();
+        let converged = self.converge(safety.after(self.scenario.settles_within.0));
+        if converged.is_some() {
+            self.agree();
+            self.rest();
+        }
+        self.sample();
+        Report {
+            scenario: self.scenario,
+            steps: self.trace.steps,
+            lasted: Span::millis(self.now.since(self.dawn).as_millis() as u64),
+            converged_within: converged.map(|at| Span::millis(at.since(safety).as_millis() as u64)),
+            entries: self.check.entries,
+            traffic: self.check.traffic,
+            samples: self.samples,
+            violation: self.check.violation,
+            trace: self.trace.finish(),
+        }
+    }
+
+    pub(crate) fn wake(&mut self) {
+        (0..self.machines.len()).for_each(|node| self.start(node));
+        self.plan();
+        for (index, work) in self.scenario.work.clone().iter().enumerate() {
+            let everybody: Vec<usize> = (0..self.machines.len()).collect();
+            let nodes = if work.nodes.is_empty() { &everybody } else { &work.nodes };
+            for &node in nodes {
+                let wait = workload::pause(work, &mut self.machines[node].dice);
+                self.queue.push(self.now.after(wait), Event::Work { index, node });
+            }
+        }
+        self.queue.push(self.now, Event::Sample);
+    }
+
+    /// Lets everything happen up to `end`.
+    pub(crate) fn until(&mut self, end: Timestamp) {
+        while self.check.violation.is_none()
+            && let Some((at, event)) = self.queue.pop(end)
+        {
+            self.now = at;
+            self.check.step = self.trace.steps;
+            self.happen(event);
+        }
+        if self.check.violation.is_none() {
+            self.now = end;
+        }
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::Arrive { link, session, end, parcel } => self.arrive(link, session, end, parcel),
+            Event::GiveUp { link, session, end } => self.give_up(link, session, end),
+            Event::Dial(link) => self.dial(link),
+            Event::Tick { node, life } => self.tick(node, life),
+            Event::Job { node, life, job } => self.job(node, life, job),
+            Event::Work { index, node } => self.work(index, node),
+            Event::Begin(index) => self.begin(index),
+            Event::End(index) => self.end(index),
+            Event::Power { node, life } => self.power(node, life),
+            Event::Mischief(node) => self.mischief(node),
+            Event::Sample => {
+                self.sample();
+                let wait = self.scenario.lasts.0 / SAMPLES;
+                self.queue.push(self.now.after(wait.max(LOOK)), Event::Sample);
+            }
+        }
+    }
+
+    fn tick(&mut self, node: usize, life: u32) {
+        if self.machines[node].life != life || self.machines[node].running.is_none() {
+            return;
+        }
+        self.act(node, |running, now| {
+            running.shelf.tend();
+            running.process.tick(&running.shelf, now);
+        });
+        self.queue.push(self.now.after(TICK), Event::Tick { node, life });
+    }
+
+    fn work(&mut self, index: usize, node: usize) {
+        if self.is_calm {
+            return;
+        }
+        let work = self.scenario.work[index].clone();
+        self.toil(node, &work);
+        let wait = workload::pause(&work, &mut self.machines[node].dice);
+        self.queue.push(self.now.after(wait), Event::Work { index, node });
+    }
+
+    /// Looks at everybody.
+    fn sample(&mut self) {
+        let mut held = 0;
+        let (mut running, mut most) = (0, 0);
+        for node in 0..self.machines.len() {
+            let Some(it) = &self.machines[node].running else { continue };
+            self.check.bounds(self.now, node, &it.shelf, &it.process);
+            let records: u64 = it.process.sync.feeds().values().map(|known| known.seq()).sum();
+            (running, held, most) = (running + 1, held + records, most.max(records));
+        }
+        self.samples.push(Sample {
+            at: Span::millis(self.now.since(self.dawn).as_millis() as u64),
+            running,
+            held_thousandths: (held * 1000).checked_div(most * running).unwrap_or(1000),
+            records: most,
+            messages: self.check.traffic.messages,
+            under_way: self.queue.len() as u64,
+        });
+    }
+
+    /// Waits until nodes that can talk have the same. Answers when that was.
+    fn converge(&mut self, deadline: Timestamp) -> Option<Timestamp> {
+        loop {
+            if self.check.violation.is_some() {
+                return None;
+            }
+            match self.first_difference() {
+                None => return Some(self.now),
+                Some((node, other)) if self.now >= deadline => {
+                    self.apart(node, other);
+                    return None;
+                }
+                Some(_) => self.until(self.now.after(LOOK).min(deadline)),
+            }
+        }
+    }
+
+    /// Nodes that are to agree, by groups that can talk to each other.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let bad = self.scenario.bad();
+        let counts = |node: usize| {
+            let is_out = bad.contains(&node) || self.revoked.contains(&node);
+            !is_out && self.machines[node].running.is_some()
+        };
+        let mut left: BTreeSet<usize> = (0..self.machines.len()).filter(|node| counts(*node)).collect();
+        let mut groups = Vec::new();
+        while let Some(first) = left.pop_first() {
+            let (mut group, mut next) = (Vec::new(), vec![first]);
+            while let Some(node) = next.pop() {
+                group.push(node);
+                let near = self.adjacent[node].iter().map(|link| self.links[*link].other(node));
+                next.extend(near.filter(|other| left.remove(other)));
+            }
+            group.sort_unstable();
+            groups.push(group);
+        }
+        groups
+    }
+
+    /// What a node has of each feed of which anything can count.
+    fn feeds(&self, node: usize) -> Option<BTreeMap<FeedId, Known>> {
+        let running = self.machines[node].running.as_ref()?;
+        let roster = running.shelf.roster();
+        let feeds = running.process.sync.feeds().iter();
+        // Nobody asks for what is excluded from its first record on, so who heard of it differs.
+        let countable = feeds.filter(|(feed, _)| roster.cut(**feed) != Cut::Everything);
+        Some(countable.map(|(feed, known)| (*feed, *known)).collect())
+    }
+
+    fn first_difference(&self) -> Option<(usize, usize)> {
+        self.groups().into_iter().find_map(|group| {
+            let first = group[0];
+            let expected = self.feeds(first);
+            let other = group.into_iter().find(|node| self.feeds(*node) != expected)?;
+            Some((first, other))
+        })
+    }
+
+    /// Compares what nodes with the same records show, with each other and with the books.
+    fn agree(&mut self) {
+        let folders: BTreeMap<FeedId, usize> =
+            self.machines.iter().enumerate().map(|(node, machine)| (machine.feed(), node)).collect();
+        for group in self.groups() {
+            let shelf = |node: usize| self.machines[node].running.as_ref().map(|it| (node, &it.shelf));
+            let shelves: Vec<(usize, &Shelf)> = group.iter().filter_map(|node| shelf(*node)).collect();
+            let here = |(_, node): &(&FeedId, &usize)| group.contains(node);
+            let own = folders.iter().filter(here).map(|(feed, node)| (*feed, *node)).collect();
+            self.check.agreed(self.now, &shelves, &own);
+        }
+    }
+
+    /// Leaves nodes alone that agree, and listens.
+    fn rest(&mut self) {
+        let bad = self.scenario.bad();
+        let sides = 2 * self.links.len() as u64;
+        let before = self.check.traffic.sync_messages;
+        self.until(self.now.after(QUIET.0));
+        // Bad nodes make others talk.
+        if bad.is_empty() && self.check.violation.is_none() {
+            let limit = sides.max(1) * QUIET_MESSAGES_PER_MINUTE * QUIET.0.as_secs() / 60;
+            let messages = self.check.traffic.sync_messages - before;
+            self.check.quiet(self.now, messages, limit, QUIET);
+        }
+        // A bad node that is talked to again may have brought something.
+        self.converge(self.now.after(self.scenario.settles_within.0));
+    }
+
+    fn apart(&mut self, node: usize, other: usize) {
+        if let Some((one, two)) = self.feeds(node).zip(self.feeds(other)) {
+            self.check.apart(self.now, (node, &one), (other, &two), self.scenario.settles_within);
+        }
+    }
+}
