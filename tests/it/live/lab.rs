@@ -1,9 +1,9 @@
 //! The sites of a live test and what lies between them.
 //!
-//! Owns the processes and the namespaces: neither outlives the test. Invariant: a site that is started answers.
+//! Owns the processes, which do not outlive the test. Invariant: a site that is started answers.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -16,11 +16,11 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::scope::Principal;
 use xyn_store::trust::{EnvId, Role};
 
+use super::network::{Network, address};
 use crate::node::{Folder, Node, PANIC, Said};
 
 /// The port of every mesh in a network of its own.
 const PORT: u16 = 4311;
-
 /// Nodes, and the network between them.
 pub(crate) struct Lab {
     pub(crate) sites: Vec<Site>,
@@ -41,15 +41,23 @@ pub(crate) struct Site {
 }
 
 impl Lab {
-    /// Runs `count` nodes of one environment, the first of which founded it.
+    /// Runs `count` nodes of one environment, the first of which founded it, on loopback.
+    pub(crate) async fn on_loopback(count: usize) -> Self {
+        Self::open(count, None).await
+    }
+
+    /// The same, each in a network namespace; none where this machine allows none.
     #[expect(clippy::print_stderr, reason = "whoever reads the result must know what was tried")]
-    pub(crate) async fn open(count: usize) -> Self {
-        let network = Network::open(count);
-        match &network {
-            Some(network) if network.filters => eprintln!("live: network namespaces, cut by nftables"),
-            Some(_) => eprintln!("live: network namespaces, cut by taking links down; there is no nft"),
-            None => eprintln!("live: processes on loopback; this machine allows no network namespaces"),
+    pub(crate) async fn networked(count: usize) -> Option<Self> {
+        let network = Network::open(count)?;
+        match network.filters {
+            true => eprintln!("live: network namespaces, cut and made lossy by nftables"),
+            false => eprintln!("live: network namespaces, cut by taking links down: nft does not work here"),
         }
+        Some(Self::open(count, Some(network)).await)
+    }
+
+    async fn open(count: usize, network: Option<Network>) -> Self {
         let sites = (0..count).map(|at| Site::new(at, network.as_ref())).collect();
         let mut lab = Self { sites, network };
         let tickets = lab.sites[0].found(count - 1).await;
@@ -58,10 +66,6 @@ impl Lab {
             site.start(true, Some(&ticket));
         }
         lab
-    }
-
-    pub(crate) fn is_networked(&self) -> bool {
-        self.network.is_some()
     }
 
     pub(crate) fn all(&self) -> Vec<&Site> {
@@ -88,7 +92,7 @@ impl Lab {
 
     fn change(&mut self, at: usize) {
         match &self.network {
-            Some(network) => network.cut(&self.sites[at]),
+            Some(network) => network.cut(self.sites[at].space(), self.sites[at].is_cut_off),
             None => {
                 self.sites[at].kill();
                 self.start(at);
@@ -96,11 +100,10 @@ impl Lab {
         }
     }
 
-    /// Of what passes, so many in a hundred get lost; where links cannot do that, none.
+    /// Of what passes, so many in a hundred get lost; where that cannot be, none.
     pub(crate) fn lose(&self, percent: usize) {
-        for site in self.network.iter().filter(|network| network.filters).flat_map(|_| &self.sites) {
-            let rule = format!("iifname != \"lo\" numgen random mod 100 < {percent} drop;");
-            site.filter("loss", &format!("chain in {{ type filter hook input priority 1; {rule} }}"));
+        if let Some(network) = &self.network {
+            self.sites.iter().for_each(|site| network.lose(site.space(), percent));
         }
     }
 }
@@ -168,6 +171,13 @@ impl Site {
         assert!(line.starts_with('{'), "the node at {host} did not start: {}", self.said());
     }
 
+    /// How many members it is connected to.
+    pub(crate) fn peers(&self) -> usize {
+        let list = self.xyn(&["peer", "list", "--json"]).json();
+        let members = list["items"].as_array().into_iter().flatten();
+        members.filter(|member| !member["connection"].is_null()).count()
+    }
+
     fn said(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -180,17 +190,8 @@ impl Site {
         }
     }
 
-    /// Puts this in the place of the site's filter called `name`; nothing takes it away.
-    fn filter(&self, name: &str, chains: &str) {
-        let space = self.space.as_deref().expect("it is in a network");
-        let mut nft = Command::new("ip");
-        nft.args(["netns", "exec", space, "nft", "-f", "-"]).stdin(Stdio::piped());
-        let mut nft = nft.spawn().expect("nft starts");
-        // Declared first, so that there is something to delete.
-        let script =
-            format!("table inet {name}\ndelete table inet {name}\ntable inet {name} {{\n{chains}\n}}\n");
-        nft.stdin.take().expect("it is piped").write_all(script.as_bytes()).expect("nft reads");
-        assert!(nft.wait().expect("nft ends").success(), "{script}");
+    fn space(&self) -> &str {
+        self.space.as_deref().expect("it is in a network")
     }
 }
 
@@ -202,87 +203,6 @@ impl Drop for Site {
             assert!(!said.contains(PANIC), "a node panicked: {said}");
         }
     }
-}
-
-/// A bridge, and a namespace for each site on it.
-struct Network {
-    name: String,
-    count: usize,
-    /// Whether there is nft.
-    filters: bool,
-}
-
-impl Network {
-    /// None where this machine, or this user, may not.
-    fn open(count: usize) -> Option<Self> {
-        let name = format!("xyn{}", std::process::id());
-        let mut network = Self { name, count: 0, filters: false };
-        let lan = network.lan();
-        ip(&["netns", "add", &lan])?;
-        ip(&["-n", &lan, "link", "add", "lan", "type", "bridge"])?;
-        ip(&["-n", &lan, "link", "set", "lan", "up"])?;
-        for at in 0..count {
-            let (space, port) = (network.space(at), format!("site{at}"));
-            ip(&["netns", "add", &space])?;
-            network.count = at + 1;
-            ip(&["-n", &lan, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &space])?;
-            ip(&["-n", &lan, "link", "set", &port, "master", "lan", "up"])?;
-            ip(&["-n", &space, "address", "add", &format!("{}/24", address(at)), "dev", "eth0"])?;
-            ip(&["-n", &space, "link", "set", "lo", "up"])?;
-            link(&space, true)?;
-        }
-        let nft = Command::new("ip").args(["netns", "exec", &lan, "nft", "list", "ruleset"]).output();
-        network.filters = nft.is_ok_and(|said| said.status.success());
-        Some(network)
-    }
-
-    fn lan(&self) -> String {
-        format!("{}-lan", self.name)
-    }
-
-    fn space(&self, at: usize) -> String {
-        format!("{}-{at}", self.name)
-    }
-
-    /// Lets nothing pass to and from a site that is cut off.
-    fn cut(&self, site: &Site) {
-        let space = site.space.as_deref().expect("it is in a network");
-        match (self.filters, site.is_cut_off) {
-            (true, true) => site.filter(
-                "cut",
-                "chain in { type filter hook input priority 0; iifname != \"lo\" drop; }\n\
-                 chain out { type filter hook output priority 0; oifname != \"lo\" drop; }",
-            ),
-            (true, false) => site.filter("cut", ""),
-            (false, is_cut_off) => link(space, !is_cut_off).expect("it is our link"),
-        }
-    }
-}
-
-impl Drop for Network {
-    fn drop(&mut self) {
-        let spaces = (0..self.count).map(|at| self.space(at)).chain([self.lan()]);
-        for space in spaces {
-            // What is gone already needs no deleting.
-            let _ = ip(&["netns", "delete", &space]);
-        }
-    }
-}
-
-/// Takes the link of a namespace up, with a way for what is sent to all, or down.
-fn link(space: &str, is_up: bool) -> Option<()> {
-    ip(&["-n", space, "link", "set", "eth0", if is_up { "up" } else { "down" }])?;
-    if is_up { ip(&["-n", space, "route", "replace", "224.0.0.0/4", "dev", "eth0"]) } else { Some(()) }
-}
-
-/// Runs `ip`; none when that did not work.
-fn ip(arguments: &[&str]) -> Option<()> {
-    let said = Command::new("ip").args(arguments).output().ok()?;
-    said.status.success().then_some(())
-}
-
-fn address(at: usize) -> Ipv4Addr {
-    Ipv4Addr::new(10, 77, 0, u8::try_from(at + 1).expect("a few sites"))
 }
 
 fn free_port() -> u16 {
