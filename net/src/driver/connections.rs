@@ -52,6 +52,8 @@ impl<P: Port> Task<P> {
                     let (address, _) = address::split(endpoint.get_remote_address().clone());
                     self.neighbours.insert(node, Neighbour::new(address, way, now));
                     self.came(node);
+                } else {
+                    self.compare_again(node);
                 }
             }
         }
@@ -64,6 +66,11 @@ impl<P: Port> Task<P> {
         for id in older.collect::<Vec<_>>() {
             self.swarm.close_connection(id);
         }
+    }
+
+    /// One of several connections is new, or gone with what was under way on it.
+    pub(super) fn compare_again(&mut self, node: PublicKey) {
+        self.sync(sync::Input::Gap(node));
     }
 
     fn came(&mut self, node: PublicKey) {
