@@ -48,12 +48,13 @@ impl<P: Port> Task<P> {
                 }
                 self.dialer.connected(node, dialled.as_ref(), now);
                 self.answered(node, endpoint);
-                if !self.neighbours.contains_key(&node) {
-                    let (address, _) = address::split(endpoint.get_remote_address().clone());
-                    self.neighbours.insert(node, Neighbour::new(address, way, now));
-                    self.came(node);
-                } else {
-                    self.compare_again(node);
+                let (place, _) = address::split(endpoint.get_remote_address().clone());
+                match self.neighbours.entry(node) {
+                    Entry::Vacant(seat) => {
+                        seat.insert(Neighbour::new(place, way, now));
+                        self.came(node);
+                    }
+                    Entry::Occupied(_) => self.compare_again(node),
                 }
             }
         }
