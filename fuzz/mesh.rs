@@ -6,6 +6,7 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use xyn_net::wire::contacts::{Contact, Contacts};
 use xyn_net::wire::{self, Bounded, Frame as Travelling, Join, Known, Message, News, Payload, Witness};
 use xyn_store::audit::key::NodeKey;
 use xyn_store::blobs::Manifest;
@@ -301,7 +302,8 @@ pub(super) mod messages {
                 assert_eq!(wire::decode::<M>(&wire::encode(&message)).expect("own bytes"), message);
             }
         }
-        let readers: [fn(&[u8]); 4] = [again::<wire::Sync>, again::<News>, again::<Join>, again::<Witness>];
+        let readers: [fn(&[u8]); 5] =
+            [again::<wire::Sync>, again::<News>, again::<Join>, again::<Witness>, again::<Contacts>];
         if let Some((protocol, message)) = bytes.split_first() {
             readers[usize::from(*protocol) % readers.len()](message);
         }
@@ -329,6 +331,10 @@ pub(super) mod messages {
         let hashes = Bounded::new(vec![Digest::of(b"node"); 3]).expect("three");
         let witness = [Witness::Prove(growth), Witness::Proof { growth, hashes }];
         seeds.extend(witness.map(|it| [&[3], wire::encode(&it).as_slice()].concat()));
+        let addresses = Bounded::new(vec![Payload::new(b"/ip6/::1/tcp/4311").expect("fits")]).expect("one");
+        let contact = Contact { node: author().public(), addresses };
+        let contacts = Contacts(Bounded::new(vec![contact; 2]).expect("two"));
+        seeds.push([&[4], wire::encode(&contacts).as_slice()].concat());
         seeds
     }
 }

@@ -11,6 +11,7 @@ mod blobs;
 mod carry;
 mod codec;
 mod connections;
+mod contacts;
 mod depot;
 mod dial;
 mod gate;
@@ -31,6 +32,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::blobs::Blobs;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
@@ -98,6 +100,8 @@ pub struct World {
     pub feeds: BTreeMap<FeedId, Known>,
     /// The last checkpoint this node vouched for, of each log.
     pub vouched: Vec<SignedCheckpoint>,
+    /// Where members were reached before, as multiaddrs.
+    pub contacts: Vec<(PublicKey, Vec<String>)>,
     /// What it has for members who ask, and where what it fetches goes.
     pub blobs: Blobs,
 }

@@ -5,6 +5,7 @@
 
 pub mod blobs;
 mod bounded;
+pub mod contacts;
 mod payload;
 #[cfg(test)]
 mod tests;

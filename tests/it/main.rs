@@ -5,6 +5,7 @@ mod crash;
 mod folders;
 mod fuzzing;
 mod hostile;
+mod live;
 mod mesh;
 mod node;
 mod peer;

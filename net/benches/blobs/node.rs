@@ -109,6 +109,7 @@ fn start(who: u8, store: &Store, listen: Vec<String>, peers: Vec<String>) -> (Me
         roster: Arc::new(roster()),
         feeds: BTreeMap::new(),
         vouched: Vec::new(),
+        contacts: Vec::new(),
         blobs: store.blobs().clone(),
     };
     let (listening, heard) = mpsc::channel(8);

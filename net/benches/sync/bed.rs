@@ -49,7 +49,13 @@ impl Node {
             ..Config::at_port(0, Reach::Lan, 1)
         };
         let feeds: BTreeMap<_, _> = book.known().await.into_iter().collect();
-        let world = World { roster: Arc::clone(roster), feeds, vouched: Vec::new(), blobs: book.blobs() };
+        let world = World {
+            roster: Arc::clone(roster),
+            feeds,
+            vouched: Vec::new(),
+            contacts: Vec::new(),
+            blobs: book.blobs(),
+        };
         let started = Mesh::start(config, book.key(), book.clock(), world, Shelf(Arc::clone(&book)));
         let (mesh, task) = started.expect("loopback can be listened on");
         let address = loop {

@@ -74,6 +74,15 @@ pub(super) fn is_local(address: &Multiaddr) -> bool {
     }
 }
 
+/// Whether an address is on this machine.
+pub(super) fn is_here(address: &Multiaddr) -> bool {
+    match address.iter().next() {
+        Some(Protocol::Ip4(ip)) => ip.is_loopback(),
+        Some(Protocol::Ip6(ip)) => ip.to_canonical().is_loopback(),
+        _ => false,
+    }
+}
+
 fn is_local_ip(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),

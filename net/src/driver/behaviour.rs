@@ -28,6 +28,7 @@ use super::transport::{self, Transport};
 use super::{Config, StartError};
 use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
 use crate::wire::blobs::{Answer, Ask};
+use crate::wire::contacts::Contacts;
 use crate::wire::{self, MESSAGE_BYTES_MAX, Message};
 
 /// Connections whose handshake is not done, each way.
@@ -54,6 +55,15 @@ pub(super) const CIRCUITS_PER_PEER: usize = 4;
 /// How long one may last, and how much may go through it. Both ends make another one then.
 pub(super) const CIRCUIT_DURATION: Duration = Duration::from_secs(3600);
 pub(super) const CIRCUIT_BYTES_MAX: u64 = 4 << 30;
+/// How often is asked who is on the local network. Whoever hears an answer need not ask itself, so a network
+/// carries one question and an answer of each member in this time.
+pub(super) const DISCOVERY_INTERVAL: Duration = Duration::from_secs(10);
+/// How long an answer holds: three that get lost. One that comes after that is a discovery again.
+const DISCOVERY_TTL: Duration = Duration::from_secs(35);
+/// How often is asked whether a peer is still there, and how long its answer may take: a link that went silent
+/// is noticed after both, and the peer is dialled where else it may be.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The protocol of news.
 const GOSSIP: &str = "/xyn/gossip/1";
 /// The answer that says no more than that a message was heard.
@@ -85,6 +95,7 @@ pub(super) struct Members {
     pub(super) gossip: Gossipsub,
     sync: Exchange,
     witness: Exchange,
+    contacts: Exchange,
     /// A newcomer that did not hear its answer is a member when it asks again.
     join: Exchange,
     pub(super) blobs: Exchange,
@@ -102,6 +113,7 @@ pub(super) struct Members {
 pub(super) enum Talk {
     Sync,
     Witness,
+    Contacts,
 }
 
 impl Talk {
@@ -109,6 +121,7 @@ impl Talk {
         match self {
             Self::Sync => wire::Sync::PROTOCOL,
             Self::Witness => wire::Witness::PROTOCOL,
+            Self::Contacts => Contacts::PROTOCOL,
         }
     }
 }
@@ -118,6 +131,7 @@ impl Members {
         match talk {
             Talk::Sync => &mut self.sync,
             Talk::Witness => &mut self.witness,
+            Talk::Contacts => &mut self.contacts,
         }
     }
 }
@@ -136,7 +150,7 @@ pub(super) fn mesh(
 ) -> Result<Swarm<Wire>, StartError> {
     let (me, timeout) = (keypair.public().to_peer_id(), settings.message_timeout);
     let discovery = match settings.discover {
-        true => Some(mdns::tokio::Behaviour::new(mdns::Config::default(), me)),
+        true => Some(mdns::tokio::Behaviour::new(discovery(), me)),
         false => None,
     };
     let (transport, through) = match settings.relays.is_empty() {
@@ -149,6 +163,7 @@ pub(super) fn mesh(
         gossip: gossip(env),
         sync: talk(wire::Sync::PROTOCOL, wire::Sync::BYTES_MAX),
         witness: talk(wire::Witness::PROTOCOL, wire::Witness::BYTES_MAX),
+        contacts: talk(Contacts::PROTOCOL, Contacts::BYTES_MAX),
         join: door(timeout, &budget),
         blobs: blobs(timeout),
         identify: identify::Behaviour::new(
@@ -157,7 +172,9 @@ pub(super) fn mesh(
                 .with_push_listen_addr_updates(true)
                 .with_cache_size(0),
         ),
-        ping: ping::Behaviour::default(),
+        ping: ping::Behaviour::new(
+            ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
+        ),
         relay: settings.is_relay.then(|| relay::Behaviour::new(me, circuits())).into(),
         punch: through.is_some().then(|| dcutr::Behaviour::new(me)).into(),
         through: through.into(),
@@ -245,6 +262,10 @@ fn limits() -> connection_limits::ConnectionLimits {
         .with_max_established_incoming(Some(INCOMING_MAX))
         .with_max_established(Some(CONNECTIONS_MAX))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER))
+}
+
+fn discovery() -> mdns::Config {
+    mdns::Config { ttl: DISCOVERY_TTL, query_interval: DISCOVERY_INTERVAL, ..mdns::Config::default() }
 }
 
 /// Relaying is for members, so what keeps strangers of the open internet at bay does not apply.

@@ -70,7 +70,7 @@ impl<P: Port> Task<P> {
 
     /// Sends a message to a peer that is there. To one who left nothing is sent: the cores start over with it.
     /// One who asks and does not listen is dropped before its answers fill this node.
-    fn tell(&mut self, talk: Talk, node: PublicKey, bytes: Vec<u8>) {
+    pub(super) fn tell(&mut self, talk: Talk, node: PublicKey, bytes: Vec<u8>) {
         let Some(neighbour) = self.neighbours.get_mut(&node) else {
             return;
         };

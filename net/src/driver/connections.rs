@@ -1,7 +1,7 @@
 //! Who comes, who goes, and who is dialled.
 //!
-//! Owns the life of connections. Invariant: the cores are told of the first connection to a peer and of the
-//! end of the last one, and of nothing in between.
+//! Owns the life of connections. Invariant: the cores are told that a peer came and that it left, in turns: one
+//! that comes once more without having left is taken to have left before.
 
 use std::collections::btree_map::Entry;
 
@@ -13,10 +13,11 @@ use xyn_store::audit::signature::PublicKey;
 
 use super::address;
 use super::dial::Whom;
-use super::gate::Side;
+use super::gate::{Side, Way};
 use super::port::{Event, Port, Refusal};
 use super::task::{Neighbour, Task};
 use crate::proto::blobs;
+use crate::proto::contacts;
 use crate::proto::gossip;
 use crate::proto::join::door;
 use crate::proto::sync;
@@ -40,17 +41,60 @@ impl<P: Port> Task<P> {
             Side::Stranger if first => self.door(door::Input::Connected(node)),
             Side::Stranger => {}
             Side::Member => {
+                let way = if endpoint.is_dialer() { Way::Out } else { Way::In };
+                if self.neighbours.get(&node).is_some_and(|it| it.comes_anew(way, now)) {
+                    self.leave_behind(peer, id);
+                    self.left(node);
+                }
                 self.dialer.connected(node, dialled.as_ref(), now);
-                if let Entry::Vacant(seat) = self.neighbours.entry(node) {
-                    let (address, _) = address::split(endpoint.get_remote_address().clone());
-                    seat.insert(Neighbour::new(address, now));
-                    self.choose_explicit();
-                    self.port.notice(Event::Connected(node));
-                    self.sync(sync::Input::Connected(node));
-                    self.witness(witness::Input::Connected(node));
-                    self.blobs(blobs::Input::Connected(node));
+                self.answered(node, endpoint);
+                let (place, _) = address::split(endpoint.get_remote_address().clone());
+                match self.neighbours.entry(node) {
+                    Entry::Vacant(seat) => {
+                        seat.insert(Neighbour::new(place, way, now));
+                        self.came(node);
+                    }
+                    Entry::Occupied(_) => self.compare_again(node),
                 }
             }
+        }
+    }
+
+    /// Closes the older connections of a peer that does not know of them any more: it was started again, or
+    /// its network changed. They would swallow half of what it is told until their silence is noticed.
+    fn leave_behind(&mut self, peer: PeerId, newest: ConnectionId) {
+        let older = self.swarm.behaviour().gate.connections(peer).filter(|id| *id != newest);
+        for id in older.collect::<Vec<_>>() {
+            self.swarm.close_connection(id);
+        }
+    }
+
+    /// One of several connections is new, or gone with what was under way on it.
+    pub(super) fn compare_again(&mut self, node: PublicKey) {
+        self.sync(sync::Input::Gap(node));
+    }
+
+    fn came(&mut self, node: PublicKey) {
+        self.choose_explicit();
+        self.port.notice(Event::Connected(node));
+        self.sync(sync::Input::Connected(node));
+        self.witness(witness::Input::Connected(node));
+        self.blobs(blobs::Input::Connected(node));
+        self.contacts(contacts::Input::Connected(node));
+    }
+
+    fn left(&mut self, node: PublicKey) {
+        if self.neighbours.remove(&node).is_some() {
+            let peer = address::peer_id(node);
+            self.swarm.behaviour_mut().gate.members.gossip.remove_explicit_peer(&peer);
+            self.sync(sync::Input::Disconnected(node));
+            self.gossip(gossip::Input::Disconnected(node));
+            self.witness(witness::Input::Disconnected(node));
+            self.blobs(blobs::Input::Disconnected(node));
+            self.contacts(contacts::Input::Disconnected(node));
+            let now = self.clock.now();
+            self.dialer.disconnected(node, now);
+            self.port.notice(Event::Disconnected(node));
         }
     }
 
@@ -59,16 +103,7 @@ impl<P: Port> Task<P> {
         self.replies.remove(&node);
         self.leaving.remove(&node);
         self.door(door::Input::Disconnected(node));
-        if self.neighbours.remove(&node).is_some() {
-            self.swarm.behaviour_mut().gate.members.gossip.remove_explicit_peer(&peer);
-            self.sync(sync::Input::Disconnected(node));
-            self.gossip(gossip::Input::Disconnected(node));
-            self.witness(witness::Input::Disconnected(node));
-            self.blobs(blobs::Input::Disconnected(node));
-            let now = self.clock.now();
-            self.dialer.disconnected(node, now);
-            self.port.notice(Event::Disconnected(node));
-        }
+        self.left(node);
     }
 
     pub(super) fn not_let_in(&mut self, peer: Option<PeerId>, error: ListenError) {

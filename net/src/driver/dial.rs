@@ -1,8 +1,12 @@
 //! Whom to dial, where, and when again.
 //!
-//! Owns the plan of reconnecting: soon after a connection broke, ever more patiently while nobody answers,
-//! and never all at once. Dials nobody itself; time and the seed of its dice are arguments. Invariant: what is
-//! remembered of a node is bounded, and a node is dialled once at a time.
+//! Owns the plan of reconnecting: soon after a connection broke, ever more patiently while nobody answers, at
+//! once when this node's network changed, and never all in step. Dials nobody itself; time and the seed of its
+//! dice are arguments. Invariant: what is remembered of a node is bounded, a node is dialled once at a time, and
+//! no rumour displaces what is known.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,14 +15,19 @@ use libp2p::Multiaddr;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 
-/// Addresses that are remembered of a node, besides those from the settings.
-pub(super) const ADDRESSES_MAX: usize = 8;
-/// The time between the first two attempts.
+use super::address;
+use crate::wire::contacts::ADDRESSES_MAX;
+
+/// Addresses at which others say that a node is; a newer one takes the place of the oldest.
+pub(super) const RUMOURS_MAX: usize = 8;
+/// The time between the first two attempts, and the least between any two that a rumour brings about.
 pub(super) const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// How long a connection must have lasted to count as good: whoever lets nobody in hangs up at once.
 pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// The most time between two attempts.
 pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// The same where one of the addresses is on the local network: an attempt costs little there, and people wait.
+pub(super) const BACKOFF_NEAR_MAX: Duration = Duration::from_secs(8);
 
 /// Somebody to dial.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,8 +49,10 @@ pub(super) struct Dialer {
 struct Target {
     /// From the settings.
     fixed: Vec<Multiaddr>,
-    /// Found out, the newest last.
+    /// Where it answered, and what it said of itself; the newest last.
     learned: Vec<Multiaddr>,
+    /// What others say, the newest last.
+    rumoured: Vec<Multiaddr>,
     failures: u32,
     stage: Stage,
 }
@@ -50,7 +61,10 @@ struct Target {
 enum Stage {
     #[default]
     Due,
-    Waits(Timestamp),
+    Waits {
+        since: Timestamp,
+        until: Timestamp,
+    },
     Dialled,
     Connected(Timestamp),
 }
@@ -67,18 +81,37 @@ impl Dialer {
         self.targets.entry(whom).or_default().fixed.push(address);
     }
 
-    /// An address at which a node may be. One that is new is tried at once.
+    /// An address at which a node answered, or is as it says itself.
     pub(super) fn learn(&mut self, node: PublicKey, address: Multiaddr) {
         let target = self.targets.entry(Whom::Node(node)).or_default();
-        if target.fixed.contains(&address) || target.learned.contains(&address) {
-            return;
+        target.rumoured.retain(|rumoured| *rumoured != address);
+        if !target.learned.contains(&address) {
+            keep(&mut target.learned, address, ADDRESSES_MAX);
         }
-        if target.learned.len() == ADDRESSES_MAX {
-            target.learned.remove(0);
+    }
+
+    /// Where a node is, at first hand.
+    pub(super) fn learned(&self, node: PublicKey) -> &[Multiaddr] {
+        self.targets.get(&Whom::Node(node)).map_or(&[], |target| &target.learned)
+    }
+
+    /// Somebody else says that a node is there now: it is tried soon.
+    pub(super) fn rumour(&mut self, node: PublicKey, address: Multiaddr) {
+        let target = self.targets.entry(Whom::Node(node)).or_default();
+        if !target.addresses().any(|known| *known == address) {
+            keep(&mut target.rumoured, address, RUMOURS_MAX);
         }
-        target.learned.push(address);
-        if matches!(target.stage, Stage::Waits(_)) {
-            target.stage = Stage::Due;
+        if let Stage::Waits { since, until } = &mut target.stage {
+            *until = since.after(BACKOFF_FIRST).min(*until);
+        }
+    }
+
+    /// This node's own network changed: what was in vain before may not be now.
+    pub(super) fn hurry(&mut self) {
+        for target in self.targets.values_mut() {
+            if matches!(target.stage, Stage::Waits { .. }) {
+                (target.stage, target.failures) = (Stage::Due, 0);
+            }
         }
     }
 
@@ -101,15 +134,17 @@ impl Dialer {
         let due = self.targets.iter_mut().filter(|(whom, it)| it.is_due(now) && is_wanted(whom));
         let dialled = due.map(|(whom, target)| {
             target.stage = Stage::Dialled;
-            (whom.clone(), target.fixed.iter().chain(&target.learned).cloned().collect())
+            (whom.clone(), target.addresses().cloned().collect())
         });
         dialled.collect()
     }
 
-    /// Nobody answered, or somebody else, or not as it should.
+    /// Nobody answered, or somebody else, or not as it should. One who came by itself meanwhile is here.
     pub(super) fn failed(&mut self, whom: &Whom, now: Timestamp) {
         let jitter = self.roll();
-        if let Some(target) = self.targets.get_mut(whom) {
+        if let Some(target) = self.targets.get_mut(whom)
+            && !matches!(target.stage, Stage::Connected(_))
+        {
             target.wait(jitter, now);
         }
     }
@@ -147,110 +182,34 @@ impl Dialer {
     }
 }
 
+/// Keeps what is new, instead of the oldest where there is no room.
+fn keep(list: &mut Vec<Multiaddr>, address: Multiaddr, max: usize) {
+    if list.len() == max {
+        list.remove(0);
+    }
+    list.push(address);
+}
+
 impl Target {
+    fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+        self.fixed.iter().chain(&self.learned).chain(&self.rumoured)
+    }
+
     /// Half of the backoff at least, so that two nodes that lost each other do not dial in step.
     fn wait(&mut self, jitter: u64, now: Timestamp) {
-        let half = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_MAX) / 2;
+        let max = if self.addresses().any(address::is_local) { BACKOFF_NEAR_MAX } else { BACKOFF_MAX };
+        let half = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(16)).min(max) / 2;
         let more = half.mul_f64(jitter as f64 / u64::MAX as f64);
-        self.stage = Stage::Waits(now.after(half + more));
+        self.stage = Stage::Waits { since: now, until: now.after(half + more) };
         self.failures = self.failures.saturating_add(1);
     }
 
     fn is_due(&self, now: Timestamp) -> bool {
         let is_time = match self.stage {
             Stage::Due => true,
-            Stage::Waits(until) => until <= now,
+            Stage::Waits { until, .. } => until <= now,
             Stage::Dialled | Stage::Connected(_) => false,
         };
-        is_time && !(self.fixed.is_empty() && self.learned.is_empty())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const ALICE: PublicKey = PublicKey::from_bytes([1; 32]);
-
-    fn at(seconds: u64) -> Timestamp {
-        Timestamp::EPOCH.after(Duration::from_secs(seconds))
-    }
-
-    fn address(port: usize) -> Multiaddr {
-        format!("/ip6/::1/tcp/{port}").parse().expect("an address")
-    }
-
-    fn due(dialer: &mut Dialer, now: Timestamp) -> Vec<(Whom, Vec<Multiaddr>)> {
-        dialer.due(now, |_| true)
-    }
-
-    #[test]
-    fn whoever_does_not_answer_is_dialled_ever_less_often_but_never_given_up() {
-        let mut dialer = Dialer::new(1);
-        dialer.fix(Some(ALICE), address(1));
-        let mut now = at(0);
-        for attempt in 0..12 {
-            assert_eq!(due(&mut dialer, now), [(Whom::Node(ALICE), vec![address(1)])]);
-            assert_eq!(due(&mut dialer, now.after(BACKOFF_MAX)), [], "it is being dialled");
-            dialer.failed(&Whom::Node(ALICE), now);
-            let backoff = BACKOFF_FIRST.saturating_mul(1 << attempt).min(BACKOFF_MAX);
-            assert_eq!(due(&mut dialer, now.after(backoff / 2 - Duration::from_micros(1))), []);
-            now = now.after(backoff);
-        }
-    }
-
-    #[test]
-    fn a_connection_that_broke_is_made_again_soon_and_nobody_connected_is_dialled() {
-        let mut dialer = Dialer::new(1);
-        dialer.fix(None, address(1));
-        assert_eq!(due(&mut dialer, at(0)), [(Whom::At(address(1)), vec![address(1)])]);
-        dialer.connected(ALICE, Some(&Whom::At(address(1))), at(0));
-        assert_eq!(due(&mut dialer, at(100)), []);
-        dialer.disconnected(ALICE, at(100));
-        assert_eq!(due(&mut dialer, at(101)), [(Whom::Node(ALICE), vec![address(1)])], "now it has a name");
-    }
-
-    #[test]
-    fn whoever_hangs_up_at_once_is_dialled_ever_less_often() {
-        let mut dialer = Dialer::new(1);
-        dialer.fix(Some(ALICE), address(1));
-        for hung_up in 0..10 {
-            dialer.connected(ALICE, None, at(hung_up * 100));
-            dialer.disconnected(ALICE, at(hung_up * 100 + 1));
-        }
-        assert_eq!(due(&mut dialer, at(901).after(BACKOFF_MAX / 2)), []);
-        dialer.connected(ALICE, None, at(1000));
-        dialer.disconnected(ALICE, at(1000).after(SETTLED_AFTER));
-        assert_eq!(due(&mut dialer, at(1001).after(SETTLED_AFTER)).len(), 1);
-    }
-
-    #[test]
-    fn two_plans_with_different_seeds_do_not_dial_in_step() {
-        let waits = |seed| {
-            let mut dialer = Dialer::new(seed);
-            dialer.connected(ALICE, None, at(0));
-            dialer.disconnected(ALICE, at(0));
-            dialer.targets[&Whom::Node(ALICE)].stage
-        };
-        assert_eq!(waits(1), waits(1));
-        assert_ne!(waits(1), waits(2));
-    }
-
-    #[test]
-    fn what_is_learned_of_a_node_is_bounded_tried_at_once_and_forgotten_with_the_node() {
-        let mut dialer = Dialer::new(1);
-        dialer.fix(Some(ALICE), address(99));
-        due(&mut dialer, at(0));
-        dialer.failed(&Whom::Node(ALICE), at(0));
-        (0..ADDRESSES_MAX + 3).for_each(|port| dialer.learn(ALICE, address(port)));
-        let [(_, addresses)] = due(&mut dialer, at(0)).try_into().expect("one");
-        assert_eq!(addresses.len(), ADDRESSES_MAX + 1);
-        assert!(addresses.contains(&address(99)) && !addresses.contains(&address(2)));
-
-        let bob = PublicKey::from_bytes([2; 32]);
-        dialer.learn(bob, address(7));
-        assert_eq!(dialer.due(at(0), |node| node != bob), [], "it is no member yet");
-        dialer.retain(|_| false);
-        assert_eq!(dialer.targets.len(), 1, "what the settings say is not forgotten");
+        is_time && self.addresses().next().is_some()
     }
 }

@@ -96,6 +96,11 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
         self.open.get(&connection).map(|open| open.side)
     }
 
+    /// The open connections of a peer.
+    pub(super) fn connections(&self, peer: PeerId) -> impl Iterator<Item = ConnectionId> {
+        self.open.iter().filter(move |(_, open)| open.peer == peer).map(|(id, _)| *id)
+    }
+
     /// The peers who are not on the side on which they belong any more, each with the reason.
     pub(super) fn misplaced(&self) -> BTreeMap<PeerId, Refusal> {
         let judged = self.open.values().filter_map(|open| {

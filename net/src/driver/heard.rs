@@ -9,7 +9,7 @@ use libp2p::core::upgrade::NegotiationError;
 use libp2p::request_response::{InboundFailure, Message, OutboundFailure};
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::derive_prelude::Either;
-use libp2p::{Multiaddr, PeerId, gossipsub, identify, mdns, ping};
+use libp2p::{gossipsub, identify, mdns, ping};
 use xyn_store::audit::signature::PublicKey;
 
 use super::address;
@@ -17,6 +17,7 @@ use super::behaviour::{ExchangeEvent, MembersEvent, Talk, WireEvent};
 use super::codec::{Arrived, BadFrame};
 use super::port::{Event, Port, Refusal};
 use super::task::Task;
+use crate::proto::contacts;
 use crate::proto::gossip;
 use crate::proto::join::door;
 use crate::proto::sync;
@@ -32,7 +33,7 @@ impl<P: Port> Task<P> {
             SwarmEvent::Behaviour(WireEvent::Gate(Either::Left(event))) => self.heard(event),
             SwarmEvent::Behaviour(WireEvent::Gate(Either::Right(event))) => self.at_the_door(event),
             SwarmEvent::Behaviour(WireEvent::Discovery(mdns::Event::Discovered(found))) => {
-                found.into_iter().for_each(|(peer, address)| self.found(peer, address));
+                found.into_iter().for_each(|(peer, address)| self.discovered(peer, address));
                 self.dial();
             }
             SwarmEvent::ConnectionEstablished {
@@ -43,6 +44,9 @@ impl<P: Port> Task<P> {
             SwarmEvent::ConnectionClosed { peer_id, num_established: 0, cause, .. } => {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
                 self.closed(peer_id);
+            }
+            SwarmEvent::ConnectionClosed { peer_id, .. } => {
+                address::node(peer_id).into_iter().for_each(|node| self.compare_again(node));
             }
             SwarmEvent::IncomingConnectionError { peer_id, error, .. } => {
                 self.not_let_in(peer_id, error);
@@ -56,6 +60,7 @@ impl<P: Port> Task<P> {
                     self.swarm.add_external_address(address.clone());
                 }
                 self.port.notice(Event::Listening(self.reachable_at(&address)));
+                self.dialer.hurry();
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed"),
             SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
@@ -73,6 +78,7 @@ impl<P: Port> Task<P> {
         match event {
             MembersEvent::Sync(event) => self.exchanged(Talk::Sync, event),
             MembersEvent::Witness(event) => self.exchanged(Talk::Witness, event),
+            MembersEvent::Contacts(event) => self.exchanged(Talk::Contacts, event),
             MembersEvent::Join(event) => {
                 if let ExchangeEvent::Message { peer, message: Message::Request { .. }, .. } = &event {
                     address::node(*peer).into_iter().for_each(|node| self.door(door::Input::Connected(node)));
@@ -91,7 +97,7 @@ impl<P: Port> Task<P> {
             }
             MembersEvent::Gossip(event) => tracing::trace!(?event, "news travel"),
             MembersEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
-                info.listen_addrs.into_iter().for_each(|address| self.found(peer_id, address));
+                self.introduced(peer_id, info.listen_addrs);
             }
             MembersEvent::Identify(_) => {}
             MembersEvent::Relay(event) => tracing::debug!(?event, "this node relays"),
@@ -108,16 +114,6 @@ impl<P: Port> Task<P> {
                     (None, Ok(_)) => {}
                 }
             }
-        }
-    }
-
-    /// An address at which a peer may be: of use only when it is a member and near enough.
-    fn found(&mut self, peer: PeerId, address: Multiaddr) {
-        let (address, _) = address::split(address);
-        let guard = &self.swarm.behaviour().gate.guard;
-        let member = address::node(peer).filter(|node| guard.roster.member(*node).is_some());
-        if let Some(node) = member.filter(|_| guard.reaches(&address) && peer != self.me) {
-            self.dialer.learn(node, address);
         }
     }
 
@@ -159,6 +155,7 @@ impl<P: Port> Task<P> {
         match talk {
             Talk::Sync => self.sync(sync::Input::Received { peer, bytes }),
             Talk::Witness => self.witness(witness::Input::Received { peer, bytes }),
+            Talk::Contacts => self.contacts(contacts::Input::Received { peer, bytes }),
         }
     }
 

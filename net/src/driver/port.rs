@@ -69,6 +69,13 @@ pub enum Event {
     Connected(PublicKey),
     /// A member is gone.
     Disconnected(PublicKey),
+    /// A member is reached there, as it showed: worth remembering.
+    Located {
+        /// Who.
+        node: PublicKey,
+        /// Where, as multiaddrs: all that is known.
+        addresses: Vec<String>,
+    },
     /// Somebody, or something somebody did, was refused.
     Refused {
         /// Who; unknown before the handshake.

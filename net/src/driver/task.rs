@@ -27,11 +27,12 @@ use super::blobs::{Fetch, Fetched, Trade};
 use super::carry::Reply;
 use super::depot::Depot;
 use super::dial::{Dialer, Whom};
-use super::gate::Guard;
+use super::gate::{Guard, Way};
 use super::port::{Port, Status, Traffic};
 use super::{Config, StartError, World, address, transport};
 use crate::proto::blobs;
 use crate::proto::conduct::Shunned;
+use crate::proto::contacts::{self, Contacts};
 use crate::proto::gossip::{self, Gossip};
 use crate::proto::join::{Door, door};
 use crate::proto::sync::{self, Sync, TICK};
@@ -40,6 +41,9 @@ use crate::wire::{Known, News};
 
 /// How long saying goodbye may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The most time between the connections of two nodes that dial each other at the same time.
+const CROSSED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What a handle asks for.
 #[derive(Debug)]
@@ -72,6 +76,8 @@ pub(super) enum Done {
 pub(super) struct Neighbour {
     pub(super) address: Multiaddr,
     pub(super) since: Timestamp,
+    /// Who made the connection.
+    way: Way,
     pub(super) round_trip: Option<Duration>,
     /// Messages it has not taken yet, and what they cost in bytes.
     pub(super) unheard: BTreeMap<(Talk, OutboundRequestId), usize>,
@@ -79,8 +85,14 @@ pub(super) struct Neighbour {
 }
 
 impl Neighbour {
-    pub(super) fn new(address: Multiaddr, since: Timestamp) -> Self {
-        Self { address, since, round_trip: None, unheard: BTreeMap::new(), unheard_bytes: 0 }
+    pub(super) fn new(address: Multiaddr, way: Way, since: Timestamp) -> Self {
+        Self { address, since, way, round_trip: None, unheard: BTreeMap::new(), unheard_bytes: 0 }
+    }
+
+    /// Whether it has lost the connection that it had, when there is another one now. Two nodes that dial each
+    /// other at the same time make two of them, one each.
+    pub(super) fn comes_anew(&self, way: Way, now: Timestamp) -> bool {
+        way == self.way || now.since(self.since) >= CROSSED_WITHIN
     }
 }
 
@@ -92,6 +104,7 @@ pub(super) struct Task<P> {
     pub(super) sync: Sync,
     pub(super) gossip: Gossip,
     pub(super) witness: Witness,
+    pub(super) contacts: Contacts,
     pub(super) trade: Trade,
     pub(super) door: Door,
     pub(super) dialer: Dialer,
@@ -137,6 +150,8 @@ impl<P: Port> Task<P> {
             let (address, peer) = address::split(address::parse(text)?);
             dialer.fix(peer.and_then(address::node), address);
         }
+        let book = super::contacts::remembered(&mut dialer, world.contacts);
+        let contacts = Contacts::new(me, Arc::clone(&world.roster), book);
         let relays = config.relays.iter().map(|text| address::relay(text)).collect::<Result<_, _>>()?;
         Ok(Self {
             me: *swarm.local_peer_id(),
@@ -145,6 +160,7 @@ impl<P: Port> Task<P> {
             sync: Sync::new(me, world.roster, world.feeds),
             gossip: Gossip::new(now),
             witness: Witness::new(world.vouched),
+            contacts,
             trade: Trade::new(Depot::new(world.blobs)),
             door: Door::new(me, now),
             dialer,
@@ -236,6 +252,7 @@ impl<P: Port> Task<P> {
         self.witness(witness::Input::Tick);
         self.give_up_unwanted();
         self.blobs(blobs::Input::Tick);
+        self.contacts(contacts::Input::Tick);
         self.door(door::Input::Tick);
         let now = self.clock.now();
         let left: Vec<_> = self.leaving.extract_if(.., |_, end| *end <= now).collect();
@@ -250,6 +267,7 @@ impl<P: Port> Task<P> {
         self.guard_mut().roster = Arc::clone(&roster);
         self.sync(sync::Input::Roster(Arc::clone(&roster)));
         self.dialer.retain(|node| roster.member(node).is_some());
+        self.contacts(contacts::Input::Roster(Arc::clone(&roster)));
         self.close_misplaced();
         self.choose_explicit();
         self.dial();

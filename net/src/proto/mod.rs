@@ -6,6 +6,7 @@
 
 pub mod blobs;
 pub mod conduct;
+pub mod contacts;
 pub mod gossip;
 pub mod join;
 pub mod sync;

@@ -166,7 +166,7 @@ impl Port for Desk {
             Notice::Disconnected(peer) => tracing::info!(%peer, "disconnected"),
             // The driver logs and counts it.
             Notice::Refused { .. } => {}
-            Notice::Witnessed { .. } | Notice::Alarm { .. } => {
+            Notice::Witnessed { .. } | Notice::Alarm { .. } | Notice::Located { .. } => {
                 if let Err(error) = self.notices.try_send(notice) {
                     tracing::warn!(%error, "what a peer said is not written down");
                 }

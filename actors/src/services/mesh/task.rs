@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use xyn_net::driver::{self, Config, Event as Notice, Mesh, World};
+use xyn_net::driver::{Config, Event as Notice, Mesh, World};
 use xyn_store::audit::log;
 use xyn_store::ids::StreamId;
 use xyn_store::projection::{ContactRow, VouchedRow, WitnessRow};
@@ -54,24 +54,18 @@ pub(super) fn start(shared: &Arc<Shared>) -> Result<Running, MeshError> {
     let reader = inner.store.read()?;
     let world = world(&inner, &reader)?;
     let (desk, trays) = Desk::new(Arc::clone(shared));
-    let config = config(shared, &inner, &reader)?;
+    let config = config(shared, &inner);
     let (mesh, task) = Mesh::start(config, inner.store.key(), inner.clock.clone(), world.clone(), desk)?;
     let follower = Follower::new(Arc::clone(&inner), mesh.clone(), &world)?;
     shared.mesh.store(Some(Arc::new(mesh.clone())));
     Ok(Running { mesh, task, trays, follower, news })
 }
 
-fn config(shared: &Shared, inner: &Inner, reader: &Reader) -> Result<Config, MeshError> {
+fn config(shared: &Shared, inner: &Inner) -> Config {
     let settings = &shared.settings;
-    let mut peers = settings.peers.clone();
-    let contacts = reader.page::<ContactRow>(&Key::new(), Order::Ascending, None, ROWS_MAX, |_| true)?.items;
-    let named = |row: &ContactRow| -> Vec<String> {
-        row.addresses.iter().map(|address| driver::named(address, row.node)).collect()
-    };
-    peers.extend(contacts.iter().flat_map(named));
-    Ok(Config {
+    Config {
         listen: settings.listen.clone(),
-        peers,
+        peers: settings.peers.clone(),
         relays: settings.relays.clone(),
         is_relay: settings.is_relay,
         reach: settings.reach,
@@ -79,7 +73,7 @@ fn config(shared: &Shared, inner: &Inner, reader: &Reader) -> Result<Config, Mes
         discover: !settings.listen.iter().all(|address| invite::is_loopback(address)),
         seed: inner.store.incarnation().id,
         message_timeout: MESSAGE_TIMEOUT,
-    })
+    }
 }
 
 fn world(inner: &Inner, reader: &Reader) -> Result<World, StoreError> {
@@ -88,10 +82,12 @@ fn world(inner: &Inner, reader: &Reader) -> Result<World, StoreError> {
     let feeds = rows.iter().map(|row| Ok((row.feed, known_of(reader, row)?)));
     let feeds = feeds.collect::<Result<_, StoreError>>()?;
     let vouched = reader.page::<VouchedRow>(&Key::new(), Order::Ascending, None, ROWS_MAX, |_| true)?.items;
+    let contacts = reader.page::<ContactRow>(&Key::new(), Order::Ascending, None, ROWS_MAX, |_| true)?.items;
     Ok(World {
         roster: timeline.roster(),
         feeds,
         vouched: vouched.into_iter().map(|VouchedRow(checkpoint)| checkpoint).collect(),
+        contacts: contacts.into_iter().map(|row| (row.node, row.addresses)).collect(),
         blobs: inner.store.blobs().clone(),
     })
 }
@@ -153,7 +149,7 @@ async fn offer_latest(shared: &Shared, mesh: &Mesh) {
     }
 }
 
-/// Writes down what peers said about logs.
+/// Writes down what peers said about logs, and where they are.
 async fn write_down(shared: &Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
     while let Some(notice) = notices.recv().await {
         let Some(inner) = shared.inner() else { return };
@@ -162,6 +158,7 @@ async fn write_down(shared: &Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
             Notice::Witnessed { witness, checkpoint, signature } => {
                 recording.changes().put(&WitnessRow { witness, checkpoint, signature });
             }
+            Notice::Located { node, addresses } => recording.changes().put(&ContactRow { node, addresses }),
             Notice::Alarm { peer, before, now, why } => {
                 let (before, now) = (Box::new(before), Box::new(now));
                 let event = Event::Contradicted { peer, before, now, why: why.to_string() };
@@ -172,7 +169,7 @@ async fn write_down(shared: &Arc<Shared>, mut notices: mpsc::Receiver<Notice>) {
             _ => continue,
         }
         if let Err(error) = recording.commit(&inner).await {
-            tracing::warn!(%error, "what a peer said about a log is not written down");
+            tracing::warn!(%error, "what a peer said is not written down");
         }
     }
 }

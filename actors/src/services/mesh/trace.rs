@@ -81,6 +81,8 @@ impl Trace {
                 let message = format!("vouches for {} entries", checkpoint.checkpoint.size);
                 (What::Witnessed, Some(*witness), None, message)
             }
+            // Where somebody is changes nothing that is worth a line.
+            Event::Located { .. } => return,
             Event::Alarm { peer, why, .. } => (What::Alarm, Some(*peer), None, why.to_string()),
         };
         self.push(at, what, node, reason, message);

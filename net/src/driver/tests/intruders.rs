@@ -254,15 +254,25 @@ async fn a_member_that_floods_is_dropped_and_shunned() {
 }
 
 #[tokio::test]
-async fn one_member_makes_so_many_connections_and_no_more() {
-    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).start().await;
+async fn one_peer_makes_so_many_connections_and_no_more() {
+    let mut alice = node(ALICE, &roster(&[ALICE], &[])).start().await;
     let mut open = Vec::new();
     for _ in 0..=CONNECTIONS_PER_PEER {
-        open.push(Intruder::at(&alice, wire::Sync::PROTOCOL).await);
+        open.push(Intruder::at(&alice, Join::PROTOCOL).await);
     }
     let why = alice.hear_refused(MALLORY, |why| why.label() != "protocol").await;
     assert_eq!(why.label(), "crowded", "{why}");
-    assert_eq!(alice.status().await.peers.len(), 1, "those it has stay");
+}
+
+#[tokio::test]
+async fn a_member_that_comes_once_more_begins_anew_and_what_it_had_before_is_closed() {
+    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).start().await;
+    let mut first = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+    first.beside(alice.hear_connected(MALLORY)).await;
+    let mut second = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+    first.happens(|event| matches!(event, SwarmEvent::ConnectionClosed { .. }).then_some(())).await;
+    second.beside(alice.hear_connected(MALLORY)).await;
+    assert_eq!(alice.status().await.peers.len(), 1);
 }
 
 #[tokio::test]

@@ -60,6 +60,7 @@ struct Start {
     roster: Arc<Roster>,
     disk: Disk,
     peers: Vec<String>,
+    contacts: Vec<(PublicKey, Vec<String>)>,
     lies: bool,
     invitation: Option<Invitation>,
     transport: String,
@@ -75,6 +76,7 @@ fn node(who: u8, roster: &Arc<Roster>) -> Start {
         roster: Arc::clone(roster),
         disk: Disk::default(),
         peers: Vec::new(),
+        contacts: Vec::new(),
         lies: false,
         invitation: None,
         transport: "tcp/0".into(),
@@ -111,7 +113,13 @@ impl Start {
         };
         let feeds = self.disk.feeds().map(|feed| (feed, self.disk.known(feed))).collect();
         let blobs = self.home.store.blobs().clone();
-        let world = World { roster: Arc::clone(&self.roster), feeds, vouched: Vec::new(), blobs };
+        let world = World {
+            roster: Arc::clone(&self.roster),
+            feeds,
+            vouched: Vec::new(),
+            contacts: self.contacts,
+            blobs,
+        };
         let disk = Arc::new(Mutex::new(self.disk));
         let (events, heard) = mpsc::channel(1 << 16);
         let (changed, watched) = watch::channel(0);

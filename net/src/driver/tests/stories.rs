@@ -105,6 +105,39 @@ async fn a_member_that_was_away_is_found_again_where_it_was() {
 }
 
 #[tokio::test]
+async fn members_who_only_know_a_third_meet_and_go_on_without_it() {
+    let team = roster(&[ALICE, BOB, CAROL], &[]);
+    let alice = node(ALICE, &team).start().await;
+    let mut bob = node(BOB, &team).dialling(&[&alice]).start().await;
+    let carol = node(CAROL, &team).dialling(&[&alice]).start().await;
+    bob.hear_connected(CAROL).await;
+    alice.stop().await;
+    carol.write().await;
+    bob.until(|disk| disk.known(feed(CAROL)).seq() == 1).await;
+}
+
+#[tokio::test]
+async fn where_a_member_was_is_remembered_over_a_restart_and_a_false_word_of_it_does_no_harm() {
+    let team = roster(&[ALICE, BOB, CAROL], &[]);
+    let mut alice = node(ALICE, &team).start().await;
+    let bob = node(BOB, &team).dialling(&[&alice]).start().await;
+    let located = alice.hear(|event| match event {
+        Event::Located { node, addresses } if node == public(BOB) => Some((node, addresses)),
+        _ => None,
+    });
+    let (_, mut addresses) = located.await;
+    alice.stop().await;
+    let carol = node(CAROL, &team).start().await;
+    addresses.insert(0, carol.address.clone());
+    addresses.insert(0, "no address".into());
+    let contacts = vec![(public(BOB), addresses)];
+    let mut alice = Start { contacts, ..node(ALICE, &team) }.start().await;
+    alice.hear_connected(BOB).await;
+    bob.write().await;
+    alice.until(|disk| disk.known(feed(BOB)).seq() == 1).await;
+}
+
+#[tokio::test]
 async fn who_is_revoked_is_disconnected_and_refused_when_it_dials_again() {
     let team = roster(&[ALICE, BOB], &[]);
     let mut alice = node(ALICE, &team).start().await;

@@ -1,0 +1,126 @@
+//! Nodes on a network that is not to be trusted: real processes that are cut off from each other, killed and
+//! brought back.
+//!
+//! Where the machine allows it, every node lives in a network namespace, all of them on one bridge, and nftables
+//! takes links and packets away. Everywhere, they also share loopback, where a node that is cut off runs without
+//! its mesh meanwhile, and where nobody is discovered: they know of each other what they told each other.
+//! `XYN_FULL=1` goes on for longer. Invariant: once all are back, all show the same, each moment once.
+
+mod lab;
+mod network;
+
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::crash::Dice;
+use lab::{Lab, Site};
+
+/// How long nodes may take to find each other again, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(150);
+/// How often is looked.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Every moment, as the command line shows it.
+fn log(site: &Site) -> Vec<Value> {
+    let lines = site.xyn(&["timeline", "log", "--json"]).ok();
+    lines.lines().map(|line| serde_json::from_str(line).expect("each line is a moment")).collect()
+}
+
+fn shows(log: &[Value], title: &str) -> bool {
+    log.iter().any(|moment| moment["title"] == title)
+}
+
+/// Waits until it is so, and says how long that took.
+#[expect(clippy::print_stderr, reason = "whoever reads the result wants to know how long it took")]
+fn wait(what: &str, is_so: impl Fn() -> Result<(), String>) {
+    let begun = Instant::now();
+    while let Err(instead) = is_so() {
+        assert!(begun.elapsed() < PATIENCE, "{what}: after {PATIENCE:?} {instead}");
+        std::thread::sleep(LOOK);
+    }
+    eprintln!("live: {what}: {:.1} s", begun.elapsed().as_secs_f32());
+}
+
+/// Waits until `sites` show the same, with all of `wanted`.
+fn converge(what: &str, sites: &[&Site], wanted: &[String]) {
+    wait(what, || {
+        let logs: Vec<Vec<Value>> = sites.iter().map(|site| log(site)).collect();
+        let is_complete = wanted.iter().all(|title| shows(&logs[0], title));
+        let is_equal = logs.windows(2).all(|pair| pair[0] == pair[1]);
+        let lengths: Vec<usize> = logs.iter().map(Vec::len).collect();
+        if is_complete && is_equal { Ok(()) } else { Err(format!("they show {lengths:?} moments")) }
+    });
+}
+
+/// Waits until each of `sites` is connected to all the others.
+fn meet(what: &str, sites: &[&Site]) {
+    wait(what, || {
+        let peers: Vec<usize> = sites.iter().map(|site| site.peers()).collect();
+        if peers.iter().all(|count| count + 1 == sites.len()) { Ok(()) } else { Err(format!("{peers:?}")) }
+    });
+}
+
+fn note(site: &Site, title: &str, said: &mut Vec<String>) {
+    site.xyn(&["timeline", "note", title]).ok();
+    said.push(title.to_owned());
+}
+
+#[tokio::test]
+async fn nodes_on_one_machine_show_the_same_when_they_are_back() {
+    story(Lab::on_loopback(3).await);
+}
+
+#[tokio::test]
+#[expect(clippy::print_stderr, reason = "whoever reads the result must know what was not tried")]
+async fn nodes_on_a_network_that_is_cut_and_lossy_show_the_same_when_they_are_back() {
+    match Lab::networked(3).await {
+        Some(lab) => story(lab),
+        None => eprintln!("live: this machine allows no network namespaces: nothing was cut here"),
+    }
+}
+
+/// What the sites of a lab live through.
+fn story(mut lab: Lab) {
+    let mut said = Vec::new();
+    for (at, site) in lab.sites.iter().enumerate() {
+        note(site, &format!("site {at} is here"), &mut said);
+    }
+    converge("the first meeting", &lab.all(), &said);
+    // Nobody gave those who came in by the first each other's address.
+    meet("everybody is connected to everybody", &lab.all());
+
+    // The third is cut off; the first, by which the others came in, is killed; all go on as they can.
+    lab.cut_off(2);
+    for (at, site) in lab.sites.iter().enumerate() {
+        note(site, &format!("site {at} works apart"), &mut said);
+    }
+    lab.sites[0].kill();
+    note(&lab.sites[1], "the second is alone", &mut said);
+    assert!(!shows(&log(&lab.sites[2]), "the second is alone"), "nothing passes where there is no way");
+    lab.bring_back(2);
+    let told = ["the second is alone", "site 2 works apart"].map(str::to_owned);
+    converge("two who came in by a third that is gone", &[&lab.sites[1], &lab.sites[2]], &told);
+    lab.start(0);
+    converge("the first is back", &lab.all(), &said);
+
+    let rounds = if std::env::var_os("XYN_FULL").is_some() { 12 } else { 1 };
+    let mut dice = Dice::new(20_261_121);
+    for round in 0..rounds {
+        let (cut, killed) = (dice.below(3), dice.below(3));
+        lab.cut_off(cut);
+        for number in 0..6 {
+            let at = dice.below(3);
+            note(&lab.sites[at], &format!("{round}.{number} by {at}"), &mut said);
+        }
+        lab.sites[killed].kill();
+        lab.lose(5 + dice.below(10));
+        lab.start(killed);
+        lab.bring_back(cut);
+        converge("cut, killed and losing packets", &lab.all(), &said);
+    }
+    for title in &said {
+        let times = log(&lab.sites[0]).iter().filter(|moment| moment["title"] == *title).count();
+        assert_eq!(times, 1, "`{title}`");
+    }
+}

@@ -1,0 +1,133 @@
+//! A local network of this machine: a bridge, and a namespace for each node.
+//!
+//! Owns the namespaces: they do not outlive the test, and those of a test that was killed are taken away by the
+//! next one. Named by process, so that two tests at a time do not meet; each bridge is a world of its own.
+
+use std::io::Write;
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// How namespaces of this test are called; the process that owns them comes next.
+const PREFIX: &str = "xyn";
+/// Nothing comes in, nothing goes out.
+const CUT: &str = "chain in { type filter hook input priority 0; iifname != \"lo\" drop; }\n\
+                   chain out { type filter hook output priority 0; oifname != \"lo\" drop; }";
+
+/// A bridge, and a namespace for each site on it.
+pub(super) struct Network {
+    name: String,
+    count: usize,
+    /// Whether there is nft.
+    pub(super) filters: bool,
+}
+
+impl Network {
+    /// None where this machine, or this user, may not.
+    pub(super) fn open(count: usize) -> Option<Self> {
+        sweep();
+        let name = format!("{PREFIX}{}", std::process::id());
+        let mut network = Self { name, count: 0, filters: false };
+        let lan = network.lan();
+        ip(&["netns", "add", &lan])?;
+        ip(&["-n", &lan, "link", "add", "lan", "type", "bridge"])?;
+        ip(&["-n", &lan, "link", "set", "lan", "up"])?;
+        for at in 0..count {
+            let (space, port) = (network.space(at), format!("site{at}"));
+            ip(&["netns", "add", &space])?;
+            network.count = at + 1;
+            ip(&["-n", &lan, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &space])?;
+            ip(&["-n", &lan, "link", "set", &port, "master", "lan", "up"])?;
+            ip(&["-n", &space, "address", "add", &format!("{}/24", address(at)), "dev", "eth0"])?;
+            ip(&["-n", &space, "link", "set", "lo", "up"])?;
+            link(&space, true)?;
+        }
+        network.filters =
+            filter(&lan, "trial", &losing(0)).and_then(|()| filter(&lan, "trial", "")).is_some();
+        Some(network)
+    }
+
+    fn lan(&self) -> String {
+        format!("{}-lan", self.name)
+    }
+
+    pub(super) fn space(&self, at: usize) -> String {
+        format!("{}-{at}", self.name)
+    }
+
+    /// Lets nothing pass to and from a namespace, or lets it pass again.
+    pub(super) fn cut(&self, space: &str, is_cut_off: bool) {
+        let done = match (self.filters, is_cut_off) {
+            (true, true) => filter(space, "cut", CUT),
+            (true, false) => filter(space, "cut", ""),
+            (false, is_cut_off) => link(space, !is_cut_off),
+        };
+        done.expect("it is our network");
+    }
+
+    /// Of what comes in here, so many in a hundred get lost from now on; none where there is no nft.
+    pub(super) fn lose(&self, space: &str, percent: usize) {
+        if self.filters {
+            filter(space, "loss", &losing(percent)).expect("it worked before");
+        }
+    }
+}
+
+impl Drop for Network {
+    fn drop(&mut self) {
+        let spaces = (0..self.count).map(|at| self.space(at)).chain([self.lan()]);
+        for space in spaces {
+            // What is gone already needs no deleting.
+            let _ = ip(&["netns", "delete", &space]);
+        }
+    }
+}
+
+/// Takes the link of a namespace up, with a way for what is sent to all, or down.
+fn link(space: &str, is_up: bool) -> Option<()> {
+    ip(&["-n", space, "link", "set", "eth0", if is_up { "up" } else { "down" }])?;
+    if is_up { ip(&["-n", space, "route", "replace", "224.0.0.0/4", "dev", "eth0"]) } else { Some(()) }
+}
+
+/// Takes away what a test that was killed left behind: namespaces of processes that are no more.
+fn sweep() {
+    let Ok(said) = Command::new("ip").args(["netns", "list"]).output() else { return };
+    for space in String::from_utf8_lossy(&said.stdout).lines().filter_map(|line| line.split(' ').next()) {
+        let owner = space.strip_prefix(PREFIX).and_then(|rest| rest.split('-').next());
+        let owner = owner.and_then(|pid| pid.parse::<u32>().ok());
+        if owner.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
+            // Another test may have been quicker.
+            let _ = ip(&["netns", "delete", space]);
+        }
+    }
+}
+
+/// Puts `chains` in the place of a namespace's filter called `name`; none when
+/// that did not work.
+fn filter(space: &str, name: &str, chains: &str) -> Option<()> {
+    let mut nft = Command::new("ip");
+    nft.args(["netns", "exec", space, "nft", "-f", "-"]).stdin(Stdio::piped()).stderr(Stdio::null());
+    let mut nft = nft.spawn().ok()?;
+    // Declared first, so that there is something to delete.
+    let script = format!("table inet {name}\ndelete table inet {name}\ntable inet {name} {{\n{chains}\n}}\n");
+    // One that does not read says so by its end.
+    let _ = nft.stdin.take().expect("it is piped").write_all(script.as_bytes());
+    nft.wait().ok()?.success().then_some(())
+}
+
+/// Of what comes in, so many in a hundred get lost.
+fn losing(percent: usize) -> String {
+    let rule = format!("iifname != \"lo\" numgen random mod 100 < {percent} drop;");
+    format!("chain in {{ type filter hook input priority 1; {rule} }}")
+}
+
+/// Runs `ip`; none when that did not work.
+fn ip(arguments: &[&str]) -> Option<()> {
+    let said = Command::new("ip").args(arguments).output().ok()?;
+    said.status.success().then_some(())
+}
+
+/// Where the site with this number is.
+pub(super) fn address(at: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 77, 0, u8::try_from(at + 1).expect("a few sites"))
+}
