@@ -82,6 +82,18 @@ impl Dialer {
         }
     }
 
+    /// Looks for whoever took over from a node where that one was.
+    pub(super) fn succeed(&mut self, heir: impl Fn(PublicKey) -> PublicKey) {
+        let has_heir = |whom: &Whom| matches!(whom, Whom::Node(node) if heir(*node) != *node);
+        let left: Vec<_> = self.targets.extract_if(.., |whom, _| has_heir(whom)).collect();
+        for (whom, Target { fixed, learned, .. }) in left {
+            let Whom::Node(old) = whom else { continue };
+            let target = self.targets.entry(Whom::Node(heir(old))).or_default();
+            target.fixed.extend(fixed);
+            learned.into_iter().for_each(|address| self.learn(heir(old), address));
+        }
+    }
+
     /// Forgets what was found out about nodes that are not `wanted` any more.
     pub(super) fn retain(&mut self, wanted: impl Fn(PublicKey) -> bool) {
         self.targets.retain(|whom, target| match whom {
@@ -246,6 +258,12 @@ mod tests {
         let [(_, addresses)] = due(&mut dialer, at(0)).try_into().expect("one");
         assert_eq!(addresses.len(), ADDRESSES_MAX + 1);
         assert!(addresses.contains(&address(99)) && !addresses.contains(&address(2)));
+
+        let heir = PublicKey::from_bytes([3; 32]);
+        let mut followed = dialer.clone();
+        followed.succeed(|_| heir);
+        let [(whom, there)] = due(&mut followed, at(0)).try_into().expect("one");
+        assert_eq!((whom, there), (Whom::Node(heir), addresses));
 
         let bob = PublicKey::from_bytes([2; 32]);
         dialer.learn(bob, address(7));

@@ -135,7 +135,7 @@ impl<P: Port> Task<P> {
         let mut dialer = Dialer::new(config.seed);
         for text in config.peers.iter().chain(&config.relays) {
             let (address, peer) = address::split(address::parse(text)?);
-            dialer.fix(peer.and_then(address::node), address);
+            dialer.fix(peer.and_then(address::node).map(|node| world.roster.heir(node)), address);
         }
         let relays = config.relays.iter().map(|text| address::relay(text)).collect::<Result<_, _>>()?;
         Ok(Self {
@@ -249,6 +249,7 @@ impl<P: Port> Task<P> {
     fn roster(&mut self, roster: Arc<Roster>) {
         self.guard_mut().roster = Arc::clone(&roster);
         self.sync(sync::Input::Roster(Arc::clone(&roster)));
+        self.dialer.succeed(|node| roster.heir(node));
         self.dialer.retain(|node| roster.member(node).is_some());
         self.close_misplaced();
         self.choose_explicit();
