@@ -49,10 +49,10 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let mut stream = Follow::open(&client, "/peers/trace/stream", &query, None).await?;
     loop {
         let event = stream.next().await?;
-        if let Ok(line) = serde_json::from_str::<Value>(&event.data) {
-            if is_meant(&line) {
-                show(&line, context)?;
-            }
+        if let Ok(line) = serde_json::from_str::<Value>(&event.data)
+            && is_meant(&line)
+        {
+            show(&line, context)?;
         }
     }
 }
