@@ -197,6 +197,8 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",
         Code::MeshOff => "start the node with: xyn up --mesh on",
         Code::UnknownTicket => "see which tickets are open with: xyn peer list --invitations",
+        Code::KeyChanging => "have it confirmed, on a node above this one: xyn peer confirm PEER",
+        Code::NotRotating => "see which key each node has with: xyn peer list",
         Code::TicketUsed | Code::TicketExpired => "make a new ticket with: xyn peer invite NAME@PLACE",
         Code::ForeignHost => "name this machine in --url: localhost, 127.0.0.1 or [::1]",
         Code::Overloaded | Code::RateLimited | Code::TooManyStreams => {

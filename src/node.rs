@@ -18,8 +18,10 @@ pub const NODE_FILE: &str = "node.json";
 
 /// How long it may take until the mesh listens; a node that waits longer starts without knowing where.
 const MESH_LISTENS_WITHIN: Duration = Duration::from_secs(2);
-/// How often is looked whether it does.
-const MESH_GLANCE: Duration = Duration::from_millis(5);
+/// How long a node that ended may hold its folder.
+const RELEASED_WITHIN: Duration = Duration::from_secs(10);
+/// How often is looked whether something has come to be.
+const GLANCE: Duration = Duration::from_millis(5);
 
 /// How a node is started.
 #[derive(Clone, Debug)]
@@ -104,7 +106,29 @@ pub struct Node {
     pub is_new: bool,
 }
 
+/// Why a node serves no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was asked to stop.
+    Stopped,
+    /// Its seat is that of the key prepared in its folder, by which the next start goes.
+    HandedOver,
+}
+
 impl Node {
+    /// Starts the node anew behind one of this process that ended, and whose last tasks may still hold the folder.
+    pub async fn start_again(options: NodeOptions) -> Result<Self, NodeError> {
+        let deadline = tokio::time::Instant::now() + RELEASED_WITHIN;
+        loop {
+            match Self::start(options.clone()).await {
+                Err(NodeError::Store(StoreError::InUse { .. })) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(GLANCE).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
     /// Opens the folder, starts the Runtime and binds the addresses.
     pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
         if let Some(address) = options.listen.iter().find(|address| !address.ip().is_loopback()) {
@@ -151,7 +175,7 @@ impl Node {
             loop {
                 match mesh.status().await {
                     Ok(status) if !status.listening.is_empty() => return status.listening,
-                    _ => tokio::time::sleep(MESH_GLANCE).await,
+                    _ => tokio::time::sleep(GLANCE).await,
                 }
             }
         };
@@ -165,14 +189,22 @@ impl Node {
             .map_err(|source| NodeError::Write { path: self.file.clone(), source })
     }
 
-    /// Serves until `shutdown` is done, then stops in good order.
-    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
-        xyn_api::serve(self.listeners, self.state, shutdown).await;
+    /// Serves until `shutdown` is done, or until the node has another key, then stops in good order.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Ended {
+        let mut ended = Ended::Stopped;
+        let until = async {
+            tokio::select! {
+                () = shutdown => {}
+                () = self.runtime.handed_over() => ended = Ended::HandedOver,
+            }
+        };
+        xyn_api::serve(self.listeners, self.state, until).await;
         self.runtime.stop(self.background).await;
         // A node that is gone is found by its lock, so a file that stays behind misleads nobody for long.
         let _ = std::fs::remove_file(&self.file);
         drop(self.runtime);
         self.store.close();
+        ended
     }
 }
 

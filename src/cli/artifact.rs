@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use super::Context;
 use super::output::Unit;
 use super::table::{Column, Table, instant, text};
-use crate::client::Need;
+use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
 /// Bytes of a file read at once.
@@ -115,7 +115,7 @@ async fn put(arguments: Put, context: &Context) -> Result<Exit, Failure> {
 
 async fn get(arguments: Get, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
-    let reply = client.download(&format!("/artifacts/{}/download", arguments.artifact_id)).await?;
+    let reply = client.download(&route(&["artifacts", &arguments.artifact_id, "download"])?).await?;
     let length = reply.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     let bar = context.out.progress(&arguments.artifact_id, length, Unit::Bytes);
     let mut body = reply.body;

@@ -12,7 +12,7 @@ use xyn_actors::blueprint::{self, sample};
 use super::faults::{self, Fault};
 use super::table::{Column, Table, instant, text};
 use super::{Context, input};
-use crate::client::{Client, Need};
+use crate::client::{Client, Need, route};
 use crate::config;
 use crate::failure::{Exit, Failure};
 
@@ -119,13 +119,13 @@ async fn promote(file: &Path, context: &Context) -> Result<Exit, Failure> {
     let name = file.file_stem().map_or_else(|| "stdin".into(), |stem| stem.to_string_lossy().into_owned());
     let draft = json!({ "draft_type": "blueprint", "name": name, "definition": source });
     let draft_id = text(&client.post("/drafts", &draft).await?, "draft_id");
-    let report = client.post(&format!("/drafts/{draft_id}/validate"), &json!({})).await?;
+    let report = client.post(&route(&["drafts", &draft_id, "validate"])?, &json!({})).await?;
     if report["is_valid"] != true {
         let faults: Vec<_> = report["issues"].as_array().into_iter().flatten().map(Fault::from).collect();
         context.out.answer(&report, |paint| faults::render(file, &source, &faults, paint))?;
         return Ok(Exit::Failed);
     }
-    let answer = client.post(&format!("/drafts/{draft_id}/promote"), &json!({})).await?;
+    let answer = client.post(&route(&["drafts", &draft_id, "promote"])?, &json!({})).await?;
     let id = text(&answer, "blueprint_id");
     context.out.answer(&answer, |paint| {
         format!("{id} version {} is {}", text(&answer, "version"), paint.status(&text(&answer, "status")))
@@ -136,7 +136,10 @@ async fn promote(file: &Path, context: &Context) -> Result<Exit, Failure> {
 
 /// What to type after a promotion: the event that the blueprint waits for, where the node tells it.
 async fn next_step(client: &Client, id: &str) -> String {
-    let blueprint = client.get(&format!("/blueprints/{id}")).await.unwrap_or_default();
+    let blueprint = match route(&["blueprints", id]) {
+        Ok(path) => client.get(&path).await.unwrap_or_default(),
+        Err(_) => Value::Null,
+    };
     match blueprint["trigger"].as_str() {
         Some(trigger) if !trigger.contains('*') => {
             format!("start a run with: xyn event emit {trigger} --data JSON, or: xyn run start {id}")

@@ -10,7 +10,7 @@ use super::table::text;
 use super::watch::event_line;
 use super::{Context, FOLDER, input};
 use crate::client::sse::Follow;
-use crate::client::{Client, Need};
+use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
 /// How long an emit waits to see which runs its event starts.
@@ -114,7 +114,7 @@ async fn runs_started(client: &Client, event_id: &str) -> Option<Vec<Value>> {
         }
         tokio::time::sleep(LOOK_EVERY).await;
     }
-    let event = client.get(&format!("/events/{event_id}")).await.ok()?;
+    let event = client.get(&route(&["events", event_id]).ok()?).await.ok()?;
     let query =
         [("event_name", "xyn.run.created".to_owned()), ("correlation_id", text(&event, "correlation_id"))];
     let created = client.list("/events", &query, MAX_RUNS_SHOWN).await.ok()?;

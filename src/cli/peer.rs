@@ -1,9 +1,11 @@
 //! `xyn peer`: who belongs to the environment, who is here, whom to let in and whom to turn out.
 
+mod confirm;
 mod invite;
 mod join;
 mod list;
 mod revoke;
+mod rotate;
 mod show;
 mod trace;
 
@@ -12,11 +14,13 @@ use serde_json::Value;
 
 use super::Context;
 use super::table::text;
-use crate::client::Client;
+use crate::client::{Client, route};
 use crate::failure::{Exit, Failure};
 
 /// Members that are looked through for one.
 const MEMBERS_MAX: usize = 10_000;
+/// Members that are named where several may be meant.
+const CANDIDATES_MAX: usize = 8;
 
 /// What can be done with peers.
 #[derive(Debug, Subcommand)]
@@ -29,6 +33,10 @@ pub(super) enum Command {
     Invite(invite::Arguments),
     /// Join an environment with a ticket, in a folder where no node was started yet
     Join(join::Arguments),
+    /// Give this node a new key
+    Rotate(rotate::Arguments),
+    /// Confirm that a member takes the new key that it asked for
+    Confirm(confirm::Arguments),
     /// Turn a member out
     Revoke(revoke::Arguments),
     /// Show who came, who left and who was refused, and why, until interrupted
@@ -41,6 +49,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Show(arguments) => show::run(&arguments, context).await,
         Command::Invite(arguments) => invite::run(arguments, context).await,
         Command::Join(arguments) => join::run(&arguments, context).await,
+        Command::Rotate(arguments) => rotate::run(&arguments, context).await,
+        Command::Confirm(arguments) => confirm::run(&arguments, context).await,
         Command::Revoke(arguments) => revoke::run(&arguments, context).await,
         Command::Trace(arguments) => trace::run(&arguments, context).await,
     }
@@ -49,21 +59,40 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
 /// The one member that `name` means: by its key, the beginning of its key, or its principal.
 async fn named(client: &Client, name: &str) -> Result<Value, Failure> {
     if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return client.get(&format!("/peers/{name}")).await;
+        return client.get(&route(&["peers", name])?).await;
     }
     let mut members = client.list("/peers", &[], MEMBERS_MAX).await?;
     let members = members["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
     one_of(members, name)
 }
 
+/// Whether `name` is the member's key, the beginning of it, or its principal.
+fn means(member: &Value, name: &str) -> bool {
+    !name.is_empty() && (text(member, "node").starts_with(name) || text(member, "principal") == name)
+}
+
 fn one_of(members: Vec<Value>, name: &str) -> Result<Value, Failure> {
-    let means = |member: &Value| text(member, "node").starts_with(name) || text(member, "principal") == name;
-    let mut found: Vec<Value> = members.into_iter().filter(means).collect();
+    let mut found: Vec<Value> = members.into_iter().filter(|member| means(member, name)).collect();
+    // A person who took another key is meant by that one, and one who came back by the one that counts.
+    let is_in_force = |member: &Value| !matches!(member["standing"].as_str(), Some("retired" | "revoked"));
+    if found.iter().filter(|member| is_in_force(member)).count() == 1 {
+        found.retain(is_in_force);
+    }
     match (found.pop(), found.as_slice()) {
-        (Some(member), []) if !name.is_empty() => Ok(member),
-        (Some(_), _) => {
-            let message = format!("`{name}` may mean {} members", found.len() + 1);
-            Err(Failure::usage(message).hint("say more of its key; see them with: xyn peer list"))
+        (Some(member), []) => Ok(member),
+        (Some(last), others) => {
+            let shown = |member: &Value| {
+                let key: String = text(member, "node").chars().take(list::KEY_DIGITS).collect();
+                format!("{key} ({}, {})", text(member, "principal"), text(member, "standing"))
+            };
+            let mut candidates: Vec<_> =
+                others.iter().chain([&last]).take(CANDIDATES_MAX).map(shown).collect();
+            if others.len() >= CANDIDATES_MAX {
+                candidates.push(format!("{} more", others.len() + 1 - CANDIDATES_MAX));
+            }
+            let message =
+                format!("`{name}` may mean {} members: {}", others.len() + 1, candidates.join(", "));
+            Err(Failure::new(Exit::Usage, "ambiguous", message).hint("say the beginning of its key"))
         }
         (None, _) => Err(Failure::new(Exit::NotFound, "not_found", format!("there is no peer `{name}`"))
             .hint("see who belongs with: xyn peer list")),
@@ -79,14 +108,28 @@ mod tests {
     #[test]
     fn a_member_is_named_by_the_beginning_of_its_key_or_by_its_principal() {
         let members = || {
-            let member = |node: &str, principal: &str| json!({ "node": node, "principal": principal });
-            vec![member("ab12", "ada@lab"), member("ab34", "ada@home"), member("cd56", "ada@home")]
+            let member = |node: &str, principal: &str, standing: &str| json!({ "node": node, "principal": principal, "standing": standing });
+            vec![
+                member("ab12", "ada@lab", "active"),
+                member("ab34", "ada@home", "active"),
+                member("cd56", "ada@home", "expired"),
+                member("cd78", "bob@lab", "retired"),
+                member("cd90", "bob@lab", "active"),
+            ]
         };
         let found = |name: &str| one_of(members(), name).map(|member| text(&member, "node"));
         assert_eq!(found("ab1").as_deref(), Ok("ab12"));
         assert_eq!(found("ada@lab").as_deref(), Ok("ab12"));
         assert_eq!(found("ab").map_err(|failure| failure.exit), Err(Exit::Usage));
-        assert_eq!(found("ada@home").map_err(|failure| failure.exit), Err(Exit::Usage));
+        assert_eq!(found("bob@lab").as_deref(), Ok("cd90"), "the key that bob has now");
+        assert_eq!(found("cd78").as_deref(), Ok("cd78"));
+        let ambiguous = found("ada@home").expect_err("there are two");
+        assert_eq!((ambiguous.exit, ambiguous.code.as_str()), (Exit::Usage, "ambiguous"));
+        insta::assert_snapshot!(
+            ambiguous.message,
+            @"`ada@home` may mean 2 members: ab34 (ada@home, active), cd56 (ada@home, expired)"
+        );
+        assert_eq!(found("").map_err(|failure| failure.exit), Err(Exit::NotFound));
         assert_eq!(found("ef").map_err(|failure| failure.exit), Err(Exit::NotFound));
     }
 }

@@ -16,7 +16,7 @@ use xyn_store::scope::Principal;
 use super::faults::{self, Fault};
 use super::table::{Column, Table, instant, text};
 use super::{Context, input};
-use crate::client::{Client, Need};
+use crate::client::{Client, Need, route};
 use crate::config;
 use crate::failure::{Exit, Failure};
 
@@ -214,7 +214,7 @@ pub(super) async fn sources_in_force(client: &Client) -> Result<Vec<(String, Str
     for policy in list["items"].as_array().into_iter().flatten().filter(|policy| policy["status"] == "active")
     {
         let id = text(policy, "policy_id");
-        let whole = client.get(&format!("/policies/{id}")).await?;
+        let whole = client.get(&route(&["policies", &id])?).await?;
         sources.push((id, text(&whole, "source")));
     }
     Ok(sources)

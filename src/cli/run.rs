@@ -7,7 +7,7 @@ use super::Context;
 use super::input;
 use super::table::{Column, Table, instant, standing, text};
 use super::watch::{self, AtGate, gate_hints, run_facts};
-use crate::client::{Client, Need};
+use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
 /// What can be done with runs.
@@ -180,7 +180,7 @@ async fn steer(run_id: &str, verb: &str, mut body: Value, context: &Context) -> 
         fields.retain(|_, value| !value.is_null());
     }
     let client = context.client(Need::Node).await?;
-    client.post(&format!("/runs/{run_id}/{verb}"), &body).await
+    client.post(&route(&["runs", run_id, verb])?, &body).await
 }
 
 async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
@@ -212,8 +212,8 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
 
 async fn show(run_id: &str, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
-    let mut run = client.get(&format!("/runs/{run_id}")).await?;
-    let mut steps = client.list(&format!("/runs/{run_id}/steps"), &[], 1000).await?;
+    let mut run = client.get(&route(&["runs", run_id])?).await?;
+    let mut steps = client.list(&route(&["runs", run_id, "steps"])?, &[], 1000).await?;
     let table = steps_table(&steps);
     run["steps"] = steps["items"].take();
     context.out.answer(&run, |paint| format!("{}\n\n{}", run_facts(&run, paint), table.render(paint)))?;

@@ -19,7 +19,7 @@ use super::Context;
 use super::output::Paint;
 use crate::config::{self, MeshMode};
 use crate::failure::{Exit, Failure, with_causes};
-use crate::node::{Node, NodeError, NodeOptions};
+use crate::node::{Ended, Node, NodeError, NodeOptions};
 
 #[derive(Debug, Args)]
 #[command(
@@ -74,7 +74,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         mesh: settings.mesh.service(),
         join,
     };
-    let node = tokio::select! {
+    let mut again = NodeOptions { join: None, ..options.clone() };
+    let mut node = tokio::select! {
         started = Node::start(options) => started.map_err(|error| explained(&error, &data))?,
         // To join may take a while.
         () = &mut stop => return Ok(Exit::Done),
@@ -83,7 +84,11 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         .map_err(|error| Failure::file("write", &data.join(config::CONFIG_FILE), &error))?;
     let mesh = node.mesh_addresses().await;
     announce(&node, &mesh, &data, context)?;
-    node.serve(stop).await;
+    again.listen = node.addresses();
+    // A node that has another key goes on as what it is now: with it, at the same addresses.
+    while node.serve(&mut stop).await == Ended::HandedOver {
+        node = Node::start_again(again.clone()).await.map_err(|error| explained(&error, &data))?;
+    }
     Ok(Exit::Done)
 }
 

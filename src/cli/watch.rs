@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::output::{Output, Paint};
 use super::story::{Teller, took};
 use super::table::{facts, instant, plain, standing, text};
-use crate::client::Client;
 use crate::client::sse::Follow;
+use crate::client::{Client, route};
 use crate::failure::{Exit, Failure};
 
 /// How often to look at the run when its stream is silent.
@@ -33,7 +33,7 @@ pub(super) async fn follow(
     show: bool,
     out: &Output,
 ) -> Result<(Value, Exit), Failure> {
-    let path = format!("/runs/{run_id}");
+    let path = route(&["runs", run_id])?;
     let mut stream = Follow::open(client, &format!("{path}/stream"), &[], None).await?;
     let mut teller = Teller::new(show, out);
     loop {
@@ -68,7 +68,8 @@ pub(super) async fn follow(
 
 /// Which steps of the run wait for people, and how to answer them. A courtesy: without it the run still waits.
 pub(super) async fn gate_hints(client: &Client, run_id: &str) -> Vec<String> {
-    let steps = client.list(&format!("/runs/{run_id}/steps"), &[], 200).await.unwrap_or_default();
+    let Ok(path) = route(&["runs", run_id, "steps"]) else { return Vec::new() };
+    let steps = client.list(&path, &[], 200).await.unwrap_or_default();
     let waiting = steps["items"].as_array().into_iter().flatten().filter(|step| waits_for_people(step));
     let hint = |step: &Value| {
         let name = text(step, "name");

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::output::{Paint, Unit};
 use super::table::{Column, Table, instant, text};
-use crate::client::{Client, Need};
+use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
 /// Workspaces that are looked through for the one that is meant.
@@ -183,7 +183,7 @@ async fn diff(arguments: Diff, context: &Context) -> Result<Exit, Failure> {
         .filter_map(|(key, place)| place.map(|place| (key, place)))
         .collect();
     let bar = context.out.progress("comparing", None, Unit::Time);
-    let answer = client.get_with(&format!("/workspaces/{name}/diff"), &query).await;
+    let answer = client.get_with(&route(&["workspaces", &name, "diff"])?, &query).await;
     bar.finish_and_clear();
     let answer = answer?;
     context.out.answer(&answer, |paint| changes(&answer, paint))?;
@@ -193,7 +193,7 @@ async fn diff(arguments: Diff, context: &Context) -> Result<Exit, Failure> {
 async fn remove(arguments: Remove, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Node).await?;
     let name = named(&client, Some(&arguments.name)).await?;
-    let answer = client.post(&format!("/workspaces/{name}/remove"), &json!({})).await?;
+    let answer = client.post(&route(&["workspaces", &name, "remove"])?, &json!({})).await?;
     context.out.answer(&answer, |_| format!("{name} is forgotten; its folder and its moments stay"))?;
     Ok(Exit::Done)
 }
@@ -207,7 +207,7 @@ async fn act(
     context: &Context,
 ) -> Result<Value, Failure> {
     let bar = context.out.progress(&format!("{verb} {name}"), None, Unit::Time);
-    let answer = client.post(&format!("/workspaces/{name}/{verb}"), &without_nulls(body)).await;
+    let answer = client.post(&route(&["workspaces", name, verb])?, &without_nulls(body)).await;
     bar.finish_and_clear();
     answer
 }

@@ -5,6 +5,7 @@
 
 mod folder;
 mod place;
+mod route;
 pub(crate) mod sse;
 
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use serde_json::Value;
 use crate::failure::{Exit, Failure, with_causes};
 use place::unreachable;
 pub(crate) use place::{Need, Place, node_file};
+pub(crate) use route::route;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);

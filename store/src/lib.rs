@@ -14,6 +14,7 @@ pub mod digest;
 mod durable;
 pub mod envelope;
 mod error;
+mod handover;
 pub mod ids;
 mod incarnation;
 pub mod journal;

@@ -11,6 +11,7 @@ use crate::blobs::{BlobError, Blobs};
 use crate::database::{Engine, Opener, Slot, check_format, establish, file_opener};
 use crate::digest::Digest;
 use crate::error::StoreError;
+use crate::handover;
 use crate::incarnation::Incarnation;
 use crate::journal::{Journal, WriterOptions};
 use crate::json::Json;
@@ -77,6 +78,7 @@ impl Store {
             check_format(&engine, folder)?;
             Incarnation::establish(&engine, folder)
         })?;
+        let key = handover::settle(key, folder, &slot.read()?)?;
         let quick_repair = options.quick_repair;
         let blobs = Blobs::open(&folder.join("blobs"), slot.clone(), options.blob_quota_bytes, quick_repair)?;
         let quota = blobs.quota().clone();

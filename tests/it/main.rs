@@ -11,6 +11,7 @@ mod node;
 mod peer;
 mod peers;
 mod refusals;
+mod rotation;
 mod schema;
 mod streams;
 mod time;

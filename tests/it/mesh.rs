@@ -16,21 +16,21 @@ use xyn_store::{Clock, Timestamp};
 use crate::node::{COUNT, Folder, Node, Said, eventually};
 
 /// A teammate: a folder, and whether its node runs.
-struct Mate {
+pub(crate) struct Mate {
     name: &'static str,
-    folder: Folder,
+    pub(crate) folder: Folder,
     node: Option<Node>,
     /// Where its mesh listened first, so that others find it there again.
     address: String,
 }
 
 impl Mate {
-    fn new(name: &'static str) -> Self {
+    pub(crate) fn new(name: &'static str) -> Self {
         Self { name, folder: Folder::new(), node: None, address: "/ip4/127.0.0.1/tcp/0".to_owned() }
     }
 
     /// Starts its node, with a ticket or without.
-    async fn up(&mut self, ticket: Option<&str>) {
+    pub(crate) async fn up(&mut self, ticket: Option<&str>) {
         let mut command = self.folder.program();
         command.env("XYN_LOG", "info").env("XYN_MESH", "on").env("XYN_MESH_LISTEN", &self.address);
         let arguments: Vec<&str> = ticket.into_iter().flat_map(|ticket| ["--join", ticket]).collect();
@@ -40,20 +40,20 @@ impl Mate {
         self.node = Some(node);
     }
 
-    fn node(&self) -> &Node {
+    pub(crate) fn node(&self) -> &Node {
         self.node.as_ref().expect("it runs")
     }
 
-    async fn stop(&mut self) {
+    pub(crate) async fn stop(&mut self) {
         let node = self.node.take().expect("it runs");
         assert!(node.stop().await.success(), "{} stops in good order", self.name);
     }
 
-    fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.node.take().expect("it runs").kill_9();
     }
 
-    fn key(&self) -> PublicKey {
+    pub(crate) fn key(&self) -> PublicKey {
         NodeKey::load(&self.folder.data()).expect("it has a key").public()
     }
 
@@ -62,7 +62,7 @@ impl Mate {
         EnvId::rooted_in(NodeKey::found_root(&self.folder.data()).expect("it has the root's key").public())
     }
 
-    async fn intent(&self, action: &str, input: Value) -> Value {
+    pub(crate) async fn intent(&self, action: &str, input: Value) -> Value {
         let body = json!({ "action": action, "input": input });
         self.node().post("/api/v1/intents", &body).await.ok()
     }
@@ -77,11 +77,11 @@ impl Mate {
         invite.ticket.to_string()
     }
 
-    async fn invite(&self) -> String {
+    pub(crate) async fn invite(&self) -> String {
         self.ticket(Clock::system().now().after(Duration::from_secs(3600))).await
     }
 
-    async fn note(&self, title: &str) {
+    pub(crate) async fn note(&self, title: &str) {
         self.intent("timeline.note", json!({ "title": title })).await;
     }
 
@@ -105,7 +105,7 @@ impl Mate {
 }
 
 /// Waits until all of `mates` show the same timeline, and `wanted` is on it.
-async fn converge(mates: &[&Mate], wanted: &[&str]) {
+pub(crate) async fn converge(mates: &[&Mate], wanted: &[&str]) {
     let what = format!("{wanted:?} is the same everywhere");
     eventually(&what, async || {
         let logs: Vec<Vec<Value>> = mates.iter().map(|mate| mate.log()).collect();

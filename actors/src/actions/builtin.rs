@@ -30,7 +30,7 @@ pub fn builtin() -> Registry {
 const SIDES_MAX: u32 = 10_000;
 
 /// Actions that services of the Runtime carry out.
-const SERVICES: [fn() -> Spec; 22] = [
+const SERVICES: [fn() -> Spec; 24] = [
     runs_start,
     runs_cancel,
     runs_retry,
@@ -52,6 +52,8 @@ const SERVICES: [fn() -> Spec; 22] = [
     timeline_merge,
     peers::invite,
     peers::join,
+    peers::rotate,
+    peers::confirm,
     peers::revoke,
 ];
 

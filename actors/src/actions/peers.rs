@@ -1,4 +1,4 @@
-//! What may be asked about who belongs: invitations, newcomers and revocations.
+//! What may be asked about who belongs: invitations, newcomers, new keys and revocations.
 //!
 //! Owns the shapes of these intents. No secret of a ticket has a place in them.
 
@@ -41,6 +41,19 @@ pub(super) fn join() -> Spec {
     let output = answers(json!({ "node": hex(64), "ticket_id": hex(16) }));
     let description = "Certifies a node that showed a ticket as a member of the environment.";
     service("peer.join", Risk::High, description, input, output)
+}
+
+pub(super) fn rotate() -> Spec {
+    let output = answers(json!({ "node": hex(64), "successor": hex(64) }));
+    let description = "Gives this node a new key, which counts once a node above it has confirmed it.";
+    service("peer.rotate", Risk::High, description, object(&[], json!({})), output)
+}
+
+pub(super) fn confirm() -> Spec {
+    let input = object(&["node"], json!({ "node": hex(64) }));
+    let output = answers(json!({ "node": hex(64) }));
+    let description = "Confirms that a node takes the new key that it names in its last word.";
+    service("peer.confirm", Risk::High, description, input, output)
 }
 
 pub(super) fn revoke() -> Spec {

@@ -189,6 +189,7 @@ impl Runtime {
             tokio::spawn(timers::serve_cron(inner.clone())),
             tokio::spawn(upkeep::serve(inner.clone())),
             tokio::spawn(follower::follow(inner.clone())),
+            tokio::spawn(mesh::confirm::follow(inner.clone())),
         ];
         Ok((runtime, Background { tasks }))
     }
@@ -229,6 +230,18 @@ impl Runtime {
     /// The mesh; none for a node that is stopped or takes no part in one.
     pub fn mesh(&self) -> Option<&Mesh> {
         self.0.mesh.get()
+    }
+
+    /// Is done when this node's seat was handed to the key that is prepared in its folder, and whoever is connected
+    /// knows it, or had time to hear it. From then on only a start under that key goes on.
+    pub async fn handed_over(&self) {
+        match self.timeline() {
+            Some(timeline) => timeline.handed_over().await,
+            None => std::future::pending().await,
+        }
+        if let Some(mesh) = self.mesh() {
+            mesh.left_alone().await;
+        }
     }
 
     /// The clock.

@@ -38,7 +38,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "blueprints.promote" => library::promote_draft(inner, intent, accept).await,
         "policies.activate" => library::activate_policy(inner, intent, accept).await,
         action if action.starts_with("timeline.") => timeline::serve(inner, intent, accept).await,
-        "peer.invite" | "peer.join" | "peer.revoke" => mesh::serve(inner, intent, accept).await,
+        action if action.starts_with("peer.") => mesh::serve(inner, intent, accept).await,
         action if action.starts_with("workspace.") => workspace::serve(inner, intent, accept).await,
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }

@@ -116,6 +116,13 @@ table! {
     TooMuch "too_much" CONFLICT "split what is merged";
     /// It is so already.
     Unchanged "unchanged" CONFLICT "nothing needs to be done: it is so already";
+    /// The node hands its seat to another key.
+    KeyChanging "key_changing" CONFLICT
+        "have it confirmed on a node above this one with `POST /api/v1/peers/{node}/confirm`";
+    /// The node does not ask for another key.
+    NotRotating "not_rotating" CONFLICT "see which key each node has with `GET /api/v1/peers`";
+    /// The member has said as much of others as anybody hears.
+    StatementsSpent "statements_spent" CONFLICT "let another member above them, or a newly joined node, say it";
     /// The node takes no part in a mesh.
     MeshOff "mesh_off" CONFLICT "start the node with `xyn up --mesh on`, or `--mesh lan`";
     /// This node gave out no such ticket.

@@ -115,6 +115,18 @@ impl Dialer {
         }
     }
 
+    /// Looks for whoever took over from a node where that one was.
+    pub(super) fn succeed(&mut self, heir: impl Fn(PublicKey) -> PublicKey) {
+        let has_heir = |whom: &Whom| matches!(whom, Whom::Node(node) if heir(*node) != *node);
+        let left: Vec<_> = self.targets.extract_if(.., |whom, _| has_heir(whom)).collect();
+        for (whom, Target { fixed, learned, .. }) in left {
+            let Whom::Node(old) = whom else { continue };
+            let target = self.targets.entry(Whom::Node(heir(old))).or_default();
+            target.fixed.extend(fixed);
+            learned.into_iter().for_each(|address| self.learn(heir(old), address));
+        }
+    }
+
     /// Forgets what was found out about nodes that are not `wanted` any more.
     pub(super) fn retain(&mut self, wanted: impl Fn(PublicKey) -> bool) {
         self.targets.retain(|whom, target| match whom {

@@ -148,7 +148,7 @@ impl<P: Port> Task<P> {
         let mut dialer = Dialer::new(config.seed);
         for text in config.peers.iter().chain(&config.relays) {
             let (address, peer) = address::split(address::parse(text)?);
-            dialer.fix(peer.and_then(address::node), address);
+            dialer.fix(peer.and_then(address::node).map(|node| world.roster.heir(node)), address);
         }
         let book = super::contacts::remembered(&mut dialer, world.contacts);
         let contacts = Contacts::new(me, Arc::clone(&world.roster), book);
@@ -266,6 +266,7 @@ impl<P: Port> Task<P> {
     fn roster(&mut self, roster: Arc<Roster>) {
         self.guard_mut().roster = Arc::clone(&roster);
         self.sync(sync::Input::Roster(Arc::clone(&roster)));
+        self.dialer.succeed(|node| roster.heir(node));
         self.dialer.retain(|node| roster.member(node).is_some());
         self.contacts(contacts::Input::Roster(Arc::clone(&roster)));
         self.close_misplaced();

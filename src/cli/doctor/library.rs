@@ -10,7 +10,7 @@ use super::Finding;
 use crate::cli::Failure;
 use crate::cli::policy::sources_in_force;
 use crate::cli::table::text;
-use crate::client::Client;
+use crate::client::{Client, route};
 use crate::config::Loaded;
 
 /// Most blueprints and runs that are looked at.
@@ -84,7 +84,7 @@ async fn blueprints(client: &Client, limits: &blueprint::NodeLimits) -> Result<F
     let (mut count, mut invalid) = (0, Vec::new());
     for row in list["items"].as_array().into_iter().flatten() {
         let id = text(row, "blueprint_id");
-        let whole = client.get(&format!("/blueprints/{id}")).await?;
+        let whole = client.get(&route(&["blueprints", &id])?).await?;
         count += 1;
         let source = text(&whole, "source");
         if blueprint::compile_promoted(source.as_bytes(), &actions::builtin(), limits).is_err() {

@@ -9,10 +9,13 @@ use crate::client::Need;
 use crate::failure::{Exit, Failure};
 
 /// Digits of a key that a list shows.
-const KEY_DIGITS: usize = 12;
+pub(super) const KEY_DIGITS: usize = 12;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
+    /// Only members with this principal, or whose key begins so
+    #[arg(conflicts_with = "invitations")]
+    peer: Option<String>,
     /// How many at most
     #[arg(long, default_value_t = 200)]
     limit: usize,
@@ -28,7 +31,14 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         invitations(&open).show(&open, "no ticket is open", &context.out)?;
         return Ok(Exit::Done);
     }
-    let peers = client.list("/peers", &[], arguments.limit).await?;
+    let limit = if arguments.peer.is_some() { super::MEMBERS_MAX } else { arguments.limit };
+    let mut peers = client.list("/peers", &[], limit).await?;
+    if let (Some(name), Some(members)) = (&arguments.peer, peers["items"].as_array_mut()) {
+        members.retain(|member| super::means(member, name));
+        members.truncate(arguments.limit);
+        table(&peers).show(&peers, &format!("there is no peer `{name}`"), &context.out)?;
+        return Ok(Exit::Done);
+    }
     let is_alone = peers["items"].as_array().is_some_and(|members| members.len() == 1);
     if table(&peers).show(&peers, "this folder belongs to no environment yet", &context.out)? && is_alone {
         context.out.hint("let somebody in with: xyn peer invite NAME@PLACE");

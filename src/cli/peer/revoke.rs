@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::cli::Context;
 use crate::cli::table::text;
-use crate::client::Need;
+use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
@@ -27,7 +27,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         Some(reason) => reason.clone(),
         None => ask(&who, context)?,
     };
-    let answer = client.post(&format!("/peers/{node}/revoke"), &json!({ "reason": reason })).await?;
+    let answer = client.post(&route(&["peers", &node, "revoke"])?, &json!({ "reason": reason })).await?;
     context.out.answer(&answer, |_| format!("{who} is turned out with node {node}"))?;
     context.out.hint("what it wrote until now still counts; what comes later is refused everywhere");
     Ok(Exit::Done)

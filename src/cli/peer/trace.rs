@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde_json::Value;
+use xyn_actors::services::mesh::TRACE_MAX;
 
 use crate::cli::Context;
 use crate::cli::output::Paint;
@@ -12,6 +13,8 @@ use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
+    /// Only what is about this node: a member's key, the beginning of it, or its principal; or any other key
+    peer: Option<String>,
     /// First show so many lines of the past
     #[arg(short = 'n', long, default_value_t = 20, value_name = "COUNT")]
     lines: usize,
@@ -22,21 +25,33 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Node).await?;
-    let past = client.list("/peers/trace", &[], arguments.lines).await?;
-    let lines: Vec<&Value> = past["items"].as_array().into_iter().flatten().rev().collect();
-    for line in &lines {
+    let about = match &arguments.peer {
+        // Somebody who is no member has a whole key only.
+        Some(key) if key.len() == 64 => Some(key.clone()),
+        Some(name) => Some(text(&super::named(&client, name).await?, "node")),
+        None => None,
+    };
+    let is_meant = |line: &Value| about.as_ref().is_none_or(|node| text(line, "node") == *node);
+    let lines = if about.is_some() { TRACE_MAX } else { arguments.lines };
+    let past = client.list("/peers/trace", &[], lines).await?;
+    let lines: Vec<&Value> = past["items"].as_array().into_iter().flatten().collect();
+    let shown: Vec<&Value> =
+        lines.iter().copied().filter(|line| is_meant(line)).take(arguments.lines).collect();
+    for line in shown.into_iter().rev() {
         show(line, context)?;
     }
     if arguments.no_follow {
         return Ok(Exit::Done);
     }
     // The stream goes on behind the last line of the past, so that nothing falls between.
-    let after = lines.last().map(|line| text(line, "seq"));
+    let after = lines.first().map(|line| text(line, "seq"));
     let query: Vec<_> = after.into_iter().map(|seq| ("after", seq)).collect();
     let mut stream = Follow::open(&client, "/peers/trace/stream", &query, None).await?;
     loop {
         let event = stream.next().await?;
-        if let Ok(line) = serde_json::from_str::<Value>(&event.data) {
+        if let Ok(line) = serde_json::from_str::<Value>(&event.data)
+            && is_meant(&line)
+        {
             show(&line, context)?;
         }
     }

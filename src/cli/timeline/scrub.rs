@@ -14,7 +14,7 @@ use super::show::state_facts;
 use crate::cli::Context;
 use crate::cli::output::Paint;
 use crate::cli::table::{Column, Table, facts, instant, text};
-use crate::client::{Client, Need};
+use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
 /// Stops that a walk keeps; it goes no further.
@@ -54,7 +54,7 @@ async fn instant_of(client: &Client, place: Option<String>) -> Result<Option<Str
     if !is_id || place.contains(':') {
         return Ok(Some(place));
     }
-    let view = client.get(&format!("/timeline/{place}")).await?;
+    let view = client.get(&route(&["timeline", &place])?).await?;
     Ok(Some(view["moment"]["at"].as_str().unwrap_or_default().to_owned()))
 }
 

@@ -7,7 +7,7 @@ use xyn_store::ids::EntryId;
 use crate::cli::Context;
 use crate::cli::output::Paint;
 use crate::cli::table::{facts, instant, text};
-use crate::client::Need;
+use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
 /// A moment.
@@ -20,7 +20,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
-    let view = client.get(&format!("/timeline/{}", arguments.entry_id)).await?;
+    let view = client.get(&route(&["timeline", &arguments.entry_id.to_string()])?).await?;
     context.out.answer(&view, |paint| render(&view, paint))?;
     Ok(Exit::Done)
 }

@@ -9,7 +9,7 @@ use super::words::say;
 use crate::cli::Context;
 use crate::cli::output::Paint;
 use crate::cli::table::{Column, Table, instant, text};
-use crate::client::Need;
+use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
@@ -53,7 +53,7 @@ pub(super) async fn comment(arguments: Comment, context: &Context) -> Result<Exi
     let Comment { entry_id, text: words, rewrite } = arguments;
     let Some(words) = words else {
         let client = context.client(Need::Read).await?;
-        let view = client.get(&format!("/timeline/{entry_id}/comments")).await?;
+        let view = client.get(&route(&["timeline", &entry_id.to_string(), "comments"])?).await?;
         comments(&view).show(&view, "nobody said anything yet", &context.out)?;
         return Ok(Exit::Done);
     };
@@ -95,7 +95,7 @@ fn not_empty(text: String) -> Option<String> {
 
 async fn show(entry_id: EntryId, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
-    let view = client.get(&format!("/timeline/{entry_id}/review")).await?;
+    let view = client.get(&route(&["timeline", &entry_id.to_string(), "review"])?).await?;
     context.out.answer(&view, |paint| render(&view, paint))?;
     Ok(Exit::Done)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::Context;
 use crate::cli::table::text;
-use crate::client::Need;
+use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
@@ -117,5 +117,5 @@ pub(super) async fn say(verb: &str, mut body: Value, context: &Context) -> Resul
         fields.retain(|_, value| !value.is_null());
     }
     let client = context.client(Need::Node).await?;
-    client.post(&format!("/timeline/{verb}"), &body).await
+    client.post(&route(&["timeline", verb])?, &body).await
 }

@@ -1,7 +1,8 @@
 //! The node's key: one file, `node.key`, readable by its owner only.
 //!
-//! Owns making, keeping and signing with the secret. Never shows it and never replaces it: a node that lost
-//! its key is another node. Invariant: a key that was handed out is durable.
+//! Owns making, keeping and signing with the secret. Never shows it, and replaces it by one thing only: the key
+//! that was prepared beside it to succeed it. A node that lost its key is another node. Invariant: a key that was
+//! handed out is durable, and a folder has one key at any instant.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -20,6 +21,8 @@ pub const FILE_NAME: &str = "node.key";
 /// The name of the file of an environment's root key, in the folder of the node that founded it. It is needed
 /// only to speak for the root, and may be kept elsewhere.
 pub const ROOT_FILE_NAME: &str = "root.key";
+/// The name of the file of the key that is to take over, from when it is made until it does.
+pub const NEXT_FILE_NAME: &str = "next.key";
 
 /// The secret key of a node.
 pub struct NodeKey(SigningKey);
@@ -87,9 +90,37 @@ impl NodeKey {
 
     /// The root key kept in `folder`, made when there is none. Whoever asks is about to found an environment.
     pub fn found_root(folder: &Path) -> Result<Self, KeyError> {
-        match Self::load_as(folder, ROOT_FILE_NAME) {
-            Err(KeyError::Missing(_)) => Self::create_as(folder, ROOT_FILE_NAME),
-            found => found,
+        Self::root(folder)?.map_or_else(|| Self::create_as(folder, ROOT_FILE_NAME), Ok)
+    }
+
+    /// The root key, where it is kept in `folder`.
+    pub fn root(folder: &Path) -> Result<Option<Self>, KeyError> {
+        Self::find(folder, ROOT_FILE_NAME)
+    }
+
+    /// The key that is to take over in `folder`, made when there is none.
+    pub fn prepare_next(folder: &Path) -> Result<Self, KeyError> {
+        Self::next(folder)?.map_or_else(|| Self::create_as(folder, NEXT_FILE_NAME), Ok)
+    }
+
+    /// The key that is to take over in `folder`, if one was prepared.
+    pub fn next(folder: &Path) -> Result<Option<Self>, KeyError> {
+        Self::find(folder, NEXT_FILE_NAME)
+    }
+
+    /// Puts the key that was prepared in `folder` in the place of the present one, in one step: a crash leaves
+    /// either. The old secret is gone then.
+    pub(crate) fn take_over(folder: &Path) -> Result<(), KeyError> {
+        let path = folder.join(FILE_NAME);
+        let renamed = fs::rename(folder.join(NEXT_FILE_NAME), &path);
+        let done = renamed.and_then(|()| durable::sync_folder(folder));
+        done.map_err(|source| KeyError::Io { action: "replace", path, source })
+    }
+
+    fn find(folder: &Path, name: &str) -> Result<Option<Self>, KeyError> {
+        match Self::load_as(folder, name) {
+            Err(KeyError::Missing(_)) => Ok(None),
+            found => found.map(Some),
         }
     }
 
@@ -190,6 +221,22 @@ mod tests {
         let first = NodeKey::create(folder.path()).expect("the folder is empty").public();
         assert!(matches!(NodeKey::create(folder.path()), Err(KeyError::Exists(_))));
         assert_eq!(NodeKey::load(folder.path()).expect("still there").public(), first);
+    }
+
+    #[test]
+    fn the_key_that_takes_over_is_prepared_once_and_replaces_the_old_one() {
+        let folder = folder();
+        let old = NodeKey::create(folder.path()).expect("the folder is empty").public();
+        assert!(NodeKey::next(folder.path()).expect("reads").is_none());
+        assert!(NodeKey::take_over(folder.path()).is_err(), "nothing was prepared");
+        let next = NodeKey::prepare_next(folder.path()).expect("makes one").public();
+        assert_eq!(NodeKey::prepare_next(folder.path()).expect("finds it").public(), next);
+        assert_eq!(mode(&folder.path().join(NEXT_FILE_NAME)), 0o600);
+        assert_eq!(NodeKey::load(folder.path()).expect("still there").public(), old);
+        NodeKey::take_over(folder.path()).expect("replaces");
+        assert_eq!(NodeKey::load(folder.path()).expect("the new one").public(), next);
+        let names = fs::read_dir(folder.path()).expect("a folder").count();
+        assert_eq!((names, mode(&folder.path().join(FILE_NAME))), (1, 0o600));
     }
 
     #[test]

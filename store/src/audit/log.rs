@@ -2,12 +2,13 @@
 //!
 //! Reads the journal and nothing else; changes nothing but the kept checkpoints.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::audit::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::audit::merkle::Frontier;
 use crate::audit::proof::{self, InvalidProof};
+use crate::audit::signature::PublicKey;
 use crate::ids::StreamId;
 use crate::journal::Head;
 use crate::projection::{Changes, Row};
@@ -137,6 +138,10 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
         }
     }
     let mut report = Report::default();
+    let keys = match reader.environment()? {
+        Some(env) => reader.roster(env)?.heritage(store.key().public()),
+        None => BTreeSet::from([store.key().public()]),
+    };
     let mut frontier = Frontier::default();
     let mut streams: HashMap<StreamId, u64> = HashMap::new();
     let read = reader.log_bytes(0, |offset, bytes| {
@@ -157,7 +162,7 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
         frontier.push(envelope::leaf(bytes));
         report.entries += 1;
         if let Some(signed) = checkpoints.remove(&report.entries) {
-            check(&signed, &frontier, store, &mut report);
+            check(&signed, &frontier, &keys, &mut report);
         }
         progress(report.entries);
         Ok(true)
@@ -181,12 +186,13 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
     Ok(report)
 }
 
-fn check(signed: &SignedCheckpoint, frontier: &Frontier, store: &Store, report: &mut Report) {
+/// `keys` are those that the node went by, one after the other.
+fn check(signed: &SignedCheckpoint, frontier: &Frontier, keys: &BTreeSet<PublicKey>, report: &mut Report) {
     let checkpoint = &signed.checkpoint;
     let size = checkpoint.size;
     if signed.verify().is_err() {
         report.fault(format!("the checkpoint at {size} has a signature that does not fit"));
-    } else if checkpoint.node != store.key().public() {
+    } else if !keys.contains(&checkpoint.node) {
         report.fault(format!("the checkpoint at {size} was signed by another node, {}", checkpoint.node));
     } else if checkpoint.root != frontier.root() {
         report.fault(format!("the log was changed before entry {size}: its root is not the signed one"));

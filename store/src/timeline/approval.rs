@@ -103,7 +103,7 @@ pub struct Approvals {
 pub struct Question {
     /// The moment that asks.
     pub entry_id: EntryId,
-    /// The node that asks.
+    /// The node that asks, by the key it has now.
     pub node: PublicKey,
     /// What.
     pub ask: Ask,
@@ -200,13 +200,14 @@ impl Entry {
 pub fn open_questions(matter: &Matter, said: &[Entry], roster: &Roster) -> Vec<Question> {
     let mut open: BTreeMap<PublicKey, Question> = BTreeMap::new();
     for entry in said {
+        // A node that changed its key goes on with what it asked under the old one.
+        let node = roster.heir(entry.node);
         if entry.settles(matter) {
-            open.remove(&entry.node);
+            open.remove(&node);
         }
         if let Some(ask) = entry.ask(matter) {
-            let question =
-                Question { entry_id: entry.entry_id, node: entry.node, ask: ask.clone(), words: Vec::new() };
-            open.insert(entry.node, question);
+            let question = Question { entry_id: entry.entry_id, node, ask: ask.clone(), words: Vec::new() };
+            open.insert(node, question);
         }
     }
     // Behind all questions: a word may be dated before what it answers, by another clock.

@@ -12,14 +12,16 @@ use super::draft::Draft;
 use super::entry::{Entry, EntryError, Note};
 use super::feed::FeedId;
 use super::fork::Proof;
-use super::frame::{FRAME_MAX_BYTES, Frame, PACK_RECORDS, sign};
 use super::head::{Effect, FeedHead};
 use super::hlc::{Hlc, HybridClock};
 use super::limit::Limit;
 use super::memo::Memo;
 use super::pace::Pace;
-use super::record::{Body, Content, Record, RecordError};
+use super::pen::Pen;
+use super::record::{Body, RecordError};
+use super::roster::STATEMENTS_PER_MEMBER;
 use super::rows::{self, FeedRow};
+use super::said::Said;
 use super::waiting::Waiting;
 use crate::Reader;
 use crate::audit::key::NodeKey;
@@ -30,9 +32,6 @@ use crate::ids::EntryId;
 use crate::projection::Changes;
 use crate::trust::Cut;
 
-/// Bytes of records behind which an author signs, so that any piece of its feed fits a frame.
-const SIGN_BYTES: usize = FRAME_MAX_BYTES / 2;
-
 /// The heads of a node's feeds, in memory.
 pub struct Timeline {
     pub(super) env: PublicKey,
@@ -42,6 +41,7 @@ pub struct Timeline {
     pub(super) waiting: Waiting,
     pub(super) memo: Memo,
     pub(super) pace: Pace,
+    pub(super) said: Said,
     boards: Open,
 }
 
@@ -73,6 +73,14 @@ pub enum WriteError {
     /// The node's feed was cut: it is no member, or wrote two records under one number.
     #[error("this node's feed was cut behind record {0}; join anew to continue")]
     Excluded(u64),
+    /// The node's key is being changed: what it wrote now would not count.
+    #[error(
+        "this node handed its seat to another key and writes nothing until a node above it confirms that"
+    )]
+    Leaving,
+    /// The member has said as much of others as anybody listens to.
+    #[error("this member has made {STATEMENTS_PER_MEMBER} statements about who belongs; more are not heard")]
+    Statements,
     /// The key is not that of the feed.
     #[error("the key is not the one of this feed")]
     WrongKey,
@@ -105,6 +113,7 @@ impl Timeline {
             waiting: Waiting::default(),
             memo: Memo::default(),
             pace: Pace::default(),
+            said: Said::of(reader, env, own)?,
             boards: Open::default(),
         })
     }
@@ -145,7 +154,7 @@ impl Timeline {
                     pen.head.entries = entries;
                 }
                 Saying::Statement(bytes) => {
-                    pen.write(now, Body::Statement(Bytes(bytes)), &Effect::Statement)?;
+                    pen.state(now, bytes)?;
                 }
                 Saying::Witness(bytes) => {
                     pen.write(now, Body::Witness(Bytes(bytes)), &Effect::Elsewhere)?;
@@ -220,79 +229,5 @@ impl Timeline {
     /// The proof that `feed` forked, if it did.
     pub fn fork(&self, reader: &Reader, feed: &FeedId) -> Result<Option<Proof>, StoreError> {
         reader.get(&rows::feed_key(feed))
-    }
-}
-
-/// Writes records one behind the other, and signs them.
-struct Pen<'a> {
-    key: &'a NodeKey,
-    env: PublicKey,
-    feed: FeedId,
-    head: FeedHead,
-    clock: HybridClock,
-    unsigned: Vec<Record>,
-    unsigned_bytes: usize,
-    written: Written,
-}
-
-impl<'a> Pen<'a> {
-    fn new(timeline: &Timeline, key: &'a NodeKey) -> Result<Self, WriteError> {
-        if key.public() != timeline.own.node {
-            return Err(WriteError::WrongKey);
-        }
-        let FeedRow { head, limit, .. } = timeline.row(&timeline.own, Cut::Nowhere);
-        // Whoever is cut may not go on, even where the cut is further than it has come.
-        if limit != Limit::NONE {
-            return Err(WriteError::Excluded(limit.counts));
-        }
-        Ok(Self {
-            key,
-            env: timeline.env,
-            feed: timeline.own,
-            head,
-            clock: timeline.clock,
-            unsigned: Vec::new(),
-            unsigned_bytes: 0,
-            written: Written::default(),
-        })
-    }
-
-    fn write(&mut self, now: Timestamp, body: Body, effect: &Effect) -> Result<&Record, RecordError> {
-        let is_pack_full = self.head.seq.is_multiple_of(PACK_RECORDS);
-        if is_pack_full || self.unsigned_bytes >= SIGN_BYTES {
-            self.sign();
-        }
-        let hlc = self.clock.tick(now);
-        let record = self.head.place(self.env, self.feed).write(Content { hlc, body })?;
-        self.head = FeedHead { seq: record.seq, hash: record.hash, hlc, ..self.head };
-        rows::put_record(&mut self.written.changes, &record);
-        rows::put_effect(&mut self.written.changes, &record, effect, true);
-        if let Effect::Entry(entry_id, note) = effect {
-            let (entry_id, note) = (*entry_id, note.as_ref().clone());
-            self.written.entries.push(Entry { entry_id, at: hlc, node: self.feed.node, note });
-        }
-        self.unsigned_bytes += record.payload.len();
-        self.unsigned.push(record);
-        Ok(self.unsigned.last().expect("it was just pushed"))
-    }
-
-    fn sign(&mut self) {
-        let signature = sign(self.key, &self.head.hash);
-        let records = std::mem::take(&mut self.unsigned);
-        self.unsigned_bytes = 0;
-        if let Some(frame) = Frame::of(self.env, records, signature) {
-            rows::put_signature(&mut self.written.changes, &self.feed, self.head.seq, &signature);
-            self.written.frames.push(frame.encode());
-        }
-    }
-
-    /// Signs what is left and moves the timeline's head.
-    fn put_down(mut self, timeline: &mut Timeline) -> Written {
-        self.sign();
-        let row = FeedRow { head: self.head, ..timeline.row(&self.feed, Cut::Nowhere) };
-        self.written.changes.put(&row);
-        timeline.clock = self.clock;
-        timeline.feeds.insert(self.feed, row);
-        self.written
     }
 }

@@ -26,11 +26,13 @@ mod log;
 mod memo;
 mod pace;
 mod page;
+mod pen;
 mod rebuild;
 pub mod record;
 mod recut;
 mod roster;
 mod rows;
+mod said;
 mod scrub;
 mod state;
 #[cfg(test)]

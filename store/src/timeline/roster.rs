@@ -240,24 +240,24 @@ mod tests {
 
     #[test]
     fn a_member_that_never_stops_stating_is_heard_so_far_and_the_others_still_are() {
-        let (root, bore) = (key(1), key(2));
-        let env = EnvId::rooted_in(root.public());
-        let node = Node::new();
-        let reader = node.store.read().expect("reads");
-        let write = |who: &NodeKey, incarnation: u64, noise: usize| {
-            let feed = FeedId { node: who.public(), incarnation };
-            let mut timeline = Timeline::open(&reader, env.root(), feed).expect("opens");
-            let certificate = first_certificate(&root, who, Principal::local_operator(), Timestamp::EPOCH);
-            let noise = (0..noise).map(|_| Saying::Statement(b"noise".to_vec()));
-            let last = Saying::Statement(certificate.expect("signs").as_bytes().to_vec());
-            let sayings = noise.chain([last]).collect();
-            node.commit(timeline.say(who, Timestamp::EPOCH, sayings).expect("writes").changes);
+        let (root, mut node) = (key(200), Node::new());
+        let env = EnvId::rooted_in(world::env());
+        // Another program than this one may write as many as it likes.
+        let mut write = |mut author: Author, noise: usize| {
+            let who = author.key();
+            let certificate = first_certificate(&root, &who, Principal::local_operator(), Timestamp::EPOCH);
+            let last = certificate.expect("signs").as_bytes().to_vec();
+            let bodies = std::iter::repeat_n(b"noise".to_vec(), noise).chain([last]);
+            let records: Vec<_> =
+                bodies.map(|bytes| author.write(moment(1), Body::Statement(Bytes(bytes)))).collect();
+            let frames: Vec<_> = records.chunks(1024).map(|records| author.frame(records)).collect();
+            node.admit(&frames);
+            who
         };
-        write(&bore, 1, STATEMENTS_PER_MEMBER - 1);
-        write(&bore, 2, 3);
-        let (terse, late) = (key(3), key(4));
-        write(&terse, 1, 0);
-        write(&late, 1, STATEMENTS_PER_MEMBER);
+        write(Author::new(2, 1), STATEMENTS_PER_MEMBER - 1);
+        let bore = write(Author::new(2, 2), 3);
+        let terse = write(Author::new(3, 1), 0);
+        let late = write(Author::new(4, 1), STATEMENTS_PER_MEMBER);
         let reader = node.store.read().expect("reads");
         let heard = reader.statements(env).expect("reads");
         let said_by =

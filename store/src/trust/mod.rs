@@ -8,6 +8,7 @@ mod cut;
 mod fold;
 mod invitation;
 mod roster;
+mod rotation;
 mod statement;
 #[cfg(test)]
 mod tests;

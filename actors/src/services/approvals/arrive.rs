@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use uuid::Uuid;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::{self, EventId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::{IntentRow, RunRow};
@@ -20,6 +21,7 @@ use xyn_store::timeline::FeedRow;
 use xyn_store::timeline::approval::{Matter, Word};
 use xyn_store::timeline::entry::{Entry, Kind};
 use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::Roster;
 use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::people;
@@ -199,7 +201,7 @@ fn read(inner: &Inner, feed: &FeedId, seq: u64, entry: &Entry) -> Result<Option<
         Some(member) => Identity::of_member(names.inward(&member.principal), member.role),
         None => Identity::bare(names.inward(&entry.note.principal)),
     };
-    let asked_at = asked_at(&reader, timeline.own(), entry, word)?;
+    let asked_at = asked_at(&reader, &roster, timeline.own().node, entry, word)?;
     let judged = match (member, asked_at) {
         (Some(member), Some(asked_at)) => judge(entry, &member.principal, member.expires, asked_at),
         (None, _) => Err(not_a_member(entry)),
@@ -252,12 +254,14 @@ fn not_a_member(entry: &Entry) -> Refusal {
 /// When this node asked what `entry` answers with `word`.
 fn asked_at(
     reader: &Reader,
-    own: FeedId,
+    roster: &Roster,
+    own: PublicKey,
     entry: &Entry,
     word: &Word,
 ) -> Result<Option<Timestamp>, StoreError> {
     let said = reader.said_of(&word.matter)?;
-    let asked = said.iter().filter(|asker| asker.node == own.node);
+    // Also under a key that it had before.
+    let asked = said.iter().filter(|asker| roster.heir(asker.node) == own);
     let mut asked = asked.filter(|asker| entry.note.refs.parents.contains(&asker.entry_id));
     Ok(asked.find_map(|asker| asker.ask(&word.matter)).map(|ask| ask.asked_at))
 }

@@ -7,11 +7,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use xyn_store::Digest;
+use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::projection::Subject;
 use xyn_store::scope::Principal;
 use xyn_store::trust::{Invitation, Role, TicketId};
+use xyn_store::{Digest, StoreError};
 
 use super::Event;
 use super::invite::LIFETIME_MAX;
@@ -19,13 +20,15 @@ use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal};
 use crate::services::field;
 use crate::services::timeline::actor::Command;
-use crate::services::timeline::{self, Acceptance, TimelineError, stream_of};
+use crate::services::timeline::{self, Acceptance, Change, TimelineError, stream_of};
 
 /// Carries out an intent about who belongs.
 pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     match intent.action.as_str() {
         "peer.invite" => invite(inner, intent, accept).await,
         "peer.join" => let_in(inner, intent, accept).await,
+        "peer.rotate" => rotate(inner, intent, accept).await,
+        "peer.confirm" => confirm(inner, intent, accept).await,
         _ => revoke(inner, intent, accept).await,
     }
 }
@@ -77,14 +80,30 @@ async fn let_in(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<O
     let consent = serde_json::from_value::<Signature>(input["consent"].clone());
     let consent = consent.map_err(|error| invalid("consent", error.to_string()))?;
     let output = json!({ "node": node, "ticket_id": ticket.to_string() });
-    tell(inner, intent, accept, output, |by| Command::LetIn { ticket, node, consent, by }).await
+    tell(inner, intent, accept, output, Change::LetIn { ticket, node, consent }).await
 }
 
 async fn revoke(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     let node: PublicKey = read(&intent.input, "node")?;
     let reason = field(&intent.input, "reason").to_owned();
     let output = json!({ "node": node });
-    tell(inner, intent, accept, output, |by| Command::Revoke { node, reason, by }).await
+    tell(inner, intent, accept, output, Change::Revoke { node, reason }).await
+}
+
+async fn rotate(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let folder = inner.store.folder().to_owned();
+    // Before its name is given out, the key is on the disk.
+    let prepared = tokio::task::spawn_blocking(move || NodeKey::prepare_next(&folder)).await;
+    let prepared = prepared.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    let successor = prepared.map_err(StoreError::from)?.public();
+    let output = json!({ "node": inner.store.key().public(), "successor": successor });
+    tell(inner, intent, accept, output, Change::Rotate).await
+}
+
+async fn confirm(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let node: PublicKey = read(&intent.input, "node")?;
+    let output = json!({ "node": node });
+    tell(inner, intent, accept, output, Change::Confirm { node }).await
 }
 
 async fn tell(
@@ -92,12 +111,12 @@ async fn tell(
     intent: &Intent,
     accept: Accept,
     output: Value,
-    command: impl FnOnce(Box<Acceptance>) -> Command,
+    change: Change,
 ) -> Result<Outcome, Refusal> {
     let subject = Subject::Intent(intent.intent_id);
     let accepted = accept.done(subject.clone()).answering(output.clone());
     let by = Box::new(Acceptance::of(accepted, intent.attribution(), Vec::new()));
-    match inner.timeline()?.tell(command(by)).await {
+    match inner.timeline()?.tell(Command::Belong { change, by }).await {
         Ok(_) => Ok(Outcome::new(intent.intent_id, subject, output)),
         Err(TimelineError::Append(error)) => inner.answer_append(error, intent),
         Err(error) => Err(timeline::refusal(error)),

@@ -40,6 +40,13 @@ pub enum Event {
         /// How they disagree.
         why: String,
     },
+    /// A member goes by another key.
+    Rotated {
+        /// Its key so far.
+        node: PublicKey,
+        /// The key that has its seat now.
+        successor: PublicKey,
+    },
 }
 
 /// Records that follow each other.
@@ -64,6 +71,7 @@ impl Event {
             Self::Joined(_) => "xyn.peer.joined",
             Self::Revoked { .. } => "xyn.peer.revoked",
             Self::Contradicted { .. } => "xyn.peer.contradicted",
+            Self::Rotated { .. } => "xyn.peer.rotated",
         }
     }
 
@@ -71,7 +79,7 @@ impl Event {
     pub fn render(&self, changes: &mut Changes) {
         match self {
             Self::Invited(invitation) | Self::Joined(invitation) => changes.put(invitation),
-            Self::Admitted(_) | Self::Revoked { .. } | Self::Contradicted { .. } => {}
+            Self::Admitted(_) | Self::Revoked { .. } | Self::Contradicted { .. } | Self::Rotated { .. } => {}
         }
     }
 
@@ -84,7 +92,7 @@ impl Event {
                 Some(node) => ("peer", node.to_string()),
                 None => ("ticket", invitation.id.to_string()),
             },
-            Self::Revoked { node, .. } => ("peer", node.to_string()),
+            Self::Revoked { node, .. } | Self::Rotated { node, .. } => ("peer", node.to_string()),
             Self::Contradicted { peer, .. } => ("peer", peer.to_string()),
         }
     }
@@ -109,6 +117,7 @@ impl Event {
             Self::Contradicted { peer, before, now, why } => {
                 json!({ "node": peer, "before": before, "now": now, "why": why })
             }
+            Self::Rotated { node, successor } => json!({ "node": node, "successor": successor }),
         }
     }
 }

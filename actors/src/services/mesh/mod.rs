@@ -4,6 +4,7 @@
 //! tickets: what peers bring goes to the timeline, and what they ask for is submitted as an intent. Invariant:
 //! what others are told is durable here.
 
+pub(crate) mod confirm;
 mod deed;
 mod event;
 mod follower;
@@ -16,6 +17,7 @@ mod trace;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
@@ -37,6 +39,11 @@ pub use xyn_net::driver::{NotLetIn, Peer, Reach, Status, Traffic};
 pub use xyn_net::proto::join::guest::NotJoined;
 
 pub(crate) use deed::serve;
+
+/// How long those who are connected may take to hear that this node has another key.
+const HEARD_WITHIN: Duration = Duration::from_secs(10);
+/// How often is looked whether they have.
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// How a node takes part in the mesh.
 #[derive(Clone, Debug)]
@@ -122,6 +129,19 @@ impl Service {
         if let Ok(mesh) = self.running() {
             // One that ends now offers the latest checkpoint when it is started again.
             let _ = mesh.signed(checkpoint).await;
+        }
+    }
+
+    /// Is done when nobody is connected any more, or has had time to hear what there is to hear: members turn a
+    /// key away as soon as they know that it is retired.
+    pub(crate) async fn left_alone(&self) {
+        let alone = async {
+            while self.status().await.is_ok_and(|status| !status.peers.is_empty()) {
+                tokio::time::sleep(GLANCE).await;
+            }
+        };
+        if tokio::time::timeout(HEARD_WITHIN, alone).await.is_err() {
+            tracing::warn!("somebody is still connected to a key that is retired");
         }
     }
 

@@ -142,7 +142,11 @@ async fn attend(shared: &Arc<Shared>, running: Running, stop: &mut watch::Receiv
 
 /// What was signed before the mesh was there.
 async fn offer_latest(shared: &Shared, mesh: &Mesh) {
-    let latest = shared.inner().and_then(|inner| log::latest_checkpoint(&inner.store.read().ok()?).ok()?);
+    let latest = shared.inner().and_then(|inner| {
+        let latest = log::latest_checkpoint(&inner.store.read().ok()?).ok()??;
+        // One that was signed with a key from before vouches for a log that goes on no more.
+        (latest.checkpoint.node == inner.store.key().public()).then_some(latest)
+    });
     if let Some(checkpoint) = latest {
         // One that is gone is noticed by whoever attends to it.
         let _ = mesh.signed(checkpoint).await;

@@ -8,17 +8,17 @@ use std::sync::{Arc, Weak};
 
 use actix::prelude::*;
 use xyn_store::StoreError;
-use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::ids::EntryId;
 use xyn_store::timeline::Timeline;
 use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::Note;
 use xyn_store::timeline::fork::Proof;
-use xyn_store::trust::{SignedStatement, TicketId};
+use xyn_store::trust::SignedStatement;
 
 use super::deed::Acceptance;
 use super::desk::Desk;
+use super::members::Change;
 use super::{Sent, Shared, TimelineError};
 use crate::runtime::Inner;
 
@@ -35,10 +35,8 @@ pub(crate) enum Command {
     Edit { board: Board, edits: Vec<Edit>, by: Box<Acceptance> },
     /// A word on who belongs.
     State(Box<SignedStatement>),
-    /// A node shows a ticket, by an intent: certify it.
-    LetIn { ticket: TicketId, node: PublicKey, consent: Signature, by: Box<Acceptance> },
-    /// A node no longer belongs, by an intent.
-    Revoke { node: PublicKey, reason: String, by: Box<Acceptance> },
+    /// Who belongs changes, by an intent.
+    Belong { change: Change, by: Box<Acceptance> },
     /// Frames from others.
     Admit(Vec<Sent>),
     /// Packs from others.

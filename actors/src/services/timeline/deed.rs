@@ -259,6 +259,10 @@ pub(crate) fn refusal(error: TimelineError) -> Refusal {
         TimelineError::Write(WriteError::Edit(_) | WriteError::Entry(_) | WriteError::Record(_)) => {
             Refusal::invalid("invalid_input", "", message)
         }
+        TimelineError::Write(WriteError::Leaving) => Refusal::Conflict { code: "key_changing", message },
+        TimelineError::Write(WriteError::Statements) => {
+            Refusal::Conflict { code: "statements_spent", message }
+        }
         TimelineError::Write(WriteError::Excluded(_)) => Refusal::Forbidden { code: "excluded", message },
         TimelineError::Member(error) => error.into(),
         _ => Refusal::Unavailable(message),

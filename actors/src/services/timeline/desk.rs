@@ -18,7 +18,7 @@ use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::actor::Command;
 use super::follower::FOLLOWER;
-use super::members::{self, Newcomer};
+use super::members;
 use super::{Event, Sent, Shared, TimelineError};
 use crate::node::actor::by_node;
 use crate::record::Record;
@@ -152,20 +152,17 @@ impl Desk {
             Command::State(statement) => {
                 draft.state(timeline, key, now, &statement)?;
             }
-            Command::LetIn { ticket, node, consent, by } => {
-                let newcomer = Newcomer { node, consent };
-                if let Some((statement, event)) =
-                    members::let_in(&reader, key, &roster, ticket, newcomer, now)?
-                {
+            Command::Belong { change, by } => {
+                let folder = inner.store.folder();
+                let word = members::word(&reader, folder, key, &roster, change, now)?;
+                if let Some((statement, event)) = word {
                     draft.state(timeline, key, now, &statement)?;
-                    draft.tell(&reader, members::stream_of(ticket), vec![event], now)?;
+                    let stream = match &event {
+                        Some(mesh::Event::Joined(invitation)) => members::stream_of(invitation.id),
+                        _ => self.stream(),
+                    };
+                    draft.tell(&reader, stream, event.into_iter().collect(), now)?;
                 }
-                by.record(&mut draft.recording, now, Vec::new());
-            }
-            Command::Revoke { node, reason, by } => {
-                let (statement, event) = members::revoke(&reader, key, &roster, node, reason, now)?;
-                draft.state(timeline, key, now, &statement)?;
-                draft.tell(&reader, self.stream(), vec![event], now)?;
                 by.record(&mut draft.recording, now, Vec::new());
             }
             Command::Admit(frames) => {

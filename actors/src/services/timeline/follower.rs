@@ -47,7 +47,7 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
         let Err(error) = follow_from_position(&inner, &mut head).await else { return };
         tracing::warn!(%error, "milestones wait");
         let delay = match &error {
-            TimelineError::Write(WriteError::Excluded(_)) => EXCLUDED_DELAY,
+            TimelineError::Write(WriteError::Excluded(_) | WriteError::Leaving) => EXCLUDED_DELAY,
             // The position was read before an append whose outcome was unknown; it is read again.
             TimelineError::Said => Duration::ZERO,
             _ => RETRY_DELAY,

@@ -1,21 +1,22 @@
-//! Who belongs: the statements this node makes when it lets somebody in or turns somebody out.
+//! Who belongs: the statements this node makes when it lets somebody in, turns somebody out or takes another key.
 //!
 //! Owns what must hold before such a statement is signed. Writes nothing: the desk puts statement, event and
 //! invitation in one append. Invariant: an invitation lets in one key, whenever the node is killed.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::ids::{self, StreamId};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{
-    Certificate, Claim, Head, InvalidStatement, Invitation, NotRedeemed, Revocation, Roster, Seat,
-    SignedStatement, Standing, Statement, TicketId,
+    Certificate, Claim, Head, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation, Roster,
+    Seat, SignedStatement, Standing, Statement, TicketId,
 };
 use xyn_store::{Reader, StoreError, Timestamp};
 
-use super::TimelineError;
+use super::{TimelineError, rotation};
 use crate::runtime::Refusal;
 use crate::services::mesh::Event;
 
@@ -34,15 +35,50 @@ pub enum MemberError {
     /// Only those above a node may turn it out.
     #[error("this node does not rank above node `{0}`, which somebody above it must revoke")]
     NotAbove(PublicKey),
+    /// This node itself belongs no more.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
+    /// It said no last word that waits for another's.
+    #[error("node `{0}` does not ask for another key, or has it already")]
+    NotLeaving(PublicKey),
     /// A name or reason that no statement may hold, or a consent that was not given.
     #[error("the statement cannot be made: {0}")]
     Statement(#[from] InvalidStatement),
 }
 
-/// A node that wants in, and its word that it takes the seat below this one.
-pub(super) struct Newcomer {
-    pub(super) node: PublicKey,
-    pub(super) consent: Signature,
+/// How who belongs changes.
+pub(crate) enum Change {
+    /// A node shows a ticket, and gives its word that it takes the seat below this one.
+    LetIn { ticket: TicketId, node: PublicKey, consent: Signature },
+    /// A node no longer belongs.
+    Revoke { node: PublicKey, reason: String },
+    /// This node takes another key.
+    Rotate,
+    /// A node below this one takes the key that it asked for.
+    Confirm { node: PublicKey },
+}
+
+/// The statement that makes `change` so, and what the journal is told; none when it is so already.
+pub(super) fn word(
+    reader: &Reader,
+    folder: &Path,
+    key: &NodeKey,
+    roster: &Roster,
+    change: Change,
+    now: Timestamp,
+) -> Result<Option<(SignedStatement, Option<Event>)>, TimelineError> {
+    let (statement, event) = match change {
+        Change::LetIn { ticket, node, consent } => {
+            match let_in(reader, key, roster, ticket, (node, consent), now)? {
+                Some(word) => word,
+                None => return Ok(None),
+            }
+        }
+        Change::Revoke { node, reason } => revoke(reader, key, roster, node, reason, now)?,
+        Change::Rotate => return rotation::leave(reader, folder, key, roster, now).map(Some),
+        Change::Confirm { node } => rotation::confirm(reader, key, roster, node, now)?,
+    };
+    Ok(Some((statement, Some(event))))
 }
 
 /// The stream of an invitation: given out, then redeemed.
@@ -51,15 +87,14 @@ pub(crate) fn stream_of(ticket: TicketId) -> StreamId {
 }
 
 /// Certifies whoever shows a ticket; none when it was let in on this very ticket before.
-pub(super) fn let_in(
+fn let_in(
     reader: &Reader,
     key: &NodeKey,
     roster: &Roster,
     ticket: TicketId,
-    newcomer: Newcomer,
+    (node, consent): (PublicKey, Signature),
     now: Timestamp,
 ) -> Result<Option<(SignedStatement, Event)>, TimelineError> {
-    let Newcomer { node, consent } = newcomer;
     let invitation: Option<Invitation> = reader.get(&Invitation::key_of(ticket))?;
     let invitation = invitation.ok_or(MemberError::NotRedeemed(NotRedeemed::Unknown))?;
     match invitation.redeemed_by() {
@@ -83,7 +118,7 @@ pub(super) fn let_in(
 }
 
 /// Turns `node` out: what it wrote until now, as far as it is here, still counts.
-pub(super) fn revoke(
+fn revoke(
     reader: &Reader,
     key: &NodeKey,
     roster: &Roster,
@@ -105,7 +140,7 @@ pub(super) fn revoke(
 }
 
 /// The last records that count of a node and of the keys that took its seat.
-fn last_records(
+pub(super) fn last_records(
     reader: &Reader,
     roster: &Roster,
     node: PublicKey,
@@ -118,7 +153,7 @@ fn last_records(
     Ok(last)
 }
 
-fn state(
+pub(super) fn state(
     key: &NodeKey,
     roster: &Roster,
     claim: Claim,
@@ -138,6 +173,8 @@ impl From<MemberError> for Refusal {
             MemberError::NotRedeemed(_) => Self::Conflict { code: "ticket_expired", message },
             MemberError::Stranger(node) => Self::NotFound { kind: "peer", id: node.to_string() },
             MemberError::Revoked(_) => Self::Conflict { code: "revoked_already", message },
+            MemberError::NotAdmitted(_) => Self::Forbidden { code: "excluded", message },
+            MemberError::NotLeaving(_) => Self::Conflict { code: "not_rotating", message },
             MemberError::NotAbove(_) => Self::Forbidden { code: "not_above", message },
             MemberError::Statement(_) => Self::invalid("invalid_input", "", message),
         }

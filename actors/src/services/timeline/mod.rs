@@ -13,6 +13,7 @@ mod event;
 pub(crate) mod follower;
 mod members;
 pub(crate) mod milestone;
+mod rotation;
 
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub use deed::Conflict;
 pub(crate) use deed::{Acceptance, Deed, record, refusal, say, serve};
 pub use event::Event;
 pub use members::MemberError;
-pub(crate) use members::stream_of;
+pub(crate) use members::{Change, stream_of};
 
 /// Why the timeline was not written.
 #[derive(Debug, thiserror::Error)]

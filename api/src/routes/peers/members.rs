@@ -25,13 +25,39 @@ use crate::schema;
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list)).routes(routes!(get)).routes(routes!(revoke))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(get))
+        .routes(routes!(revoke))
+        .routes(routes!(rotate))
+        .routes(routes!(confirm))
 }
 
 /// A member that was turned out.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents what the action answers with")]
 struct Revoked {
+    #[schema(schema_with = schema::digest)]
+    node: PublicKey,
+}
+
+/// A key that is to take over from another.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what the action answers with")]
+struct Rotation {
+    /// The key so far.
+    #[schema(schema_with = schema::digest)]
+    node: PublicKey,
+    /// The new one.
+    #[schema(schema_with = schema::digest)]
+    successor: PublicKey,
+}
+
+/// A member whose new key was confirmed.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what the action answers with")]
+struct Confirmed {
+    /// The key that it had.
     #[schema(schema_with = schema::digest)]
     node: PublicKey,
 }
@@ -94,6 +120,44 @@ async fn revoke(
 ) -> Result<Json<Value>, ApiError> {
     let input = placed(fields, "node", node.to_string())?;
     Ok(Json(state.submit(caller.intent(&state, "peer.revoke", input.into())).await?.output))
+}
+
+/// Gives this node a new key. It goes by it once a node above it has confirmed that, and starts anew then; until then
+/// it writes nothing to the timeline. Where the root's key is kept, nobody else needs to be asked.
+#[utoipa::path(
+    post,
+    path = "/api/v1/peers/rotate",
+    tag = "peers",
+    operation_id = "rotate_key",
+    extensions(("x-xyn-action" = json!("peer.rotate"))),
+    responses((status = 200, body = Rotation))
+)]
+async fn rotate(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(fields): JsonBody<Fields>,
+) -> Result<Json<Value>, ApiError> {
+    Ok(Json(state.submit(caller.intent(&state, "peer.rotate", fields.into())).await?.output))
+}
+
+/// Confirms that a member takes the new key that it asked for.
+#[utoipa::path(
+    post,
+    path = "/api/v1/peers/{node}/confirm",
+    tag = "peers",
+    operation_id = "confirm_key",
+    params(("node" = inline(schema::NodeKey), Path, description = "The key that the node has so far.")),
+    extensions(("x-xyn-action" = json!("peer.confirm"))),
+    responses((status = 200, body = Confirmed), (status = 404))
+)]
+async fn confirm(
+    State(state): State<AppState>,
+    PathId(node): PathId<PublicKey>,
+    caller: Caller,
+    JsonBody(fields): JsonBody<Fields>,
+) -> Result<Json<Value>, ApiError> {
+    let input = placed(fields, "node", node.to_string())?;
+    Ok(Json(state.submit(caller.intent(&state, "peer.confirm", input.into())).await?.output))
 }
 
 /// What is known of members at this instant.

@@ -101,6 +101,16 @@ fn what_is_learned_and_rumoured_of_a_node_is_bounded_and_forgotten_with_the_node
 }
 
 #[test]
+fn whoever_takes_over_from_a_node_is_looked_for_where_that_one_was() {
+    let mut dialer = Dialer::new(1);
+    dialer.fix(Some(ALICE), address(99));
+    dialer.learn(ALICE, address(1));
+    let heir = PublicKey::from_bytes([3; 32]);
+    dialer.succeed(|_| heir);
+    assert_eq!(due(&mut dialer, at(0)), [(Whom::Node(heir), vec![address(99), address(1)])]);
+}
+
+#[test]
 fn a_rumour_is_tried_soon_but_rumours_never_make_more_than_an_attempt_a_second() {
     let mut dialer = Dialer::new(1);
     dialer.fix(Some(ALICE), address(99));

@@ -1,10 +1,11 @@
 //! Stories about members, and what holds for every set of statements.
 
 mod laws;
+mod rotation;
 mod statements;
 mod stories;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
 use crate::audit::key::NodeKey;

@@ -1,0 +1,96 @@
+//! A node changes its key: its last word under the old one, and the word of a node above it that makes it count.
+//!
+//! Owns what must hold before either is signed. Writes nothing: the desk puts statement and event in one append, and
+//! the store changes the keys at the node's next start. Invariant: who a member is and what it may do stays as it
+//! is, whatever its last word says.
+
+use std::path::Path;
+
+use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::trust::{Certificate, Claim, Roster, Seat, SignedStatement, Statement, Succession};
+use xyn_store::{Reader, StoreError, Timestamp};
+
+use super::members::{self, MemberError};
+use super::{Service, TimelineError};
+use crate::services::mesh::Event;
+
+/// Hands the seat of `key` to the key that is prepared in `folder`. Where the root's key is kept there as well, the
+/// root says so and it is done; else it is the node's last word, and waits for one that ranks above it.
+pub(super) fn leave(
+    reader: &Reader,
+    folder: &Path,
+    key: &NodeKey,
+    roster: &Roster,
+    now: Timestamp,
+) -> Result<(SignedStatement, Option<Event>), TimelineError> {
+    let (env, old) = (roster.env(), key.public());
+    let member = roster.admit(old, now).map_err(MemberError::from)?;
+    let next = NodeKey::prepare_next(folder).map_err(StoreError::from)?;
+    let last = members::last_records(reader, roster, old)?;
+    let seat = Seat::Succeeding(Succession::sign(env, key, next.public(), last));
+    let consent = seat.agree(env, &next);
+    let certificate = Certificate {
+        node: next.public(),
+        seat,
+        principal: member.principal.clone(),
+        role: member.role,
+        expires: member.expires,
+        consent,
+    };
+    let root = NodeKey::root(folder).map_err(StoreError::from)?;
+    let root = root.filter(|root| root.public() == env.root());
+    let (issuer, claim) = (root.as_ref().unwrap_or(key), Claim::Certificate(certificate));
+    let statement = Statement { env, issuer: issuer.public(), issued_at: now, claim };
+    let statement = statement.sign(issuer).map_err(MemberError::from)?;
+    let event = root.is_some().then(|| Event::Rotated { node: old, successor: next.public() });
+    Ok((statement, event))
+}
+
+/// Confirms the last word of `node`: the key that it names takes its seat, as it was.
+pub(super) fn confirm(
+    reader: &Reader,
+    key: &NodeKey,
+    roster: &Roster,
+    node: PublicKey,
+    now: Timestamp,
+) -> Result<(SignedStatement, Event), TimelineError> {
+    let member = roster.member(node).ok_or(MemberError::Stranger(node))?;
+    if !roster.ranks_above(key.public(), node) {
+        return Err(MemberError::NotAbove(node).into());
+    }
+    let statements = reader.statements(roster.env())?;
+    let mut farewells = roster.farewells(&statements).into_iter().map(|placed| &placed.statement);
+    let farewell = farewells.find(|statement| statement.statement().issuer == node);
+    let farewell = farewell.and_then(SignedStatement::farewell).ok_or(MemberError::NotLeaving(node))?;
+    let certificate = Certificate {
+        principal: member.principal.clone(),
+        role: member.role,
+        expires: member.expires,
+        ..farewell.clone()
+    };
+    let event = Event::Rotated { node, successor: certificate.node };
+    Ok((members::state(key, roster, Claim::Certificate(certificate), now)?, event))
+}
+
+impl Service {
+    /// Is done when this node's seat is that of the key prepared in its folder: from then on only a start under
+    /// that key goes on.
+    pub(crate) async fn handed_over(&self) {
+        let mut news = self.news();
+        loop {
+            news.mark_unchanged();
+            let (own, heir) = (self.own().node, self.roster().heir(self.own().node));
+            if heir != own {
+                match NodeKey::next(self.store.folder()) {
+                    Ok(Some(next)) if next.public() == heir => return,
+                    Ok(_) => tracing::error!(%heir, "this node's seat is another key's, which is not here"),
+                    Err(error) => tracing::error!(%error, "the key that has this node's seat cannot be read"),
+                }
+            }
+            if news.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
