@@ -72,7 +72,6 @@ async fn nodes_on_one_machine_show_the_same_when_they_are_back() {
 }
 
 #[tokio::test]
-#[expect(clippy::print_stderr, reason = "whoever reads the result must know what was not tried")]
 async fn nodes_on_a_network_that_is_cut_and_lossy_show_the_same_when_they_are_back() {
     match Lab::networked(3).await {
         Some(lab) => story(lab),
