@@ -17,7 +17,7 @@ use xyn_store::trust::{Member, Roster};
 
 use crate::dto::{Connection, Peer};
 use crate::error::ApiError;
-use crate::extract::{JsonBody, Params, PathId};
+use crate::extract::{JsonBody, OptionalJson, Params, PathId};
 use crate::headers::Caller;
 use crate::page::{Listing, PageQuery};
 use crate::routes::{Fields, placed};
@@ -135,7 +135,7 @@ async fn revoke(
 async fn rotate(
     State(state): State<AppState>,
     caller: Caller,
-    JsonBody(fields): JsonBody<Fields>,
+    OptionalJson(fields): OptionalJson<Fields>,
 ) -> Result<Json<Value>, ApiError> {
     Ok(Json(state.submit(caller.intent(&state, "peer.rotate", fields.into())).await?.output))
 }
@@ -154,7 +154,7 @@ async fn confirm(
     State(state): State<AppState>,
     PathId(node): PathId<PublicKey>,
     caller: Caller,
-    JsonBody(fields): JsonBody<Fields>,
+    OptionalJson(fields): OptionalJson<Fields>,
 ) -> Result<Json<Value>, ApiError> {
     let input = placed(fields, "node", node.to_string())?;
     Ok(Json(state.submit(caller.intent(&state, "peer.confirm", input.into())).await?.output))
