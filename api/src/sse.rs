@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream};
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, header};
+use serde::Deserialize;
 use tokio::sync::watch::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use xyn_actors::events::{self, EventFilter, Position};
@@ -24,12 +25,24 @@ use xyn_store::{Reader, StoreError};
 
 use crate::dto::{Event, Moment};
 use crate::error::{ApiError, Code};
+use crate::extract::Parsed;
 use crate::limits::{STREAM_BATCH, STREAM_KEEP_ALIVE, STREAM_PAUSE, STREAMS_MAX};
 use crate::metrics::OpenStream;
+use crate::schema;
 use crate::state::AppState;
 
 /// The header by which a reader that comes again says what it saw last.
 pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
+/// Where a stream begins.
+#[derive(Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FollowQuery {
+    /// Go on behind this place; `0.0` is the beginning. The header `Last-Event-ID` wins.
+    #[param(value_type = schema::Position, inline, required = false)]
+    pub(crate) after: Option<Parsed<Position>>,
+}
 
 /// The event behind which a reader goes on: the header `Last-Event-ID`.
 pub(crate) struct Resume(pub(crate) Option<Position>);

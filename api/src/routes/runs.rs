@@ -7,7 +7,6 @@ use http::HeaderValue;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use xyn_actors::events::Position;
 use xyn_actors::runtime::Outcome;
 use xyn_store::Timestamp;
 use xyn_store::ids::RunId;
@@ -20,7 +19,7 @@ use crate::extract::{JsonBody, Params, Parsed, PathId};
 use crate::headers::{Caller, Known, RUN_ID};
 use crate::page::{self, Label, Limit, Listing, Wait};
 use crate::schema;
-use crate::sse::{self, Resume};
+use crate::sse::{self, FollowQuery, Resume};
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -63,16 +62,6 @@ struct StartQuery {
     /// is.
     #[param(value_type = schema::Wait, inline, required = false)]
     wait: Option<Parsed<Wait>>,
-}
-
-/// Where a stream begins.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct FollowQuery {
-    /// Go on behind this event; the header `Last-Event-ID` wins.
-    #[param(value_type = schema::Position, inline, required = false)]
-    after: Option<Parsed<Position>>,
 }
 
 /// Runs, newest first.

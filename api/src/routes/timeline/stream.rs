@@ -2,29 +2,16 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use xyn_actors::events::Position;
 
 use crate::error::ApiError;
-use crate::extract::{Params, Parsed};
-use crate::schema;
-use crate::sse::{self, Resume};
+use crate::extract::Params;
+use crate::sse::{self, FollowQuery, Resume};
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new().routes(routes!(follow))
-}
-
-/// Where a stream begins.
-#[derive(Deserialize, utoipa::IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct FollowQuery {
-    /// Go on behind this place, or `0.0` for all; the header `Last-Event-ID` wins.
-    #[param(value_type = schema::Position, inline, required = false)]
-    after: Option<Parsed<Position>>,
 }
 
 /// Moments as they come to this node (server-sent events), its own and those of others; not by time, for what was done
