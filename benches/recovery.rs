@@ -99,7 +99,7 @@ async fn fill(node: &Node) -> String {
     samples.swap_remove(0)
 }
 
-/// Waits until no run is at work and every event was dispatched.
+/// Waits until no run is at work and every event was dispatched and told.
 async fn settled(node: &Node) {
     let mut client = Client::connect(node.address).await.expect("connects");
     loop {
@@ -109,7 +109,8 @@ async fn settled(node: &Node) {
             let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the gauge is there");
             line.trim().parse::<f64>().expect("a number")
         };
-        if gauge("xyn_runs_in_memory ") == 0.0 && gauge("xyn_event_backlog_entries ") == 0.0 {
+        let waiting = ["xyn_runs_in_memory ", "xyn_event_backlog_entries ", "xyn_milestone_backlog_entries "];
+        if waiting.into_iter().all(|name| gauge(name) == 0.0) {
             return;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -112,6 +112,8 @@ fn register_node(registry: &mut Registry, runtime: &Runtime, uptime: Duration) {
     if let Some((entries, backlog)) = journal(runtime) {
         registry.register("journal_entries", "Entries of the journal", gauge(entries as f64));
         registry.register("event_backlog_entries", "Entries not yet dispatched", gauge(backlog as f64));
+        let milestones = runtime.milestone_backlog() as f64;
+        registry.register("milestone_backlog_entries", "Entries not yet told to the team", gauge(milestones));
     }
     let counters = [
         ("intents_accepted", "Intents allowed", &runtime.metrics().intents_accepted),

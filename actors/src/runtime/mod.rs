@@ -274,6 +274,12 @@ impl Runtime {
         self.0.backlog.entries(*self.0.journal.head().borrow())
     }
 
+    /// Entries of the journal in which milestones were not looked for yet.
+    pub fn milestone_backlog(&self) -> u64 {
+        let followed = self.timeline().map_or(0, Timeline::followed);
+        self.0.journal.head().borrow().saturating_sub(followed)
+    }
+
     /// Waits for the end of `run`; none when it has not ended `within` the time.
     pub async fn ended(&self, run: RunId, within: Duration) -> Result<Option<RunRow>, Refusal> {
         let row = || -> Result<RunRow, Refusal> {

@@ -1,8 +1,9 @@
 //! The follower of the journal that brings milestones to the timeline.
 //!
 //! Gathers what happened for a moment, so that a batch of milestones is one append, and gives way to the work
-//! it reports on: while the journal grows, it works a small part of the time. Invariant: the milestones of an
-//! entry and the position behind it are in one transaction, so each is said once, also over crashes.
+//! it reports on: while others make the journal grow, it works a small part of the time. Invariant: the
+//! milestones of an entry and the position behind it are in one transaction, so each is said once, also over
+//! crashes.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ const BATCH: usize = 256;
 const SCAN: u64 = 2_048;
 /// How long the first milestone waits for others.
 const GATHERING: Duration = Duration::from_millis(50);
-/// While the journal grows, the follower rests so many times as long as it worked.
+/// While others make the journal grow, the follower rests so many times as long as it worked.
 const REST: u32 = 9;
 /// How long it rests when the store does not answer.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -65,15 +66,17 @@ async fn follow_from_position(
     let mut recorded = inner.store.read()?.position(FOLLOWER)?;
     let mut position = recorded;
     loop {
+        inner.timeline()?.follows_to(position);
         let (begun, seen) = (Instant::now(), *head.borrow_and_update());
         if position < seen {
             let Piece { milestones, next } = gather(inner, position).await?;
-            if !milestones.is_empty() || next - recorded >= SCAN {
+            let own_entries = u64::from(!milestones.is_empty());
+            if own_entries > 0 || next - recorded >= SCAN {
                 say(inner.timeline()?, milestones, recorded, next).await?;
                 recorded = next;
             }
             position = next;
-            if *head.borrow() > seen {
+            if *head.borrow() > seen + own_entries {
                 tokio::time::sleep(begun.elapsed() * REST).await;
             }
         } else if head.changed().await.is_err() {

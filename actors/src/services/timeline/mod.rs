@@ -16,6 +16,7 @@ pub(crate) mod milestone;
 mod rotation;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
@@ -93,6 +94,8 @@ struct Shared {
     roster: ArcSwap<Roster>,
     /// Counts commits.
     news: watch::Sender<u64>,
+    /// Offset in the journal up to which milestones were looked for.
+    followed: AtomicU64,
 }
 
 impl Service {
@@ -104,7 +107,8 @@ impl Service {
             None => found(inner, own).await?,
         };
         let roster = ArcSwap::from_pointee(inner.store.read()?.roster(env)?);
-        let shared = Arc::new(Shared { env, own, roster, news: watch::Sender::new(0) });
+        let shared =
+            Arc::new(Shared { env, own, roster, news: watch::Sender::new(0), followed: AtomicU64::new(0) });
         let handle = Handle::start(Arc::downgrade(inner), shared.clone(), arbiter);
         Ok(Self { store: inner.store.clone(), handle, shared })
     }
@@ -163,6 +167,16 @@ impl Service {
     /// What people are called, here and in the environment.
     pub(crate) fn people(&self) -> People {
         People::of(&self.roster(), self.shared.own.node)
+    }
+
+    /// Every milestone before `position` in the journal was said.
+    fn follows_to(&self, position: u64) {
+        self.shared.followed.store(position, Ordering::Relaxed);
+    }
+
+    /// Offset in the journal up to which every milestone was said.
+    pub(crate) fn followed(&self) -> u64 {
+        self.shared.followed.load(Ordering::Relaxed)
     }
 
     /// Wakes its followers whenever records were committed, the node's own too.
