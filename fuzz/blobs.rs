@@ -27,8 +27,8 @@ pub(super) mod questions {
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
         let object = Digest::of(b"blob");
         let asks = [
-            Ask::Manifest { object, from: 7, credit: 4096 },
-            Ask::Chunks(Bounded::new(vec![object; 3]).expect("three")),
+            Ask::Manifest { root: object, object, from: 7, credit: 4096 },
+            Ask::Chunks { root: object, chunks: Bounded::new(vec![object; 3]).expect("three") },
         ];
         let page = Payload::new(&[7; 48]).expect("fits");
         let answers = [

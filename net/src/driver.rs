@@ -14,6 +14,7 @@ mod connections;
 mod contacts;
 mod depot;
 mod dial;
+mod families;
 mod gate;
 mod guest;
 mod heard;
@@ -30,13 +31,13 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use xyn_store::Clock;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::blobs::Blobs;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
-use xyn_store::{Clock, Digest};
 
 pub use address::{InvalidAddress, named};
 pub use blobs::Fetch;
@@ -44,7 +45,7 @@ pub use codec::BadFrame;
 pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
 
-use crate::proto::blobs::NotFetched;
+use crate::proto::blobs::{NotFetched, Want};
 use crate::wire::{Known, News};
 use task::{Command, Task};
 
@@ -186,11 +187,11 @@ impl Mesh {
         self.send(Command::Signed(Box::new(checkpoint))).await
     }
 
-    /// Fetches a blob of at most `limit_bytes` from whoever has it. What came of it before is not fetched again,
-    /// and whoever wants the same blob at the same time waits for the same fetch, with the limit of the first.
-    pub async fn fetch(&self, object: Digest, limit_bytes: u64) -> Result<Fetch, Stopped> {
+    /// Fetches from whoever has it and may give it. What came of it before is not fetched again, and whoever
+    /// wants the same at the same time waits for the same fetch, with the limit of the first.
+    pub async fn fetch(&self, want: Want) -> Result<Fetch, Stopped> {
         let (answer, fetch) = oneshot::channel();
-        self.send(Command::Fetch { object, limit_bytes, answer }).await?;
+        self.send(Command::Fetch { want, answer }).await?;
         fetch.await.map_err(|_| Stopped)
     }
 

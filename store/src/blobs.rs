@@ -36,14 +36,17 @@ mod parcel;
 mod pins;
 mod quota;
 mod record;
+mod shared;
 mod sweep;
 mod writer;
 
 pub use batch::Batch;
 pub use content::{Content, Pieces};
-pub use exchange::Intake;
+pub use exchange::{Gathering, Intake};
 pub use manifest::{InvalidManifest, Manifest};
 pub use parcel::{Chunk, InvalidParcel, Parcel};
+pub use pins::Pins;
+pub use shared::{FETCHED, Family, TIMELINE};
 pub use sweep::Swept;
 pub use writer::{Writer, Written};
 
@@ -54,6 +57,9 @@ pub const INLINE_MAX: usize = 16 * 1024;
 
 /// The largest chunk in bytes.
 pub const CHUNK_MAX: usize = 256 << 10;
+
+/// A blob of at most so many bytes is one chunk, whoever cuts it.
+pub const LONE_CHUNK_MAX: usize = cutter::CHUNK_MIN;
 
 /// What a chunk takes in a parcel besides its bytes, at most.
 pub const PARCEL_OVERHEAD_BYTES: usize = record::HEADER_BYTES;
@@ -221,6 +227,11 @@ impl Blobs {
         Batch::new(self, packer::Fate::Discard)
     }
 
+    /// Keeps what is added to it from being swept, as long as it is not dropped.
+    pub fn pins(&self) -> Pins {
+        Pins::new(self)
+    }
+
     /// Takes a blob in pieces, in bounded memory; more than `limit_bytes` is an error.
     pub fn writer(&self, limit_bytes: u64) -> Writer {
         Writer::new(self.batch(), limit_bytes)
@@ -229,6 +240,11 @@ impl Blobs {
     /// Finds the blob `digest`, wherever it is kept.
     pub fn content(&self, digest: &Digest) -> Result<Content, BlobError> {
         Content::find(self, digest)?.ok_or(BlobError::NotFound(*digest))
+    }
+
+    /// Whether the blob `digest` is here. What it leads to may not be.
+    pub fn has(&self, digest: &Digest) -> Result<bool, BlobError> {
+        Ok(Content::find(self, digest)?.is_some())
     }
 
     /// The whole blob, verified.

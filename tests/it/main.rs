@@ -1,6 +1,7 @@
 //! The integration tests of Xyn, one link unit: a module for each thing that is tried from outside.
 
 mod architecture;
+mod content;
 mod crash;
 mod folders;
 mod fuzzing;
@@ -14,6 +15,7 @@ mod refusals;
 mod rotation;
 mod schema;
 mod streams;
+mod team;
 mod time;
 mod timeline;
 mod tour;

@@ -2,129 +2,13 @@
 //!
 //! Invariant of each test: what one of them knows in the end, all of them know, to the same bytes.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-use serde_json::{Value, json};
-use xyn_actors::services::mesh::Invite;
-use xyn_store::audit::key::NodeKey;
-use xyn_store::audit::signature::PublicKey;
-use xyn_store::scope::Principal;
-use xyn_store::trust::{EnvId, Role};
-use xyn_store::{Clock, Timestamp};
+use serde_json::json;
+use xyn_store::Clock;
 
-use crate::node::{COUNT, Folder, Node, Said, eventually};
-
-/// A teammate: a folder, and whether its node runs.
-pub(crate) struct Mate {
-    name: &'static str,
-    pub(crate) folder: Folder,
-    node: Option<Node>,
-    /// Where its mesh listened first, so that others find it there again.
-    address: String,
-}
-
-impl Mate {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, folder: Folder::new(), node: None, address: "/ip4/127.0.0.1/tcp/0".to_owned() }
-    }
-
-    /// Starts its node, with a ticket or without.
-    pub(crate) async fn up(&mut self, ticket: Option<&str>) {
-        let mut command = self.folder.program();
-        command.env("XYN_LOG", "info").env("XYN_MESH", "on").env("XYN_MESH_LISTEN", &self.address);
-        let arguments: Vec<&str> = ticket.into_iter().flat_map(|ticket| ["--join", ticket]).collect();
-        let node = Node::start_with(&self.folder, command, &arguments).await;
-        let address = node.mesh().first().expect("its mesh listens");
-        self.address = address.split_once("/p2p/").expect("it says who is there").0.to_owned();
-        self.node = Some(node);
-    }
-
-    pub(crate) fn node(&self) -> &Node {
-        self.node.as_ref().expect("it runs")
-    }
-
-    pub(crate) async fn stop(&mut self) {
-        let node = self.node.take().expect("it runs");
-        assert!(node.stop().await.success(), "{} stops in good order", self.name);
-    }
-
-    pub(crate) fn kill(&mut self) {
-        self.node.take().expect("it runs").kill_9();
-    }
-
-    pub(crate) fn key(&self) -> PublicKey {
-        NodeKey::load(&self.folder.data()).expect("it has a key").public()
-    }
-
-    /// The environment that it founded.
-    fn env(&self) -> EnvId {
-        EnvId::rooted_in(NodeKey::found_root(&self.folder.data()).expect("it has the root's key").public())
-    }
-
-    pub(crate) async fn intent(&self, action: &str, input: Value) -> Value {
-        let body = json!({ "action": action, "input": input });
-        self.node().post("/api/v1/intents", &body).await.ok()
-    }
-
-    /// A ticket that is good until `expires`.
-    async fn ticket(&self, expires: Timestamp) -> String {
-        let addresses = self.node().mesh();
-        let principal = Principal::new("mate@lab");
-        let invite = Invite::mint(self.env(), self.key(), addresses, &principal, Role::Operator, expires)
-            .expect("randomness");
-        self.intent("peer.invite", invite.input).await;
-        invite.ticket.to_string()
-    }
-
-    pub(crate) async fn invite(&self) -> String {
-        self.ticket(Clock::system().now().after(Duration::from_secs(3600))).await
-    }
-
-    pub(crate) async fn note(&self, title: &str) {
-        self.intent("timeline.note", json!({ "title": title })).await;
-    }
-
-    /// Every moment, as the command line shows it.
-    fn log(&self) -> Vec<Value> {
-        let lines = self.folder.xyn(["timeline", "log", "--json"]).ok();
-        lines.lines().map(|line| serde_json::from_str(line).expect("each line is a moment")).collect()
-    }
-
-    fn titles(&self) -> Vec<String> {
-        let title = |moment: &Value| moment["title"].as_str().expect("a moment has a title").to_owned();
-        self.log().iter().map(title).collect()
-    }
-
-    /// What a start on a new folder says that is refused.
-    fn refused(&self, ticket: &str) -> Said {
-        let mut command = self.folder.program_by(["timeout", "90"]);
-        command.env("XYN_MESH_LISTEN", "/ip4/127.0.0.1/tcp/0");
-        Said::of(command.args(["up", "--listen", "127.0.0.1:0", "--join", ticket]))
-    }
-}
-
-/// Waits until all of `mates` show the same timeline, and `wanted` is on it.
-pub(crate) async fn converge(mates: &[&Mate], wanted: &[&str]) {
-    let what = format!("{wanted:?} is the same everywhere");
-    eventually(&what, async || {
-        let logs: Vec<Vec<Value>> = mates.iter().map(|mate| mate.log()).collect();
-        let titles: BTreeSet<&str> = logs[0].iter().filter_map(|moment| moment["title"].as_str()).collect();
-        let is_complete = wanted.iter().all(|title| titles.contains(title));
-        (is_complete && logs.windows(2).all(|pair| pair[0] == pair[1])).then_some(())
-    })
-    .await;
-}
-
-/// Three mates of one environment, the first of which founded it and gave out the others' tickets.
-async fn team() -> ([Mate; 3], [String; 2]) {
-    let [mut ada, mut bob, mut eve] = ["ada", "bob", "eve"].map(Mate::new);
-    ada.up(None).await;
-    let tickets = [ada.invite().await, ada.invite().await];
-    bob.up(Some(&tickets[0])).await;
-    eve.up(Some(&tickets[1])).await;
-    ([ada, bob, eve], tickets)
-}
+use crate::node::{COUNT, Said, eventually};
+use crate::team::{Mate, converge, team};
 
 #[tokio::test]
 async fn three_nodes_work_apart_meet_and_show_the_same_timeline() {

@@ -3,7 +3,7 @@
 use serde_json::json;
 use xyn_store::audit::signature::PublicKey;
 
-use crate::mesh::{Mate, converge};
+use crate::team::{Mate, converge};
 use crate::node::{Answer, Said, eventually};
 
 /// The founder and one whom it let in, each where the other finds it again after a start.

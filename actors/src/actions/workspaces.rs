@@ -65,9 +65,12 @@ fn workspace_restore() -> Spec {
         "written": { "type": "integer" },
         "removed": { "type": "integer" },
         "size_bytes": { "type": "integer" },
+        "fetched": { "type": "integer" },
+        "fetched_bytes": { "type": "integer" },
         "entry_id": { "type": ["string", "null"] }
     }));
-    let description = "Writes the files of a workspace as they were at a moment, in its folder or another.";
+    let description = "Writes the files of a workspace as they were at a moment, in its folder or another; \
+        what of them is not here is fetched from members who have it.";
     service("workspace.restore", Risk::High, description, input, output)
 }
 

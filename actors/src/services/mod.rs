@@ -4,6 +4,7 @@
 //! policy and retries nothing. Invariant: an intent that was accepted is recorded in the same append as its effect.
 
 pub(crate) mod approvals;
+pub(crate) mod content;
 pub(crate) mod library;
 pub mod mesh;
 pub(crate) mod outside;

@@ -86,6 +86,10 @@ pub(crate) struct LaidOut {
     removed: u64,
     /// Bytes that were written.
     size_bytes: u64,
+    /// Files and directories that were fetched from members.
+    fetched: u64,
+    /// Bytes of them.
+    fetched_bytes: u64,
     /// The moment of it; null where the workspace is what it was known to be, or another folder was written.
     #[schema(schema_with = schema::optional_id)]
     entry_id: Option<EntryId>,

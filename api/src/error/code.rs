@@ -111,7 +111,11 @@ table! {
     /// Two branches changed the same places differently.
     MergeConflicts "merge_conflicts" CONFLICT "say whose is right: of each `place` in `sides`, or of all in `favour`";
     /// Files that are needed are on another node only.
-    FilesMissing "files_missing" CONFLICT "wait until the files came from a node that has them";
+    FilesMissing "files_missing" CONFLICT "connect a node that has them, and ask again: `GET /api/v1/peers`";
+    /// Files that are needed come from other nodes, and more time is needed.
+    FilesOnTheWay "files_on_the_way" CONFLICT "ask again: it goes on from there";
+    /// A tree from elsewhere is not what its author says.
+    TreeUnsound "tree_unsound" CONFLICT "ask its author for a new snapshot";
     /// More than one request may do.
     TooMuch "too_much" CONFLICT "split what is merged";
     /// It is so already.

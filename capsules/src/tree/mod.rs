@@ -5,6 +5,7 @@
 //! digests on every machine and what two have in common is kept and compared once. Refuses names and links
 //! that could mean something else on another machine. Invariant: a tree that is read at all is sound.
 
+mod arrive;
 mod diff;
 mod directory;
 mod error;
@@ -24,6 +25,7 @@ mod shelf;
 mod snapshot;
 mod text;
 
+pub use arrive::{Arrival, Missing};
 pub use diff::{Change, Difference, compare, diff};
 pub use directory::{Directory, Entry, InvalidDirectory, Mode};
 pub use error::TreeError;

@@ -17,6 +17,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
 use xyn_store::Digest;
+use xyn_store::blobs::TIMELINE;
 
 /// How the transports are called on the command line of the processes.
 const TCP: &str = "tcp/0";
@@ -77,7 +78,9 @@ fn measure(place: &str) {
 fn prepare(holders: &[PathBuf], size: usize) -> String {
     let bytes = noise(size);
     for folder in holders {
-        node::open(folder).blobs().put(&bytes).expect("there is room");
+        let store = node::open(folder);
+        let object = store.blobs().put(&bytes).expect("there is room");
+        store.blobs().hold(&object, TIMELINE).expect("is here");
     }
     Digest::of(&bytes).to_string()
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use xyn_net::driver::{Config, Event, Mesh, Port, Reach, World};
-use xyn_net::proto::blobs::Progress;
+use xyn_net::proto::blobs::{Progress, Want};
 use xyn_net::proto::join::door;
 use xyn_net::proto::sync::{Proof, Refused};
 use xyn_net::wire::{Frame, Growth, Known, Redeem};
@@ -80,7 +80,7 @@ pub(crate) fn fetch(object: &str, folder: &Path, addresses: &[&str]) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let begun = Instant::now();
-        let mut fetch = mesh.fetch(object, LIMIT).await.expect("it runs");
+        let mut fetch = mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
         let mut is_first = true;
         loop {
             match fetch.changed().await.expect("it runs") {

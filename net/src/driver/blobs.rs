@@ -21,7 +21,7 @@ use super::heard::is_not_spoken;
 use super::port::{Port, Refusal};
 use super::task::{Done, Task};
 use super::{FetchError, Stopped};
-use crate::proto::blobs::{AskId, Blobs, Input, NotFetched, Output, Progress};
+use crate::proto::blobs::{AskId, Blobs, Input, NotFetched, Output, Progress, Want};
 use crate::wire::blobs::Ask;
 use crate::wire::{self, Message as _};
 
@@ -49,8 +49,8 @@ struct Question {
 pub(super) enum Fetched {
     /// What the core waits for.
     Input(Input),
-    /// Whether a blob that is wanted is here.
-    Looked { object: Digest, limit_bytes: u64, size_bytes: Option<u64> },
+    /// The length of what is wanted, if it is here.
+    Looked { want: Want, size_bytes: Option<u64> },
     /// An answer to a peer.
     Answer { peer: PublicKey, id: u64, bytes: Vec<u8> },
     /// Nothing to say.
@@ -102,16 +102,17 @@ impl Trade {
 }
 
 impl<P: Port> Task<P> {
-    /// Begins to fetch a blob, unless it is here or on its way.
-    pub(super) fn want(&mut self, object: Digest, limit_bytes: u64) -> Fetch {
+    /// Begins to fetch what is wanted, unless it is here or on its way.
+    pub(super) fn want(&mut self, want: Want) -> Fetch {
+        let object = want.name();
         if let Some(progress) = self.trade.fetches.get(&object) {
             return Fetch { progress: progress.subscribe() };
         }
         let (sender, progress) = watch::channel(Progress::Searching);
         self.trade.fetches.insert(object, sender);
         self.work(move |depot| {
-            let size_bytes = depot.size_bytes(&object);
-            Fetched::Looked { object, limit_bytes, size_bytes }
+            let size_bytes = depot.size_bytes(&want.goods);
+            Fetched::Looked { want, size_bytes }
         });
         Fetch { progress }
     }
@@ -130,6 +131,10 @@ impl<P: Port> Task<P> {
                 Output::Ask { peer, ask, message } => self.put_question(peer, ask, &message),
                 Output::Open(manifest) => self.work(move |depot| {
                     let (object, result) = (manifest.object(), depot.open(&manifest));
+                    Fetched::Input(Input::Opened { object, result })
+                }),
+                Output::Gather(manifest) => self.work(move |depot| {
+                    let (object, result) = (manifest.object(), depot.gather(&manifest));
                     Fetched::Input(Input::Opened { object, result })
                 }),
                 Output::Keep { object, ask, chunks, parcel } => self.work(move |depot| {
@@ -184,13 +189,13 @@ impl<P: Port> Task<P> {
     pub(super) fn fetched(&mut self, done: Fetched) {
         match done {
             Fetched::Input(input) => self.blobs(input),
-            Fetched::Looked { object, size_bytes: Some(size_bytes), .. } => {
-                self.tell_progress(object, Progress::Done(size_bytes));
+            Fetched::Looked { want, size_bytes: Some(size_bytes) } => {
+                self.tell_progress(want.name(), Progress::Done(size_bytes));
             }
-            Fetched::Looked { object, limit_bytes, size_bytes: None } => {
+            Fetched::Looked { want, size_bytes: None } => {
                 // Unless nobody waits for it any more.
-                if self.trade.fetches.contains_key(&object) {
-                    self.blobs(Input::Fetch { object, limit_bytes });
+                if self.trade.fetches.contains_key(&want.name()) {
+                    self.blobs(Input::Fetch(want));
                 }
             }
             Fetched::Answer { peer, id, bytes } => {

@@ -1,21 +1,24 @@
 //! The store, as the exchange of blobs uses it.
 //!
-//! Owns the blobs that are coming in. Every call blocks: it is a job. What came is verified before anything
-//! waits for the disk, by as many threads as there are. Invariant: an intake is in one hand at a time, and one
-//! that is closed makes lasting what came.
+//! Owns the blobs that are coming in, and who may have what: only what a named blob leads to that the store
+//! says is shared. Every call blocks: it is a job. What came is verified before anything waits for the disk, by
+//! as many threads as there are. Invariant: an intake is in one hand at a time, and one that is closed makes
+//! lasting what came.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xyn_store::Digest;
-use xyn_store::blobs::{BlobError, Blobs, Intake, Manifest, Parcel};
+use xyn_store::blobs::{BlobError, Blobs, Chunk, Gathering, Intake, Manifest, Parcel};
 
-use crate::proto::blobs::NotKept;
+use super::families::Families;
+use crate::proto::blobs::{Goods, NotKept};
 use crate::wire::Payload;
 use crate::wire::blobs::{Answer, Ask, PAGE_BYTES_MAX, PARCEL_BYTES_MAX};
 
 pub(super) struct Depot {
     blobs: Blobs,
+    families: Families,
     intakes: Mutex<BTreeMap<Digest, Open>>,
 }
 
@@ -29,16 +32,41 @@ impl Closing {
     }
 }
 
-/// A blob that comes in; none when it was put together or closed.
-type Open = Arc<Mutex<Option<Intake>>>;
+/// What comes in; none when it was put together or closed.
+type Open = Arc<Mutex<Option<Incoming>>>;
+
+/// What comes in chunk by chunk.
+enum Incoming {
+    Blob(Box<Intake>),
+    Bundle(Gathering),
+}
+
+impl Incoming {
+    fn put(&mut self, chunk: &Chunk<'_>) -> Result<(), BlobError> {
+        match self {
+            Self::Blob(intake) => intake.put(chunk),
+            Self::Bundle(gathering) => gathering.put(chunk).map(drop),
+        }
+    }
+
+    fn finish(self) -> Result<(), BlobError> {
+        match self {
+            Self::Blob(intake) => intake.assemble().map(drop),
+            Self::Bundle(gathering) => gathering.finish(),
+        }
+    }
+}
 
 impl Depot {
     pub(super) fn new(blobs: Blobs) -> Self {
-        Self { blobs, intakes: Mutex::default() }
+        Self { families: Families::new(blobs.clone()), blobs, intakes: Mutex::default() }
     }
 
-    /// The length of a blob that is here.
-    pub(super) fn size_bytes(&self, object: &Digest) -> Option<u64> {
+    /// The length of a blob that is here. What is missing of a bundle is looked up when somebody has it.
+    pub(super) fn size_bytes(&self, goods: &Goods) -> Option<u64> {
+        let Goods::Blob { object, .. } = goods else {
+            return None;
+        };
         match self.blobs.content(object) {
             Ok(content) => Some(content.size_bytes()),
             Err(BlobError::NotFound(_)) => None,
@@ -52,11 +80,17 @@ impl Depot {
     /// The answer to what a peer asks.
     pub(super) fn answer(&self, ask: &Ask) -> Answer {
         let answer = match ask {
-            Ask::Manifest { object, from, credit } => self.page(object, *from, *credit),
-            Ask::Chunks(chunks) => {
-                let parcel = self.blobs.parcel(chunks, PARCEL_BYTES_MAX);
-                parcel.map(|parcel| Payload::new(&parcel).map(Answer::Chunks))
-            }
+            Ask::Manifest { root, object, from, credit } => match self.families.has(root, [object]) {
+                Ok(true) => self.page(object, *from, *credit),
+                refused => refused.map(|_| None),
+            },
+            Ask::Chunks { root, chunks } => match self.families.has(root, chunks.iter()) {
+                Ok(true) => {
+                    let parcel = self.blobs.parcel(chunks, PARCEL_BYTES_MAX);
+                    parcel.map(|parcel| Payload::new(&parcel).map(Answer::Chunks))
+                }
+                refused => refused.map(|_| None),
+            },
         };
         answer
             .inspect_err(|error| tracing::warn!(%error, "what a peer asks for cannot be read"))
@@ -81,7 +115,22 @@ impl Depot {
 
     /// Begins to take in a blob, or goes on with it: the chunks that are missing.
     pub(super) fn open(&self, manifest: &Manifest) -> Result<Vec<Digest>, NotKept> {
-        let object = manifest.object();
+        let missing = self.missing(manifest)?;
+        let intake = self.blobs.intake(manifest.clone(), u64::MAX).map_err(not_kept)?;
+        self.take_in(manifest.object(), Incoming::Blob(Box::new(intake)));
+        Ok(missing)
+    }
+
+    /// Begins to take in a bundle: what of it is missing.
+    pub(super) fn gather(&self, bundle: &Manifest) -> Result<Vec<Digest>, NotKept> {
+        let missing = self.missing(bundle)?;
+        let gathering = self.blobs.gather(missing.iter().copied());
+        self.take_in(bundle.object(), Incoming::Bundle(gathering));
+        Ok(missing)
+    }
+
+    /// The chunks of `manifest` that are missing, for which there is room.
+    fn missing(&self, manifest: &Manifest) -> Result<Vec<Digest>, NotKept> {
         let missing = self.blobs.missing(manifest).map_err(not_kept)?;
         let lengths: BTreeMap<_, _> = manifest.parts().iter().copied().collect();
         let needed: u64 = missing.iter().filter_map(|chunk| lengths.get(chunk)).copied().map(u64::from).sum();
@@ -89,10 +138,12 @@ impl Depot {
         if needed > left_bytes {
             return Err(NotKept::Full { left_bytes });
         }
-        let intake = self.blobs.intake(manifest.clone(), u64::MAX).map_err(not_kept)?;
-        let before = self.intakes().insert(object, Arc::new(Mutex::new(Some(intake))));
-        drop(before);
         Ok(missing)
+    }
+
+    fn take_in(&self, object: Digest, incoming: Incoming) {
+        let before = self.intakes().insert(object, Arc::new(Mutex::new(Some(incoming))));
+        drop(before);
     }
 
     /// Verifies and keeps chunks, which are some of `asked` in this order; answers which.
@@ -111,18 +162,18 @@ impl Depot {
             if !asked.any(|asked| *asked == chunk.digest()) {
                 return Err(NotKept::False);
             }
-            if let Some(intake) = in_hand(&open).as_mut() {
-                intake.put(&chunk).map_err(not_kept)?;
+            if let Some(incoming) = in_hand(&open).as_mut() {
+                incoming.put(&chunk).map_err(not_kept)?;
                 kept.push(chunk.digest());
             }
         }
         Ok(kept)
     }
 
-    /// Puts a blob together and proves it.
+    /// Puts a blob together and proves it, or makes a bundle lasting.
     pub(super) fn assemble(&self, object: &Digest) -> Result<(), NotKept> {
         match self.close(object).and_then(|closing| in_hand(&closing.0).take()) {
-            Some(intake) => intake.assemble().map(drop).map_err(not_kept),
+            Some(incoming) => incoming.finish().map_err(not_kept),
             None => Err(NotKept::Failed),
         }
     }
@@ -137,7 +188,7 @@ impl Depot {
     }
 }
 
-fn in_hand(open: &Open) -> MutexGuard<'_, Option<Intake>> {
+fn in_hand(open: &Open) -> MutexGuard<'_, Option<Incoming>> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

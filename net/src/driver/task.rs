@@ -52,7 +52,7 @@ pub(super) enum Command {
     Grew(FeedId, Known),
     Roster(Arc<Roster>),
     Signed(Box<SignedCheckpoint>),
-    Fetch { object: Digest, limit_bytes: u64, answer: oneshot::Sender<Fetch> },
+    Fetch { want: blobs::Want, answer: oneshot::Sender<Fetch> },
     Status(oneshot::Sender<Status>),
     Stop,
 }
@@ -211,9 +211,7 @@ impl<P: Port> Task<P> {
             Command::Roster(roster) => self.roster(roster),
             Command::Signed(checkpoint) => self.witness(witness::Input::Signed(*checkpoint)),
             // Whoever asked may have left.
-            Command::Fetch { object, limit_bytes, answer } => {
-                drop(answer.send(self.want(object, limit_bytes)))
-            }
+            Command::Fetch { want, answer } => drop(answer.send(self.want(want))),
             Command::Status(answer) => {
                 // Whoever asked may have left.
                 let _ = answer.send(self.status());

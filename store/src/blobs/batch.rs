@@ -74,10 +74,15 @@ impl Batch {
         }
     }
 
-    /// Notes that `parent`, a blob of this batch, leads to `children`: they stay as long as it does. Each is
-    /// in this batch or here already.
+    /// Notes that the blob `parent` leads to `children`: they stay as long as it does. Each of them is in this
+    /// batch or here already.
     pub fn link(&mut self, parent: Digest, children: impl IntoIterator<Item = Digest>) {
         self.entries.object(parent).children.extend(children);
+    }
+
+    /// Keeps the blob `digest` for `holder` from then on, until it is released.
+    pub fn hold(&mut self, digest: Digest, holder: &'static str) {
+        self.entries.pins.push((digest, holder));
     }
 
     /// Makes all of it lasting and known.

@@ -11,7 +11,7 @@ use crate::Digest;
 
 /// The shortest chunk, but for the last of a blob; FastCDC's other two sizes are the average and
 /// [`CHUNK_MAX`].
-const CHUNK_MIN: usize = 16 << 10;
+pub(super) const CHUNK_MIN: usize = 16 << 10;
 const CHUNK_AVERAGE: usize = 64 << 10;
 /// How much is gathered before it is cut: several chunks, so that little is moved for each.
 const WINDOW_BYTES: usize = 4 * CHUNK_MAX;

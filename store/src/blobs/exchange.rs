@@ -66,24 +66,36 @@ impl Blobs {
         let name = Digest::of(&bytes);
         let (manifests, pins) = ([(name, bytes)].into(), vec![(name, HOLDER)]);
         self.enter(&Entries { manifests, pins, ..Entries::default() })?;
-        let wanted = manifest.parts().iter().copied().collect();
+        let lengths: BTreeMap<_, _> = manifest.parts().iter().copied().collect();
+        let gathering = self.gather(lengths.keys().copied());
+        Ok(Intake { gathering, manifest, name, lengths, proof: Proof::default(), source: Source::new(self) })
+    }
+
+    /// Begins to take in chunks that are whole blobs each. What came stays, also through a crash, for the grace
+    /// time at least.
+    pub fn gather(&self, wanted: impl IntoIterator<Item = Digest>) -> Gathering {
         let batch = Batch::new(self, Fate::Keep);
-        let (came, sealing, source) = (BTreeSet::new(), None, Source::new(self));
-        Ok(Intake { batch, sealing, manifest, name, wanted, came, proof: Proof::default(), source })
+        Gathering { batch, sealing: None, wanted: wanted.into_iter().collect(), came: BTreeSet::new() }
     }
 }
 
-/// A blob that comes in chunk by chunk.
-pub struct Intake {
+/// Chunks that come in.
+pub struct Gathering {
     /// What came since the last sealing.
     batch: Batch,
     /// What came before, being made lasting.
     sealing: Option<JoinHandle<Result<(), BlobError>>>,
+    wanted: BTreeSet<Digest>,
+    came: BTreeSet<Digest>,
+}
+
+/// A blob that comes in chunk by chunk.
+pub struct Intake {
+    gathering: Gathering,
     manifest: Manifest,
     /// The digest of the manifest.
     name: Digest,
-    wanted: BTreeMap<Digest, u32>,
-    came: BTreeSet<Digest>,
+    lengths: BTreeMap<Digest, u32>,
     proof: Proof,
     source: Source,
 }
@@ -99,30 +111,27 @@ struct Proof {
     ahead_bytes: usize,
 }
 
-impl Intake {
-    /// The chunks that are still needed, in the blob's order.
-    pub fn missing(&self) -> Result<Vec<Digest>, BlobError> {
-        let mut missing = self.batch.blobs.missing(&self.manifest)?;
-        missing.retain(|chunk| !self.came.contains(chunk));
-        Ok(missing)
-    }
-
-    /// Takes one of the chunks. Others are refused.
-    pub fn put(&mut self, chunk: &Chunk<'_>) -> Result<(), BlobError> {
+impl Gathering {
+    /// Takes one of the chunks; answers whether it is new. Others are refused.
+    pub fn put(&mut self, chunk: &Chunk<'_>) -> Result<bool, BlobError> {
         let (digest, bytes) = (chunk.digest(), chunk.bytes());
-        if self.wanted.get(&digest).is_none_or(|length| *length as usize != bytes.len()) {
+        if !self.wanted.contains(&digest) {
             return Err(BlobError::Unasked { chunk: digest });
         }
         if self.came.contains(&digest) {
-            return Ok(());
+            return Ok(false);
         }
         self.batch.record(digest, chunk.record, bytes.len() as u32)?;
         self.came.insert(digest);
-        self.hash(digest, bytes)?;
         if self.batch.packer.bytes() >= PACK_BYTES {
             self.seal()?;
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// Makes all of it lasting and known.
+    pub fn finish(mut self) -> Result<(), BlobError> {
+        self.flush()
     }
 
     /// Makes what came lasting while more comes; waits as long as that is not done for what came before.
@@ -139,6 +148,40 @@ impl Intake {
             Some(Err(panic)) => std::panic::resume_unwind(panic),
             Some(Ok(result)) => result,
             None => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), BlobError> {
+        self.sealed()?;
+        self.batch.flush()
+    }
+}
+
+impl Drop for Gathering {
+    fn drop(&mut self) {
+        if let Err(error) = self.flush() {
+            tracing::warn!(%error, "chunks that came wait in their pack until the node is started again");
+        }
+    }
+}
+
+impl Intake {
+    /// The chunks that are still needed, in the blob's order.
+    pub fn missing(&self) -> Result<Vec<Digest>, BlobError> {
+        let mut missing = self.gathering.batch.blobs.missing(&self.manifest)?;
+        missing.retain(|chunk| !self.gathering.came.contains(chunk));
+        Ok(missing)
+    }
+
+    /// Takes one of the chunks. Others are refused.
+    pub fn put(&mut self, chunk: &Chunk<'_>) -> Result<(), BlobError> {
+        let (digest, bytes) = (chunk.digest(), chunk.bytes());
+        if self.lengths.get(&digest).is_none_or(|length| *length as usize != bytes.len()) {
+            return Err(BlobError::Unasked { chunk: digest });
+        }
+        match self.gathering.put(chunk)? {
+            true => self.hash(digest, bytes),
+            false => Ok(()),
         }
     }
 
@@ -176,10 +219,9 @@ impl Intake {
     pub fn assemble(mut self) -> Result<Digest, BlobError> {
         let object = self.manifest.object();
         if self.manifest.parts().is_empty() {
-            self.batch.put(&[])?;
+            self.gathering.batch.put(&[])?;
         }
-        self.sealed()?;
-        self.batch.flush()?;
+        self.gathering.flush()?;
         let mut hasher = self.proof.hasher.clone();
         for (chunk, _) in &self.manifest.parts()[self.proof.hashed..] {
             match self.proof.ahead.get(chunk) {
@@ -189,26 +231,17 @@ impl Intake {
         }
         let is_proved = Digest::from_bytes(hasher.finalize().into()) == object;
         if is_proved && self.manifest.parts().len() > 1 {
-            self.batch.entries.add_manifest(&self.manifest);
-            self.batch.entries.reused.extend(self.wanted.keys());
+            self.gathering.batch.entries.add_manifest(&self.manifest);
+            self.gathering.batch.entries.reused.extend(self.lengths.keys());
         }
-        self.batch.entries.unpins.push((self.name, HOLDER));
-        self.batch.flush()?;
+        self.gathering.batch.entries.unpins.push((self.name, HOLDER));
+        self.gathering.flush()?;
         if is_proved { Ok(object) } else { Err(BlobError::Unproved { digest: object }) }
     }
 
     /// Gives the blob up: what came of it goes when the grace time is over.
     pub fn abandon(mut self) -> Result<(), BlobError> {
-        self.sealed()?;
-        self.batch.entries.unpins.push((self.name, HOLDER));
-        self.batch.flush()
-    }
-}
-
-impl Drop for Intake {
-    fn drop(&mut self) {
-        if let Err(error) = self.sealed().and_then(|()| self.batch.flush()) {
-            tracing::warn!(%error, "chunks that came wait in their pack until the node is started again");
-        }
+        self.gathering.batch.entries.unpins.push((self.name, HOLDER));
+        self.gathering.flush()
     }
 }

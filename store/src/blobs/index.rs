@@ -103,7 +103,7 @@ pub(super) fn is_orphan(transaction: &WriteTransaction, digest: &Digest) -> Resu
 }
 
 /// Whether a blob with this digest is here, small or large, or a part of one.
-fn is_here(transaction: &WriteTransaction, digest: &Digest) -> Result<bool, StoreError> {
+pub(super) fn is_here(transaction: &WriteTransaction, digest: &Digest) -> Result<bool, StoreError> {
     for table in [Table::Blobs, Table::Chunks, Table::Objects, Table::Manifests] {
         if transaction.open_table(table.definition())?.get(digest.as_bytes().as_slice())?.is_some() {
             return Ok(true);

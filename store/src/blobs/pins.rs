@@ -9,7 +9,7 @@ use super::Blobs;
 use crate::Digest;
 
 /// Pins that end when this is dropped.
-pub(super) struct Pins {
+pub struct Pins {
     blobs: Blobs,
     digests: BTreeSet<Digest>,
 }
@@ -19,8 +19,8 @@ impl Pins {
         Self { blobs: blobs.clone(), digests: BTreeSet::new() }
     }
 
-    /// Keeps `digest` from being swept.
-    pub(super) fn add(&mut self, digest: Digest) {
+    /// Keeps `digest`, and all it leads to, from being swept.
+    pub fn add(&mut self, digest: Digest) {
         if self.digests.insert(digest) {
             *self.blobs.pinned().entry(digest).or_default() += 1;
         }

@@ -187,7 +187,7 @@ fn walk(reader: &Reader, mut from: Vec<Digest>, reached: &mut HashSet<Digest>) -
 }
 
 /// What a blob or a list of chunks leads to; none for what is a chunk and nothing else.
-fn children(reader: &Reader, digest: &Digest) -> Result<Option<Vec<Digest>>, StoreError> {
+pub(super) fn children(reader: &Reader, digest: &Digest) -> Result<Option<Vec<Digest>>, StoreError> {
     let object: Option<ObjectRow> = index::find(reader, Table::Objects, digest)?;
     let manifest = reader.get_raw(Table::Manifests, digest.as_bytes())?;
     if object.is_none() && manifest.is_none() {

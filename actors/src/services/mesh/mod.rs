@@ -106,7 +106,7 @@ impl Service {
 
     /// Who is here, and what went to and fro since the mesh was started last. An error between two starts.
     pub async fn status(&self) -> Result<Status, Stopped> {
-        self.running()?.status().await
+        self.wire()?.status().await
     }
 
     /// What peers sent and was refused, by reason, since the node was started.
@@ -126,7 +126,7 @@ impl Service {
 
     /// This node signed a checkpoint of its log: whoever is here is asked to witness it.
     pub(crate) async fn signed(&self, checkpoint: SignedCheckpoint) {
-        if let Ok(mesh) = self.running() {
+        if let Ok(mesh) = self.wire() {
             // One that ends now offers the latest checkpoint when it is started again.
             let _ = mesh.signed(checkpoint).await;
         }
@@ -159,10 +159,11 @@ impl Service {
     /// Ends the mesh that runs, as a failure of it would.
     #[cfg(test)]
     pub(crate) async fn break_off(&self) {
-        self.running().expect("it runs").stop().await.expect("it runs");
+        self.wire().expect("it runs").stop().await.expect("it runs");
     }
 
-    fn running(&self) -> Result<Arc<Mesh>, Stopped> {
+    /// The mesh that runs; an error between two starts.
+    pub(crate) fn wire(&self) -> Result<Arc<Mesh>, Stopped> {
         self.shared.mesh.load_full().ok_or(Stopped)
     }
 }

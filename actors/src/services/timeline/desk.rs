@@ -7,6 +7,7 @@
 use std::sync::{Arc, Weak};
 
 use xyn_store::audit::key::NodeKey;
+use xyn_store::blobs::TIMELINE;
 use xyn_store::ids::{self, StreamId};
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
@@ -25,9 +26,6 @@ use crate::record::Record;
 use crate::runtime::{Inner, Recording, stream};
 use crate::services::approvals::people::People;
 use crate::services::mesh;
-
-/// Who holds the files that a moment refers to.
-const HOLDER: &str = "timeline";
 
 /// What a command is carried out with.
 pub(super) struct Desk {
@@ -140,7 +138,7 @@ impl Desk {
                 let written = timeline.say(key, now, sayings.collect())?;
                 draft.recording.changes().extend(written.changes);
                 for root in written.entries.iter().filter_map(|entry| entry.note.refs.after) {
-                    draft.recording.changes().pin(HOLDER, &root);
+                    draft.recording.changes().pin(TIMELINE, &root);
                 }
                 by.record(&mut draft.recording, now, added(written.entries));
             }

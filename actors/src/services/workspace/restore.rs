@@ -21,6 +21,7 @@ use crate::actions::{Action, Failure};
 use crate::blueprint::FailureKind;
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::services::content::{self, Brought};
 use crate::services::timeline::{self, Acceptance};
 use crate::services::{field, id, outside};
 
@@ -35,6 +36,8 @@ struct Job {
     in_place: bool,
     force: bool,
     remove: bool,
+    /// What of it was not here.
+    fetched: Brought,
 }
 
 /// What came of it.
@@ -50,6 +53,9 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let unknown = || Refusal::NotFound { kind: "action", id: intent.action.clone() };
     let action = inner.registry.get(&intent.action).ok_or_else(unknown)?.clone();
     let job = job(inner, &intent.input).await?;
+    // Before anything begins: what cannot be had leaves nothing half done.
+    let fetched = content::bring_tree(inner, job.root).await?;
+    let job = Job { fetched, ..job };
     let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
     let name = intent.intent_id.to_string();
     let under_way = inner.progress.take(&name).ok_or(Refusal::InProgress { key: name })?;
@@ -87,7 +93,8 @@ async fn job(inner: &Arc<Inner>, input: &Value) -> Result<Job, Refusal> {
     if !in_place {
         place::apart_from_workspaces(&reader, &dir)?;
     }
-    Ok(Job { row, root, moment, dir, in_place, force: flag("force"), remove: flag("remove") })
+    let (force, remove, fetched) = (flag("force"), flag("remove"), Brought::default());
+    Ok(Job { row, root, moment, dir, in_place, force, remove, fetched })
 }
 
 async fn carry_out(
@@ -108,6 +115,7 @@ async fn carry_out(
     let Restored { written, removed, size_bytes } = done.restored;
     let output = json!({
         "root": job.root, "written": written, "removed": removed, "size_bytes": size_bytes,
+        "fetched": job.fetched.blobs, "fetched_bytes": job.fetched.size_bytes,
         "entry_id": is_moment.then_some(entry_id),
     });
     if !is_moment {

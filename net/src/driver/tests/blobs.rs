@@ -1,12 +1,13 @@
 //! Blobs that go from node to node.
 
-use xyn_store::blobs::Manifest;
+use xyn_store::Digest;
+use xyn_store::blobs::{Manifest, TIMELINE};
 
 use super::people::roster;
 use super::rogue;
 use super::*;
 use crate::driver::depot::Depot;
-use crate::proto::blobs::{Progress, WINDOW_MAX};
+use crate::proto::blobs::{Progress, WINDOW_MAX, Want};
 use crate::proto::conduct::Misdeed;
 use crate::wire::Payload;
 use crate::wire::blobs::{Answer, Ask};
@@ -27,7 +28,10 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 fn put(start: &Start, bytes: &[u8]) -> Digest {
-    start.home.store.blobs().put(bytes).expect("there is room")
+    let blobs = start.home.store.blobs();
+    let object = blobs.put(bytes).expect("there is room");
+    blobs.hold(&object, TIMELINE).expect("is here");
+    object
 }
 
 fn manifest(node: &Node, object: Digest) -> Manifest {
@@ -35,7 +39,7 @@ fn manifest(node: &Node, object: Digest) -> Manifest {
 }
 
 async fn finish(node: &Node, object: Digest) -> u64 {
-    let fetch = node.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let fetch = node.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
     let length = tokio::time::timeout(PATIENCE, fetch.finish()).await.expect("in time");
     let length = length.expect("somebody has it");
     assert_eq!(node.home.store.blobs().verify(&object).expect("is whole"), length);
@@ -75,7 +79,7 @@ async fn a_blob_comes_from_all_who_have_it_and_its_progress_is_told() {
         alice.hear_connected(who).await;
     }
     let object = Digest::of(&bytes);
-    let mut fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let mut fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
     let mut before = 0;
     loop {
         match tokio::time::timeout(PATIENCE, fetch.changed()).await.expect("in time").expect("it runs") {
@@ -116,7 +120,7 @@ async fn a_liar_is_dropped_by_name_and_the_blob_comes_from_another() {
         honest => Some(honest),
     })
     .await;
-    let fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
     let why = alice.hear_refused(DAVE, |why| !matches!(why, Refusal::Protocol(_))).await;
     assert_eq!(why, Refusal::Misdeed(Misdeed::Lie));
     let _bob = bob.dialling(&[&alice]).start().await;
@@ -136,14 +140,14 @@ async fn what_a_stalling_peer_keeps_back_comes_from_another() {
     let (asked, mut was_asked) = mpsc::channel(64);
     rogue::serve(DAVE, &alice, move |ask| match ask {
         Ask::Manifest { .. } => Some(truth.answer(&ask)),
-        Ask::Chunks(_) => {
+        Ask::Chunks { .. } => {
             // Who does not listen any more has heard enough.
             let _ = asked.try_send(());
             None
         }
     })
     .await;
-    let fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
     tokio::time::timeout(PATIENCE, was_asked.recv()).await.expect("in time").expect("it is asked");
     assert!(matches!(fetch.progress(), Progress::Fetching { here_bytes: 0, .. }));
     let _bob = bob.dialling(&[&alice]).start().await;
@@ -159,7 +163,7 @@ async fn when_a_source_goes_away_another_sends_the_rest_only() {
     put(&carol, &bytes);
     let alice = node(ALICE, &team).start().await;
     let bob = bob.dialling(&[&alice]).start().await;
-    let mut fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let mut fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
     while !matches!(fetch.progress(), Progress::Fetching { here_bytes: 1.., .. } | Progress::Done(_)) {
         tokio::time::timeout(PATIENCE, fetch.changed()).await.expect("in time").expect("it runs");
     }
@@ -178,7 +182,7 @@ async fn a_node_killed_in_the_middle_fetches_the_rest_only() {
     let object = put(&bob, &bytes);
     let bob = bob.start().await;
     let alice = node(ALICE, &team).dialling(&[&bob]).start().await;
-    let mut fetch = alice.mesh.fetch(object, LIMIT).await.expect("it runs");
+    let mut fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
     while !matches!(fetch.progress(), Progress::Fetching { here_bytes: 1.., .. } | Progress::Done(_)) {
         tokio::time::timeout(PATIENCE, fetch.changed()).await.expect("in time").expect("it runs");
     }
@@ -198,4 +202,56 @@ async fn a_node_killed_in_the_middle_fetches_the_rest_only() {
     assert_eq!(finish(&again, object).await, bytes.len() as u64);
     let came = again.status().await.traffic.blob_bytes_in;
     assert!(came <= rest * 101 / 100 + 100_000, "{came} bytes came, {rest} were missing");
+}
+
+#[tokio::test]
+async fn small_blobs_come_many_at_a_time_and_what_is_here_does_not_come_again() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let (bob, alice) = (node(BOB, &team), node(ALICE, &team));
+    let parts: Vec<Vec<u8>> = (0_u32..2_000).map(|at| at.to_string().into_bytes()).collect();
+    let mut batch = bob.home.store.blobs().batch();
+    let digests: Vec<Digest> = parts.iter().map(|part| batch.put(part).expect("there is room")).collect();
+    let root = batch.put(b"the root").expect("there is room");
+    batch.link(root, digests.iter().copied());
+    batch.commit().expect("commits");
+    bob.home.store.blobs().hold(&root, TIMELINE).expect("is here");
+    let here = alice.home.store.blobs().clone();
+    for part in parts.iter().step_by(2) {
+        here.put(part).expect("there is room");
+    }
+
+    let bob = bob.start().await;
+    let alice = alice.dialling(&[&bob]).start().await;
+    let bundle = digests.iter().zip(&parts).map(|(digest, part)| (*digest, part.len() as u32)).collect();
+    let fetch = alice.mesh.fetch(Want::bundle(root, bundle)).await.expect("it runs");
+    let length = tokio::time::timeout(PATIENCE, fetch.finish()).await.expect("in time").expect("bob has it");
+    assert_eq!(length, parts.iter().map(|part| part.len() as u64).sum::<u64>());
+    assert!(digests.iter().zip(&parts).all(|(digest, part)| here.read(digest).expect("is here") == *part));
+    let came = alice.status().await.traffic.blob_bytes_in;
+    assert!((1_000..250_000).contains(&came), "{came} bytes came");
+}
+
+#[test]
+fn what_no_moment_leads_to_is_given_to_nobody_who_knows_its_digest() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let bob = node(BOB, &team);
+    let blobs = bob.home.store.blobs().clone();
+    let (named, private) = (put(&bob, b"named"), blobs.put(&noise(1 << 20)).expect("there is room"));
+    let depot = Depot::new(blobs.clone());
+    let chunk = blobs.manifest(&private).expect("reads").expect("is here").parts()[0].0;
+    let manifest = |root, object| depot.answer(&Ask::Manifest { root, object, from: 0, credit: 4096 });
+    let chunks = |root, chunk| {
+        let chunks = crate::wire::Bounded::new(vec![chunk]).expect("one");
+        depot.answer(&Ask::Chunks { root, chunks })
+    };
+    assert!(matches!(manifest(named, named), Answer::Manifest { .. }));
+    assert!(matches!(chunks(named, named), Answer::Chunks(parcel) if !parcel.is_empty()));
+    for root in [named, private, chunk] {
+        assert_eq!((manifest(root, private), chunks(root, chunk)), (Answer::Absent, Answer::Absent));
+    }
+    // What is released is taken back at once, and what is held is given whole.
+    blobs.release(&named, TIMELINE).expect("releases");
+    blobs.hold(&private, TIMELINE).expect("is here");
+    assert_eq!((manifest(named, named), chunks(named, named)), (Answer::Absent, Answer::Absent));
+    assert!(matches!(chunks(private, chunk), Answer::Chunks(_)));
 }

@@ -64,7 +64,7 @@ impl Blobs {
             let unknown: Vec<_> =
                 peers.iter().copied().filter(|peer| fetch.is_unknown_at(*peer, now)).collect();
             for peer in unknown {
-                let message = Ask::Manifest { object, from: 0, credit: GREETING_BYTES };
+                let message = self.fetches[at].greeting();
                 let asked = Asked::new(peer, object, What::Manifest(0), GREETING_BYTES.into(), now);
                 if self.put(asked, message, out) {
                     self.fetches[at].said.insert(peer, Said::Asked);
@@ -76,9 +76,9 @@ impl Blobs {
     /// Asks for the next page of each manifest that comes.
     fn turn_pages(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         for at in 0..self.fetches.len() {
-            self.choose(at);
+            out.extend(self.choose(at));
             let fetch = &self.fetches[at];
-            let (object, Stage::Listing(list)) = (fetch.object, &fetch.stage) else {
+            let (object, root, Stage::Listing(list)) = (fetch.object, fetch.want.root, &fetch.stage) else {
                 continue;
             };
             let (peer, from) = (list.by, list.bytes.len() as u32);
@@ -87,13 +87,13 @@ impl Blobs {
                 continue;
             }
             let credit = PAGE_BYTES_MAX as u32;
-            let message = Ask::Manifest { object, from, credit };
+            let message = Ask::Manifest { root, object, from, credit };
             self.put(Asked::new(peer, object, What::Manifest(from), credit.into(), now), message, out);
         }
     }
 
     /// Takes up another manifest, when nobody has the one by which a blob is fetched, or none is known.
-    fn choose(&mut self, at: usize) {
+    fn choose(&mut self, at: usize) -> Option<Output> {
         let fetch = &mut self.fetches[at];
         let is_settled = match fetch.stage {
             Stage::Searching => false,
@@ -104,11 +104,10 @@ impl Blobs {
             Said::Has(name) if !fetch.is_refused(*name) => Some((*peer, *name)),
             _ => None,
         };
-        if let Some((by, name)) = fetch.said.iter().find_map(known).filter(|_| !is_settled) {
-            fetch.list(by, name);
-            let object = fetch.object;
-            self.asks.retain(|_, asked| asked.object != object || matches!(asked.what, What::Manifest(_)));
-        }
+        let (by, name) = fetch.said.iter().find_map(known).filter(|_| !is_settled)?;
+        let (opening, object) = (fetch.list(by, name), fetch.object);
+        self.asks.retain(|_, asked| asked.object != object || matches!(asked.what, What::Manifest(_)));
+        opening
     }
 
     /// Asks a peer for a parcel; answers whether it did.
@@ -127,12 +126,13 @@ impl Blobs {
             return false;
         };
         let fetch = &mut self.fetches[at];
-        let (object, Stage::Fetching(chunks)) = (fetch.object, &mut fetch.stage) else {
+        let (object, root, Stage::Fetching(chunks)) = (fetch.object, fetch.want.root, &mut fetch.stage)
+        else {
             return false;
         };
         let digests = Bounded::new(chunks.digests(&which)).expect("no more are picked than fit a question");
         let asked = Asked::new(peer, object, What::Chunks(which.clone()), bytes, now);
-        let sent = self.put(asked, Ask::Chunks(digests), out);
+        let sent = self.put(asked, Ask::Chunks { root, chunks: digests }, out);
         if !sent && let Stage::Fetching(chunks) = &mut self.fetches[at].stage {
             chunks.release(&which);
         }

@@ -1,4 +1,4 @@
-//! A blob on its way here.
+//! A blob, or a bundle of small ones, on its way here.
 //!
 //! Owns what peers said of it and how far it is. Invariant: its chunks are asked only of peers that have the
 //! manifest it is fetched by.
@@ -11,12 +11,14 @@ use xyn_store::blobs::Manifest;
 use xyn_store::{Digest, Timestamp};
 
 use super::chunks::Chunks;
-use super::{NotFetched, PATIENCE, Progress};
+use super::{GREETING_BYTES, Goods, NotFetched, Output, PATIENCE, Progress, Want};
+use crate::wire::blobs::Ask;
 
 #[derive(Clone, Debug)]
 pub(super) struct Fetch {
+    /// Its name: the blob's, or the bundle's.
     pub(super) object: Digest,
-    pub(super) limit_bytes: u64,
+    pub(super) want: Want,
     pub(super) said: BTreeMap<PublicKey, Said>,
     /// The digest of the manifest it is fetched by.
     pub(super) name: Option<Digest>,
@@ -64,10 +66,10 @@ pub(super) struct List {
 }
 
 impl Fetch {
-    pub(super) fn new(object: Digest, limit_bytes: u64, now: Timestamp) -> Self {
+    pub(super) fn new(want: Want, now: Timestamp) -> Self {
         Self {
-            object,
-            limit_bytes,
+            object: want.name(),
+            want,
             said: BTreeMap::new(),
             name: None,
             stage: Stage::Searching,
@@ -122,10 +124,36 @@ impl Fetch {
         self.stage = Stage::Searching;
     }
 
-    /// Takes up a manifest that somebody has.
-    pub(super) fn list(&mut self, by: PublicKey, name: Digest) {
+    /// Takes up a manifest that somebody has. That of a bundle is known.
+    pub(super) fn list(&mut self, by: PublicKey, name: Digest) -> Option<Output> {
         self.name = Some(name);
-        self.stage = Stage::Listing(List { by, name, bytes: Vec::new() });
+        match &self.want.goods {
+            Goods::Blob { .. } => {
+                self.stage = Stage::Listing(List { by, name, bytes: Vec::new() });
+                None
+            }
+            Goods::Bundle(manifest) => {
+                self.stage = Stage::Opening(Arc::clone(manifest));
+                Some(Output::Gather(Arc::clone(manifest)))
+            }
+        }
+    }
+
+    /// Whom to ask for to learn who has it, and how much of the manifest is of use.
+    pub(super) fn greeting(&self) -> Ask {
+        let (object, credit) = match &self.want.goods {
+            Goods::Blob { object, .. } => (*object, GREETING_BYTES),
+            Goods::Bundle(_) => (self.want.root, 0),
+        };
+        Ask::Manifest { root: self.want.root, object, from: 0, credit }
+    }
+
+    /// The most bytes it may have.
+    pub(super) fn limit_bytes(&self) -> u64 {
+        match &self.want.goods {
+            Goods::Blob { limit_bytes, .. } => *limit_bytes,
+            Goods::Bundle(manifest) => manifest.size_bytes(),
+        }
     }
 
     /// A peer is gone.
@@ -155,7 +183,7 @@ impl Fetch {
 
     /// Why it is given up when nothing comes of it.
     pub(super) fn why(&self) -> NotFetched {
-        let limit_bytes = self.limit_bytes;
+        let limit_bytes = self.limit_bytes();
         let too_large = |size_bytes| NotFetched::TooLarge { size_bytes, limit_bytes };
         self.too_large.map_or(NotFetched::Nowhere, too_large)
     }

@@ -19,6 +19,51 @@ pub type Parcel = Payload<PARCEL_BYTES_MAX>;
 /// The number of a question, never used twice by one node.
 pub type AskId = u64;
 
+/// What is wanted, and why members give it.
+#[derive(Clone, Debug)]
+pub struct Want {
+    /// The blob that a moment of the timeline names, and that leads to what is wanted; or is it.
+    pub root: Digest,
+    /// What.
+    pub goods: Goods,
+}
+
+/// Something that can be fetched.
+#[derive(Clone, Debug)]
+pub enum Goods {
+    /// A blob of which nothing is known but its digest.
+    Blob {
+        /// Which.
+        object: Digest,
+        /// The most bytes it may have.
+        limit_bytes: u64,
+    },
+    /// Blobs so small that each is one chunk, with what their lengths are said to be. They go under one name as
+    /// if they were the chunks of one blob, and each is kept for itself.
+    Bundle(Arc<Manifest>),
+}
+
+impl Want {
+    /// The blob `object` itself.
+    pub fn named(object: Digest, limit_bytes: u64) -> Self {
+        Self { root: object, goods: Goods::Blob { object, limit_bytes } }
+    }
+
+    /// Small blobs that `root` leads to.
+    pub fn bundle(root: Digest, parts: Vec<(Digest, u32)>) -> Self {
+        let names: Vec<u8> = parts.iter().flat_map(|(digest, _)| *digest.as_bytes()).collect();
+        Self { root, goods: Goods::Bundle(Arc::new(Manifest::new(Digest::of(&names), parts))) }
+    }
+
+    /// The name under which it is fetched: that of the blob, or of the bundle.
+    pub fn name(&self) -> Digest {
+        match &self.goods {
+            Goods::Blob { object, .. } => *object,
+            Goods::Bundle(manifest) => manifest.object(),
+        }
+    }
+}
+
 /// What happens to a node.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -26,13 +71,8 @@ pub enum Input {
     Connected(PublicKey),
     /// It is gone.
     Disconnected(PublicKey),
-    /// Somebody here wants a blob that is not here.
-    Fetch {
-        /// Which.
-        object: Digest,
-        /// The most bytes it may have.
-        limit_bytes: u64,
-    },
+    /// Somebody here wants what is not here.
+    Fetch(Want),
     /// Nobody here waits for it any more.
     Stop(Digest),
     /// The answer to [`Output::Ask`].
@@ -42,7 +82,7 @@ pub enum Input {
         /// An [`Answer`](crate::wire::blobs::Answer); none when there is none to wait for any more.
         bytes: Option<Vec<u8>>,
     },
-    /// The answer to [`Output::Open`]: the chunks that are not here, in the blob's order, each once.
+    /// The answer to [`Output::Open`] and [`Output::Gather`]: the chunks that are not here, in the blob's order, each once.
     Opened {
         /// The blob.
         object: Digest,
@@ -154,6 +194,8 @@ pub enum Output {
     },
     /// Begin to take in a blob, or go on with it, and answer with [`Input::Opened`].
     Open(Arc<Manifest>),
+    /// Begin to take in a bundle, and answer with [`Input::Opened`].
+    Gather(Arc<Manifest>),
     /// Verify and keep chunks, and answer with [`Input::Kept`].
     Keep {
         /// The blob.
@@ -165,7 +207,7 @@ pub enum Output {
         /// The chunks.
         parcel: Parcel,
     },
-    /// Put the blob together, prove it, and answer with [`Input::Assembled`].
+    /// Put the blob together and prove it, or make the bundle lasting, and answer with [`Input::Assembled`].
     Assemble(Digest),
     /// Nothing more of this blob comes for now: make lasting what came.
     Close(Digest),

@@ -100,7 +100,7 @@ impl Blobs {
         let absent = Said::Absent(now.after(ASK_AGAIN_AFTER));
         fetch.said.insert(peer, if is_of_use { Said::Has(name) } else { absent });
         if is_of_use && matches!(fetch.stage, Stage::Searching) {
-            fetch.list(peer, name);
+            out.extend(fetch.list(peer, name));
         }
         let Stage::Listing(list) = &mut fetch.stage else {
             return;
@@ -137,7 +137,7 @@ impl Blobs {
         }
         match Manifest::decode(&list.bytes) {
             Ok(manifest) if manifest.object() != object => self.disprove(object, now, out),
-            Ok(manifest) if manifest.size_bytes() > fetch.limit_bytes => {
+            Ok(manifest) if manifest.size_bytes() > fetch.limit_bytes() => {
                 fetch.refuse(Some(manifest.size_bytes()));
             }
             Ok(manifest) => {

@@ -8,7 +8,11 @@
 //! manifest that comes is fetched whole and opened: the store says which chunks are missing. Those are asked
 //! of all who have the same manifest, about a megabyte at a time; whoever answers fast is asked for more. A
 //! chunk that is slow to come is asked of a second peer when nothing else is left to ask for. When the last
-//! one is here, the blob's own digest proves the manifest.
+//! one is here, the blob's own digest proves the manifest. Small blobs that one root leads to are fetched many
+//! at a time, as a bundle: their list is known, and each is proved by its own digest.
+//!
+//! Every question names a root: a blob that a moment of the timeline names. A peer gives what its own timeline
+//! names and what that leads to, and nothing else.
 
 mod ask;
 mod chunks;
@@ -28,7 +32,7 @@ use xyn_store::{Digest, Timestamp};
 
 use super::conduct::Misdeed;
 use fetch::Fetch;
-pub use io::{AskId, Input, NotFetched, NotKept, Output, Parcel, Progress};
+pub use io::{AskId, Goods, Input, NotFetched, NotKept, Output, Parcel, Progress, Want};
 use peer::Peer;
 
 /// How often the driver gives an [`Input::Tick`].
@@ -79,8 +83,8 @@ pub struct Blobs {
     peers: BTreeMap<PublicKey, Peer>,
     /// What is being fetched; what was wanted first in front.
     fetches: Vec<Fetch>,
-    /// What waits for its turn, with the most bytes it may have.
-    waiting: VecDeque<(Digest, u64)>,
+    /// What waits for its turn.
+    waiting: VecDeque<Want>,
     asks: BTreeMap<AskId, ask::Asked>,
     next_ask: AskId,
     /// Who was served last.
@@ -97,7 +101,7 @@ impl Blobs {
                 self.peers.insert(peer, Peer::new(now));
             }
             Input::Disconnected(peer) => self.forget(peer),
-            Input::Fetch { object, limit_bytes } => self.want(object, limit_bytes, &mut out),
+            Input::Fetch(want) => self.want(want, &mut out),
             Input::Stop(object) => self.stop(object, &mut out),
             Input::Answered { ask, bytes } => self.answered(ask, bytes.as_deref(), now, &mut out),
             Input::Opened { object, result } => self.opened(object, result, now, &mut out),
@@ -113,28 +117,29 @@ impl Blobs {
         out
     }
 
-    fn want(&mut self, object: Digest, limit_bytes: u64, out: &mut Vec<Output>) {
-        let is_wanted = self.waiting.iter().any(|(waiting, _)| *waiting == object);
+    fn want(&mut self, want: Want, out: &mut Vec<Output>) {
+        let object = want.name();
+        let is_wanted = self.waiting.iter().any(|waiting| waiting.name() == object);
         if is_wanted || self.fetches.iter().any(|fetch| fetch.object == object) {
             return;
         }
         match self.waiting.len() < WAITING_MAX {
-            true => self.waiting.push_back((object, limit_bytes)),
+            true => self.waiting.push_back(want),
             false => out.push(Output::Progress(object, Progress::Failed(NotFetched::Busy))),
         }
     }
 
     fn begin(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         while self.fetches.len() < OBJECTS_MAX
-            && let Some((object, limit_bytes)) = self.waiting.pop_front()
+            && let Some(want) = self.waiting.pop_front()
         {
-            self.fetches.push(Fetch::new(object, limit_bytes, now));
-            out.push(Output::Progress(object, Progress::Searching));
+            out.push(Output::Progress(want.name(), Progress::Searching));
+            self.fetches.push(Fetch::new(want, now));
         }
     }
 
     fn stop(&mut self, object: Digest, out: &mut Vec<Output>) {
-        self.waiting.retain(|(waiting, _)| *waiting != object);
+        self.waiting.retain(|waiting| waiting.name() != object);
         if self.fetches.iter().any(|fetch| fetch.object == object) {
             self.end(object);
             out.push(Output::Close(object));

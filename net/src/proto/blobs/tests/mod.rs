@@ -142,7 +142,7 @@ impl Bed {
     }
 
     fn fetch(&mut self, node: usize, object: Digest) {
-        self.tell(node, Input::Fetch { object, limit_bytes: 1 << 30 });
+        self.tell(node, Input::Fetch(Want::named(object, 1 << 30)));
     }
 
     /// Runs until `node` is done with a blob, or for so long; answers how long that was.
@@ -212,6 +212,9 @@ impl Bed {
             }
             Output::Open(manifest) => {
                 Some(Input::Opened { object: manifest.object(), result: shelf.open(&manifest) })
+            }
+            Output::Gather(bundle) => {
+                Some(Input::Opened { object: bundle.object(), result: shelf.gather(&bundle) })
             }
             Output::Keep { object, ask, chunks, parcel } => {
                 Some(Input::Kept { ask, result: shelf.keep(&object, &chunks, &parcel) })

@@ -16,6 +16,8 @@ pub(crate) struct Shelf {
     pub(crate) manifests: BTreeMap<Digest, Manifest>,
     /// Blobs that are coming in.
     open: BTreeMap<Digest, Manifest>,
+    /// Bundles that are coming in.
+    gathered: BTreeSet<Digest>,
     /// How many bytes more there is room for.
     pub(crate) room: Option<u64>,
 }
@@ -46,7 +48,7 @@ impl Shelf {
 
     pub(crate) fn answer(&self, ask: &Ask) -> Answer {
         match ask {
-            Ask::Manifest { object, from, credit } => match self.manifests.get(object) {
+            Ask::Manifest { object, from, credit, .. } => match self.manifests.get(object) {
                 Some(manifest) => {
                     let bytes = manifest.encode();
                     let rest = &bytes[(*from as usize).min(bytes.len())..];
@@ -55,7 +57,7 @@ impl Shelf {
                 }
                 None => Answer::Absent,
             },
-            Ask::Chunks(chunks) => {
+            Ask::Chunks { chunks, .. } => {
                 let mut parcel = Vec::new();
                 for chunk in chunks.iter().filter_map(|chunk| self.chunks.get(chunk)) {
                     if parcel.len() + chunk.len() + 4 <= PARCEL_BYTES_MAX {
@@ -81,6 +83,11 @@ impl Shelf {
         Ok(missing.into_iter().map(|(chunk, _)| chunk).collect())
     }
 
+    pub(crate) fn gather(&mut self, bundle: &Manifest) -> Result<Vec<Digest>, NotKept> {
+        self.gathered.insert(bundle.object());
+        self.open(bundle)
+    }
+
     pub(crate) fn keep(
         &mut self,
         object: &Digest,
@@ -104,6 +111,9 @@ impl Shelf {
 
     pub(crate) fn assemble(&mut self, object: &Digest) -> Result<(), NotKept> {
         let manifest = self.open.remove(object).expect("it is open");
+        if self.gathered.remove(object) {
+            return Ok(());
+        }
         let parts = manifest.parts().iter().map(|(chunk, _)| self.chunks[chunk].as_slice());
         if Digest::of(&parts.collect::<Vec<_>>().concat()) != *object {
             return Err(NotKept::False);
@@ -114,5 +124,6 @@ impl Shelf {
 
     pub(crate) fn close(&mut self, object: &Digest) {
         self.open.remove(object);
+        self.gathered.remove(object);
     }
 }

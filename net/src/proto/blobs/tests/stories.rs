@@ -211,7 +211,7 @@ fn what_nobody_has_is_waited_for_and_given_up() {
 #[test]
 fn a_blob_over_the_limit_or_without_room_is_refused_before_a_byte_of_it_comes() {
     let (mut large, object) = bed(2, &[1], 10 << 20);
-    large.tell(0, Input::Fetch { object, limit_bytes: 1 << 20 });
+    large.tell(0, Input::Fetch(Want::named(object, 1 << 20)));
     large.until_done(0, object, SECOND * 3);
     let too_large = NotFetched::TooLarge { size_bytes: 10 << 20, limit_bytes: 1 << 20 };
     assert_eq!(large.nodes[0].progress[&object], Progress::Failed(too_large));
@@ -232,7 +232,7 @@ fn a_liar_who_says_a_blob_is_too_large_keeps_it_from_nobody() {
     let parts = vec![(Digest::of(b"x"), 200 << 10); 100];
     bed.nodes[1].shelf.manifests.insert(object, xyn_store::blobs::Manifest::new(object, parts));
     bed.nodes[2].busy = bed.now.after(SECOND / 2);
-    bed.tell(0, Input::Fetch { object, limit_bytes: 5 << 20 });
+    bed.tell(0, Input::Fetch(Want::named(object, 5 << 20)));
     bed.until_done(0, object, MINUTE);
     assert_done(&bed, object);
 }
@@ -281,7 +281,8 @@ fn who_asks_for_more_than_may_wait_or_sends_what_is_no_question_is_dropped() {
     let mut bed = Bed::new(3, 1);
     bed.connect(0, 1);
     bed.connect(0, 2);
-    let ask = wire::encode(&Ask::Manifest { object: Digest::of(b""), from: 0, credit: 1 });
+    let ask =
+        wire::encode(&Ask::Manifest { root: Digest::of(b""), object: Digest::of(b""), from: 0, credit: 1 });
     for id in 0..=ASKED_PER_PEER as u64 {
         // Nobody takes the answers, so that all of them wait.
         let input = Input::Asked { peer: public(1), id: 1_000_000 + id, bytes: ask.clone() };
@@ -300,7 +301,8 @@ fn who_asks_for_more_than_may_wait_or_sends_what_is_no_question_is_dropped() {
 fn one_who_asks_for_much_keeps_nobody_else_waiting() {
     let mut core = Blobs::default();
     let now = Timestamp::from_micros(1);
-    let ask = wire::encode(&Ask::Manifest { object: Digest::of(b""), from: 0, credit: 1 });
+    let ask =
+        wire::encode(&Ask::Manifest { root: Digest::of(b""), object: Digest::of(b""), from: 0, credit: 1 });
     for peer in 0..6 {
         core.handle(Input::Connected(public(peer)), now);
     }

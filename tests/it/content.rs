@@ -1,0 +1,178 @@
+//! Content of teammates' moments: it comes from whoever has it, whole or not at all.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use tempfile::TempDir;
+
+use crate::node::Said;
+use crate::team::{Mate, converge, team};
+
+/// Bytes that cannot be compressed.
+fn noise(length: usize) -> Vec<u8> {
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state.to_be_bytes()
+    };
+    let mut bytes: Vec<u8> = (0..length.div_ceil(4)).flat_map(|_| next().into_iter().take(4)).collect();
+    bytes.truncate(length);
+    bytes
+}
+
+/// What is at each path of a folder.
+fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
+    let (mut found, mut open) = (BTreeMap::new(), vec![folder.to_owned()]);
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(&at).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            let metadata = path.symlink_metadata().expect("is there");
+            let what = if metadata.is_symlink() {
+                format!("link to {}", fs::read_link(&path).expect("a link").display())
+            } else if metadata.is_dir() {
+                open.push(path.clone());
+                "folder".to_owned()
+            } else {
+                let digest = xyn_store::Digest::of(&fs::read(&path).expect("a file"));
+                format!("{digest} {}", metadata.permissions().mode() & 0o100 != 0)
+            };
+            found.insert(path.strip_prefix(folder).expect("below").to_owned(), what);
+        }
+    }
+    found
+}
+
+/// A folder `shop` of a mate's, under its node's eye.
+fn shop(mate: &Mate) -> (TempDir, PathBuf) {
+    let place = tempfile::tempdir().expect("a folder");
+    let shop = place.path().join("shop");
+    fs::create_dir(&shop).expect("made");
+    mate.folder.xyn(["workspace", "add", shop.to_str().expect("text")]).ok();
+    (place, shop)
+}
+
+/// Keeps the folder as it is; says the moment's id.
+fn snapshot(mate: &Mate, title: &str) -> String {
+    mate.folder.xyn(["workspace", "snapshot", "shop", "-m", title]).ok().trim().to_owned()
+}
+
+fn restore(mate: &Mate, moment: &str) -> Said {
+    mate.folder.xyn(["workspace", "restore", "shop", moment])
+}
+
+#[tokio::test]
+async fn a_teammates_moment_becomes_the_same_files_and_goes_on_from_there() {
+    let ([ada, mut bob, eve], _) = team().await;
+    let (_ada_place, of_ada) = shop(&ada);
+    fs::create_dir_all(of_ada.join("src/deep/er")).expect("made");
+    fs::create_dir(of_ada.join("empty")).expect("made");
+    for number in 0..300 {
+        fs::write(of_ada.join(format!("src/deep/{number}")), format!("file {number}\n")).expect("written");
+    }
+    fs::write(of_ada.join("src/nothing"), "").expect("written");
+    fs::write(of_ada.join("run"), "#!/bin/sh\n").expect("written");
+    fs::set_permissions(of_ada.join("run"), fs::Permissions::from_mode(0o755)).expect("set");
+    fs::write(of_ada.join("big"), noise(3 << 20)).expect("written");
+    fs::write(of_ada.join("src/middling"), noise(20_000)).expect("written");
+    symlink("../run", of_ada.join("src/go")).expect("made");
+    symlink("nowhere", of_ada.join("src/dangling")).expect("made");
+    let first = snapshot(&ada, "the shop");
+    converge(&[&ada, &bob, &eve], &["the shop"]).await;
+
+    let (_bob_place, of_bob) = shop(&bob);
+    let done = bob.folder.xyn(["workspace", "restore", "shop", &first, "--json"]).json();
+    assert!(done["fetched"].as_u64() > Some(300) && done["fetched_bytes"].as_u64() > Some(3 << 20), "{done}");
+    assert_eq!(files(&of_bob), files(&of_ada));
+    assert_eq!(bob.folder.xyn(["workspace", "diff", "shop"]).ok(), "nothing differs\n");
+    // What is here does not come again.
+    let again = bob.folder.xyn(["workspace", "restore", "shop", &first, "--json"]).json();
+    assert_eq!((again["fetched"].as_u64(), again["written"].as_u64()), (Some(0), Some(0)));
+
+    // Bob edits one file. Ada has that one from him, and Eve has all of Bob's tree from Ada while he is away.
+    fs::write(of_bob.join("src/deep/7"), "by bob\n").expect("written");
+    let second = snapshot(&bob, "bob's turn");
+    converge(&[&ada, &bob, &eve], &["bob's turn"]).await;
+    let done = ada.folder.xyn(["workspace", "restore", "shop", &second, "--json"]).json();
+    assert_eq!((done["written"].as_u64(), done["fetched"].as_u64()), (Some(1), Some(4)), "{done}");
+    bob.stop().await;
+    let (_eve_place, of_eve) = shop(&eve);
+    restore(&eve, &second).ok();
+    assert_eq!(files(&of_eve), files(&of_bob));
+}
+
+#[tokio::test]
+async fn content_that_nobody_has_who_is_connected_is_named_and_leaves_nothing_half_done() {
+    let ([mut ada, mut bob, eve], _) = team().await;
+    let (_ada_place, of_ada) = shop(&ada);
+    fs::write(of_ada.join("plan"), "secret until asked for\n").expect("written");
+    let moment = snapshot(&ada, "the plan");
+    converge(&[&ada, &bob, &eve], &["the plan"]).await;
+    ada.stop().await;
+    let (_bob_place, of_bob) = shop(&bob);
+    fs::write(of_bob.join("mine"), "untouched\n").expect("written");
+    let before = files(&of_bob);
+    let refused = restore(&bob, &moment);
+    assert_eq!(refused.code, 6, "{refused:?}");
+    assert!(["is not here", "connect"].iter().all(|word| refused.err.contains(word)), "{refused:?}");
+    assert_eq!(files(&of_bob), before);
+    bob.stop().await;
+    ada.up(None).await;
+    bob.up(None).await;
+    // What Bob has not kept himself is in nobody's way, and what he would lose is.
+    restore(&bob, &moment).ok();
+    fs::write(of_bob.join("plan"), "changed by hand\n").expect("written");
+    let unsaved = restore(&bob, &moment);
+    assert_eq!(unsaved.code, 6, "{unsaved:?}");
+    assert!(unsaved.err.contains("would be lost"), "{unsaved:?}");
+    assert_eq!(fs::read_to_string(of_bob.join("mine")).expect("there"), "untouched\n");
+
+    let note = ada.folder.xyn(["timeline", "note", "no files"]).ok();
+    converge(&[&ada, &bob], &["no files"]).await;
+    let nobody = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
+    assert_eq!(restore(&bob, nobody).code, 3);
+    // A moment that changed no files is the state that they were in.
+    fs::remove_file(of_bob.join("plan")).expect("removed");
+    restore(&bob, note.trim()).ok();
+    assert_eq!(files(&of_bob)[Path::new("plan")], files(&of_ada)[Path::new("plan")]);
+}
+
+#[tokio::test]
+async fn a_node_killed_while_much_comes_goes_on_from_there() {
+    let ([ada, mut bob, _eve], _) = team().await;
+    let (_ada_place, of_ada) = shop(&ada);
+    fs::write(of_ada.join("large"), noise(100 << 20)).expect("written");
+    for number in 0..50 {
+        fs::write(of_ada.join(format!("small {number}")), noise(1_000 + number)).expect("written");
+    }
+    let moment = snapshot(&ada, "much");
+    converge(&[&ada, &bob], &["much"]).await;
+    let (_bob_place, of_bob) = shop(&bob);
+    let packs = bob.folder.data().join("blobs");
+    let kept = || -> u64 {
+        let entries = fs::read_dir(&packs).expect("a folder").flatten();
+        entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+    };
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| restore(&bob, &moment));
+        while kept() < 8 << 20 && !waiting.is_finished() {
+            thread::sleep(std::time::Duration::from_millis(1));
+        }
+        bob.node().kill_9();
+        let told = waiting.join().expect("it does not panic");
+        assert_ne!(told.code, 101, "{told:?}");
+    });
+    bob.node = None;
+    bob.up(None).await;
+    let before = kept();
+    assert!(before >= 8 << 20, "{before}");
+    restore(&bob, &moment).ok();
+    assert_eq!(files(&of_bob), files(&of_ada));
+    let metrics =
+        bob.node().request("GET", "/metrics").send().await.expect("answers").text().await.expect("text");
+    let came = metrics.lines().find_map(|line| line.strip_prefix("xyn_mesh_bytes_total{direction=\"in\"} "));
+    let came: f64 = came.unwrap_or_else(|| panic!("{metrics}")).parse().expect("a number");
+    assert!(came + before as f64 <= (106 << 20) as f64, "{came} bytes came again, {before} were here");
+}
