@@ -196,6 +196,9 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::RunNotEnded => "wait for its end with: xyn run watch RUN; or stop it with: xyn run cancel RUN",
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",
         Code::MeshOff => "start the node with: xyn up --mesh on",
+        Code::FilesMissing => {
+            "connect a node that has them, and try again; see who is here with: xyn peer list"
+        }
         Code::UnknownTicket => "see which tickets are open with: xyn peer list --invitations",
         Code::KeyChanging => "have it confirmed, on a node above this one: xyn peer confirm PEER",
         Code::NotRotating => "see which key each node has with: xyn peer list",

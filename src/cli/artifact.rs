@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::Context;
+use super::on_the_way::patiently;
 use super::output::Unit;
 use super::table::{Column, Table, instant, text};
 use crate::client::{Need, route};
@@ -115,7 +116,8 @@ async fn put(arguments: Put, context: &Context) -> Result<Exit, Failure> {
 
 async fn get(arguments: Get, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
-    let reply = client.download(&route(&["artifacts", &arguments.artifact_id, "download"])?).await?;
+    let path = route(&["artifacts", &arguments.artifact_id, "download"])?;
+    let reply = patiently(context, async || client.download(&path).await).await?;
     let length = reply.headers.get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());
     let bar = context.out.progress(&arguments.artifact_id, length, Unit::Bytes);
     let mut body = reply.body;

@@ -15,6 +15,7 @@ mod folder;
 mod gate;
 mod input;
 mod man;
+mod on_the_way;
 mod output;
 mod peer;
 mod policy;

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::Context;
+use super::on_the_way::patiently;
 use super::output::{Paint, Unit};
 use super::table::{Column, Table, instant, text};
 use crate::client::{Client, Need, route};
@@ -183,7 +184,8 @@ async fn diff(arguments: Diff, context: &Context) -> Result<Exit, Failure> {
         .filter_map(|(key, place)| place.map(|place| (key, place)))
         .collect();
     let bar = context.out.progress("comparing", None, Unit::Time);
-    let answer = client.get_with(&route(&["workspaces", &name, "diff"])?, &query).await;
+    let path = route(&["workspaces", &name, "diff"])?;
+    let answer = patiently(context, async || client.get_with(&path, &query).await).await;
     bar.finish_and_clear();
     let answer = answer?;
     context.out.answer(&answer, |paint| changes(&answer, paint))?;
@@ -207,7 +209,8 @@ async fn act(
     context: &Context,
 ) -> Result<Value, Failure> {
     let bar = context.out.progress(&format!("{verb} {name}"), None, Unit::Time);
-    let answer = client.post(&route(&["workspaces", name, verb])?, &without_nulls(body)).await;
+    let (path, body) = (route(&["workspaces", name, verb])?, without_nulls(body));
+    let answer = patiently(context, async || client.post(&path, &body).await).await;
     bar.finish_and_clear();
     answer
 }

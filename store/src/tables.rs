@@ -116,6 +116,8 @@ pub enum Table {
     Witnesses,
     /// What people are asked about ‖ moment that asks, answers or settles it → ().
     TimelineMatters,
+    /// Id of an artifact or digest of content that a moment names ‖ moment → ().
+    TimelineNamed,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -125,7 +127,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 53] = [
+    pub const ALL: [Self; 54] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -178,6 +180,7 @@ impl Table {
         Self::Vouched,
         Self::Witnesses,
         Self::TimelineMatters,
+        Self::TimelineNamed,
         Self::Meta,
     ];
 
@@ -210,7 +213,7 @@ impl Table {
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
     pub const HINTS: [Self; 1] = [Self::Snapshots];
     /// Tables that are emptied and filled again from the records of the timeline.
-    pub const TIMELINE_DERIVED: [Self; 11] = [
+    pub const TIMELINE_DERIVED: [Self; 12] = [
         Self::TimelineFeeds,
         Self::TimelineMoments,
         Self::TimelineBranches,
@@ -222,6 +225,7 @@ impl Table {
         Self::TimelineStates,
         Self::TimelineMatters,
         Self::TimelineAbout,
+        Self::TimelineNamed,
     ];
 
     /// The table's name on disk.
@@ -279,6 +283,7 @@ impl Table {
             Self::Vouched => "vouched",
             Self::Witnesses => "witnesses",
             Self::TimelineMatters => "timeline_matters",
+            Self::TimelineNamed => "timeline_named",
             Self::Meta => "meta",
         }
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use crate::node::Said;
+use crate::node::{Answer, Said, eventually};
 use crate::team::{Mate, converge, team};
 
 /// Bytes that cannot be compressed.
@@ -116,11 +116,15 @@ async fn content_that_nobody_has_who_is_connected_is_named_and_leaves_nothing_ha
     let before = files(&of_bob);
     let refused = restore(&bob, &moment);
     assert_eq!(refused.code, 6, "{refused:?}");
-    assert!(["is not here", "connect"].iter().all(|word| refused.err.contains(word)), "{refused:?}");
+    let key: String = ada.key().to_string().chars().take(12).collect();
+    let told = ["is not here, and nobody who is connected has it", "operator@local", &key, "away"];
+    assert!(told.iter().all(|word| refused.err.contains(word)), "{refused:?}");
     assert_eq!(files(&of_bob), before);
     bob.stop().await;
     ada.up(None).await;
     bob.up(None).await;
+    ada.note("they meet again").await;
+    converge(&[&ada, &bob], &["they meet again"]).await;
     // What Bob has not kept himself is in nobody's way, and what he would lose is.
     restore(&bob, &moment).ok();
     fs::write(of_bob.join("plan"), "changed by hand\n").expect("written");
@@ -166,6 +170,8 @@ async fn a_node_killed_while_much_comes_goes_on_from_there() {
     });
     bob.node = None;
     bob.up(None).await;
+    ada.note("they meet again").await;
+    converge(&[&ada, &bob], &["they meet again"]).await;
     let before = kept();
     assert!(before >= 8 << 20, "{before}");
     restore(&bob, &moment).ok();
@@ -175,4 +181,92 @@ async fn a_node_killed_while_much_comes_goes_on_from_there() {
     let came = metrics.lines().find_map(|line| line.strip_prefix("xyn_mesh_bytes_total{direction=\"in\"} "));
     let came: f64 = came.unwrap_or_else(|| panic!("{metrics}")).parse().expect("a number");
     assert!(came + before as f64 <= (106 << 20) as f64, "{came} bytes came again, {before} were here");
+}
+
+/// Waits until each of `mates` knows the branch.
+async fn until_branch(mates: &[&Mate], name: &str) {
+    for mate in mates {
+        eventually("the branch is there", async || {
+            let branches = mate.node().all("/api/v1/timeline/branches").await;
+            branches.iter().any(|branch| branch["name"] == name).then_some(())
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn branches_of_teammates_are_compared_and_merged_by_who_has_none_of_their_files() {
+    let ([ada, bob, eve], _) = team().await;
+    let (_ada_place, of_ada) = shop(&ada);
+    fs::write(of_ada.join("by ada"), "one\n").expect("written");
+    let base = snapshot(&ada, "the base");
+    ada.folder.xyn(["timeline", "branch", "try-out"]).ok();
+    converge(&[&ada, &bob, &eve], &["the base"]).await;
+    until_branch(&[&bob, &eve], "try-out").await;
+    let (_bob_place, of_bob) = shop(&bob);
+    restore(&bob, &base).ok();
+    fs::write(of_bob.join("by bob"), noise(70_000)).expect("written");
+    let aside = bob.folder.xyn(["workspace", "snapshot", "shop", "-m", "aside", "--branch", "try-out"]).ok();
+    fs::write(of_ada.join("by ada"), "two\n").expect("written");
+    snapshot(&ada, "goes on");
+    converge(&[&ada, &bob, &eve], &["aside", "goes on"]).await;
+
+    let (_eve_place, of_eve) = shop(&eve);
+    let told = eve.folder.xyn(["workspace", "diff", "shop", &base, aside.trim()]).ok();
+    assert_eq!(told, "added    by bob\n");
+    let merged = eve.folder.xyn(["timeline", "merge", "try-out"]).ok();
+    restore(&eve, merged.trim()).ok();
+    assert_eq!(fs::read(of_eve.join("by bob")).expect("there"), noise(70_000));
+    assert_eq!(fs::read_to_string(of_eve.join("by ada")).expect("there"), "two\n");
+    // And what Eve put together comes to the others.
+    converge(&[&ada, &bob, &eve], &["merged `try-out` into `main`"]).await;
+    restore(&ada, merged.trim()).ok();
+    assert_eq!(files(&of_ada), files(&of_eve));
+}
+
+/// A run that makes one artifact of what it is told.
+const KEEP: &str = r#"
+id: bp.keep
+name: Keep
+trigger: { event_type: test.keep }
+inputs:
+  - { name: name, schema: { type: string }, required: true }
+  - { name: text, schema: { type: string }, required: true }
+plan:
+  - { kind: action_task, id: keep, action: artifacts.put,
+      with: { name: "{{ inputs.name }}", content: "{{ inputs.text }}", kind: report } }
+"#;
+
+#[tokio::test]
+async fn what_a_teammates_run_made_comes_from_whoever_has_it_and_what_no_run_made_does_not() {
+    let ([ada, mut bob, eve], _) = team().await;
+    bob.node().promote(&bob.folder, KEEP).await;
+    let hex: String = noise(150_000).iter().map(|byte| format!("{byte:02x}")).collect();
+    for (name, text) in [("small.txt", "by bob"), ("large.txt", &hex), ("empty.txt", "")] {
+        let run = bob.node().run("bp.keep", serde_json::json!({ "name": name, "text": text })).await;
+        bob.node().ended(&run).await;
+        let made = bob.node().all(&format!("/api/v1/artifacts?run_id={run}")).await;
+        let id = made[0]["artifact_id"].as_str().expect("an id").to_owned();
+        let path = format!("/api/v1/artifacts/{id}");
+        for mate in [&ada, &eve] {
+            let known = eventually("its moment comes", async || {
+                let answer = Answer::of(mate.node().request("GET", &path)).await.expect("the node answers");
+                (answer.status == 200).then_some(answer.body)
+            })
+            .await;
+            for field in ["artifact_id", "name", "kind", "content_type", "byte_length", "sha256", "run_id"] {
+                assert_eq!(known[field], made[0][field], "{field} of {name}");
+            }
+        }
+        assert!(ada.folder.xyn(["artifact", "get", &id]).ok() == text, "{name}");
+        // From Ada, while Bob is away.
+        bob.stop().await;
+        assert!(eve.folder.xyn(["artifact", "get", &id]).ok() == text, "{name}");
+        bob.up(None).await;
+    }
+    let file = bob.folder.file("private.txt", "nobody else's");
+    let private = bob.folder.xyn(["artifact", "put", &file]).ok();
+    bob.note("after it").await;
+    converge(&[&ada, &bob], &["after it"]).await;
+    assert_eq!(ada.folder.xyn(["artifact", "get", private.trim()]).code, 3);
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 use xyn_store::audit::signature::PublicKey;
 
-use crate::team::{Mate, converge};
 use crate::node::{Answer, Said, eventually};
+use crate::team::{Mate, converge};
 
 /// The founder and one whom it let in, each where the other finds it again after a start.
 async fn pair() -> [Mate; 2] {

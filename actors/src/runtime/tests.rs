@@ -21,6 +21,7 @@ use super::*;
 use crate::actions;
 
 mod backlog;
+mod content;
 mod ends;
 pub(crate) mod fuse;
 mod limits;

@@ -10,6 +10,7 @@ use xyn_store::tables::Key;
 use xyn_store::{Order, StoreError, Timestamp};
 
 use super::{Inner, Recording};
+use crate::services::content;
 
 const INTERVAL: Duration = Duration::from_secs(60);
 /// Blobs are looked through this often: it takes a walk over all of them.
@@ -82,10 +83,14 @@ async fn purge_claims(inner: &Inner) -> Result<(), StoreError> {
     }
 }
 
-/// All that rows name is pinned in the store itself; there are no other roots yet.
-async fn sweep(inner: &Inner, now: Timestamp) -> Result<(), StoreError> {
-    let blobs = inner.store.blobs().clone();
-    let swept = tokio::task::spawn_blocking(move || blobs.sweep([], now, SWEEP_GRACE)).await;
+/// All that rows and this node's moments name is pinned in the store itself, and so is what was fetched of others'.
+async fn sweep(inner: &Arc<Inner>, now: Timestamp) -> Result<(), StoreError> {
+    let keeping = inner.clone();
+    let work = move || -> Result<Swept, StoreError> {
+        content::release(&keeping)?;
+        Ok(keeping.store.blobs().sweep([], now, SWEEP_GRACE)?)
+    };
+    let swept = tokio::task::spawn_blocking(work).await;
     let swept = swept.map_err(|error| StoreError::Unavailable(error.to_string()))??;
     if swept != Swept::default() {
         tracing::info!(

@@ -153,7 +153,7 @@ impl From<Refs> for MomentRefs {
     fn from(refs: Refs) -> Self {
         Self {
             run_id: refs.run,
-            artifacts: refs.artifacts,
+            artifacts: refs.artifacts.into_iter().map(|made| made.artifact_id).collect(),
             capsule: refs.capsule,
             workspace: refs.workspace,
             before: refs.before,

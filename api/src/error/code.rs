@@ -113,9 +113,9 @@ table! {
     /// Files that are needed are on another node only.
     FilesMissing "files_missing" CONFLICT "connect a node that has them, and ask again: `GET /api/v1/peers`";
     /// Files that are needed come from other nodes, and more time is needed.
-    FilesOnTheWay "files_on_the_way" CONFLICT "ask again: it goes on from there";
-    /// A tree from elsewhere is not what its author says.
-    TreeUnsound "tree_unsound" CONFLICT "ask its author for a new snapshot";
+    FilesOnTheWay "files_on_the_way" CONFLICT "ask again: what came is here, and it goes on from there";
+    /// Content from elsewhere is not what its author says.
+    ContentUnsound "content_unsound" CONFLICT "ask its author to make it anew";
     /// More than one request may do.
     TooMuch "too_much" CONFLICT "split what is merged";
     /// It is so already.

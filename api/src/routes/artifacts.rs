@@ -95,7 +95,7 @@ async fn list(
     Ok(Json(Listing::of(page, Artifact::from)))
 }
 
-/// What is known about an artifact.
+/// What is known about an artifact, also of another node's that a moment of the timeline names.
 #[utoipa::path(
     get,
     path = "/api/v1/artifacts/{artifact_id}",
@@ -112,9 +112,10 @@ async fn get(
     known.json(&Artifact::from(row(&state, artifact_id)?))
 }
 
-/// The row of an artifact.
+/// The row of an artifact of this node, or what the timeline tells of another node's.
 pub(super) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactRow, ApiError> {
-    state.row(&ArtifactRow::key_of(artifact_id), "artifact", artifact_id)
+    let row = state.read(|reader| reader.artifact(artifact_id))?;
+    row.ok_or_else(|| ApiError::not_found("artifact", &artifact_id.to_string()))
 }
 
 /// Keeps an artifact: a JSON object with the content, or with the digest of a blob uploaded before, or a

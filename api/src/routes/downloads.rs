@@ -47,7 +47,7 @@ const HARMLESS: [&str; 14] = [
     "text/yaml",
 ];
 
-/// The bytes of an artifact. A range of them resumes a download that broke off.
+/// The bytes of an artifact; what another node made is fetched from members who have it. A range of them resumes a download that broke off.
 #[utoipa::path(
     get,
     path = "/api/v1/artifacts/{artifact_id}/download",
@@ -64,6 +64,7 @@ const HARMLESS: [&str; 14] = [
         ),
         (status = 304),
         (status = 404),
+        (status = 409),
         (status = 416)
     )
 )]
@@ -89,6 +90,7 @@ async fn download(
     let mut response = if known.names(&tag) || method == Method::HEAD {
         known.answer(&tag, || status.into_response())
     } else {
+        state.runtime().bring_artifact(&row).await?;
         let body = content(&state, &row, part.clone(), status == StatusCode::OK).await?;
         known.answer(&tag, || (status, body).into_response())
     };

@@ -20,7 +20,7 @@ use crate::headers::{Caller, Known};
 use crate::limits::DIFF_MAX;
 use crate::page::{Listing, PageQuery};
 use crate::schema;
-use crate::state::{AppState, blocking};
+use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
@@ -158,7 +158,8 @@ struct DiffQuery {
     to: Option<Parsed<Place>>,
 }
 
-/// What differs between two trees of a workspace, or between one and its folder as it is.
+/// What differs between two trees of a workspace, or between one and its folder as it is. What is not here of a tree
+/// is fetched from members who have it.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{name}/diff",
@@ -173,8 +174,7 @@ async fn diff(
     Params(query): Params<DiffQuery>,
 ) -> Result<Json<WorkspaceDiff>, ApiError> {
     let comparison = Comparison { from: query.from.map(|from| from.0), to: query.to.map(|to| to.0) };
-    let runtime = state.runtime().clone();
-    let compared = blocking(move || Ok(runtime.compare_workspace(&name, &comparison)?)).await?;
+    let compared = state.runtime().compare_workspace(&name, comparison).await?;
     Ok(Json(WorkspaceDiff::of(compared, DIFF_MAX)))
 }
 

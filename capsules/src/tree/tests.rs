@@ -1,5 +1,6 @@
 //! Trees, whole: from a folder into the store and back, compared and merged.
 
+mod arrivals;
 mod folders;
 mod hostile;
 mod laws;

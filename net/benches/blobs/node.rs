@@ -84,7 +84,7 @@ pub(crate) fn fetch(object: &str, folder: &Path, addresses: &[&str]) {
         let mut is_first = true;
         loop {
             match fetch.changed().await.expect("it runs") {
-                Progress::Searching => {}
+                Progress::Searching | Progress::Absent => {}
                 Progress::Fetching { size_bytes, here_bytes, .. } => {
                     if is_first {
                         say(&format!("missing {}", size_bytes - here_bytes));

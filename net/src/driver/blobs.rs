@@ -82,7 +82,9 @@ impl Fetch {
         match end {
             Progress::Failed(reason) => Err(reason.into()),
             Progress::Done(size_bytes) => Ok(size_bytes),
-            Progress::Searching | Progress::Fetching { .. } => Err(NotFetched::Nowhere.into()),
+            Progress::Searching | Progress::Absent | Progress::Fetching { .. } => {
+                Err(NotFetched::Nowhere.into())
+            }
         }
     }
 }

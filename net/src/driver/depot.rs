@@ -38,7 +38,7 @@ type Open = Arc<Mutex<Option<Incoming>>>;
 /// What comes in chunk by chunk.
 enum Incoming {
     Blob(Box<Intake>),
-    Bundle(Gathering),
+    Bundle(Box<Gathering>),
 }
 
 impl Incoming {
@@ -125,7 +125,7 @@ impl Depot {
     pub(super) fn gather(&self, bundle: &Manifest) -> Result<Vec<Digest>, NotKept> {
         let missing = self.missing(bundle)?;
         let gathering = self.blobs.gather(missing.iter().copied());
-        self.take_in(bundle.object(), Incoming::Bundle(gathering));
+        self.take_in(bundle.object(), Incoming::Bundle(Box::new(gathering)));
         Ok(missing)
     }
 

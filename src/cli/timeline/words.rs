@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::Context;
+use crate::cli::on_the_way::patiently;
 use crate::cli::table::text;
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
@@ -117,5 +118,6 @@ pub(super) async fn say(verb: &str, mut body: Value, context: &Context) -> Resul
         fields.retain(|_, value| !value.is_null());
     }
     let client = context.client(Need::Node).await?;
-    client.post(&route(&["timeline", verb])?, &body).await
+    let path = route(&["timeline", verb])?;
+    patiently(context, async || client.post(&path, &body).await).await
 }

@@ -15,11 +15,12 @@ use super::sweep::children;
 use super::{BlobError, Blobs};
 use crate::digest::Digest;
 use crate::projection::Changes;
+use crate::reader::Order;
 use crate::tables::Table;
 
-/// Holds what this node's own moments name: it may be the only one that has it.
+/// Holds what this node's own moments name, for good: it may be the only one that has it.
 pub const TIMELINE: &str = "timeline";
-/// Holds what others' moments name and was fetched from them, until it is released.
+/// Holds what moments name and was fetched from other nodes, until none names it any more.
 pub const FETCHED: &str = "fetched";
 
 /// The most blobs and chunks of one family: those of the largest tree.
@@ -55,6 +56,19 @@ impl Blobs {
     pub fn is_pinned(&self, digest: &Digest, holder: &str) -> Result<bool, BlobError> {
         let key = index::pin_key(digest, holder);
         Ok(self.0.slot.read()?.get_raw(Table::Pins, key.as_bytes())?.is_some())
+    }
+
+    /// All that `holder` keeps.
+    pub fn held(&self, holder: &str) -> Result<Vec<Digest>, BlobError> {
+        let mut held = Vec::new();
+        self.0.slot.read()?.scan(Table::Pins, &[], None, Order::Ascending, |key, _| {
+            let digest = index::digest_of(key)?;
+            if key == index::pin_key(&digest, holder).as_bytes() {
+                held.push(digest);
+            }
+            Ok(true)
+        })?;
+        Ok(held)
     }
 
     /// Keeps the blob `digest`, which is here whole, for `holder` until it is released.

@@ -12,6 +12,7 @@ use crate::{Options, Store};
 
 mod crash;
 mod exchange;
+mod gathering;
 mod quota;
 mod sweep;
 

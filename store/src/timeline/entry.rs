@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{approval::Approvals, feed::FeedId, hlc::Hlc};
+use super::{approval::Approvals, feed::FeedId, hlc::Hlc, made::Made};
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
-use crate::ids::{self, ArtifactId, EntryId, RunId};
+use crate::ids::{self, EntryId, RunId};
 use crate::scope::{Principal, Stage};
 
 /// Characters that a title may have: what a schema can say.
@@ -109,7 +109,7 @@ pub struct Refs {
     /// The run it came from.
     pub run: Option<RunId>,
     /// What was made.
-    pub artifacts: Vec<ArtifactId>,
+    pub artifacts: Vec<Made>,
     /// The capsule it is about.
     pub capsule: Option<Digest>,
     /// The workspace whose files were changed; the only one where none is named.
@@ -199,7 +199,7 @@ impl Note {
         let unfit = [
             (is_name(self.principal.as_str()), "principal"),
             (is_title, "title"),
-            (refs.artifacts.len() <= REFS_MAX, "list of artifacts"),
+            (refs.artifacts.len() <= REFS_MAX && refs.artifacts.iter().all(Made::fits), "list of artifacts"),
             (refs.parents.len() <= REFS_MAX, "list of parents"),
             (refs.workspace.as_deref().is_none_or(is_name), "workspace"),
             (refs.env.as_deref().is_none_or(is_name), "environment"),

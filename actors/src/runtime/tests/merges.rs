@@ -13,7 +13,7 @@ use crate::services::timeline::actor::Command;
 
 impl Node {
     /// Keeps a tree of `files`.
-    fn tree(&self, files: &[(&str, &str)]) -> Digest {
+    pub(super) fn tree(&self, files: &[(&str, &str)]) -> Digest {
         let mut batch = self.runtime.store().blobs().batch();
         let mut entries = BTreeMap::new();
         for (name, text) in files {
@@ -29,7 +29,7 @@ impl Node {
     }
 
     /// Says that `workspace` is `files` now, on `branch`.
-    async fn edit(&self, branch: &str, workspace: &str, files: &[(&str, &str)]) -> Value {
+    pub(super) async fn edit(&self, branch: &str, workspace: &str, files: &[(&str, &str)]) -> Value {
         let refs =
             Refs { workspace: Some(workspace.into()), after: Some(self.tree(files)), ..Refs::default() };
         let entry_id: EntryId = ids::fresh(self.runtime.clock().now());

@@ -222,17 +222,17 @@ async fn moments_and_the_folder_as_it_is_are_compared() {
     };
     let (first, second) = (moment(&first), moment(&second));
     let runtime = &bench.node.runtime;
-    let compare = |from, to| {
-        let compared = runtime.compare_workspace("shop", &Comparison { from, to }).expect("compared");
+    let compare = async |from, to| {
+        let compared = runtime.compare_workspace("shop", Comparison { from, to }).await.expect("compared");
         let told = compared.differences.iter().map(|it| (it.change(), it.path.to_string()));
         (compared.is_folder, told.collect::<Vec<_>>())
     };
     let renamed = (Change::Renamed, "README.md".to_owned());
     let changed = (Change::Changed, "src/main".to_owned());
-    assert_eq!(compare(None, None), (true, vec![renamed.clone()]));
-    assert_eq!(compare(first, None), (true, vec![renamed, changed.clone()]));
-    assert_eq!(compare(first, second), (false, vec![changed]));
-    assert_eq!(compare(second, second), (false, vec![]));
+    assert_eq!(compare(None, None).await, (true, vec![renamed.clone()]));
+    assert_eq!(compare(first, None).await, (true, vec![renamed, changed.clone()]));
+    assert_eq!(compare(first, second).await, (false, vec![changed]));
+    assert_eq!(compare(second, second).await, (false, vec![]));
     bench.node.stop().await;
 }
 

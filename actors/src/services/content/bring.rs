@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::stream::{self, StreamExt, TryStreamExt};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use xyn_capsules::tree::Missing;
 use xyn_net::driver::{Fetch, Mesh};
 use xyn_net::proto::blobs::{Goods, NotFetched, NotKept, Progress, Want};
@@ -23,13 +23,13 @@ const BUNDLE_BLOBS: usize = 4_096;
 const BUNDLE_BYTES: u64 = 16 << 20;
 /// Blobs and bundles that are fetched at a time.
 const UNDER_WAY: usize = 4;
-/// How long somebody is looked for who has a blob: members who were just met say so within a second.
-const SEARCH: Duration = Duration::from_secs(10);
+/// How long nothing is given up that nobody has who is connected, after the mesh began or when a source was lost:
+/// whoever is about connects within that time.
+const RETURN_WITHIN: Duration = Duration::from_secs(10);
 
-/// What is fetched because of one root.
+/// What is fetched for one act.
 pub(super) struct Bringing<'a> {
-    inner: &'a Arc<Inner>,
-    root: Digest,
+    pub(super) inner: &'a Arc<Inner>,
     until: Instant,
     pub(super) brought: Brought,
 }
@@ -55,13 +55,13 @@ pub(super) enum NotBrought {
 }
 
 impl<'a> Bringing<'a> {
-    pub(super) fn new(inner: &'a Arc<Inner>, root: Digest) -> Self {
-        Self { inner, root, until: Instant::now() + WAIT, brought: Brought::default() }
+    pub(super) fn new(inner: &'a Arc<Inner>) -> Self {
+        Self { inner, until: Instant::now() + WAIT, brought: Brought::default() }
     }
 
-    /// Fetches all of `missing`.
-    pub(super) async fn fetch(&mut self, missing: Vec<Missing>) -> Result<(), Refusal> {
-        let lots = lots(self.root, missing);
+    /// Fetches all of `missing`, to which the blob `root` leads.
+    pub(super) async fn fetch(&mut self, root: Digest, missing: Vec<Missing>) -> Result<(), Refusal> {
+        let lots = lots(root, missing);
         let (inner, until) = (self.inner, self.until);
         let coming = stream::iter(lots).map(|lot| async move {
             match bring(inner, &lot.want, until).await {
@@ -72,16 +72,14 @@ impl<'a> Bringing<'a> {
         let mut coming = coming.buffer_unordered(UNDER_WAY);
         loop {
             match coming.try_next().await {
-                Ok(Some(lot)) => {
-                    self.brought.blobs += lot.blobs;
-                    self.brought.size_bytes += lot.size_bytes;
-                }
+                Ok(Some(lot)) => self.brought += lot,
                 Ok(None) => return Ok(()),
                 Err((lot, why)) => {
                     let Brought { blobs, size_bytes } = self.brought;
-                    tracing::info!(root = %self.root, blobs, size_bytes, "a tree did not come whole");
+                    tracing::info!(%root, blobs, size_bytes, "content did not come whole");
                     let Lot { first, blobs, size_bytes, .. } = lot;
-                    return Err(tell::refusal(inner, &first, blobs, size_bytes, why, &self.brought).await);
+                    let lot = (&first, blobs, size_bytes);
+                    return Err(tell::refusal(inner, &root, lot, why, self.brought).await);
                 }
             }
         }
@@ -90,7 +88,8 @@ impl<'a> Bringing<'a> {
 
 /// Puts small blobs together; the others go alone.
 fn lots(root: Digest, missing: Vec<Missing>) -> Vec<Lot> {
-    let is_small = |missing: &Missing| missing.size_bytes.is_some_and(|size| size <= LONE_CHUNK_MAX as u64);
+    let is_small =
+        |it: &Missing| it.size_bytes.is_some_and(|size| (1..=LONE_CHUNK_MAX as u64).contains(&size));
     let (small, large): (Vec<_>, Vec<_>) = missing.into_iter().partition(is_small);
     let alone = large.into_iter().map(|missing| {
         let goods = Goods::Blob { object: missing.digest, limit_bytes: missing.limit_bytes() };
@@ -118,44 +117,48 @@ fn lots(root: Digest, missing: Vec<Missing>) -> Vec<Lot> {
 }
 
 /// Fetches what is wanted; answers its length.
-pub(super) async fn bring(inner: &Arc<Inner>, want: &Want, until: Instant) -> Result<u64, NotBrought> {
-    let search = Instant::now() + SEARCH;
+async fn bring(inner: &Arc<Inner>, want: &Want, until: Instant) -> Result<u64, NotBrought> {
+    let patience = Instant::now() + RETURN_WITHIN;
     loop {
-        let mesh = inner.mesh().ok_or(NotBrought::Off)?;
-        let fetched = match mesh.wire() {
-            Ok(mesh) => once(&mesh, want, until).await,
+        let service = inner.mesh().ok_or(NotBrought::Off)?;
+        let fetched = match service.wire() {
+            Ok(mesh) => once(&mesh, want, service.started_at() + RETURN_WITHIN, until).await,
             Err(_) => None,
         };
         match fetched {
             Some(done) => return done,
             // The mesh ended meanwhile, and is started again.
-            None if Instant::now() >= search => return Err(NotBrought::Off),
+            None if Instant::now() >= patience => return Err(NotBrought::Off),
             None => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// One attempt; none when the mesh ended meanwhile.
-async fn once(mesh: &Mesh, want: &Want, until: Instant) -> Option<Result<u64, NotBrought>> {
+/// One attempt, which is not given up before `patience` because nobody has it; none when the mesh ended meanwhile.
+async fn once(
+    mesh: &Mesh,
+    want: &Want,
+    mut patience: Instant,
+    until: Instant,
+) -> Option<Result<u64, NotBrought>> {
     let mut fetch: Fetch = mesh.fetch(want.clone()).await.ok()?;
     let mut progress = fetch.progress();
     loop {
-        let next = match progress {
+        let end = match progress {
             Progress::Done(size_bytes) => return Some(Ok(size_bytes)),
             Progress::Failed(NotFetched::Nowhere) => return Some(Err(NotBrought::Nowhere)),
             Progress::Failed(why) => return Some(Err(NotBrought::Fetch(why))),
-            Progress::Searching => {
-                let searched = timeout(SEARCH, timeout_at(until, fetch.changed())).await;
-                match searched {
-                    Err(_) => return Some(Err(NotBrought::Nowhere)),
-                    Ok(next) => next,
-                }
+            Progress::Absent => patience.min(until),
+            Progress::Searching => until,
+            Progress::Fetching { .. } => {
+                patience = Instant::now() + RETURN_WITHIN;
+                until
             }
-            Progress::Fetching { .. } => timeout_at(until, fetch.changed()).await,
         };
-        match next {
-            Err(_) => return Some(Err(NotBrought::Late)),
+        match timeout_at(end, fetch.changed()).await {
             Ok(changed) => progress = changed.ok()?,
+            Err(_) if progress == Progress::Absent => return Some(Err(NotBrought::Nowhere)),
+            Err(_) => return Some(Err(NotBrought::Late)),
         }
     }
 }

@@ -1,21 +1,26 @@
 //! Content of others' moments: what a moment names and is not here is fetched from the members who have it.
 //!
-//! Owns what is asked for and for how long; how it travels is the mesh's. What comes is kept for this node
-//! until it is released, and members may have it from here as well. Decides nothing about what others may have:
-//! that is the store's, by the same pins. Invariant: nothing is said to be here of which something is missing.
+//! Owns what is asked for and for how long; how it travels is the mesh's. What comes is kept for as long as a moment
+//! names it, and members may have it from here as well. Decides nothing about what others may have: that is the
+//! store's, by the same pins. Invariant: nothing is said to be here of which something is missing.
 
 mod bring;
+mod release;
 mod tell;
 
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
-use xyn_capsules::tree::{Arrival, Limits, TreeError};
+use xyn_capsules::tree::{Arrival, Limits, Missing, RelPath, TreeError};
 use xyn_store::blobs::{BlobError, FETCHED};
+use xyn_store::projection::ArtifactRow;
 use xyn_store::{Digest, StoreError};
 
-use crate::runtime::{Inner, Refusal};
+use crate::runtime::{Inner, Refusal, Runtime};
 use bring::Bringing;
+
+pub(crate) use release::release;
 
 /// How long an act waits for what it needs. What came until then stays, and the next goes on from there.
 pub(crate) const WAIT: Duration = Duration::from_secs(30);
@@ -29,16 +34,40 @@ pub(crate) struct Brought {
     pub(crate) size_bytes: u64,
 }
 
-/// Sees to it that the tree `root` is here, whole.
-pub(crate) async fn bring_tree(inner: &Arc<Inner>, root: Digest) -> Result<Brought, Refusal> {
-    let blobs = inner.store.blobs().clone();
-    let mut arrival = Arrival::of(&blobs, root, Limits::default());
-    let mut bringing = Bringing::new(inner, root);
+impl AddAssign for Brought {
+    fn add_assign(&mut self, other: Self) {
+        self.blobs += other.blobs;
+        self.size_bytes += other.size_bytes;
+    }
+}
+
+impl Runtime {
+    /// Sees to it that the bytes of an artifact are here: those that another node made are fetched.
+    pub async fn bring_artifact(&self, row: &ArtifactRow) -> Result<(), Refusal> {
+        bring_blob(&self.0, row.sha256, row.byte_length).await
+    }
+}
+
+/// Sees to it that the trees `roots` are here, whole.
+pub(crate) async fn bring_trees(
+    inner: &Arc<Inner>,
+    roots: impl IntoIterator<Item = Digest>,
+) -> Result<Brought, Refusal> {
+    let mut bringing = Bringing::new(inner);
+    for root in roots {
+        bring_tree(&mut bringing, root).await?;
+    }
+    Ok(bringing.brought)
+}
+
+async fn bring_tree(bringing: &mut Bringing<'_>, root: Digest) -> Result<(), Refusal> {
+    let inner = bringing.inner;
+    let mut arrival = Arrival::of(inner.store.blobs(), root, Limits::default());
     loop {
         let (back, missing) = at_rest(arrival, |arrival| arrival.missing()).await?;
         arrival = back;
         if !missing.is_empty() {
-            bringing.fetch(missing).await?;
+            bringing.fetch(root, missing).await?;
             continue;
         }
         let (back, goes_on) = at_rest(arrival, |arrival| arrival.descend()).await?;
@@ -47,9 +76,39 @@ pub(crate) async fn bring_tree(inner: &Arc<Inner>, root: Digest) -> Result<Broug
             break;
         }
     }
-    let tied = tokio::task::spawn_blocking(move || arrival.finish(FETCHED)).await;
-    tied.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(unsound)?;
-    Ok(bringing.brought)
+    let holder = holder(inner, &root)?;
+    let tied = tokio::task::spawn_blocking(move || arrival.finish(holder)).await;
+    tied.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(unsound)
+}
+
+/// Sees to it that the blob `digest`, which a moment names, is here and has `size_bytes`.
+async fn bring_blob(inner: &Arc<Inner>, digest: Digest, size_bytes: u64) -> Result<(), Refusal> {
+    let blobs = inner.store.blobs();
+    // First pinned and then looked for: what is found stays.
+    let mut pins = blobs.pins();
+    pins.add(digest);
+    let is_here = blobs.has(&digest).map_err(StoreError::from)?;
+    if !is_here {
+        let missing = Missing { path: RelPath::root(), digest, size_bytes: Some(size_bytes) };
+        Bringing::new(inner).fetch(digest, vec![missing]).await?;
+    }
+    let found = blobs.content(&digest).map_err(StoreError::from)?.size_bytes();
+    if found != size_bytes {
+        let message = format!("content `{digest}` has {found} bytes; {size_bytes} were said");
+        return Err(Refusal::Conflict { code: "content_unsound", message });
+    }
+    if let (false, Some(holder)) = (is_here, holder(inner, &digest)?) {
+        let blobs = blobs.clone();
+        let held = tokio::task::spawn_blocking(move || blobs.hold(&digest, holder)).await;
+        held.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(StoreError::from)?;
+    }
+    Ok(())
+}
+
+/// Who keeps what was fetched: nobody what no moment names, so that it goes when the sweep's grace is over.
+fn holder(inner: &Inner, digest: &Digest) -> Result<Option<&'static str>, Refusal> {
+    let is_named = !inner.store.read()?.named_by(digest, 1)?.is_empty();
+    Ok(is_named.then_some(FETCHED))
 }
 
 /// Works on a tree that is on its way away from the threads that serve requests.
@@ -71,6 +130,6 @@ fn unsound(error: TreeError) -> Refusal {
             Refusal::Conflict { code: "files_missing", message: error.to_string() }
         }
         TreeError::Blob(error) => StoreError::from(error).into(),
-        error => Refusal::Conflict { code: "tree_unsound", message: error.to_string() },
+        error => Refusal::Conflict { code: "content_unsound", message: error.to_string() },
     }
 }

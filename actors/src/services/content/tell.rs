@@ -1,45 +1,51 @@
-//! What people are told of content that did not come: what is missing, who was asked, what to do.
+//! What people are told of content that did not come: what is missing, who should have it, what to do.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use xyn_capsules::tree::Missing;
-use xyn_store::StoreError;
+use xyn_store::{Digest, StoreError};
 
 use super::Brought;
 use super::bring::NotBrought;
 use crate::runtime::{Inner, Refusal};
 
-/// Why `blobs` of which `first` is one did not come, after `brought` did.
+/// Nodes that are named.
+const NODES_TOLD: usize = 8;
+/// Characters of a node's key by which people tell nodes apart.
+const KEY_CHARS: usize = 12;
+
+/// Why `blobs` did not come, of which `first` is one and to which `root` leads, after `brought` did.
 pub(super) async fn refusal(
     inner: &Arc<Inner>,
-    first: &Missing,
-    blobs: u64,
-    size_bytes: u64,
+    root: &Digest,
+    (first, blobs, size_bytes): (&Missing, u64, u64),
     why: NotBrought,
-    brought: &Brought,
+    brought: Brought,
 ) -> Refusal {
     if let Some(refusal) = why.of_store() {
         return refusal;
     }
     let what = what(first, blobs, size_bytes);
-    let (code, message) = match why {
-        NotBrought::Off => ("files_missing", format!("{what} is not here, and the mesh of this node is off")),
-        NotBrought::Nowhere => {
-            let asked = match asked(inner).await {
-                Ok(asked) => asked,
-                Err(error) => return error.into(),
-            };
-            ("files_missing", format!("{what} is not here, and {asked}"))
+    let missing = async |why: &str| match whereabouts(inner, root).await {
+        Ok(nodes) => {
+            let message = format!("{what} is not here, and {why}; {nodes}");
+            Refusal::Conflict { code: "files_missing", message }
         }
+        Err(error) => error.into(),
+    };
+    match why {
+        NotBrought::Off => missing("the mesh of this node is off").await,
+        NotBrought::Nowhere => missing("nobody who is connected has it").await,
         NotBrought::Late => {
             let Brought { blobs, size_bytes } = brought;
-            let came = format!("{blobs} files and directories of {size_bytes} bytes came");
-            ("files_on_the_way", format!("{what} is still on its way; {came}; ask again to go on"))
+            let message =
+                format!("{what} is still on its way; {blobs} blobs of {size_bytes} bytes came so far");
+            Refusal::Conflict { code: "files_on_the_way", message }
         }
-        NotBrought::Fetch(why) => ("tree_unsound", format!("{what} cannot be had: {why}")),
-    };
-    Refusal::Conflict { code, message }
+        NotBrought::Fetch(why) => {
+            Refusal::Conflict { code: "content_unsound", message: format!("{what} cannot be had: {why}") }
+        }
+    }
 }
 
 fn what(first: &Missing, blobs: u64, size_bytes: u64) -> String {
@@ -54,18 +60,25 @@ fn what(first: &Missing, blobs: u64, size_bytes: u64) -> String {
     }
 }
 
-/// Who was asked.
-async fn asked(inner: &Arc<Inner>) -> Result<String, StoreError> {
+/// Which nodes should have `root`: those whose moments name it.
+async fn whereabouts(inner: &Arc<Inner>, root: &Digest) -> Result<String, StoreError> {
     let peers = match inner.mesh() {
         Some(mesh) => mesh.status().await.map(|status| status.peers).unwrap_or_default(),
         None => Vec::new(),
     };
-    if peers.is_empty() {
-        return Ok("no other node is connected".to_owned());
-    }
-    let roster = inner.timeline()?.roster();
-    let name = |node| roster.member(node).map(|member| member.principal.to_string());
-    let names: BTreeSet<String> = peers.iter().filter_map(|peer| name(peer.node)).collect();
-    let names: Vec<String> = names.into_iter().collect();
-    Ok(format!("none of those who are connected has it: {}", names.join(", ")))
+    let (own, reader) = (inner.store.key().public(), inner.store.read()?);
+    let roster = reader.environment()?.map(|env| reader.roster(env)).transpose()?;
+    let nodes = reader.named_by(root, NODES_TOLD)?;
+    let told = nodes.into_iter().filter(|node| *node != own).map(|node| {
+        let key: String = node.to_string().chars().take(KEY_CHARS).collect();
+        let member = roster.as_ref().and_then(|roster| roster.member(node));
+        let who = member.map_or_else(|| "somebody".to_owned(), |member| member.principal.to_string());
+        let is_here = peers.iter().any(|peer| peer.node == node);
+        format!("{who} ({key}, {})", if is_here { "connected" } else { "away" })
+    });
+    let told: Vec<String> = told.collect();
+    Ok(match told.is_empty() {
+        true => "no moment on the timeline of another node names it".to_owned(),
+        false => format!("it should be with {}", told.join(", ")),
+    })
 }

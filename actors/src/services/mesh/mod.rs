@@ -22,6 +22,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use xyn_net::driver::{Mesh, StartError, Stopped};
 use xyn_store::StoreError;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
@@ -74,6 +75,7 @@ pub enum MeshError {
 /// The mesh of a running node.
 pub struct Service {
     shared: Arc<Shared>,
+    started_at: Instant,
     stop: watch::Sender<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
@@ -101,7 +103,7 @@ impl Service {
         let (stop, stopped) = watch::channel(false);
         let running = task::start(&shared)?;
         let task = tokio::spawn(task::supervise(Arc::clone(&shared), running, stopped));
-        Ok(Self { shared, stop, task: Mutex::new(Some(task)) })
+        Ok(Self { shared, started_at: Instant::now(), stop, task: Mutex::new(Some(task)) })
     }
 
     /// Who is here, and what went to and fro since the mesh was started last. An error between two starts.
@@ -117,6 +119,11 @@ impl Service {
     /// How the node takes part.
     pub fn settings(&self) -> &Settings {
         &self.shared.settings
+    }
+
+    /// When it was started.
+    pub(crate) fn started_at(&self) -> Instant {
+        self.started_at
     }
 
     /// What happened lately.

@@ -11,6 +11,7 @@ mod talk;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use xyn_store::blobs::Blobs;
 use xyn_store::ids::{self, EntryId};
 use xyn_store::projection::{IntentRow, Subject};
 use xyn_store::scope::Attribution;
@@ -25,7 +26,7 @@ pub use merge::Conflict;
 use super::{Event, TimelineError};
 use crate::record::Record;
 use crate::runtime::{Accept, Accepted, Inner, Intent, Outcome, Recording, Refusal, stream};
-use crate::services::{field, id};
+use crate::services::{content, field, id};
 
 /// An intent that is carried out with a record.
 pub(crate) struct Acceptance {
@@ -117,7 +118,13 @@ struct Wish<'a> {
 
 /// Carries out an intent of the timeline.
 pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
-    let (accept, deed) = consider(inner, intent, accept).await?;
+    let mut accept = accept;
+    if intent.action == "timeline.merge" {
+        let needed;
+        (accept, needed) = consider(inner, intent, accept, |wish, _| merge::needs(wish)).await?;
+        content::bring_trees(inner, needed).await?;
+    }
+    let (accept, deed) = consider(inner, intent, accept, deed).await?;
     record(inner, intent, accept, deed).await
 }
 
@@ -139,25 +146,35 @@ pub(crate) async fn record(
     tell(inner, intent, command, output).await
 }
 
-/// What an intent comes to. A merge reads many files, so none of it keeps the others' thread.
-async fn consider(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<(Accept, Deed), Refusal> {
+/// Considers an intent. A merge reads many files, so none of it keeps the others' thread.
+async fn consider<T: Send + 'static>(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    accept: Accept,
+    what: impl FnOnce(&Wish<'_>, &Blobs) -> Result<T, Refusal> + Send + 'static,
+) -> Result<(Accept, T), Refusal> {
     let (store, intent) = (inner.store.clone(), intent.clone());
     let work = move || {
         let reader = store.read()?;
         let wish = Wish { reader: &reader, intent: &intent, accept: &accept };
-        let deed = match intent.action.as_str() {
-            "timeline.note" => mark::note(&wish),
-            "timeline.label" => mark::label(&wish),
-            "timeline.pin" => mark::pin(&wish),
-            "timeline.comment" => talk::comment(&wish),
-            "timeline.review" => talk::review(&wish),
-            "timeline.approve" => talk::approve(&wish),
-            "timeline.branch" => branch::begin(&wish),
-            _ => merge::merge(&wish, store.blobs()),
-        };
-        Ok((accept, deed?))
+        let found = what(&wish, store.blobs())?;
+        Ok((accept, found))
     };
     tokio::task::spawn_blocking(work).await.map_err(|error| Refusal::Unavailable(error.to_string()))?
+}
+
+/// What an intent comes to.
+fn deed(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
+    match wish.intent.action.as_str() {
+        "timeline.note" => mark::note(wish),
+        "timeline.label" => mark::label(wish),
+        "timeline.pin" => mark::pin(wish),
+        "timeline.comment" => talk::comment(wish),
+        "timeline.review" => talk::review(wish),
+        "timeline.approve" => talk::approve(wish),
+        "timeline.branch" => branch::begin(wish),
+        _ => merge::merge(wish, blobs),
+    }
 }
 
 impl Deed {

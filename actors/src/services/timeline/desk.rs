@@ -123,6 +123,9 @@ impl Desk {
                 }
                 let written = timeline.say_milestones(key, now, milestones, FOLLOWER, to)?;
                 draft.recording.changes().extend(written.changes);
+                for made in written.entries.iter().flat_map(|entry| &entry.note.refs.artifacts) {
+                    draft.recording.changes().pin(TIMELINE, &made.sha256);
+                }
                 if let Some(first) = written.entries.first() {
                     // The stream of a batch is named after its first moment: the same batch conflicts with itself.
                     let stream = stream(first.entry_id);

@@ -7,8 +7,9 @@
 use uuid::Uuid;
 use xyn_store::envelope::Envelope;
 use xyn_store::ids::RunId;
-use xyn_store::projection::{ApprovalRow, GateRow, IntentRow, IntentStatus, RunRow, StepKey};
+use xyn_store::projection::{ApprovalRow, ArtifactRow, GateRow, IntentRow, IntentStatus, RunRow, StepKey};
 use xyn_store::scope::{Principal, Stage};
+use xyn_store::timeline::Made;
 use xyn_store::timeline::approval::{Approvals, Matter};
 use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_CHARS, Note, REFS_MAX, Refs, TITLE_MAX_CHARS};
 use xyn_store::{Reader, StoreError, Timestamp};
@@ -17,6 +18,11 @@ use crate::record::Record;
 use crate::services::approvals::ask;
 use crate::services::approvals::people::People;
 use crate::{node, run};
+
+/// Bytes of all artifacts that one moment names.
+const MADE_MAX_BYTES: usize = 16 << 10;
+/// What one takes beside its texts, at most.
+const MADE_REST_BYTES: usize = 64;
 
 /// The moment that `records`, those of `envelope`, are; none when nobody else need know of them.
 pub(crate) fn note(
@@ -39,7 +45,7 @@ pub(crate) fn note(
                 sketch.approvals.settled.push(Matter::Intent(row.intent_id));
                 sketch.say(Kind::Gate, &row.action, "expired without approval");
             }
-            Record::ArtifactCreated(row) => sketch.refs.artifacts.push(row.artifact_id),
+            Record::ArtifactCreated(row) => sketch.made.push(made(row)),
             Record::Node(node::Event::BlueprintActivated(row)) => {
                 sketch.refs.stage = Some(stage);
                 sketch.say(Kind::Promote, &row.blueprint_id, &format!("version {} is active", row.version));
@@ -60,6 +66,7 @@ struct Sketch<'a> {
     subject: Option<String>,
     phrases: Vec<String>,
     refs: Refs,
+    made: Vec<Made>,
     approvals: Approvals,
 }
 
@@ -74,6 +81,7 @@ impl<'a> Sketch<'a> {
             subject: None,
             phrases: Vec::new(),
             refs: Refs::default(),
+            made: Vec::new(),
             approvals: Approvals::default(),
         }
     }
@@ -170,7 +178,10 @@ impl<'a> Sketch<'a> {
             }
             (None, None) => String::new(),
         };
-        self.refs.artifacts.truncate(REFS_MAX);
+        if let Some(run) = self.refs.run {
+            self.made = made_by(run, self.at, reader)?;
+        }
+        self.refs.artifacts = within_bounds(self.made);
         self.refs.approvals = ask::within_bounds(self.approvals);
         Ok(Some(Note {
             principal: Principal::new(fitting(self.principal.as_str(), NAME_MAX_CHARS)),
@@ -180,6 +191,45 @@ impl<'a> Sketch<'a> {
             refs: self.refs,
         }))
     }
+}
+
+/// What `run` made until `at`.
+fn made_by(run: RunId, at: Timestamp, reader: &Reader) -> Result<Vec<Made>, StoreError> {
+    let rows = reader.artifacts(Some(run), None, REFS_MAX + 1)?.items;
+    Ok(rows.iter().filter(|row| row.created_at <= at).map(made).collect())
+}
+
+/// What a moment says of an artifact.
+fn made(row: &ArtifactRow) -> Made {
+    let name = |text: &str, other: &str| match text {
+        "" => other.to_owned(),
+        text => fitting(text, NAME_MAX_CHARS),
+    };
+    Made {
+        artifact_id: row.artifact_id,
+        name: name(&row.name, "artifact"),
+        kind: name(&row.kind, "file"),
+        content_type: name(&row.content_type, "application/octet-stream"),
+        byte_length: row.byte_length,
+        sha256: row.sha256,
+    }
+}
+
+/// The first of `made`, as many as one moment names. What is left out is on the node that made it alone.
+fn within_bounds(mut made: Vec<Made>) -> Vec<Made> {
+    let (all, mut room) = (made.len(), MADE_MAX_BYTES);
+    let fit = made.iter().take(REFS_MAX).take_while(|one| {
+        let bytes = one.name.len() + one.kind.len() + one.content_type.len() + MADE_REST_BYTES;
+        let fits = bytes <= room;
+        room = room.saturating_sub(bytes);
+        fits
+    });
+    let told = fit.count();
+    made.truncate(told);
+    if told < all {
+        tracing::warn!(all, told, "not all that was made is told to other nodes");
+    }
+    made
 }
 
 /// What people did weighs more than what they are asked, and that more than what went on by itself.

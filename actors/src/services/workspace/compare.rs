@@ -1,18 +1,21 @@
 //! What differs between two trees of a workspace, or between one and the folder as it is.
 //!
-//! Reads only. Invariant: what is compared is what the timeline says the workspace was, or what is there.
+//! Reads the folder and writes nothing in it; what is not here of a tree that is named is fetched. Invariant: what is
+//! compared is what the timeline says the workspace was, or what is there.
 
 use std::path::Path;
 use std::str::FromStr;
 
 use xyn_capsules::tree::{Difference, Directory, Limits, Overlay, diff, look};
 use xyn_store::ids::EntryId;
+use xyn_store::projection::WorkspaceRow;
 use xyn_store::timeline::Facet;
 use xyn_store::{Digest, Reader};
 
 use super::refusal::refusal;
-use super::{named, trace};
-use crate::runtime::{Refusal, Runtime};
+use super::{blocking, named, trace};
+use crate::runtime::{Inner, Refusal, Runtime};
+use crate::services::content;
 
 /// A tree of a workspace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,34 +64,44 @@ pub struct Compared {
 }
 
 impl Runtime {
-    /// Compares two trees of the workspace `name`. Blocks: it may read the whole folder.
-    pub fn compare_workspace(&self, name: &str, comparison: &Comparison) -> Result<Compared, Refusal> {
-        let (inner, limits) = (&self.0, Limits::default());
-        let reader = inner.store.read()?;
-        let row = named(&reader, name)?;
-        let blobs = inner.store.blobs();
-        let tree = |place: &Place| root_of(&reader, name, place);
-        let from = match &comparison.from {
-            Some(place) => tree(place)?,
-            None => row.known.map_or_else(Directory::empty, |known| known.root),
-        };
-        let fault = |error| refusal(name, error);
-        let (to, differences) = match &comparison.to {
-            Some(place) => {
-                let to = tree(place)?;
-                (to, diff(blobs, &from, &to, limits))
-            }
-            None => {
-                let seen = trace::read(inner, name);
-                let looked =
-                    look(Path::new(&row.dir), &seen, None, inner.clock.now(), limits).map_err(fault)?;
-                let shelf = Overlay { above: &looked.blobs, below: blobs };
-                (looked.root, diff(&shelf, &from, &looked.root, limits))
-            }
-        };
-        let is_folder = comparison.to.is_none();
-        Ok(Compared { from, to, is_folder, differences: differences.map_err(fault)? })
+    /// Compares two trees of the workspace `name`. May read the whole folder, and fetch what a tree lacks.
+    pub async fn compare_workspace(&self, name: &str, comparison: Comparison) -> Result<Compared, Refusal> {
+        let (inner, name) = (self.0.clone(), name.to_owned());
+        let (row, from, to) = blocking(move || {
+            let reader = inner.store.read()?;
+            let root = |place: Option<Place>| place.map(|it| root_of(&reader, &name, &it)).transpose();
+            let (from, to) = (root(comparison.from)?, root(comparison.to)?);
+            Ok((named(&reader, &name)?, from, to))
+        })
+        .await?;
+        content::bring_trees(&self.0, from.into_iter().chain(to)).await?;
+        let inner = self.0.clone();
+        blocking(move || compare(&inner, &row, from, to)).await
     }
+}
+
+/// Compares what is here.
+fn compare(
+    inner: &Inner,
+    row: &WorkspaceRow,
+    from: Option<Digest>,
+    to: Option<Digest>,
+) -> Result<Compared, Refusal> {
+    let (blobs, limits) = (inner.store.blobs(), Limits::default());
+    let fault = |error| refusal(&row.name, error);
+    let known = || row.known.map_or_else(Directory::empty, |known| known.root);
+    let from = from.unwrap_or_else(known);
+    let is_folder = to.is_none();
+    let (to, differences) = match to {
+        Some(to) => (to, diff(blobs, &from, &to, limits)),
+        None => {
+            let seen = trace::read(inner, &row.name);
+            let looked = look(Path::new(&row.dir), &seen, None, inner.clock.now(), limits).map_err(fault)?;
+            let shelf = Overlay { above: &looked.blobs, below: blobs };
+            (looked.root, diff(&shelf, &from, &looked.root, limits))
+        }
+    };
+    Ok(Compared { from, to, is_folder, differences: differences.map_err(fault)? })
 }
 
 /// The tree that `place` names of the workspace `name`.

@@ -54,7 +54,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let action = inner.registry.get(&intent.action).ok_or_else(unknown)?.clone();
     let job = job(inner, &intent.input).await?;
     // Before anything begins: what cannot be had leaves nothing half done.
-    let fetched = content::bring_tree(inner, job.root).await?;
+    let fetched = content::bring_trees(inner, [job.root]).await?;
     let job = Job { fetched, ..job };
     let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
     let name = intent.intent_id.to_string();

@@ -29,6 +29,8 @@ pub(super) struct Fetch {
     too_large: Option<u64>,
     /// When something of it came last.
     moved: Timestamp,
+    /// Whether nobody who is connected has it.
+    is_absent: bool,
 }
 
 /// What a peer said.
@@ -76,6 +78,7 @@ impl Fetch {
             refused: BTreeSet::new(),
             too_large: None,
             moved: now,
+            is_absent: false,
         }
     }
 
@@ -164,8 +167,21 @@ impl Fetch {
         }
     }
 
+    /// Looks whether any of `peers`, who are all that are connected, may have it; answers whether that is news.
+    pub(super) fn look_around<'a>(&mut self, mut peers: impl Iterator<Item = &'a PublicKey>) -> bool {
+        let is_needed = match self.stage {
+            Stage::Searching => true,
+            Stage::Fetching(_) => self.sources() == 0,
+            Stage::Listing(_) | Stage::Opening(_) | Stage::Assembling(_) => false,
+        };
+        let before = self.is_absent;
+        self.is_absent = is_needed && peers.all(|peer| matches!(self.said.get(peer), Some(Said::Absent(_))));
+        self.is_absent != before
+    }
+
     pub(super) fn progress(&self) -> Progress {
         match &self.stage {
+            _ if self.is_absent => Progress::Absent,
             Stage::Fetching(chunks) => chunks.progress(self.sources()),
             _ => Progress::Searching,
         }

@@ -163,8 +163,10 @@ pub enum NotFetched {
 /// How far a blob is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// It waits for others, or nobody who has it is known.
+    /// It waits for others, or who has it is being asked.
     Searching,
+    /// Nobody who is connected has what is missing. Whoever comes is asked as well.
+    Absent,
     /// Its chunks come.
     Fetching {
         /// Its length.

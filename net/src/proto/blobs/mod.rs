@@ -113,6 +113,7 @@ impl Blobs {
         }
         self.begin(now, &mut out);
         self.ask(now, &mut out);
+        self.look_around(&mut out);
         self.serve(&mut out);
         out
     }
@@ -135,6 +136,15 @@ impl Blobs {
         {
             out.push(Output::Progress(want.name(), Progress::Searching));
             self.fetches.push(Fetch::new(want, now));
+        }
+    }
+
+    /// Tells what nobody has who is connected, and what somebody may have again.
+    fn look_around(&mut self, out: &mut Vec<Output>) {
+        for fetch in &mut self.fetches {
+            if fetch.look_around(self.peers.keys()) {
+                out.push(Output::Progress(fetch.object, fetch.progress()));
+            }
         }
     }
 

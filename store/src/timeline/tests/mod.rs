@@ -5,6 +5,7 @@ mod exclusion;
 mod frames;
 mod log;
 mod model;
+mod named;
 pub(crate) mod node;
 mod packs;
 mod permutation;

@@ -1,7 +1,8 @@
 //! Joining a branch into another: the files of both in one, and a moment that says so.
 //!
-//! Each workspace is merged by itself, from what it was at the newest moment that both branches follow from. Invariant:
-//! where both changed the same place differently nothing is merged until somebody says which side is right.
+//! Each workspace is merged by itself, from what it was at the newest moment that both branches follow from. Says
+//! which trees that needs, and fetches none. Invariant: where both changed the same place differently nothing is
+//! merged until somebody says which side is right.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,20 +53,17 @@ impl Conflict {
     }
 }
 
+/// The trees that have to be here before a branch is joined into another.
+pub(super) fn needs(wish: &Wish<'_>) -> Result<Vec<Digest>, Refusal> {
+    Ok(Trees::of(wish, &Join::read(wish)?)?.needed())
+}
+
 /// Joins a branch into another.
 pub(super) fn merge(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
-    let from = wish.required_branch("from")?;
-    let into = wish.branch("into")?.unwrap_or_else(Branch::main);
-    if from == into {
-        return Err(super::unchanged(&format!("`{from}` is not merged into itself")));
-    }
-    let (ours, theirs) = (wish.newest(&into)?, wish.newest(&from)?);
-    let base = wish.reader.common_ancestor(ours.entry_id, theirs.entry_id)?;
-    if base.as_ref().is_some_and(|base| base.entry_id == theirs.entry_id) {
-        return Err(super::unchanged(&format!("`{into}` has all of `{from}` already")));
-    }
+    let join = Join::read(wish)?;
     let sides = Sides::read(wish.input())?;
-    let merged = Trees::of(wish, base.as_ref(), &ours, &theirs)?.merge(blobs, &sides)?;
+    let merged = Trees::of(wish, &join)?.merge(blobs, &sides)?;
+    let Join { from, into, ours, theirs, base } = join;
     let title = wish
         .text("title")
         .unwrap_or_else(|| fitting(&format!("merged `{from}` into `{into}`"), TITLE_MAX_CHARS));
@@ -108,6 +106,32 @@ fn change(note: &Note) -> Option<Value> {
     after.map(|after| json!({ "workspace": workspace, "before": before, "after": after }))
 }
 
+/// Which branches are joined, and where they stand.
+struct Join {
+    from: Branch,
+    into: Branch,
+    ours: Entry,
+    theirs: Entry,
+    /// The newest moment that both follow from.
+    base: Option<Entry>,
+}
+
+impl Join {
+    fn read(wish: &Wish<'_>) -> Result<Self, Refusal> {
+        let from = wish.required_branch("from")?;
+        let into = wish.branch("into")?.unwrap_or_else(Branch::main);
+        if from == into {
+            return Err(super::unchanged(&format!("`{from}` is not merged into itself")));
+        }
+        let (ours, theirs) = (wish.newest(&into)?, wish.newest(&from)?);
+        let base = wish.reader.common_ancestor(ours.entry_id, theirs.entry_id)?;
+        if base.as_ref().is_some_and(|base| base.entry_id == theirs.entry_id) {
+            return Err(super::unchanged(&format!("`{into}` has all of `{from}` already")));
+        }
+        Ok(Self { from, into, ours, theirs, base })
+    }
+}
+
 /// Which side people said is right.
 struct Sides {
     everywhere: Option<Side>,
@@ -146,10 +170,10 @@ struct Merged {
 }
 
 impl Trees {
-    fn of(wish: &Wish<'_>, base: Option<&Entry>, ours: &Entry, theirs: &Entry) -> Result<Self, Refusal> {
+    fn of(wish: &Wish<'_>, Join { ours, theirs, base, .. }: &Join) -> Result<Self, Refusal> {
         let state =
             |entry: &Entry| Ok::<_, Refusal>(wish.reader.state_at(entry.entry_id)?.unwrap_or_default());
-        let base = base.map_or_else(|| Ok(State::default()), state)?;
+        let base = base.as_ref().map_or_else(|| Ok(State::default()), state)?;
         let states = [base, state(ours)?, state(theirs)?];
         if states.iter().any(|state| state.is_cut_short) {
             let message = "the branches have more things than a state shows".to_owned();
@@ -166,18 +190,26 @@ impl Trees {
         Ok(Self(roots.collect()))
     }
 
+    /// The trees that are looked into, or that come of it whole.
+    fn needed(&self) -> Vec<Digest> {
+        let needed =
+            self.0.values().flat_map(|[base, ours, theirs]| match untouched([*base, *ours, *theirs]) {
+                Some(root) if root == *ours => [None; 3],
+                Some(root) => [root, None, None],
+                None => [*base, *ours, *theirs],
+            });
+        needed.flatten().collect()
+    }
+
     /// Merges each workspace; all conflicts that nobody said a side for refuse it.
     fn merge(self, blobs: &Blobs, sides: &Sides) -> Result<Vec<Merged>, Refusal> {
         let (mut changed, mut open, mut made) = (Vec::new(), Vec::new(), Vec::new());
-        for (workspace, [base, ours, theirs]) in self.0 {
-            let root =
-                if base == theirs || ours == theirs {
-                    ours
-                } else if base == ours {
-                    theirs
-                } else {
-                    let [base, ours, theirs] =
-                        [base, ours, theirs].map(|root| root.unwrap_or_else(Directory::empty));
+        for (workspace, roots) in self.0 {
+            let ours = roots[1];
+            let root = match untouched(roots) {
+                Some(root) => root,
+                None => {
+                    let [base, ours, theirs] = roots.map(|root| root.unwrap_or_else(Directory::empty));
                     let favour = |path: &RelPath| sides.at(workspace.as_deref(), path).unwrap_or(Side::Ours);
                     let merged = tree::merge(blobs, &base, &ours, &theirs, favour, Limits::default())
                         .map_err(unreadable)?;
@@ -190,7 +222,8 @@ impl Trees {
                     let root = merged.root;
                     made.push(merged);
                     Some(root)
-                };
+                }
+            };
             if let Some(after) = root.filter(|root| Some(*root) != ours) {
                 changed.push(Merged { workspace, before: ours, after });
             }
@@ -203,6 +236,17 @@ impl Trees {
             .try_for_each(|merged| merged.keep(blobs).map(drop))
             .map_err(|error| unreadable(error.into()))?;
         Ok(changed)
+    }
+}
+
+/// The tree that comes of a merge as it is, where one side at most changed it.
+fn untouched([base, ours, theirs]: [Option<Digest>; 3]) -> Option<Option<Digest>> {
+    if base == theirs || ours == theirs {
+        Some(ours)
+    } else if base == ours {
+        Some(theirs)
+    } else {
+        None
     }
 }
 

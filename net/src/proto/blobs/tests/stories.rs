@@ -195,7 +195,7 @@ fn what_nobody_has_is_waited_for_and_given_up() {
     let (mut late, object) = bed(2, &[], 1 << 20);
     late.fetch(0, object);
     late.run(PATIENCE / 2);
-    assert_eq!(late.nodes[0].progress[&object], Progress::Searching);
+    assert_eq!(late.nodes[0].progress[&object], Progress::Absent);
     late.nodes[1].shelf.put(&content(7, 1 << 20), CUT);
     late.until_done(0, object, ASK_AGAIN_AFTER + SECOND);
     assert_done(&late, object);
@@ -206,6 +206,40 @@ fn what_nobody_has_is_waited_for_and_given_up() {
     assert_eq!(never.nodes[0].progress[&object], Progress::Failed(NotFetched::Nowhere));
     assert!(took <= PATIENCE + SECOND * 2, "{took:?}");
     assert_eq!(never.drops, []);
+}
+
+#[test]
+fn that_nobody_has_it_is_told_as_soon_as_everybody_said_so_and_until_somebody_comes() {
+    let (mut bed, object) = bed(3, &[], 1 << 20);
+    bed.fetch(0, object);
+    assert_eq!(bed.nodes[0].progress[&object], Progress::Searching);
+    bed.run(SECOND / 10);
+    assert_eq!(bed.nodes[0].progress[&object], Progress::Absent);
+    bed.disconnect(0, 1);
+    assert_eq!(bed.nodes[0].progress[&object], Progress::Absent);
+    bed.nodes[1].shelf.put(&content(7, 1 << 20), CUT);
+    bed.connect(0, 1);
+    assert_eq!(bed.nodes[0].progress[&object], Progress::Searching);
+    bed.until_done(0, object, SECOND * 3);
+    assert_done(&bed, object);
+
+    let mut alone = Bed::new(1, 1);
+    alone.fetch(0, object);
+    assert_eq!(alone.nodes[0].progress[&object], Progress::Absent);
+
+    // Who has it goes away in the middle.
+    let (mut left, object) = self::bed(2, &[1], 40 << 20);
+    left.nodes[1].bytes_per_second = 10 * MIB;
+    left.fetch(0, object);
+    left.run(SECOND);
+    assert!(matches!(left.nodes[0].progress[&object], Progress::Fetching { sources: 1, .. }));
+    left.disconnect(0, 1);
+    assert_eq!(left.nodes[0].progress[&object], Progress::Absent);
+    left.connect(0, 1);
+    left.run(SECOND);
+    assert!(matches!(left.nodes[0].progress[&object], Progress::Fetching { sources: 1, .. }));
+    left.until_done(0, object, MINUTE);
+    assert_done(&left, object);
 }
 
 #[test]

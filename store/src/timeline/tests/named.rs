@@ -1,0 +1,83 @@
+//! What moments name: found as long as they count, and first come, first told.
+
+use super::node::Node;
+use super::world::{Author, moment};
+use crate::Digest;
+use crate::clock::Timestamp;
+use crate::ids::{self, ArtifactId};
+use crate::timeline::Made;
+use crate::timeline::entry::tests::note;
+use crate::timeline::entry::{EntryError, NAME_MAX_CHARS, Note};
+use crate::trust::Cut;
+
+fn artifact() -> ArtifactId {
+    ids::derived(Timestamp::EPOCH, &[b"artifact"])
+}
+
+/// A moment of a run that made `content`, and left `tree` behind.
+fn names(content: &[u8], tree: &[u8]) -> Note {
+    let mut note = note("made");
+    note.refs.after = Some(Digest::of(tree));
+    note.refs.artifacts = vec![Made {
+        artifact_id: artifact(),
+        name: "report.txt".into(),
+        kind: "report".into(),
+        content_type: "text/plain".into(),
+        byte_length: content.len() as u64,
+        sha256: Digest::of(content),
+    }];
+    note
+}
+
+#[test]
+fn what_is_named_is_found_by_whom_and_what_is_cut_names_nothing() {
+    let (mut node, mut one, mut other) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
+    let first = one.note(moment(1), one.entry_id("first"), &names(b"report", b"tree"));
+    let late = other.note(moment(2), other.entry_id("late"), &names(b"another", b"tree"));
+    // Whatever the order in which they come.
+    node.admit(&[other.frame(&[late]), one.frame(&[first])]);
+    let named_by = |node: &Node, content: &[u8], limit| {
+        node.store.read().expect("reads").named_by(&Digest::of(content), limit).expect("reads")
+    };
+    let told = |node: &Node| {
+        let row = node.store.read().expect("reads").artifact(artifact()).expect("reads");
+        row.map(|row| (row.name, row.byte_length, row.sha256, row.created_at))
+    };
+    let [one_key, other_key] = [one.feed.node, other.feed.node];
+    assert_eq!(named_by(&node, b"tree", 8), [one_key, other_key]);
+    assert_eq!(named_by(&node, b"tree", 1), [one_key]);
+    assert_eq!(named_by(&node, b"report", 8), [one_key]);
+    assert_eq!(named_by(&node, b"nothing", 8), []);
+    assert_eq!(told(&node), Some(("report.txt".into(), 6, Digest::of(b"report"), moment(1).at)));
+    let rows = node.rows();
+    node.rebuild();
+    assert_eq!(node.rows(), rows);
+
+    node.recut(&[(one.feed, Cut::Everything)].into());
+    assert_eq!(named_by(&node, b"tree", 8), [other_key]);
+    assert_eq!(named_by(&node, b"report", 8), []);
+    assert_eq!(told(&node), Some(("report.txt".into(), 7, Digest::of(b"another"), moment(2).at)));
+    node.recut(&[(one.feed, Cut::Everything), (other.feed, Cut::Everything)].into());
+    assert_eq!((named_by(&node, b"tree", 8), told(&node)), (vec![], None));
+    node.recut(&Default::default());
+    assert_eq!(node.rows(), rows, "what counts again names again");
+}
+
+#[test]
+fn an_artifact_whose_texts_are_no_names_is_refused() {
+    let long = "x".repeat(NAME_MAX_CHARS + 1);
+    for text in ["", "a\nb", &long] {
+        let spoils: [fn(&mut Made, String); 3] = [
+            |made, text| made.name = text,
+            |made, text| made.kind = text,
+            |made, text| made.content_type = text,
+        ];
+        for spoil in spoils {
+            let mut note = names(b"report", b"tree");
+            spoil(&mut note.refs.artifacts[0], text.to_owned());
+            assert_eq!(note.encode(), Err(EntryError::Unfit("list of artifacts")));
+        }
+    }
+    let fits = names(b"report", b"tree");
+    assert_eq!(Note::decode(&fits.encode().expect("fits")), Ok(fits));
+}
