@@ -15,12 +15,10 @@ use super::content::Source;
 use super::index::{self, Entries, ObjectRow, Place};
 use super::packer::{Fate, PACK_BYTES};
 use super::parcel::Chunk;
-use super::{BlobError, Blobs, Manifest};
+use super::{BlobError, Blobs, Manifest, Pins};
 use crate::Digest;
 use crate::tables::Table;
 
-/// Who pins the list of chunks of a blob that is not whole yet.
-const HOLDER: &str = "intake";
 /// Bytes that are kept in memory of chunks that came before their turn: as many as a node asks for at a time.
 const AHEAD_BYTES_MAX: usize = 32 << 20;
 /// Chunks that are read again for each that comes, where those before it were here already.
@@ -56,19 +54,21 @@ impl Blobs {
         Ok(missing)
     }
 
-    /// Begins to take in the blob of `manifest`, or goes on with it. What came stays, also through a crash,
-    /// until [`Intake::assemble`] or [`Intake::abandon`].
+    /// Begins to take in the blob of `manifest`, or goes on with it. What came stays as long as this is open, and
+    /// afterwards, also through a crash, for the grace time at least.
     pub fn intake(&self, manifest: Manifest, limit_bytes: u64) -> Result<Intake, BlobError> {
         if manifest.size_bytes() > limit_bytes {
             return Err(BlobError::TooLarge { limit_bytes });
         }
         let bytes = manifest.encode();
         let name = Digest::of(&bytes);
-        let (manifests, pins) = ([(name, bytes)].into(), vec![(name, HOLDER)]);
-        self.enter(&Entries { manifests, pins, ..Entries::default() })?;
+        let mut pins = self.pins();
+        pins.add(name);
+        self.enter(&Entries { manifests: [(name, bytes)].into(), ..Entries::default() })?;
         let lengths: BTreeMap<_, _> = manifest.parts().iter().copied().collect();
         let gathering = self.gather(lengths.keys().copied());
-        Ok(Intake { gathering, manifest, name, lengths, proof: Proof::default(), source: Source::new(self) })
+        let (proof, source) = (Proof::default(), Source::new(self));
+        Ok(Intake { gathering, manifest, lengths, proof, source, _pins: pins })
     }
 
     /// Begins to take in chunks that are whole blobs each. What came stays, also through a crash, for the grace
@@ -93,11 +93,11 @@ pub struct Gathering {
 pub struct Intake {
     gathering: Gathering,
     manifest: Manifest,
-    /// The digest of the manifest.
-    name: Digest,
     lengths: BTreeMap<Digest, u32>,
     proof: Proof,
     source: Source,
+    /// Keeps the manifest, and what it leads to, from being swept.
+    _pins: Pins,
 }
 
 /// The digest of the blob on its way.
@@ -234,14 +234,7 @@ impl Intake {
             self.gathering.batch.entries.add_manifest(&self.manifest);
             self.gathering.batch.entries.reused.extend(self.lengths.keys());
         }
-        self.gathering.batch.entries.unpins.push((self.name, HOLDER));
         self.gathering.flush()?;
         if is_proved { Ok(object) } else { Err(BlobError::Unproved { digest: object }) }
-    }
-
-    /// Gives the blob up: what came of it goes when the grace time is over.
-    pub fn abandon(mut self) -> Result<(), BlobError> {
-        self.gathering.batch.entries.unpins.push((self.name, HOLDER));
-        self.gathering.flush()
     }
 }

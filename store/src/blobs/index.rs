@@ -205,8 +205,6 @@ pub(super) struct Entries {
     pub(super) packs: Vec<(u64, u64)>,
     /// What is to stay, and for whom.
     pub(super) pins: Vec<(Digest, &'static str)>,
-    /// Who no longer needs what.
-    pub(super) unpins: Vec<(Digest, &'static str)>,
 }
 
 impl Entries {
@@ -262,7 +260,6 @@ impl Entries {
             }
         }
         self.pins.iter().for_each(|(digest, holder)| changes.pin(holder, digest));
-        self.unpins.iter().for_each(|(digest, holder)| changes.unpin(holder, digest));
         self.spare(transaction, &mut changes)?;
         Ok(changes)
     }
