@@ -1,7 +1,7 @@
-//! Fetching what is missing of a tree, many blobs at a time.
+//! Fetching what is missing, many blobs at a time.
 //!
-//! Owns how they are put together, and when to give up: when nobody has one for a while, or when the time is over.
-//! Whoever stops waiting gives the fetch up; what came stays. Invariant: what is under way at a time is bounded.
+//! Owns how they are put together, and when to give up: when nobody who is connected has one, or when the time is
+//! over. Whoever stops waiting gives the fetch up; what came stays. Invariant: what is under way at a time is bounded.
 
 use std::sync::Arc;
 use std::time::Duration;
