@@ -47,7 +47,8 @@ const HARMLESS: [&str; 14] = [
     "text/yaml",
 ];
 
-/// The bytes of an artifact; what another node made is fetched from members who have it. A range of them resumes a download that broke off.
+/// The bytes of an artifact; what another node made is fetched from members who have it.
+/// A range of them resumes a download that broke off.
 #[utoipa::path(
     get,
     path = "/api/v1/artifacts/{artifact_id}/download",

@@ -158,8 +158,8 @@ struct DiffQuery {
     to: Option<Parsed<Place>>,
 }
 
-/// What differs between two trees of a workspace, or between one and its folder as it is. What is not here of a tree
-/// is fetched from members who have it.
+/// What differs between two trees of a workspace, or between one and its folder as it is.
+/// What is not here of a tree is fetched from members who have it.
 #[utoipa::path(
     get,
     path = "/api/v1/workspaces/{name}/diff",
