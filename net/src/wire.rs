@@ -227,6 +227,19 @@ pub struct Growth {
     pub to: u64,
 }
 
+impl Sync {
+    /// The one feed that it is about.
+    pub fn feed(&self) -> Option<FeedId> {
+        match self {
+            Self::Want { feed, .. }
+            | Self::Frames { feed, .. }
+            | Self::WantProof { feed }
+            | Self::Proof { feed, .. } => Some(*feed),
+            Self::Summary(_) | Self::Have { .. } => None,
+        }
+    }
+}
+
 impl Message for Sync {
     const PROTOCOL: &'static str = "/xyn/sync/1";
 }

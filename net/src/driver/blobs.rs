@@ -155,10 +155,9 @@ impl<P: Port> Task<P> {
                         Fetched::Closed
                     });
                 }
-                Output::Serve { peer, id, ask } => self.work(move |depot| {
-                    let bytes = wire::encode(&depot.answer(&ask));
-                    Fetched::Answer { peer, id, bytes }
-                }),
+                Output::Serve { peer, id, ask } => {
+                    self.work(move |depot| Fetched::Answer { peer, id, bytes: depot.answer(&ask) })
+                }
                 Output::Progress(object, progress) => self.tell_progress(object, progress),
                 Output::Drop { peer, reason } => self.drop_peer(peer, Refusal::Misdeed(reason)),
             }

@@ -13,8 +13,8 @@ use xyn_store::blobs::{BlobError, Blobs, Chunk, Gathering, Intake, Manifest, Par
 
 use super::families::Families;
 use crate::proto::blobs::{Goods, NotKept};
-use crate::wire::Payload;
-use crate::wire::blobs::{Answer, Ask, PAGE_BYTES_MAX, PARCEL_BYTES_MAX};
+use crate::wire::blobs::{Answer, Ask, HEAD_BYTES, PAGE_BYTES_MAX, PARCEL_BYTES_MAX};
+use crate::wire::{self, Payload};
 
 pub(super) struct Depot {
     blobs: Blobs,
@@ -77,26 +77,26 @@ impl Depot {
         }
     }
 
-    /// The answer to what a peer asks.
-    pub(super) fn answer(&self, ask: &Ask) -> Answer {
+    /// The bytes of the answer to what a peer asks.
+    pub(super) fn answer(&self, ask: &Ask) -> Vec<u8> {
         let answer = match ask {
             Ask::Manifest { root, object, from, credit } => match self.families.has(root, [object]) {
-                Ok(true) => self.page(object, *from, *credit),
+                Ok(true) => {
+                    self.page(object, *from, *credit).map(|page| page.map(|page| wire::encode(&page)))
+                }
                 refused => refused.map(|_| None),
             },
             Ask::Chunks { root, chunks } => match self.families.has(root, chunks.iter()) {
                 Ok(true) => {
-                    let parcel = self.blobs.parcel(chunks, PARCEL_BYTES_MAX);
-                    parcel.map(|parcel| Payload::new(&parcel).map(Answer::Chunks))
+                    let parcel = self.blobs.parcel(chunks, HEAD_BYTES, PARCEL_BYTES_MAX);
+                    parcel.map(|parcel| Some(Answer::around(parcel)))
                 }
                 refused => refused.map(|_| None),
             },
         };
-        answer
-            .inspect_err(|error| tracing::warn!(%error, "what a peer asks for cannot be read"))
-            .ok()
-            .flatten()
-            .unwrap_or(Answer::Absent)
+        let answer =
+            answer.inspect_err(|error| tracing::warn!(%error, "what a peer asks for cannot be read"));
+        answer.ok().flatten().unwrap_or_else(|| wire::encode(&Answer::Absent))
     }
 
     fn page(&self, object: &Digest, from: u32, credit: u32) -> Result<Option<Answer>, BlobError> {

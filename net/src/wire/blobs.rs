@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use xyn_store::Digest;
 
-use super::{Bounded, MESSAGE_BYTES_MAX, Message, Payload};
+use super::{Bounded, InvalidMessage, MESSAGE_BYTES_MAX, Message, Payload, VERSION, decode};
 
 /// The most chunks that are asked for at once.
 pub const CHUNKS_MAX: usize = 256;
@@ -56,6 +56,36 @@ pub enum Answer {
     Chunks(Payload<PARCEL_BYTES_MAX>),
 }
 
+/// What an answer with a parcel begins with, behind the version: the number of its variant.
+const CHUNKS: u8 = 2;
+/// Room in front of a parcel for all that an answer begins with: these two bytes, and a length.
+pub const HEAD_BYTES: usize = 2 + 3;
+
+impl Answer {
+    /// The bytes of an answer with the parcel that stands behind [`HEAD_BYTES`] in `bytes`, where it is.
+    pub fn around(mut bytes: Vec<u8>) -> Vec<u8> {
+        let length = bytes.len().saturating_sub(HEAD_BYTES);
+        let head = postcard::to_stdvec(&(VERSION, CHUNKS, length)).expect("numbers always encode");
+        bytes.splice(..HEAD_BYTES.min(bytes.len()), head);
+        bytes
+    }
+
+    /// The answer in `bytes`. A parcel stays where it is in them: most of what goes to and fro is parcels.
+    pub fn read(bytes: Vec<u8>) -> Result<Self, InvalidMessage> {
+        let [VERSION, CHUNKS, rest @ ..] = bytes.as_slice() else {
+            return decode(&bytes);
+        };
+        let malformed = InvalidMessage::Malformed;
+        let (length, parcel) =
+            postcard::take_from_bytes::<usize>(rest).map_err(|error| malformed(Some(error)))?;
+        if length != parcel.len() {
+            return Err(malformed(None));
+        }
+        let from = bytes.len() - length;
+        Payload::behind(from, bytes).map(Self::Chunks).ok_or(malformed(None))
+    }
+}
+
 impl Message for Ask {
     const PROTOCOL: &'static str = "/xyn/blobs/1";
     const BYTES_MAX: usize = 16 << 10;
@@ -101,6 +131,16 @@ mod tests {
         }
         for answer in answers() {
             assert_eq!(decode::<Answer>(&encode(&answer)).expect("own bytes"), answer);
+            assert_eq!(Answer::read(encode(&answer)).expect("own bytes"), answer);
+        }
+    }
+
+    #[test]
+    fn a_parcel_with_room_in_front_becomes_an_answer_where_it_is() {
+        for length in [0, 1, 127, 128, 16_383, 16_384, PARCEL_BYTES_MAX] {
+            let parcel = vec![7; length];
+            let answer = Answer::Chunks(Payload::new(&parcel).expect("at the bound at most"));
+            assert_eq!(Answer::around([vec![0; HEAD_BYTES], parcel].concat()), encode(&answer), "{length}");
         }
     }
 
@@ -135,7 +175,9 @@ mod tests {
                 let at = at.index(bytes.len());
                 bytes[at] = byte;
             }
-            let _ = (decode::<Ask>(&bytes), decode::<Answer>(&bytes));
+            let _ = decode::<Ask>(&bytes);
+            let copied = decode::<Answer>(&bytes);
+            prop_assert_eq!(Answer::read(bytes).ok(), copied.ok(), "a parcel is the same where it stands");
         }
     }
 }

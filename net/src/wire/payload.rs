@@ -10,13 +10,23 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// At most `MAX` bytes that this floor does not read.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Payload<const MAX: usize>(Arc<[u8]>);
+#[derive(Clone)]
+pub struct Payload<const MAX: usize> {
+    bytes: Arc<Vec<u8>>,
+    /// Where they begin in that.
+    from: usize,
+}
 
 impl<const MAX: usize> Payload<MAX> {
     /// The bytes, or nothing when they are too many.
     pub fn new(bytes: &[u8]) -> Option<Self> {
-        (bytes.len() <= MAX).then(|| Self(bytes.into()))
+        (bytes.len() <= MAX).then(|| Self { bytes: Arc::new(bytes.to_vec()), from: 0 })
+    }
+
+    /// What stands behind the first `from` bytes, without a copy; nothing when that is too much.
+    pub fn behind(from: usize, bytes: Vec<u8>) -> Option<Self> {
+        let length = bytes.len().checked_sub(from)?;
+        (length <= MAX).then(|| Self { bytes: Arc::new(bytes), from })
     }
 }
 
@@ -24,20 +34,28 @@ impl<const MAX: usize> Deref for Payload<MAX> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        &self.0
+        &self.bytes[self.from..]
     }
 }
+
+impl<const MAX: usize> PartialEq for Payload<MAX> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<const MAX: usize> Eq for Payload<MAX> {}
 
 /// Shows how many there are.
 impl<const MAX: usize> fmt::Debug for Payload<MAX> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes", self.0.len())
+        write!(f, "{} bytes", self.len())
     }
 }
 
 impl<const MAX: usize> Serialize for Payload<MAX> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(&self.0)
+        serializer.serialize_bytes(self)
     }
 }
 

@@ -144,8 +144,8 @@ impl Source {
         self.read(digest, chunk, |decoder, record| decoder.decode(record, chunk).map(Cow::into_owned))
     }
 
-    /// Appends the record of a chunk to `bytes`, as it stands in its pack and sound as it is stored, unless
-    /// that would make them more than `limit_bytes`; answers whether it did.
+    /// Appends the record of a chunk to `bytes`, as it stands in its pack and as it was written, unless that
+    /// would make them more than `limit_bytes`; answers whether it did.
     pub(super) fn copy(
         &mut self,
         chunk: &Digest,
@@ -153,7 +153,7 @@ impl Source {
         limit_bytes: usize,
     ) -> Result<bool, BlobError> {
         self.read(chunk, chunk, |_, record| {
-            record::sealed(record, chunk)?;
+            record::intact(record, chunk)?;
             let fits = bytes.len() + record.len() <= limit_bytes;
             if fits {
                 bytes.extend_from_slice(record);

@@ -34,6 +34,10 @@ fn put(start: &Start, bytes: &[u8]) -> Digest {
     object
 }
 
+fn answer_of(depot: &Depot, ask: &Ask) -> Answer {
+    Answer::read(depot.answer(ask)).expect("own bytes")
+}
+
 fn manifest(node: &Node, object: Digest) -> Manifest {
     node.home.store.blobs().manifest(&object).expect("reads").expect("is here")
 }
@@ -111,7 +115,7 @@ async fn a_liar_is_dropped_by_name_and_the_blob_comes_from_another() {
     let object = put(&bob, &bytes);
     let mut alice = node(ALICE, &team).start().await;
     let truth = Depot::new(bob.home.store.blobs().clone());
-    rogue::serve(DAVE, &alice, move |ask| match truth.answer(&ask) {
+    rogue::serve(DAVE, &alice, move |ask| match answer_of(&truth, &ask) {
         Answer::Chunks(parcel) => {
             let mut bytes = parcel.to_vec();
             *bytes.last_mut()? ^= 1;
@@ -139,7 +143,7 @@ async fn what_a_stalling_peer_keeps_back_comes_from_another() {
     let truth = Depot::new(bob.home.store.blobs().clone());
     let (asked, mut was_asked) = mpsc::channel(64);
     rogue::serve(DAVE, &alice, move |ask| match ask {
-        Ask::Manifest { .. } => Some(truth.answer(&ask)),
+        Ask::Manifest { .. } => Some(answer_of(&truth, &ask)),
         Ask::Chunks { .. } => {
             // Who does not listen any more has heard enough.
             let _ = asked.try_send(());
@@ -239,10 +243,10 @@ fn what_no_moment_leads_to_is_given_to_nobody_who_knows_its_digest() {
     let (named, private) = (put(&bob, b"named"), blobs.put(&noise(1 << 20)).expect("there is room"));
     let depot = Depot::new(blobs.clone());
     let chunk = blobs.manifest(&private).expect("reads").expect("is here").parts()[0].0;
-    let manifest = |root, object| depot.answer(&Ask::Manifest { root, object, from: 0, credit: 4096 });
+    let manifest = |root, object| answer_of(&depot, &Ask::Manifest { root, object, from: 0, credit: 4096 });
     let chunks = |root, chunk| {
         let chunks = crate::wire::Bounded::new(vec![chunk]).expect("one");
-        depot.answer(&Ask::Chunks { root, chunks })
+        answer_of(&depot, &Ask::Chunks { root, chunks })
     };
     assert!(matches!(manifest(named, named), Answer::Manifest { .. }));
     assert!(matches!(chunks(named, named), Answer::Chunks(parcel) if !parcel.is_empty()));

@@ -14,16 +14,42 @@ use xyn_store::{Digest, Timestamp};
 use super::ask::{Asked, What};
 use super::chunks::Chunks;
 use super::fetch::{Fetch, Said, Stage};
-use super::{ASK_AGAIN_AFTER, AskId, Blobs, MANIFEST_BYTES_MAX, NotFetched, NotKept, Output, Progress};
+use super::{
+    ASK_AGAIN_AFTER, AskId, Blobs, MANIFEST_BYTES_MAX, NotFetched, NotKept, Output, Parcel, Progress,
+};
 use crate::proto::conduct::Misdeed;
-use crate::wire;
 use crate::wire::blobs::Answer;
 
+/// Chunks that came and wait to be kept.
+#[derive(Clone, Debug)]
+pub(super) struct Arrived {
+    object: Digest,
+    ask: AskId,
+    chunks: Vec<Digest>,
+    parcel: Parcel,
+}
+
 impl Blobs {
+    /// Has the driver keep what arrived, of each blob one answer at a time: its chunks are hashed in the order
+    /// in which they come, and what is hashed at once need not be held or read again.
+    pub(super) fn keep(&mut self, out: &mut Vec<Output>) {
+        let Self { arrived, asks, keeping, .. } = self;
+        // Blobs may have been given up meanwhile.
+        arrived.retain(|it| asks.contains_key(&it.ask));
+        let is_next = |it: &mut Arrived| {
+            let is_free = !keeping.values().any(|object| *object == it.object);
+            is_free && keeping.insert(it.ask, it.object).is_none()
+        };
+        let next: Vec<Arrived> = arrived.extract_if(.., is_next).collect();
+        for Arrived { object, ask, chunks, parcel } in next {
+            out.push(Output::Keep { object, ask, chunks, parcel });
+        }
+    }
+
     pub(super) fn answered(
         &mut self,
         ask: AskId,
-        bytes: Option<&[u8]>,
+        bytes: Option<Vec<u8>>,
         now: Timestamp,
         out: &mut Vec<Output>,
     ) {
@@ -39,7 +65,7 @@ impl Blobs {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.delivered(bytes.len() as u64, now.since(asked.at));
         }
-        match (wire::decode::<Answer>(bytes), &asked.what) {
+        match (Answer::read(bytes), &asked.what) {
             (Ok(Answer::Chunks(parcel)), What::Chunks(which)) if !parcel.is_empty() => {
                 let Some(Fetch { object, stage: Stage::Fetching(chunks), .. }) = self.fetch(asked.object)
                 else {
@@ -47,7 +73,7 @@ impl Blobs {
                 };
                 let (object, chunks) = (*object, chunks.digests(which));
                 self.asks.insert(ask, Asked { is_answered: true, ..asked });
-                out.push(Output::Keep { object, ask, chunks, parcel });
+                self.arrived.push(Arrived { object, ask, chunks, parcel });
             }
             (Ok(Answer::Manifest { name, length, page }), What::Manifest(from)) => {
                 self.page(peer, asked.object, *from, (name, length, &page), now, out);
@@ -192,6 +218,7 @@ impl Blobs {
         now: Timestamp,
         out: &mut Vec<Output>,
     ) {
+        self.keeping.remove(&ask);
         // The blob may have been given up meanwhile.
         let Some(asked) = self.asks.remove(&ask) else {
             return;

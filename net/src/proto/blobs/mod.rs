@@ -1,8 +1,8 @@
 //! The exchange of blobs: what is wanted here comes from whoever has it, from several at once.
 //!
 //! Owns whom to ask for what, how much may be under way, and what a peer may make this node read. Reads no
-//! chunk: the driver verifies and keeps them. Invariant: what has been asked for and not been kept yet is
-//! bounded, in all and for each peer, and so is what is read for peers.
+//! chunk: the driver verifies and keeps them, of each blob one answer at a time. Invariant: what has been asked
+//! for and not been kept yet is bounded, in all and for each peer, and so is what is read for peers.
 //!
 //! A node that wants a blob asks everybody who is connected for the beginning of its manifest. The first
 //! manifest that comes is fetched whole and opened: the store says which chunks are missing. Those are asked
@@ -87,6 +87,10 @@ pub struct Blobs {
     waiting: VecDeque<Want>,
     asks: BTreeMap<AskId, ask::Asked>,
     next_ask: AskId,
+    /// Answers with chunks, in the order in which they came; they are still under way.
+    arrived: Vec<keep::Arrived>,
+    /// Those that the driver has in hand, and of which blobs they are.
+    keeping: BTreeMap<AskId, Digest>,
     /// Who was served last.
     served: Option<PublicKey>,
 }
@@ -103,7 +107,7 @@ impl Blobs {
             Input::Disconnected(peer) => self.forget(peer),
             Input::Fetch(want) => self.want(want, &mut out),
             Input::Stop(object) => self.stop(object, &mut out),
-            Input::Answered { ask, bytes } => self.answered(ask, bytes.as_deref(), now, &mut out),
+            Input::Answered { ask, bytes } => self.answered(ask, bytes, now, &mut out),
             Input::Opened { object, result } => self.opened(object, result, now, &mut out),
             Input::Kept { ask, result } => self.kept(ask, result, now, &mut out),
             Input::Assembled { object, result } => self.assembled(object, result, now, &mut out),
@@ -111,6 +115,7 @@ impl Blobs {
             Input::Served { peer } => self.was_served(peer),
             Input::Tick => self.tick(now, &mut out),
         }
+        self.keep(&mut out);
         self.begin(now, &mut out);
         self.ask(now, &mut out);
         self.look_around(&mut out);

@@ -2,7 +2,7 @@
 //!
 //! Owns who has what and what to ask of whom. A node pulls: it asks for what it lacks, a little at a time, so
 //! that nobody can push more at it than it asked for, and so that a broken connection costs only what was
-//! under way. Reads no record: the driver reads, verifies and keeps them. Invariant: a feed is pulled from
+//! under way; while an answer is verified, the next is on its way. Reads no record: the driver reads, verifies and keeps them. Invariant: a feed is pulled from
 //! one peer at a time, and never beyond what the roster admits.
 //!
 //! Whoever has the smaller key speaks first, with a [`Summary`](wire::Summary) of its version vector. Where
@@ -37,7 +37,7 @@ pub const TICK: Duration = Duration::from_secs(1);
 pub const CREDIT_BYTES: u32 = 256 << 10;
 /// Feeds that are pulled from one peer at a time.
 pub const PULLS_PER_PEER: usize = 4;
-/// Feeds that are pulled at a time.
+/// Feeds that are pulled at a time: of each one answer is verified, and one is asked for ahead.
 pub const PULLS_MAX: usize = 16;
 /// Answers to one peer that are being read.
 pub const READS_PER_PEER: usize = 16;
@@ -148,7 +148,7 @@ impl Sync {
     /// What a peer sent and nobody has verified yet is still under way; what it was only asked for is not.
     fn forget(&mut self, peer: PublicKey) {
         self.peers.remove(&peer);
-        self.pulls.retain(|_, pull| pull.peer != peer || pull.is_being_admitted());
+        self.pulls.retain(|_, pull| pull.peer != peer || pull.is_left_alone());
     }
 
     fn received(&mut self, peer: PublicKey, bytes: &[u8], now: Timestamp, out: &mut Vec<Output>) {

@@ -22,6 +22,17 @@ pub(super) struct Pull {
     feed: FeedId,
     what: What,
     stage: Stage,
+    ahead: Ahead,
+}
+
+/// The records behind those that are being verified: asked for meanwhile, so that neither end waits for the
+/// other.
+#[derive(Clone, Debug)]
+enum Ahead {
+    Unasked,
+    Asked(Timestamp),
+    /// They came, and wait for their turn.
+    Here(Vec<Frame>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,20 +52,29 @@ enum Stage {
 }
 
 impl Pull {
+    fn new(peer: PublicKey, feed: FeedId, what: What, stage: Stage) -> Self {
+        Self { peer, feed, what, stage, ahead: Ahead::Unasked }
+    }
+
     pub(super) fn is_being_admitted(&self) -> bool {
         matches!(self.stage, Stage::Answered(_))
     }
 
     /// Whether `message` from `peer` is the answer.
     pub(super) fn awaits(&self, peer: PublicKey, message: &wire::Sync) -> bool {
-        let answers = match (message, self.what) {
-            (wire::Sync::Frames { feed, after, .. }, What::Records(asked)) => {
-                *feed == self.feed && *after == asked
-            }
-            (wire::Sync::Proof { feed, .. }, What::Proof) => *feed == self.feed,
+        let answers = match (message, self.what, self.stage, &self.ahead) {
+            (wire::Sync::Frames { after, .. }, What::Records(asked), Stage::Asked(_), _) => *after == asked,
+            (wire::Sync::Frames { after, .. }, _, Stage::Answered(to), Ahead::Asked(_)) => *after == to,
+            (wire::Sync::Proof { .. }, What::Proof, Stage::Asked(_), _) => true,
             _ => false,
         };
-        answers && self.peer == peer && !self.is_being_admitted()
+        answers && self.peer == peer && message.feed() == Some(self.feed)
+    }
+
+    /// Its peer is gone: what it sent is still being verified, and nothing more comes.
+    pub(super) fn is_left_alone(&mut self) -> bool {
+        self.ahead = Ahead::Unasked;
+        self.is_being_admitted()
     }
 
     fn is_overdue(&self, now: Timestamp) -> bool {
@@ -77,7 +97,7 @@ impl Sync {
                     What::Records(after) => wire::Sync::Want { feed, after, credit: CREDIT_BYTES },
                     What::Proof => wire::Sync::WantProof { feed },
                 };
-                self.pulls.insert(feed, Pull { peer, feed, what, stage: Stage::Asked(now) });
+                self.pulls.insert(feed, Pull::new(peer, feed, what, Stage::Asked(now)));
                 out.push(Output::Send { peer, message });
             }
         }
@@ -107,26 +127,57 @@ impl Sync {
         now: Timestamp,
         out: &mut Vec<Output>,
     ) {
-        let Some(last) = frames.last() else {
-            self.pulls.remove(&feed);
-            return self.disappointed(peer, feed, now, out);
+        let Some(pull) = self.pulls.get_mut(&feed) else {
+            return;
         };
-        if !continues(&frames, after) {
-            return self.blame(peer, Misdeed::Lie, now, out);
+        match (frames.is_empty(), pull.is_being_admitted()) {
+            (false, _) if !continues(&frames, after) => self.blame(peer, Misdeed::Lie, now, out),
+            (false, true) => pull.ahead = Ahead::Here(frames),
+            (true, true) => pull.ahead = Ahead::Unasked,
+            // Those before were not kept after all: they are asked for again, and then these.
+            (false, false) if self.vector.get(feed).seq() < after => drop(self.pulls.remove(&feed)),
+            (false, false) => self.admit(peer, feed, after, frames, now, out),
+            (true, false) => {
+                self.pulls.remove(&feed);
+                self.disappointed(peer, feed, now, out);
+            }
         }
-        self.await_admission(feed, last.to);
+    }
+
+    /// Has frames verified, and asks meanwhile for those behind them.
+    fn admit(
+        &mut self,
+        peer: PublicKey,
+        feed: FeedId,
+        after: u64,
+        frames: Vec<Frame>,
+        now: Timestamp,
+        out: &mut Vec<Output>,
+    ) {
+        let to = frames.last().map_or(after, |last| last.to);
+        let mut pull = Pull::new(peer, feed, What::Records(after), Stage::Answered(to));
+        if self.has_behind(peer, feed, to, now) {
+            pull.ahead = Ahead::Asked(now);
+            let message = wire::Sync::Want { feed, after: to, credit: CREDIT_BYTES };
+            out.push(Output::Send { peer, message });
+        }
+        self.pulls.insert(feed, pull);
         out.push(Output::Admit { peer, feed, frames });
     }
 
-    pub(super) fn proof(&mut self, peer: PublicKey, feed: FeedId, proof: Proof, out: &mut Vec<Output>) {
-        self.await_admission(feed, 0);
-        out.push(Output::AdmitProof { peer, feed, proof });
+    /// Whether more would be asked of a peer if the records up to `to` were here.
+    fn has_behind(&self, peer: PublicKey, feed: FeedId, to: u64, now: Timestamp) -> bool {
+        let state = self.peers.get(&peer).filter(|state| state.paused.max(self.paused) <= now);
+        let Some(theirs) = state.and_then(|state| state.has.get(&feed)) else {
+            return false;
+        };
+        let mine = self.vector.get(feed).come_to(to);
+        missing(mine, *theirs, self.roster.cut(feed), 0) == Some(What::Records(to))
     }
 
-    fn await_admission(&mut self, feed: FeedId, to: u64) {
-        if let Some(pull) = self.pulls.get_mut(&feed) {
-            pull.stage = Stage::Answered(to);
-        }
+    pub(super) fn proof(&mut self, peer: PublicKey, feed: FeedId, proof: Proof, out: &mut Vec<Output>) {
+        self.pulls.insert(feed, Pull::new(peer, feed, What::Proof, Stage::Answered(0)));
+        out.push(Output::AdmitProof { peer, feed, proof });
     }
 
     pub(super) fn admitted(
@@ -157,6 +208,24 @@ impl Sync {
             (Err(Refused::False | Refused::Unlinked), ..) => self.blame(peer, Misdeed::Lie, now, out),
             (Err(Refused::Cut), ..) => self.disappointed(peer, feed, now, out),
             (Err(Refused::Busy), ..) => self.paused = now.after(PAUSE),
+        }
+        self.go_on(pull, now, out);
+    }
+
+    /// Takes up what was asked for ahead of what was just verified.
+    fn go_on(&mut self, pull: Pull, now: Timestamp, out: &mut Vec<Output>) {
+        let Pull { peer, feed, stage: Stage::Answered(to), ahead, .. } = pull else {
+            return;
+        };
+        match ahead {
+            Ahead::Here(frames) if to <= self.vector.get(feed).seq() && self.peers.contains_key(&peer) => {
+                self.admit(peer, feed, to, frames, now, out);
+            }
+            // Its answer comes, of use or not.
+            Ahead::Asked(at) if self.peers.contains_key(&peer) => {
+                self.pulls.insert(feed, Pull::new(peer, feed, What::Records(to), Stage::Asked(at)));
+            }
+            _ => {}
         }
     }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use xyn_store::Digest;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::Head;
 
 use crate::wire::{BUCKETS, Known, Summary};
 
@@ -89,6 +90,12 @@ impl Known {
         self.head.map_or(0, |head| head.seq)
     }
 
+    /// The same once the records up to `to` are here, whatever the last one is.
+    pub(super) fn come_to(self, to: u64) -> Self {
+        let hash = Digest::from_bytes([0; 32]);
+        Self { head: Some(Head { seq: to, hash }), ..self }
+    }
+
     /// The last record that can count here: nothing behind a fork does.
     pub(super) fn reach(&self) -> u64 {
         self.fork.map_or(u64::MAX, |fork| fork.saturating_sub(1))
@@ -117,7 +124,6 @@ mod tests {
     use super::*;
     use proptest::collection::btree_map;
     use proptest::prelude::*;
-    use xyn_store::trust::Head;
 
     fn feeds() -> impl Strategy<Value = BTreeMap<FeedId, Known>> {
         let feed = (any::<[u8; 2]>(), 0..2u64).prop_map(|(key, incarnation)| {

@@ -16,7 +16,7 @@ fn elsewhere(bytes: &[u8]) -> (tempfile::TempDir, Store, Manifest) {
 }
 
 fn parcel(from: &Store, chunks: &[Digest]) -> Vec<u8> {
-    from.blobs().parcel(chunks, 1 << 20).expect("reads")
+    from.blobs().parcel(chunks, 0, 1 << 20).expect("reads")
 }
 
 fn send(from: &Store, to: &mut Intake, chunks: &[Digest]) {
@@ -177,7 +177,7 @@ fn a_parcel_holds_what_is_here_and_fits_in_the_order_asked() {
     let whole = parcel(&peer, &asked);
     let digests = |bytes: &[u8]| Parcel::new(bytes).map(|it| it.map(|it| it.digest())).collect::<Vec<_>>();
     assert_eq!(digests(&whole), [Ok(chunks[3]), Ok(chunks[0]), Ok(chunks[5])]);
-    let less = peer.blobs().parcel(&asked, whole.len() - 1).expect("reads");
+    let less = peer.blobs().parcel(&asked, 0, whole.len() - 1).expect("reads");
     assert_eq!(digests(&less), [Ok(chunks[3]), Ok(chunks[0])]);
 }
 
