@@ -119,7 +119,10 @@ impl<P: Port> Task<P> {
         let node = peer.and_then(address::node);
         match error {
             DialError::Denied { cause } => self.refuse(node, refusal(cause)),
-            DialError::WrongPeerId { obtained, .. } => {
+            DialError::WrongPeerId { obtained, address } => {
+                if let Some(whom) = &whom {
+                    self.dialer.taken(whom, address::split(address).0);
+                }
                 self.refuse(node, Refusal::NotItsKey(obtained.to_string()));
             }
             error => tracing::debug!(?whom, %error, "nobody was reached"),

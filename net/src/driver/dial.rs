@@ -53,6 +53,9 @@ struct Target {
     learned: Vec<Multiaddr>,
     /// What others say, the newest last.
     rumoured: Vec<Multiaddr>,
+    /// Where somebody else answered. Of several addresses the first to answer ends an attempt, so these are left
+    /// out while there are others.
+    taken: Vec<Multiaddr>,
     failures: u32,
     stage: Stage,
 }
@@ -146,9 +149,18 @@ impl Dialer {
         let due = self.targets.iter_mut().filter(|(whom, it)| it.is_due(now) && is_wanted(whom));
         let dialled = due.map(|(whom, target)| {
             target.stage = Stage::Dialled;
-            (whom.clone(), target.addresses().cloned().collect())
+            (whom.clone(), target.candidates())
         });
         dialled.collect()
+    }
+
+    /// Somebody else answered at an address of `whom`.
+    pub(super) fn taken(&mut self, whom: &Whom, address: Multiaddr) {
+        if let Some(target) = self.targets.get_mut(whom)
+            && !target.taken.contains(&address)
+        {
+            target.taken.push(address);
+        }
     }
 
     /// Nobody answered, or somebody else, or not as it should. One who came by itself meanwhile is here.
@@ -205,6 +217,19 @@ fn keep(list: &mut Vec<Multiaddr>, address: Multiaddr, max: usize) {
 impl Target {
     fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
         self.fixed.iter().chain(&self.learned).chain(&self.rumoured)
+    }
+
+    /// Where it is dialled: not where somebody else is, unless there is nowhere else.
+    fn candidates(&mut self) -> Vec<Multiaddr> {
+        let Self { fixed, learned, rumoured, taken, .. } = self;
+        let known = || fixed.iter().chain(&*learned).chain(&*rumoured);
+        taken.retain(|address| known().any(|known| known == address));
+        let free: Vec<_> = known().filter(|address| !taken.contains(address)).cloned().collect();
+        if !free.is_empty() {
+            return free;
+        }
+        taken.clear();
+        known().cloned().collect()
     }
 
     /// Half of the backoff at least, so that two nodes that lost each other do not dial in step.

@@ -57,6 +57,23 @@ fn whoever_hangs_up_at_once_is_dialled_ever_less_often() {
 }
 
 #[test]
+fn where_somebody_else_answers_is_left_out_while_there_is_another_place() {
+    let mut dialer = Dialer::new(1);
+    dialer.fix(Some(ALICE), address(1));
+    dialer.rumour(ALICE, address(2));
+    let whom = Whom::Node(ALICE);
+    let mut attempt = |taken: &[usize], now| {
+        let found = due(&mut dialer, now);
+        taken.iter().for_each(|port| dialer.taken(&whom, address(*port)));
+        dialer.failed(&whom, now);
+        found.into_iter().flat_map(|(_, addresses)| addresses).collect::<Vec<_>>()
+    };
+    assert_eq!(attempt(&[1], at(0)), [address(1), address(2)]);
+    assert_eq!(attempt(&[2], at(100)), [address(2)]);
+    assert_eq!(attempt(&[], at(200)), [address(1), address(2)], "nobody is given up");
+}
+
+#[test]
 fn an_attempt_that_fails_after_the_other_side_came_changes_nothing() {
     let mut dialer = Dialer::new(1);
     dialer.fix(Some(ALICE), address(1));
