@@ -18,6 +18,7 @@ mod families;
 mod gate;
 mod guest;
 mod heard;
+mod muxer;
 mod port;
 mod task;
 #[cfg(test)]

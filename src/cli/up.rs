@@ -127,15 +127,18 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     })
 }
 
+/// What would be said as often as a peer likes: that it opens more streams than it may.
+const HUSHED: &str = "libp2p_request_response=error";
+
 /// Logs to stderr, as `XYN_LOG` says; warnings when it says nothing.
 fn log(json: bool) -> Result<(), Failure> {
     let filter = match std::env::var("XYN_LOG") {
-        Ok(text) => EnvFilter::try_new(&text).map_err(|error| {
+        Ok(text) => EnvFilter::try_new(format!("{HUSHED},{text}")).map_err(|error| {
             Failure::usage(format!("`{text}` is no log filter: {error}"))
                 .at("XYN_LOG")
                 .hint("say a level such as `info`, or `xyn_actors=debug,info`")
         })?,
-        Err(_) => EnvFilter::new(if json { "info" } else { "warn" }),
+        Err(_) => EnvFilter::new(format!("{HUSHED},{}", if json { "info" } else { "warn" })),
     };
     let registry = tracing_subscriber::registry().with(filter);
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);

@@ -20,6 +20,7 @@ impl<P: Port> Task<P> {
                 sync::Refused::False => "false",
                 sync::Refused::Unlinked => "unlinked",
                 sync::Refused::Cut => "cut",
+                sync::Refused::Paced => "paced",
                 sync::Refused::Busy => "busy",
             }),
         }
@@ -28,6 +29,8 @@ impl<P: Port> Task<P> {
     /// Says in the log, the counters and to the node why somebody was refused.
     pub(super) fn refuse(&mut self, peer: Option<PublicKey>, why: Refusal) {
         match peer {
+            // It is dropped, so this comes once in a while at most.
+            Some(peer) if why.is_misdeed() => tracing::warn!(%peer, %why, "dropped a peer"),
             Some(peer) => tracing::info!(%peer, %why, "refused a peer"),
             None => tracing::info!(%why, "refused a connection"),
         }

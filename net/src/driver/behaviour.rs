@@ -24,7 +24,7 @@ use xyn_store::trust::EnvId;
 
 use super::codec::{Codec, READING_BYTES_MAX};
 use super::gate::{Gate, Guard};
-use super::transport::{self, Transport};
+use super::transport::{self, MUXED_STREAMS_MAX, Transport};
 use super::{Config, StartError};
 use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
 use crate::wire::blobs::{Answer, Ask};
@@ -39,9 +39,17 @@ pub(super) const INCOMING_MAX: u32 = 384;
 pub(super) const CONNECTIONS_MAX: u32 = 512;
 /// Connections with one peer: both dialled at once, and a pair from before that is not noticed to be dead.
 pub(super) const CONNECTIONS_PER_PEER: u32 = 4;
-/// Messages under way on one connection, each way and protocol together. An honest pair of nodes stays far
+/// Connections that one stranger made; a second one while the first is not known to be dead.
+pub(super) const STRANGER_CONNECTIONS: usize = 2;
+/// Messages of one protocol under way on one connection, both ways together. An honest pair of nodes stays far
 /// below: the cores ask for little at a time.
 pub(super) const STREAMS_MAX: usize = 64;
+/// The same of protocols in which little is said.
+const QUIET_STREAMS_MAX: usize = 16;
+/// The same at the door: a stranger says one thing, and one that says another as well is heard and sent away.
+const DOOR_STREAMS_MAX: usize = 2;
+/// News that wait for one neighbour to take them; what is more is not sent to it. Each may be a message long.
+const NEWS_WAITING_MAX: usize = 128;
 /// Members of an environment up to which everybody sends news to everybody, in one hop. In a larger one news
 /// travel in a mesh.
 pub(super) const EXPLICIT_MAX: usize = 16;
@@ -70,8 +78,13 @@ const GOSSIP: &str = "/xyn/gossip/1";
 const ACK_BYTES_MAX: usize = 0;
 
 const _: () = assert!(
-    STRANGERS_MAX * (CONNECTIONS_PER_PEER as usize) < INCOMING_MAX as usize,
+    STRANGERS_MAX * STRANGER_CONNECTIONS < INCOMING_MAX as usize,
     "a crowd at the door keeps no member out"
+);
+const _: () = assert!(
+    // Sync and blobs; witness and contacts; the door; news, identify and ping each way.
+    2 * STREAMS_MAX + 2 * QUIET_STREAMS_MAX + DOOR_STREAMS_MAX + 8 < MUXED_STREAMS_MAX,
+    "no protocol's messages make a connection of honest nodes close"
 );
 
 /// Messages, each on a stream of its own.
@@ -158,12 +171,12 @@ pub(super) fn mesh(
         false => transport::relayed(&keypair).map(|(transport, through)| (transport, Some(through)))?,
     };
     let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
-    let talk = |protocol, max| exchange(protocol, (max, ACK_BYTES_MAX), timeout, &budget);
+    let talk = |protocol, max, streams| exchange(protocol, (max, ACK_BYTES_MAX), timeout, streams, &budget);
     let members = Members {
         gossip: gossip(env),
-        sync: talk(wire::Sync::PROTOCOL, wire::Sync::BYTES_MAX),
-        witness: talk(wire::Witness::PROTOCOL, wire::Witness::BYTES_MAX),
-        contacts: talk(Contacts::PROTOCOL, Contacts::BYTES_MAX),
+        sync: talk(wire::Sync::PROTOCOL, wire::Sync::BYTES_MAX, STREAMS_MAX),
+        witness: talk(wire::Witness::PROTOCOL, wire::Witness::BYTES_MAX, QUIET_STREAMS_MAX),
+        contacts: talk(Contacts::PROTOCOL, Contacts::BYTES_MAX, QUIET_STREAMS_MAX),
         join: door(timeout, &budget),
         blobs: blobs(timeout),
         identify: identify::Behaviour::new(
@@ -196,17 +209,19 @@ pub(super) fn guest(keypair: Keypair, timeout: Duration) -> Result<Swarm<Exchang
 /// Blobs have a budget of their own: many large answers that come slowly keep no other message waiting.
 fn blobs(timeout: Duration) -> Exchange {
     let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
-    exchange(Ask::PROTOCOL, (Ask::BYTES_MAX, Answer::BYTES_MAX), timeout, &budget)
+    exchange(Ask::PROTOCOL, (Ask::BYTES_MAX, Answer::BYTES_MAX), timeout, STREAMS_MAX, &budget)
 }
 
 fn door(timeout: Duration, budget: &Arc<Semaphore>) -> Exchange {
-    exchange(wire::Join::PROTOCOL, (REDEEM_BYTES_MAX, wire::Join::BYTES_MAX), timeout, budget)
+    let bytes_max = (REDEEM_BYTES_MAX, wire::Join::BYTES_MAX);
+    exchange(wire::Join::PROTOCOL, bytes_max, timeout, DOOR_STREAMS_MAX, budget)
 }
 
 fn exchange(
     protocol: &'static str,
     (request_bytes_max, response_bytes_max): (usize, usize),
     timeout: Duration,
+    streams_max: usize,
     budget: &Arc<Semaphore>,
 ) -> Exchange {
     // Only what may be long is worth the work.
@@ -215,7 +230,7 @@ fn exchange(
     // The codec's own limit comes first, so that a slow peer is told from one that is gone.
     let config = request_response::Config::default()
         .with_request_timeout(timeout.saturating_mul(2))
-        .with_max_concurrent_streams(STREAMS_MAX);
+        .with_max_concurrent_streams(streams_max);
     let protocols = [(StreamProtocol::new(protocol), request_response::ProtocolSupport::Full)];
     Exchange::with_codec(codec, protocols, config)
 }
@@ -227,6 +242,7 @@ fn gossip(env: EnvId) -> Gossipsub {
         .validate_messages()
         .message_id_fn(|message| MessageId::new(Digest::of(&message.data).as_bytes()))
         .max_transmit_size(MESSAGE_BYTES_MAX)
+        .connection_handler_queue_len(NEWS_WAITING_MAX)
         .build()
         .expect("the settings are constants");
     let topic = topic(env);

@@ -21,6 +21,7 @@ use xyn_store::trust::{NotAdmitted, Roster};
 use xyn_store::{Clock, Timestamp};
 
 use super::address;
+use super::behaviour::STRANGER_CONNECTIONS;
 use super::port::{Reach, Refusal};
 use crate::proto::conduct::Shunned;
 
@@ -125,8 +126,13 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
             return Err(ConnectionDenied::new(Refusal::Far));
         }
         let (_, side) = self.guard.judge(peer, way).map_err(ConnectionDenied::new)?;
-        if self.open.values().any(|open| open.peer == peer && open.side != side) {
+        let others = self.open.values().filter(|open| open.peer == peer);
+        if others.clone().any(|open| open.side != side) {
             return Err(ConnectionDenied::new(Refusal::OtherSide));
+        }
+        if side == Side::Stranger && others.count() >= STRANGER_CONNECTIONS {
+            let crowded = format!("a stranger makes {STRANGER_CONNECTIONS} at most");
+            return Err(ConnectionDenied::new(Refusal::Crowded(crowded)));
         }
         self.open.insert(connection, Open { peer, way, side });
         Ok(side)

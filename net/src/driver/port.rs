@@ -142,6 +142,11 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it is for something that no honest peer does.
+    pub(super) fn is_misdeed(&self) -> bool {
+        matches!(self, Self::Misdeed(_) | Self::Frame(BadFrame::TooLarge { .. } | BadFrame::Packed))
+    }
+
     /// The name under which it is counted.
     pub fn label(&self) -> &'static str {
         match self {

@@ -8,9 +8,26 @@ use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, Swarm};
-use libp2p::{PeerId, Transport as _, dns, noise, quic, relay, tcp, yamux};
+use libp2p::{PeerId, Transport as _, dns, noise, quic, relay, tcp};
 
+use super::muxer::Yamux;
 use super::{StartError, address};
+
+// What a peer can make this node hold by sending what is not read yet. Each stream over TCP may have 256 KiB
+// in it before anybody reads, and those that are read fast grow by `BULK_BYTES` together: 56 MiB on one
+// connection, 16 MiB over QUIC. A member has two connections at most that live, one each way, while both dial
+// at once (an older one is closed when another comes): 112 MiB. Of what it may open, the protocols take fewer
+// streams than these (`behaviour::STREAMS_MAX` and below); the others are reset with what is in them. A
+// stranger has two (`STRANGER_CONNECTIONS`) with two streams at the door each: 1 MiB, and 64 MiB for all who may
+// stand there (`STRANGERS_MAX`).
+
+/// Streams of one connection, both ways together: all that the protocols may have under way, and room for those
+/// whose end the other side has not seen yet. A connection with more is closed.
+pub(super) const MUXED_STREAMS_MAX: usize = 192;
+/// Bytes under way on one connection beyond what each stream may send at once: enough for one that is in bulk.
+pub(super) const BULK_BYTES: usize = 8 << 20;
+/// Bytes of one connection over QUIC that wait unread, of all streams together.
+const QUIC_BYTES_MAX: u32 = 16 << 20;
 
 /// Connections that are ready to be used.
 pub(super) type Transport = Boxed<(PeerId, StreamMuxerBox)>;
@@ -32,7 +49,7 @@ pub(super) fn relayed(keypair: &Keypair) -> Result<(Transport, relay::client::Be
     let through = through
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keypair).map_err(StartError::Noise)?)
-        .multiplex(yamux::Config::default())
+        .multiplex(Yamux::new())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     let either = through.or_transport(direct(keypair)?).map(|either, _| either.into_inner());
     Ok((either.boxed(), client))
@@ -42,10 +59,13 @@ fn numbered(keypair: &Keypair) -> Result<Transport, StartError> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keypair).map_err(StartError::Noise)?)
-        .multiplex(yamux::Config::default())
+        .multiplex(Yamux::new())
         .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let quic = quic::tokio::Transport::new(quic::Config::new(keypair))
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+    let mut quic = quic::Config::new(keypair);
+    quic.max_concurrent_stream_limit = MUXED_STREAMS_MAX as u32;
+    quic.max_stream_data = BULK_BYTES as u32;
+    quic.max_connection_data = QUIC_BYTES_MAX;
+    let quic = quic::tokio::Transport::new(quic).map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
     Ok(quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed())
 }
 

@@ -4,6 +4,7 @@
 //! dropped. Closes no connection: it says when to. Invariant: whoever is dropped is dropped for a reason with
 //! a name.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,6 +29,8 @@ pub const FORGIVEN_PER_MINUTE: u32 = 10;
 pub const SHUNNED_FOR: Duration = Duration::from_secs(600);
 /// Dropped peers that are remembered.
 pub const SHUNNED_MAX: usize = 1024;
+/// Peers who left and whose conduct is remembered.
+pub const LEFT_MAX: usize = 1024;
 
 /// What a peer did wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, thiserror::Error)]
@@ -105,11 +108,47 @@ impl Conduct {
 
     /// Counts a misdeed; true when it was the last one.
     pub fn blame(&mut self, misdeed: Misdeed, now: Timestamp) -> bool {
+        self.forgive(now);
+        self.score = self.score.saturating_add(misdeed.weight());
+        self.score >= SCORE_MAX
+    }
+
+    fn forgive(&mut self, now: Timestamp) {
         let minutes = now.since(self.forgiven_at).as_secs() / 60;
         self.forgiven_at = self.forgiven_at.after(Duration::from_secs(minutes * 60));
         let forgiven = u32::try_from(minutes).unwrap_or(u32::MAX).saturating_mul(FORGIVEN_PER_MINUTE);
-        self.score = self.score.saturating_sub(forgiven).saturating_add(misdeed.weight());
-        self.score >= SCORE_MAX
+        self.score = self.score.saturating_sub(forgiven);
+    }
+
+    /// Whether it is that of one who just came.
+    fn is_rested(&mut self, now: Timestamp) -> bool {
+        self.forgive(now);
+        self.score == 0 && self.messages.is_full(now) && self.bytes.is_full(now)
+    }
+}
+
+/// The conduct of those who left, for when they come back: whoever disconnects after a flood of its allowance, or
+/// before the last misdeed, goes on where it was.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Left(BTreeMap<PublicKey, Conduct>);
+
+impl Left {
+    /// Remembers what there is to remember. Of too many one is forgotten who left with the most to spare.
+    pub(super) fn keep(&mut self, peer: PublicKey, conduct: Conduct, now: Timestamp) {
+        self.0.retain(|_, it| !it.is_rested(now));
+        if conduct.clone().is_rested(now) {
+            return;
+        }
+        self.0.insert(peer, conduct);
+        if self.0.len() > LEFT_MAX {
+            let mildest = self.0.iter().min_by_key(|(_, it)| (it.score, Reverse(it.bytes.left)));
+            mildest.map(|(peer, _)| *peer).map(|peer| self.0.remove(&peer));
+        }
+    }
+
+    /// The conduct with which a peer comes.
+    pub(super) fn take(&mut self, peer: PublicKey, now: Timestamp) -> Conduct {
+        self.0.remove(&peer).unwrap_or_else(|| Conduct::new(now))
     }
 }
 
@@ -152,10 +191,7 @@ impl Allowance {
 
     /// Whether `amount` is left, which is then spent.
     pub(super) fn spend(&mut self, amount: u64, now: Timestamp) -> bool {
-        let micros = u64::try_from(now.since(self.at).as_micros()).unwrap_or(u64::MAX);
-        self.at = self.at.max(now);
-        let earned = micros.saturating_mul(self.per_second);
-        self.left = self.left.saturating_add(earned).min(self.burst * 1_000_000);
+        self.earn(now);
         match self.left.checked_sub(amount.saturating_mul(1_000_000)) {
             Some(left) => {
                 self.left = left;
@@ -163,6 +199,18 @@ impl Allowance {
             }
             None => false,
         }
+    }
+
+    fn earn(&mut self, now: Timestamp) {
+        let micros = u64::try_from(now.since(self.at).as_micros()).unwrap_or(u64::MAX);
+        self.at = self.at.max(now);
+        let earned = micros.saturating_mul(self.per_second);
+        self.left = self.left.saturating_add(earned).min(self.burst * 1_000_000);
+    }
+
+    fn is_full(&mut self, now: Timestamp) -> bool {
+        self.earn(now);
+        self.left == self.burst * 1_000_000
     }
 }
 
@@ -191,6 +239,41 @@ mod tests {
         assert_eq!([0, 1, 2].map(|second| conduct.blame(Misdeed::Stall, at(second))), [false, false, true]);
         let mut patient = Conduct::new(at(0));
         assert!((0..100).all(|stall| !patient.blame(Misdeed::Stall, at(stall * 300))));
+    }
+
+    #[test]
+    fn whoever_comes_back_goes_on_with_what_it_had_left() {
+        let (mut left, peer) = (Left::default(), PublicKey::from_bytes([1; 32]));
+        let mut conduct = left.take(peer, at(0));
+        assert!(
+            conduct.receive(BYTES_BURST as usize, at(0)).is_ok() && !conduct.blame(Misdeed::Stall, at(0))
+        );
+        left.keep(peer, conduct, at(0));
+        let mut again = left.take(peer, at(0));
+        assert_eq!(again.receive(1, at(0)), Err(Misdeed::Flood));
+        assert!(!again.blame(Misdeed::Stall, at(0)));
+        left.keep(peer, again, at(0));
+        assert!(left.take(peer, at(1)).blame(Misdeed::Stall, at(1)));
+        left.keep(peer, Conduct::new(at(0)), at(0));
+        assert!(left.0.is_empty(), "there is nothing to remember");
+    }
+
+    #[test]
+    fn of_those_who_left_only_so_many_are_remembered_and_nobody_for_ever() {
+        let mut left = Left::default();
+        for n in 0..=LEFT_MAX {
+            let mut conduct = Conduct::new(at(0));
+            conduct.receive(n + 1, at(0)).expect("within the burst");
+            left.keep(
+                PublicKey::from_bytes(std::array::from_fn(|at| n.to_be_bytes()[at % 8])),
+                conduct,
+                at(0),
+            );
+        }
+        assert_eq!(left.0.len(), LEFT_MAX);
+        assert!(!left.0.contains_key(&PublicKey::from_bytes([0; 32])), "the mildest one is forgotten");
+        left.keep(PublicKey::from_bytes([1; 32]), Conduct::new(at(60)), at(60));
+        assert!(left.0.is_empty());
     }
 
     #[test]

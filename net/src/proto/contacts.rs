@@ -16,7 +16,7 @@ use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::trust::Roster;
 
-use super::conduct::{Conduct, Misdeed};
+use super::conduct::{Conduct, Left, Misdeed};
 use crate::wire::contacts::{self as said, Addresses, CONTACTS_MAX, Contact};
 use crate::wire::{self, Bounded};
 
@@ -82,6 +82,7 @@ pub struct Contacts {
     roster: Arc<Roster>,
     book: BTreeMap<PublicKey, Page>,
     peers: BTreeMap<PublicKey, Peer>,
+    left: Left,
 }
 
 /// What is known of a member at first hand.
@@ -106,18 +107,27 @@ impl Contacts {
     /// The contacts of node `me`, which knew of `book` when it stopped.
     pub fn new(me: PublicKey, roster: Arc<Roster>, book: impl IntoIterator<Item = Contact>) -> Self {
         let page = |it: Contact| (it.node, Page { addresses: it.addresses, is_news: false, told: None });
-        Self { me, roster, book: book.into_iter().map(page).collect(), peers: BTreeMap::new() }
+        Self {
+            me,
+            roster,
+            book: book.into_iter().map(page).collect(),
+            peers: BTreeMap::new(),
+            left: Left::default(),
+        }
     }
 
     /// All that must be done because of `input`.
     pub fn handle(&mut self, input: Input, now: Timestamp) -> Vec<Output> {
         match input {
             Input::Connected(peer) => {
-                self.peers.insert(peer, Peer { conduct: Conduct::new(now), early: BTreeMap::new() });
+                let conduct = self.left.take(peer, now);
+                self.peers.insert(peer, Peer { conduct, early: BTreeMap::new() });
                 tell(peer, self.book.iter().map(contact))
             }
             Input::Disconnected(peer) => {
-                self.peers.remove(&peer);
+                if let Some(state) = self.peers.remove(&peer) {
+                    self.left.keep(peer, state.conduct, now);
+                }
                 Vec::new()
             }
             Input::Received { peer, bytes } => self.received(peer, &bytes, now),

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::{Allowance, Conduct, Misdeed};
+use super::conduct::{Allowance, Conduct, Left, Misdeed};
 use super::sync::Refused;
 use crate::wire::{self, News};
 
@@ -109,6 +109,7 @@ pub struct Gossip {
     /// Who forwarded what is being verified.
     validating: BTreeMap<Digest, PublicKey>,
     peers: BTreeMap<PublicKey, Conduct>,
+    left: Left,
     published: Allowance,
 }
 
@@ -120,6 +121,7 @@ impl Gossip {
             order: VecDeque::new(),
             validating: BTreeMap::new(),
             peers: BTreeMap::new(),
+            left: Left::default(),
             published: Allowance::new(PUBLISHED_BYTES_BURST, PUBLISHED_BYTES_PER_SECOND, now),
         }
     }
@@ -131,7 +133,9 @@ impl Gossip {
             Input::Heard { peer, bytes } => self.heard(peer, &bytes, now),
             Input::Admitted { id, result } => self.admitted(id, result, now),
             Input::Disconnected(peer) => {
-                self.peers.remove(&peer);
+                if let Some(conduct) = self.peers.remove(&peer) {
+                    self.left.keep(peer, conduct, now);
+                }
                 Vec::new()
             }
         }
@@ -160,7 +164,7 @@ impl Gossip {
     fn heard(&mut self, peer: PublicKey, bytes: &[u8], now: Timestamp) -> Vec<Output> {
         let id = Digest::of(bytes);
         let report = |verdict| Output::Report { id, peer, verdict };
-        let conduct = self.peers.entry(peer).or_insert_with(|| Conduct::new(now));
+        let conduct = self.peers.entry(peer).or_insert_with(|| self.left.take(peer, now));
         if let Err(flood) = conduct.receive(bytes.len(), now) {
             return [vec![report(Verdict::Ignore)], self.blame(peer, flood, now)].concat();
         }
@@ -192,7 +196,7 @@ impl Gossip {
             Ok(Fit::Waits) => vec![report(Verdict::Accept), Output::Gap(peer)],
             // A fork, or a moment in which nothing can be kept: to compare feeds settles both.
             Err(Refused::Unlinked | Refused::Busy) => vec![report(Verdict::Ignore), Output::Gap(peer)],
-            Err(Refused::Cut) => vec![report(Verdict::Ignore)],
+            Err(Refused::Cut | Refused::Paced) => vec![report(Verdict::Ignore)],
             Err(Refused::False) => {
                 [vec![report(Verdict::Reject)], self.blame(peer, Misdeed::Lie, now)].concat()
             }
@@ -211,7 +215,7 @@ impl Gossip {
     }
 
     fn blame(&mut self, peer: PublicKey, misdeed: Misdeed, now: Timestamp) -> Vec<Output> {
-        let conduct = self.peers.entry(peer).or_insert_with(|| Conduct::new(now));
+        let conduct = self.peers.entry(peer).or_insert_with(|| self.left.take(peer, now));
         if !conduct.blame(misdeed, now) {
             return Vec::new();
         }
@@ -223,6 +227,7 @@ impl Gossip {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proto::conduct::MESSAGES_BURST;
     use crate::wire::{Frame, Payload};
     use xyn_store::timeline::feed::FeedId;
 
@@ -275,6 +280,7 @@ mod tests {
             (Err(Refused::Unlinked), Verdict::Ignore, Some(gap.clone())),
             (Err(Refused::Busy), Verdict::Ignore, Some(gap)),
             (Err(Refused::Cut), Verdict::Ignore, None),
+            (Err(Refused::Paced), Verdict::Ignore, None),
             (Err(Refused::False), Verdict::Reject, Some(lie)),
         ];
         for (result, verdict, more) in cases {
@@ -307,6 +313,15 @@ mod tests {
         let mut gossip = Gossip::new(NOW);
         let flood = (0..10_000).flat_map(|seq| heard(&mut gossip, ALICE, &news(seq, 10)));
         assert!(flood.into_iter().any(|out| out == Output::Drop { peer: ALICE, reason: Misdeed::Flood }));
+        let mut gossip = Gossip::new(NOW);
+        let mut flood_in_parts = Vec::new();
+        for seq in 0..2 * MESSAGES_BURST {
+            flood_in_parts.extend(heard(&mut gossip, ALICE, &news(seq, 10)));
+            if seq % 1000 == 0 {
+                gossip.handle(Input::Disconnected(ALICE), NOW);
+            }
+        }
+        assert!(flood_in_parts.contains(&Output::Drop { peer: ALICE, reason: Misdeed::Flood }));
         let babble = |gossip: &mut Gossip| gossip.handle(Input::Heard { peer: BOB, bytes: vec![1] }, NOW);
         let twice = [babble(&mut gossip), babble(&mut gossip)].concat();
         assert_eq!(twice.last(), Some(&Output::Drop { peer: BOB, reason: Misdeed::Malformed }));

@@ -18,7 +18,7 @@ use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::{Conduct, Misdeed};
+use super::conduct::{Conduct, Left, Misdeed};
 use crate::wire::{self, Growth};
 
 /// How long a proof, or a witness's word, may take.
@@ -139,6 +139,7 @@ pub struct Witness {
     seen: BTreeMap<FeedId, SignedCheckpoint>,
     mine: Option<SignedCheckpoint>,
     peers: BTreeMap<PublicKey, Peer>,
+    left: Left,
 }
 
 #[derive(Clone, Debug)]
@@ -170,7 +171,7 @@ impl Witness {
     /// The witnessing of a node that vouched for `seen` before.
     pub fn new(seen: impl IntoIterator<Item = SignedCheckpoint>) -> Self {
         let seen = seen.into_iter().map(|checkpoint| (log(&checkpoint), checkpoint)).collect();
-        Self { seen, mine: None, peers: BTreeMap::new() }
+        Self { seen, mine: None, peers: BTreeMap::new(), left: Left::default() }
     }
 
     /// All that must be done because of `input`.
@@ -178,10 +179,14 @@ impl Witness {
         let mut out = Vec::new();
         match input {
             Input::Connected(peer) => {
-                let state = Peer { conduct: Conduct::new(now), offered: None, doubted: None };
-                self.peers.insert(peer, state);
+                let conduct = self.left.take(peer, now);
+                self.peers.insert(peer, Peer { conduct, offered: None, doubted: None });
             }
-            Input::Disconnected(peer) => drop(self.peers.remove(&peer)),
+            Input::Disconnected(peer) => {
+                if let Some(state) = self.peers.remove(&peer) {
+                    self.left.keep(peer, state.conduct, now);
+                }
+            }
             Input::Received { peer, bytes } => self.received(peer, &bytes, now, &mut out),
             Input::Signed(checkpoint) => self.mine = Some(checkpoint),
             Input::Proved { peer, growth, hashes } => self.proved(peer, growth, hashes, &mut out),

@@ -297,6 +297,7 @@ fn verdict(admission: &Admission, frames: &[Frame]) -> Result<(), Refused> {
             // Nothing behind a fork is taken, and its author is to blame alone.
             Verdict::Refused(Refusal::Equivocation(_)) => {}
             Verdict::Refused(_) => return Err(Refused::False),
+            Verdict::Paced(_) => return Err(Refused::Paced),
             // How far back the two differ, earlier records show.
             Verdict::Forked { seq, .. } if *seq < frame.from => return Err(Refused::Unlinked),
             Verdict::Forked { .. } | Verdict::Admitted { .. } | Verdict::Duplicate | Verdict::Gap { .. } => {}

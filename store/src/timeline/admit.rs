@@ -80,8 +80,7 @@ pub enum Verdict {
     },
     /// Everything in it was here.
     Duplicate,
-    /// Records before it are missing: it waits for them if there was room. Or its author wrote more than
-    /// [`RECORDS_PER_MINUTE_MAX`](super::RECORDS_PER_MINUTE_MAX): then it is to be asked for again.
+    /// Records before it are missing: it waits for them if there was room.
     Gap {
         /// Whose.
         feed: FeedId,
@@ -90,6 +89,8 @@ pub enum Verdict {
         /// Whether it waits.
         is_kept: bool,
     },
+    /// Its author wrote more than is [taken in a minute](super::RECORDS_PER_MINUTE_MAX): it is to be asked for again.
+    Paced(FeedId),
     /// It shows that its author wrote two records under one number; the proof is among [`Admission::proofs`].
     Forked {
         /// Whose.
@@ -199,8 +200,10 @@ impl Timeline {
         if frame.last().seq <= have {
             return Ok(Verdict::Duplicate);
         }
-        if !self.pace.takes(feed, frame.last().seq - have, now) {
-            return Ok(Verdict::Gap { feed, have, is_kept: false });
+        let new = frame.records.iter().filter(|record| record.seq > have);
+        let documents = new.clone().filter(|record| matches!(record.content.body, Body::Board { .. }));
+        if !self.pace.takes(feed, new.clone().count() as u64, documents.count() as u64, now) {
+            return Ok(Verdict::Paced(feed));
         }
         let mut from_future = match take(draft, &mut row, &frame, cut, &mut admission.elsewhere) {
             Ok(records) => flag(self, records, now),

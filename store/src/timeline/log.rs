@@ -16,7 +16,7 @@ use super::head::{Effect, FeedHead};
 use super::hlc::{Hlc, HybridClock};
 use super::limit::Limit;
 use super::memo::Memo;
-use super::pace::Pace;
+use super::pace::{DOCUMENTS_PER_MINUTE_MAX, Pace, RECORDS_PER_MINUTE_MAX};
 use super::pen::Pen;
 use super::record::{Body, RecordError};
 use super::roster::STATEMENTS_PER_MEMBER;
@@ -81,6 +81,12 @@ pub enum WriteError {
     /// The member has said as much of others as anybody listens to.
     #[error("this member has made {STATEMENTS_PER_MEMBER} statements about who belongs; more are not heard")]
     Statements,
+    /// The node has written as much in a minute as anybody takes of it.
+    #[error(
+        "this node writes faster than others take it: {RECORDS_PER_MINUTE_MAX} records a minute, \
+         {DOCUMENTS_PER_MINUTE_MAX} of them to shared documents"
+    )]
+    TooFast,
     /// The key is not that of the feed.
     #[error("the key is not the one of this feed")]
     WrongKey,
@@ -118,6 +124,11 @@ impl Timeline {
         })
     }
 
+    /// Goes on at the pace of a timeline that was thrown away.
+    pub fn paced(self, pace: Pace) -> Self {
+        Self { pace, ..self }
+    }
+
     /// The node's own feed.
     pub fn own(&self) -> FeedId {
         self.own
@@ -146,6 +157,9 @@ impl Timeline {
         sayings: Vec<Saying>,
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key)?;
+        if !self.pace.takes(self.own, sayings.len() as u64, 0, now) {
+            return Err(WriteError::TooFast);
+        }
         for saying in sayings {
             match saying {
                 Saying::Entry(entry_id, note) => {
@@ -189,6 +203,9 @@ impl Timeline {
         edits: &[Edit],
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key)?;
+        if !self.pace.takes(self.own, 1, 1, now) {
+            return Err(WriteError::TooFast);
+        }
         let mut draft = Draft::new(self.env, reader);
         let mut folded = match self.boards.take(board) {
             Some(folded) => folded,

@@ -49,7 +49,7 @@ pub use limit::{BEHIND_CUT_MAX, Limit};
 pub use log::{Saying, Timeline, WriteError, Written};
 pub use made::Made;
 pub use memo::MEMO_FRAMES_MAX;
-pub use pace::RECORDS_PER_MINUTE_MAX;
+pub use pace::{DOCUMENTS_PER_MINUTE_MAX, Pace, RECORDS_PER_MINUTE_MAX};
 pub use page::EntryFilter;
 pub use roster::{STATEMENTS_PER_MEMBER, first_certificate};
 pub use rows::{BoardRow, FeedRow};

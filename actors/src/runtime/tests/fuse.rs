@@ -27,6 +27,11 @@ impl Fuse {
         Self { left: Arc::new(AtomicI64::new(number)), is_late }
     }
 
+    /// Burns at the next commit.
+    pub(super) fn light(&self) {
+        self.left.store(0, Ordering::SeqCst);
+    }
+
     /// Whether it has burnt.
     pub(super) fn has_burnt(&self) -> bool {
         self.left.load(Ordering::SeqCst) < 0

@@ -219,3 +219,32 @@ async fn a_blueprint_that_listens_to_the_moments_of_its_own_runs_comes_to_an_end
     assert_eq!(echoes(&node.moments()), limit);
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_moment_whose_commit_had_no_answer_is_told_like_any_other() {
+    // Another commit of the node may come before that of the note.
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store_in(folder.path());
+        let env = Environment { fuse: Fuse::at(i64::MAX, true), ..Environment::default() };
+        let started = Runtime::start(store.clone(), actions::builtin(), Clock::system(), env.clone()).await;
+        let (runtime, background) = started.expect("it starts");
+        drop(store);
+        let node = Node { runtime, background };
+        node.submit("timeline.note", json!({ "title": "before" })).await.expect("it is said");
+        env.fuse.light();
+        let said = node.submit("timeline.note", json!({ "title": "was it said?" })).await;
+        let was_left_open = said.is_err() && node.titles().contains(&"was it said?".to_owned());
+        if was_left_open {
+            // Nothing is committed any more that would wake anybody.
+            let mut news = node.timeline().news();
+            let told = tokio::time::timeout(PATIENCE, news.changed()).await;
+            told.expect("whoever follows the timeline is woken").expect("it runs");
+        }
+        node.kill().await;
+        if was_left_open {
+            return;
+        }
+    }
+    panic!("no note was made by a commit without an answer");
+}

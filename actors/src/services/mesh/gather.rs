@@ -118,6 +118,8 @@ fn answer(feed: FeedId, first: u64, verdicts: &[Verdict]) -> Result<(), Refused>
         {
             Err(Refused::False)
         }
+        Verdict::Paced(found) if *found != feed => Err(Refused::False),
+        Verdict::Paced(_) => Err(Refused::Paced),
         // Where the sender's feed branched off is further back than what it sent.
         Verdict::Forked { seq, .. } if *seq < first => Err(Refused::Unlinked),
         Verdict::Admitted { .. } | Verdict::Duplicate | Verdict::Gap { .. } | Verdict::Forked { .. } => {
@@ -151,6 +153,8 @@ mod tests {
             (Verdict::Gap { feed: ALICE, have: 3, is_kept: true }, Ok(())),
             (Verdict::Forked { feed: ALICE, seq: 7 }, Ok(())),
             (Verdict::Forked { feed: ALICE, seq: 6 }, Err(Refused::Unlinked)),
+            (Verdict::Paced(ALICE), Err(Refused::Paced)),
+            (Verdict::Paced(BOB), Err(Refused::False)),
             (refused(Refusal::Equivocation(2)), Ok(())),
             (refused(Refusal::Unprovable(ProofError::NoContradiction)), Err(Refused::Unlinked)),
             (refused(Refusal::PastCut(7)), Err(Refused::Cut)),

@@ -181,17 +181,24 @@ impl Shared {
         self.inner.upgrade()
     }
 
-    /// Counts and logs the frames of `feed` that `peer` sent and nobody takes.
+    /// Counts and logs the frames of `feed` that `peer` sent and nobody takes, and those that are kept although
+    /// their author is not to be believed.
     fn note_refusals(&self, peer: PublicKey, feed: FeedId, verdicts: &[Verdict]) {
         for verdict in verdicts {
-            if let Verdict::Refused(refusal) = verdict {
-                let (reason, feed) = (refusal.reason(), feed.node);
-                tracing::info!(%peer, %feed, reason, %refusal, "refused records");
-                if let Some(inner) = self.inner() {
-                    self.trace.refused(inner.clock.now(), peer, reason, refusal.to_string());
+            let (reason, why) = match verdict {
+                Verdict::Refused(refusal) => (refusal.reason(), refusal.to_string()),
+                Verdict::Forked { seq, .. } => ("forked", format!("their author wrote two records {seq}")),
+                Verdict::Admitted { from_future: 1.., .. } => {
+                    ("from_future", "their time is in the future; they are kept and move no clock".to_owned())
                 }
-                self.count(reason);
+                Verdict::Paced(_) => ("paced", "their author writes faster than is taken".to_owned()),
+                _ => continue,
+            };
+            tracing::info!(%peer, feed = %feed.node, reason, %why, "refused records");
+            if let Some(inner) = self.inner() {
+                self.trace.refused(inner.clock.now(), peer, reason, why);
             }
+            self.count(reason);
         }
     }
 

@@ -280,6 +280,7 @@ pub(crate) fn refusal(error: TimelineError) -> Refusal {
         TimelineError::Write(WriteError::Statements) => {
             Refusal::Conflict { code: "statements_spent", message }
         }
+        TimelineError::Write(WriteError::TooFast) => Refusal::Overloaded { message },
         TimelineError::Write(WriteError::Excluded(_)) => Refusal::Forbidden { code: "excluded", message },
         TimelineError::Member(error) => error.into(),
         _ => Refusal::Unavailable(message),

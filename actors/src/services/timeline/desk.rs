@@ -5,46 +5,41 @@
 //! written.
 
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use xyn_store::audit::key::NodeKey;
 use xyn_store::blobs::TIMELINE;
 use xyn_store::ids::{self, StreamId};
+use xyn_store::journal::AppendError;
 use xyn_store::projection::Changes;
-use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
-use xyn_store::timeline::entry::Entry;
-use xyn_store::timeline::record::Body;
-use xyn_store::timeline::{Saying, Timeline, WriteError};
-use xyn_store::trust::{Roster, SignedStatement};
-use xyn_store::{Reader, StoreError, Timestamp};
+use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::{Pace, Saying, Timeline};
+use xyn_store::trust::Roster;
+use xyn_store::{StoreError, Timestamp};
 
 use super::actor::Command;
+use super::draft::{Draft, added, past_cut, spans};
 use super::follower::FOLLOWER;
 use super::members;
-use super::{Event, Sent, Shared, TimelineError};
+use super::{Shared, TimelineError};
 use crate::node::actor::by_node;
-use crate::record::Record;
 use crate::runtime::{Inner, Recording, stream};
 use crate::services::approvals::people::People;
 use crate::services::mesh;
+
+/// How long the store takes to open itself anew, as a rule.
+const REOPENED_WITHIN: Duration = Duration::from_secs(1);
 
 /// What a command is carried out with.
 pub(super) struct Desk {
     inner: Weak<Inner>,
     shared: Arc<Shared>,
-}
-
-/// A command that was carried out and is not durable yet.
-#[derive(Default)]
-struct Draft {
-    recording: Recording,
-    verdicts: Vec<Verdict>,
-    /// Whether who belongs may have changed.
-    is_about_members: bool,
+    /// Of all timelines that are opened here, one after the other.
+    pace: Pace,
 }
 
 impl Desk {
     pub(super) fn new(inner: Weak<Inner>, shared: Arc<Shared>) -> Self {
-        Self { inner, shared }
+        Self { inner, shared, pace: Pace::default() }
     }
 
     /// Carries out `command` and makes it durable. Opens the timeline where none is handed over.
@@ -59,6 +54,7 @@ impl Desk {
             Some(timeline) => timeline,
             None => {
                 let timeline = Timeline::open(&inner.store.read()?, self.shared.env.root(), self.shared.own)?;
+                let timeline = timeline.paced(self.pace.clone());
                 // A stop may have come between statements and the cuts that follow from them.
                 self.recut(&inner, timeline).await?
             }
@@ -184,11 +180,28 @@ impl Desk {
     }
 
     async fn commit(&self, inner: &Inner, mut recording: Recording) -> Result<(), TimelineError> {
-        if !recording.changes().is_empty() {
-            recording.commit(inner).await?;
-            self.shared.news.send_modify(|commits| *commits += 1);
+        if recording.changes().is_empty() {
+            return Ok(());
+        }
+        match recording.commit(inner).await {
+            Ok(_) => self.shared.news.send_modify(|commits| *commits += 1),
+            Err(error) => {
+                if let AppendError::Unavailable(_) = error {
+                    self.have_it_looked_at();
+                }
+                return Err(error.into());
+            }
         }
         Ok(())
+    }
+
+    /// What was to be committed may be there: whoever follows looks, when the store had time to open itself anew.
+    fn have_it_looked_at(&self) {
+        let shared = Arc::clone(&self.shared);
+        tokio::spawn(async move {
+            tokio::time::sleep(REOPENED_WITHIN).await;
+            shared.news.send_modify(|commits| *commits += 1);
+        });
     }
 
     /// Reads the roster anew and cuts every feed as it says.
@@ -221,71 +234,4 @@ impl Desk {
     fn stream(&self) -> StreamId {
         ids::derived(Timestamp::EPOCH, &[b"timeline", self.shared.own.node.as_bytes()])
     }
-}
-
-impl Draft {
-    /// Writes a word on who belongs.
-    fn state(
-        &mut self,
-        timeline: &mut Timeline,
-        key: &NodeKey,
-        now: Timestamp,
-        statement: &SignedStatement,
-    ) -> Result<(), WriteError> {
-        let saying = Saying::Statement(statement.as_bytes().to_vec());
-        self.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
-        self.is_about_members = true;
-        Ok(())
-    }
-
-    /// Tells the journal.
-    fn tell(
-        &mut self,
-        reader: &Reader,
-        stream: StreamId,
-        events: Vec<mesh::Event>,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        if !events.is_empty() {
-            let records: Vec<Record> =
-                events.into_iter().map(|event| Record::Mesh(Box::new(event))).collect();
-            self.recording.entry(stream, reader.last_seq(stream)?, now, &by_node(now), &records);
-        }
-        Ok(())
-    }
-
-    fn admitted(&mut self, admission: Admission) {
-        let Admission { changes, verdicts, elsewhere, proofs } = admission;
-        let is_statement = |body: &Body| matches!(body, Body::Statement(_));
-        self.is_about_members =
-            !proofs.is_empty() || elsewhere.iter().any(|record| is_statement(&record.content.body));
-        self.recording.changes().extend(changes);
-        self.verdicts = verdicts;
-    }
-}
-
-/// That `entries` were put on the timeline.
-fn added(entries: Vec<Entry>) -> Vec<Record> {
-    entries.into_iter().map(|entry| Record::Timeline(Event::EntryAdded(Box::new(entry)))).collect()
-}
-
-/// What was admitted: one event for consecutive records of one feed that came from one peer.
-fn spans(frames: &[Sent], verdicts: &[Verdict]) -> Vec<mesh::Event> {
-    let mut spans: Vec<mesh::Span> = Vec::new();
-    for (Sent { from: peer, .. }, verdict) in frames.iter().zip(verdicts) {
-        let &Verdict::Admitted { feed, first, last, .. } = verdict else { continue };
-        let continued =
-            spans.iter_mut().find(|it| (it.feed, it.peer, it.last.saturating_add(1)) == (feed, *peer, first));
-        match continued {
-            Some(span) => span.last = last,
-            None => spans.push(mesh::Span { feed, first, last, peer: *peer }),
-        }
-    }
-    spans.into_iter().map(mesh::Event::Admitted).collect()
-}
-
-/// The frames that were refused because of who wrote them.
-fn past_cut(verdicts: &[Verdict]) -> impl Iterator<Item = usize> {
-    let is_past_cut = |verdict: &Verdict| matches!(verdict, Verdict::Refused(Refusal::PastCut(_)));
-    verdicts.iter().enumerate().filter(move |(_, verdict)| is_past_cut(verdict)).map(|(index, _)| index)
 }

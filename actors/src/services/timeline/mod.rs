@@ -9,6 +9,7 @@ pub(crate) mod actor;
 mod arrivals;
 mod deed;
 mod desk;
+mod draft;
 mod event;
 pub(crate) mod follower;
 mod members;

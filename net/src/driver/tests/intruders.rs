@@ -11,10 +11,10 @@ use xyn_store::trust::{Head, NotAdmitted, NotRedeemed, Seat, TicketId, TicketSec
 use super::people::{checkpoint, env, feed, key, public, roster};
 use super::*;
 use crate::driver::address;
-use crate::driver::behaviour::CONNECTIONS_PER_PEER;
+use crate::driver::behaviour::STRANGER_CONNECTIONS;
 use crate::driver::carry::UNHEARD_BYTES_MAX;
 use crate::proto::conduct::{BYTES_BURST, Misdeed};
-use crate::proto::join::door;
+use crate::proto::join::door::{self, STRANGERS_MAX};
 use crate::proto::sync::CREDIT_BYTES;
 use crate::wire::{self, Join, Message as _, Redeem};
 
@@ -78,9 +78,13 @@ struct Intruder {
 
 impl Intruder {
     async fn at(host: &Node, protocol: &'static str) -> Self {
+        Self::with(MALLORY, host, protocol).await
+    }
+
+    async fn with(who: u8, host: &Node, protocol: &'static str) -> Self {
         let protocols = [(StreamProtocol::new(protocol), ProtocolSupport::Full)];
         let behaviour = request_response::Behaviour::new(protocols, request_response::Config::default());
-        let mut swarm = SwarmBuilder::with_existing_identity(address::keypair(&key(MALLORY)))
+        let mut swarm = SwarmBuilder::with_existing_identity(address::keypair(&key(who)))
             .with_tokio()
             .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
             .expect("a key")
@@ -254,14 +258,32 @@ async fn a_member_that_floods_is_dropped_and_shunned() {
 }
 
 #[tokio::test]
-async fn one_peer_makes_so_many_connections_and_no_more() {
+async fn one_stranger_makes_so_many_connections_and_no_more() {
     let mut alice = node(ALICE, &roster(&[ALICE], &[])).start().await;
     let mut open = Vec::new();
-    for _ in 0..=CONNECTIONS_PER_PEER {
+    for _ in 0..=STRANGER_CONNECTIONS {
         open.push(Intruder::at(&alice, Join::PROTOCOL).await);
     }
-    let why = alice.hear_refused(MALLORY, |why| why.label() != "protocol").await;
+    let why = alice.hear_refused(MALLORY, |_| true).await;
     assert_eq!(why.label(), "crowded", "{why}");
+}
+
+#[tokio::test]
+async fn of_a_crowd_of_strangers_so_many_stand_at_the_door_and_a_member_comes_in_all_the_same() {
+    let team = roster(&[ALICE, 2], &[]);
+    let mut alice = node(ALICE, &team).start().await;
+    let mut crowd = Vec::new();
+    for who in 100..=100 + STRANGERS_MAX as u8 {
+        crowd.push(Intruder::with(who, &alice, Join::PROTOCOL).await);
+    }
+    let is_crowd = |event| match event {
+        Event::Refused { why: Refusal::Door(door::Closing::Crowded), .. } => Some(()),
+        _ => None,
+    };
+    alice.hear(is_crowd).await;
+    let _bob = node(2, &team).dialling(&[&alice]).start().await;
+    alice.hear_connected(2).await;
+    assert_eq!(alice.status().await.traffic.refused["door"], 1);
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ use std::time::Duration;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::Misdeed;
+use super::conduct::{Left, Misdeed};
 use fetch::Fetch;
 pub use io::{AskId, Goods, Input, NotFetched, NotKept, Output, Parcel, Progress, Want};
 use peer::Peer;
@@ -81,6 +81,7 @@ pub const ANSWERS_MAX: usize = 32;
 #[derive(Clone, Debug, Default)]
 pub struct Blobs {
     peers: BTreeMap<PublicKey, Peer>,
+    left: Left,
     /// What is being fetched; what was wanted first in front.
     fetches: Vec<Fetch>,
     /// What waits for its turn.
@@ -101,10 +102,11 @@ impl Blobs {
         let mut out = Vec::new();
         match input {
             Input::Connected(peer) => {
-                self.forget(peer);
-                self.peers.insert(peer, Peer::new(now));
+                self.forget(peer, now);
+                let conduct = self.left.take(peer, now);
+                self.peers.insert(peer, Peer::new(conduct, now));
             }
-            Input::Disconnected(peer) => self.forget(peer),
+            Input::Disconnected(peer) => self.forget(peer, now),
             Input::Fetch(want) => self.want(want, &mut out),
             Input::Stop(object) => self.stop(object, &mut out),
             Input::Answered { ask, bytes } => self.answered(ask, bytes, now, &mut out),
@@ -185,8 +187,10 @@ impl Blobs {
     }
 
     /// A peer is gone. What it sent is still being kept; what it was only asked for is asked of others.
-    fn forget(&mut self, peer: PublicKey) {
-        self.peers.remove(&peer);
+    fn forget(&mut self, peer: PublicKey, now: Timestamp) {
+        if let Some(state) = self.peers.remove(&peer) {
+            self.left.keep(peer, state.conduct, now);
+        }
         let gone = self.asks.extract_if(.., |_, asked| asked.peer == peer && !asked.is_answered);
         let gone: Vec<_> = gone.map(|(_, asked)| asked).collect();
         gone.iter().for_each(|asked| self.release(asked));
@@ -199,7 +203,7 @@ impl Blobs {
             return;
         };
         if state.conduct.blame(misdeed, now) {
-            self.forget(peer);
+            self.forget(peer, now);
             out.push(Output::Drop { peer, reason: misdeed });
         }
     }

@@ -35,9 +35,9 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    pub(super) fn new(now: Timestamp) -> Self {
+    pub(super) fn new(conduct: Conduct, now: Timestamp) -> Self {
         Self {
-            conduct: Conduct::new(now),
+            conduct,
             messages: Allowance::new(MESSAGES_BURST / RESTRAINT, MESSAGES_PER_SECOND / RESTRAINT, now),
             bytes: Allowance::new(BYTES_BURST / RESTRAINT, BYTES_PER_SECOND / RESTRAINT, now),
             window_bytes: WINDOW_FIRST,

@@ -86,6 +86,9 @@ pub enum Refused {
     /// The roster does not admit them.
     #[error("the roster does not admit them")]
     Cut,
+    /// Their author writes faster than anybody takes it. Whoever sent them is not to blame.
+    #[error("their author writes faster than is taken")]
+    Paced,
     /// Nothing can be kept at the moment.
     #[error("nothing can be kept at the moment")]
     Busy,

@@ -25,7 +25,7 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 
-use super::conduct::{Conduct, Misdeed};
+use super::conduct::{Conduct, Left, Misdeed};
 use crate::wire::{self, FEEDS_MAX, Known};
 pub use io::{Input, Output, Proof, Refused};
 use pull::Pull;
@@ -59,6 +59,7 @@ pub struct Sync {
     roster: Arc<Roster>,
     vector: Vector,
     peers: BTreeMap<PublicKey, Peer>,
+    left: Left,
     pulls: BTreeMap<FeedId, Pull>,
     /// Until when nothing is asked, because nothing can be kept.
     paused: Timestamp,
@@ -90,6 +91,7 @@ impl Sync {
             roster,
             vector: Vector::new(feeds),
             peers: BTreeMap::new(),
+            left: Left::default(),
             pulls: BTreeMap::new(),
             paused: Timestamp::EPOCH,
         }
@@ -100,7 +102,7 @@ impl Sync {
         let mut out = Vec::new();
         match input {
             Input::Connected(peer) => self.connected(peer, now, &mut out),
-            Input::Disconnected(peer) => self.forget(peer),
+            Input::Disconnected(peer) => self.forget(peer, now),
             Input::Received { peer, bytes } => self.received(peer, &bytes, now, &mut out),
             Input::Grew { feed, known } => self.vector.set(feed, known),
             Input::Gap(peer) => self.summarize(peer, now, &mut out),
@@ -138,16 +140,19 @@ impl Sync {
     }
 
     fn connected(&mut self, peer: PublicKey, now: Timestamp, out: &mut Vec<Output>) {
-        self.forget(peer);
-        self.peers.insert(peer, Peer::new(self.vector.summary(), now));
+        self.forget(peer, now);
+        let conduct = self.left.take(peer, now);
+        self.peers.insert(peer, Peer::new(conduct, self.vector.summary(), now));
         if self.me < peer {
             self.summarize(peer, now, out);
         }
     }
 
     /// What a peer sent and nobody has verified yet is still under way; what it was only asked for is not.
-    fn forget(&mut self, peer: PublicKey) {
-        self.peers.remove(&peer);
+    fn forget(&mut self, peer: PublicKey, now: Timestamp) {
+        if let Some(state) = self.peers.remove(&peer) {
+            self.left.keep(peer, state.conduct, now);
+        }
         self.pulls.retain(|_, pull| pull.peer != peer || pull.is_left_alone());
     }
 
@@ -220,16 +225,16 @@ impl Sync {
         if !state.conduct.blame(misdeed, now) {
             return;
         }
-        self.forget(peer);
+        self.forget(peer, now);
         out.push(Output::Drop { peer, reason: misdeed });
     }
 }
 
 impl Peer {
     /// One who just came; the first word is spoken at once or awaited, so that none is due yet.
-    fn new(mine: wire::Summary, now: Timestamp) -> Self {
+    fn new(conduct: Conduct, mine: wire::Summary, now: Timestamp) -> Self {
         Self {
-            conduct: Conduct::new(now),
+            conduct,
             has: BTreeMap::new(),
             back: BTreeMap::new(),
             reads: 0,

@@ -207,6 +207,8 @@ impl Sync {
             }
             (Err(Refused::False | Refused::Unlinked), ..) => self.blame(peer, Misdeed::Lie, now, out),
             (Err(Refused::Cut), ..) => self.disappointed(peer, feed, now, out),
+            // Until the peer says again what it has.
+            (Err(Refused::Paced), ..) => self.set_aside(peer, feed),
             (Err(Refused::Busy), ..) => self.paused = now.after(PAUSE),
         }
         self.go_on(pull, now, out);
@@ -262,11 +264,15 @@ impl Sync {
 
     /// A peer did not have what it announced, or nothing of it could be used.
     fn disappointed(&mut self, peer: PublicKey, feed: FeedId, now: Timestamp, out: &mut Vec<Output>) {
+        self.set_aside(peer, feed);
+        self.blame(peer, Misdeed::Empty, now, out);
+    }
+
+    fn set_aside(&mut self, peer: PublicKey, feed: FeedId) {
         if let Some(state) = self.peers.get_mut(&peer) {
             state.has.remove(&feed);
             state.back.remove(&feed);
         }
-        self.blame(peer, Misdeed::Empty, now, out);
     }
 
     /// Gives up on answers that did not come, so that others can be asked.

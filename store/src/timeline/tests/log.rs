@@ -1,6 +1,7 @@
 //! A node's timeline over its database: writing, admitting, reading, and every refusal by name.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::node::{Node, admitted, all, refusal, titles};
 use super::world::{Author, entries, moment};
@@ -11,7 +12,10 @@ use crate::timeline::board::{Board, Edit, View};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Branch, Kind, milestone_id};
 use crate::timeline::frame::FRAME_MAX_BYTES;
-use crate::timeline::{EntryFilter, Saying, WAITING_FRAMES_MAX, WAITING_MAX_BYTES, WriteError};
+use crate::timeline::record::Body;
+use crate::timeline::{
+    Bytes, EntryFilter, RECORDS_PER_MINUTE_MAX, Saying, WAITING_FRAMES_MAX, WAITING_MAX_BYTES, WriteError,
+};
 use crate::trust::Cut;
 
 #[test]
@@ -139,10 +143,46 @@ fn each_refusal_has_its_name_and_changes_nothing() {
     assert_eq!(reason(&mut node, forger.frame(&[stolen])), "forged_actor");
     let early = Author::new(1, 1).write(moment(1), records[1].content.body.clone());
     assert_eq!(reason(&mut node, author.frame(&[early])), "missing_dependency");
+    let Body::Entry { change, .. } = &records[0].content.body else { panic!("an entry") };
+    let alone = |body| author.frame(&[Author::new(1, 1).write(moment(1), body)]);
+    let elsewhere = alone(Body::Entry { document: 7, change: change.clone() });
+    assert_eq!(reason(&mut node, elsewhere), "wrong_doc");
+    for bytes in [Vec::new(), vec![0; 100], change.0[..change.0.len() - 1].to_vec()] {
+        let entry = alone(Body::Entry { document: 0, change: Bytes(bytes.clone()) });
+        assert_eq!(reason(&mut node, entry), "undecodable_change");
+        let board = alone(Body::Board { board: Board::Labels, change: Bytes(bytes) });
+        assert_eq!(reason(&mut node, board), "undecodable_change");
+    }
     assert_eq!(node.rows(), before);
     node.cuts.insert(author.feed, Cut::Everything);
     assert_eq!(reason(&mut node, frame.clone()), "past_cut");
     assert_eq!(node.rows(), before);
+}
+
+#[test]
+fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it_is_opened_anew() {
+    let (mut node, author) = (Node::new(), Author::new(1, 1));
+    let (own, pace) = (node.timeline.own(), node.timeline.pace.clone());
+    let frame = author.frame(&entries(&mut author.clone(), 3));
+    assert!(pace.takes(author.feed, RECORDS_PER_MINUTE_MAX - 2, 0, node.now));
+    assert!(pace.takes(own, RECORDS_PER_MINUTE_MAX, 0, node.now));
+    let before = node.rows();
+    for _ in 0..2 {
+        assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
+        let sayings = vec![Saying::Witness(b"seen".to_vec())];
+        let refused = node.timeline.say(node.store.key(), node.now, sayings);
+        assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
+        let reader = node.store.read().expect("reads");
+        let refused = node.timeline.edit(&reader, node.store.key(), node.now, &Board::Pins, &[]);
+        assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
+        drop(reader);
+        assert_eq!(node.rows(), before);
+        node.reopen();
+        node.timeline = node.timeline.paced(pace.clone());
+    }
+    node.now = node.now.after(Duration::from_secs(60));
+    assert_eq!(admitted(&node.admit(&[frame])[0]), (1, 3));
+    node.say(&["in time"]);
 }
 
 #[test]

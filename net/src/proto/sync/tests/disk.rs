@@ -26,7 +26,8 @@ pub(crate) struct Record {
 pub(crate) struct Disk {
     records: BTreeMap<FeedId, Vec<Record>>,
     forks: BTreeMap<FeedId, (u64, Vec<u8>)>,
-    pub(crate) full: bool,
+    /// What comes from others is not kept, for this reason.
+    pub(crate) refuses: Option<Refused>,
 }
 
 impl Record {
@@ -100,8 +101,8 @@ impl Disk {
     }
 
     pub(crate) fn admit(&mut self, feed: FeedId, frames: &[Frame]) -> Result<Known, Refused> {
-        if self.full {
-            return Err(Refused::Busy);
+        if let Some(reason) = self.refuses {
+            return Err(reason);
         }
         for frame in frames {
             let records: Vec<Record> = postcard::from_bytes(&frame.bytes).map_err(|_| Refused::False)?;

@@ -4,6 +4,7 @@ use xyn_store::Digest;
 use xyn_store::trust::Head;
 
 use super::*;
+use crate::proto::conduct::MESSAGES_BURST;
 use xyn_store::timeline::BEHIND_CUT_MAX;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -143,6 +144,18 @@ fn a_flooder_is_dropped() {
 }
 
 #[test]
+fn a_flooder_that_goes_and_comes_back_goes_on_where_it_was() {
+    let mut bed = Bed::new(2, 1);
+    let message = wire::encode(&wire::Sync::Summary(wire::Summary::default()));
+    for _ in 0..3 {
+        bed.connect(0, 1);
+        (0..MESSAGES_BURST / 2).for_each(|_| bed.deliver(0, 1, message.clone()));
+        bed.disconnect(0, 1);
+    }
+    assert_eq!(bed.drops, [(1, 0, Misdeed::Flood)]);
+}
+
+#[test]
 fn a_peer_cannot_make_a_node_remember_more_feeds_than_the_limit() {
     let mut bed = Bed::new(2, 1);
     bed.connect(0, 1);
@@ -249,13 +262,26 @@ fn a_new_member_s_records_come_as_soon_as_it_is_one() {
 fn a_full_disk_pauses_and_blames_nobody() {
     let mut bed = Bed::new(2, 1);
     bed.write(0, 100);
-    bed.nodes[1].disk.full = true;
+    bed.nodes[1].disk.refuses = Some(Refused::Busy);
     bed.connect(0, 1);
     bed.run(MINUTE * 5);
     assert!(bed.drops.is_empty() && bed.length(1, 0) == 0);
-    bed.nodes[1].disk.full = false;
+    bed.nodes[1].disk.refuses = None;
     bed.run(PAUSE + SECOND);
-    bed.nodes[0].disk.full = false;
+    bed.assert_same(&[0, 1]);
+}
+
+#[test]
+fn who_passes_on_what_its_author_wrote_too_fast_is_not_to_blame_and_brings_it_later() {
+    let mut bed = Bed::new(2, 1);
+    bed.write(0, 100);
+    bed.nodes[1].disk.refuses = Some(Refused::Paced);
+    bed.connect(0, 1);
+    bed.run(MINUTE * 30);
+    assert!(bed.drops.is_empty() && bed.length(1, 0) == 0);
+    assert!(bed.sent < 1_000_000, "{} bytes", bed.sent);
+    bed.nodes[1].disk.refuses = None;
+    bed.run(SUMMARY_LATEST + SECOND * 2);
     bed.assert_same(&[0, 1]);
 }
 

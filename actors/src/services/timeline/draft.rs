@@ -1,0 +1,94 @@
+//! What a command comes to, before it is durable.
+//!
+//! Owns what the journal is told of it. Commits nothing. Invariant: what was admitted is told once, whoever sent it.
+
+use xyn_store::audit::key::NodeKey;
+use xyn_store::ids::StreamId;
+use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
+use xyn_store::timeline::entry::Entry;
+use xyn_store::timeline::record::Body;
+use xyn_store::timeline::{Saying, Timeline, WriteError};
+use xyn_store::trust::SignedStatement;
+use xyn_store::{Reader, StoreError, Timestamp};
+
+use super::{Event, Sent};
+use crate::node::actor::by_node;
+use crate::record::Record;
+use crate::runtime::Recording;
+use crate::services::mesh;
+
+/// A command that was carried out and is not durable yet.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) recording: Recording,
+    pub(super) verdicts: Vec<Verdict>,
+    /// Whether who belongs may have changed.
+    pub(super) is_about_members: bool,
+}
+
+impl Draft {
+    /// Writes a word on who belongs.
+    pub(super) fn state(
+        &mut self,
+        timeline: &mut Timeline,
+        key: &NodeKey,
+        now: Timestamp,
+        statement: &SignedStatement,
+    ) -> Result<(), WriteError> {
+        let saying = Saying::Statement(statement.as_bytes().to_vec());
+        self.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
+        self.is_about_members = true;
+        Ok(())
+    }
+
+    /// Tells the journal.
+    pub(super) fn tell(
+        &mut self,
+        reader: &Reader,
+        stream: StreamId,
+        events: Vec<mesh::Event>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        if !events.is_empty() {
+            let records: Vec<Record> =
+                events.into_iter().map(|event| Record::Mesh(Box::new(event))).collect();
+            self.recording.entry(stream, reader.last_seq(stream)?, now, &by_node(now), &records);
+        }
+        Ok(())
+    }
+
+    pub(super) fn admitted(&mut self, admission: Admission) {
+        let Admission { changes, verdicts, elsewhere, proofs } = admission;
+        let is_statement = |body: &Body| matches!(body, Body::Statement(_));
+        self.is_about_members =
+            !proofs.is_empty() || elsewhere.iter().any(|record| is_statement(&record.content.body));
+        self.recording.changes().extend(changes);
+        self.verdicts = verdicts;
+    }
+}
+
+/// That `entries` were put on the timeline.
+pub(super) fn added(entries: Vec<Entry>) -> Vec<Record> {
+    entries.into_iter().map(|entry| Record::Timeline(Event::EntryAdded(Box::new(entry)))).collect()
+}
+
+/// What was admitted: one event for consecutive records of one feed that came from one peer.
+pub(super) fn spans(frames: &[Sent], verdicts: &[Verdict]) -> Vec<mesh::Event> {
+    let mut spans: Vec<mesh::Span> = Vec::new();
+    for (Sent { from: peer, .. }, verdict) in frames.iter().zip(verdicts) {
+        let &Verdict::Admitted { feed, first, last, .. } = verdict else { continue };
+        let continued =
+            spans.iter_mut().find(|it| (it.feed, it.peer, it.last.saturating_add(1)) == (feed, *peer, first));
+        match continued {
+            Some(span) => span.last = last,
+            None => spans.push(mesh::Span { feed, first, last, peer: *peer }),
+        }
+    }
+    spans.into_iter().map(mesh::Event::Admitted).collect()
+}
+
+/// The frames that were refused because of who wrote them.
+pub(super) fn past_cut(verdicts: &[Verdict]) -> impl Iterator<Item = usize> {
+    let is_past_cut = |verdict: &Verdict| matches!(verdict, Verdict::Refused(Refusal::PastCut(_)));
+    verdicts.iter().enumerate().filter(move |(_, verdict)| is_past_cut(verdict)).map(|(index, _)| index)
+}
