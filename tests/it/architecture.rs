@@ -27,7 +27,7 @@ const OUTBUILDINGS: &[&str] = &["tests", "benches", "fuzz"];
 /// Crates that only some rooms may name: a path that ends with `/` or `*` is a beginning, `*/x` an end.
 const RESERVED: &[(&[&str], &[&str])] = &[
     (&["redb", "automerge"], &["store/", "benches/samod/"]),
-    (&["libp2p", "yamux"], &["net/src/driver*", "net/benches/"]),
+    (&["libp2p", "yamux"], &["net/src/driver*", "net/benches/", "tests/it/flood/"]),
     (&["axum"], &["api/"]),
     (&["actix", "actix_rt"], &["*/actor.rs", "actors/src/runtime/supervisor.rs"]),
 ];

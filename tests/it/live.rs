@@ -68,19 +68,22 @@ fn note(site: &Site, title: &str, said: &mut Vec<String>) {
 
 #[tokio::test]
 async fn nodes_on_one_machine_show_the_same_when_they_are_back() {
-    story(Lab::on_loopback(3).await);
+    story(&mut Lab::on_loopback(3).await);
 }
 
 #[tokio::test]
 async fn nodes_on_a_network_that_is_cut_and_lossy_show_the_same_when_they_are_back() {
     match Lab::networked(3).await {
-        Some(lab) => story(lab),
+        Some(mut lab) => {
+            story(&mut lab);
+            moved(&mut lab);
+        }
         None => eprintln!("live: this machine allows no network namespaces: nothing was cut here"),
     }
 }
 
 /// What the sites of a lab live through.
-fn story(mut lab: Lab) {
+fn story(lab: &mut Lab) {
     let mut said = Vec::new();
     for (at, site) in lab.sites.iter().enumerate() {
         note(site, &format!("site {at} is here"), &mut said);
@@ -122,4 +125,15 @@ fn story(mut lab: Lab) {
         let times = log(&lab.sites[0]).iter().filter(|moment| moment["title"] == *title).count();
         assert_eq!(times, 1, "`{title}`");
     }
+}
+
+/// Two come back to other places than any node remembers, while the one by which they came in is away: what is left
+/// is to ask around on the local network.
+fn moved(lab: &mut Lab) {
+    (0..3).for_each(|at| lab.sites[at].kill());
+    for at in [1, 2] {
+        lab.sites[at].move_house();
+        lab.start(at);
+    }
+    meet("who moved is found on the local network", &[&lab.sites[1], &lab.sites[2]]);
 }

@@ -3,6 +3,7 @@
 mod architecture;
 mod content;
 mod crash;
+mod flood;
 mod folders;
 mod fuzzing;
 mod hostile;

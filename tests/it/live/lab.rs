@@ -171,6 +171,11 @@ impl Site {
         assert!(line.starts_with('{'), "the node at {host} did not start: {}", self.said());
     }
 
+    /// From its next start on it is reached at another port.
+    pub(crate) fn move_house(&mut self) {
+        self.port += 1;
+    }
+
     /// How many members it is connected to.
     pub(crate) fn peers(&self) -> usize {
         let list = self.xyn(&["peer", "list", "--json"]).json();
