@@ -3,4 +3,5 @@
 //! Owns how content is named, laid out, compared and merged. No actors, no network: whoever calls says what
 //! for. Invariant: nothing is written outside the folder that was named, whoever made the tree.
 
+pub mod container;
 pub mod tree;

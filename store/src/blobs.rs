@@ -42,6 +42,7 @@ mod writer;
 
 pub use batch::Batch;
 pub use content::{Content, Pieces};
+pub use cutter::{Cuts, Cutter};
 pub use exchange::{Gathering, Intake};
 pub use manifest::{InvalidManifest, Manifest};
 pub use parcel::{Chunk, InvalidParcel, Parcel};

@@ -22,7 +22,7 @@ const EXECUTABLE_MODE: u16 = 0o777;
 const OWNER_MAY_RUN: u32 = 0o100;
 
 /// An open folder.
-pub(super) struct Folder {
+pub(crate) struct Folder {
     fd: std::os::fd::OwnedFd,
     /// For messages only.
     path: PathBuf,
@@ -30,7 +30,7 @@ pub(super) struct Folder {
 
 /// What stands at a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     File {
         is_executable: bool,
     },
@@ -42,23 +42,23 @@ pub(super) enum Kind {
 
 /// What changes when a file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     inode: u64,
-    pub(super) size_bytes: u64,
+    pub(crate) size_bytes: u64,
     modified_ns: i64,
     changed_ns: i64,
 }
 
 impl Stamp {
     /// When it was written to or renamed last.
-    pub(super) fn newest_ns(&self) -> i64 {
+    pub(crate) fn newest_ns(&self) -> i64 {
         self.modified_ns.max(self.changed_ns)
     }
 }
 
 impl Folder {
     /// Opens the folder at `path`.
-    pub(super) fn open(path: &Path) -> Result<Self, TreeError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, TreeError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         match fs::open(path, flags, fs::Mode::empty()) {
             Ok(fd) => Ok(Self { fd, path: path.to_owned() }),
@@ -68,7 +68,7 @@ impl Folder {
     }
 
     /// The folder `name` in it; none when there is none by now.
-    pub(super) fn folder(&self, name: &[u8]) -> Result<Option<Self>, TreeError> {
+    pub(crate) fn folder(&self, name: &[u8]) -> Result<Option<Self>, TreeError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = fs::openat(&self.fd, name, flags, fs::Mode::empty());
         let opened = self.unless_gone("open", name, opened)?;
@@ -76,7 +76,7 @@ impl Folder {
     }
 
     /// Its names, sorted.
-    pub(super) fn names(&self) -> Result<Vec<Vec<u8>>, TreeError> {
+    pub(crate) fn names(&self) -> Result<Vec<Vec<u8>>, TreeError> {
         let read = || -> rustix::io::Result<Vec<Vec<u8>>> {
             let mut names = Vec::new();
             for entry in Dir::read_from(&self.fd)? {
@@ -94,13 +94,13 @@ impl Folder {
     }
 
     /// What stands at `name`; none when there is nothing.
-    pub(super) fn stat(&self, name: &[u8]) -> Result<Option<(Kind, Stamp)>, TreeError> {
+    pub(crate) fn stat(&self, name: &[u8]) -> Result<Option<(Kind, Stamp)>, TreeError> {
         let found = fs::statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW);
         Ok(self.unless_gone("look at", name, found)?.map(|stat| (kind(&stat), stamp(&stat))))
     }
 
     /// The file `name`, opened to be read, and what it is now; none when there is no file by now.
-    pub(super) fn file(&self, name: &[u8]) -> Result<Option<File>, TreeError> {
+    pub(crate) fn file(&self, name: &[u8]) -> Result<Option<File>, TreeError> {
         // A pipe that took the file's place must not keep us waiting.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let opened = fs::openat(&self.fd, name, flags, fs::Mode::empty());
@@ -110,13 +110,13 @@ impl Folder {
     }
 
     /// What `file`, which is `name` here, is now.
-    pub(super) fn stamp(&self, name: &[u8], file: &File) -> Result<(Kind, Stamp), TreeError> {
+    pub(crate) fn stamp(&self, name: &[u8], file: &File) -> Result<(Kind, Stamp), TreeError> {
         let stat = fs::fstat(file).map_err(|error| self.error("look at", name, error))?;
         Ok((kind(&stat), stamp(&stat)))
     }
 
     /// Where the link `name` leads; none when there is no link by now.
-    pub(super) fn target(&self, name: &[u8]) -> Result<Option<Vec<u8>>, TreeError> {
+    pub(crate) fn target(&self, name: &[u8]) -> Result<Option<Vec<u8>>, TreeError> {
         match fs::readlinkat(&self.fd, name, Vec::with_capacity(TARGET_MAX_BYTES as usize)) {
             Err(Errno::INVAL) => Ok(None),
             read => Ok(self.unless_gone("read", name, read)?.map(std::ffi::CString::into_bytes)),
@@ -124,28 +124,44 @@ impl Folder {
     }
 
     /// Makes the folder `name`.
-    pub(super) fn make(&self, name: &[u8]) -> Result<(), TreeError> {
+    pub(crate) fn make(&self, name: &[u8]) -> Result<(), TreeError> {
         let made = fs::mkdirat(&self.fd, name, fs::Mode::from_raw_mode(EXECUTABLE_MODE.into()));
         made.map_err(|error| self.error("create", name, error))
     }
 
     /// Puts a new file in place of `name` in one go, with what `write` writes into it.
-    pub(super) fn put_file(
+    pub(crate) fn put_file(
         &self,
         name: &[u8],
         is_executable: bool,
         write: impl FnOnce(&mut File) -> Result<(), TreeError>,
     ) -> Result<(), TreeError> {
-        let mode = if is_executable { EXECUTABLE_MODE } else { FILE_MODE };
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         self.put(name, || {
-            let fd = fs::openat(&self.fd, PARTIAL, flags, fs::Mode::from_raw_mode(mode.into()));
-            write(&mut File::from(fd.map_err(|error| self.error("create", name, error))?))
+            let made = self.create(PARTIAL.as_bytes(), is_executable);
+            write(&mut made.map_err(|error| self.error("create", name, error))?)
         })
     }
 
+    /// Makes the file `name`, where there was nothing.
+    pub(crate) fn new_file(&self, name: &[u8], is_executable: bool) -> Result<File, TreeError> {
+        let made = self.create(name, is_executable);
+        made.map_err(|error| self.error("create", name, error))
+    }
+
+    fn create(&self, name: &[u8], is_executable: bool) -> rustix::io::Result<File> {
+        let mode = if is_executable { EXECUTABLE_MODE } else { FILE_MODE };
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        fs::openat(&self.fd, name, flags, fs::Mode::from_raw_mode(mode.into())).map(File::from)
+    }
+
+    /// Makes the link `name`, where there was nothing.
+    pub(crate) fn new_link(&self, name: &[u8], target: &str) -> Result<(), TreeError> {
+        let made = fs::symlinkat(target, &self.fd, name);
+        made.map_err(|error| self.error("create", name, error))
+    }
+
     /// Puts a new link in place of `name` in one go.
-    pub(super) fn put_link(&self, name: &[u8], target: &str) -> Result<(), TreeError> {
+    pub(crate) fn put_link(&self, name: &[u8], target: &str) -> Result<(), TreeError> {
         self.put(name, || {
             let made = fs::symlinkat(target, &self.fd, PARTIAL);
             made.map_err(|error| self.error("create", name, error))
@@ -171,13 +187,13 @@ impl Folder {
     }
 
     /// Removes what is no folder at `name`, if there is something.
-    pub(super) fn remove_file(&self, name: &[u8]) -> Result<(), TreeError> {
+    pub(crate) fn remove_file(&self, name: &[u8]) -> Result<(), TreeError> {
         let removed = fs::unlinkat(&self.fd, name, AtFlags::empty());
         self.unless_gone("remove", name, removed).map(drop)
     }
 
     /// Removes the folder at `name` if nothing is in it; answers whether it is gone.
-    pub(super) fn remove_folder(&self, name: &[u8]) -> Result<bool, TreeError> {
+    pub(crate) fn remove_folder(&self, name: &[u8]) -> Result<bool, TreeError> {
         match fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR) {
             Err(Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
             removed => self.unless_gone("remove", name, removed).map(|_| true),
@@ -185,7 +201,7 @@ impl Folder {
     }
 
     /// Makes all that was written here and below lasting.
-    pub(super) fn sync(&self) -> Result<(), TreeError> {
+    pub(crate) fn sync(&self) -> Result<(), TreeError> {
         #[cfg(target_os = "linux")]
         let synced = fs::syncfs(&self.fd);
         #[cfg(not(target_os = "linux"))]
@@ -197,7 +213,7 @@ impl Folder {
     }
 
     /// An error about `name` here.
-    pub(super) fn error(&self, action: &'static str, name: &[u8], error: impl Into<io::Error>) -> TreeError {
+    pub(crate) fn error(&self, action: &'static str, name: &[u8], error: impl Into<io::Error>) -> TreeError {
         TreeError::Io { action, path: self.path_of(name), source: error.into() }
     }
 

@@ -75,7 +75,7 @@ impl Walk<'_> {
 }
 
 /// Where the link `entry` at `path` leads.
-pub(super) fn target(shelf: &dyn Shelf, path: &RelPath, entry: &Entry) -> Result<Target, TreeError> {
+pub(crate) fn target(shelf: &dyn Shelf, path: &RelPath, entry: &Entry) -> Result<Target, TreeError> {
     let bytes = shelf.read(&entry.digest, TARGET_MAX_BYTES)?;
     let found = bytes.len() as u64;
     if found != entry.size_bytes {

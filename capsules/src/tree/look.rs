@@ -15,6 +15,7 @@ use super::error::TreeError;
 use super::folder::Folder;
 use super::limit::Limits;
 use super::link::Target;
+use super::path::RelPath;
 use super::scan::{KeepError, Keeper, Walk};
 use super::seen::Seen;
 use super::shelf::Shelf;
@@ -73,7 +74,13 @@ impl Hashing {
 }
 
 impl Keeper for Hashing {
-    fn file(&mut self, mut file: &File, _: u64, limit_bytes: u64) -> Result<(Digest, u64), KeepError> {
+    fn file(
+        &mut self,
+        _: &RelPath,
+        mut file: &File,
+        _: u64,
+        limit_bytes: u64,
+    ) -> Result<(Digest, u64), KeepError> {
         let (mut hasher, mut size_bytes) = (Sha256::new(), 0);
         while size_bytes <= limit_bytes {
             let count = file.read(&mut self.piece).map_err(KeepError::Read)?;

@@ -6,10 +6,11 @@
 //! that could mean something else on another machine. Invariant: a tree that is read at all is sound.
 
 mod arrive;
+mod descent;
 mod diff;
 mod directory;
 mod error;
-mod folder;
+pub(crate) mod folder;
 mod ignored;
 mod limit;
 mod link;
@@ -19,7 +20,7 @@ mod merge;
 mod name;
 mod path;
 mod restore;
-mod scan;
+pub(crate) mod scan;
 mod seen;
 mod shelf;
 mod snapshot;
@@ -41,6 +42,10 @@ pub use seen::Seen;
 pub use shelf::{Overlay, Shelf};
 pub use snapshot::{Taken, snapshot};
 pub use text::merge_text;
+
+pub(crate) use descent::Descent;
+pub(crate) use listing::target;
+pub(crate) use snapshot::Portions;
 
 #[cfg(test)]
 mod tests;

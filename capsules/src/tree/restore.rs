@@ -11,6 +11,7 @@ use std::path::Path;
 use xyn_store::blobs::Blobs;
 use xyn_store::{Digest, Timestamp};
 
+use super::descent::Descent;
 use super::diff::compare;
 use super::directory::{Directory, Entry, Mode};
 use super::error::TreeError;
@@ -64,7 +65,7 @@ pub fn restore(
     let looked = look_at(&folder, seen, Some((blobs, &wish.root)), now, limits)?;
     let shelf = Overlay { above: &looked.blobs, below: blobs };
     let plan = plan(&shelf, &looked.root, wish, limits)?;
-    let mut work = Work { blobs, open: vec![folder], at: Vec::new(), done: Restored::default() };
+    let mut work = Work { blobs, place: Descent::new(folder), done: Restored::default() };
     // What is in a folder goes before the folder.
     for (path, mode) in plan.removals.iter().rev() {
         work.remove(path, *mode)?;
@@ -72,7 +73,7 @@ pub fn restore(
     for creation in &plan.creations {
         work.create(creation)?;
     }
-    work.folder(&RelPath::root())?.sync()?;
+    work.place.folder(&RelPath::root())?.sync()?;
     Ok(work.done)
 }
 
@@ -131,37 +132,17 @@ fn plan(shelf: &dyn Shelf, current: &Digest, wish: &Wish, limits: Limits) -> Res
     if lost.is_empty() || wish.force { Ok(plan) } else { Err(TreeError::Unsaved(lost)) }
 }
 
-/// Doing what was planned, with the folders open that lead to where it is done.
+/// Doing what was planned.
 struct Work<'a> {
     blobs: &'a Blobs,
-    open: Vec<Folder>,
-    /// The names of all but the first of them.
-    at: Vec<String>,
+    place: Descent,
     done: Restored,
 }
 
 impl Work<'_> {
-    /// The folder at `path`.
-    fn folder(&mut self, path: &RelPath) -> Result<&Folder, TreeError> {
-        let shared = path.names().zip(&self.at).take_while(|(name, open)| name == open).count();
-        self.at.truncate(shared);
-        self.open.truncate(shared + 1);
-        for name in path.names().skip(shared) {
-            let in_the_way = || TreeError::InTheWay(path.clone());
-            let folder = self.innermost().folder(name.as_bytes())?.ok_or_else(in_the_way)?;
-            self.open.push(folder);
-            self.at.push(name.to_owned());
-        }
-        Ok(self.innermost())
-    }
-
-    fn innermost(&self) -> &Folder {
-        self.open.last().expect("the first folder stays open")
-    }
-
     fn remove(&mut self, path: &RelPath, mode: Mode) -> Result<(), TreeError> {
         let Some((parent, name)) = path.split() else { return Ok(()) };
-        let folder = self.folder(&parent)?;
+        let folder = self.place.folder(&parent)?;
         let is_gone = match mode {
             // What is left out of trees may be in it: then it stays.
             Mode::Directory => folder.remove_folder(name.as_bytes())?,
@@ -175,7 +156,7 @@ impl Work<'_> {
         let Creation { path, entry, replaces } = creation;
         let Some((parent, name)) = path.split() else { return Ok(()) };
         let (blobs, name) = (self.blobs, name.as_bytes());
-        let folder = self.folder(&parent)?;
+        let folder = self.place.folder(&parent)?;
         // What no tree holds, as a pipe, was not seen; so was not what came meanwhile.
         let is_removed = !replaces || entry.is_directory();
         if is_removed && folder.stat(name)?.is_some() {

@@ -23,9 +23,20 @@ use super::shelf::Shelf;
 const TRIES: usize = 3;
 
 /// Takes what is found.
-pub(super) trait Keeper {
+pub(crate) trait Keeper {
     /// A file of about `size_bytes` and `limit_bytes` at most; answers digest and length.
-    fn file(&mut self, file: &File, size_bytes: u64, limit_bytes: u64) -> Result<(Digest, u64), KeepError>;
+    fn file(
+        &mut self,
+        path: &RelPath,
+        file: &File,
+        size_bytes: u64,
+        limit_bytes: u64,
+    ) -> Result<(Digest, u64), KeepError>;
+
+    /// The file that came last did not change while it was read. One that did comes again.
+    fn taken(&mut self) -> Result<(), KeepError> {
+        Ok(())
+    }
 
     /// The target of a link.
     fn target(&mut self, target: &Target) -> Result<Digest, KeepError>;
@@ -40,7 +51,7 @@ pub(super) trait Keeper {
 }
 
 /// Why something was not taken.
-pub(super) enum KeepError {
+pub(crate) enum KeepError {
     Read(std::io::Error),
     Kept(xyn_store::blobs::BlobError),
 }
@@ -55,19 +66,19 @@ impl From<xyn_store::blobs::BlobError> for KeepError {
 }
 
 /// What came of a walk.
-pub(super) struct Scanned {
-    pub(super) root: Digest,
-    pub(super) files: u64,
-    pub(super) size_bytes: u64,
+pub(crate) struct Scanned {
+    pub(crate) root: Digest,
+    pub(crate) files: u64,
+    pub(crate) size_bytes: u64,
     /// Files that were not read again.
-    pub(super) reused: u64,
+    pub(crate) reused: u64,
     /// Devices, pipes and sockets.
-    pub(super) skipped: u64,
-    pub(super) seen: Seen,
+    pub(crate) skipped: u64,
+    pub(crate) seen: Seen,
 }
 
 /// What a walk goes by.
-pub(super) struct Walk<'a, K> {
+pub(crate) struct Walk<'a, K> {
     keeper: K,
     /// What was there before.
     before: &'a Seen,
@@ -80,7 +91,7 @@ pub(super) struct Walk<'a, K> {
 }
 
 impl<'a, K: Keeper> Walk<'a, K> {
-    pub(super) fn new(keeper: K, before: &'a Seen, now: Timestamp, limits: Limits) -> Self {
+    pub(crate) fn new(keeper: K, before: &'a Seen, now: Timestamp, limits: Limits) -> Self {
         let found = Scanned {
             root: Directory::empty(),
             files: 0,
@@ -93,7 +104,7 @@ impl<'a, K: Keeper> Walk<'a, K> {
     }
 
     /// Walks through `folder`; of the tree `known`, everything is looked at.
-    pub(super) fn run(
+    pub(crate) fn run(
         mut self,
         folder: &Folder,
         known: Option<(&'a dyn Shelf, Directory)>,
@@ -193,13 +204,14 @@ impl<'a, K: Keeper> Walk<'a, K> {
                 Some(entry) => entry,
                 None => {
                     let Some(file) = folder.file(raw)? else { return Ok(None) };
-                    let kept = self.keeper.file(&file, stamp.size_bytes, budget.file_bytes());
+                    let kept = self.keeper.file(path, &file, stamp.size_bytes, budget.file_bytes());
                     let (digest, size_bytes) = kept.map_err(|error| told(folder, raw, error))?;
                     let now = folder.stamp(raw, &file)?;
                     if now != (kind, stamp) || size_bytes != stamp.size_bytes {
                         (kind, stamp) = now;
                         continue;
                     }
+                    self.keeper.taken().map_err(|error| told(folder, raw, error))?;
                     Entry { mode, digest, size_bytes }
                 }
             };

@@ -16,6 +16,7 @@ use super::error::TreeError;
 use super::folder::Folder;
 use super::limit::Limits;
 use super::link::Target;
+use super::path::RelPath;
 use super::scan::{KeepError, Keeper, Scanned, Walk};
 use super::seen::Seen;
 
@@ -63,22 +64,57 @@ pub fn snapshot(
 }
 
 fn take(blobs: &Blobs, dir: &Path, seen: &Seen, now: Timestamp, limits: Limits) -> Result<Taken, TreeError> {
-    let keeper = Storing { blobs, batch: blobs.batch(), count: 0, size_bytes: 0, piece: Vec::new() };
+    let keeper = Storing { portions: Portions::new(blobs), piece: Vec::new() };
     let (scanned, keeper) = Walk::new(keeper, seen, now, limits).run(&Folder::open(dir)?, None)?;
-    keeper.batch.commit()?;
+    keeper.portions.commit()?;
     let Scanned { root, files, size_bytes, reused, skipped, seen } = scanned;
     Ok(Taken { root, files, size_bytes, reused, skipped, seen })
 }
 
-struct Storing<'a> {
+/// Blobs that become lasting portion by portion.
+pub(crate) struct Portions<'a> {
     blobs: &'a Blobs,
     batch: Batch,
     count: usize,
     size_bytes: u64,
-    piece: Vec<u8>,
 }
 
-impl Storing<'_> {
+impl<'a> Portions<'a> {
+    pub(crate) fn new(blobs: &'a Blobs) -> Self {
+        Self { blobs, batch: blobs.batch(), count: 0, size_bytes: 0 }
+    }
+
+    /// Adds `bytes`.
+    pub(crate) fn put(&mut self, bytes: &[u8]) -> Result<Digest, BlobError> {
+        let digest = self.batch.put(bytes)?;
+        self.count(bytes.len() as u64)?;
+        Ok(digest)
+    }
+
+    /// Adds what `content` gives; answers digest and length.
+    pub(crate) fn read_from(
+        &mut self,
+        content: impl Read,
+        limit_bytes: u64,
+    ) -> Result<(Digest, u64), BlobError> {
+        let kept = self.batch.read_from(content, limit_bytes)?;
+        self.count(kept.1)?;
+        Ok(kept)
+    }
+
+    /// Adds a directory, of which these are the bytes and whose entries were added before.
+    pub(crate) fn directory(&mut self, directory: &Directory, bytes: &[u8]) -> Result<Digest, BlobError> {
+        let digest = self.batch.put(bytes)?;
+        self.batch.link(digest, directory.entries().values().map(|entry| entry.digest));
+        self.count(0)?;
+        Ok(digest)
+    }
+
+    /// Makes the last portion lasting.
+    pub(crate) fn commit(self) -> Result<(), BlobError> {
+        self.batch.commit()
+    }
+
     fn count(&mut self, size_bytes: u64) -> Result<(), BlobError> {
         self.count += 1;
         self.size_bytes += size_bytes;
@@ -90,30 +126,30 @@ impl Storing<'_> {
     }
 }
 
+struct Storing<'a> {
+    portions: Portions<'a>,
+    piece: Vec<u8>,
+}
+
 impl Keeper for Storing<'_> {
     fn file(
         &mut self,
+        _: &RelPath,
         mut file: &File,
         size_bytes: u64,
         limit_bytes: u64,
     ) -> Result<(Digest, u64), KeepError> {
-        let kept = match size_bytes <= PIECE_BYTES as u64 {
-            true => {
-                // One byte more than was said: a file that grew meanwhile shows.
-                self.piece.clear();
-                file.by_ref().take(size_bytes + 1).read_to_end(&mut self.piece).map_err(KeepError::Read)?;
-                (self.batch.put(&self.piece)?, self.piece.len() as u64)
-            }
-            false => self.batch.read_from(file, limit_bytes)?,
-        };
-        self.count(kept.1)?;
-        Ok(kept)
+        if size_bytes > PIECE_BYTES as u64 {
+            return Ok(self.portions.read_from(file, limit_bytes)?);
+        }
+        // One byte more than was said: a file that grew meanwhile shows.
+        self.piece.clear();
+        file.by_ref().take(size_bytes + 1).read_to_end(&mut self.piece).map_err(KeepError::Read)?;
+        Ok((self.portions.put(&self.piece)?, self.piece.len() as u64))
     }
 
     fn target(&mut self, target: &Target) -> Result<Digest, KeepError> {
-        let digest = self.batch.put(target.as_str().as_bytes())?;
-        self.count(0)?;
-        Ok(digest)
+        Ok(self.portions.put(target.as_str().as_bytes())?)
     }
 
     fn directory(
@@ -125,9 +161,6 @@ impl Keeper for Storing<'_> {
         if is_kept {
             return Ok(Digest::of(&bytes));
         }
-        let digest = self.batch.put(&bytes)?;
-        self.batch.link(digest, directory.entries().values().map(|entry| entry.digest));
-        self.count(0)?;
-        Ok(digest)
+        Ok(self.portions.directory(directory, &bytes)?)
     }
 }

@@ -1,52 +1,71 @@
 //! Cutting content into chunks where the content says so, so that an edit moves no cut but those around it.
 //!
-//! Owns the parameters of the cut and the digest of what passes through. Whatever the sizes of the pieces
+//! Owns the cut and the digest of what passes through. Whatever the sizes of the pieces
 //! that come, the cuts are the same. Invariant: it holds at most one window of the content.
 
 use fastcdc::v2020::FastCDC;
 use sha2::{Digest as _, Sha256};
 
-use super::{BlobError, CHUNK_MAX};
+use super::CHUNK_MAX;
 use crate::Digest;
 
-/// The shortest chunk, but for the last of a blob; FastCDC's other two sizes are the average and
-/// [`CHUNK_MAX`].
+/// The shortest chunk of a store, but for the last of a blob.
 pub(super) const CHUNK_MIN: usize = 16 << 10;
-const CHUNK_AVERAGE: usize = 64 << 10;
-/// How much is gathered before it is cut: several chunks, so that little is moved for each.
-const WINDOW_BYTES: usize = 4 * CHUNK_MAX;
+/// How much is gathered before it is cut: so many of the longest chunks, so that little is moved for each.
+const WINDOW_CHUNKS: usize = 4;
 
-/// A blob on its way into chunks.
-#[derive(Default)]
-pub(super) struct Cutter {
+/// How long chunks are: the three sizes of FastCDC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cuts {
+    /// The shortest, but for the last of a content.
+    pub min_bytes: usize,
+    /// About as long as most are.
+    pub average_bytes: usize,
+    /// The longest.
+    pub max_bytes: usize,
+}
+
+impl Cuts {
+    /// How the blobs of a store are cut.
+    pub(super) const STORE: Self =
+        Self { min_bytes: CHUNK_MIN, average_bytes: 64 << 10, max_bytes: CHUNK_MAX };
+}
+
+/// A content on its way into chunks.
+pub struct Cutter {
+    cuts: Cuts,
     hasher: Sha256,
     window: Vec<u8>,
     size_bytes: u64,
     is_cut: bool,
 }
 
+impl Default for Cutter {
+    fn default() -> Self {
+        Self::new(Cuts::STORE)
+    }
+}
+
 impl Cutter {
+    /// Cuts a content as `cuts` says.
+    pub fn new(cuts: Cuts) -> Self {
+        Self { cuts, hasher: Sha256::new(), window: Vec::new(), size_bytes: 0, is_cut: false }
+    }
+
     /// Takes the next bytes and hands over the chunks that are certain now.
-    pub(super) fn write(
-        &mut self,
-        bytes: &[u8],
-        mut take: impl FnMut(&[u8]) -> Result<(), BlobError>,
-    ) -> Result<(), BlobError> {
-        for piece in bytes.chunks(WINDOW_BYTES - CHUNK_MAX) {
+    pub fn write<E>(&mut self, bytes: &[u8], mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        for piece in bytes.chunks((WINDOW_CHUNKS - 1) * self.cuts.max_bytes) {
             self.hasher.update(piece);
             self.size_bytes += piece.len() as u64;
             self.window.extend_from_slice(piece);
             // A cut is certain once the longest chunk would fit in front of what is still to come.
-            self.cut(CHUNK_MAX, &mut take)?;
+            self.cut(self.cuts.max_bytes, &mut take)?;
         }
         Ok(())
     }
 
     /// Hands over the last chunks; answers the digest of all and the length.
-    pub(super) fn finish(
-        mut self,
-        mut take: impl FnMut(&[u8]) -> Result<(), BlobError>,
-    ) -> Result<(Digest, u64), BlobError> {
+    pub fn finish<E>(mut self, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(Digest, u64), E> {
         if self.size_bytes == 0 {
             take(&[])?;
         }
@@ -66,15 +85,12 @@ impl Cutter {
     }
 
     /// Cuts while more than `rest` bytes are left.
-    fn cut(
-        &mut self,
-        rest: usize,
-        take: &mut impl FnMut(&[u8]) -> Result<(), BlobError>,
-    ) -> Result<(), BlobError> {
+    fn cut<E>(&mut self, rest: usize, take: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+        let Cuts { min_bytes, average_bytes, max_bytes } = self.cuts;
         let mut from = 0;
         while self.window.len() - from > rest {
             let left = &self.window[from..];
-            let (_, length) = FastCDC::new(left, CHUNK_MIN, CHUNK_AVERAGE, CHUNK_MAX).cut(0, left.len());
+            let (_, length) = FastCDC::new(left, min_bytes, average_bytes, max_bytes).cut(0, left.len());
             self.is_cut = true;
             take(&left[..length])?;
             from += length;
@@ -96,7 +112,7 @@ mod tests {
         let mut cutter = Cutter::default();
         let mut take = |chunk: &[u8]| {
             chunks.push(chunk.to_vec());
-            Ok(())
+            Ok::<_, std::convert::Infallible>(())
         };
         for piece in content.chunks(piece) {
             cutter.write(piece, &mut take).expect("taken");
@@ -140,7 +156,7 @@ mod tests {
             let whole = chunks(&content, content.len().max(1));
             prop_assert_eq!(whole.concat(), content.clone());
             let (last, others) = whole.split_last().expect("there is a chunk, if an empty one");
-            prop_assert!(others.iter().all(|chunk| (CHUNK_MIN..=CHUNK_MAX).contains(&chunk.len())));
+            prop_assert!(others.iter().all(|chunk| (Cuts::STORE.min_bytes..=CHUNK_MAX).contains(&chunk.len())));
             prop_assert!(last.len() <= CHUNK_MAX);
             prop_assert_eq!(chunks(&content, piece), whole);
         }
