@@ -11,8 +11,8 @@ use super::error::{ContainerError, Fault};
 const LEVEL: i32 = 3;
 /// Patches are few, and travel.
 const PATCH_LEVEL: i32 = 6;
-/// Of a patch: the longest chunk and all that it may refer to.
-const PATCH_WINDOW_LOG: u32 = 23;
+/// The smallest and the largest window that a frame can have.
+const WINDOW_LOGS: (u32, u32) = (10, 27);
 /// Of a frame's descriptor: its window is its content.
 const SINGLE_SEGMENT: u8 = 0x20;
 /// Of a frame's descriptor: it needs a dictionary.
@@ -33,7 +33,7 @@ impl Encoder {
 
     /// The frame of `raw`; none when that would not be smaller.
     pub(super) fn compress(&mut self, raw: &[u8]) -> Result<Option<&[u8]>, ContainerError> {
-        compress(&mut self.context, raw, &mut self.out)?;
+        compress(&mut self.context, raw, 0, &mut self.out)?;
         Ok((self.out.len() < raw.len()).then_some(&self.out))
     }
 }
@@ -41,21 +41,27 @@ impl Encoder {
 /// The frame of `raw` behind `near`; none when that would not be smaller.
 pub(super) fn patch(raw: &[u8], near: &[u8]) -> Result<Option<Vec<u8>>, ContainerError> {
     let mut context = CCtx::create();
-    let parameters = [
-        CParameter::CompressionLevel(PATCH_LEVEL),
-        CParameter::WindowLog(PATCH_WINDOW_LOG),
-        CParameter::EnableLongDistanceMatching(true),
-    ];
+    let parameters =
+        [CParameter::CompressionLevel(PATCH_LEVEL), CParameter::EnableLongDistanceMatching(true)];
     for parameter in parameters {
         context.set_parameter(parameter).map_err(failed)?;
     }
     context.ref_prefix(near).map_err(failed)?;
     let mut out = Vec::new();
-    compress(&mut context, raw, &mut out)?;
+    compress(&mut context, raw, near.len(), &mut out)?;
     Ok((out.len() < raw.len()).then_some(out))
 }
 
-fn compress(context: &mut CCtx<'_>, raw: &[u8], out: &mut Vec<u8>) -> Result<(), ContainerError> {
+fn compress(
+    context: &mut CCtx<'_>,
+    raw: &[u8],
+    near_bytes: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), ContainerError> {
+    // So large that all of it is in sight: only then the content is its own window.
+    let sight = (raw.len() + near_bytes).next_power_of_two().ilog2();
+    let window = CParameter::WindowLog(sight.clamp(WINDOW_LOGS.0, WINDOW_LOGS.1));
+    context.set_parameter(window).map_err(failed)?;
     out.clear();
     out.reserve(zstd_safe::compress_bound(raw.len()));
     context.compress2(out, raw).map(drop).map_err(failed)
@@ -100,5 +106,49 @@ fn decompress(context: &mut DCtx<'_>, stored: &[u8], raw_bytes: usize) -> Result
     match context.decompress(&mut raw, stored) {
         Ok(found) if found == raw_bytes => Ok(raw),
         _ => Err(Fault::Compressed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Something like a text, which compresses.
+    fn text(length: usize) -> Vec<u8> {
+        let lines =
+            (0_u64..).flat_map(|line| format!("line {} of {}\n", line, line * line % 977).into_bytes());
+        lines.take(length).collect()
+    }
+
+    #[test]
+    fn what_was_compressed_comes_back_whatever_its_length() {
+        let (mut encoder, mut decoder) = (Encoder::new().expect("made"), Decoder::new());
+        for length in [100, 255, 256, 65_791, 65_792, 1 << 20, (2 << 20) + 1, 4 << 20, 9 << 20] {
+            let raw = text(length);
+            let stored = encoder.compress(&raw).expect("compressed").expect("smaller").to_vec();
+            assert_eq!(decoder.decompress(&stored, length), Ok(raw.clone()), "{length}");
+            assert!(
+                decoder.decompress(&stored, length + 1).is_err()
+                    && decoder.decompress(&stored, length - 1).is_err()
+            );
+            let near = [b"something before".as_slice(), &raw[..length / 2]].concat();
+            let stored = patch(&raw, &near).expect("compressed").expect("smaller");
+            assert_eq!(unpatch(&stored, &near, length), Ok(raw), "{length}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_become_smaller_is_left_as_it_is() {
+        let mut encoder = Encoder::new().expect("made");
+        assert_eq!(encoder.compress(b"x").expect("tried"), None);
+        assert_eq!(patch(b"x", b"").expect("tried"), None);
+    }
+
+    #[test]
+    fn a_patch_needs_the_bytes_it_was_made_with() {
+        let (raw, near) = (text(50_000), text(49_000));
+        let stored = patch(&raw, &near).expect("compressed").expect("smaller");
+        assert!(stored.len() < 2_000, "{} bytes", stored.len());
+        assert_ne!(unpatch(&stored, &vec![0; near.len()], raw.len()), Ok(raw));
     }
 }

@@ -22,13 +22,13 @@ use crate::tree::{Directory, RelPath, Target};
 /// The largest file that is grouped with others.
 const SMALL_BYTES: u64 = 512 << 10;
 /// A group may end when it has so much.
-const GROUP_BYTES: usize = 512 << 10;
+const GROUP_BYTES: usize = 1 << 20;
 /// A group never has more, unless it is one file.
-const GROUP_MAX_BYTES: usize = 2 << 20;
+const GROUP_MAX_BYTES: usize = 4 << 20;
 /// One path in so many ends a group.
-const GROUP_END: u8 = 32;
+const GROUP_END: u8 = 64;
 /// How large files are cut.
-const CUTS: Cuts = Cuts { min_bytes: 256 << 10, average_bytes: 1 << 20, max_bytes: 2 << 20 };
+const CUTS: Cuts = Cuts { min_bytes: 512 << 10, average_bytes: 2 << 20, max_bytes: 4 << 20 };
 /// How far what is in a large file may have moved to be found again.
 const MOVED_BYTES: u64 = 256 << 10;
 /// How much of a large file is read at once.

@@ -1,5 +1,10 @@
 //! Capsule files, whole.
 
+mod delta;
+mod forge;
+mod hostile;
+mod laws;
+mod nodes;
 mod round;
 
 use std::fs;

@@ -9,6 +9,8 @@ pub struct Limits {
     pub depth: usize,
     /// Entries of all directories.
     pub entries: u64,
+    /// Bytes of the paths of all entries, when they are listed.
+    pub path_bytes: u64,
     /// Bytes of one file.
     pub file_bytes: u64,
     /// Bytes of all files.
@@ -17,7 +19,13 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { depth: 128, entries: 500_000, file_bytes: 16 << 30, total_bytes: 64 << 30 }
+        Self {
+            depth: 128,
+            entries: 500_000,
+            path_bytes: 64 << 20,
+            file_bytes: 16 << 30,
+            total_bytes: 64 << 30,
+        }
     }
 }
 
@@ -31,6 +39,7 @@ pub(super) const TARGET_MAX_BYTES: u64 = 4_096;
 pub(super) struct Budget {
     limits: Limits,
     entries: u64,
+    path_bytes: u64,
     total_bytes: u64,
 }
 
@@ -43,6 +52,9 @@ pub enum Exceeded {
     /// Entries of all directories.
     #[error("is one of more than {0} entries")]
     Entries(u64),
+    /// Bytes of the paths of all entries.
+    #[error("is one of entries whose paths have more than {0} bytes together")]
+    Paths(u64),
     /// Bytes of one file.
     #[error("is larger than {0} bytes")]
     File(u64),
@@ -53,7 +65,7 @@ pub enum Exceeded {
 
 impl Budget {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, entries: 0, total_bytes: 0 }
+        Self { limits, entries: 0, path_bytes: 0, total_bytes: 0 }
     }
 
     /// Counts an entry `depth` names below the tree.
@@ -64,6 +76,15 @@ impl Budget {
             () if depth > depth_max => Err(Exceeded::Depth(depth_max)),
             () if self.entries > entries => Err(Exceeded::Entries(entries)),
             () => Ok(()),
+        }
+    }
+
+    /// Counts the bytes of a path that is kept.
+    pub(super) fn path(&mut self, bytes: usize) -> Result<(), Exceeded> {
+        self.path_bytes += bytes as u64;
+        match self.path_bytes <= self.limits.path_bytes {
+            true => Ok(()),
+            false => Err(Exceeded::Paths(self.limits.path_bytes)),
         }
     }
 

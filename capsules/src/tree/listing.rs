@@ -59,6 +59,7 @@ impl Walk<'_> {
             let path = path.join(name);
             let limit = |source| TreeError::Limit { path: path.clone(), source };
             self.budget.entry(depth + 1).map_err(limit)?;
+            self.budget.path(path.as_str().len()).map_err(limit)?;
             self.listing.entries.push((path.clone(), *entry));
             match entry.mode {
                 Mode::File | Mode::Executable => {

@@ -131,7 +131,7 @@ fn what_no_tree_holds_is_skipped_or_refused_by_its_path() {
 #[test]
 fn a_folder_over_a_limit_is_refused_by_the_path_that_is_too_much() {
     let place = Place::with(&sketch(&[("a/b/c", "12345"), ("d", "12345")]));
-    let limits = Limits { depth: 3, entries: 4, file_bytes: 5, total_bytes: 10 };
+    let limits = Limits { depth: 3, entries: 4, path_bytes: 20, file_bytes: 5, total_bytes: 10 };
     let take = |limits| snapshot(place.store.blobs(), &place.dir, &Seen::default(), later(), limits);
     let root = take(limits).expect("just fits").root;
     let list = |limits| list(place.store.blobs(), &root, limits).map(|_| ());

@@ -1,0 +1,423 @@
+//! Capsules that were made to do harm, each with what is said about it.
+
+use xyn_store::Digest;
+
+use super::super::codec::Encoder;
+use super::super::format::{Form, HEAD_BYTES, Kind, PREFACE_BYTES};
+use super::forge::{Forge, directory, outline, plain, preface, refused, section, tower, zstd_form};
+use super::*;
+use crate::tree::Mode;
+
+const FILE: u8 = Mode::File as u8;
+const DIRECTORY: u8 = Mode::Directory as u8;
+const LINK: u8 = Mode::Symlink as u8;
+/// Where the first section begins behind its head.
+const FIRST: usize = PREFACE_BYTES + HEAD_BYTES;
+
+#[test]
+fn what_does_not_begin_as_a_capsule_is_none() {
+    let bytes = Forge::file("a", b"content").bytes();
+    let message =
+        "this is no capsule: it does not begin as one; a capsule begins at the first byte of its file";
+    for hostile in [b"".as_slice(), b"xyn", b"PK\x03\x04aaaaaaaa", &[b" ", bytes.as_slice()].concat()] {
+        assert_eq!(refused(hostile), message);
+    }
+    let newer = [b"xyncaps\x02", &bytes[PREFACE_BYTES..]].concat();
+    assert_eq!(refused(&newer), "a capsule of format 2 is newer than this program understands; upgrade it");
+    assert_eq!(refused(&[b"xyncaps\x00", &bytes[PREFACE_BYTES..]].concat()), message);
+}
+
+#[test]
+fn a_capsule_that_ends_early_is_refused_at_every_byte() {
+    let mut forge = Forge::file("a", &noise(1, 100));
+    forge.attestations = vec![b"one".to_vec()];
+    let bytes = forge.bytes();
+    open(&bytes, None).and_then(Capsule::verify).expect("sound as a whole");
+    for end in 0..bytes.len() {
+        match open(&bytes[..end], None).and_then(Capsule::verify) {
+            Err(ContainerError::NotCapsule) => assert!(end < PREFACE_BYTES),
+            Err(ContainerError::Truncated { at, .. }) => assert_eq!(at, end as u64),
+            other => panic!("{end}: {other:?}"),
+        }
+    }
+    let message = format!(
+        "the capsule ends at byte {}, within chunk 1 with the file `a`; fetch it again",
+        bytes.len() - 1
+    );
+    assert_eq!(refused(&bytes[..bytes.len() - 1]), message);
+}
+
+#[test]
+fn a_changed_byte_is_refused_wherever_it_is() {
+    let place = Place::new();
+    let text = "let changed = true;\n".repeat(50);
+    let dir = place.folder("work", &[("a/b", text.as_bytes()), ("c", &noise(2, 300))]);
+    let bytes = place.capsule(&dir, &Options::default());
+    for at in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x20;
+        let verified = open(&changed, None).and_then(Capsule::verify);
+        assert!(verified.is_err(), "byte {at}");
+    }
+    let mut changed = bytes.clone();
+    changed[FIRST] ^= 1;
+    let message = "the manifest, from byte 49 on, was changed after it was written; fetch the capsule again";
+    assert_eq!(refused(&changed), message);
+    let (mut changed, last) = (bytes.clone(), bytes.len() - 1);
+    changed[last] ^= 1;
+    let error = refused(&changed);
+    assert!(
+        error.starts_with("chunk 1 with the file `a/b`, from byte ") && error.contains("was changed"),
+        "{error}"
+    );
+}
+
+#[test]
+fn nothing_may_be_put_behind_a_capsule() {
+    let bytes = Forge::file("a", b"content").bytes();
+    let message = format!(
+        "the capsule goes on behind its end at byte {}; nothing may be put behind a capsule",
+        bytes.len()
+    );
+    for behind in [b"\0".as_slice(), &bytes] {
+        assert_eq!(refused(&[bytes.as_slice(), behind].concat()), message);
+    }
+}
+
+#[test]
+fn sections_stand_in_one_order_each_once() {
+    let forge = Forge::file("a", b"");
+    let tree = [forge.tree.encode(), forge.outline.clone()].concat();
+    let [manifest, tree, index] =
+        [(Kind::Manifest, b"m".as_slice()), (Kind::Tree, &tree), (Kind::Index, b"")]
+            .map(|(kind, bytes)| section(kind as u8, bytes));
+    let read = |sections: &[&[u8]]| refused(&[preface(), sections.concat()].concat());
+    let order = |part: &str, at: usize, found: u8| {
+        format!(
+            "{part}, from byte {at} on, is not sound: a section of kind {found} is not the one that comes next; \
+             do not trust who made this capsule"
+        )
+    };
+    let second = FIRST + 1;
+    assert_eq!(read(&[&tree, &index]), order("the manifest", PREFACE_BYTES, 3));
+    assert_eq!(read(&[&manifest, &manifest, &tree, &index]), order("the tree", second, 1));
+    assert_eq!(read(&[&manifest, &index, &tree]), order("the tree", second, 4));
+    assert_eq!(read(&[&manifest, &tree, &tree]), order("the index", second + tree.len(), 3));
+    assert_eq!(read(&[&manifest, &section(9, b"")]), order("the tree", second, 9));
+    assert!(read(&[&manifest, &tree, &index, &index]).contains("goes on behind its end"));
+}
+
+#[test]
+fn what_says_that_it_is_larger_than_it_may_be_is_not_waited_for() {
+    for (kind, said, message) in [
+        (Kind::Manifest as u8, u64::MAX, "the manifest has 18446744073709551615 bytes, the limit is 4194304"),
+        (Kind::Manifest as u8, (4 << 20) + 1, "the manifest has 4194305 bytes, the limit is 4194304"),
+    ] {
+        let mut head = section(kind, b"");
+        head[1..9].copy_from_slice(&said.to_le_bytes());
+        assert_eq!(refused(&[preface(), head].concat()), message);
+    }
+    let mut forge = Forge::file("a", b"content");
+    forge.attestations = vec![Vec::new(); 65];
+    assert_eq!(forge.refused(), "a capsule has at most 64 attestations");
+    forge.attestations = vec![vec![0; 12 << 20]; 3];
+    assert_eq!(forge.refused(), "attestation 3 has 12582912 bytes, the limit is 8388608");
+    let mut forge = Forge::file("a", b"content");
+    forge.tree.raw_bytes = u64::MAX;
+    assert_eq!(forge.refused(), "the tree has 18446744073709551615 bytes, the limit is 67108864");
+}
+
+#[test]
+fn paths_that_lead_elsewhere_are_refused() {
+    for name in [
+        b"..".as_slice(),
+        b".",
+        b"",
+        b"/etc/cron.d/x",
+        b"../x",
+        b"a/b",
+        b"a\\b",
+        b"C:x",
+        b"a\0b",
+        b"\x1b]0;x\x07",
+        "\u{202e}gpj.exe".as_bytes(),
+        b".git",
+        b"NUL",
+        "e\u{301}".as_bytes(),
+        b"\xc3\x28",
+        b".xyn-partial",
+    ] {
+        let error = Forge::new(&[directory(&[(name, FILE, b"x")])], b"x").refused();
+        assert!(error.contains("is no sound directory of a tree: the name `"), "{error}");
+    }
+}
+
+#[test]
+fn one_path_twice_is_refused_whatever_stands_there() {
+    // A link, then a file or a folder that would be written through it; names that some disks take for one.
+    for (one, other) in [("a", "a"), ("b", "a"), ("README", "readme"), ("STRASSE", "straße")] {
+        for modes in [[FILE, FILE], [LINK, FILE], [LINK, DIRECTORY], [FILE, DIRECTORY]] {
+            let root = directory(&[(one.as_bytes(), modes[0], b"x"), (other.as_bytes(), modes[1], b"x")]);
+            let error = Forge::new(&[root, b"x".to_vec()], b"x").refused();
+            assert!(error.contains("is no sound directory of a tree"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn links_that_leave_the_tree_are_refused() {
+    for to in ["/etc/passwd", "..", "../../x", "up/../..", "a/../../x", ".git/hooks", "a\0b"] {
+        let root = directory(&[(b"l", LINK, to.as_bytes())]);
+        let error = Forge::new(&[root, to.as_bytes().to_vec()], b"").refused();
+        assert!(error.starts_with("`l`: no tree holds this link"), "{error}");
+    }
+}
+
+#[test]
+fn there_is_no_mode_for_devices_pipes_hard_links_and_other_users() {
+    for mode in [b'c', b'b', b'p', b's', b'h', b'S', 0, 255] {
+        let error = Forge::new(&[directory(&[(b"a", mode, b"x")])], b"x").refused();
+        assert!(error.ends_with("these bytes are no directory"), "{error}");
+    }
+}
+
+#[test]
+fn lengths_and_contents_that_lie_are_refused() {
+    let (five, four) = (b"12345".as_slice(), b"1234".as_slice());
+    let told = directory(&[(b"a", FILE, five)]);
+    let error = Forge::new(&[told.clone()], four).refused();
+    assert!(error.contains("its chunks have 4 bytes together, and the files of the tree 5"), "{error}");
+    let error = Forge::new(&[told], b"54321").refused();
+    let (said, found) = (Digest::of(five), Digest::of(b"54321"));
+    let message =
+        format!("the file `a` is not the one that the tree names: its content is `{found}`, not `{said}`");
+    assert_eq!(error, message);
+    // Two files that together are as long as they should be.
+    let error = Forge::new(&[directory(&[(b"a", FILE, five), (b"b", FILE, four)])], b"123451243").refused();
+    assert!(error.starts_with("the file `b` is not the one"), "{error}");
+    let mut twice = directory(&[(b"a", FILE, five), (b"b", FILE, five)]);
+    let last = twice.len() - 8;
+    twice[last] = 4;
+    assert_eq!(Forge::new(&[twice], five).refused(), "`b` is said to have 4 bytes and has 5");
+    let mut empty = directory(&[(b"a", FILE, five)]);
+    let last = empty.len() - 8;
+    empty[last] = 0;
+    assert!(Forge::new(&[empty], b"").refused().starts_with("the file `a` is not the one"));
+    let mut endless = directory(&[(b"a", FILE, five)]);
+    endless.truncate(endless.len() - 8);
+    endless.extend(u64::MAX.to_le_bytes());
+    let error = Forge::new(&[endless], five).refused();
+    assert_eq!(error, "`a` is larger than 17179869184 bytes, the limit of a tree");
+}
+
+#[test]
+fn many_levels_and_many_names_are_cut_off() {
+    let deep = tower(100_000, |inner| directory(&[(b"a", DIRECTORY, inner)]));
+    let error = Forge::new(&deep, b"").refused();
+    assert!(error.ends_with("is more than 128 directories deep, the limit of a tree"), "{error}");
+    let limits = Limits { entries: 20_000, path_bytes: 1 << 20, ..Limits::default() };
+    let many = |blobs: &[Vec<u8>]| {
+        let bytes = Forge::new(blobs, b"").bytes();
+        let error = Cover::read(bytes.as_slice()).and_then(|cover| cover.open(None, limits)).map(drop);
+        error.expect_err("too much").to_string()
+    };
+    let names: Vec<_> = (0..200).map(|number| format!("{number:03}")).collect();
+    let files: Vec<_> = names.iter().map(|name| (name.as_bytes(), FILE, b"".as_slice())).collect();
+    let files = directory(&files);
+    let folders: Vec<_> = names.iter().map(|name| (name.as_bytes(), DIRECTORY, files.as_slice())).collect();
+    let error = many(&[directory(&folders), files.clone()]);
+    assert!(error.ends_with("is one of more than 20000 entries, the limit of a tree"), "{error}");
+    let long = [[b'a'; 255], [b'b'; 255]];
+    let wide = tower(100, |inner| directory(&[(&long[0], DIRECTORY, inner), (&long[1], DIRECTORY, inner)]));
+    let error = many(&wide);
+    let message = "is one of entries whose paths have more than 1048576 bytes together, the limit of a tree";
+    assert!(error.ends_with(message), "{error}");
+}
+
+#[test]
+fn an_outline_holds_what_its_tree_needs_and_nothing_else() {
+    let inner = directory(&[(b"x", FILE, b"x")]);
+    let root = directory(&[(b"d", DIRECTORY, &inner)]);
+    let unsound = |forge: Forge, fault: &str| {
+        let error = forge.refused();
+        assert!(
+            error.starts_with("the tree, from byte 98 on, is not sound: ") && error.contains(fault),
+            "{error}"
+        );
+    };
+    let needed = format!("the directory or link `{}` is not there when it is needed", Digest::of(&inner));
+    unsound(Forge::new(&[root.clone()], b"x"), &needed);
+    unsound(Forge::new(&[root.clone(), b"other".to_vec(), inner.clone()], b"x"), &needed);
+    let unused = "7 bytes belong to no directory and no link";
+    unsound(Forge::new(&[root.clone(), inner.clone(), b"???".to_vec()], b"x"), unused);
+    let mut short = Forge::new(&[root.clone(), inner.clone()], b"x");
+    short.tree.raw_bytes -= 1;
+    unsound(short, "it says that it has 109 bytes, stored in 110");
+    let mut endless = Forge::new(&[root, inner.clone()], b"x");
+    let at = endless.outline.len() - inner.len() - 4;
+    endless.outline[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
+    unsound(endless, &needed);
+}
+
+fn frame(raw: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(raw, 3).expect("compressed")
+}
+
+#[test]
+fn what_is_decompressed_is_as_long_as_was_declared() {
+    let (raw, bomb) = (vec![7; 1_000], vec![0; 256 << 20]);
+    let check = |stored: Vec<u8>, fault: &str| {
+        let form = zstd_form(&stored);
+        let error = Forge::stored(&raw, stored, form).refused();
+        assert!(error.starts_with("chunk 1 with the file `a`, from byte "), "{error}");
+        assert!(error.contains(fault), "{error}");
+    };
+    let frame_fault = "its compressed bytes are not one frame of 1000 bytes";
+    let sound = frame(&raw);
+    let whole = Forge::stored(&raw, sound.clone(), zstd_form(&sound));
+    open(&whole.bytes(), None).and_then(Capsule::verify).expect("sound");
+    // Of 256 MB, in few bytes: cut to what may stand for so small a chunk.
+    check(frame(&bomb)[..900].to_vec(), frame_fault);
+    check([frame(&raw[..500]), frame(&raw[..500])].concat(), frame_fault);
+    check([sound.clone(), b"more".to_vec()].concat(), frame_fault);
+    check(b"no frame".to_vec(), frame_fault);
+    check(b"\x28\xb5\x2f\xfd".to_vec(), frame_fault);
+    // A window of two gigabytes, and none that is the content.
+    check(b"\x28\xb5\x2f\xfd\x40\xa8\xe8\x02\x01\x00\x00".to_vec(), frame_fault);
+    let mut dictionary = sound.clone();
+    dictionary[4] |= 1;
+    check(dictionary, frame_fault);
+    let mut broken = sound.clone();
+    let last = broken.len() - 1;
+    broken[last] ^= 0xff;
+    let error = Forge::stored(&raw, broken.clone(), zstd_form(&broken)).refused();
+    assert!(error.contains("its compressed bytes are broken") || error.contains("it holds `"), "{error}");
+    let mut other = raw.clone();
+    other[3] = 0;
+    check(
+        frame(&other),
+        &format!("it holds `{}`, and is said to be `{}`", Digest::of(&other), Digest::of(&raw)),
+    );
+}
+
+#[test]
+fn an_outline_is_no_bomb() {
+    let mut forge = Forge::file("a", b"x");
+    let mut encoder = Encoder::new().expect("made");
+    let stored = encoder.compress(&vec![0; 64 << 20]).expect("compressed").expect("smaller");
+    forge.outline = stored.to_vec();
+    forge.tree.is_compressed = true;
+    let error = forge.refused();
+    assert!(error.contains("its compressed bytes are not one frame of 55 bytes"), "{error}");
+    forge.tree.raw_bytes = 64 << 20;
+    assert!(forge.refused().contains("is not there when it is needed"));
+}
+
+#[test]
+fn rows_of_the_index_that_no_writer_writes_are_refused() {
+    let content = noise(3, 50);
+    let index = |change: &dyn Fn(&mut Forge), fault: &str| {
+        let mut forge = Forge::file("a", &content);
+        change(&mut forge);
+        let error = forge.refused();
+        assert!(error.starts_with("the index, from byte ") && error.contains(fault), "{error}");
+    };
+    let zstd = |bytes| Form::Zstd { bytes, sum: Digest::of(b"") };
+    index(&|forge| forge.rows[0].raw_bytes = 0, "it says that it has 0 bytes, stored in 0");
+    index(&|forge| forge.rows[0].raw_bytes = u32::MAX, "it says that it has 4294967295 bytes");
+    index(&|forge| forge.rows[0].form = zstd(0), "it says that it has 50 bytes, stored in 0");
+    index(&|forge| forge.rows[0].form = zstd(51), "it says that it has 50 bytes, stored in 51");
+    index(
+        &|forge| forge.rows.push(plain(b"more")),
+        "its chunks have 54 bytes together, and the files of the tree 50",
+    );
+    index(&|forge| forge.rows.clear(), "its chunks have 0 bytes together, and the files of the tree 50");
+    // Bytes of a base, where there is none: of this machine, nothing can be named.
+    index(
+        &|forge| forge.rows[0].form = Form::Held { at: 0 },
+        "it refers to bytes 0 to 50 of a base that has 0",
+    );
+    let patch = |at, near| Form::Patch { bytes: 9, sum: Digest::of(b""), at, near };
+    let message = "it refers to bytes 18446744073709551615 to 18446744073709551615 of a base that has 0";
+    index(&|forge| forge.rows[0].form = patch(u64::MAX, u32::MAX), message);
+}
+
+#[test]
+fn an_index_that_is_no_list_of_rows_is_refused() {
+    let forge = Forge::file("a", b"content");
+    let tree = section(Kind::Tree as u8, &[forge.tree.encode(), forge.outline.clone()].concat());
+    let with = |index: &[u8]| {
+        let manifest = section(Kind::Manifest as u8, b"m");
+        refused(
+            &[preface(), manifest, tree.clone(), section(Kind::Index as u8, index), forge.chunks.clone()]
+                .concat(),
+        )
+    };
+    let mut row = Vec::new();
+    forge.rows[0].encode(&mut row);
+    assert!(with(&row[..row.len() - 1]).contains("its fields are cut short or go on behind its end"));
+    row[0] = 4;
+    assert!(with(&row).contains("it is stored in the unknown form 4"));
+    let mut flags = forge.tree.encode();
+    flags[0] = 4;
+    let tree = section(Kind::Tree as u8, &[flags, outline(&[])].concat());
+    let manifest = section(Kind::Manifest as u8, b"m");
+    let error = refused(&[preface(), manifest, tree, section(Kind::Index as u8, b"")].concat());
+    assert!(error.contains("it is stored in the unknown form 4"), "{error}");
+}
+
+#[test]
+fn a_chunk_in_the_place_of_another_is_refused() {
+    let mut forge = Forge::file("a", b"content");
+    forge.chunks = b"CONTENT".to_vec();
+    assert!(forge.refused().contains("chunk 1 with the file `a`, from byte "));
+    forge.rows = vec![plain(b"CONTENT")];
+    assert!(forge.refused().starts_with("the file `a` is not the one that the tree names"));
+}
+
+#[test]
+fn the_first_fault_is_told_whoever_finds_it_first() {
+    let contents: Vec<_> = (0..40).map(|seed| noise(seed, 5_000)).collect();
+    let names: Vec<_> = (0..40).map(|number| format!("f{number:02}")).collect();
+    let files: Vec<_> = names
+        .iter()
+        .zip(&contents)
+        .map(|(name, content)| (name.as_bytes(), FILE, content.as_slice()))
+        .collect();
+    let mut forge = Forge::new(&[directory(&files)], &contents.concat());
+    forge.rows = contents.iter().map(|content| plain(content)).collect();
+    forge.chunks[5_000 * 7] ^= 1;
+    forge.chunks[5_000 * 8] ^= 1;
+    forge.chunks.truncate(5_000 * 9);
+    for _ in 0..20 {
+        let error = open(&forge.bytes(), None).and_then(Capsule::verify).expect_err("refused").to_string();
+        assert!(error.starts_with("chunk 8 with the file `f07`"), "{error}");
+    }
+}
+
+#[test]
+fn a_folder_or_link_that_is_there_is_not_unpacked_into() {
+    let place = Place::new();
+    let bytes = Forge::file("a", b"content").bytes();
+    let outside = place.folder("outside", &[]);
+    let target = place.path("out");
+    let unpack = || open(&bytes, None).and_then(|capsule| capsule.unpack(&target)).map(drop);
+    let refused = || {
+        let error = unpack().expect_err("it is there").to_string();
+        assert_eq!(error, format!("`{}` is there already; name a folder that is not", target.display()));
+    };
+    // What a first capsule laid out as a link, a second one does not write through.
+    std::os::unix::fs::symlink(&outside, &target).expect("made");
+    refused();
+    assert_eq!(fs::read_dir(&outside).expect("there").count(), 0);
+    fs::remove_file(&target).expect("removed");
+    std::os::unix::fs::symlink("nowhere", &target).expect("made");
+    refused();
+    fs::remove_file(&target).expect("removed");
+    fs::create_dir(&target).expect("made");
+    refused();
+    fs::remove_dir(&target).expect("removed");
+    unpack().expect("nothing is in the way");
+    refused();
+    assert_eq!(place.left(&["outside", "out"]), Vec::<String>::new());
+}
