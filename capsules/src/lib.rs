@@ -4,4 +4,7 @@
 //! for. Invariant: nothing is written outside the folder that was named, whoever made the tree.
 
 pub mod container;
+pub mod json;
+pub mod manifest;
+pub mod sign;
 pub mod tree;

@@ -35,6 +35,7 @@ pub use link::{InvalidLink, Target};
 pub use listing::{Listing, find, list};
 pub use look::{Looked, look};
 pub use merge::{Clash, Conflict, Favour, Merged, Side, merge};
+pub(crate) use name::is_hidden;
 pub use name::{InvalidName, NAME_MAX_BYTES, Name, NameFault};
 pub use path::RelPath;
 pub use restore::{Restored, Wish, restore};

@@ -1,0 +1,41 @@
+//! What can be said of a capsule.
+//!
+//! Owns the shape of each thing that can be said, and when it makes no sense. Fields that another maker adds
+//! are passed over, as in-toto demands.
+
+mod provenance;
+mod report;
+mod rollback;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+pub use provenance::{BuildDefinition, Builder, Metadata, Provenance, Resource, RunDetails};
+pub use report::{Check, DiffSummary, FileChanges, PackageChanges, Rebuild, Simulation};
+pub use rollback::Rollback;
+
+/// Something that can be said of the content of a capsule.
+pub trait Predicate: Serialize + DeserializeOwned {
+    /// Which kind of thing it is.
+    const TYPE: &'static str;
+
+    /// What of it cannot be.
+    fn check(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+}
+
+/// The packages in a capsule: a CycloneDX document.
+#[derive(Clone, Debug, PartialEq, Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Sbom(pub Map<String, Value>);
+
+impl Predicate for Sbom {
+    const TYPE: &'static str = "https://cyclonedx.org/bom";
+
+    fn check(&self) -> Result<(), &'static str> {
+        let is_cyclone = self.0.get("bomFormat").is_some_and(|format| format == "CycloneDX");
+        if is_cyclone { Ok(()) } else { Err("`bomFormat` is not `CycloneDX`") }
+    }
+}

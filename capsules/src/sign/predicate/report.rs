@@ -1,0 +1,136 @@
+//! What was found out about a capsule: built again, beside its parent, and in a simulation.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use xyn_store::{Digest, Timestamp};
+
+use super::Predicate;
+use crate::tree::RelPath;
+
+/// A capsule was built again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rebuild {
+    /// The tree that the manifest expects.
+    pub expected: Digest,
+    /// The tree that came of it.
+    pub found: Digest,
+    /// Files that differ, as many as are listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub different: Vec<RelPath>,
+    /// What it was built in.
+    pub sandbox: String,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it was done.
+    pub finished_at: Timestamp,
+}
+
+impl Rebuild {
+    /// Whether it came out as expected, bit for bit.
+    pub fn matches(&self) -> bool {
+        self.expected == self.found
+    }
+}
+
+impl Predicate for Rebuild {
+    const TYPE: &'static str = "urn:xyn:predicate:rebuild:v1";
+
+    fn check(&self) -> Result<(), &'static str> {
+        match () {
+            () if self.matches() && !self.different.is_empty() => {
+                Err("`different` names files, and both trees are one")
+            }
+            () if self.finished_at < self.started_at => Err("`finishedAt` lies before `startedAt`"),
+            () => Ok(()),
+        }
+    }
+}
+
+/// What a capsule changes of its parent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiffSummary {
+    /// The tree of the parent; nothing when it is the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<Digest>,
+    /// Files, by what became of them.
+    pub files: FileChanges,
+    /// Fields of the manifest that differ, as JSON pointers.
+    #[serde(default)]
+    pub manifest: Vec<String>,
+    /// Packages, by what became of them.
+    #[serde(default)]
+    pub packages: PackageChanges,
+}
+
+/// How many files came, went and changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChanges {
+    /// Came.
+    pub added: u64,
+    /// Went.
+    pub removed: u64,
+    /// Changed.
+    pub changed: u64,
+}
+
+/// Packages that came, went and changed, with their versions.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PackageChanges {
+    /// Came, in this version.
+    pub added: BTreeMap<String, String>,
+    /// Went, in that version.
+    pub removed: BTreeMap<String, String>,
+    /// Changed, from one version to the other.
+    pub changed: BTreeMap<String, (String, String)>,
+}
+
+impl Predicate for DiffSummary {
+    const TYPE: &'static str = "urn:xyn:predicate:diff-summary:v1";
+}
+
+/// A capsule was put under a scenario.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Simulation {
+    /// What the scenario is called.
+    pub scenario: String,
+    /// Of its file.
+    pub scenario_digest: Digest,
+    /// From which all chance came.
+    pub seed: u64,
+    /// Of all that happened: the same seed gives the same.
+    pub trace: Digest,
+    /// How many nodes took part.
+    pub nodes: u32,
+    /// How long it was for them.
+    pub virtual_ms: u64,
+    /// What was looked at.
+    pub checks: Vec<Check>,
+}
+
+/// One thing that had to hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What it is called.
+    pub name: String,
+    /// Whether it held.
+    pub held: bool,
+    /// What was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<String>,
+}
+
+impl Simulation {
+    /// Whether all held. Nothing that was not looked at did.
+    pub fn passed(&self) -> bool {
+        !self.checks.is_empty() && self.checks.iter().all(|check| check.held)
+    }
+}
+
+impl Predicate for Simulation {
+    const TYPE: &'static str = "urn:xyn:predicate:simulation:v1";
+}

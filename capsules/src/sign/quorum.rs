@@ -1,0 +1,204 @@
+//! How many of whom must have signed, and what comes of it.
+//!
+//! Owns the only way from an envelope to what is in it. Refuses an envelope with one signature that fails, for
+//! something was done to it; passes over signatures of others, which say nothing. Invariant: a [`Verified`]
+//! was read from exactly the bytes that were signed, after they were found to be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use xyn_store::{Digest, Timestamp};
+
+use super::envelope::Envelope;
+use super::error::NotVerified;
+use super::key::{KeyId, PublicKey};
+use super::payload::Payload;
+use super::predicate::Predicate;
+use super::statement::Statement;
+use crate::json::shown;
+use crate::manifest::Manifest;
+
+/// Keys, and how many of them must have signed.
+#[derive(Clone, Debug)]
+pub struct Quorum {
+    keys: BTreeMap<KeyId, PublicKey>,
+    /// Keys that are known and do not count, and why.
+    barred: BTreeMap<KeyId, Barred>,
+    threshold: usize,
+}
+
+/// A threshold that no signatures could fulfil, or that none would.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidQuorum {
+    /// Nobody would have to sign.
+    #[error("a threshold of 0 would take what nobody signed; write 1 or more")]
+    Zero,
+    /// More than there are keys.
+    #[error("a threshold of {threshold} is never met by {keys} keys")]
+    TooFew {
+        /// How many must sign.
+        threshold: u32,
+        /// How many there are, each counted once.
+        keys: usize,
+    },
+}
+
+/// Why a signature was passed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// Its key is not known here.
+    Unknown,
+    /// Its key may not do this.
+    Role,
+    /// Its key was good until then.
+    Expired(Timestamp),
+    /// Its key was revoked then.
+    Revoked(Timestamp),
+}
+
+/// What was verified, and who signed it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Verified<T> {
+    value: T,
+    digest: Digest,
+    signers: BTreeSet<KeyId>,
+}
+
+/// Whose signatures of an envelope hold.
+pub(super) struct Signers {
+    held: BTreeSet<KeyId>,
+    passed_over: BTreeMap<KeyId, Barred>,
+}
+
+impl Quorum {
+    /// `threshold` of `keys`; a key given twice is one.
+    pub fn new(keys: impl IntoIterator<Item = PublicKey>, threshold: u32) -> Result<Self, InvalidQuorum> {
+        let keys: BTreeMap<_, _> = keys.into_iter().map(|key| (key.id(), key)).collect();
+        match threshold as usize {
+            0 => Err(InvalidQuorum::Zero),
+            least if least > keys.len() => Err(InvalidQuorum::TooFew { threshold, keys: keys.len() }),
+            threshold => Ok(Self { keys, barred: BTreeMap::new(), threshold }),
+        }
+    }
+
+    /// The one `key`.
+    pub fn one(key: PublicKey) -> Self {
+        Self { keys: BTreeMap::from([(key.id(), key)]), barred: BTreeMap::new(), threshold: 1 }
+    }
+
+    /// What a key ring allows; its threshold is at least 1, and may be out of reach.
+    pub(super) fn of_ring(
+        keys: BTreeMap<KeyId, PublicKey>,
+        barred: BTreeMap<KeyId, Barred>,
+        threshold: u32,
+    ) -> Self {
+        Self { keys, barred, threshold: threshold.max(1) as usize }
+    }
+
+    /// Opens a manifest.
+    pub fn manifest(&self, envelope: &Envelope) -> Result<Verified<Manifest>, NotVerified> {
+        self.open(envelope)
+    }
+
+    /// Opens a statement about the content `tree`.
+    pub fn statement<P: Predicate>(
+        &self,
+        envelope: &Envelope,
+        tree: &Digest,
+    ) -> Result<Verified<Statement<P>>, NotVerified> {
+        let verified: Verified<Statement<P>> = self.open(envelope)?;
+        verified.value.subject.is(tree)?;
+        Ok(verified)
+    }
+
+    pub(super) fn open<T: Payload>(&self, envelope: &Envelope) -> Result<Verified<T>, NotVerified> {
+        let counted = self.count(self.signers::<T>(envelope)?)?;
+        Ok(Verified::new(T::read(envelope.unverified())?, envelope, counted))
+    }
+
+    /// Whose signatures hold; at least one does.
+    pub(super) fn signers<T: Payload>(&self, envelope: &Envelope) -> Result<Signers, NotVerified> {
+        if envelope.payload_type() != T::TYPE {
+            let found = shown(envelope.payload_type());
+            return Err(NotVerified::Type { found, wanted: T::TYPE });
+        }
+        if envelope.signatures().is_empty() {
+            return Err(NotVerified::Unsigned);
+        }
+        let message = envelope.pre_authentication();
+        let (mut held, mut passed_over) = (BTreeSet::new(), BTreeMap::new());
+        for signature in envelope.signatures() {
+            let named = signature.key_id.map(|id| (id, self.keys.get(&id)));
+            match named {
+                Some((id, Some(key))) => {
+                    let checked = key.verify(&message, &signature.bytes);
+                    checked.map_err(|source| NotVerified::Signature { key_id: id, source })?;
+                    held.insert(id);
+                }
+                Some((id, None)) => {
+                    passed_over.insert(id, self.barred.get(&id).copied().unwrap_or(Barred::Unknown));
+                }
+                None => {
+                    let mut rest = self.keys.iter().filter(|(id, _)| !held.contains(id));
+                    let maker = rest.find(|(_, key)| key.verify(&message, &signature.bytes).is_ok());
+                    held.extend(maker.map(|(id, _)| *id));
+                }
+            }
+        }
+        if held.is_empty() {
+            return Err(NotVerified::Threshold { have: 0, need: self.threshold, passed_over });
+        }
+        Ok(Signers { held, passed_over })
+    }
+
+    /// Those of `signers` who count here, when they are enough.
+    pub(super) fn count(&self, signers: Signers) -> Result<BTreeSet<KeyId>, NotVerified> {
+        let Signers { held, mut passed_over } = signers;
+        let (counted, others): (BTreeSet<_>, BTreeSet<_>) =
+            held.into_iter().partition(|id| self.keys.contains_key(id));
+        if counted.len() >= self.threshold {
+            return Ok(counted);
+        }
+        let why = |id| self.barred.get(&id).copied().unwrap_or(Barred::Unknown);
+        passed_over.extend(others.into_iter().map(|id| (id, why(id))));
+        Err(NotVerified::Threshold { have: counted.len(), need: self.threshold, passed_over })
+    }
+}
+
+impl<T> Verified<T> {
+    /// `value`, which was read from what `envelope` holds, and `signers`, who were counted.
+    pub(super) fn new(value: T, envelope: &Envelope, signers: BTreeSet<KeyId>) -> Self {
+        Self { value, digest: envelope.digest(), signers }
+    }
+
+    /// What it is.
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// What it is, without who signed it.
+    pub fn into_value(self) -> T {
+        self.value
+    }
+
+    /// Of the bytes that were signed.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// Who signed it and counts, each key once.
+    pub fn signers(&self) -> &BTreeSet<KeyId> {
+        &self.signers
+    }
+}
+
+impl fmt::Display for Barred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("is not known here"),
+            Self::Role => f.write_str("may not do this"),
+            Self::Expired(at) => write!(f, "expired at {at}"),
+            Self::Revoked(at) => write!(f, "was revoked at {at}"),
+        }
+    }
+}
