@@ -28,10 +28,13 @@ use xyn_store::{Digest, Timestamp};
 
 #[path = "blobs.rs"]
 mod blobs;
+#[path = "capsules.rs"]
+mod capsules;
 #[path = "mesh.rs"]
 mod mesh;
 
 use blobs::{parcels, questions};
+use capsules::{app_manifests, claims, key_rings, signed_envelopes};
 use mesh::{frames, manifests, messages, notes, records, statements, tickets};
 
 /// A parser and what to try it with.
@@ -52,8 +55,31 @@ macro_rules! targets {
 
 /// Every target.
 pub(crate) const ALL: &[Target] = targets![
-    envelopes, rows, words, events, webhooks, schedules, ranges, templates, patterns, blueprints, policies,
-    settings, frames, records, notes, statements, tickets, manifests, messages, questions, parcels,
+    envelopes,
+    rows,
+    words,
+    events,
+    webhooks,
+    schedules,
+    ranges,
+    templates,
+    patterns,
+    blueprints,
+    policies,
+    settings,
+    frames,
+    records,
+    notes,
+    statements,
+    tickets,
+    manifests,
+    messages,
+    questions,
+    parcels,
+    app_manifests,
+    signed_envelopes,
+    claims,
+    key_rings,
 ];
 
 fn now() -> Timestamp {
