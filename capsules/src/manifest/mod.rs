@@ -185,7 +185,7 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// The bytes that are signed: equal manifests have equal ones.
+    /// The bytes that are signed. They are made once: what was signed is never written again.
     pub fn to_bytes(&self) -> Result<Vec<u8>, InvalidManifest> {
         let bytes = json::write(self)?;
         // What is signed can be read: whoever packs learns of it and not whoever installs.

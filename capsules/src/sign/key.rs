@@ -43,6 +43,9 @@ pub enum InvalidKey {
     /// No name of a key.
     #[error("`{0}` is no key id of 64 lowercase hex digits")]
     Id(String),
+    /// No secret key. Says nothing of what it is, which may be most of one.
+    #[error("this is no secret key of 64 lowercase hex digits; restore it from where it was kept")]
+    Secret,
     /// No public key.
     #[error("`{0}` is no public key of 64 lowercase hex digits")]
     Text(String),
@@ -65,13 +68,6 @@ pub enum BadSignature {
     Wrong,
 }
 
-impl KeyId {
-    /// The name of `key`.
-    pub fn of(key: &PublicKey) -> Self {
-        Self(Digest::of(key.as_bytes()))
-    }
-}
-
 impl PublicKey {
     /// The key in `bytes`.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, InvalidKey> {
@@ -92,7 +88,7 @@ impl PublicKey {
 
     /// Its name.
     pub fn id(&self) -> KeyId {
-        KeyId::of(self)
+        KeyId(Digest::of(self.as_bytes()))
     }
 
     /// Checks that its holder signed `message`.
@@ -149,6 +145,15 @@ impl FromStr for PublicKey {
     fn from_str(text: &str) -> Result<Self, InvalidKey> {
         let bytes = hex_32(text).ok_or_else(|| InvalidKey::Text(shown(text)))?;
         Self::from_bytes(bytes.as_bytes())
+    }
+}
+
+impl FromStr for SecretKey {
+    type Err = InvalidKey;
+
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        let bytes = hex_32(text).ok_or(InvalidKey::Secret)?;
+        Ok(Self::from_bytes(bytes.as_bytes()))
     }
 }
 
@@ -285,5 +290,10 @@ mod tests {
         let key = SecretKey::from_bytes(&[7; 32]);
         assert!(!format!("{key:?}").contains("0707"));
         assert!(format!("{key:?}").contains(&key.public().to_string()));
+        let kept: SecretKey = "07".repeat(32).parse().expect("64 hex digits");
+        assert_eq!(kept.public(), key.public());
+        let most = "5ec2e7".repeat(10);
+        let error = most.parse::<SecretKey>().expect_err("cut short");
+        assert!(!format!("{error} {error:?}").contains("5ec2e7"));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Owns envelopes (DSSE), keys (Ed25519), statements (in-toto), the key ring of an environment, and which
 //! generation may follow which. Works on bytes and instants that it is given: no file, no clock, no chance.
-//! Refuses with the reason; nothing here warns. Invariant: the only way from bytes to a manifest, a statement
-//! or a key ring is through signatures that hold.
+//! Refuses with the reason; nothing here warns. Invariant: what is [`Verified`] was read from the very bytes
+//! whose signatures hold, and what is [`Admitted`] was signed by who may.
 
 mod envelope;
 mod error;

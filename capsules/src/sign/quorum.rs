@@ -95,7 +95,17 @@ impl Quorum {
         Self { keys, barred, threshold: threshold.max(1) as usize }
     }
 
-    /// Opens a manifest.
+    /// Who counts.
+    pub fn members(&self) -> impl Iterator<Item = KeyId> {
+        self.keys.keys().copied()
+    }
+
+    /// How many of them must have signed.
+    pub fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// Opens a manifest, whenever it was made.
     pub fn manifest(&self, envelope: &Envelope) -> Result<Verified<Manifest>, NotVerified> {
         self.open(envelope)
     }

@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::ring::Role;
+
 pub use provenance::{BuildDefinition, Builder, Metadata, Provenance, Resource, RunDetails};
 pub use report::{Check, DiffSummary, FileChanges, PackageChanges, Rebuild, Simulation};
 pub use rollback::Rollback;
@@ -19,6 +21,8 @@ pub use rollback::Rollback;
 pub trait Predicate: Serialize + DeserializeOwned {
     /// Which kind of thing it is.
     const TYPE: &'static str;
+    /// Who may say it.
+    const ROLE: Role = Role::Attestor;
 
     /// What of it cannot be.
     fn check(&self) -> Result<(), &'static str> {

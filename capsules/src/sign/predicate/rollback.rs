@@ -5,6 +5,7 @@ use xyn_store::Timestamp;
 
 use super::Predicate;
 use crate::manifest::{Line, Slug};
+use crate::sign::ring::Role;
 
 /// Leave to install an older capsule of an app. The subject of the statement is the content to go back to.
 ///
@@ -30,6 +31,7 @@ pub struct Rollback {
 
 impl Predicate for Rollback {
     const TYPE: &'static str = "urn:xyn:predicate:rollback:v1";
+    const ROLE: Role = Role::Rollback;
 
     fn check(&self) -> Result<(), &'static str> {
         match () {

@@ -13,7 +13,7 @@ use crate::manifest::{Line, Manifest, Slug};
 use crate::sign::envelope::Envelope;
 use crate::sign::error::NotVerified;
 use crate::sign::payload::Payload;
-use crate::sign::predicate::{Predicate, Rollback};
+use crate::sign::predicate::Predicate;
 use crate::sign::quorum::{Barred, Quorum, Verified};
 use crate::sign::statement::Statement;
 
@@ -57,7 +57,7 @@ impl Ring {
     /// The ring that follows this one: signed by this root, and by its own.
     ///
     /// A machine that was away takes one after the other, so a key counts here that was good when the successor
-    /// was issued and expired since; a revoked one never does.
+    /// was issued and expired since. A revoked one never does: a root key that leaked is revoked, expired or not.
     pub fn succeed(&self, envelope: &Envelope, now: Timestamp) -> Result<Self, NotVerified> {
         // When it was issued is known only when somebody who may say so signed it.
         let ever = self.quorum_at(self.roles.get(&Role::Root), 1, Timestamp::EPOCH, now);
@@ -105,25 +105,14 @@ impl Ring {
         Ok(Admitted { env: self.env.clone(), verified: Verified::new(manifest, envelope, counted) })
     }
 
-    /// Lets a statement about the content `tree` in.
+    /// Lets a statement about the content `tree` in, signed by who may say such a thing.
     pub fn statement<P: Predicate>(
         &self,
         envelope: &Envelope,
         tree: &Digest,
         now: Timestamp,
     ) -> Result<Admitted<Statement<P>>, NotVerified> {
-        let verified = self.quorum(Role::Attestor, now)?.statement(envelope, tree)?;
-        Ok(Admitted { env: self.env.clone(), verified })
-    }
-
-    /// Lets a leave to go back to the content `tree` in.
-    pub fn rollback(
-        &self,
-        envelope: &Envelope,
-        tree: &Digest,
-        now: Timestamp,
-    ) -> Result<Admitted<Statement<Rollback>>, NotVerified> {
-        let verified = self.quorum(Role::Rollback, now)?.statement(envelope, tree)?;
+        let verified = self.quorum(P::ROLE, now)?.statement(envelope, tree)?;
         Ok(Admitted { env: self.env.clone(), verified })
     }
 

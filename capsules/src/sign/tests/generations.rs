@@ -12,7 +12,7 @@ fn candidate(number: u64) -> Admitted<Manifest> {
 
 fn allowed(leave: Rollback) -> Admitted<Statement<Rollback>> {
     let envelope = sealed(&about_sample(leave), &[4]);
-    ring().rollback(&envelope, &sample().tree, now()).expect("signed")
+    ring().statement::<Rollback>(&envelope, &sample().tree, now()).expect("signed")
 }
 
 fn seen(number: u64) -> Seen {
@@ -74,7 +74,7 @@ fn a_leave_that_dev_gave_is_none_in_prod() {
     let mut dev = Ring { env: line("dev"), ..ring() };
     dev.roles.insert(Role::Rollback, grant(&[5], 1));
     let envelope = sealed(&about_sample(leave(9, 7)), &[5]);
-    let given = dev.rollback(&envelope, &sample().tree, now()).expect("signed for dev");
+    let given = dev.statement::<Rollback>(&envelope, &sample().tree, now()).expect("signed for dev");
     let refused = decide(&seen(9), &candidate(7), Some(&given), now());
     let (said, wanted) = ("dev".to_owned(), "prod".to_owned());
     assert_eq!(refused, Err(Refused::OtherLeave { what: "environment", said, wanted }));

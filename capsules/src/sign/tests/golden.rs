@@ -27,6 +27,6 @@ fn what_was_signed_in_version_1_verifies_as_it_always_did() {
     let manifest = golden("manifest.dsse.json", &signed(&[1, 2]));
     assert_eq!(ring.manifest(&manifest, now()).expect("signed").value(), &sample());
     let rollback = golden("rollback.dsse.json", &sealed(&about_sample(leave(9, 7)), &[4]));
-    let given = ring.rollback(&rollback, &sample().tree, now()).expect("signed");
+    let given = ring.statement::<Rollback>(&rollback, &sample().tree, now()).expect("signed");
     assert_eq!(given.value().predicate, leave(9, 7));
 }

@@ -40,13 +40,31 @@ fn each_role_may_do_its_own_thing_and_no_other() {
     let said = published(7).expect_err("a stranger").to_string();
     assert_eq!(said, format!("0 of 1 needed signatures; key `{}` is not known here", id(7)));
     let statement = |signer| sealed(&about_sample(leave(9, 7)), &[signer]);
-    assert!(ring.rollback(&statement(4), &tree, now()).is_ok());
-    assert_eq!(ring.rollback(&statement(1), &tree, now()).map(drop), barred(1, Barred::Role));
-    assert!(ring.statement::<Rollback>(&statement(3), &tree, now()).is_ok());
-    assert_eq!(ring.statement::<Rollback>(&statement(4), &tree, now()).map(drop), barred(4, Barred::Role));
+    let given = |signer| ring.statement::<Rollback>(&statement(signer), &tree, now()).map(drop);
+    assert_eq!(given(4), Ok(()));
+    for other in [1, 3, 9] {
+        assert_eq!(given(other), barred(other, Barred::Role), "attesting is no leave to go back");
+    }
+    let sbom = |signer| {
+        let sbom = Sbom(json!({ "bomFormat": "CycloneDX" }).as_object().expect("an object").clone());
+        ring.statement::<Sbom>(&sealed(&about_sample(sbom), &[signer]), &tree, now()).map(drop)
+    };
+    assert_eq!((sbom(3), sbom(4)), (Ok(()), barred(4, Barred::Role)));
     let another = Digest::of(b"another tree");
-    let refused = ring.rollback(&statement(4), &another, now()).expect_err("about another");
+    let refused = ring.statement::<Rollback>(&statement(4), &another, now()).expect_err("about another");
     assert_eq!(refused, NotVerified::Subject { found: tree, wanted: another });
+}
+
+#[test]
+fn who_may_do_what_depends_on_the_ring_and_the_instant_only() {
+    let mut ring = ring();
+    key(&mut ring, 2).expires = Some(at(LATER));
+    let who = |now| {
+        let quorum = ring.publishers(&slug("shop"), now).expect("current");
+        (quorum.members().collect::<BTreeSet<_>>(), quorum.threshold())
+    };
+    assert_eq!(who(now()), (BTreeSet::from([id(1), id(2)]), 1));
+    assert_eq!(who(at(LATER)), (BTreeSet::from([id(1)]), 1));
 }
 
 #[test]
