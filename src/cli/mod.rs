@@ -6,6 +6,7 @@
 mod artifact;
 mod audit;
 mod blueprint;
+mod capsule;
 mod completions;
 mod config;
 mod doctor;
@@ -112,6 +113,9 @@ enum Command {
     /// Keep folders, moment by moment, and bring them back
     #[command(subcommand)]
     Workspace(workspace::Command),
+    /// Seal an app into one signed file, and check such files
+    #[command(subcommand)]
+    Capsule(capsule::Command),
     /// Verify and read the audit chain
     #[command(subcommand)]
     Audit(audit::Command),
@@ -220,6 +224,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Timeline(command) => timeline::run(command, context).await,
         Command::Peer(command) => peer::run(command, context).await,
         Command::Workspace(command) => workspace::run(command, context).await,
+        Command::Capsule(command) => capsule::run(command, context),
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Sim(command) => sim::run(command, context),
@@ -276,6 +281,7 @@ mod tests {
           timeline     See what the team did, and go back to any moment of it
           peer         See the other nodes of the environment, let nodes in and turn them out
           workspace    Keep folders, moment by moment, and bring them back
+          capsule      Seal an app into one signed file, and check such files
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
           sim          Run worlds of simulated nodes under every fault, and check what must hold

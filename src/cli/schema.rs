@@ -2,6 +2,7 @@
 
 use clap::Subcommand;
 use xyn_actors::{blueprint, governance};
+use xyn_capsules::manifest;
 
 use super::Context;
 use crate::failure::{Exit, Failure};
@@ -13,12 +14,18 @@ pub(super) enum Command {
     Blueprint,
     /// Of a policy
     Policy,
+    /// Of what an author says of an app: `capsule.json`
+    Capsule,
+    /// Of the manifest that a capsule is signed by
+    Manifest,
 }
 
 pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     let schema = match command {
         Command::Blueprint => blueprint::json_schema(),
         Command::Policy => governance::policy_json_schema().to_value(),
+        Command::Capsule => manifest::authored_json_schema().to_value(),
+        Command::Manifest => manifest::manifest_json_schema().to_value(),
     };
     context.out.document(&schema)?;
     Ok(Exit::Done)

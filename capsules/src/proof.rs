@@ -1,0 +1,177 @@
+//! Proving a capsule: who vouches for it, before anything in it is looked into.
+//!
+//! Owns the order of the checks: the manifest's signatures, then that it is about this content, then that what
+//! it was packed with is there and says nothing about other content; only then is the tree read. Everything is
+//! offline. Invariant: a [`Trusted`] capsule is the one that its signers signed.
+
+use std::collections::BTreeSet;
+use std::io::Read;
+
+use xyn_store::Digest;
+
+use crate::container::{Base, Capsule, ContainerError, Cover};
+use crate::manifest::{Line, Manifest};
+use crate::sign::{
+    DiffSummary, Envelope, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Predicate, Provenance,
+    Quorum, Rebuild, Rollback, Sbom, Simulation, Verified, claimed_predicate_type,
+};
+use crate::tree::Limits;
+
+/// A capsule whose signers are those who were asked for. Its tree was not read yet.
+pub struct Trusted<R> {
+    manifest: Verified<Manifest>,
+    claims: Vec<Claim>,
+    cover: Cover<R>,
+}
+
+/// Something that is said of a capsule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The type of what is said.
+    pub kind: String,
+    /// Who says it, and counts.
+    pub signers: BTreeSet<KeyId>,
+    /// Whether the capsule was packed with it: then its packer vouches for it.
+    pub is_packed: bool,
+}
+
+/// Why a capsule is not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NotTrusted {
+    /// The file is none, or was changed.
+    #[error(transparent)]
+    File(#[from] ContainerError),
+    /// The manifest is not signed by who was asked for.
+    #[error("the manifest: {0}")]
+    Manifest(NotVerified),
+    /// The manifest is that of another tree.
+    #[error("the manifest is about the tree `{said}`, and the capsule holds `{held}`; fetch it again")]
+    Tree {
+        /// What the manifest says.
+        said: Digest,
+        /// What is in the file.
+        held: Digest,
+    },
+    /// What is said of the capsule is not sound, or is about another one.
+    #[error("attestation {number}: {source}")]
+    Attestation {
+        /// Which, from 1.
+        number: usize,
+        /// What is wrong with it.
+        source: NotVerified,
+    },
+    /// Nobody vouches for it.
+    #[error(
+        "attestation {number} (`{kind}`) is signed by nobody who counts, and the capsule was not packed with it; \
+         take it out, or trust who signed it"
+    )]
+    Stranger {
+        /// Which, from 1.
+        number: usize,
+        /// What it says it is.
+        kind: String,
+    },
+    /// It was packed with something that is not there.
+    #[error("the attestation `{kind}` ({digest}) that it was packed with is missing or was swapped")]
+    Missing {
+        /// What it is.
+        kind: Line,
+        /// Of its envelope.
+        digest: Digest,
+    },
+}
+
+impl<R: Read> Trusted<R> {
+    /// Reads the cover of a capsule, which must be signed by `quorum`.
+    pub fn read(source: R, quorum: &Quorum) -> Result<Self, NotTrusted> {
+        let cover = Cover::read(source)?;
+        let envelope = Envelope::read(cover.manifest()).map_err(NotVerified::from);
+        let manifest = envelope.and_then(|envelope| quorum.manifest(&envelope));
+        let manifest = manifest.map_err(NotTrusted::Manifest)?;
+        let (said, held) = (manifest.value().tree, cover.root());
+        if said != held {
+            return Err(NotTrusted::Tree { said, held });
+        }
+        let claims = claims(&cover, manifest.value(), quorum)?;
+        Ok(Self { manifest, claims, cover })
+    }
+
+    /// What it says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        self.manifest.value()
+    }
+
+    /// Of the bytes of its manifest: the name of the capsule.
+    pub fn digest(&self) -> Digest {
+        self.manifest.digest()
+    }
+
+    /// Who signed it and counts.
+    pub fn signers(&self) -> &BTreeSet<KeyId> {
+        self.manifest.signers()
+    }
+
+    /// What is said of it.
+    pub fn claims(&self) -> &[Claim] {
+        &self.claims
+    }
+
+    /// Looks into its tree, which may need that of `base`.
+    pub fn open(self, base: Option<&dyn Base>, limits: Limits) -> Result<Capsule<'_, R>, ContainerError> {
+        self.cover.open(base, limits)
+    }
+}
+
+fn claims<R: Read>(cover: &Cover<R>, manifest: &Manifest, quorum: &Quorum) -> Result<Vec<Claim>, NotTrusted> {
+    let digests: BTreeSet<Digest> = cover.attestations().iter().map(|bytes| Digest::of(bytes)).collect();
+    if let Some(missing) = manifest.lacks(&digests).next() {
+        return Err(NotTrusted::Missing { kind: missing.kind.clone(), digest: missing.sha256 });
+    }
+    let packed: BTreeSet<Digest> = manifest.attestations.iter().map(|packed| packed.sha256).collect();
+    let claim = |(index, bytes): (usize, &Vec<u8>)| {
+        let number = index + 1;
+        let unsound = |source| NotTrusted::Attestation { number, source };
+        let envelope = Envelope::read(bytes).map_err(|error: InvalidEnvelope| unsound(error.into()))?;
+        let kind =
+            claimed_predicate_type(&envelope).map_err(|error: InvalidStatement| unsound(error.into()))?;
+        let is_packed = packed.contains(&Digest::of(bytes));
+        match signers(&envelope, &kind, quorum, &manifest.tree) {
+            Ok(signers) => Ok(Claim { kind, signers, is_packed }),
+            Err(NotVerified::Threshold { .. }) if is_packed => {
+                Ok(Claim { kind, signers: BTreeSet::new(), is_packed })
+            }
+            Err(NotVerified::Threshold { .. }) => Err(NotTrusted::Stranger { number, kind }),
+            Err(source) => Err(unsound(source)),
+        }
+    };
+    cover.attestations().iter().enumerate().map(claim).collect()
+}
+
+/// Who signed the statement in `envelope` about `tree`. Nobody counts for a kind that is not known here.
+fn signers(
+    envelope: &Envelope,
+    kind: &str,
+    quorum: &Quorum,
+    tree: &Digest,
+) -> Result<BTreeSet<KeyId>, NotVerified> {
+    fn of<P: Predicate>(
+        envelope: &Envelope,
+        quorum: &Quorum,
+        tree: &Digest,
+    ) -> Result<BTreeSet<KeyId>, NotVerified> {
+        Ok(quorum.statement::<P>(envelope, tree)?.signers().clone())
+    }
+    let open = match kind {
+        Provenance::TYPE => of::<Provenance>,
+        Sbom::TYPE => of::<Sbom>,
+        DiffSummary::TYPE => of::<DiffSummary>,
+        Rebuild::TYPE => of::<Rebuild>,
+        Simulation::TYPE => of::<Simulation>,
+        Rollback::TYPE => of::<Rollback>,
+        _ => {
+            let (have, need) = (0, quorum.threshold());
+            return Err(NotVerified::Threshold { have, need, passed_over: Default::default() });
+        }
+    };
+    open(envelope, quorum, tree)
+}

@@ -1,0 +1,71 @@
+//! `xyn capsule`: apps sealed at a moment, in one file that anyone can verify. Needs no node.
+
+mod keys;
+mod look;
+mod pack;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clap::Subcommand;
+use xyn_capsules::container::{CapsuleFile, ContainerError};
+use xyn_capsules::proof::NotTrusted;
+use xyn_capsules::tree::Limits;
+
+use super::Context;
+use crate::failure::{Exit, Failure, with_causes};
+
+/// What can be done with capsules.
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a key that signs capsules
+    Keygen(keys::Keygen),
+    /// Seal a folder, as its `capsule.json` says, into one signed file
+    Pack(pack::Pack),
+    /// Show what a capsule says of itself; verifies nothing
+    Inspect(look::Inspect),
+    /// Check who signed a capsule, and every byte of it
+    Verify(look::Verify),
+    /// Verify a capsule and lay out its files in a new folder
+    Unpack(look::Unpack),
+}
+
+pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Keygen(arguments) => keys::keygen(&arguments, context),
+        Command::Pack(arguments) => pack::run(&arguments, context),
+        Command::Inspect(arguments) => look::inspect(&arguments, context),
+        Command::Verify(arguments) => look::verify(&arguments, context),
+        Command::Unpack(arguments) => look::unpack(&arguments, context),
+    }
+}
+
+/// Opens the file of a capsule.
+fn open(path: &Path) -> Result<BufReader<File>, Failure> {
+    let file = File::open(path).map_err(|error| Failure::file("read", path, &error))?;
+    Ok(BufReader::with_capacity(1 << 20, file))
+}
+
+/// Opens the capsule that a delta was, or is to be, written against.
+fn base(path: Option<&PathBuf>) -> Result<Option<CapsuleFile>, Failure> {
+    let open =
+        |path: &PathBuf| CapsuleFile::open(path, Limits::default()).map_err(|error| file(path, &error));
+    path.map(open).transpose()
+}
+
+/// What is wrong with the capsule at `path`, or with what was done to it.
+fn file(path: &Path, error: &ContainerError) -> Failure {
+    Failure::failed("capsule", with_causes(error)).at(path.display().to_string())
+}
+
+/// Why the capsule at `path` is not taken.
+fn not_trusted(path: &Path, error: &NotTrusted) -> Failure {
+    let failure = Failure::failed("not_trusted", with_causes(error)).at(path.display().to_string());
+    match error {
+        NotTrusted::File(error) => file(path, error),
+        NotTrusted::Manifest(_) => failure
+            .hint(format!("see who says to have signed it with: xyn capsule inspect {}", path.display())),
+        _ => failure,
+    }
+}

@@ -1,0 +1,108 @@
+//! Keys that sign capsules, as files.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use xyn_capsules::sign::{PublicKey, Quorum, SecretKey};
+
+use super::Context;
+use crate::cli::input;
+use crate::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Keygen {
+    /// Where the secret key goes; the public one goes beside it, with `.pub` behind the name
+    #[arg(default_value = "capsule.key")]
+    file: PathBuf,
+}
+
+/// Whose signatures count.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Trust {
+    /// A public key whose signature counts, or its file; may be given again
+    #[arg(long = "pub", value_name = "KEY|FILE", required = true)]
+    keys: Vec<String>,
+    /// How many of them must have signed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threshold: u32,
+}
+
+pub(super) fn keygen(arguments: &Keygen, context: &Context) -> Result<Exit, Failure> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|error| Failure::failed("randomness", format!("the system gives no randomness: {error}")))?;
+    let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (file, public) = (&arguments.file, SecretKey::from_bytes(&secret).public());
+    let beside = public_file(file);
+    write(file, 0o600, &hex)?;
+    write(&beside, 0o644, &public.to_string())?;
+    let (key, id) = (public.to_string(), public.id().to_string());
+    context.out.answer(&json!({ "public_key": key, "key_id": id, "file": file }), |_| key.clone())?;
+    context.out.hint(&format!(
+        "keep {} to yourself, and give {} to whoever is to verify; pack with: xyn capsule pack DIR --key {0}",
+        file.display(),
+        beside.display()
+    ));
+    Ok(Exit::Done)
+}
+
+fn public_file(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".pub");
+    name.into()
+}
+
+/// Writes a file that is not there yet: nobody's key is ever overwritten.
+fn write(path: &Path, mode: u32, text: &str) -> Result<(), Failure> {
+    let mut options = OpenOptions::new();
+    let made = options.write(true).create_new(true).mode(mode).open(path);
+    let written = made.and_then(|mut file| {
+        file.write_all(format!("{text}\n").as_bytes())?;
+        file.sync_all()
+    });
+    written.map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            let message = format!("`{}` is there already, and a key is never overwritten", path.display());
+            Failure::new(Exit::Conflict, "exists", message).hint("name another file")
+        }
+        _ => Failure::file("write", path, &error),
+    })
+}
+
+/// The secret key in a file.
+pub(super) fn secret(path: &Path) -> Result<SecretKey, Failure> {
+    let text = input::text(path).map_err(|failure| match failure.exit {
+        Exit::NotFound => failure.hint("make one with: xyn capsule keygen"),
+        _ => failure,
+    })?;
+    text.trim_end().parse().map_err(|error: xyn_capsules::sign::InvalidKey| {
+        Failure::failed("invalid_key", error.to_string()).at(path.display().to_string())
+    })
+}
+
+impl Trust {
+    /// The keys that were given, and how many of them must have signed.
+    pub(super) fn quorum(&self) -> Result<Quorum, Failure> {
+        let keys = self.keys.iter().map(|given| public(given)).collect::<Result<Vec<_>, _>>()?;
+        Quorum::new(keys, self.threshold)
+            .map_err(|error| Failure::usage(error.to_string()).at(format!("--threshold {}", self.threshold)))
+    }
+}
+
+/// A public key: itself, or the file that it is in.
+fn public(given: &str) -> Result<PublicKey, Failure> {
+    let invalid = |error: xyn_capsules::sign::InvalidKey| {
+        Failure::failed("invalid_key", error.to_string())
+            .at(format!("--pub {given}"))
+            .hint("give 64 hex digits, or the file that they are in")
+    };
+    match given.parse() {
+        Ok(key) => Ok(key),
+        Err(error) if !Path::new(given).exists() => Err(invalid(error)),
+        Err(_) => input::text(Path::new(given))?.trim_end().parse().map_err(invalid),
+    }
+}

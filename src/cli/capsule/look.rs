@@ -1,0 +1,184 @@
+//! `xyn capsule inspect`, `verify` and `unpack`: what a capsule says, whether it is so, and its files.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::{Value, json};
+use xyn_capsules::container::{Base, Capsule, CapsuleFile, Cover, Verified};
+use xyn_capsules::manifest::Manifest;
+use xyn_capsules::proof::{Claim, Trusted};
+use xyn_capsules::sign::{Envelope, KeyId, NotVerified, claimed_predicate_type};
+use xyn_capsules::tree::Limits;
+
+use super::keys::Trust;
+use super::{Context, base, file, not_trusted, open};
+use crate::cli::output::{Paint, Unit};
+use crate::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Inspect {
+    /// The capsule
+    file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Verify {
+    /// The capsule
+    file: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
+    /// The capsule that a delta was written against
+    #[arg(long, value_name = "CAPSULE")]
+    base: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Unpack {
+    #[command(flatten)]
+    verify: Verify,
+    /// The folder to make
+    dir: PathBuf,
+}
+
+pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Failure> {
+    let path = &arguments.file;
+    let cover = Cover::read(open(path)?).map_err(|error| file(path, &error))?;
+    let invalid = |error: NotVerified| {
+        Failure::failed("capsule", format!("the manifest: {error}")).at(path.display().to_string())
+    };
+    let envelope = Envelope::read(cover.manifest()).map_err(|error| invalid(error.into()))?;
+    let manifest = Manifest::read(envelope.unverified()).map_err(|error| invalid(error.into()))?;
+    let claims: Vec<String> = cover.attestations().iter().map(|bytes| claimed(bytes)).collect();
+    let document = json!({
+        "verified": false,
+        "manifest": manifest,
+        "claimed_signers": envelope.claimed_signers().collect::<Vec<_>>(),
+        "attestations": claims,
+        "tree": cover.root(),
+        "base": cover.base(),
+    });
+    context.out.answer(&document, |paint| {
+        let mut text = said(&manifest, &envelope.digest().to_string(), paint);
+        let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<12}{value}\n"));
+        envelope.claimed_signers().for_each(|signer| line("signed by", &format!("{signer}, so it says")));
+        claims.iter().for_each(|kind| line("with", kind));
+        if let Some(base) = cover.base() {
+            line("delta from", &base.to_string());
+        }
+        text.trim_end().to_owned()
+    })?;
+    context.out.hint(&format!(
+        "nothing of this was verified; do it with: xyn capsule verify {} --pub KEY",
+        path.display()
+    ));
+    Ok(Exit::Done)
+}
+
+/// The kind of an attestation, from whomever it is.
+fn claimed(bytes: &[u8]) -> String {
+    let envelope = Envelope::read(bytes).map_err(|error| error.to_string());
+    let kind = envelope.and_then(|envelope| claimed_predicate_type(&envelope).map_err(|e| e.to_string()));
+    kind.unwrap_or_else(|error| format!("not sound: {error}"))
+}
+
+pub(super) fn verify(arguments: &Verify, context: &Context) -> Result<Exit, Failure> {
+    let proved = prove(arguments, context, |capsule| capsule.verify())?;
+    context.out.answer(&proved.document, |_| proved.text.clone())?;
+    Ok(Exit::Done)
+}
+
+pub(super) fn unpack(arguments: &Unpack, context: &Context) -> Result<Exit, Failure> {
+    let dir = &arguments.dir;
+    let mut proved = prove(&arguments.verify, context, |capsule| capsule.unpack(dir))?;
+    proved.document["dir"] = json!(dir);
+    context.out.answer(&proved.document, |_| dir.display().to_string())?;
+    if !context.out.json {
+        context.out.note(&proved.text);
+    }
+    Ok(Exit::Done)
+}
+
+/// What was proved of a capsule, for programs and for people.
+struct Proved {
+    document: Value,
+    text: String,
+}
+
+type Source = std::io::BufReader<std::fs::File>;
+
+/// Proves who signed the capsule, and does with its content what `through` does.
+fn prove(
+    arguments: &Verify,
+    context: &Context,
+    through: impl FnOnce(Capsule<'_, Source>) -> Result<Verified, xyn_capsules::container::ContainerError>,
+) -> Result<Proved, Failure> {
+    let path = &arguments.file;
+    let quorum = arguments.trust.quorum()?;
+    let base: Option<CapsuleFile> = base(arguments.base.as_ref())?;
+    let trusted = Trusted::read(open(path)?, &quorum).map_err(|error| not_trusted(path, &error))?;
+    let (manifest, digest) = (trusted.manifest().clone(), trusted.digest().to_string());
+    let (signers, claims) = (trusted.signers().clone(), trusted.claims().to_vec());
+    let bar = context.out.progress("verifying", None, Unit::Time);
+    let capsule = trusted.open(base.as_ref().map(|base| base as &dyn Base), Limits::default());
+    let verified = capsule.and_then(through).map_err(|error| file(path, &error))?;
+    bar.finish_and_clear();
+    let document = json!({
+        "verified": true,
+        "id": manifest.id,
+        "generation": manifest.generation,
+        "capsule": digest,
+        "tree": verified.root,
+        "files": verified.files,
+        "size_bytes": verified.size_bytes,
+        "stored_bytes": verified.stored_bytes,
+        "signers": signers,
+        "threshold": quorum.threshold(),
+        "attestations": claims.iter().map(|claim| json!({
+            "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed,
+        })).collect::<Vec<_>>(),
+    });
+    let mut text = said(&manifest, &digest, context.out.paint);
+    text.push_str(&checked(&signers, quorum.threshold(), &claims, &verified, context.out.paint));
+    Ok(Proved { document, text })
+}
+
+/// What a manifest says, for people.
+fn said(manifest: &Manifest, digest: &str, paint: Paint) -> String {
+    let rights = &manifest.rights;
+    let rows = [
+        ("capsule", manifest.id.to_string()),
+        ("name", manifest.name.to_string()),
+        ("generation", manifest.generation.to_string()),
+        ("made", format!("{} by {}", manifest.created_at, manifest.created_by.name)),
+        ("runs as", manifest.app.framework.to_string()),
+        ("licence", rights.license.as_str().to_owned()),
+        ("digest", digest.to_owned()),
+        ("tree", manifest.tree.to_string()),
+    ];
+    rows.map(|(name, value)| format!("{} {value}\n", paint.dim(&format!("{name:<11}")))).concat()
+}
+
+/// What was checked, for people.
+fn checked(
+    signers: &BTreeSet<KeyId>,
+    threshold: usize,
+    claims: &[Claim],
+    verified: &Verified,
+    paint: Paint,
+) -> String {
+    let by = signers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut lines = vec![format!("signed by {} of {threshold} needed: {by}", signers.len())];
+    lines.extend(claims.iter().map(|claim| match claim.is_packed {
+        true => format!("packed with {}", claim.kind),
+        false => format!("with {}, signed by who counts", claim.kind),
+    }));
+    let Verified { files, size_bytes, .. } = verified;
+    lines.push(format!("every byte of {files} files, {size_bytes} bytes, is what the tree names"));
+    lines
+        .iter()
+        .map(|line| format!("{} {line}\n", paint.good("ok")))
+        .collect::<String>()
+        .trim_end()
+        .to_owned()
+}

@@ -1,0 +1,146 @@
+//! `xyn capsule pack`: a folder into a signed file.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use xyn_capsules::container::{self, Base, Options};
+use xyn_capsules::make::{Made, Maker, NotMade, make};
+use xyn_capsules::manifest::{Authored, Line};
+use xyn_capsules::sign::SecretKey;
+use xyn_store::{Clock, Timestamp};
+
+use super::{Context, keys};
+use crate::cli::input;
+use crate::cli::output::Unit;
+use crate::failure::{Exit, Failure, with_causes};
+
+/// What the author writes, at the root of the app.
+const AUTHORED: &str = "capsule.json";
+/// Digits of a key by which people tell keys apart.
+const SHOWN_DIGITS: usize = 12;
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Pack {
+    /// The folder of the app; what its ignore files name is left out
+    dir: PathBuf,
+    /// The file to write; `NAME-VERSION.caps` when left out
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// The key that signs, made with `xyn capsule keygen`
+    #[arg(long, value_name = "FILE", default_value = "capsule.key")]
+    key: PathBuf,
+    /// What the author says of the app; the `capsule.json` in the folder when left out
+    #[arg(long, value_name = "FILE")]
+    manifest: Option<PathBuf>,
+    /// Its place among the capsules of the app: one above the last
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    generation: u64,
+    /// Write only what differs from this capsule, which the receiver has
+    #[arg(long, value_name = "CAPSULE")]
+    delta_from: Option<PathBuf>,
+    /// Take the instant from SOURCE_DATE_EPOCH, so that packing again gives the same bytes
+    #[arg(long)]
+    reproducible: bool,
+}
+
+pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> {
+    let key = keys::secret(&arguments.key)?;
+    let mut authored = authored(arguments)?;
+    if arguments.reproducible {
+        authored.created_at = Some(source_date_epoch()?);
+    }
+    let target = arguments.out.clone().unwrap_or_else(|| named(&authored));
+    let base = super::base(arguments.delta_from.as_ref())?;
+    let options = Options { base: base.as_ref().map(|base| base as &dyn Base), ..Options::default() };
+    let bar = context.out.progress("packing", None, Unit::Time);
+    let draft =
+        container::pack(&arguments.dir, &target, &options).map_err(|error| unpacked(arguments, &error))?;
+    let skipped = draft.skipped();
+    let name = packer(&key);
+    let maker = Maker {
+        key: &key,
+        name: &name,
+        generation: arguments.generation,
+        now: Clock::system().now(),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let made = make(draft, authored, &maker).map_err(|error| not_made(arguments, &error))?;
+    bar.finish_and_clear();
+    if skipped > 0 {
+        context.out.note(&format!("{skipped} devices, pipes or sockets were left out"));
+    }
+    answer(&made, &target, &maker, context)
+}
+
+fn answer(made: &Made, target: &Path, maker: &Maker<'_>, context: &Context) -> Result<Exit, Failure> {
+    let Made { manifest, digest, sealed } = made;
+    let document = json!({
+        "file": target,
+        "id": manifest.id,
+        "generation": manifest.generation,
+        "capsule": digest,
+        "tree": manifest.tree,
+        "size_bytes": sealed.size_bytes,
+    });
+    context.out.answer(&document, |_| target.display().to_string())?;
+    context.out.hint(&format!(
+        "{} generation {}, {} bytes; whoever gets it checks it with: xyn capsule verify {} --pub {}",
+        manifest.id,
+        manifest.generation,
+        sealed.size_bytes,
+        target.display(),
+        maker.key.public()
+    ));
+    Ok(Exit::Done)
+}
+
+/// What the author says.
+fn authored(arguments: &Pack) -> Result<Authored, Failure> {
+    let path = arguments.manifest.clone().unwrap_or_else(|| arguments.dir.join(AUTHORED));
+    let text = input::text(&path).map_err(|failure| match failure.exit {
+        Exit::NotFound => failure.hint(
+            "write one, such as {\"id\": \"my-app\", \"name\": \"My app\", \"version\": \"1.0.0\"}; what it may hold \
+             is shown by: xyn schema capsule",
+        ),
+        _ => failure,
+    })?;
+    Authored::read(text.as_bytes()).map_err(|error| {
+        Failure::failed("invalid_manifest", error.to_string()).at(path.display().to_string())
+    })
+}
+
+/// What a capsule is called when nobody says it.
+fn named(authored: &Authored) -> PathBuf {
+    let slug = authored.id.rsplit(':').next().unwrap_or_default().split('@').next().unwrap_or_default();
+    PathBuf::from(format!("{}-{}.caps", slug.replace('/', "-"), authored.version))
+}
+
+/// What the packer is called when the author says nothing: the same for whoever packs with this key.
+fn packer(key: &SecretKey) -> Line {
+    let id = key.public().id().to_string();
+    format!("key {}", &id[..SHOWN_DIGITS]).parse().expect("words and hex digits are a line")
+}
+
+fn source_date_epoch() -> Result<Timestamp, Failure> {
+    let text = std::env::var("SOURCE_DATE_EPOCH").unwrap_or_default();
+    let seconds: Option<i64> = text.parse().ok().filter(|seconds| *seconds >= 0);
+    let micros = seconds.and_then(|seconds| seconds.checked_mul(1_000_000));
+    micros.map(Timestamp::from_micros).filter(|at| *at <= Timestamp::MAX).ok_or_else(|| {
+        Failure::usage(format!("SOURCE_DATE_EPOCH is `{text}`, and must be seconds since 1970"))
+            .at("--reproducible")
+            .hint("set it to the time of the last commit, for instance: $(git log -1 --format=%ct)")
+    })
+}
+
+fn unpacked(arguments: &Pack, error: &container::ContainerError) -> Failure {
+    super::file(&arguments.dir, error)
+}
+
+fn not_made(arguments: &Pack, error: &NotMade) -> Failure {
+    let place = arguments.manifest.clone().unwrap_or_else(|| arguments.dir.join(AUTHORED));
+    match error {
+        NotMade::File(error) => unpacked(arguments, error),
+        error => Failure::failed("invalid_manifest", with_causes(error)).at(place.display().to_string()),
+    }
+}

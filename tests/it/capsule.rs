@@ -1,0 +1,193 @@
+//! Capsules without a node: a folder into a signed file, and what anyone who has the file can find out.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::node::{Folder, Said};
+
+/// An app in a folder of its own, with the key that signs it.
+struct App(Folder);
+
+impl App {
+    fn new() -> Self {
+        let folder = Folder::new();
+        let app = Self(folder);
+        app.write("app/index.html", "<h1>hello</h1>\n");
+        app.write("app/numbers.txt", &(0..20_000).map(|n| format!("{n}\n")).collect::<String>());
+        app.write("app/capsule.json", r#"{"id": "shop", "name": "The shop", "version": "1.4.2"}"#);
+        app.xyn(&["capsule", "keygen"]).ok();
+        app
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.data().parent().expect("it is in a folder").join(name)
+    }
+
+    fn write(&self, name: &str, content: &str) {
+        let path = self.path(name);
+        fs::create_dir_all(path.parent().expect("it is in a folder")).expect("made");
+        fs::write(path, content).expect("written");
+    }
+
+    fn xyn(&self, arguments: &[&str]) -> Said {
+        Said::of(self.0.program().args(arguments).current_dir(self.path(".")))
+    }
+
+    fn pack(&self, more: &[&str]) -> Value {
+        self.xyn(&[&["--json", "capsule", "pack", "app"], more].concat()).json()
+    }
+
+    fn verify(&self, file: &str) -> Said {
+        self.xyn(&["--json", "capsule", "verify", file, "--pub", "capsule.key.pub"])
+    }
+}
+
+/// Every file below `dir`, with what is in it.
+fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).expect("there") {
+        let path = entry.expect("there").path();
+        match path.is_dir() {
+            true => found.extend(files(&path)),
+            false => found.push((path.clone(), fs::read(&path).expect("there"))),
+        }
+    }
+    found.sort();
+    found
+}
+
+fn message(said: &Said) -> String {
+    let error: Value = serde_json::from_str(&said.err).expect("JSON");
+    error["error"]["message"].as_str().expect("a message").to_owned()
+}
+
+#[test]
+fn a_folder_is_sealed_verified_and_comes_out_as_it_went_in() {
+    let app = App::new();
+    let secret = fs::metadata(app.path("capsule.key")).expect("there").permissions().mode();
+    assert_eq!(secret & 0o777, 0o600);
+    let made = app.pack(&[]);
+    assert_eq!(made["file"], "shop-1.4.2.caps");
+    let proved = app.verify("shop-1.4.2.caps").json();
+    assert_eq!(proved["verified"], true);
+    assert_eq!([&proved["capsule"], &proved["tree"]], [&made["capsule"], &made["tree"]]);
+    assert_eq!((&proved["id"], &proved["files"]), (&json!("urn:xyn:app:shop@1.4.2"), &json!(3)));
+    app.xyn(&["capsule", "unpack", "shop-1.4.2.caps", "out", "--pub", "capsule.key.pub"]).ok();
+    let [before, after] = ["app", "out"].map(|dir| {
+        let contents = files(&app.path(dir)).into_iter().map(|(_, content)| content);
+        contents.collect::<Vec<_>>()
+    });
+    assert_eq!(before, after);
+    let again = app.xyn(&["capsule", "unpack", "shop-1.4.2.caps", "out", "--pub", "capsule.key.pub"]);
+    assert!(again.err.contains("`out` is there already"), "{}", again.err);
+}
+
+#[test]
+fn a_changed_byte_anywhere_is_refused_with_what_and_where() {
+    let app = App::new();
+    app.pack(&["--out", "whole.caps"]);
+    let whole = fs::read(app.path("whole.caps")).expect("there");
+    for at in (0..whole.len()).step_by(whole.len() / 40).chain([whole.len() - 1]) {
+        let mut changed = whole.clone();
+        changed[at] ^= 0x10;
+        fs::write(app.path("changed.caps"), &changed).expect("written");
+        let said = app.verify("changed.caps");
+        assert_eq!(said.code, 1, "byte {at}: {}", said.err);
+        let message = message(&said);
+        let tells_where = message.contains("from byte ") || message.contains("does not begin as one");
+        assert!(tells_where, "byte {at}: {message}");
+        let unpacked = app.xyn(&["capsule", "unpack", "changed.caps", "out", "--pub", "capsule.key.pub"]);
+        assert_eq!(unpacked.code, 1, "byte {at}");
+        assert!(!app.path("out").exists(), "byte {at}: nothing is laid out of what is not proved");
+    }
+    fs::write(app.path("short.caps"), &whole[..whole.len() - 7]).expect("written");
+    assert!(message(&app.verify("short.caps")).contains("ends at byte"));
+}
+
+#[test]
+fn only_who_was_asked_for_counts() {
+    let app = App::new();
+    app.pack(&["--out", "one.caps"]);
+    app.xyn(&["capsule", "keygen", "other.key"]).ok();
+    let other = app.xyn(&["--json", "capsule", "verify", "one.caps", "--pub", "other.key.pub"]);
+    assert_eq!(other.code, 1);
+    assert!(message(&other).contains("0 of 1 needed signatures"), "{}", other.err);
+    let keys = ["--pub", "other.key.pub", "--pub", "capsule.key.pub"];
+    let both = [&["--json", "capsule", "verify", "one.caps"], keys.as_slice()].concat();
+    assert_eq!(app.xyn(&both).json()["verified"], true);
+    let two = app.xyn(&[both.as_slice(), &["--threshold", "2"]].concat());
+    assert!(message(&two).contains("1 of 2 needed signatures"), "{}", two.err);
+    let twice = ["--pub", "capsule.key.pub", "--pub", "capsule.key.pub", "--threshold", "2"];
+    let twice = app.xyn(&[&["--json", "capsule", "verify", "one.caps"], twice.as_slice()].concat());
+    assert_eq!(twice.code, 2, "a key that is given twice is one: {}", twice.err);
+    let nobody = app.xyn(&["capsule", "verify", "one.caps"]);
+    assert_eq!(nobody.code, 2, "there is no verification without a key");
+}
+
+#[test]
+fn the_same_content_has_one_tree_and_is_made_again_bit_for_bit() {
+    let app = App::new();
+    let reproducible = |out: &str| {
+        let pack = ["capsule", "pack", "app", "--reproducible", "--generation", "7", "--out", out];
+        let mut program = app.0.program();
+        let program = program.args(pack).current_dir(app.path(".")).env("SOURCE_DATE_EPOCH", "1760000000");
+        Said::of(program).ok();
+        fs::read(app.path(out)).expect("there")
+    };
+    let first = reproducible("first.caps");
+    fs::rename(app.path("app"), app.path("moved")).expect("moved");
+    for (path, content) in files(&app.path("moved")).into_iter().rev() {
+        let name = path.file_name().expect("a name").to_str().expect("UTF-8").to_owned();
+        app.write(&format!("app/{name}"), &String::from_utf8(content).expect("UTF-8"));
+    }
+    assert!(first == reproducible("second.caps"), "the files were made anew, in another order");
+    let without = app.xyn(&["capsule", "pack", "app", "--reproducible"]);
+    assert!(without.err.contains("SOURCE_DATE_EPOCH"), "{}", without.err);
+}
+
+#[test]
+fn a_delta_needs_its_base_and_gives_the_whole() {
+    let app = App::new();
+    app.pack(&["--out", "one.caps"]);
+    app.write("app/index.html", "<h1>hello again</h1>\n");
+    let whole = app.pack(&["--out", "two.caps", "--generation", "2"]);
+    let delta = app.pack(&["--out", "delta.caps", "--generation", "2", "--delta-from", "one.caps"]);
+    assert_eq!(delta["tree"], whole["tree"]);
+    assert!(delta["size_bytes"].as_u64() < whole["size_bytes"].as_u64());
+    assert!(message(&app.verify("delta.caps")).contains("only holds what changed since"));
+    let based =
+        ["--json", "capsule", "verify", "delta.caps", "--pub", "capsule.key.pub", "--base", "one.caps"];
+    assert_eq!(app.xyn(&based).json()["tree"], whole["tree"]);
+}
+
+#[test]
+fn what_an_author_writes_wrong_is_told_with_its_place() {
+    let app = App::new();
+    let refused = |written: &str| {
+        app.write("app/capsule.json", written);
+        let said = app.xyn(&["--json", "capsule", "pack", "app"]);
+        assert_eq!(said.code, 1, "{written}");
+        message(&said)
+    };
+    for (written, told) in [
+        (r#"{"id": "shop", "name": "Shop"}"#, "version"),
+        (r#"{"id": "Shop!", "name": "Shop", "version": "1.0.0"}"#, "/id"),
+        (r#"{"id": "shop", "name": "Shop", "version": "one"}"#, "/version"),
+        (r#"{"id": "shop", "id": "pub", "name": "Shop", "version": "1.0.0"}"#, "id"),
+        (r#"{"id": "shop", "name": "Shop", "version": "1.0.0", "tree": "ab"}"#, "/tree"),
+        (
+            r#"{"id": "shop", "name": "Shop", "version": "1.0.0", "seeds": [{"name": "rows", "type": "sql", "path": "no.sql"}]}"#,
+            "/seeds/0/path",
+        ),
+    ] {
+        let message = refused(written);
+        assert!(message.contains(told), "{written}: {message}");
+    }
+    fs::remove_file(app.path("app/capsule.json")).expect("removed");
+    let said = app.xyn(&["capsule", "pack", "app"]);
+    assert_eq!(said.code, 3);
+    assert!(said.err.contains("xyn schema capsule"), "{}", said.err);
+}
