@@ -1,5 +1,5 @@
-//! Capsules: a source tree of 200 MB in 12,800 files into one file, proved, laid out, and its next version as a
-//! delta. Prints one JSON line a figure; beside them what tar and zstd, restic, borg, casync and `cp -r` take
+//! Capsules: a source tree of 200 MB in 12,763 files into one file, proved, laid out, and its next version as
+//! a delta. Prints one JSON line a figure; beside them what tar and zstd, restic, borg, casync and `cp -r` take
 //! with the same tree in the same run, as far as they are installed.
 //!
 //! `cargo bench -p xyn-capsules --bench capsules`. `XYN_BENCH_FILES` is the number of files, `XYN_BENCH_TREE`

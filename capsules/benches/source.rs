@@ -18,10 +18,10 @@ const REMOVED: usize = 20;
 const ADDED: usize = 20;
 
 /// Numbers that look random and are always the same.
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
@@ -42,7 +42,7 @@ impl Random {
         (((count as f64).powf(share) - 1.0) as usize).min(count - 1)
     }
 
-    pub fn fill(&mut self, bytes: &mut [u8]) {
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
         bytes.chunks_mut(8).for_each(|chunk| {
             let number = self.next().to_le_bytes();
             chunk.copy_from_slice(&number[..chunk.len()]);
@@ -51,7 +51,7 @@ impl Random {
 }
 
 /// Writes the tree; answers its bytes.
-pub fn generate(dir: &Path, files: usize) -> u64 {
+pub(crate) fn generate(dir: &Path, files: usize) -> u64 {
     let mut size = 0;
     for index in 0..files {
         let path = dir.join(path_of(index));
@@ -64,14 +64,14 @@ pub fn generate(dir: &Path, files: usize) -> u64 {
 }
 
 /// Copies a tree that is there; answers its bytes.
-pub fn copy(from: &Path, to: &Path) -> u64 {
+pub(crate) fn copy(from: &Path, to: &Path) -> u64 {
     let copied = std::process::Command::new("cp").arg("-r").args([from, to]).status().expect("runs");
     assert!(copied.success());
     files_of(to).iter().map(|path| fs::metadata(path).expect("there").len()).sum()
 }
 
 /// Makes the next version of the tree in `dir`.
-pub fn change(dir: &Path) {
+pub(crate) fn change(dir: &Path) {
     let files = files_of(dir);
     let (mut random, step) = (Random::new(2), files.len() / (EDITED + REMOVED + ADDED));
     for number in 0..EDITED + REMOVED + ADDED {

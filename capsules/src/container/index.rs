@@ -17,8 +17,8 @@ pub(super) struct Index {
 }
 
 impl Index {
-    /// Reads an index that anyone may have made, of the files in `layout`; `base_bytes` has the stream that it
-    /// may refer to.
+    /// Reads an index that anyone may have made, of the files in `layout`. The stream of its base, if it has
+    /// one, is of `base_bytes`.
     pub(super) fn decode(section: &[u8], layout: &Layout, base_bytes: u64) -> Result<Self, Fault> {
         let (mut fields, mut rows, mut starts, mut at) = (Fields(section), Vec::new(), Vec::new(), 0_u64);
         while !fields.0.is_empty() {

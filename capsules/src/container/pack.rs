@@ -27,8 +27,8 @@ use crate::tree::folder::Folder;
 use crate::tree::scan::Walk;
 use crate::tree::{Limits, Listing, Seen, TreeError};
 
-/// Looks at the files that are packed: path, where in the file the bytes begin, bytes. Each content comes once,
-/// at its first path, large ones in pieces; from several threads and in no order.
+/// Looks at the files that are packed: path, where in the file the bytes begin, bytes. Each content comes
+/// once, at its first path, large ones in pieces; from several threads and in no order.
 pub type Inspect<'a> = dyn Fn(&crate::tree::RelPath, u64, &[u8]) + Sync + 'a;
 
 /// How to pack.

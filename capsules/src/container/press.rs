@@ -1,8 +1,8 @@
 //! Compressing chunks beside each other.
 //!
 //! Owns how a chunk is stored: as it is, compressed, as a patch to bytes of the base, or not at all where the
-//! base has it. Which worker takes it and when changes nothing of that. Invariant: only so many chunks are in
-//! memory as there are workers, twice.
+//! base has it. Which worker takes it and when changes nothing of that. Invariant: the bytes that are
+//! stored follow from the chunk and the base alone.
 
 use std::collections::HashMap;
 use std::ops::Range;

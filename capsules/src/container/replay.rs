@@ -1,9 +1,9 @@
 //! Going through the chunks of a capsule: each verified, each file proved, then handed on.
 //!
-//! Owns the order of things: workers unpack chunks beside each other, and what lies within one chunk is handed
-//! on there; a file of several chunks is put together in their order. A fault in an early chunk is told before
-//! one in a later chunk. Invariant: a file is said to be whole only when its digest is the one of the tree, and
-//! only so many chunks are in memory as there are workers, twice.
+//! Owns the order of things: workers unpack chunks beside each other, and what lies within one chunk is
+//! handed on there; a file of several chunks is put together in their order. A fault in an early chunk is told
+//! before one in a later chunk. Invariant: a file is said to be whole only when its digest is the one of the
+//! tree, and only twice as many chunks are in memory as there are workers.
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -2,8 +2,8 @@
 //!
 //! Owns where the stream is cut. Files up to half a MiB are grouped, and a group ends behind a path that says
 //! so, or when it is full: what is put in or changed disturbs one group. Larger files are cut where their
-//! content says so. A file counts once it is said to be taken; until then it can be given again. Invariant: the
-//! cuts follow from the paths and contents that were taken, whatever was tried meanwhile.
+//! content says so. A file counts once it is said to be taken; until then it can be given again. Invariant:
+//! the cuts follow from the paths and contents that were taken, whatever was tried meanwhile.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
@@ -154,7 +154,7 @@ impl<'a> Stream<'a> {
             self.flush(start)?;
         }
         let start = self.members.last().map_or(0, |(_, place)| place.end);
-        let is_end = Digest::of(path.as_str().as_bytes()).as_bytes()[0] % GROUP_END == 0;
+        let is_end = Digest::of(path.as_str().as_bytes()).as_bytes()[0].is_multiple_of(GROUP_END);
         self.members.push((path, start..self.group.len()));
         match is_end && self.group.len() >= GROUP_BYTES {
             true => self.flush(self.group.len()),

@@ -6,6 +6,8 @@ mod hostile;
 mod laws;
 mod nodes;
 mod round;
+mod stream;
+mod trees;
 
 use std::fs;
 use std::path::{Path, PathBuf};
