@@ -6,8 +6,11 @@
 
 pub mod container;
 pub mod json;
+pub mod lint;
 pub mod make;
 pub mod manifest;
 pub mod proof;
+pub mod sbom;
+pub mod secrets;
 pub mod sign;
 pub mod tree;
