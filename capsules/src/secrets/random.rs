@@ -93,7 +93,7 @@ fn is_sequence(value: &[u8]) -> bool {
     value.len() > 4 && steps * 2 > value.len()
 }
 
-/// How often letters of either case and digits take turns.
+/// How often letters of either case and digits take turns; what is between words does not count.
 pub(super) fn turns(value: &[u8]) -> usize {
     let class = |byte: u8| match byte {
         b'a'..=b'z' => 1,
@@ -101,7 +101,11 @@ pub(super) fn turns(value: &[u8]) -> usize {
         b'0'..=b'9' => 3,
         _ => 0,
     };
-    value.windows(2).filter(|pair| class(pair[0]) != class(pair[1])).count()
+    let takes_turn = |pair: &&[u8]| match (class(pair[0]), class(pair[1])) {
+        (0, _) | (_, 0) => false,
+        (one, next) => one != next,
+    };
+    value.windows(2).filter(takes_turn).count()
 }
 
 /// Bits that a byte of `value` carries, by how often each occurs in it (Shannon).

@@ -233,6 +233,7 @@ fn hashes_identifiers_and_data_are_no_secrets() {
         format!("<script integrity='sha384-{}'>", random(BASE64, 64)),
         "\"0190f5fe-7c00-7a00-8000-000000000001\"".into(),
         "\"getElementsByTagNameAndNamespaceVersion2\"".into(),
+        "\"Win32_System_RemoteDesktop_D3D12\"".into(),
         format!("url(data:image/png;base64,{})", random(BASE64, 4_000)),
         format!("\"{}\"", random(BASE64, 4_000)),
         format!("ssh-ed25519 {}", random(BASE64, 68)),
