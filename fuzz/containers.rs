@@ -32,9 +32,15 @@ pub(super) mod containers {
     /// Makes the digests of the sections fit, as far as there are sections.
     fn mend(bytes: &mut [u8]) {
         let mut at = PREFACE_BYTES;
-        while let Some((head, behind)) = bytes.get_mut(at..).and_then(|rest| rest.split_at_mut_checked(HEAD_BYTES)) {
-            let Some(length) = head[1..].first_chunk().map(|length| u64::from_le_bytes(*length)) else { return };
-            let Some(section) = usize::try_from(length).ok().and_then(|length| behind.get(..length)) else { return };
+        while let Some((head, behind)) =
+            bytes.get_mut(at..).and_then(|rest| rest.split_at_mut_checked(HEAD_BYTES))
+        {
+            let Some(length) = head[1..].first_chunk().map(|length| u64::from_le_bytes(*length)) else {
+                return;
+            };
+            let Some(section) = usize::try_from(length).ok().and_then(|length| behind.get(..length)) else {
+                return;
+            };
             head[9..].copy_from_slice(Digest::of(section).as_bytes());
             if head[0] == 4 {
                 return;

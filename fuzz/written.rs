@@ -51,11 +51,7 @@ pub(super) mod patterns {
     }
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
-        texts(&[
-            "xyn.**.failed\0xyn.run.step.failed",
-            "**.**.**.a.**.b\0a.a.a.a.a.a.a.b.c",
-            "a.*\0a.b",
-        ])
+        texts(&["xyn.**.failed\0xyn.run.step.failed", "**.**.**.a.**.b\0a.a.a.a.a.a.a.b.c", "a.*\0a.b"])
     }
 }
 
