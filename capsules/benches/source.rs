@@ -148,13 +148,13 @@ fn text_of(index: usize, length: usize) -> String {
     );
     while text.len() < length {
         let line = match random.below(100) {
-            // A line that was there before, with one word of it changed.
-            0..62 if !lines.is_empty() => {
+            // A line that was there before, as it was or with its last word changed.
+            share @ 0..78 if !lines.is_empty() => {
                 let line = &lines[lines.len() - 1 - random.below(lines.len().min(60))];
                 let (old, new) =
                     (line.split(' ').next_back().unwrap_or_default(), name(&mut random, package));
                 let end = line.len() - old.len();
-                format!("{}{new};", &line[..end])
+                if share < 36 { line.clone() } else { format!("{}{new};", &line[..end]) }
             }
             _ => fresh(&mut random, package),
         };

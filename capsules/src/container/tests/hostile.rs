@@ -125,6 +125,10 @@ fn what_says_that_it_is_larger_than_it_may_be_is_not_waited_for() {
     assert_eq!(forge.refused(), "the tree has 18446744073709551615 bytes, the limit is 67108864");
 }
 
+fn frame(raw: &[u8]) -> Vec<u8> {
+    zstd::bulk::compress(raw, 3).expect("compressed")
+}
+
 #[test]
 fn what_is_decompressed_is_as_long_as_was_declared() {
     let (raw, bomb) = (vec![7; 1_000], vec![0; 256 << 20]);

@@ -141,7 +141,3 @@ fn an_outline_holds_what_its_tree_needs_and_nothing_else() {
     endless.outline[at..at + 4].copy_from_slice(&u32::MAX.to_le_bytes());
     unsound(endless, &needed);
 }
-
-fn frame(raw: &[u8]) -> Vec<u8> {
-    zstd::bulk::compress(raw, 3).expect("compressed")
-}
