@@ -15,7 +15,6 @@ use xyn_capsules::container::{CapsuleFile, Cover, Options, import, pack, pack_tr
 use xyn_capsules::tree::Limits;
 use xyn_store::Store;
 
-#[path = "source.rs"]
 mod source;
 
 /// Bytes of the large file, unless something else is asked for.

@@ -154,7 +154,7 @@ fn text_of(index: usize, length: usize) -> String {
                 let (old, new) =
                     (line.split(' ').next_back().unwrap_or_default(), name(&mut random, package));
                 let end = line.len() - old.len();
-                if share < 36 { line.clone() } else { format!("{}{new};", &line[..end]) }
+                if share < 46 { line.clone() } else { format!("{}{new};", &line[..end]) }
             }
             _ => fresh(&mut random, package),
         };
