@@ -5,6 +5,7 @@
 //! the tree.
 
 pub mod container;
+pub mod inspection;
 pub mod json;
 pub mod lint;
 pub mod make;

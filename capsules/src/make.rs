@@ -10,8 +10,10 @@ use xyn_store::{Digest, Timestamp};
 
 use crate::container::{ContainerError, Draft, Sealed};
 use crate::manifest::{Attestation, Authored, Extra, Facts, Line, Manifest, Unfilled, fill};
+use crate::sbom::{self, Lock, SbomError};
+use crate::secrets::redact_env;
 use crate::sign::{
-    BuildDefinition, Builder, Envelope, Metadata, NotVerified, Predicate, Provenance, Resource, RunDetails,
+    BuildDefinition, Builder, Metadata, NotVerified, Predicate, Provenance, Resource, RunDetails, Sbom,
     SecretKey, Statement, Subject, seal,
 };
 
@@ -50,6 +52,9 @@ pub enum NotMade {
     /// What the author says does not fit, or does not fit what was packed.
     #[error(transparent)]
     Author(#[from] Unfilled),
+    /// Its packages cannot be listed.
+    #[error(transparent)]
+    Packages(#[from] SbomError),
     /// What it comes to cannot be signed.
     #[error(transparent)]
     Signature(#[from] NotVerified),
@@ -58,8 +63,15 @@ pub enum NotMade {
     File(#[from] ContainerError),
 }
 
-/// Signs what was packed, and writes the file.
-pub fn make(draft: Draft, authored: Authored, maker: &Maker<'_>) -> Result<Made, NotMade> {
+/// Signs what was packed, with the packages that `locks` name, and writes the file. Values of variables that are
+/// secret are left out: whoever installs it gives them.
+pub fn make(
+    draft: Draft,
+    mut authored: Authored,
+    locks: &[Lock],
+    maker: &Maker<'_>,
+) -> Result<Made, NotMade> {
+    redact(&mut authored);
     let facts = Facts {
         tree: draft.root(),
         seeds: seeds(&draft, &authored),
@@ -70,15 +82,14 @@ pub fn make(draft: Draft, authored: Authored, maker: &Maker<'_>) -> Result<Made,
         attestations: Vec::new(),
     };
     let mut manifest = fill(authored, facts)?;
-    let provenance = statement(&manifest, provenance(&manifest, maker), maker.key)?.to_bytes();
-    manifest.attestations.push(Attestation {
-        kind: line(Provenance::TYPE),
-        sha256: Digest::of(&provenance),
-        meta: Map::new(),
-        extra: Extra::new(),
-    });
+    let mut attestations = vec![attest(&manifest, provenance(&manifest, maker), maker.key)?];
+    if !locks.is_empty() {
+        attestations.push(attest(&manifest, packages(&manifest, locks)?, maker.key)?);
+    }
+    let (packed, envelopes): (Vec<_>, Vec<_>) = attestations.into_iter().unzip();
+    manifest.attestations.extend(packed);
     let envelope = seal(&manifest, maker.key)?;
-    let sealed = draft.seal(&envelope.to_bytes(), &[provenance])?;
+    let sealed = draft.seal(&envelope.to_bytes(), &envelopes)?;
     Ok(Made { manifest, digest: envelope.digest(), sealed })
 }
 
@@ -92,10 +103,39 @@ fn seeds(draft: &Draft, authored: &Authored) -> BTreeMap<crate::tree::RelPath, D
     found.collect()
 }
 
-/// What is said of the content of a capsule, signed.
-fn statement<P: Predicate>(manifest: &Manifest, said: P, key: &SecretKey) -> Result<Envelope, NotVerified> {
+/// Takes out the values of variables that are secret.
+fn redact(authored: &mut Authored) {
+    let given = authored
+        .app
+        .env
+        .iter()
+        .filter_map(|(name, value)| Some((name.to_string(), Value::String(value.clone()?))));
+    let (_, secret) = redact_env(given.collect());
+    for (name, value) in &mut authored.app.env {
+        if secret.contains(name.as_str()) {
+            *value = None;
+        }
+    }
+}
+
+/// What is said of the content of a capsule, signed: how the manifest names it, and its envelope.
+fn attest<P: Predicate>(
+    manifest: &Manifest,
+    said: P,
+    key: &SecretKey,
+) -> Result<(Attestation, Vec<u8>), NotVerified> {
     let subject = Subject { name: line(&manifest.id.to_string()), tree: manifest.tree };
-    seal(&Statement { subject, predicate: said }, key)
+    let envelope = seal(&Statement { subject, predicate: said }, key)?.to_bytes();
+    let (kind, sha256) = (line(P::TYPE), Digest::of(&envelope));
+    Ok((Attestation { kind, sha256, meta: Map::new(), extra: Extra::new() }, envelope))
+}
+
+/// The packages in a capsule.
+fn packages(manifest: &Manifest, locks: &[Lock]) -> Result<Sbom, SbomError> {
+    let (id, version) = (manifest.id.to_string(), manifest.version.to_string());
+    let subject = sbom::Subject { id: &id, name: manifest.name.as_str(), version: &version };
+    let bytes = sbom::document(subject, locks, Some(manifest.created_at))?;
+    Ok(serde_json::from_slice(&bytes).expect("it was written as an object"))
 }
 
 /// Where a capsule comes from. The instant is that of the manifest, so that making it again makes it equal.

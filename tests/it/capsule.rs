@@ -191,3 +191,62 @@ fn what_an_author_writes_wrong_is_told_with_its_place() {
     assert_eq!(said.code, 3);
     assert!(said.err.contains("xyn schema capsule"), "{}", said.err);
 }
+
+#[test]
+fn a_secret_stops_the_pack_and_is_never_shown_until_it_is_allowed() {
+    let app = App::new();
+    let secret = ["sk_live_", "4eC39HqLyjWDarjtT1zdp7dcQx81"].concat();
+    app.write("app/settings.toml", &format!("# payments\nkey = \"{secret}\"\n"));
+    let said = app.xyn(&["capsule", "pack", "app", "--out", "leak.caps"]);
+    assert_eq!(said.code, 1);
+    assert!(
+        said.err.contains("`settings.toml`:2:") && said.err.contains("nothing was written"),
+        "{}",
+        said.err
+    );
+    assert!(!said.err.contains(&secret[9..20]), "a message repeats no secret: {}", said.err);
+    assert!(!app.path("leak.caps").exists());
+    app.write("app/.capsuleallow", "settings.toml # a key of the tests\n");
+    app.xyn(&["capsule", "pack", "app", "--out", "leak.caps"]).ok();
+    app.write("app/.capsuleallow", "no-rule settings.toml\n");
+    let said = app.xyn(&["capsule", "pack", "app"]);
+    assert!(said.err.contains("`.capsuleallow`:1: `no-rule` is no rule"), "{}", said.err);
+}
+
+#[test]
+fn a_secret_is_found_in_a_large_file_and_in_a_second_copy_too() {
+    let app = App::new();
+    let key = ["AKIA", "IOSFODNN7", "QXR2PLE"].concat();
+    // At the end of a file that is packed in pieces.
+    let large = (0..400_000).map(|n| format!("{n}\n")).collect::<String>();
+    app.write("app/large.txt", &format!("{large}aws_access_key_id = {key}\n"));
+    let said = app.xyn(&["capsule", "pack", "app"]);
+    assert!(said.err.contains("`large.txt`:400001:"), "{}", said.err);
+    // The same content is packed once; under this name it is a secret.
+    fs::remove_file(app.path("app/large.txt")).expect("removed");
+    for name in ["app/notes", "app/.env"] {
+        app.write(name, "COLOUR_OF_THE_DOOR=xyzzy-plugh-42-fee-fie\n");
+    }
+    let said = app.xyn(&["capsule", "pack", "app"]);
+    assert!(said.err.contains("`.env`:1:"), "{}", said.err);
+}
+
+#[test]
+fn packages_and_secret_variables_are_told_by_the_manifest() {
+    let app = App::new();
+    app.write("app/requirements.txt", "flask==3.0.0\n");
+    app.write(
+        "app/capsule.json",
+        r#"{"id": "shop", "name": "Shop", "version": "1.0.0",
+            "app": {"env": {"PORT": "8080", "DB_PASSWORD": "hunter2-but-longer"}}}"#,
+    );
+    app.write("app/.capsuleallow", "capsule.json # its values are taken out of the manifest\n");
+    app.pack(&["--out", "shop.caps"]);
+    let told = app.xyn(&["--json", "capsule", "inspect", "shop.caps"]).json();
+    assert_eq!(told["manifest"]["app"]["env"], json!({ "PORT": "8080", "DB_PASSWORD": null }));
+    assert_eq!(told["attestations"], json!(["https://slsa.dev/provenance/v1", "https://cyclonedx.org/bom"]));
+    assert_eq!(app.verify("shop.caps").json()["attestations"].as_array().map(Vec::len), Some(2));
+    app.write("app/go.sum", "what is this\n");
+    let said = app.xyn(&["capsule", "pack", "app"]);
+    assert!(said.code == 1 && said.err.contains("go.sum"), "{}", said.err);
+}

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 use xyn_capsules::container::{self, Base, Options};
+use xyn_capsules::inspection::{Findings, Inspection, Origin};
 use xyn_capsules::make::{Made, Maker, NotMade, make};
 use xyn_capsules::manifest::{Authored, Line};
+use xyn_capsules::secrets::{ALLOW_FILE, Allow};
 use xyn_capsules::sign::SecretKey;
+use xyn_capsules::tree::RelPath;
 use xyn_store::{Clock, Timestamp};
 
 use super::{Context, keys};
@@ -17,6 +20,8 @@ use crate::failure::{Exit, Failure, with_causes};
 
 /// What the author writes, at the root of the app.
 const AUTHORED: &str = "capsule.json";
+/// Findings that are told one by one.
+const SECRETS_TOLD: usize = 20;
 /// Digits of a key by which people tell keys apart.
 const SHOWN_DIGITS: usize = 12;
 
@@ -52,7 +57,14 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
     }
     let target = arguments.out.clone().unwrap_or_else(|| named(&authored));
     let base = super::base(arguments.delta_from.as_ref())?;
-    let options = Options { base: base.as_ref().map(|base| base as &dyn Base), ..Options::default() };
+    let origin = Origin(arguments.dir.clone());
+    let inspection = Inspection::new(allowed(&arguments.dir)?);
+    let look = |path: &RelPath, at: u64, bytes: &[u8]| inspection.look(path, at, bytes);
+    let options = Options {
+        base: base.as_ref().map(|base| base as &dyn Base),
+        inspect: Some(&look),
+        ..Options::default()
+    };
     let bar = context.out.progress("packing", None, Unit::Time);
     let draft =
         container::pack(&arguments.dir, &target, &options).map_err(|error| unpacked(arguments, &error))?;
@@ -65,8 +77,12 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
         now: Clock::system().now(),
         version: env!("CARGO_PKG_VERSION"),
     };
-    let made = make(draft, authored, &maker).map_err(|error| not_made(arguments, &error))?;
+    let found = inspection.finish(&draft, &authored, &origin).map_err(|error| {
+        Failure::failed("capsule", with_causes(&error)).at(arguments.dir.display().to_string())
+    })?;
     bar.finish_and_clear();
+    tell(&found, arguments, context)?;
+    let made = make(draft, authored, &found.locks, &maker).map_err(|error| not_made(arguments, &error))?;
     if skipped > 0 {
         context.out.note(&format!("{skipped} devices, pipes or sockets were left out"));
     }
@@ -93,6 +109,38 @@ fn answer(made: &Made, target: &Path, maker: &Maker<'_>, context: &Context) -> R
         maker.key.public()
     ));
     Ok(Exit::Done)
+}
+
+/// Tells what was found; what stops the pack is a failure.
+fn tell(found: &Findings, arguments: &Pack, context: &Context) -> Result<(), Failure> {
+    found.lints.iter().for_each(|finding| context.out.note(&finding.to_string()));
+    if found.may_be_packed() {
+        return Ok(());
+    }
+    let place = arguments.dir.display().to_string();
+    if found.secrets.is_empty() {
+        let failure = Failure::failed("vetoed", "a check stops the pack; nothing was written").at(place);
+        return Err(failure.hint("mend what is told above as `veto`"));
+    }
+    found.secrets.iter().take(SECRETS_TOLD).for_each(|finding| context.out.note(&finding.to_string()));
+    let message = match found.secrets.len() {
+        1 => "1 place looks like a secret; nothing was written".to_owned(),
+        more => format!("{more} places look like secrets; nothing was written"),
+    };
+    let failure = Failure::failed("secrets_found", message).at(place);
+    Err(failure.hint("take out each that is told above, or allow it as is said there"))
+}
+
+/// What the folder allows that looks like a secret.
+fn allowed(dir: &Path) -> Result<Allow, Failure> {
+    let path = dir.join(ALLOW_FILE);
+    match std::fs::read(&path) {
+        Ok(bytes) => Allow::parse(&bytes).map_err(|error| {
+            Failure::failed("invalid_allow", error.to_string()).at(path.display().to_string())
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Allow::default()),
+        Err(error) => Err(Failure::file("read", &path, &error)),
+    }
 }
 
 /// What the author says.
