@@ -107,6 +107,12 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8], max_bytes: usize) -> Resul
 
 /// Reads the fields of a document that was judged.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, InvalidJson> {
+    // To know where it is all the time costs as much as reading: only a document that does not fit is read
+    // for that.
+    serde_json::from_slice(bytes).or_else(|_| parse_and_say_where(bytes))
+}
+
+fn parse_and_say_where<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, InvalidJson> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let mut place = Pointer::default();
