@@ -3,14 +3,11 @@
 //! Owns what must hold of each: for the fuzzer, `XYN_FUZZ=<name> cargo +nightly fuzz run parsers corpus/<name>`, and
 //! for the test that tries each for a while with a stable compiler. Invariant: a target panics only over a fault.
 
-use std::cell::OnceCell;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
-use serde_json::{Value, json};
-use xyn::config;
-use xyn_actors::actions::{self, Registry};
-use xyn_actors::blueprint::{self, EventPattern, Expression, NodeLimits, Scope, Template};
+use serde_json::json;
+use xyn_actors::blueprint;
 use xyn_actors::governance;
 use xyn_actors::intake::{self, cron, webhook};
 use xyn_actors::record;
@@ -28,10 +25,10 @@ use xyn_store::{Digest, Timestamp};
 
 #[path = "blobs.rs"]
 mod blobs;
+#[path = "caps.rs"]
+mod caps;
 #[path = "capsules.rs"]
 mod capsules;
-#[path = "containers.rs"]
-mod containers;
 #[path = "mesh.rs"]
 mod mesh;
 #[path = "scans.rs"]
@@ -40,8 +37,8 @@ mod scans;
 mod written;
 
 use blobs::{parcels, questions};
+use caps::{containers, directories};
 use capsules::{app_manifests, claims, key_rings, signed_envelopes};
-use containers::{containers, directories};
 use mesh::{frames, manifests, messages, notes, records, statements, tickets};
 use scans::{leaks, locks, queries};
 use written::{blueprints, patterns, policies, settings, templates};

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use serde_json::{Value, json};
 use xyn::config;
 use xyn_actors::actions::{self, Registry};
 use xyn_actors::blueprint::{self, EventPattern, Expression, NodeLimits, Scope, Template};
