@@ -5,8 +5,8 @@
 //! enough to guess one. Invariant: whatever is handed over, work and memory stay within the limits here, and
 //! what was not looked into because of them is a finding itself.
 //!
-//! Two filters find the places worth a look. [`words`] looks for words that stand beside secrets, with a packed
-//! search; [`run`] jumps from one long run of token characters to the next, since every generated secret is
+//! Two filters find the places worth a look. `words` looks for words that stand beside secrets, with a packed
+//! search; `run` jumps from one long run of token characters to the next, since every generated secret is
 //! one. Each place is then judged by the one rule it belongs to.
 
 mod allow;
