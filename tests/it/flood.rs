@@ -93,7 +93,7 @@ fn begun(announced_bytes: u32, bytes: usize) -> Vec<u8> {
 }
 
 /// A member's key, and news of it that are what they should be, each some 50 kB.
-async fn truthful(siege: &Siege<'_>, count: u8) -> (NodeKey, Vec<News>) {
+async fn truthful(siege: &Siege<'_>, count: u16) -> (NodeKey, Vec<News>) {
     let folder = tempfile::tempdir().expect("a folder");
     let store = Store::open(folder.path(), Options::default()).expect("it opens");
     let secret = store.key().transport_secret();
@@ -115,7 +115,7 @@ async fn truthful(siege: &Siege<'_>, count: u8) -> (NodeKey, Vec<News>) {
 }
 
 async fn begin(siege: &mut Siege<'_>) {
-    let (key, news) = truthful(siege, 250).await;
+    let (key, news) = truthful(siege, 600).await;
     let (feed, frame) = (news[0].feed, news[0].frame.clone());
     let topic = format!("xyn/{}", siege.host.env());
     let all = news.iter().map(wire::encode).collect();
@@ -190,7 +190,8 @@ async fn strangers_and_members_that_flood_stall_and_lie_are_refused_by_name_and_
     let began = Instant::now();
     // The two may have lost each other in the turmoil, and look for each other now and then.
     while !ada.node().get("/api/v1/timeline?limit=20").await.to_string().contains("those who behave go on") {
-        assert!(began.elapsed() < PATIENCE, "who behaves is not heard");
+        let logs = || [&ada, &bob].map(|mate| mate.node().log()).join("\n-- the other\n");
+        assert!(began.elapsed() < PATIENCE, "who behaves is not heard: {}", logs());
         tokio::time::sleep(LOOK).await;
     }
 }

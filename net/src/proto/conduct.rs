@@ -21,6 +21,9 @@ pub const MESSAGES_PER_SECOND: u64 = 1024;
 pub const BYTES_BURST: u64 = 4 << 20;
 /// Bytes a peer may send unasked each second, over time.
 pub const BYTES_PER_SECOND: u64 = 1 << 20;
+/// How many times these a peer may pass on before it is one who floods: it hands on what several others send, each
+/// within its own limits, with its own beside.
+pub const PASSED_ON_TIMES: u64 = 4;
 /// The score at which a peer is dropped.
 pub const SCORE_MAX: u32 = 100;
 /// How fast a score is forgotten.
@@ -87,6 +90,18 @@ pub struct Conduct {
     forgiven_at: Timestamp,
     messages: Allowance,
     bytes: Allowance,
+    /// Of what it passes on.
+    passed_messages: Allowance,
+    passed_bytes: Allowance,
+}
+
+/// What becomes of something that a peer passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passed {
+    /// It is looked at.
+    On,
+    /// It is more than is looked at, and that need not be the doing of who passed it on.
+    Over,
 }
 
 impl Conduct {
@@ -97,6 +112,16 @@ impl Conduct {
             forgiven_at: now,
             messages: Allowance::new(MESSAGES_BURST, MESSAGES_PER_SECOND, now),
             bytes: Allowance::new(BYTES_BURST, BYTES_PER_SECOND, now),
+            passed_messages: Allowance::new(
+                PASSED_ON_TIMES * MESSAGES_BURST,
+                PASSED_ON_TIMES * MESSAGES_PER_SECOND,
+                now,
+            ),
+            passed_bytes: Allowance::new(
+                PASSED_ON_TIMES * BYTES_BURST,
+                PASSED_ON_TIMES * BYTES_PER_SECOND,
+                now,
+            ),
         }
     }
 
@@ -104,6 +129,16 @@ impl Conduct {
     pub fn receive(&mut self, bytes: usize, now: Timestamp) -> Result<(), Misdeed> {
         let fits = self.messages.spend(1, now) && self.bytes.spend(bytes as u64, now);
         if fits { Ok(()) } else { Err(Misdeed::Flood) }
+    }
+
+    /// Counts a message of which the peer may not be the author.
+    pub fn pass_on(&mut self, bytes: usize, now: Timestamp) -> Result<Passed, Misdeed> {
+        let is_borne = self.passed_messages.spend(1, now) && self.passed_bytes.spend(bytes as u64, now);
+        match self.receive(bytes, now) {
+            Ok(()) => Ok(Passed::On),
+            Err(_) if is_borne => Ok(Passed::Over),
+            Err(flood) => Err(flood),
+        }
     }
 
     /// Counts a misdeed; true when it was the last one.
@@ -123,7 +158,9 @@ impl Conduct {
     /// Whether it is that of one who just came.
     fn is_rested(&mut self, now: Timestamp) -> bool {
         self.forgive(now);
-        self.score == 0 && self.messages.is_full(now) && self.bytes.is_full(now)
+        let allowances =
+            [&mut self.messages, &mut self.bytes, &mut self.passed_messages, &mut self.passed_bytes];
+        self.score == 0 && allowances.into_iter().all(|allowance| allowance.is_full(now))
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::{Allowance, Conduct, Left, Misdeed};
+use super::conduct::{Allowance, Conduct, Left, Misdeed, Passed};
 use super::sync::Refused;
 use crate::wire::{self, News};
 
@@ -165,8 +165,11 @@ impl Gossip {
         let id = Digest::of(bytes);
         let report = |verdict| Output::Report { id, peer, verdict };
         let conduct = self.peers.entry(peer).or_insert_with(|| self.left.take(peer, now));
-        if let Err(flood) = conduct.receive(bytes.len(), now) {
-            return [vec![report(Verdict::Ignore)], self.blame(peer, flood, now)].concat();
+        match conduct.pass_on(bytes.len(), now) {
+            Ok(Passed::On) => {}
+            // What is lost so is found when feeds are compared.
+            Ok(Passed::Over) => return vec![report(Verdict::Ignore)],
+            Err(flood) => return [vec![report(Verdict::Ignore)], self.blame(peer, flood, now)].concat(),
         }
         if self.seen.contains(&id) {
             return vec![report(Verdict::Ignore)];
@@ -227,7 +230,7 @@ impl Gossip {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::conduct::MESSAGES_BURST;
+    use crate::proto::conduct::{MESSAGES_BURST, PASSED_ON_TIMES};
     use crate::wire::{Frame, Payload};
     use xyn_store::timeline::feed::FeedId;
 
@@ -311,17 +314,22 @@ mod tests {
     #[test]
     fn a_flooder_and_a_babbler_are_dropped_and_a_hasty_writer_falls_silent() {
         let mut gossip = Gossip::new(NOW);
-        let flood = (0..10_000).flat_map(|seq| heard(&mut gossip, ALICE, &news(seq, 10)));
+        let flood = (0..2 * PASSED_ON_TIMES * MESSAGES_BURST)
+            .flat_map(|seq| heard(&mut gossip, ALICE, &news(seq, 10)));
         assert!(flood.into_iter().any(|out| out == Output::Drop { peer: ALICE, reason: Misdeed::Flood }));
         let mut gossip = Gossip::new(NOW);
         let mut flood_in_parts = Vec::new();
-        for seq in 0..2 * MESSAGES_BURST {
+        for seq in 0..2 * PASSED_ON_TIMES * MESSAGES_BURST {
             flood_in_parts.extend(heard(&mut gossip, ALICE, &news(seq, 10)));
             if seq % 1000 == 0 {
                 gossip.handle(Input::Disconnected(ALICE), NOW);
             }
         }
         assert!(flood_in_parts.contains(&Output::Drop { peer: ALICE, reason: Misdeed::Flood }));
+        let mut gossip = Gossip::new(NOW);
+        let passed_on = (0..2 * MESSAGES_BURST).flat_map(|seq| heard(&mut gossip, ALICE, &news(seq, 10)));
+        let is_drop = |out: &Output| matches!(out, Output::Drop { .. });
+        assert!(!passed_on.collect::<Vec<_>>().iter().any(is_drop), "it hands on what others sent");
         let babble = |gossip: &mut Gossip| gossip.handle(Input::Heard { peer: BOB, bytes: vec![1] }, NOW);
         let twice = [babble(&mut gossip), babble(&mut gossip)].concat();
         assert_eq!(twice.last(), Some(&Output::Drop { peer: BOB, reason: Misdeed::Malformed }));

@@ -1,11 +1,13 @@
 //! `xyn capsule pack`: a folder into a signed file.
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
 use xyn_capsules::container::{self, Base, Options};
 use xyn_capsules::inspection::{Findings, Inspection, Origin};
+use xyn_capsules::lint::Severity;
 use xyn_capsules::make::{Made, Maker, NotMade, make};
 use xyn_capsules::manifest::{Authored, Line};
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
@@ -86,10 +88,16 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
     if skipped > 0 {
         context.out.note(&format!("{skipped} devices, pipes or sockets were left out"));
     }
-    answer(&made, &target, &maker, context)
+    answer(&made, &found, &target, &maker, context)
 }
 
-fn answer(made: &Made, target: &Path, maker: &Maker<'_>, context: &Context) -> Result<Exit, Failure> {
+fn answer(
+    made: &Made,
+    found: &Findings,
+    target: &Path,
+    maker: &Maker<'_>,
+    context: &Context,
+) -> Result<Exit, Failure> {
     let Made { manifest, digest, sealed } = made;
     let document = json!({
         "file": target,
@@ -98,6 +106,7 @@ fn answer(made: &Made, target: &Path, maker: &Maker<'_>, context: &Context) -> R
         "capsule": digest,
         "tree": manifest.tree,
         "size_bytes": sealed.size_bytes,
+        "findings": found.lints.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     context.out.answer(&document, |_| target.display().to_string())?;
     context.out.hint(&format!(
@@ -113,22 +122,31 @@ fn answer(made: &Made, target: &Path, maker: &Maker<'_>, context: &Context) -> R
 
 /// Tells what was found; what stops the pack is a failure.
 fn tell(found: &Findings, arguments: &Pack, context: &Context) -> Result<(), Failure> {
-    found.lints.iter().for_each(|finding| context.out.note(&finding.to_string()));
+    if !context.out.json {
+        found.lints.iter().for_each(|finding| context.out.note(&finding.to_string()));
+    }
     if found.may_be_packed() {
         return Ok(());
     }
     let place = arguments.dir.display().to_string();
     if found.secrets.is_empty() {
-        let failure = Failure::failed("vetoed", "a check stops the pack; nothing was written").at(place);
-        return Err(failure.hint("mend what is told above as `veto`"));
+        let vetoes = found.lints.iter().filter(|finding| finding.severity == Severity::Veto);
+        let message = listed("nothing was written, because a check stops the pack", vetoes);
+        return Err(Failure::failed("vetoed", message).at(place).hint("mend it, and pack again"));
     }
-    found.secrets.iter().take(SECRETS_TOLD).for_each(|finding| context.out.note(&finding.to_string()));
     let message = match found.secrets.len() {
-        1 => "1 place looks like a secret; nothing was written".to_owned(),
-        more => format!("{more} places look like secrets; nothing was written"),
+        1 => "nothing was written, because 1 place looks like a secret".to_owned(),
+        more => format!("nothing was written, because {more} places look like secrets"),
     };
-    let failure = Failure::failed("secrets_found", message).at(place);
-    Err(failure.hint("take out each that is told above, or allow it as is said there"))
+    let message = listed(&message, found.secrets.iter().take(SECRETS_TOLD));
+    Err(Failure::failed("secrets_found", message)
+        .at(place)
+        .hint("take each out, or allow it as is said there"))
+}
+
+/// A message with a line for each of `findings`.
+fn listed(message: &str, findings: impl Iterator<Item = impl Display>) -> String {
+    findings.fold(format!("{message}:"), |text, finding| format!("{text}\n  {finding}"))
 }
 
 /// What the folder allows that looks like a secret.
