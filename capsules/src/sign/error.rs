@@ -26,7 +26,7 @@ pub enum NotVerified {
         wanted: &'static str,
     },
     /// Nobody signed.
-    #[error("nobody signed it; whoever made it signs it with `xyn capsule sign`")]
+    #[error("nobody signed it; get it again from who made it, signed")]
     Unsigned,
     /// A signature does not hold.
     #[error("the signature of key `{key_id}` {source}: the envelope was changed, or the key id is a lie")]
