@@ -68,8 +68,8 @@ pub enum Refused {
     },
     /// It is older than what was seen.
     #[error(
-        "generation {found} of `{app}` is older than {highest}, which was seen in `{env}`; it needs a \
-         signed leave to go back, or pack a newer one"
+        "generation {found} of `{app}` is older than {highest}, which was seen in `{env}`; it needs a signed \
+         leave to go back, or pack a newer one"
     )]
     Older {
         /// Which app.

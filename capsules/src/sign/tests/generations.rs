@@ -40,8 +40,8 @@ fn what_is_older_needs_leave() {
     assert_eq!(decided(&seen(9), 7, None), Err(refused.clone()));
     assert_eq!(
         refused.to_string(),
-        "generation 7 of `shop` is older than 9, which was seen in `prod`; give leave with `xyn capsule \
-         rollback`, or pack a newer one"
+        "generation 7 of `shop` is older than 9, which was seen in `prod`; it needs a signed leave to \
+         go back, or pack a newer one"
     );
     assert_eq!(decided(&seen(9), 7, Some(leave(9, 7))), Ok(Step::Back));
 }
