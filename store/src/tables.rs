@@ -116,8 +116,8 @@ pub enum Table {
     Witnesses,
     /// What people are asked about ‖ moment that asks, answers or settles it → ().
     TimelineMatters,
-    /// Id of an artifact or digest of content that a moment names ‖ moment → ().
-    TimelineNamed,
+    /// Id of an artifact ‖ moment that names it → ().
+    TimelineArtifacts,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -180,7 +180,7 @@ impl Table {
         Self::Vouched,
         Self::Witnesses,
         Self::TimelineMatters,
-        Self::TimelineNamed,
+        Self::TimelineArtifacts,
         Self::Meta,
     ];
 
@@ -225,7 +225,7 @@ impl Table {
         Self::TimelineStates,
         Self::TimelineMatters,
         Self::TimelineAbout,
-        Self::TimelineNamed,
+        Self::TimelineArtifacts,
     ];
 
     /// The table's name on disk.
@@ -283,7 +283,7 @@ impl Table {
             Self::Vouched => "vouched",
             Self::Witnesses => "witnesses",
             Self::TimelineMatters => "timeline_matters",
-            Self::TimelineNamed => "timeline_named",
+            Self::TimelineArtifacts => "timeline_artifacts",
             Self::Meta => "meta",
         }
     }

@@ -134,9 +134,9 @@ impl Arrival {
         Ok(())
     }
 
-    /// Ties the tree together, of which all is here, and keeps it for `holder`, if there is one. A tree that was whole
+    /// Ties the tree together, of which all is here, and keeps it for `holder`. A tree that was whole
     /// before is somebody else's to keep.
-    pub fn finish(self, holder: Option<&'static str>) -> Result<(), TreeError> {
+    pub fn finish(self, holder: &'static str) -> Result<(), TreeError> {
         let upwards: Vec<_> = self.links.iter().rev().collect();
         let mut portions = upwards.chunks(PORTION_DIRECTORIES).peekable();
         while let Some(portion) = portions.next() {
@@ -144,7 +144,7 @@ impl Arrival {
             for (directory, entries) in portion {
                 batch.link(*directory, entries.iter().copied());
             }
-            if let (None, Some((root, _)), Some(holder)) = (portions.peek(), self.links.first(), holder) {
+            if let (None, Some((root, _))) = (portions.peek(), self.links.first()) {
                 batch.hold(*root, holder);
             }
             batch.commit()?;

@@ -1,14 +1,16 @@
 //! What moments name that has bytes: trees of files, and artifacts of runs.
 //!
 //! Owns what a moment says of an artifact, so that whoever has the timeline alone can ask for it, and the way from
-//! an artifact or a digest to the moments that name it. Says nothing of what is here. Invariant: only moments that
+//! an artifact or its bytes to the moments that name it. Says nothing of what is here. Invariant: only moments that
 //! count name anything.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::canonical::Moment;
 use super::entry::{Entry, Refs, is_name};
-use super::rows;
+use super::{page, rows};
 use crate::Reader;
 use crate::audit::signature::PublicKey;
 use crate::digest::Digest;
@@ -61,38 +63,37 @@ impl Made {
 }
 
 impl Refs {
-    /// The keys under which `moment`, which refers to this, is found by what it names.
+    /// The keys under which `moment`, which refers to this, is found by the artifacts that it names.
     pub(super) fn names(&self, moment: &Moment) -> Vec<Key> {
-        let artifacts = self.artifacts.iter();
-        let ids = artifacts.clone().map(|made| artifact_prefix(made.artifact_id));
-        let contents = self.after.iter().chain(artifacts.map(|made| &made.sha256)).map(content_prefix);
-        ids.chain(contents).map(|prefix| rows::append_moment(prefix, moment)).collect()
+        let prefixes = self.artifacts.iter().map(|made| artifact_prefix(made.artifact_id));
+        prefixes.map(|prefix| rows::append_moment(prefix, moment)).collect()
+    }
+
+    /// What is named that has bytes.
+    fn contents(&self) -> impl Iterator<Item = &Digest> {
+        self.after.iter().chain(self.artifacts.iter().map(|made| &made.sha256))
     }
 }
 
-/// Prefixes of two lengths, told apart by their first byte.
 fn artifact_prefix(artifact_id: ArtifactId) -> Key {
-    Key::new().bytes(b"a").bytes(artifact_id.as_bytes())
-}
-
-fn content_prefix(digest: &Digest) -> Key {
-    Key::new().bytes(b"c").bytes(digest.as_bytes())
+    Key::new().bytes(artifact_id.as_bytes())
 }
 
 impl Reader {
-    /// Nodes whose moments name the content `digest`, at most `limit` of them: the first that did in front. None: no
-    /// moment names it.
-    pub fn named_by(&self, digest: &Digest, limit: usize) -> Result<Vec<PublicKey>, StoreError> {
-        let mut nodes = Vec::new();
-        let prefix = content_prefix(digest);
-        self.scan(Table::TimelineNamed, prefix.as_bytes(), None, Order::Ascending, |key, _| {
-            let node = rows::read_moment(key)?.feed.node;
-            if !nodes.contains(&node) {
-                nodes.push(node);
+    /// The nodes whose moments name each of `contents`; what no moment names is not in it. Reads the whole timeline,
+    /// because it is seldom asked: an index by digest would have every moment write at a random place.
+    pub fn namers(
+        &self,
+        contents: &BTreeSet<Digest>,
+    ) -> Result<BTreeMap<Digest, BTreeSet<PublicKey>>, StoreError> {
+        let mut namers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        self.scan(Table::TimelineMoments, &[], None, Order::Ascending, |key, value| {
+            for digest in page::note(value)?.refs.contents().filter(|digest| contents.contains(digest)) {
+                namers.entry(*digest).or_default().insert(rows::read_moment(key)?.feed.node);
             }
-            Ok(nodes.len() < limit)
+            Ok(true)
         })?;
-        Ok(nodes)
+        Ok(namers)
     }
 
     /// What is known of an artifact: its row, or of one that another node made what the first moment says that names
@@ -102,7 +103,7 @@ impl Reader {
             return Ok(Some(row));
         }
         let (prefix, mut first) = (artifact_prefix(artifact_id), None);
-        self.scan(Table::TimelineNamed, prefix.as_bytes(), None, Order::Ascending, |key, _| {
+        self.scan(Table::TimelineArtifacts, prefix.as_bytes(), None, Order::Ascending, |key, _| {
             first = Some(rows::read_moment(key)?);
             Ok(false)
         })?;

@@ -249,7 +249,7 @@ fn entry(moment: Moment, value: &[u8]) -> Result<Entry, StoreError> {
     Ok(Entry { entry_id, at, node: feed.node, note: note(value)? })
 }
 
-fn note(value: &[u8]) -> Result<Note, StoreError> {
+pub(super) fn note(value: &[u8]) -> Result<Note, StoreError> {
     let table = Table::TimelineMoments.name();
     postcard::from_bytes(value).map_err(|source| StoreError::UnreadableRow { table, source })
 }

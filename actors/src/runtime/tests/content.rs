@@ -1,5 +1,7 @@
 //! Content that moments name: what is told of it, who holds it, and when it is let go of.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use xyn_capsules::tree::{Limits, list};
 use xyn_store::blobs::{FETCHED, TIMELINE};
 use xyn_store::timeline::entry::Entry;
@@ -60,7 +62,8 @@ async fn what_runs_make_is_named_by_their_moments_and_held_for_others() {
     let blobs = node.runtime.store().blobs();
     assert_eq!(blobs.held(TIMELINE).expect("reads"), [row.sha256]);
     assert!(blobs.is_shared(&row.sha256).expect("reads"));
-    assert_eq!(reader.named_by(&row.sha256, 8).expect("reads"), [node.timeline().own().node]);
+    let namers = reader.namers(&BTreeSet::from([row.sha256])).expect("reads");
+    assert_eq!(namers, BTreeMap::from([(row.sha256, BTreeSet::from([node.timeline().own().node]))]));
     node.runtime.bring_artifact(row).await.expect("it is here");
 
     // What no run made is this node's own business.

@@ -76,8 +76,7 @@ async fn bring_tree(bringing: &mut Bringing<'_>, root: Digest) -> Result<(), Ref
             break;
         }
     }
-    let holder = holder(inner, &root)?;
-    let tied = tokio::task::spawn_blocking(move || arrival.finish(holder)).await;
+    let tied = tokio::task::spawn_blocking(move || arrival.finish(FETCHED)).await;
     tied.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(unsound)
 }
 
@@ -97,18 +96,12 @@ async fn bring_blob(inner: &Arc<Inner>, digest: Digest, size_bytes: u64) -> Resu
         let message = format!("content `{digest}` has {found} bytes; {size_bytes} were said");
         return Err(Refusal::Conflict { code: "content_unsound", message });
     }
-    if let (false, Some(holder)) = (is_here, holder(inner, &digest)?) {
+    if !is_here {
         let blobs = blobs.clone();
-        let held = tokio::task::spawn_blocking(move || blobs.hold(&digest, holder)).await;
+        let held = tokio::task::spawn_blocking(move || blobs.hold(&digest, FETCHED)).await;
         held.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(StoreError::from)?;
     }
     Ok(())
-}
-
-/// Who keeps what was fetched: nobody what no moment names, so that it goes when the sweep's grace is over.
-fn holder(inner: &Inner, digest: &Digest) -> Result<Option<&'static str>, Refusal> {
-    let is_named = !inner.store.read()?.named_by(digest, 1)?.is_empty();
-    Ok(is_named.then_some(FETCHED))
 }
 
 /// Works on a tree that is on its way away from the threads that serve requests.

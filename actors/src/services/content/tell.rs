@@ -1,5 +1,6 @@
 //! What people are told of content that did not come: what is missing, who should have it, what to do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use xyn_capsules::tree::Missing;
@@ -66,10 +67,15 @@ async fn whereabouts(inner: &Arc<Inner>, root: &Digest) -> Result<String, StoreE
         Some(mesh) => mesh.status().await.map(|status| status.peers).unwrap_or_default(),
         None => Vec::new(),
     };
-    let (own, reader) = (inner.store.key().public(), inner.store.read()?);
-    let roster = reader.environment()?.map(|env| reader.roster(env)).transpose()?;
-    let nodes = reader.named_by(root, NODES_TOLD)?;
-    let told = nodes.into_iter().filter(|node| *node != own).map(|node| {
+    let (own, looking, wanted) = (inner.store.key().public(), inner.clone(), BTreeSet::from([*root]));
+    let looked = tokio::task::spawn_blocking(move || {
+        let reader = looking.store.read()?;
+        let roster = reader.environment()?.map(|env| reader.roster(env)).transpose()?;
+        Ok::<_, StoreError>((roster, reader.namers(&wanted)?))
+    });
+    let (roster, namers) = looked.await.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+    let nodes = namers.into_values().flatten().filter(|node| *node != own).take(NODES_TOLD);
+    let told = nodes.map(|node| {
         let key: String = node.to_string().chars().take(KEY_CHARS).collect();
         let member = roster.as_ref().and_then(|roster| roster.member(node));
         let who = member.map_or_else(|| "somebody".to_owned(), |member| member.principal.to_string());

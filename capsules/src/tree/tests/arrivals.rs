@@ -21,7 +21,7 @@ fn bring(place: &Place, elsewhere: &Memory, root: Digest) -> Result<Vec<usize>, 
             break;
         }
     }
-    arrival.finish(Some(FETCHED))?;
+    arrival.finish(FETCHED)?;
     Ok(came)
 }
 
@@ -86,19 +86,6 @@ fn what_came_of_a_tree_that_is_not_whole_leads_nowhere_and_is_kept_while_it_come
     drop(arrival);
     sweep(&place);
     assert_eq!(blobs.used_bytes(), 0);
-}
-
-#[test]
-fn a_tree_that_nobody_keeps_goes() {
-    let (place, mut elsewhere) = (Place::new(), Memory::new());
-    let root = build(&mut elsewhere, &sketch(&[("a", "1")]));
-    place.put(&elsewhere);
-    let mut arrival = Arrival::of(place.store.blobs(), root, Limits::default());
-    while arrival.missing().expect("reads").is_empty() && arrival.descend().expect("sound") {}
-    arrival.finish(None).expect("ties");
-    assert_eq!(sketch_of(place.store.blobs(), &root), sketch(&[("a", "1")]));
-    sweep(&place);
-    assert_eq!(place.store.blobs().used_bytes(), 0);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What moments name: found as long as they count, and first come, first told.
 
+use std::collections::BTreeSet;
+
 use super::node::Node;
 use super::world::{Author, moment};
 use crate::Digest;
@@ -36,29 +38,31 @@ fn what_is_named_is_found_by_whom_and_what_is_cut_names_nothing() {
     let late = other.note(moment(2), other.entry_id("late"), &names(b"another", b"tree"));
     // Whatever the order in which they come.
     node.admit(&[other.frame(&[late]), one.frame(&[first])]);
-    let named_by = |node: &Node, content: &[u8], limit| {
-        node.store.read().expect("reads").named_by(&Digest::of(content), limit).expect("reads")
+    let named_by = |node: &Node, content: &[u8]| {
+        let wanted = BTreeSet::from([Digest::of(content)]);
+        let namers = node.store.read().expect("reads").namers(&wanted).expect("reads");
+        assert!(namers.keys().all(|digest| wanted.contains(digest)), "{namers:?}");
+        Vec::from_iter(namers.into_values().flatten())
     };
     let told = |node: &Node| {
         let row = node.store.read().expect("reads").artifact(artifact()).expect("reads");
         row.map(|row| (row.name, row.byte_length, row.sha256, row.created_at))
     };
-    let [one_key, other_key] = [one.feed.node, other.feed.node];
-    assert_eq!(named_by(&node, b"tree", 8), [one_key, other_key]);
-    assert_eq!(named_by(&node, b"tree", 1), [one_key]);
-    assert_eq!(named_by(&node, b"report", 8), [one_key]);
-    assert_eq!(named_by(&node, b"nothing", 8), []);
+    let (one_key, other_key) = (one.feed.node, other.feed.node);
+    assert_eq!(named_by(&node, b"tree"), Vec::from_iter(BTreeSet::from([one_key, other_key])));
+    assert_eq!(named_by(&node, b"report"), [one_key]);
+    assert_eq!(named_by(&node, b"nothing"), []);
     assert_eq!(told(&node), Some(("report.txt".into(), 6, Digest::of(b"report"), moment(1).at)));
     let rows = node.rows();
     node.rebuild();
     assert_eq!(node.rows(), rows);
 
     node.recut(&[(one.feed, Cut::Everything)].into());
-    assert_eq!(named_by(&node, b"tree", 8), [other_key]);
-    assert_eq!(named_by(&node, b"report", 8), []);
+    assert_eq!(named_by(&node, b"tree"), [other_key]);
+    assert_eq!(named_by(&node, b"report"), []);
     assert_eq!(told(&node), Some(("report.txt".into(), 7, Digest::of(b"another"), moment(2).at)));
     node.recut(&[(one.feed, Cut::Everything), (other.feed, Cut::Everything)].into());
-    assert_eq!((named_by(&node, b"tree", 8), told(&node)), (vec![], None));
+    assert_eq!((named_by(&node, b"tree"), told(&node)), (vec![], None));
     node.recut(&Default::default());
     assert_eq!(node.rows(), rows, "what counts again names again");
 }
