@@ -118,6 +118,14 @@ impl Said {
         said
     }
 
+    /// It ended with `code`, and all of `words` stand in what it said.
+    #[track_caller]
+    pub(crate) fn says(&self, code: i32, words: &[&str]) {
+        assert_eq!(self.code, code, "{self:?}");
+        let text = format!("{}{}", self.out, self.err);
+        assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
+    }
+
     /// The answer of a command that did what was asked.
     #[track_caller]
     pub(crate) fn ok(self) -> String {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::node::{Folder, Node, Said, eventually};
+use crate::node::{Folder, Node, eventually};
 
 async fn up(folder: &Folder) -> Node {
     let mut command = folder.program();
@@ -16,48 +16,41 @@ fn member(folder: &Folder, principal: &str) -> Option<Value> {
     listed["items"].as_array().expect("a list").iter().find(|peer| peer["principal"] == principal).cloned()
 }
 
-#[track_caller]
-fn says(said: &Said, code: i32, words: &[&str]) {
-    assert_eq!(said.code, code, "{said:?}");
-    let text = format!("{}{}", said.out, said.err);
-    assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
-}
-
 #[tokio::test]
 async fn a_node_is_invited_joins_is_seen_and_is_turned_out() {
     let (ada, bob) = (Folder::new(), Folder::new());
     let host = up(&ada).await;
     let invited = ada.xyn(["peer", "invite", "bob@lab", "--expires", "10m"]);
-    says(&invited, 0, &["bob@lab", "xyn up --join"]);
+    invited.says(0, &["bob@lab", "xyn up --join"]);
     let ticket = invited.out.trim_end();
     assert!(ticket.starts_with("xyn1") && !ticket.contains(char::is_whitespace), "nothing else: {invited:?}");
     let open = ada.xyn(["peer", "list", "--invitations", "--json"]).json();
     assert_eq!(open["items"][0]["principal"], "bob@lab");
 
-    says(&ada.xyn(["peer", "join", ticket]), 6, &["a node runs on", "--join TICKET"]);
-    says(&bob.xyn(["peer", "join", "xyn1abc"]), 2, &["mistyped", "xyn peer invite"]);
-    says(&bob.xyn(["peer", "join", ticket]), 0, &["is a node of environment", "xyn up --mesh on"]);
-    says(&bob.xyn(["peer", "join", ticket]), 0, &["already"]);
+    ada.xyn(["peer", "join", ticket]).says(6, &["a node runs on", "--join TICKET"]);
+    bob.xyn(["peer", "join", "xyn1abc"]).says(2, &["mistyped", "xyn peer invite"]);
+    bob.xyn(["peer", "join", ticket]).says(0, &["is a node of environment", "xyn up --mesh on"]);
+    bob.xyn(["peer", "join", ticket]).says(0, &["already"]);
     assert_eq!(ada.xyn(["peer", "list", "--invitations", "--json"]).json()["items"], json!([]));
 
     let guest = up(&bob).await;
     let is_here = |peer: &Value| !peer["connection"].is_null();
     eventually("ada sees bob", async || member(&ada, "bob@lab").filter(is_here)).await;
-    says(&ada.xyn(["peer", "list"]), 0, &["connected since", "this node"]);
-    says(&ada.xyn(["peer", "show", "bob@lab"]), 0, &["fingerprint", "certified by", "127.0.0.1"]);
-    says(&ada.xyn(["peer", "trace", "--no-follow"]), 0, &["listening", "connected"]);
-    says(&ada.xyn(["status"]), 0, &["on, 1 peer connected"]);
-    says(&ada.xyn(["doctor"]), 0, &["1 of 1 other nodes connected"]);
+    ada.xyn(["peer", "list"]).says(0, &["connected since", "this node"]);
+    ada.xyn(["peer", "show", "bob@lab"]).says(0, &["fingerprint", "certified by", "127.0.0.1"]);
+    ada.xyn(["peer", "trace", "--no-follow"]).says(0, &["listening", "connected"]);
+    ada.xyn(["status"]).says(0, &["on, 1 peer connected"]);
+    ada.xyn(["doctor"]).says(0, &["1 of 1 other nodes connected"]);
     let metrics = host.request("GET", "/metrics").send().await.expect("answers").text().await.expect("text");
     assert!(metrics.contains("xyn_mesh_peers 1.0") && metrics.contains("xyn_mesh_lag_records{"), "{metrics}");
 
-    says(&ada.xyn(["peer", "revoke", "bob@lab"]), 2, &["--reason"]);
-    says(&ada.xyn(["peer", "revoke", "bob@lab", "--reason", "left the team"]), 0, &["is turned out"]);
-    says(&ada.xyn(["peer", "revoke", "bob@lab", "--reason", "again"]), 6, &["revoked already"]);
+    ada.xyn(["peer", "revoke", "bob@lab"]).says(2, &["--reason"]);
+    ada.xyn(["peer", "revoke", "bob@lab", "--reason", "left the team"]).says(0, &["is turned out"]);
+    ada.xyn(["peer", "revoke", "bob@lab", "--reason", "again"]).says(6, &["revoked already"]);
     let is_gone = |peer: &Value| peer["standing"] == "revoked" && peer["connection"].is_null();
     let gone = eventually("bob is gone", async || member(&ada, "bob@lab").filter(is_gone)).await;
     assert!(gone["last_seen_at"].is_string(), "{gone}");
-    says(&ada.xyn(["peer", "list"]), 0, &["offline since", "revoked"]);
+    ada.xyn(["peer", "list"]).says(0, &["offline since", "revoked"]);
     let told = async || {
         let trace = ada.xyn(["peer", "trace", "--no-follow", "--json"]).ok();
         trace.contains("\"revoked\"").then_some(())
@@ -69,7 +62,7 @@ async fn a_node_is_invited_joins_is_seen_and_is_turned_out() {
     }
     assert!(!host.log().contains(ticket) && !guest.log().contains(ticket));
     assert!(guest.stop().await.success() && host.stop().await.success());
-    says(&ada.xyn(["peer", "list"]), 0, &["bob@lab", "revoked"]);
+    ada.xyn(["peer", "list"]).says(0, &["bob@lab", "revoked"]);
 }
 
 #[tokio::test]
@@ -81,12 +74,12 @@ async fn a_ticket_that_waits_for_approval_is_shown_and_good_once_it_is_given() {
                   effect: require_approval }\n";
     ada.xyn(["policy", "activate", &ada.file("policy.yaml", policy)]).ok();
     let invited = ada.xyn(["peer", "invite", "bob@lab"]);
-    says(&invited, 5, &["xyn gate approve"]);
+    invited.says(5, &["xyn gate approve"]);
     let ticket = invited.out.trim_end();
-    says(&bob.xyn(["peer", "join", ticket]), 4, &["no such ticket"]);
+    bob.xyn(["peer", "join", ticket]).says(4, &["no such ticket"]);
     let waiting = ada.xyn(["gate", "list", "--json"]).json();
     let intent = waiting["items"][0]["intent_id"].as_str().expect("an intent waits");
     ada.xyn(["gate", "approve", intent]).ok();
-    says(&bob.xyn(["peer", "join", ticket]), 0, &["is a node of environment"]);
+    bob.xyn(["peer", "join", ticket]).says(0, &["is a node of environment"]);
     assert!(host.stop().await.success());
 }

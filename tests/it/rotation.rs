@@ -3,7 +3,7 @@
 use serde_json::json;
 use xyn_store::audit::signature::PublicKey;
 
-use crate::node::{Answer, Said, eventually};
+use crate::node::{Answer, eventually};
 use crate::team::{Mate, converge};
 
 /// The founder and one whom it let in, each where the other finds it again after a start.
@@ -37,20 +37,13 @@ async fn changed(mate: &Mate, old: PublicKey) {
     .await;
 }
 
-#[track_caller]
-fn says(said: &Said, code: i32, words: &[&str]) {
-    assert_eq!(said.code, code, "{said:?}");
-    let text = format!("{}{}", said.out, said.err);
-    assert!(words.iter().all(|word| text.contains(word)), "{words:?}: {text}");
-}
-
 #[tokio::test]
 async fn a_member_and_then_the_founder_take_other_keys_and_go_on_as_who_they_were() {
     let [mut ada, mut bob] = pair().await;
     bob.note("bob's old key").await;
     converge(&[&ada, &bob], &["bob's old key"]).await;
     let old = bob.key();
-    says(&bob.folder.xyn(["peer", "rotate"]), 0, &["goes by the key"]);
+    bob.folder.xyn(["peer", "rotate"]).says(0, &["goes by the key"]);
     changed(&bob, old).await;
     assert!(!bob.folder.data().join("next.key").exists(), "there is one key");
     bob.note("bob's new key").await;
@@ -60,7 +53,7 @@ async fn a_member_and_then_the_founder_take_other_keys_and_go_on_as_who_they_wer
 
     // Nobody is above the founder but the root, whose key is in its folder.
     let (founder, late) = (ada.key(), json!({ "title": "ada's new key" }));
-    says(&ada.folder.xyn(["peer", "rotate"]), 0, &["goes by the key"]);
+    ada.folder.xyn(["peer", "rotate"]).says(0, &["goes by the key"]);
     changed(&ada, founder).await;
     ada.intent("timeline.note", late).await;
     bob.note("bob hears ada").await;
@@ -68,12 +61,12 @@ async fn a_member_and_then_the_founder_take_other_keys_and_go_on_as_who_they_wer
     assert_eq!(members(&bob, "retired").len(), 2);
 
     // Under its new key the founder still ranks above whom it let in under the old one.
-    says(&ada.folder.xyn(["peer", "revoke", "mate@lab", "--reason", "left"]), 0, &["is turned out"]);
+    ada.folder.xyn(["peer", "revoke", "mate@lab", "--reason", "left"]).says(0, &["is turned out"]);
     eventually("bob's line is out", async || (members(&ada, "revoked").len() == 1).then_some(())).await;
     ada.stop().await;
     bob.stop().await;
     for mate in [&ada, &bob] {
-        says(&mate.folder.xyn(["audit", "verify"]), 0, &["sound"]);
+        mate.folder.xyn(["audit", "verify"]).says(0, &["sound"]);
     }
 }
 
@@ -84,9 +77,9 @@ async fn a_new_key_that_nobody_confirmed_yet_survives_a_kill_and_comes_into_forc
     converge(&[&ada, &bob], &["before"]).await;
     ada.stop().await;
     let (old, asked) = (bob.key(), bob.folder.xyn(["peer", "rotate", "--no-wait"]));
-    says(&asked, 0, &["asks to go by the key", "xyn peer confirm"]);
-    says(&bob.folder.xyn(["peer", "rotate", "--no-wait"]), 6, &["handed its seat to another key"]);
-    says(&bob.folder.xyn(["timeline", "note", "too late"]), 6, &["handed its seat", "xyn peer confirm"]);
+    asked.says(0, &["asks to go by the key", "xyn peer confirm"]);
+    bob.folder.xyn(["peer", "rotate", "--no-wait"]).says(6, &["handed its seat to another key"]);
+    bob.folder.xyn(["timeline", "note", "too late"]).says(6, &["handed its seat", "xyn peer confirm"]);
     bob.kill();
     bob.up(None).await;
     assert_eq!(bob.key(), old, "nobody confirmed it");

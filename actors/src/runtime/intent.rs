@@ -2,12 +2,12 @@
 
 use serde::Serialize;
 use serde_json::Value;
-use xyn_store::StoreError;
 use xyn_store::blobs::BlobError;
-use xyn_store::ids::{EventId, IntentId, SessionId};
+use xyn_store::ids::{self, EventId, IntentId, SessionId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::Subject;
 use xyn_store::scope::{Attribution, CorrelationId, Stage};
+use xyn_store::{StoreError, Timestamp};
 
 use crate::actions::EffectFault;
 use crate::governance::{Decision, Identity};
@@ -38,6 +38,22 @@ pub struct Intent {
 }
 
 impl Intent {
+    /// What `identity` asks for at `now` of its own accord: in no session, in answer to nothing.
+    pub fn new(now: Timestamp, action: &str, input: Value, identity: Identity) -> Self {
+        Self {
+            intent_id: ids::fresh(now),
+            action: action.to_owned(),
+            input,
+            stage: None,
+            identity,
+            session: None,
+            correlation_id: ids::fresh::<EventId>(now).into(),
+            causation_id: None,
+            depth: 0,
+            idempotency_key: None,
+        }
+    }
+
     /// Who, in which session, in answer to what.
     pub fn attribution(&self) -> Attribution {
         Attribution {

@@ -133,23 +133,15 @@ async fn tick(inner: &Arc<Inner>, entry: &Entry) -> Result<(), String> {
     for tick in &due {
         let event = entry.event(*tick);
         let event_id = event.event_id.unwrap_or_else(|| ids::fresh(now));
-        let intent = Intent {
-            intent_id: ids::fresh(now),
-            action: "events.emit".to_owned(),
-            input: serde_json::json!({
-                "event_id": event_id,
-                "event_name": event.event_name,
-                "occurred_at": tick,
-                "data": event.data,
-            }),
-            stage: None,
-            identity: Identity::bare(Principal::new(follower.replace('/', ":"))),
-            session: None,
-            correlation_id: event_id.into(),
-            causation_id: None,
-            depth: 0,
-            idempotency_key: None,
-        };
+        let input = serde_json::json!({
+            "event_id": event_id,
+            "event_name": event.event_name,
+            "occurred_at": tick,
+            "data": event.data,
+        });
+        let identity = Identity::bare(Principal::new(follower.replace('/', ":")));
+        let correlation_id = event_id.into();
+        let intent = Intent { correlation_id, ..Intent::new(now, "events.emit", input, identity) };
         inner.submit(intent, Origin::Here).await.map_err(|refusal| refusal.to_string())?;
     }
     if recorded == 0 || !due.is_empty() {

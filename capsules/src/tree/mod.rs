@@ -49,4 +49,4 @@ pub(crate) use listing::target;
 pub(crate) use snapshot::Portions;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -2,7 +2,7 @@
 
 mod arrivals;
 mod folders;
-mod hostile;
+pub(crate) mod hostile;
 mod laws;
 mod merges;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use xyn_store::trust::Roster;
-use xyn_store::{Digest, StoreError, ids};
+use xyn_store::{Digest, StoreError};
 
 use crate::governance::Identity;
 use crate::node::actor::by_node;
@@ -83,18 +83,8 @@ async fn open(inner: &Arc<Inner>, roster: &Arc<Roster>) -> Result<Vec<(Digest, I
 
 fn intent(inner: &Inner, word: Digest, node: xyn_store::audit::signature::PublicKey) -> Intent {
     let now = inner.clock.now();
-    let by = by_node(now);
-    Intent {
-        intent_id: ids::fresh(now),
-        action: "peer.confirm".into(),
-        input: json!({ "node": node }),
-        stage: None,
-        identity: Identity::bare(by.actor),
-        session: None,
-        correlation_id: by.correlation_id,
-        causation_id: None,
-        depth: 0,
-        // The same after a start: a word that waits for a person waits once.
-        idempotency_key: Some(word.to_string()),
-    }
+    let identity = Identity::bare(by_node(now).actor);
+    // The same after a start: a word that waits for a person waits once.
+    let idempotency_key = Some(word.to_string());
+    Intent { idempotency_key, ..Intent::new(now, "peer.confirm", json!({ "node": node }), identity) }
 }

@@ -20,7 +20,7 @@ use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork;
 use xyn_store::timeline::frame::FRAME_MAX_BYTES;
 use xyn_store::trust::{Claim, Invitation, NotRedeemed, Placed, Roster};
-use xyn_store::{Digest, Reader, StoreError, ids};
+use xyn_store::{Digest, Reader, StoreError};
 
 use super::Shared;
 use super::gather::{PARCELS_MAX, Parcel, WAITING_BYTES_MAX, known};
@@ -213,23 +213,12 @@ async fn redeem(inner: &Arc<Inner>, peer: PublicKey, request: Redeem) -> door::D
     let now = inner.clock.now();
     invitation.check(request.env, &request.secret, peer, now)?;
     if invitation.redeemed_by().is_none() {
-        let by = by_node(now);
-        let intent = Intent {
-            intent_id: ids::fresh(now),
-            action: "peer.join".into(),
-            input: json!({
-                "ticket_id": request.ticket.to_string(),
-                "node": peer,
-                "consent": request.consent,
-            }),
-            stage: None,
-            identity: Identity::bare(by.actor),
-            session: None,
-            correlation_id: by.correlation_id,
-            causation_id: None,
-            depth: 0,
-            idempotency_key: None,
-        };
+        let input = json!({
+            "ticket_id": request.ticket.to_string(),
+            "node": peer,
+            "consent": request.consent,
+        });
+        let intent = Intent::new(now, "peer.join", input, Identity::bare(by_node(now).actor));
         inner.submit(intent, Origin::Here).await.map_err(not_redeemed)?;
     }
     let reader = inner.store.read().map_err(unavailable)?;

@@ -18,6 +18,27 @@ fn keep(memory: &mut Memory, bytes: &[u8]) -> Digest {
     Digest::of(bytes)
 }
 
+/// Names that no entry of a tree may have.
+pub(crate) const NAMES: [&[u8]; 17] = [
+    b"..",
+    b".",
+    b"",
+    b"/etc/cron.d/x",
+    b"../x",
+    b"a/b",
+    b"a\\b",
+    b"C:x",
+    b"a\0b",
+    b"\x1b]0;x\x07",
+    "\u{202e}gpj.exe".as_bytes(),
+    b".git",
+    b".GiT",
+    b"nul",
+    "e\u{301}".as_bytes(),
+    b"\xc3\x28",
+    b".xyn-partial",
+];
+
 /// What becomes of laying out the tree of `memory`, and whether the folder is still empty.
 fn refused(memory: &Memory, root: Digest) -> String {
     let place = Place::new();
@@ -29,25 +50,7 @@ fn refused(memory: &Memory, root: Digest) -> String {
 
 #[test]
 fn names_that_lead_elsewhere_are_refused_before_anything_is_written() {
-    for name in [
-        b"..".as_slice(),
-        b".",
-        b"",
-        b"/etc/cron.d/x",
-        b"../x",
-        b"a/b",
-        b"a\\b",
-        b"C:x",
-        b"a\0b",
-        b"\x1b]0;x\x07",
-        "\u{202e}gpj.exe".as_bytes(),
-        b".git",
-        b".GiT",
-        b"nul",
-        "e\u{301}".as_bytes(),
-        b"\xc3\x28",
-        b".xyn-partial",
-    ] {
+    for name in NAMES {
         let mut memory = Memory::new();
         keep(&mut memory, b"x");
         let root = keep(&mut memory, &raw(&[(name, Mode::File, b"x")]));
