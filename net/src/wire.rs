@@ -96,8 +96,11 @@ pub struct Frame {
     /// Sequence number of its last record, as its sender says.
     pub to: u64,
     /// What is signed.
-    pub bytes: Payload<FRAME_BYTES_MAX>,
+    pub bytes: FrameBytes,
 }
+
+/// The bytes of a frame, which others than this floor read.
+pub type FrameBytes = Payload<FRAME_BYTES_MAX>;
 
 /// How far a node has a feed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

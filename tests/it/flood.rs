@@ -3,7 +3,7 @@
 //! Invariant: it answers meanwhile, holds no more than it may, says in its log and counters by name what it
 //! refused, keeps nothing of it, and goes on with those who behave.
 
-mod attacker;
+pub(crate) mod attacker;
 
 use std::time::{Duration, Instant};
 
@@ -38,7 +38,7 @@ const REFUSED: [(&str, &str); 10] = [
     ("mesh_refused_total{reason=\"slow\"}", "a message did not arrive within"),
     ("mesh_refused_total{reason=\"door\"}", "it showed no ticket in time"),
     ("mesh_refused_total{reason=\"crowded\"}", "too many connections: a stranger makes"),
-    ("mesh_frames_refused_total{reason=\"bad_signature\"}", "refused records"),
+    ("mesh_said_refused_total{reason=\"bad_signature\"}", "refused what a peer said"),
 ];
 
 /// The attackers, and whom they attack.
@@ -53,16 +53,10 @@ impl Siege<'_> {
         self.host.node().mesh()[0].clone()
     }
 
-    async fn ticket(&self) -> Ticket {
-        self.host.invite().await.parse().expect("a ticket")
-    }
-
     /// The key of another member, which will not behave as one.
     async fn member(&mut self) -> NodeKey {
         self.members += 1;
-        let key = NodeKey::from_secret([self.members; 32]);
-        xyn_net::driver::join(&key, self.ticket().await, &Clock::system()).await.expect("it is invited");
-        key
+        member(self.host, self.members).await
     }
 
     async fn writes(&mut self, protocol: &'static str, streams: Vec<Vec<u8>>) {
@@ -79,6 +73,18 @@ impl Siege<'_> {
         let key = NodeKey::from_secret([who; 32]);
         self.attacks.spawn(attacker::write(key, self.address(), Join::PROTOCOL, streams));
     }
+}
+
+/// Makes whoever has this secret a member of the environment of `host`.
+pub(crate) async fn member(host: &Mate, secret: u8) -> NodeKey {
+    let key = NodeKey::from_secret([secret; 32]);
+    join(host, &key).await;
+    key
+}
+
+async fn join(host: &Mate, key: &NodeKey) {
+    let ticket: Ticket = host.invite().await.parse().expect("a ticket");
+    xyn_net::driver::join(key, ticket, &Clock::system()).await.expect("it is invited");
 }
 
 /// A message with its length before it.
@@ -98,7 +104,7 @@ async fn truthful(siege: &Siege<'_>, count: u16) -> (NodeKey, Vec<News>) {
     let store = Store::open(folder.path(), Options::default()).expect("it opens");
     let secret = store.key().transport_secret();
     let key = NodeKey::from_secret(secret);
-    xyn_net::driver::join(&key, siege.ticket().await, &Clock::system()).await.expect("it is invited");
+    join(siege.host, &key).await;
     let feed = FeedId { node: key.public(), incarnation: store.incarnation().id };
     let reader = store.read().expect("it reads");
     let mut timeline = Timeline::open(&reader, siege.host.env().root(), feed).expect("it opens");

@@ -6,6 +6,7 @@ mod content;
 mod crash;
 mod flood;
 mod folders;
+mod forgeries;
 mod fuzzing;
 mod hostile;
 mod live;

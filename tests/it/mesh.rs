@@ -103,7 +103,12 @@ async fn a_ticket_that_is_used_expired_or_for_another_environment_lets_nobody_in
         assert!(shown.contains("peer"), "{shown}");
         assert!(![&first, &expired].iter().any(|ticket| shown.contains(ticket.as_str())));
     }
-    assert!(ada.node().log().contains("refused a ticket"));
+    let metrics = ada.node().request("GET", "/metrics").send().await.expect("it answers");
+    let metrics = metrics.text().await.expect("text");
+    for reason in ["ticket_used", "ticket_expired"] {
+        assert!(metrics.contains(&format!("mesh_said_refused_total{{reason=\"{reason}\"}} 1")), "{metrics}");
+        assert!(ada.node().log().contains(&format!("reason=\"{reason}\"")));
+    }
 }
 
 #[tokio::test]

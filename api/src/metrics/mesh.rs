@@ -32,8 +32,8 @@ struct Reason {
 /// How often something was refused, by reason.
 type Refused = BTreeMap<&'static str, u64>;
 
-/// Registers what `status` says, and which frames of records were refused.
-pub(super) fn register(registry: &mut Registry, status: &Status, frames_refused: &Refused) {
+/// Registers what `status` says, and what was refused of that which peers said.
+pub(super) fn register(registry: &mut Registry, status: &Status, said_refused: &Refused) {
     let Status { peers, traffic, .. } = status;
     let here = Floating::default();
     here.set(peers.len() as f64);
@@ -46,9 +46,11 @@ pub(super) fn register(registry: &mut Registry, status: &Status, frames_refused:
     registry.register("mesh_records", "New records that came, and records that were sent", records);
     let bytes = both_ways(traffic.bytes_in, traffic.bytes_out);
     registry.register_with_unit("mesh", "Bytes of messages", Unit::Bytes, bytes);
+    let blobs = both_ways(traffic.blob_bytes_in, traffic.blob_bytes_out);
+    registry.register_with_unit("mesh_blobs", "Bytes of content among them", Unit::Bytes, blobs);
     registry.register("mesh_refused", "Peers and messages that were refused", by_reason(&traffic.refused));
-    let frames = by_reason(frames_refused);
-    registry.register("mesh_frames_refused", "Frames of records that were refused", frames);
+    let said = by_reason(said_refused);
+    registry.register("mesh_said_refused", "Records, proofs and tickets that were refused", said);
 }
 
 fn by_reason(refused: &Refused) -> Family<Reason, Counter> {
@@ -118,7 +120,7 @@ mod tests {
             "xyn_mesh_records_total{direction=\"in\"} 10",
             "xyn_mesh_bytes_total{direction=\"out\"} 40",
             "xyn_mesh_refused_total{reason=\"stranger\"} 3",
-            "xyn_mesh_frames_refused_total{reason=\"bad_signature\"} 2",
+            "xyn_mesh_said_refused_total{reason=\"bad_signature\"} 2",
         ] {
             assert!(out.contains(line), "{line}: {out}");
         }

@@ -55,9 +55,9 @@ struct TrafficView {
     /// Peers and messages that were refused, by reason.
     #[schema(value_type = BTreeMap<String, u64>)]
     refused: BTreeMap<&'static str, u64>,
-    /// Frames of records that were refused, by reason, since the node came up.
+    /// Records, proofs and tickets that were refused, by reason, since the node came up.
     #[schema(value_type = BTreeMap<String, u64>)]
-    frames_refused: BTreeMap<&'static str, u64>,
+    said_refused: BTreeMap<&'static str, u64>,
 }
 
 /// How this node takes part in the mesh.
@@ -90,7 +90,7 @@ async fn get(State(state): State<AppState>) -> Result<Json<MeshView>, ApiError> 
             bytes_in: traffic.bytes_in,
             bytes_out: traffic.bytes_out,
             refused: traffic.refused,
-            frames_refused: runtime.mesh().map(|mesh| mesh.refused()).unwrap_or_default(),
+            said_refused: runtime.mesh().map(|mesh| mesh.refused()).unwrap_or_default(),
         },
     }))
 }

@@ -1,8 +1,13 @@
 //! What is told of the mesh: to the log, to the node, and to whoever asks for its status.
 //!
-//! Owns the counters. Invariant: nothing is refused without being counted.
+//! Owns the counters. Invariant: nothing is refused without being counted, and nobody who comes again and again fills
+//! the log.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use libp2p::Multiaddr;
+use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
 
@@ -11,35 +16,49 @@ use super::task::{Neighbour, Task};
 use crate::proto::sync;
 use crate::wire::Known;
 
+/// Refusals that are told in a minute; what is more is only counted.
+const TOLD_MAX: usize = 256;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Who was refused for what in the present minute, and told of.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    begun: Timestamp,
+    told: BTreeSet<(Option<PublicKey>, &'static str)>,
+}
+
+impl Told {
+    /// Whether it is to be told that `peer` was refused for `label`. Notes that it was.
+    fn is_news(&mut self, peer: Option<PublicKey>, label: &'static str, now: Timestamp) -> bool {
+        // A clock that was set back begins a new minute.
+        if !(self.begun..self.begun.after(MINUTE)).contains(&now) {
+            (self.begun, self.told) = (now, BTreeSet::new());
+        }
+        self.told.len() < TOLD_MAX && self.told.insert((peer, label))
+    }
+}
+
 impl<P: Port> Task<P> {
+    /// Counts the new records. Why others were refused, whoever judged them counts.
     pub(super) fn count_admitted(&mut self, feed: FeedId, result: Result<Known, sync::Refused>) {
         let before = self.sync.feeds().get(&feed).map_or(0, Known::seq);
-        match result {
-            Ok(known) => self.traffic.records_in += known.seq().saturating_sub(before),
-            Err(reason) => self.count(match reason {
-                sync::Refused::False => "false",
-                sync::Refused::Unlinked => "unlinked",
-                sync::Refused::Cut => "cut",
-                sync::Refused::Paced => "paced",
-                sync::Refused::Busy => "busy",
-            }),
-        }
+        self.traffic.records_in += result.map_or(0, |known| known.seq().saturating_sub(before));
     }
 
-    /// Says in the log, the counters and to the node why somebody was refused.
+    /// Says in the counters why somebody was refused, and in the log and to the node once a minute.
     pub(super) fn refuse(&mut self, peer: Option<PublicKey>, why: Refusal) {
+        let label = why.label();
+        *self.traffic.refused.entry(label).or_default() += 1;
+        if !self.told.is_news(peer, label, self.clock.now()) {
+            return;
+        }
         match peer {
             // It is dropped, so this comes once in a while at most.
             Some(peer) if why.is_misdeed() => tracing::warn!(%peer, %why, "dropped a peer"),
             Some(peer) => tracing::info!(%peer, %why, "refused a peer"),
             None => tracing::info!(%why, "refused a connection"),
         }
-        self.count(why.label());
         self.port.notice(Event::Refused { peer, why });
-    }
-
-    fn count(&mut self, label: &'static str) {
-        *self.traffic.refused.entry(label).or_default() += 1;
     }
 
     pub(super) fn status(&self) -> Status {
@@ -59,5 +78,23 @@ impl<P: Port> Task<P> {
 
     pub(super) fn reachable_at(&self, address: &Multiaddr) -> String {
         format!("{address}/p2p/{}", self.me)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_comes_again_and_again_is_told_of_once_a_minute_and_so_are_not_too_many() {
+        let (mut told, now) = (Told::default(), Timestamp::EPOCH.after(MINUTE * 10));
+        let stranger = |number: u8| Some(PublicKey::from_bytes([number; 32]));
+        assert!(told.is_news(stranger(1), "stranger", now));
+        assert!(!told.is_news(stranger(1), "stranger", now.after(MINUTE / 2)));
+        assert!(told.is_news(stranger(1), "revoked", now) && told.is_news(None, "stranger", now));
+        let others = (2..=255).filter(|number| told.is_news(stranger(*number), "stranger", now));
+        assert_eq!(others.count(), TOLD_MAX - 3);
+        assert!(told.is_news(stranger(1), "stranger", now.after(MINUTE)));
+        assert!(told.is_news(stranger(1), "stranger", now), "the clock was set back");
     }
 }

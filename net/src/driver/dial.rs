@@ -49,6 +49,8 @@ pub(super) struct Dialer {
 struct Target {
     /// From the settings.
     fixed: Vec<Multiaddr>,
+    /// From the settings as well, which do not say who is there: it is whoever answered.
+    places: Vec<Multiaddr>,
     /// Where it answered, and what it said of itself; the newest last.
     learned: Vec<Multiaddr>,
     /// What others say, the newest last.
@@ -80,8 +82,15 @@ impl Dialer {
 
     /// An address from the settings, which is never forgotten.
     pub(super) fn fix(&mut self, whom: Option<PublicKey>, address: Multiaddr) {
-        let whom = whom.map_or_else(|| Whom::At(address.clone()), Whom::Node);
-        self.targets.entry(whom).or_default().fixed.push(address);
+        match whom {
+            Some(node) => self.targets.entry(Whom::Node(node)).or_default().fixed.push(address),
+            None => self.place(address),
+        }
+    }
+
+    fn place(&mut self, address: Multiaddr) {
+        let target = self.targets.entry(Whom::At(address.clone())).or_default();
+        target.places = vec![address];
     }
 
     /// An address at which a node answered, or is as it says itself.
@@ -122,20 +131,27 @@ impl Dialer {
     pub(super) fn succeed(&mut self, heir: impl Fn(PublicKey) -> PublicKey) {
         let has_heir = |whom: &Whom| matches!(whom, Whom::Node(node) if heir(*node) != *node);
         let left: Vec<_> = self.targets.extract_if(.., |whom, _| has_heir(whom)).collect();
-        for (whom, Target { fixed, learned, .. }) in left {
+        for (whom, Target { fixed, places, learned, .. }) in left {
             let Whom::Node(old) = whom else { continue };
             let target = self.targets.entry(Whom::Node(heir(old))).or_default();
             target.fixed.extend(fixed);
+            target.places.extend(places);
             learned.into_iter().for_each(|address| self.learn(heir(old), address));
         }
     }
 
-    /// Forgets what was found out about nodes that are not `wanted` any more.
+    /// Forgets what was found out about nodes that are not `wanted` any more. Where one of them answered, somebody
+    /// else may answer next.
     pub(super) fn retain(&mut self, wanted: impl Fn(PublicKey) -> bool) {
+        let mut places = Vec::new();
         self.targets.retain(|whom, target| match whom {
-            Whom::Node(node) => !target.fixed.is_empty() || wanted(*node),
-            Whom::At(_) => true,
+            Whom::Node(node) if !wanted(*node) => {
+                places.append(&mut target.places);
+                !target.fixed.is_empty()
+            }
+            _ => true,
         });
+        places.into_iter().for_each(|address| self.place(address));
     }
 
     /// Whom to dial now, and where. Each is [`failed`](Self::failed) or [`connected`](Self::connected) next.
@@ -154,11 +170,13 @@ impl Dialer {
         dialled.collect()
     }
 
-    /// Somebody else answered at an address of `whom`.
+    /// Somebody else answered at an address of `whom`, which is a place of whoever answers there.
     pub(super) fn taken(&mut self, whom: &Whom, address: Multiaddr) {
-        if let Some(target) = self.targets.get_mut(whom)
-            && !target.taken.contains(&address)
-        {
+        let Some(target) = self.targets.get_mut(whom) else { return };
+        if let (Whom::Node(_), Some(at)) = (whom, target.places.iter().position(|place| *place == address)) {
+            target.places.swap_remove(at);
+            self.place(address);
+        } else if !target.taken.contains(&address) {
             target.taken.push(address);
         }
     }
@@ -178,7 +196,7 @@ impl Dialer {
         if let Some(at) = dialled.filter(|whom| matches!(whom, Whom::At(_)))
             && let Some(target) = self.targets.remove(at)
         {
-            self.targets.entry(Whom::Node(node)).or_default().fixed.extend(target.fixed);
+            self.targets.entry(Whom::Node(node)).or_default().places.extend(target.places);
         }
         self.targets.entry(Whom::Node(node)).or_default().stage = Stage::Connected(now);
     }
@@ -216,13 +234,13 @@ fn keep(list: &mut Vec<Multiaddr>, address: Multiaddr, max: usize) {
 
 impl Target {
     fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
-        self.fixed.iter().chain(&self.learned).chain(&self.rumoured)
+        self.fixed.iter().chain(&self.places).chain(&self.learned).chain(&self.rumoured)
     }
 
     /// Where it is dialled: not where somebody else is, unless there is nowhere else.
     fn candidates(&mut self) -> Vec<Multiaddr> {
-        let Self { fixed, learned, rumoured, taken, .. } = self;
-        let known = || fixed.iter().chain(&*learned).chain(&*rumoured);
+        let Self { fixed, places, learned, rumoured, taken, .. } = self;
+        let known = || fixed.iter().chain(&*places).chain(&*learned).chain(&*rumoured);
         taken.retain(|address| known().any(|known| known == address));
         let free: Vec<_> = known().filter(|address| !taken.contains(address)).cloned().collect();
         if !free.is_empty() {

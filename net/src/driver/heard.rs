@@ -103,15 +103,16 @@ impl<P: Port> Task<P> {
             MembersEvent::Relay(event) => tracing::debug!(?event, "this node relays"),
             MembersEvent::Through(event) => tracing::debug!(?event, "through a relay"),
             MembersEvent::Punch(event) => tracing::debug!(?event, "a way around a relay"),
-            MembersEvent::Ping(ping::Event { peer, result, .. }) => {
+            MembersEvent::Ping(ping::Event { peer, connection, result }) => {
                 let neighbour = address::node(peer).and_then(|node| self.neighbours.get_mut(&node));
                 match (neighbour, result) {
                     (Some(neighbour), Ok(time)) => neighbour.round_trip = Some(time),
-                    (_, Err(error)) => {
-                        tracing::debug!(%peer, %error, "no answer to a ping");
-                        let _ = self.swarm.disconnect_peer_id(peer);
-                    }
                     (None, Ok(_)) => {}
+                    // There may be another connection, which is alive.
+                    (_, Err(error)) => {
+                        self.refuse(address::node(peer), Refusal::Silent(error.to_string()));
+                        self.swarm.close_connection(connection);
+                    }
                 }
             }
         }

@@ -139,6 +139,9 @@ pub enum Refusal {
     /// member yet.
     #[error("it does not speak {0} with this node")]
     Protocol(&'static str),
+    /// A connection on which it answers no ping.
+    #[error("a connection to it is dead: {0}")]
+    Silent(String),
 }
 
 impl Refusal {
@@ -172,6 +175,7 @@ impl Refusal {
             Self::OtherSide => "other_side",
             Self::Crowded(_) => "crowded",
             Self::Protocol(_) => "protocol",
+            Self::Silent(_) => "silent",
         }
     }
 }

@@ -22,6 +22,7 @@ use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 use xyn_store::{Clock, Digest, Timestamp};
 
+use super::account::Told;
 use super::behaviour::{self, EXPLICIT_MAX, Talk, Wire};
 use super::blobs::{Fetch, Fetched, Trade};
 use super::carry::Reply;
@@ -122,6 +123,7 @@ pub(super) struct Task<P> {
     pub(super) leaving: BTreeMap<PublicKey, Timestamp>,
     pub(super) jobs: JoinSet<Done>,
     pub(super) traffic: Traffic,
+    pub(super) told: Told,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -173,6 +175,7 @@ impl<P: Port> Task<P> {
             leaving: BTreeMap::new(),
             jobs: JoinSet::new(),
             traffic: Traffic::default(),
+            told: Told::default(),
             clock,
             commands,
         })

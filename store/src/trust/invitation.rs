@@ -59,6 +59,21 @@ pub enum NotRedeemed {
     Unavailable,
 }
 
+impl NotRedeemed {
+    /// The name under which it is counted.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Unknown => "ticket_unknown",
+            Self::OtherEnv => "ticket_of_other_env",
+            Self::Secret => "ticket_wrong_secret",
+            Self::Expired => "ticket_expired",
+            Self::Used => "ticket_used",
+            Self::Denied => "ticket_denied",
+            Self::Unavailable => "ticket_unavailable",
+        }
+    }
+}
+
 impl Invitation {
     /// What to remember of `ticket`, which admits a device of `principal`.
     pub fn of(ticket: &Ticket, principal: Principal, role: Role) -> Self {

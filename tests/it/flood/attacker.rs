@@ -91,7 +91,7 @@ pub(super) async fn write(key: NodeKey, host: String, protocol: &'static str, st
 }
 
 /// Connects to `host` and publishes `news` as soon as it listens to them.
-pub(super) async fn gossip(key: NodeKey, host: String, topic: String, news: Vec<Vec<u8>>) {
+pub(crate) async fn gossip(key: NodeKey, host: String, topic: String, news: Vec<Vec<u8>>) {
     let config = gossipsub::ConfigBuilder::default()
         .protocol_id("/xyn/gossip/1", gossipsub::Version::V1_1)
         .validation_mode(ValidationMode::Anonymous)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use xyn_net::wire::Payload;
 use xyn_store::journal::Append;
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
@@ -152,9 +153,13 @@ pub(super) async fn newcomer(folder: &Path, env: EnvId) -> NodeKey {
 pub(super) async fn bring(from: &Node, to: &Node) -> Vec<Verdict> {
     let mut frames = Vec::new();
     for row in from.timeline().vector().expect("reads") {
+        let (env, reader) = (from.timeline().env().root(), from.runtime.store().read().expect("reads"));
         let mut next = 1;
-        while let Some(frame) = from.timeline().range(&row.feed, next, FRAME_MAX_BYTES).expect("reads") {
-            next = row.head.seq + 1;
+        while let Some((last, bytes)) =
+            reader.feed_frame(env, &row.feed, next, FRAME_MAX_BYTES).expect("reads")
+        {
+            next = last + 1;
+            let frame = Payload::behind(0, bytes).expect("is bounded");
             frames.push(Sent { from: from.timeline().own().node, frame });
         }
     }

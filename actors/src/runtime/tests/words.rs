@@ -7,6 +7,7 @@ mod stories;
 
 use std::collections::BTreeMap;
 
+use xyn_net::wire::Payload;
 use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::projection::{GateRow, GateStatus, IntentRow, IntentStatus, StepKey};
@@ -109,7 +110,10 @@ impl Founder {
 
     /// Takes the frames of `author`, and waits until each word in them was decided on.
     async fn hears(&self, author: &Author) -> Vec<Verdict> {
-        let sent = |frame: &Vec<u8>| Sent { from: author.feed.node, frame: frame.clone() };
+        let sent = |frame: &Vec<u8>| Sent {
+            from: author.feed.node,
+            frame: Payload::new(frame).expect("is bounded"),
+        };
         let frames = author.frames.iter().map(sent).collect();
         let verdicts = self.node.timeline().admit(frames).await.expect("judges");
         self.node.has_heard(author.feed).await;

@@ -83,7 +83,7 @@ impl Follower {
             }
             let from = self.published + 1;
             let Some((to, bytes)) = reader.feed_frame(env, &feed, from, FRAME_MAX_BYTES)? else { break };
-            let Some(bytes) = Payload::new(&bytes) else { break };
+            let Some(bytes) = Payload::behind(0, bytes) else { break };
             self.published = to;
             self.mesh.publish(News { feed, frame: Frame { from, to, bytes } }, known).await?;
         }

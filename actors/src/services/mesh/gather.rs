@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use xyn_net::proto::sync::Refused;
-use xyn_net::wire::Known;
+use xyn_net::wire::{FrameBytes, Known};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::FeedRow;
 use xyn_store::timeline::admit::{Refusal, Verdict};
@@ -33,7 +33,7 @@ pub(super) struct Parcel {
     pub(super) feed: FeedId,
     /// Number of the first record, as the peer says.
     pub(super) first: u64,
-    pub(super) frames: Vec<Vec<u8>>,
+    pub(super) frames: Vec<FrameBytes>,
     pub(super) answer: oneshot::Sender<Result<Known, Refused>>,
     /// Its share of the bytes that may wait.
     pub(super) room: OwnedSemaphorePermit,

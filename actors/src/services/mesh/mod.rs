@@ -192,18 +192,24 @@ impl Shared {
                     ("from_future", "their time is in the future; they are kept and move no clock".to_owned())
                 }
                 Verdict::Paced(_) => ("paced", "their author writes faster than is taken".to_owned()),
-                _ => continue,
+                Verdict::Gap { have, is_kept, .. } => {
+                    let waits = if *is_kept { "they wait for them" } else { "too many wait already" };
+                    ("gap", format!("those between {have} and them are missing, and {waits}"))
+                }
+                // What several members hand on comes several times: that is how news travel.
+                Verdict::Duplicate | Verdict::Admitted { .. } => continue,
             };
-            tracing::info!(%peer, feed = %feed.node, reason, %why, "refused records");
-            if let Some(inner) = self.inner() {
-                self.trace.refused(inner.clock.now(), peer, reason, why);
-            }
-            self.count(reason);
+            self.refuse(peer, reason, format!("records of {}: {why}", feed.node));
         }
     }
 
-    fn count(&self, reason: &'static str) {
+    /// Counts and logs that what `peer` said was refused.
+    fn refuse(&self, peer: PublicKey, reason: &'static str, why: String) {
         *self.refused().entry(reason).or_default() += 1;
+        tracing::info!(%peer, reason, why, "refused what a peer said");
+        if let Some(inner) = self.inner() {
+            self.trace.refused(inner.clock.now(), peer, reason, why);
+        }
     }
 
     fn refused(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {

@@ -79,7 +79,7 @@ impl Desk {
         let bytes: usize = frames.iter().map(|frame| frame.bytes.len()).sum();
         let room = Arc::clone(&self.room).try_acquire_many_owned(u32::try_from(bytes).ok()?).ok()?;
         let first = frames.first().map_or(0, |frame| frame.from);
-        let frames = frames.into_iter().map(|frame| frame.bytes.to_vec()).collect();
+        let frames = frames.into_iter().map(|frame| frame.bytes).collect();
         let (answer, answered) = oneshot::channel();
         self.intake.try_send(Parcel { peer, feed, first, frames, answer, room }).ok()?;
         Some(answered)
@@ -95,13 +95,12 @@ impl Port for Desk {
 
     async fn read_proof(&self, feed: FeedId) -> Option<Proof> {
         let proof = self.look_up(move |_, reader| reader.fork(&feed)).await??;
-        Payload::new(&proof.encode())
+        Payload::behind(0, proof.encode())
     }
 
     async fn admit(&self, peer: PublicKey, feed: FeedId, frames: Vec<Frame>) -> Result<Known, Refused> {
         let Some(answered) = self.hand_in(peer, feed, frames) else {
-            self.shared.count("busy");
-            tracing::warn!(%peer, "refused records: as many wait as may");
+            self.shared.refuse(peer, "busy", "as many records wait to be judged as may".to_owned());
             return Err(Refused::Busy);
         };
         answered.await.unwrap_or(Err(Refused::Busy))
@@ -113,8 +112,8 @@ impl Port for Desk {
         let proof = match fork::Proof::open(&timeline.env().root(), &proof) {
             Ok(proof) if proof.feed == feed => proof,
             _ => {
-                self.shared.count("false_proof");
-                tracing::info!(%peer, feed = ?feed, "refused a proof that proves nothing");
+                let why = format!("its proof that {} forked proves nothing", feed.node);
+                self.shared.refuse(peer, "false_proof", why);
                 return Err(Refused::False);
             }
         };
@@ -129,8 +128,7 @@ impl Port for Desk {
         let inner = self.shared.inner().ok_or(NotRedeemed::Unavailable)?;
         let ticket = request.ticket;
         redeem(&inner, peer, request).await.inspect_err(|reason| {
-            self.shared.count("ticket");
-            tracing::info!(%peer, %ticket, %reason, "refused a ticket");
+            self.shared.refuse(peer, reason.reason(), format!("ticket {ticket}: {reason}"));
         })
     }
 
@@ -190,9 +188,10 @@ fn frames(
         // The first one may be longer than asked for: a frame cannot be cut.
         let room = if frames.is_empty() { FRAME_MAX_BYTES } else { left };
         let Some((last, bytes)) = reader.feed_frame(env, feed, from, room)? else { break };
-        let Some(payload) = Payload::new(&bytes) else { break };
-        frames.push(Frame { from, to: last, bytes: payload });
-        (from, left) = (last + 1, left.saturating_sub(bytes.len()));
+        let Some(bytes) = Payload::behind(0, bytes) else { break };
+        left = left.saturating_sub(bytes.len());
+        frames.push(Frame { from, to: last, bytes });
+        from = last + 1;
     }
     Ok(frames)
 }

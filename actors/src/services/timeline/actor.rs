@@ -39,8 +39,6 @@ pub(crate) enum Command {
     Belong { change: Change, by: Box<Acceptance> },
     /// Frames from others.
     Admit(Vec<Sent>),
-    /// Packs from others.
-    AdmitPacks(Vec<Sent>),
     /// A proof from others.
     AdmitProof(Box<Proof>),
 }

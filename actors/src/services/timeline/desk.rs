@@ -166,10 +166,6 @@ impl Desk {
                 draft.admitted(timeline.admit(&reader, &frames, now, cuts)?);
                 draft.tell(&reader, self.stream(), spans(&frames, &draft.verdicts), now)?;
             }
-            Command::AdmitPacks(packs) => {
-                draft.admitted(timeline.admit_packs(&reader, &packs, now, cuts)?);
-                draft.tell(&reader, self.stream(), spans(&packs, &draft.verdicts), now)?;
-            }
             Command::AdmitProof(proof) => {
                 let (changes, is_new) = timeline.admit_proof(&reader, &proof, cuts)?;
                 draft.recording.changes().extend(changes);

@@ -21,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
+use xyn_net::wire::FrameBytes;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::journal::AppendError;
@@ -72,7 +73,7 @@ pub struct Sent {
     /// The sender.
     pub from: PublicKey,
     /// The frame.
-    pub frame: Vec<u8>,
+    pub frame: FrameBytes,
 }
 
 impl AsRef<[u8]> for Sent {
@@ -129,11 +130,6 @@ impl Service {
         self.tell(Command::Admit(frames)).await
     }
 
-    /// Judges record packs from others, as [`admit`](Self::admit) does frames.
-    pub async fn admit_packs(&self, packs: Vec<Sent>) -> Result<Vec<Verdict>, TimelineError> {
-        self.tell(Command::AdmitPacks(packs)).await
-    }
-
     /// Keeps a proof that a node wrote two records under one number.
     pub async fn admit_proof(&self, proof: Proof) -> Result<(), TimelineError> {
         self.tell(Command::AdmitProof(Box::new(proof))).await.map(drop)
@@ -147,12 +143,6 @@ impl Service {
     /// Has `command` carried out: the verdicts on what it brings from others.
     pub(crate) async fn tell(&self, command: Command) -> Result<Vec<Verdict>, TimelineError> {
         self.handle.tell(command).await
-    }
-
-    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`; none when there
-    /// is nothing, or when only the whole pack can be had.
-    pub fn range(&self, feed: &FeedId, from: u64, max_bytes: usize) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.read()?.feed_range(self.shared.env.root(), feed, from, max_bytes)
     }
 
     /// What is known of each feed.

@@ -74,6 +74,27 @@ fn where_somebody_else_answers_is_left_out_while_there_is_another_place() {
 }
 
 #[test]
+fn a_place_from_the_settings_is_dialled_again_when_who_answered_there_is_gone_for_good() {
+    let place = Whom::At(address(1));
+    let met = || {
+        let mut dialer = Dialer::new(1);
+        dialer.fix(None, address(1));
+        dialer.connected(ALICE, Some(&place), at(0));
+        dialer.disconnected(ALICE, at(100));
+        dialer
+    };
+    let mut revoked = met();
+    revoked.retain(|_| false);
+    assert_eq!(due(&mut revoked, at(200)), [(place.clone(), vec![address(1)])]);
+
+    let mut replaced = met();
+    replaced.learn(ALICE, address(2));
+    replaced.taken(&Whom::Node(ALICE), address(1));
+    let found = due(&mut replaced, at(200));
+    assert_eq!(found, [(Whom::Node(ALICE), vec![address(2)]), (place.clone(), vec![address(1)])]);
+}
+
+#[test]
 fn an_attempt_that_fails_after_the_other_side_came_changes_nothing() {
     let mut dialer = Dialer::new(1);
     dialer.fix(Some(ALICE), address(1));

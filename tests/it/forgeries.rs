@@ -1,0 +1,98 @@
+//! Records that no honest member writes: each is refused by its name, in the counters, the log and the trace, and
+//! none of them is shown.
+
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use xyn_net::wire::{self, Frame, News, Payload};
+use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::scope::Principal;
+use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::{Saying, Timeline};
+use xyn_store::{Clock, Options, Store, Timestamp, ids};
+
+use crate::flood::{attacker, member};
+use crate::node::eventually;
+use crate::team::{Mate, converge};
+
+/// Under which names the records here are refused; those from the future are kept, and move no clock.
+const REASONS: [&str; 4] = ["wrong_env", "past_cut", "forked", "from_future"];
+const CENTURIES: Duration = Duration::from_secs(1_000 * 365 * 86_400);
+
+/// Whoever writes a feed under a key.
+struct Author {
+    key: NodeKey,
+    timeline: Timeline,
+}
+
+impl Author {
+    fn new(secret: u8, root: PublicKey) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path(), Options::default()).expect("it opens");
+        let key = NodeKey::from_secret([secret; 32]);
+        let feed = FeedId { node: key.public(), incarnation: 1 };
+        let timeline = Timeline::open(&store.read().expect("it reads"), root, feed).expect("it opens");
+        Self { key, timeline }
+    }
+
+    /// The news of the next moment of this feed.
+    fn says(&mut self, title: &str, now: Timestamp) -> Vec<u8> {
+        let note = Note {
+            principal: Principal::new("mallory@lab"),
+            branch: Branch::main(),
+            kind: Kind::Note,
+            title: title.to_owned(),
+            refs: Refs::default(),
+        };
+        let sayings = vec![Saying::Entry(ids::fresh(now), Box::new(note))];
+        let mut written = self.timeline.say(&self.key, now, sayings).expect("it fits");
+        let bytes = Payload::behind(0, written.frames.remove(0)).expect("it fits");
+        wire::encode(&News { feed: self.timeline.own(), frame: Frame { from: 1, to: 1, bytes } })
+    }
+}
+
+#[tokio::test]
+async fn records_that_no_honest_member_writes_are_refused_by_name_counted_and_never_shown() {
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    ada.up(None).await;
+    bob.up(Some(&ada.invite().await)).await;
+    ada.note("before").await;
+    converge(&[&ada, &bob], &["before"]).await;
+
+    let (root, now) = (ada.env().root(), Clock::system().now());
+    let stranger = NodeKey::from_secret([9; 32]).public();
+    let twice = |title| Author::new(3, root).says(title, now);
+    let news = [
+        (1, vec![Author::new(1, stranger).says("of another environment", now)]),
+        (2, vec![Author::new(9, root).says("of a stranger", now)]),
+        (3, vec![twice("the one"), twice("the other")]),
+        (4, vec![Author::new(4, root).says("from the year 3000", now.after(CENTURIES))]),
+    ];
+    let mut attacks = JoinSet::new();
+    for (who, news) in news {
+        let (key, topic) = (member(&ada, who).await, format!("xyn/{}", ada.env()));
+        attacks.spawn(attacker::gossip(key, ada.node().mesh()[0].clone(), topic, news));
+    }
+    eventually("each is refused by its name", async || {
+        let metrics = ada.node().request("GET", "/metrics").send().await.expect("it answers");
+        let metrics = metrics.text().await.expect("text");
+        let (log, trace) =
+            (ada.node().log(), ada.node().get("/api/v1/peers/trace?limit=200").await.to_string());
+        let is_told = |reason: &&str| {
+            metrics.contains(&format!("mesh_said_refused_total{{reason=\"{reason}\"}}"))
+                && log.contains(&format!("reason=\"{reason}\""))
+                && trace.contains(&format!("\"reason\":\"{reason}\""))
+        };
+        REASONS.iter().all(|reason| is_told(reason)).then_some(())
+    })
+    .await;
+    attacks.shutdown().await;
+    ada.note("after").await;
+    converge(&[&ada, &bob], &["before", "after", "from the year 3000"]).await;
+    let shown = ada.titles();
+    for title in ["of another environment", "of a stranger", "the one", "the other"] {
+        assert!(!shown.iter().any(|shown| shown == title), "{title}: {shown:?}");
+    }
+}
