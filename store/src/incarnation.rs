@@ -114,7 +114,10 @@ mod tests {
     use crate::{DATABASE_FILE, Options, Store};
 
     fn life(folder: &Path) -> u64 {
-        Store::open(folder, Options::default()).expect("opens").incarnation().id
+        let store = Store::open(folder, Options::default()).expect("opens");
+        let id = store.incarnation().id;
+        store.close();
+        id
     }
 
     fn copy(from: &Path, to: &Path) {

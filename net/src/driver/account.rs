@@ -24,17 +24,17 @@ const MINUTE: Duration = Duration::from_secs(60);
 #[derive(Debug, Default)]
 pub(super) struct Told {
     begun: Timestamp,
-    told: BTreeSet<(Option<PublicKey>, &'static str)>,
+    told: BTreeSet<(Option<PublicKey>, String)>,
 }
 
 impl Told {
-    /// Whether it is to be told that `peer` was refused for `label`. Notes that it was.
-    fn is_news(&mut self, peer: Option<PublicKey>, label: &'static str, now: Timestamp) -> bool {
+    /// Whether it is to be told why `peer` was refused. Notes that it was.
+    fn is_news(&mut self, peer: Option<PublicKey>, why: String, now: Timestamp) -> bool {
         // A clock that was set back begins a new minute.
         if !(self.begun..self.begun.after(MINUTE)).contains(&now) {
             (self.begun, self.told) = (now, BTreeSet::new());
         }
-        self.told.len() < TOLD_MAX && self.told.insert((peer, label))
+        self.told.len() < TOLD_MAX && self.told.insert((peer, why))
     }
 }
 
@@ -47,9 +47,8 @@ impl<P: Port> Task<P> {
 
     /// Says in the counters why somebody was refused, and in the log and to the node once a minute.
     pub(super) fn refuse(&mut self, peer: Option<PublicKey>, why: Refusal) {
-        let label = why.label();
-        *self.traffic.refused.entry(label).or_default() += 1;
-        if !self.told.is_news(peer, label, self.clock.now()) {
+        *self.traffic.refused.entry(why.label()).or_default() += 1;
+        if !self.told.is_news(peer, why.to_string(), self.clock.now()) {
             return;
         }
         match peer {
@@ -87,14 +86,15 @@ mod tests {
 
     #[test]
     fn who_comes_again_and_again_is_told_of_once_a_minute_and_so_are_not_too_many() {
-        let (mut told, now) = (Told::default(), Timestamp::EPOCH.after(MINUTE * 10));
+        let (mut kept, begun) = (Told::default(), Timestamp::EPOCH.after(MINUTE * 10));
+        let mut is_news = |peer, why: &str, now| kept.is_news(peer, why.to_owned(), now);
         let stranger = |number: u8| Some(PublicKey::from_bytes([number; 32]));
-        assert!(told.is_news(stranger(1), "stranger", now));
-        assert!(!told.is_news(stranger(1), "stranger", now.after(MINUTE / 2)));
-        assert!(told.is_news(stranger(1), "revoked", now) && told.is_news(None, "stranger", now));
-        let others = (2..=255).filter(|number| told.is_news(stranger(*number), "stranger", now));
+        assert!(is_news(stranger(1), "stranger", begun));
+        assert!(!is_news(stranger(1), "stranger", begun.after(MINUTE / 2)));
+        assert!(is_news(stranger(1), "revoked", begun) && is_news(None, "stranger", begun));
+        let others = (2..=255).filter(|number| is_news(stranger(*number), "stranger", begun));
         assert_eq!(others.count(), TOLD_MAX - 3);
-        assert!(told.is_news(stranger(1), "stranger", now.after(MINUTE)));
-        assert!(told.is_news(stranger(1), "stranger", now), "the clock was set back");
+        assert!(is_news(stranger(1), "stranger", begun.after(MINUTE)));
+        assert!(is_news(stranger(1), "stranger", begun), "the clock was set back");
     }
 }
