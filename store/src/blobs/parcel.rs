@@ -35,6 +35,11 @@ impl Chunk<'_> {
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
+
+    /// Its record: what it is kept as and travels as.
+    pub fn record(&self) -> &[u8] {
+        self.record
+    }
 }
 
 /// The chunks of a parcel. Each is verified, in memory for itself alone, when its turn comes; after one that
@@ -48,6 +53,11 @@ impl<'a> Parcel<'a> {
     /// What came from a peer.
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes, decoder: Decoder::default() }
+    }
+
+    /// A parcel with `chunk` alone: its record.
+    pub fn of(chunk: &[u8]) -> Vec<u8> {
+        Encoder::default().encode(&Digest::of(chunk), chunk).to_vec()
     }
 
     fn open(&mut self) -> Option<Chunk<'a>> {

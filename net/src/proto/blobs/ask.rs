@@ -117,7 +117,7 @@ impl Blobs {
         };
         let of_peer = |asked: &&Asked| asked.peer == peer && !asked.is_answered;
         let in_flight: u64 = self.asks.values().filter(of_peer).map(|asked| asked.bytes).sum();
-        let all: u64 = self.asks.values().map(|asked| asked.bytes).sum();
+        let all = self.in_flight_bytes();
         let Some(room) = state.room_bytes(in_flight).filter(|room| all == 0 || all + room <= IN_FLIGHT_MAX)
         else {
             return false;

@@ -125,6 +125,21 @@ impl Blobs {
         out
     }
 
+    /// Bytes that are asked for and not kept yet.
+    pub fn in_flight_bytes(&self) -> u64 {
+        self.asks.values().map(|asked| asked.bytes).sum()
+    }
+
+    /// Blobs that wait for their turn.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Answers to peers that are being read or sent.
+    pub fn answering(&self) -> usize {
+        self.peers.values().map(|state| state.serving).sum()
+    }
+
     fn want(&mut self, want: Want, out: &mut Vec<Output>) {
         let object = want.name();
         let is_wanted = self.waiting.iter().any(|waiting| waiting.name() == object);

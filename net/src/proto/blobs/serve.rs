@@ -37,7 +37,7 @@ impl Blobs {
 
     /// Answers as many questions as may be answered at a time, each peer in its turn.
     pub(super) fn serve(&mut self, out: &mut Vec<Output>) {
-        let mut serving: usize = self.peers.values().map(|state| state.serving).sum();
+        let mut serving = self.answering();
         while serving < ANSWERS_MAX
             && let Some(peer) = self.next_to_serve()
             && let Some(state) = self.peers.get_mut(&peer)
