@@ -5,6 +5,8 @@
 //! violation names the node, the time and the step, so that it can be looked at again.
 
 mod books;
+mod broken;
+mod content;
 mod end;
 #[cfg(test)]
 mod tests;
@@ -12,6 +14,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
+use xyn_net::proto::blobs::{ANSWERS_MAX, IN_FLIGHT_MAX, WAITING_MAX};
 use xyn_net::proto::conduct::Misdeed;
 use xyn_net::proto::gossip::{SEEN_MAX, VALIDATING_MAX};
 use xyn_net::proto::sync::PULLS_MAX;
@@ -23,168 +26,19 @@ use xyn_store::timeline::WAITING_MAX_BYTES;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{Cut, EnvId};
 
+use crate::node::chest::ROOM_BYTES;
 use crate::node::process::UNHEARD_BYTES_MAX;
 use crate::node::shelf::{Attempt, Note};
-use crate::node::{Closing, Process, Shelf, Talk};
+use crate::node::{Closing, Shelf, Talk};
+use crate::world::Running;
 pub(crate) use books::Books;
+pub use broken::{Broken, Violation};
 
 /// Messages that a side of a connection sends in a minute of quiet: summaries, and then some.
 pub const QUIET_MESSAGES_PER_MINUTE: u64 = 6;
 
 /// Up to how many nodes every feed of every node is read back at the end; of more, those of the first.
 const READ_BACK_MAX: usize = 16;
-
-/// A law that was broken.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
-#[serde(rename_all = "snake_case")]
-pub enum Broken {
-    /// Something is kept that its author never signed.
-    #[error("node {node} keeps record {seq} of a feed of node {author}, which {author} never signed")]
-    Unauthorised {
-        /// Who keeps it.
-        node: usize,
-        /// In whose name.
-        author: usize,
-        /// Which record.
-        seq: u64,
-    },
-    /// Something counts that the roster does not admit.
-    #[error("node {node} counts record {seq} of a feed of node {author}, past its cut at {cut}")]
-    PastCut {
-        /// Who counts it.
-        node: usize,
-        /// Whose feed.
-        author: usize,
-        /// Which record.
-        seq: u64,
-        /// The last record that counts.
-        cut: u64,
-    },
-    /// What was committed is gone.
-    #[error(
-        "node {node} answered for record {seq} of a feed of node {author}, and does not have it any more"
-    )]
-    Lost {
-        /// Who lost it.
-        node: usize,
-        /// Whose record.
-        author: usize,
-        /// Which record.
-        seq: u64,
-    },
-    /// An acknowledged record did not reach a node.
-    #[error("record {seq} of node {author} was acknowledged and is not on node {node}")]
-    Missing {
-        /// Where it is not.
-        node: usize,
-        /// Whose record.
-        author: usize,
-        /// Which record.
-        seq: u64,
-    },
-    /// An honest node is taken for one that signs two records under one number.
-    #[error("node {node} holds that node {author} forked its feed at record {seq}; it did not")]
-    Accused {
-        /// Who holds it.
-        node: usize,
-        /// Of whom.
-        author: usize,
-        /// Where.
-        seq: u64,
-    },
-    /// An honest node dropped another one for what only a bad one does.
-    #[error("node {node} dropped node {other}, which is honest: {why}")]
-    Framed {
-        /// Who.
-        node: usize,
-        /// Whom.
-        other: usize,
-        /// Why.
-        why: String,
-    },
-    /// A limit was passed.
-    #[error("node {node} holds {size} {what}, over the limit of {limit}")]
-    Overflow {
-        /// Who.
-        node: usize,
-        /// Of what.
-        what: &'static str,
-        /// How much.
-        size: usize,
-        /// How much is allowed.
-        limit: usize,
-    },
-    /// Faults stopped, and nodes did not come to the same.
-    #[error(
-        "{} after faults stopped, node {node} has {has} of a feed of node {author}, and node {other} {others}",
-        within
-    )]
-    Apart {
-        /// One.
-        node: usize,
-        /// The other.
-        other: usize,
-        /// Whose feed tells them apart.
-        author: usize,
-        /// What the one has of it.
-        has: String,
-        /// What the other has of it.
-        others: String,
-        /// How long they had.
-        within: String,
-    },
-    /// Nodes have the same records and show something else.
-    #[error("node {node} and node {other} have the same records and other canonical rows")]
-    Differs {
-        /// One.
-        node: usize,
-        /// The other.
-        other: usize,
-    },
-    /// What nodes show is not what the records add up to.
-    #[error("the canonical rows of node {node} are not what its records add up to")]
-    Misfolded {
-        /// Which.
-        node: usize,
-    },
-    /// A node cannot give others what it says it has.
-    #[error("node {node} cannot bring the records of a feed of node {author} that it keeps")]
-    Unreadable {
-        /// Which.
-        node: usize,
-        /// Whose feed.
-        author: usize,
-    },
-    /// Nodes that agree keep talking.
-    #[error("nodes that agree sent {messages} messages in {}, over the limit of {limit}", within)]
-    Restless {
-        /// How many.
-        messages: u64,
-        /// How many are allowed.
-        limit: u64,
-        /// In which time.
-        within: String,
-    },
-    /// A base does not open although nothing is wrong with its disk any more.
-    #[error("node {node} does not open: {error}")]
-    Unopened {
-        /// Which.
-        node: usize,
-        /// Why.
-        error: String,
-    },
-}
-
-/// A law that was broken, and when.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Violation {
-    /// How many microseconds after the beginning.
-    pub at_micros: u64,
-    /// After how many events.
-    pub step: u64,
-    /// Which.
-    pub broken: Broken,
-}
 
 /// What was sent by whom, and who was dropped for what.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -211,6 +65,8 @@ pub(crate) struct Check {
     /// The first law that was broken.
     pub(crate) violation: Option<Violation>,
     pub(crate) entries: u64,
+    /// Pieces of content that came to where they were wanted.
+    pub(crate) fetched: u64,
 }
 
 impl Check {
@@ -230,6 +86,7 @@ impl Check {
             step: 0,
             violation: None,
             entries: 0,
+            fetched: 0,
         }
     }
 
@@ -322,7 +179,9 @@ impl Check {
     }
 
     /// Everything that a node holds is within its limit.
-    pub(crate) fn bounds(&mut self, now: Timestamp, node: usize, shelf: &Shelf, process: &Process) {
+    pub(crate) fn bounds(&mut self, now: Timestamp, node: usize, running: &Running) {
+        let Running { shelf, process, chest } = running;
+        let trade = &process.trade.core;
         let waiting = shelf.timeline().map_or(0, |timeline| timeline.waiting_bytes());
         let unheard = process.neighbours.values().copied().max().unwrap_or_default();
         let held = [
@@ -333,6 +192,10 @@ impl Check {
             ("messages remembered", process.gossip.remembered(), SEEN_MAX),
             ("messages being verified", process.gossip.validating(), VALIDATING_MAX),
             ("messages kept for forwarding", process.unjudged(), VALIDATING_MAX),
+            ("bytes of content", chest.used_bytes(), ROOM_BYTES),
+            ("bytes of content asked for", trade.in_flight_bytes() as usize, IN_FLIGHT_MAX as usize),
+            ("blobs that wait for their turn", trade.waiting(), WAITING_MAX),
+            ("answers on their way", trade.answering(), ANSWERS_MAX),
         ];
         for (what, size, limit) in held {
             if size > limit {

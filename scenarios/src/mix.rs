@@ -38,6 +38,8 @@ pub fn scenario(seed: u64) -> Scenario {
         every: Span::secs(5 + dice.below(40)),
         batch: 1 + dice.below(4),
         boards: dice.below(3) * 15,
+        content: 0,
+        content_kib: 64,
     };
     let mut scenario = Scenario {
         name: format!("mix {seed}"),
@@ -55,6 +57,8 @@ pub fn scenario(seed: u64) -> Scenario {
     let count = 1 + dice.below(8);
     scenario.faults = (0..count).map(|_| planned(nodes, minutes * 60, &mut dice)).collect();
     keep_honest_nodes_together(&mut scenario);
+    // Last, so that the worlds are otherwise what they would be without.
+    scenario.work[0].content = dice.below(3) * 20;
     scenario
 }
 

@@ -24,6 +24,8 @@ pub struct Report {
     pub converged_within: Option<Span>,
     /// Writes that were acknowledged.
     pub entries: u64,
+    /// Pieces of content that came to where they were wanted.
+    pub fetched: u64,
     /// What was sent.
     pub traffic: Traffic,
     /// How it went.
@@ -65,6 +67,9 @@ impl Report {
             format!("written    {} times", self.entries),
             format!("sent       {} messages, {} bytes", traffic.messages, traffic.bytes),
         ];
+        if self.fetched > 0 {
+            lines.push(format!("fetched    {} times", self.fetched));
+        }
         let closed: Vec<String> =
             traffic.closed.iter().map(|(why, count)| format!("{count} × {why}")).collect();
         if !closed.is_empty() {

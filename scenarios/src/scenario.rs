@@ -17,6 +17,8 @@ pub const NODES_MAX: usize = 4096;
 pub const FAULTS_MAX: usize = 4096;
 /// The longest file.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
+/// The longest content that a moment names.
+pub const CONTENT_KIB_MAX: u64 = 4096;
 /// The longest safety phase: enough for a year offline.
 const DURATION_MAX: Span = Span::secs(400 * 86_400);
 
@@ -102,10 +104,20 @@ pub struct Work {
     /// How many times in a hundred a board is edited instead.
     #[serde(default)]
     pub boards: u64,
+    /// How many times in a hundred the last entry names content, and whoever works looks for some of it.
+    #[serde(default)]
+    pub content: u64,
+    /// How long such content is, at most.
+    #[serde(default = "some")]
+    pub content_kib: u64,
 }
 
 fn one() -> u64 {
     1
+}
+
+fn some() -> u64 {
+    64
 }
 
 /// Why a text is no scenario.
@@ -173,6 +185,9 @@ impl Scenario {
         }
         if self.work.iter().any(|work| work.every == Span::default() || work.batch == 0) {
             return unfit("work is done every so often, and at least one entry at a time".into());
+        }
+        if self.work.iter().any(|work| work.content_kib > CONTENT_KIB_MAX) {
+            return unfit(format!("content has at most {CONTENT_KIB_MAX} KiB"));
         }
         if self.faults.iter().any(|it| it.every == Some(Span::default())) {
             return unfit("a fault that comes again needs some time in between".into());

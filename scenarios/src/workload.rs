@@ -5,12 +5,13 @@ use std::time::Duration;
 use xyn_store::ids::{self, CommentId, EntryId};
 use xyn_store::scope::Principal;
 use xyn_store::simulation::Dice;
-use xyn_store::timeline::Saying;
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
+use xyn_store::timeline::{Made, Saying};
 use xyn_store::{Digest, Timestamp};
 
 use crate::node::Shelf;
+use crate::node::chest::Piece;
 use crate::node::shelf::Attempt;
 use crate::scenario::Work;
 use crate::world::World;
@@ -35,12 +36,21 @@ impl World {
         }
         let now = self.now;
         let machine = &mut self.machines[node];
-        let sayings = (0..count).map(|_| {
-            let (id, note) = entry(node, now, &mut machine.dice);
-            Saying::Entry(id, Box::new(note))
-        });
-        let sayings = sayings.collect();
-        self.say(node, sayings);
+        let mut notes: Vec<_> = (0..count).map(|_| entry(node, now, &mut machine.dice)).collect();
+        // Where nothing has content, no dice are rolled for it.
+        let has_content = work.content > 0 && machine.dice.below(100) < work.content;
+        let piece = if has_content { self.make(node, work) } else { None };
+        if let (Some(piece), Some((id, note))) = (piece, notes.last_mut()) {
+            name(piece, *id, &mut note.refs);
+        }
+        let sayings = notes.into_iter().map(|(id, note)| Saying::Entry(id, Box::new(note)));
+        let is_said = self.say(node, sayings.collect());
+        if let Some(piece) = piece.filter(|_| is_said) {
+            self.name(node, piece);
+        }
+        if work.content > 0 {
+            self.want_something(node);
+        }
     }
 
     /// A node writes to its own feed.
@@ -87,6 +97,23 @@ fn entry(node: usize, now: Timestamp, dice: &mut Dice) -> (EntryId, Note) {
         refs: Refs { after, ..Refs::default() },
     };
     (id, note)
+}
+
+/// Lets a moment name `piece`.
+fn name(piece: Piece, moment: EntryId, refs: &mut Refs) {
+    let Piece { root, is_tree, size_bytes } = piece;
+    if is_tree {
+        refs.after = Some(root);
+        return;
+    }
+    refs.artifacts.push(Made {
+        artifact_id: ids::derived(Timestamp::EPOCH, &[moment.as_bytes()]),
+        name: "noise.bin".into(),
+        kind: "file".into(),
+        content_type: "application/octet-stream".into(),
+        byte_length: size_bytes,
+        sha256: root,
+    });
 }
 
 fn edits(entry: EntryId, now: Timestamp, dice: &mut Dice) -> (Board, Vec<Edit>) {

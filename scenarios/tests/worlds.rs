@@ -37,6 +37,11 @@ fn no_scenario_file_breaks_a_law() {
         let report = run(read(&path));
         assert!(report.holds(), "{}\n{}", path.display(), report.to_text());
         assert!(report.entries > 0 && report.converged_within.is_some(), "{}", path.display());
+        let happened = match report.scenario.name.as_str() {
+            "content" => report.fetched,
+            _ => 1,
+        };
+        assert!(happened > 0, "what it is about: {}", report.to_text());
     }
 }
 

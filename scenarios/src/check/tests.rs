@@ -1,6 +1,8 @@
 //! Each law is shown to break when a node is broken on purpose. The cores stay what they are: what is broken is
 //! what a node keeps its records in, or what it is told.
 
+mod content;
+
 use std::sync::Arc;
 use std::time::Duration;
 

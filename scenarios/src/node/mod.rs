@@ -3,19 +3,25 @@
 //! Owns what the driver and the node around it do in production: carrying out what the cores ask for. Decides
 //! nothing of its own. Invariant: whatever a core asks for comes back to it as the input that answers it.
 
+pub(crate) mod chest;
 pub(crate) mod process;
 pub(crate) mod shelf;
+pub(crate) mod trade;
 
 use std::sync::Arc;
 
+use xyn_net::proto::blobs::{self, AskId, Parcel};
 use xyn_net::proto::conduct::Misdeed;
 use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::wire::blobs::{Answer, Ask};
 use xyn_net::wire::{Frame, Known, News};
 use xyn_store::Digest;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::blobs::Manifest;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::NotAdmitted;
 
+pub(crate) use chest::Chest;
 pub(crate) use process::Process;
 pub(crate) use shelf::Shelf;
 
@@ -24,6 +30,10 @@ pub(crate) use shelf::Shelf;
 pub(crate) enum Talk {
     Sync,
     News,
+    /// A question about content, by its asker's number.
+    Ask(AskId),
+    /// The answer to it; without a byte when the stream broke.
+    Answer(AskId),
 }
 
 /// What a process wants done.
@@ -33,6 +43,8 @@ pub(crate) enum Effect {
     Send { peer: PublicKey, talk: Talk, bytes: Arc<[u8]> },
     /// Do something that takes time, and bring the result back.
     Work(Job),
+    /// Nothing more of this blob comes for now.
+    Shut(Digest),
     /// Close the connection.
     Close { peer: PublicKey, why: Closing },
 }
@@ -48,7 +60,7 @@ pub(crate) enum Closing {
     Unable,
 }
 
-/// Something that the node's records are asked for.
+/// Something that the node's records or its content are asked for.
 #[derive(Clone, Debug)]
 pub(crate) enum Job {
     Read { peer: PublicKey, feed: FeedId, after: u64, to: u64, credit: u32 },
@@ -56,6 +68,16 @@ pub(crate) enum Job {
     Admit { peer: PublicKey, feed: FeedId, frames: Vec<Frame> },
     AdmitProof { peer: PublicKey, feed: FeedId, proof: Proof },
     Hear { id: Digest, news: News },
+    Content(Errand),
+}
+
+/// Something that the node's content is asked for.
+#[derive(Clone, Debug)]
+pub(crate) enum Errand {
+    Open { manifest: Arc<Manifest>, is_bundle: bool },
+    Keep { object: Digest, ask: AskId, chunks: Vec<Digest>, parcel: Parcel },
+    Assemble(Digest),
+    Serve { id: u64, ask: Ask },
 }
 
 /// What came of it.
@@ -65,4 +87,12 @@ pub(crate) enum Done {
     ReadProof { peer: PublicKey, feed: FeedId, proof: Option<Proof> },
     Admitted { peer: PublicKey, feed: FeedId, result: Result<Known, Refused> },
     Heard { id: Digest, news: News, result: Result<Known, Refused> },
+    Content(Fetched),
+}
+
+/// What came of an errand.
+#[derive(Clone, Debug)]
+pub(crate) enum Fetched {
+    Input(blobs::Input),
+    Answer { id: u64, answer: Answer },
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use xyn_net::proto::blobs;
 use xyn_net::proto::conduct::{Misdeed, Shunned};
 use xyn_net::proto::gossip::{self, Fit, Gossip, Verdict};
 use xyn_net::proto::sync::{self, Sync};
@@ -15,6 +16,7 @@ use xyn_store::timeline::frame::Frame as Sealed;
 use xyn_store::{Digest, StoreError, Timestamp};
 
 use super::shelf::{Note, Shelf};
+use super::trade::Trade;
 use super::{Closing, Done, Effect, Job, Talk};
 
 /// Bytes of messages to one peer that it has not taken yet, as the driver has it.
@@ -26,6 +28,7 @@ const MESSAGE_OVERHEAD_BYTES: usize = 512;
 pub(crate) struct Process {
     pub(crate) sync: Sync,
     pub(crate) gossip: Gossip,
+    pub(crate) trade: Trade,
     pub(crate) shunned: Shunned,
     /// Connected members, and the bytes that each has not taken yet.
     pub(crate) neighbours: BTreeMap<PublicKey, usize>,
@@ -33,7 +36,7 @@ pub(crate) struct Process {
     heard: BTreeMap<Digest, Arc<[u8]>>,
     /// The message that is being looked at.
     hearing: Option<Arc<[u8]>>,
-    effects: Vec<Effect>,
+    pub(super) effects: Vec<Effect>,
     /// Bytes of messages that one peer may leave untaken.
     pub(crate) unheard_bytes_max: usize,
 }
@@ -44,6 +47,7 @@ impl Process {
         Ok(Self {
             sync: Sync::new(me, Arc::clone(shelf.roster()), shelf.feeds()?),
             gossip: Gossip::new(now),
+            trade: Trade::default(),
             shunned: Shunned::default(),
             neighbours: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -66,12 +70,14 @@ impl Process {
     pub(crate) fn connected(&mut self, peer: PublicKey, now: Timestamp) {
         self.neighbours.insert(peer, 0);
         self.sync(sync::Input::Connected(peer), now);
+        self.blobs(blobs::Input::Connected(peer), now);
     }
 
     pub(crate) fn disconnected(&mut self, peer: PublicKey, now: Timestamp) {
         if self.neighbours.remove(&peer).is_some() {
             self.sync(sync::Input::Disconnected(peer), now);
             self.gossip(gossip::Input::Disconnected(peer), now);
+            self.hang_up(peer, now);
         }
     }
 
@@ -86,6 +92,8 @@ impl Process {
                 self.gossip(gossip::Input::Heard { peer, bytes: bytes.to_vec() }, now);
                 self.hearing = None;
             }
+            Talk::Ask(number) => self.was_asked(peer, number, bytes, now),
+            Talk::Answer(number) => self.was_answered(peer, number, bytes, now),
         }
     }
 
@@ -98,6 +106,7 @@ impl Process {
 
     pub(crate) fn tick(&mut self, shelf: &Shelf, now: Timestamp) {
         self.sync(sync::Input::Tick, now);
+        self.blobs(blobs::Input::Tick, now);
         self.close_misplaced(shelf, now);
     }
 
@@ -152,6 +161,7 @@ impl Process {
                 self.gossip(gossip::Input::Admitted { id, result: fit }, now);
                 self.heard.remove(&id);
             }
+            Done::Content(fetched) => self.fetched(fetched, now),
         }
     }
 
@@ -167,7 +177,7 @@ impl Process {
         self.effects.push(Effect::Close { peer, why });
     }
 
-    fn drop_peer(&mut self, peer: PublicKey, misdeed: Misdeed, now: Timestamp) {
+    pub(super) fn drop_peer(&mut self, peer: PublicKey, misdeed: Misdeed, now: Timestamp) {
         self.shunned.shun(peer, now);
         self.close(peer, Closing::Misdeed(misdeed));
     }
@@ -218,7 +228,7 @@ impl Process {
         peers.into_iter().for_each(|peer| self.send(Talk::News, peer, Arc::clone(bytes), now));
     }
 
-    fn work(&mut self, job: Job) {
+    pub(super) fn work(&mut self, job: Job) {
         self.effects.push(Effect::Work(job));
     }
 
@@ -228,11 +238,11 @@ impl Process {
         };
         let cost = bytes.len() + MESSAGE_OVERHEAD_BYTES;
         if *unheard + cost > self.unheard_bytes_max {
-            return match talk {
-                Talk::Sync => self.drop_peer(peer, Misdeed::Stall, now),
-                // News that a slow neighbour does not take are not kept for it.
-                Talk::News => {}
-            };
+            // News that a slow neighbour does not take are not kept for it.
+            if talk == Talk::Sync {
+                self.drop_peer(peer, Misdeed::Stall, now);
+            }
+            return;
         }
         *unheard += cost;
         self.effects.push(Effect::Send { peer, talk, bytes });

@@ -187,6 +187,12 @@ impl Shelf {
         frames
     }
 
+    /// Whether a moment that counts names the content `digest`.
+    pub(crate) fn names(&self, digest: &Digest) -> bool {
+        let named_by = self.base.read().and_then(|reader| reader.named_by(digest, 1));
+        named_by.is_ok_and(|nodes| !nodes.is_empty())
+    }
+
     pub(crate) fn read_proof(&self, feed: FeedId) -> Option<Proof> {
         let reader = self.base.read().ok()?;
         let proof = self.timeline.as_ref()?.fork(&reader, &feed).ok()??;

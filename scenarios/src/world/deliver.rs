@@ -8,11 +8,13 @@ use xyn_store::Timestamp;
 use super::World;
 use super::machine::Running;
 use super::queue::{Event, Parcel};
-use crate::node::{Done, Effect, Job, Talk};
+use crate::node::{Done, Effect, Job, Talk, trade};
 use crate::world::mischief;
 
 /// The least and the most time that a job of the records takes.
 const JOB_MICROS: (u64, u64) = (100, 3000);
+/// How long until whoever asked learns that a question or its answer did not come through.
+const STREAM_BREAKS: Duration = Duration::from_secs(2);
 
 impl World {
     /// Lets a running node do something, and carries out what follows.
@@ -44,10 +46,14 @@ impl World {
     fn perform(&mut self, node: usize, effect: Effect) {
         match effect {
             Effect::Send { peer, talk, bytes } => {
+                if let Some(running) = &self.machines[node].running {
+                    self.check.asks(self.now, node, &running.chest, talk, &bytes);
+                }
                 if let Some(other) = self.people.number(peer) {
                     self.send(node, other, talk, bytes);
                 }
             }
+            Effect::Shut(object) => self.machines[node].chest().close(&object),
             Effect::Work(job) => {
                 let wait = JOB_MICROS.0 + self.dice.below(JOB_MICROS.1 - JOB_MICROS.0);
                 let life = self.machines[node].life;
@@ -62,7 +68,7 @@ impl World {
     pub(super) fn send(&mut self, node: usize, other: usize, talk: Talk, bytes: Arc<[u8]>) {
         match mischief::twisted(&mut self.machines[node], talk, &bytes) {
             Some(said) => self.transmit(node, other, talk, said),
-            None => self.told(node, other, bytes.len()),
+            None => self.told(node, other, talk, bytes.len()),
         }
     }
 
@@ -77,12 +83,28 @@ impl World {
         let session = state.session;
         let arrivals = state.carry(end, bytes.len(), self.now, &mut self.dice);
         if arrivals.is_empty() {
-            self.told(node, other, bytes.len());
+            let is_open = state.is_open();
+            self.told(node, other, talk, bytes.len());
+            // Where nothing passes at all, silence is all there is.
+            if is_open {
+                self.broken(link, session, end, talk);
+            }
         }
         for (copy, at) in arrivals.into_iter().enumerate() {
             let parcel = Parcel { talk, bytes: Arc::clone(&bytes), is_copy: copy > 0 };
             self.queue.push(at, Event::Arrive { link, session, end: 1 - end, parcel });
         }
+    }
+
+    /// The stream on which `end` sent something broke: whoever asked learns of it.
+    fn broken(&mut self, link: usize, session: u32, end: usize, talk: Talk) {
+        let (end, number) = match talk {
+            Talk::Ask(number) => (end, number),
+            Talk::Answer(number) => (1 - end, number),
+            Talk::Sync | Talk::News => return,
+        };
+        let parcel = Parcel { talk: Talk::Answer(number), bytes: Arc::new([]), is_copy: true };
+        self.queue.push(self.now.after(STREAM_BREAKS), Event::Arrive { link, session, end, parcel });
     }
 
     pub(super) fn arrive(&mut self, link: usize, session: u32, end: usize, parcel: Parcel) {
@@ -93,7 +115,7 @@ impl World {
         let (node, other) = (state.ends[end], state.ends[1 - end]);
         let is_up = state.up[end];
         if !parcel.is_copy {
-            self.told(other, node, parcel.bytes.len());
+            self.told(other, node, parcel.talk, parcel.bytes.len());
         }
         if !is_up {
             return;
@@ -101,6 +123,8 @@ impl World {
         let kind = match parcel.talk {
             Talk::Sync => 3,
             Talk::News => 4,
+            Talk::Ask(_) => 8,
+            Talk::Answer(_) => 9,
         };
         self.trace.note(self.now, kind, node, &[&(other as u32).to_be_bytes(), &parcel.bytes]);
         let peer = self.people.key(other).public();
@@ -109,9 +133,11 @@ impl World {
     }
 
     /// A message from `node` was taken by `other`, or lost.
-    fn told(&mut self, node: usize, other: usize, bytes: usize) {
+    fn told(&mut self, node: usize, other: usize, talk: Talk, bytes: usize) {
         let peer = self.people.key(other).public();
-        if let Some(running) = &mut self.machines[node].running {
+        if let Talk::Answer(_) = talk {
+            self.act(node, |running, now| running.process.served(peer, now));
+        } else if let (Talk::Sync | Talk::News, Some(running)) = (talk, &mut self.machines[node].running) {
             running.process.told(peer, bytes);
         }
     }
@@ -132,6 +158,7 @@ impl World {
 fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Done {
     let shelf = &mut running.shelf;
     match job {
+        Job::Content(errand) => Done::Content(trade::run(errand, &mut running.chest)),
         Job::Read { peer, feed, after, to, credit } => {
             Done::Read { peer, feed, after, frames: shelf.read(feed, after, to, credit) }
         }

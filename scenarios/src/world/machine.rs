@@ -13,17 +13,19 @@ use xyn_store::trust::{EnvId, Placed};
 use xyn_store::{StoreError, Timestamp};
 
 use crate::fault::{Manner, Unsynced};
-use crate::node::{Process, Shelf};
+use crate::node::{Chest, Process, Shelf};
 
 /// A node that runs.
 pub(crate) struct Running {
     pub(crate) shelf: Shelf,
     pub(crate) process: Process,
+    pub(crate) chest: Chest,
 }
 
 /// A folder of a machine that is not running.
 pub(crate) struct Folder {
     pub(crate) base: Box<dyn Base>,
+    pub(crate) chest: Chest,
     pub(crate) incarnation: u64,
     /// How far each feed was committed, for sure.
     pub(crate) sure: BTreeMap<FeedId, u64>,
@@ -35,6 +37,8 @@ pub(crate) struct Machine {
     pub(crate) running: Option<Box<Running>>,
     /// None while it is in use.
     pub(crate) base: Option<Box<dyn Base>>,
+    /// Empty while it is in use.
+    pub(crate) chest: Chest,
     pub(crate) incarnation: u64,
     pub(crate) sure: BTreeMap<FeedId, u64>,
     /// The other copy of its folder.
@@ -61,6 +65,7 @@ impl Machine {
             key,
             running: None,
             base: Some(base),
+            chest: Chest::default(),
             incarnation: 1,
             sure: BTreeMap::new(),
             copy: None,
@@ -78,6 +83,14 @@ impl Machine {
     /// The feed it writes.
     pub(crate) fn feed(&self) -> FeedId {
         FeedId { node: self.key.public(), incarnation: self.incarnation }
+    }
+
+    /// Its content, wherever that is.
+    pub(crate) fn chest(&mut self) -> &mut Chest {
+        match &mut self.running {
+            Some(running) => &mut running.chest,
+            None => &mut self.chest,
+        }
     }
 
     /// The time as its process sees it.
@@ -121,7 +134,8 @@ impl Machine {
         match Process::start(own.node, &shelf, self.clock(now)) {
             Ok(process) => {
                 self.life += 1;
-                self.running = Some(Box::new(Running { shelf, process }));
+                let chest = std::mem::take(&mut self.chest);
+                self.running = Some(Box::new(Running { shelf, process, chest }));
                 Ok(true)
             }
             Err(error) => {
@@ -137,6 +151,7 @@ impl Machine {
         let was_running = running.is_some();
         if let Some(running) = running {
             self.base = Some(running.shelf.into_base());
+            self.chest = running.chest;
         }
         was_running
     }

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use xyn_net::wire::{self, Bounded, Frame, News, Payload};
-use xyn_store::Timestamp;
+use xyn_net::wire::blobs::Answer;
+use xyn_net::wire::{self, Bounded, Frame, MESSAGE_BYTES_MAX, News, Payload};
+use xyn_store::blobs::Manifest;
 use xyn_store::simulation::Dice;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::frame::Frame as Sealed;
 use xyn_store::timeline::hlc::Hlc;
 use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place, Record};
 use xyn_store::timeline::{Bytes, Saying};
+use xyn_store::{Digest, Timestamp};
 
 use super::World;
 use super::machine::Machine;
@@ -22,7 +24,7 @@ use crate::node::shelf::Attempt;
 /// How often a bad node is up to something.
 const PERIOD: Duration = Duration::from_secs(2);
 /// Messages that a flooder sends to each neighbour at a time.
-const FLOOD: usize = 5000;
+const FLOOD: u64 = 5000;
 /// Messages that a replayer remembers.
 const REMEMBERED: usize = 256;
 
@@ -36,8 +38,38 @@ pub(super) fn twisted(machine: &mut Machine, talk: Talk, bytes: &Arc<[u8]>) -> O
             let said = twist(manner, message, &mut machine.dice)?;
             Some(wire::encode(&said).into())
         }
+        (Some(manner @ (Manner::Liar | Manner::Mute | Manner::Braggart)), Talk::Answer(_)) => {
+            twist_answer(manner, bytes, &mut machine.dice)
+        }
         _ => Some(Arc::clone(bytes)),
     }
+}
+
+/// What is said instead of an answer about content.
+fn twist_answer(manner: Manner, bytes: &Arc<[u8]>, dice: &mut Dice) -> Option<Arc<[u8]>> {
+    let said = match (manner, Answer::read(bytes.to_vec()).ok()?) {
+        (Manner::Mute, _) => return None,
+        (Manner::Braggart, Answer::Chunks(_)) => Answer::Chunks(Payload::new(&[])?),
+        (Manner::Liar, answer) => match (dice.below(4), answer) {
+            // It does not end where an answer must.
+            (0, Answer::Chunks(_)) => return Some(vec![1; MESSAGE_BYTES_MAX + 1].into()),
+            (_, Answer::Chunks(parcel)) => Answer::Chunks(Payload::new(&spoiled(&parcel, dice))?),
+            (0, Answer::Manifest { name, page, .. }) => Answer::Manifest { name, length: u32::MAX, page },
+            (1, Answer::Manifest { page, .. }) => curtailed(&page)?,
+            (_, answer) => answer,
+        },
+        (_, answer) => answer,
+    };
+    Some(wire::encode(&said).into())
+}
+
+/// A list of chunks without the last.
+fn curtailed(page: &[u8]) -> Option<Answer> {
+    let manifest = Manifest::decode(page).ok()?;
+    let (_, parts) = manifest.parts().split_last()?;
+    let bytes = Manifest::new(manifest.object(), parts.to_vec()).encode();
+    let (name, length) = (Digest::of(&bytes), u32::try_from(bytes.len()).ok()?);
+    Some(Answer::Manifest { name, length, page: Payload::new(&bytes)? })
 }
 
 fn twist(manner: Manner, message: wire::Sync, dice: &mut Dice) -> Option<wire::Sync> {
@@ -159,7 +191,7 @@ impl World {
         for other in self.neighbours_of(node) {
             for number in 0..FLOOD {
                 let bytes = [node.to_be_bytes(), self.machines[node].dice.roll().to_be_bytes()].concat();
-                let talk = if number % 2 == 0 { Talk::News } else { Talk::Sync };
+                let talk = [Talk::News, Talk::Sync, Talk::Ask(number)][number as usize % 3];
                 self.transmit(node, other, talk, bytes.into());
             }
         }
@@ -170,7 +202,9 @@ impl World {
             let dice = &mut self.machines[node].dice;
             let length = dice.below(300) as usize;
             let bytes: Vec<u8> = (0..length).map(|_| dice.roll() as u8).collect();
-            let talk = if dice.coin() { Talk::News } else { Talk::Sync };
+            let number = dice.below(8);
+            let talks = [Talk::News, Talk::Sync, Talk::Ask(number), Talk::Answer(number)];
+            let talk = talks[dice.below(4) as usize];
             self.transmit(node, other, talk, bytes.into());
         }
     }
@@ -188,11 +222,11 @@ impl World {
         self.spread(node, feed, &bytes, |_| true);
     }
 
-    fn books_head(&self, feed: FeedId) -> (u64, xyn_store::Digest) {
+    fn books_head(&self, feed: FeedId) -> (u64, Digest) {
         self.check.books.last(&feed).unwrap_or((0, NO_RECORD))
     }
 
-    fn head_of(&self, node: usize, feed: FeedId) -> (u64, xyn_store::Digest) {
+    fn head_of(&self, node: usize, feed: FeedId) -> (u64, Digest) {
         let running = self.machines[node].running.as_ref();
         let row = running.and_then(|it| it.shelf.timeline()).and_then(|timeline| timeline.feed(&feed));
         row.map_or((0, NO_RECORD), |row| (row.head.seq, row.head.hash))
@@ -212,7 +246,7 @@ impl World {
 pub(crate) fn record(
     env: xyn_store::audit::signature::PublicKey,
     feed: FeedId,
-    (seq, prev): (u64, xyn_store::Digest),
+    (seq, prev): (u64, Digest),
     now: Timestamp,
     words: &[u8],
 ) -> Record {

@@ -5,32 +5,33 @@
 //! alone, and must fall silent. Invariant: all that happens follows from the scenario.
 
 mod connect;
+mod content;
 mod deliver;
 mod machine;
 pub(crate) mod mischief;
 pub(crate) mod queue;
+mod settle;
 mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use xyn_net::proto::sync::TICK;
-use xyn_net::wire::Known;
 use xyn_store::simulation::{Base, Dice, Memory, Platter};
-use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::Cut;
 use xyn_store::{StoreError, Timestamp};
 
-use crate::check::{Check, QUIET_MESSAGES_PER_MINUTE};
+use crate::check::Check;
 use crate::network::Link;
-use crate::node::Shelf;
+use crate::node::chest::Piece;
 use crate::people::{People, dawn};
 use crate::report::{Report, Sample};
 use crate::scenario::{Keeping, Scenario};
 use crate::span::Span;
 use crate::trace::Trace;
 use crate::workload;
+pub(crate) use content::Lack;
 use machine::Machine;
+pub(crate) use machine::Running;
 use queue::{Event, Queue};
 
 /// Purposes of dice.
@@ -63,6 +64,8 @@ pub struct World {
     open_faults: BTreeSet<usize>,
     /// Members of whom somebody said, durably, that they no longer belong. They may never hear of it.
     revoked: BTreeSet<usize>,
+    /// What moments name, whoever wrote them.
+    pub(crate) named: Vec<Piece>,
     /// Whether faults have stopped.
     is_calm: bool,
     samples: Vec<Sample>,
@@ -110,6 +113,7 @@ impl World {
             trace: Trace::new(seed),
             open_faults: BTreeSet::new(),
             revoked: BTreeSet::new(),
+            named: Vec::new(),
             is_calm: false,
             samples: Vec::new(),
             people,
@@ -140,6 +144,7 @@ impl World {
             lasted: Span::millis(self.now.since(self.dawn).as_millis() as u64),
             converged_within: converged.map(|at| Span::millis(at.since(safety).as_millis() as u64)),
             entries: self.check.entries,
+            fetched: self.check.fetched,
             traffic: self.check.traffic,
             samples: self.samples,
             violation: self.check.violation,
@@ -203,6 +208,7 @@ impl World {
             running.shelf.tend();
             running.process.tick(&running.shelf, now);
         });
+        self.look_for_content(node);
         self.queue.push(self.now.after(TICK), Event::Tick { node, life });
     }
 
@@ -222,7 +228,7 @@ impl World {
         let (mut running, mut most) = (0, 0);
         for node in 0..self.machines.len() {
             let Some(it) = &self.machines[node].running else { continue };
-            self.check.bounds(self.now, node, &it.shelf, &it.process);
+            self.check.bounds(self.now, node, it);
             let records: u64 = it.process.sync.feeds().values().map(|known| known.seq()).sum();
             (running, held, most) = (running + 1, held + records, most.max(records));
         }
@@ -234,98 +240,5 @@ impl World {
             messages: self.check.traffic.messages,
             under_way: self.queue.len() as u64,
         });
-    }
-
-    /// Waits until nodes that can talk have the same. Answers when that was.
-    fn converge(&mut self, deadline: Timestamp) -> Option<Timestamp> {
-        loop {
-            if self.check.violation.is_some() {
-                return None;
-            }
-            match self.first_difference() {
-                None => return Some(self.now),
-                Some((node, other)) if self.now >= deadline => {
-                    self.apart(node, other);
-                    return None;
-                }
-                Some(_) => self.until(self.now.after(LOOK).min(deadline)),
-            }
-        }
-    }
-
-    /// Nodes that are to agree, by groups that can talk to each other.
-    fn groups(&self) -> Vec<Vec<usize>> {
-        let bad = self.scenario.bad();
-        let counts = |node: usize| {
-            let is_out = bad.contains(&node) || self.revoked.contains(&node);
-            !is_out && self.machines[node].running.is_some()
-        };
-        let mut left: BTreeSet<usize> = (0..self.machines.len()).filter(|node| counts(*node)).collect();
-        let mut groups = Vec::new();
-        while let Some(first) = left.pop_first() {
-            let (mut group, mut next) = (Vec::new(), vec![first]);
-            while let Some(node) = next.pop() {
-                group.push(node);
-                let near = self.adjacent[node].iter().map(|link| self.links[*link].other(node));
-                next.extend(near.filter(|other| left.remove(other)));
-            }
-            group.sort_unstable();
-            groups.push(group);
-        }
-        groups
-    }
-
-    /// What a node has of each feed of which anything can count.
-    fn feeds(&self, node: usize) -> Option<BTreeMap<FeedId, Known>> {
-        let running = self.machines[node].running.as_ref()?;
-        let roster = running.shelf.roster();
-        let feeds = running.process.sync.feeds().iter();
-        // Nobody asks for what is excluded from its first record on, so who heard of it differs.
-        let countable = feeds.filter(|(feed, _)| roster.cut(**feed) != Cut::Everything);
-        Some(countable.map(|(feed, known)| (*feed, *known)).collect())
-    }
-
-    fn first_difference(&self) -> Option<(usize, usize)> {
-        self.groups().into_iter().find_map(|group| {
-            let first = group[0];
-            let expected = self.feeds(first);
-            let other = group.into_iter().find(|node| self.feeds(*node) != expected)?;
-            Some((first, other))
-        })
-    }
-
-    /// Compares what nodes with the same records show, with each other and with the books.
-    fn agree(&mut self) {
-        let folders: BTreeMap<FeedId, usize> =
-            self.machines.iter().enumerate().map(|(node, machine)| (machine.feed(), node)).collect();
-        for group in self.groups() {
-            let shelf = |node: usize| self.machines[node].running.as_ref().map(|it| (node, &it.shelf));
-            let shelves: Vec<(usize, &Shelf)> = group.iter().filter_map(|node| shelf(*node)).collect();
-            let here = |(_, node): &(&FeedId, &usize)| group.contains(node);
-            let own = folders.iter().filter(here).map(|(feed, node)| (*feed, *node)).collect();
-            self.check.agreed(self.now, &shelves, &own);
-        }
-    }
-
-    /// Leaves nodes alone that agree, and listens.
-    fn rest(&mut self) {
-        let bad = self.scenario.bad();
-        let sides = 2 * self.links.len() as u64;
-        let before = self.check.traffic.sync_messages;
-        self.until(self.now.after(QUIET.0));
-        // Bad nodes make others talk.
-        if bad.is_empty() && self.check.violation.is_none() {
-            let limit = sides.max(1) * QUIET_MESSAGES_PER_MINUTE * QUIET.0.as_secs() / 60;
-            let messages = self.check.traffic.sync_messages - before;
-            self.check.quiet(self.now, messages, limit, QUIET);
-        }
-        // A bad node that is talked to again may have brought something.
-        self.converge(self.now.after(self.scenario.settles_within.0));
-    }
-
-    fn apart(&mut self, node: usize, other: usize) {
-        if let Some((one, two)) = self.feeds(node).zip(self.feeds(other)) {
-            self.check.apart(self.now, (node, &one), (other, &two), self.scenario.settles_within);
-        }
     }
 }

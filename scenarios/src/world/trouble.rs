@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use xyn_store::simulation::Failure;
 use xyn_store::timeline::Saying;
 
 use super::World;
@@ -41,7 +42,7 @@ impl World {
                 self.stop(node);
             }
             Fault::Crash { node, unsynced } => self.unplug(node, unsynced),
-            Fault::Disk { node, fails } => self.with_base(node, |base| base.fail(Some(fails.into()))),
+            Fault::Disk { node, fails } => self.fail_disk(node, Some(fails.into())),
             Fault::Slow { .. } | Fault::Storm { .. } => self.forecast(),
             Fault::SetClock { node, by, back } => self.machines[node].set_clock(by.0, back),
             Fault::Swap { node } => self.swap(node),
@@ -66,7 +67,7 @@ impl World {
                 self.power_gone(node);
                 self.on_again(node);
             }
-            Fault::Disk { node, .. } => self.with_base(node, |base| base.fail(None)),
+            Fault::Disk { node, .. } => self.fail_disk(node, None),
             Fault::Slow { .. } | Fault::Storm { .. } => self.forecast(),
             Fault::SetClock { .. } | Fault::Swap { .. } | Fault::Revoke { .. } | Fault::Turn { .. } => {}
         }
@@ -116,6 +117,7 @@ impl World {
     /// Ends a node in order.
     fn stop(&mut self, node: usize) {
         if self.machines[node].stop() {
+            self.machines[node].chest.close_all();
             self.leave(node);
         }
     }
@@ -145,20 +147,22 @@ impl World {
             return;
         }
         self.trace.note(self.now, 7, node, &[]);
-        let survival = self.machines[node].unsynced.into();
-        let replugged =
-            self.machines[node].base.as_mut().map_or(Ok(()), |base| base.replug(survival, &mut self.dice));
+        let machine = &mut self.machines[node];
+        let survival = machine.unsynced.into();
+        let replugged = machine.base.as_mut().map_or(Ok(()), |base| base.replug(survival, &mut self.dice));
+        machine.chest.lose_power(survival, &mut self.dice);
         if let Err(error) = replugged {
             self.check.broke(self.now, Broken::Unopened { node, error: error.to_string() });
         }
         self.vanish(node);
     }
 
-    fn with_base(&mut self, node: usize, work: impl FnOnce(&mut dyn xyn_store::simulation::Base)) {
+    fn fail_disk(&mut self, node: usize, failure: Option<Failure>) {
         let machine = &mut self.machines[node];
+        machine.chest().fail(failure);
         match (&mut machine.running, &mut machine.base) {
-            (Some(running), _) => work(running.shelf.base()),
-            (None, Some(base)) => work(&mut **base),
+            (Some(running), _) => running.shelf.base().fail(failure),
+            (None, Some(base)) => base.fail(failure),
             (None, None) => {}
         }
     }
@@ -218,13 +222,15 @@ impl World {
         let first = machine.copy.is_none();
         let copied =
             if first { base.copied() } else { Err(xyn_store::StoreError::Unavailable(String::new())) };
-        let here = Folder { base, incarnation: machine.incarnation, sure: machine.sure.clone() };
+        let chest = machine.chest.clone();
+        let here = Folder { base, chest, incarnation: machine.incarnation, sure: machine.sure.clone() };
         let there = match machine.copy.take() {
             Some(copy) => copy,
             None => match copied {
                 Ok(base) => {
                     let incarnation = machine.dice.roll();
-                    Folder { base, incarnation, sure: here.sure.clone() }
+                    let (chest, sure) = (here.chest.clone(), here.sure.clone());
+                    Folder { base, chest, incarnation, sure }
                 }
                 Err(error) => {
                     machine.base = Some(here.base);
@@ -234,6 +240,7 @@ impl World {
         };
         machine.copy = Some(here);
         machine.base = Some(there.base);
+        machine.chest = there.chest;
         machine.incarnation = there.incarnation;
         machine.sure = there.sure;
         self.start(node);

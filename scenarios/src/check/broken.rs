@@ -1,0 +1,185 @@
+//! The laws, by how each is broken.
+//!
+//! Owns the words. Judges nothing. Invariant: each names the nodes it is about.
+
+use serde::Serialize;
+
+/// A law that was broken.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "snake_case")]
+pub enum Broken {
+    /// Something is kept that its author never signed.
+    #[error("node {node} keeps record {seq} of a feed of node {author}, which {author} never signed")]
+    Unauthorised {
+        /// Who keeps it.
+        node: usize,
+        /// In whose name.
+        author: usize,
+        /// Which record.
+        seq: u64,
+    },
+    /// Something counts that the roster does not admit.
+    #[error("node {node} counts record {seq} of a feed of node {author}, past its cut at {cut}")]
+    PastCut {
+        /// Who counts it.
+        node: usize,
+        /// Whose feed.
+        author: usize,
+        /// Which record.
+        seq: u64,
+        /// The last record that counts.
+        cut: u64,
+    },
+    /// What was committed is gone.
+    #[error(
+        "node {node} answered for record {seq} of a feed of node {author}, and does not have it any more"
+    )]
+    Lost {
+        /// Who lost it.
+        node: usize,
+        /// Whose record.
+        author: usize,
+        /// Which record.
+        seq: u64,
+    },
+    /// An acknowledged record did not reach a node.
+    #[error("record {seq} of node {author} was acknowledged and is not on node {node}")]
+    Missing {
+        /// Where it is not.
+        node: usize,
+        /// Whose record.
+        author: usize,
+        /// Which record.
+        seq: u64,
+    },
+    /// An honest node is taken for one that signs two records under one number.
+    #[error("node {node} holds that node {author} forked its feed at record {seq}; it did not")]
+    Accused {
+        /// Who holds it.
+        node: usize,
+        /// Of whom.
+        author: usize,
+        /// Where.
+        seq: u64,
+    },
+    /// An honest node dropped another one for what only a bad one does.
+    #[error("node {node} dropped node {other}, which is honest: {why}")]
+    Framed {
+        /// Who.
+        node: usize,
+        /// Whom.
+        other: usize,
+        /// Why.
+        why: String,
+    },
+    /// A limit was passed.
+    #[error("node {node} holds {size} {what}, over the limit of {limit}")]
+    Overflow {
+        /// Who.
+        node: usize,
+        /// Of what.
+        what: &'static str,
+        /// How much.
+        size: usize,
+        /// How much is allowed.
+        limit: usize,
+    },
+    /// Faults stopped, and nodes did not come to the same.
+    #[error(
+        "{} after faults stopped, node {node} has {has} of a feed of node {author}, and node {other} {others}",
+        within
+    )]
+    Apart {
+        /// One.
+        node: usize,
+        /// The other.
+        other: usize,
+        /// Whose feed tells them apart.
+        author: usize,
+        /// What the one has of it.
+        has: String,
+        /// What the other has of it.
+        others: String,
+        /// How long they had.
+        within: String,
+    },
+    /// Nodes have the same records and show something else.
+    #[error("node {node} and node {other} have the same records and other canonical rows")]
+    Differs {
+        /// One.
+        node: usize,
+        /// The other.
+        other: usize,
+    },
+    /// What nodes show is not what the records add up to.
+    #[error("the canonical rows of node {node} are not what its records add up to")]
+    Misfolded {
+        /// Which.
+        node: usize,
+    },
+    /// A node cannot give others what it says it has.
+    #[error("node {node} cannot bring the records of a feed of node {author} that it keeps")]
+    Unreadable {
+        /// Which.
+        node: usize,
+        /// Whose feed.
+        author: usize,
+    },
+    /// Nodes that agree keep talking.
+    #[error("nodes that agree sent {messages} messages in {}, over the limit of {limit}", within)]
+    Restless {
+        /// How many.
+        messages: u64,
+        /// How many are allowed.
+        limit: u64,
+        /// In which time.
+        within: String,
+    },
+    /// A node says that it has content, and has something else.
+    #[error("node {node} says it has the content {object}, and has something else")]
+    Counterfeit {
+        /// Which node.
+        node: usize,
+        /// What it is not.
+        object: String,
+    },
+    /// A node asks for what it has.
+    #[error("node {node} asks for the chunk {chunk}, which it holds")]
+    Repeated {
+        /// Which node.
+        node: usize,
+        /// What it has.
+        chunk: String,
+    },
+    /// Content that a neighbour has did not come to a node that wants it.
+    #[error("{within} after faults stopped, node {node} lacks the content {root}, which node {holder} has")]
+    Unfetched {
+        /// Who wants it.
+        node: usize,
+        /// Who has it.
+        holder: usize,
+        /// What.
+        root: String,
+        /// How long they had.
+        within: String,
+    },
+    /// A base does not open although nothing is wrong with its disk any more.
+    #[error("node {node} does not open: {error}")]
+    Unopened {
+        /// Which.
+        node: usize,
+        /// Why.
+        error: String,
+    },
+}
+
+/// A law that was broken, and when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Violation {
+    /// How many microseconds after the beginning.
+    pub at_micros: u64,
+    /// After how many events.
+    pub step: u64,
+    /// Which.
+    pub broken: Broken,
+}

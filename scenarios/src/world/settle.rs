@@ -1,0 +1,118 @@
+//! What must come of it when faults have stopped: nodes that can talk have the same, and then fall silent.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use xyn_net::wire::Known;
+use xyn_store::Timestamp;
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::Cut;
+
+use super::{LOOK, QUIET, World};
+use crate::check::QUIET_MESSAGES_PER_MINUTE;
+use crate::node::Shelf;
+
+impl World {
+    /// Waits until nodes that can talk have the same. Answers when that was.
+    pub(super) fn converge(&mut self, deadline: Timestamp) -> Option<Timestamp> {
+        loop {
+            if self.check.violation.is_some() {
+                return None;
+            }
+            let (difference, lack) = (self.first_difference(), self.first_lack());
+            match (difference, lack) {
+                (None, None) => return Some(self.now),
+                _ if self.now < deadline => self.until(self.now.after(LOOK).min(deadline)),
+                (Some((node, other)), _) => {
+                    self.apart(node, other);
+                    return None;
+                }
+                (None, Some(lack)) => {
+                    self.check.lacks(self.now, lack, self.scenario.settles_within);
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// Nodes that are to come to the same.
+    pub(super) fn counting(&self) -> BTreeSet<usize> {
+        let bad = self.scenario.bad();
+        let counts = |node: &usize| {
+            let is_out = bad.contains(node) || self.revoked.contains(node);
+            !is_out && self.machines[*node].running.is_some()
+        };
+        (0..self.machines.len()).filter(counts).collect()
+    }
+
+    /// Nodes that are to agree, by groups that can talk to each other.
+    fn groups(&self) -> Vec<Vec<usize>> {
+        let mut left = self.counting();
+        let mut groups = Vec::new();
+        while let Some(first) = left.pop_first() {
+            let (mut group, mut next) = (Vec::new(), vec![first]);
+            while let Some(node) = next.pop() {
+                group.push(node);
+                let near = self.adjacent[node].iter().map(|link| self.links[*link].other(node));
+                next.extend(near.filter(|other| left.remove(other)));
+            }
+            group.sort_unstable();
+            groups.push(group);
+        }
+        groups
+    }
+
+    /// What a node has of each feed of which anything can count.
+    fn feeds(&self, node: usize) -> Option<BTreeMap<FeedId, Known>> {
+        let running = self.machines[node].running.as_ref()?;
+        let roster = running.shelf.roster();
+        let feeds = running.process.sync.feeds().iter();
+        // Nobody asks for what is excluded from its first record on, so who heard of it differs.
+        let countable = feeds.filter(|(feed, _)| roster.cut(**feed) != Cut::Everything);
+        Some(countable.map(|(feed, known)| (*feed, *known)).collect())
+    }
+
+    fn first_difference(&self) -> Option<(usize, usize)> {
+        self.groups().into_iter().find_map(|group| {
+            let first = group[0];
+            let expected = self.feeds(first);
+            let other = group.into_iter().find(|node| self.feeds(*node) != expected)?;
+            Some((first, other))
+        })
+    }
+
+    /// Compares what nodes with the same records show, with each other and with the books.
+    pub(super) fn agree(&mut self) {
+        let folders: BTreeMap<FeedId, usize> =
+            self.machines.iter().enumerate().map(|(node, machine)| (machine.feed(), node)).collect();
+        for group in self.groups() {
+            group.iter().for_each(|node| self.verify_content(*node));
+            let shelf = |node: usize| self.machines[node].running.as_ref().map(|it| (node, &it.shelf));
+            let shelves: Vec<(usize, &Shelf)> = group.iter().filter_map(|node| shelf(*node)).collect();
+            let here = |(_, node): &(&FeedId, &usize)| group.contains(node);
+            let own = folders.iter().filter(here).map(|(feed, node)| (*feed, *node)).collect();
+            self.check.agreed(self.now, &shelves, &own);
+        }
+    }
+
+    /// Leaves nodes alone that agree, and listens.
+    pub(super) fn rest(&mut self) {
+        let bad = self.scenario.bad();
+        let sides = 2 * self.links.len() as u64;
+        let before = self.check.traffic.sync_messages;
+        self.until(self.now.after(QUIET.0));
+        // Bad nodes make others talk.
+        if bad.is_empty() && self.check.violation.is_none() {
+            let limit = sides.max(1) * QUIET_MESSAGES_PER_MINUTE * QUIET.0.as_secs() / 60;
+            let messages = self.check.traffic.sync_messages - before;
+            self.check.quiet(self.now, messages, limit, QUIET);
+        }
+        // A bad node that is talked to again may have brought something.
+        self.converge(self.now.after(self.scenario.settles_within.0));
+    }
+
+    fn apart(&mut self, node: usize, other: usize) {
+        if let Some((one, two)) = self.feeds(node).zip(self.feeds(other)) {
+            self.check.apart(self.now, (node, &one), (other, &two), self.scenario.settles_within);
+        }
+    }
+}
