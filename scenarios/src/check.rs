@@ -10,6 +10,7 @@ mod content;
 mod end;
 #[cfg(test)]
 mod tests;
+mod tickets;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,7 +25,7 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::simulation::Dice;
 use xyn_store::timeline::WAITING_MAX_BYTES;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::{Cut, EnvId};
+use xyn_store::trust::{Cut, EnvId, TicketId};
 
 use crate::node::chest::ROOM_BYTES;
 use crate::node::process::UNHEARD_BYTES_MAX;
@@ -65,6 +66,12 @@ pub(crate) struct Check {
     /// The first law that was broken.
     pub(crate) violation: Option<Violation>,
     pub(crate) entries: u64,
+    /// Who came in on each ticket.
+    tickets: BTreeMap<TicketId, PublicKey>,
+    /// Members whose folder was copied: what one copy did the other does not know.
+    cloned: BTreeSet<usize>,
+    /// Nodes that were let in.
+    pub(crate) joined: u64,
     /// Pieces of content that came to where they were wanted.
     pub(crate) fetched: u64,
 }
@@ -73,7 +80,7 @@ impl Check {
     pub(crate) fn new(
         env: EnvId,
         numbers: BTreeMap<PublicKey, usize>,
-        bad: BTreeSet<usize>,
+        (bad, cloned): (BTreeSet<usize>, BTreeSet<usize>),
         dawn: Timestamp,
     ) -> Self {
         Self {
@@ -86,6 +93,9 @@ impl Check {
             step: 0,
             violation: None,
             entries: 0,
+            tickets: BTreeMap::new(),
+            cloned,
+            joined: 0,
             fetched: 0,
         }
     }
@@ -161,6 +171,7 @@ impl Check {
             Closing::Misdeed(misdeed) => misdeed.to_string(),
             Closing::NotAdmitted(_) => "it does not belong".to_owned(),
             Closing::Unable => "this node could not answer".to_owned(),
+            Closing::Door(reason) => reason.to_string(),
         };
         if let Closing::Misdeed(misdeed) = why
             && self.is_honest(node)

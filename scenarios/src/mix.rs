@@ -9,7 +9,7 @@ use xyn_store::simulation::Dice;
 
 use crate::fault::{Fault, Manner, Planned, Trouble, Unsynced};
 use crate::network::Weather;
-use crate::scenario::{Keeping, Scenario, Topology, Work};
+use crate::scenario::{Join, Keeping, Scenario, Topology, Work};
 use crate::span::Span;
 
 /// Purpose of the dice that make up worlds.
@@ -52,6 +52,7 @@ pub fn scenario(seed: u64) -> Scenario {
         lasts: Span::secs(minutes * 60),
         settles_within: Span::secs(25 * 60),
         work: vec![work],
+        joins: Vec::new(),
         faults: Vec::new(),
     };
     let count = 1 + dice.below(8);
@@ -59,6 +60,15 @@ pub fn scenario(seed: u64) -> Scenario {
     keep_honest_nodes_together(&mut scenario);
     // Last, so that the worlds are otherwise what they would be without.
     scenario.work[0].content = dice.below(3) * 20;
+    if dice.below(4) == 0 {
+        let at = Span::secs(dice.below(minutes * 60));
+        let by = dice.below(nodes as u64 - 1) as usize;
+        let after = Span::secs(dice.below(60));
+        let good_for = Span::secs(10 + dice.below(600));
+        let join = Join { node: nodes - 1, by, at, good_for, after, ticket_of: None };
+        scenario.joins.push(join);
+        scenario.topology = Topology::Full;
+    }
     scenario
 }
 

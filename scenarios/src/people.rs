@@ -56,6 +56,16 @@ impl People {
         self.numbers.get(&key).copied()
     }
 
+    /// What `number` knows of who belongs before it ever ran.
+    pub(crate) fn papers(&self, number: usize) -> Arc<Vec<Placed>> {
+        let key = self.keys[number].public();
+        let is_member = |placed: &Placed| matches!(&placed.statement.statement().claim, Claim::Certificate(it) if it.node == key);
+        match self.certificates.iter().any(is_member) {
+            true => Arc::clone(&self.certificates),
+            false => Arc::default(),
+        }
+    }
+
     /// The root's word, in whoever's feed, that `number` no longer belongs.
     pub(crate) fn revocation(&self, number: usize, last: BTreeMap<FeedId, Head>, at: Timestamp) -> Vec<u8> {
         let revocation = Revocation { node: self.keys[number].public(), last, reason: "left".into() };

@@ -24,6 +24,8 @@ pub struct Report {
     pub converged_within: Option<Span>,
     /// Writes that were acknowledged.
     pub entries: u64,
+    /// Nodes that were let in.
+    pub joined: u64,
     /// Pieces of content that came to where they were wanted.
     pub fetched: u64,
     /// What was sent.
@@ -67,6 +69,9 @@ impl Report {
             format!("written    {} times", self.entries),
             format!("sent       {} messages, {} bytes", traffic.messages, traffic.bytes),
         ];
+        if self.joined > 0 {
+            lines.push(format!("let in     {} nodes", self.joined));
+        }
         if self.fetched > 0 {
             lines.push(format!("fetched    {} times", self.fetched));
         }

@@ -51,6 +51,9 @@ pub struct Scenario {
     /// What people do.
     #[serde(default)]
     pub work: Vec<Work>,
+    /// Who comes later.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joins: Vec<Join>,
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<Planned>,
@@ -110,6 +113,31 @@ pub struct Work {
     /// How long such content is, at most.
     #[serde(default = "some")]
     pub content_kib: u64,
+}
+
+/// A node that does not belong yet and comes with a ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Join {
+    /// Which node.
+    pub node: usize,
+    /// Which of its neighbours gives out the ticket.
+    pub by: usize,
+    /// When.
+    pub at: Span,
+    /// How long the ticket is good.
+    #[serde(default = "hour")]
+    pub good_for: Span,
+    /// How much later it is shown.
+    #[serde(default)]
+    pub after: Span,
+    /// Not its own ticket is shown, but that of this node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ticket_of: Option<usize>,
+}
+
+fn hour() -> Span {
+    Span::secs(3600)
 }
 
 fn one() -> u64 {
@@ -177,6 +205,7 @@ impl Scenario {
         }
         let mut named: BTreeSet<usize> = self.faults.iter().flat_map(|it| it.fault.nodes()).collect();
         named.extend(self.work.iter().flat_map(|work| &work.nodes));
+        named.extend(self.joins.iter().flat_map(|join| [join.node, join.by]));
         if let Topology::Links(links) = &self.topology {
             named.extend(links.iter().flatten());
         }
@@ -185,6 +214,12 @@ impl Scenario {
         }
         if self.work.iter().any(|work| work.every == Span::default() || work.batch == 0) {
             return unfit("work is done every so often, and at least one entry at a time".into());
+        }
+        for Join { node, by, ticket_of, .. } in &self.joins {
+            let is_host = |of: &usize| self.joins.iter().any(|it| it.node == *of && it.by == *by);
+            if !self.links().contains(&[*node.min(by), *node.max(by)]) || !ticket_of.iter().all(is_host) {
+                return unfit(format!("node {node} cannot come to node {by} with that ticket"));
+            }
         }
         if self.work.iter().any(|work| work.content_kib > CONTENT_KIB_MAX) {
             return unfit(format!("content has at most {CONTENT_KIB_MAX} KiB"));
@@ -214,6 +249,11 @@ impl Scenario {
         };
         let ordered = links.into_iter().map(|[a, b]| [a.min(b), a.max(b)]).filter(|[a, b]| a != b);
         ordered.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// Whether a node's folder is copied at some time: what one copy did the other does not know.
+    pub(crate) fn is_cloned(&self, node: usize) -> bool {
+        self.faults.iter().any(|planned| planned.fault == Fault::Swap { node })
     }
 
     /// Nodes that turn bad at some time, and are known to.

@@ -66,7 +66,11 @@ impl World {
     }
 
     /// Whatever is signed is on the books before anybody can hear of it.
-    fn write(&mut self, node: usize, write: impl FnOnce(&mut Shelf, Timestamp) -> Option<Attempt>) -> bool {
+    pub(crate) fn write(
+        &mut self,
+        node: usize,
+        write: impl FnOnce(&mut Shelf, Timestamp) -> Option<Attempt>,
+    ) -> bool {
         let machine = &mut self.machines[node];
         let (clock, feed) = (machine.clock(self.now), machine.feed());
         let Some(running) = machine.running.as_mut() else { return false };

@@ -39,6 +39,7 @@ fn no_scenario_file_breaks_a_law() {
         assert!(report.entries > 0 && report.converged_within.is_some(), "{}", path.display());
         let happened = match report.scenario.name.as_str() {
             "content" => report.fetched,
+            "newcomers" => report.joined,
             _ => 1,
         };
         assert!(happened > 0, "what it is about: {}", report.to_text());

@@ -163,6 +163,36 @@ pub enum Broken {
         /// How long they had.
         within: String,
     },
+    /// A ticket let in somebody else than before, or when it was too late.
+    #[error("node {node} let node {newcomer} in on a ticket that {}", why)]
+    Opened {
+        /// Who let in.
+        node: usize,
+        /// Whom.
+        newcomer: usize,
+        /// What was wrong with it.
+        why: &'static str,
+    },
+    /// Somebody with a good ticket was sent away.
+    #[error("node {node} sent node {newcomer} away, which had a good ticket: {why}")]
+    SentAway {
+        /// Who did.
+        node: usize,
+        /// Whom.
+        newcomer: usize,
+        /// What it said.
+        why: String,
+    },
+    /// Somebody with a ticket was never answered.
+    #[error("{within} after faults stopped, node {newcomer} still waits for node {node} to let it in")]
+    Outside {
+        /// Who is to let it in.
+        node: usize,
+        /// Who waits.
+        newcomer: usize,
+        /// How long they had.
+        within: String,
+    },
     /// A base does not open although nothing is wrong with its disk any more.
     #[error("node {node} does not open: {error}")]
     Unopened {

@@ -2,6 +2,7 @@
 //! what a node keeps its records in, or what it is told.
 
 mod content;
+mod tickets;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -12,9 +12,10 @@ use std::sync::Arc;
 
 use xyn_net::proto::blobs::{self, AskId, Parcel};
 use xyn_net::proto::conduct::Misdeed;
+use xyn_net::proto::join::door;
 use xyn_net::proto::sync::{Proof, Refused};
 use xyn_net::wire::blobs::{Answer, Ask};
-use xyn_net::wire::{Frame, Known, News};
+use xyn_net::wire::{Frame, Known, News, Redeem};
 use xyn_store::Digest;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::blobs::Manifest;
@@ -34,6 +35,8 @@ pub(crate) enum Talk {
     Ask(AskId),
     /// The answer to it; without a byte when the stream broke.
     Answer(AskId),
+    /// What is said at the door.
+    Join,
 }
 
 /// What a process wants done.
@@ -45,12 +48,14 @@ pub(crate) enum Effect {
     Work(Job),
     /// Nothing more of this blob comes for now.
     Shut(Digest),
+    /// A stranger has its answer and is expected to leave.
+    Farewell(PublicKey),
     /// Close the connection.
     Close { peer: PublicKey, why: Closing },
 }
 
 /// Why a connection is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Closing {
     /// A misdeed: the peer is shunned.
     Misdeed(Misdeed),
@@ -58,6 +63,8 @@ pub(crate) enum Closing {
     NotAdmitted(NotAdmitted),
     /// The node cannot answer it.
     Unable,
+    /// It came to the door and has no business there.
+    Door(door::Closing),
 }
 
 /// Something that the node's records or its content are asked for.
@@ -69,6 +76,7 @@ pub(crate) enum Job {
     AdmitProof { peer: PublicKey, feed: FeedId, proof: Proof },
     Hear { id: Digest, news: News },
     Content(Errand),
+    Redeem { peer: PublicKey, request: Redeem },
 }
 
 /// Something that the node's content is asked for.

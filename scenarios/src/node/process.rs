@@ -8,6 +8,7 @@ use std::sync::Arc;
 use xyn_net::proto::blobs;
 use xyn_net::proto::conduct::{Misdeed, Shunned};
 use xyn_net::proto::gossip::{self, Fit, Gossip, Verdict};
+use xyn_net::proto::join::{Door, door};
 use xyn_net::proto::sync::{self, Sync};
 use xyn_net::wire::{self, Frame, News, Payload};
 use xyn_store::audit::signature::PublicKey;
@@ -29,6 +30,7 @@ pub(crate) struct Process {
     pub(crate) sync: Sync,
     pub(crate) gossip: Gossip,
     pub(crate) trade: Trade,
+    door: Door,
     pub(crate) shunned: Shunned,
     /// Connected members, and the bytes that each has not taken yet.
     pub(crate) neighbours: BTreeMap<PublicKey, usize>,
@@ -48,6 +50,7 @@ impl Process {
             sync: Sync::new(me, Arc::clone(shelf.roster()), shelf.feeds()?),
             gossip: Gossip::new(now),
             trade: Trade::default(),
+            door: Door::new(me, now),
             shunned: Shunned::default(),
             neighbours: BTreeMap::new(),
             heard: BTreeMap::new(),
@@ -74,6 +77,7 @@ impl Process {
     }
 
     pub(crate) fn disconnected(&mut self, peer: PublicKey, now: Timestamp) {
+        self.door(door::Input::Disconnected(peer), now);
         if self.neighbours.remove(&peer).is_some() {
             self.sync(sync::Input::Disconnected(peer), now);
             self.gossip(gossip::Input::Disconnected(peer), now);
@@ -82,10 +86,10 @@ impl Process {
     }
 
     pub(crate) fn received(&mut self, talk: Talk, peer: PublicKey, bytes: &Arc<[u8]>, now: Timestamp) {
-        if !self.neighbours.contains_key(&peer) {
-            return;
-        }
         match talk {
+            Talk::Join => self.door(door::Input::Received { peer, bytes: bytes.to_vec() }, now),
+            // All else is for members.
+            _ if !self.neighbours.contains_key(&peer) => {}
             Talk::Sync => self.sync(sync::Input::Received { peer, bytes: bytes.to_vec() }, now),
             Talk::News => {
                 self.hearing = Some(Arc::clone(bytes));
@@ -107,6 +111,7 @@ impl Process {
     pub(crate) fn tick(&mut self, shelf: &Shelf, now: Timestamp) {
         self.sync(sync::Input::Tick, now);
         self.blobs(blobs::Input::Tick, now);
+        self.door(door::Input::Tick, now);
         self.close_misplaced(shelf, now);
     }
 
@@ -162,6 +167,22 @@ impl Process {
                 self.heard.remove(&id);
             }
             Done::Content(fetched) => self.fetched(fetched, now),
+        }
+    }
+
+    pub(crate) fn door(&mut self, input: door::Input, now: Timestamp) {
+        for output in self.door.handle(input, now) {
+            match output {
+                door::Output::Send { peer, message } => {
+                    let bytes = wire::encode(&message).into();
+                    self.effects.push(Effect::Send { peer, talk: Talk::Join, bytes });
+                }
+                door::Output::Redeem { peer, request } => self.work(Job::Redeem { peer, request }),
+                door::Output::Close { peer, reason: door::Closing::Answered } => {
+                    self.effects.push(Effect::Farewell(peer));
+                }
+                door::Output::Close { peer, reason } => self.close(peer, Closing::Door(reason)),
+            }
         }
     }
 

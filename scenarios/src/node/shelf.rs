@@ -3,6 +3,8 @@
 //! Owns the way from frames to verdicts and commits, as the node does it for the mesh. After any failure the
 //! timeline is thrown away and opened again. Invariant: what it answers for is committed.
 
+pub(crate) mod paper;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -53,6 +55,9 @@ pub(crate) struct Shelf {
     timeline: Option<Timeline>,
     roster: Arc<Roster>,
     notes: Vec<Note>,
+    /// It lets in whoever shows any ticket.
+    #[cfg(test)]
+    pub(crate) is_careless: bool,
 }
 
 impl Shelf {
@@ -65,8 +70,18 @@ impl Shelf {
         certificates: Arc<Vec<Placed>>,
     ) -> Result<Self, (StoreError, Box<dyn Base>)> {
         let none = Arc::new(Roster::fold(env, &[], BTreeMap::new()));
-        let mut shelf =
-            Self { key, env, own, certificates, base, timeline: None, roster: none, notes: Vec::new() };
+        let mut shelf = Self {
+            key,
+            env,
+            own,
+            certificates,
+            base,
+            timeline: None,
+            roster: none,
+            notes: Vec::new(),
+            #[cfg(test)]
+            is_careless: false,
+        };
         match shelf.reopen() {
             Ok(()) => Ok(shelf),
             Err(error) => Err((error, shelf.base)),

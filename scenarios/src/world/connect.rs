@@ -28,12 +28,31 @@ impl World {
         let state = &mut self.links[link];
         state.is_dialled = false;
         let ends = state.ends;
-        if state.up == [true; 2] || ends.iter().any(|node| self.machines[*node].running.is_none()) {
+        if state.up == [true; 2] {
             return;
         }
+        if let Some((guest, host)) = self.guest_and_host(ends) {
+            return match self.links[link].is_open() && self.machines[host].running.is_some() {
+                true => self.meet(link, guest, host),
+                false => self.dial_later(link),
+            };
+        }
+        if ends.iter().any(|node| self.machines[*node].running.is_none()) {
+            return;
+        }
+        let state = &self.links[link];
         if !state.is_open() || !self.admits(ends[0], ends[1]) || !self.admits(ends[1], ends[0]) {
             return self.dial_later(link);
         }
+        self.begin_session(link);
+        for (node, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
+            let peer = self.people.key(other).public();
+            self.act(node, |running, now| running.process.connected(peer, now));
+        }
+    }
+
+    /// Both sides are connected anew.
+    pub(super) fn begin_session(&mut self, link: usize) {
         // A side that still believes in an old connection learns that it is gone.
         self.drop_sides(link);
         let state = &mut self.links[link];
@@ -41,12 +60,8 @@ impl World {
         state.attempts = 0;
         state.up = [true; 2];
         state.reset();
-        let session = state.session;
+        let (ends, session) = (state.ends, state.session);
         self.trace.note(self.now, 1, ends[0], &[&(ends[1] as u32).to_be_bytes(), &session.to_be_bytes()]);
-        for (node, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
-            let peer = self.people.key(other).public();
-            self.act(node, |running, now| running.process.connected(peer, now));
-        }
     }
 
     /// Whether a node talks to another one now.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use xyn_net::proto::join::guest;
 use xyn_store::Timestamp;
 
 use super::World;
@@ -60,6 +61,7 @@ impl World {
                 let at = self.now.after(Duration::from_micros(wait));
                 self.queue.push(at, Event::Job { node, life, job });
             }
+            Effect::Farewell(peer) => self.farewell(node, peer),
             Effect::Close { peer, why } => self.close(node, peer, why),
         }
     }
@@ -101,7 +103,7 @@ impl World {
         let (end, number) = match talk {
             Talk::Ask(number) => (end, number),
             Talk::Answer(number) => (1 - end, number),
-            Talk::Sync | Talk::News => return,
+            Talk::Sync | Talk::News | Talk::Join => return,
         };
         let parcel = Parcel { talk: Talk::Answer(number), bytes: Arc::new([]), is_copy: true };
         self.queue.push(self.now.after(STREAM_BREAKS), Event::Arrive { link, session, end, parcel });
@@ -125,10 +127,14 @@ impl World {
             Talk::News => 4,
             Talk::Ask(_) => 8,
             Talk::Answer(_) => 9,
+            Talk::Join => 10,
         };
         self.trace.note(self.now, kind, node, &[&(other as u32).to_be_bytes(), &parcel.bytes]);
         let peer = self.people.key(other).public();
         mischief::remember(&mut self.machines[node], &parcel);
+        if parcel.talk == Talk::Join && self.machines[node].guest.is_some() {
+            return self.visit(node, guest::Input::Received(parcel.bytes.to_vec()));
+        }
         self.act(node, |running, now| running.process.received(parcel.talk, peer, &parcel.bytes, now));
     }
 
@@ -146,8 +152,11 @@ impl World {
         if self.machines[node].life != life {
             return;
         }
+        if let Job::Redeem { peer, request } = job {
+            return self.redeem(node, peer, &request);
+        }
         let mut done = None;
-        self.act(node, |running, now| done = Some(carry_out(running, job, now)));
+        self.act(node, |running, now| done = carry_out(running, job, now));
         // What changed was told before what was asked is answered, as the node does it.
         if let Some(done) = done.filter(|_| self.machines[node].life == life) {
             self.act(node, |running, now| running.process.done(done, now));
@@ -155,9 +164,9 @@ impl World {
     }
 }
 
-fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Done {
+fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Option<Done> {
     let shelf = &mut running.shelf;
-    match job {
+    Some(match job {
         Job::Content(errand) => Done::Content(trade::run(errand, &mut running.chest)),
         Job::Read { peer, feed, after, to, credit } => {
             Done::Read { peer, feed, after, frames: shelf.read(feed, after, to, credit) }
@@ -173,5 +182,7 @@ fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Done {
             let result = shelf.admit(news.feed, std::slice::from_ref(&news.frame), now);
             Done::Heard { id, news, result }
         }
-    }
+        // Whoever is let in is entered in the books: the world does that.
+        Job::Redeem { .. } => return None,
+    })
 }

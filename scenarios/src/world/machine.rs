@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use xyn_net::proto::join::Guest;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::simulation::{Base, Dice};
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::{EnvId, Placed};
+use xyn_store::trust::{EnvId, Placed, Seat, Ticket};
 use xyn_store::{StoreError, Timestamp};
 
 use crate::fault::{Manner, Unsynced};
@@ -50,6 +51,10 @@ pub(crate) struct Machine {
     /// What becomes of unsynced writes when its power goes.
     pub(crate) unsynced: Unsynced,
     pub(crate) manner: Option<Manner>,
+    /// With what it will be let in, or was.
+    pub(crate) ticket: Option<Ticket>,
+    /// Where it is not let in yet, what it runs instead of a node.
+    pub(crate) guest: Option<Guest>,
     /// How far the wall clock is ahead, or behind, in microseconds.
     pub(crate) wall_micros: i64,
     /// The same of the clock that the running process goes by.
@@ -73,6 +78,8 @@ impl Machine {
             off: 0,
             unsynced: Unsynced::default(),
             manner: None,
+            ticket: None,
+            guest: None,
             wall_micros: 0,
             clock_micros: 0,
             dice,
@@ -145,10 +152,27 @@ impl Machine {
         }
     }
 
+    /// Whether its folder says to which environment it belongs.
+    pub(crate) fn belongs(&self) -> bool {
+        let env = self.base.as_ref().map(|base| base.read().and_then(|reader| reader.environment()));
+        // A folder that is in use says so.
+        env.is_none_or(|env| matches!(env, Ok(Some(_))))
+    }
+
+    /// Starts a guest instead of a node; answers which start of it this is.
+    pub(crate) fn knock(&mut self, now: Timestamp) -> Option<u32> {
+        let ticket = self.ticket.clone().filter(|_| self.off == 0 && self.guest.is_none())?;
+        self.clock_micros = self.wall_micros;
+        self.life += 1;
+        let consent = Seat::Under(ticket.issuer).agree(ticket.env, &self.key);
+        self.guest = Some(Guest::new(self.key.public(), ticket, consent, self.clock(now)));
+        Some(self.life)
+    }
+
     /// Ends the process. Nothing that it did not commit is left.
     pub(crate) fn stop(&mut self) -> bool {
         let running = self.running.take();
-        let was_running = running.is_some();
+        let was_running = running.is_some() || self.guest.take().is_some();
         if let Some(running) = running {
             self.base = Some(running.shelf.into_base());
             self.chest = running.chest;

@@ -32,6 +32,7 @@ const REMEMBERED: usize = 256;
 pub(super) fn twisted(machine: &mut Machine, talk: Talk, bytes: &Arc<[u8]>) -> Option<Arc<[u8]>> {
     match (machine.manner, talk) {
         (None, _) => Some(Arc::clone(bytes)),
+        (Some(Manner::Mute), Talk::Join) => None,
         (Some(Manner::Liar), Talk::News) => Some(spoiled(bytes, &mut machine.dice)),
         (Some(manner @ (Manner::Liar | Manner::Mute | Manner::Braggart)), Talk::Sync) => {
             let message = wire::decode::<wire::Sync>(bytes).ok()?;

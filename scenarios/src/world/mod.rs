@@ -12,12 +12,15 @@ pub(crate) mod mischief;
 pub(crate) mod queue;
 mod settle;
 mod trouble;
+mod visit;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use xyn_net::proto::join::guest;
 use xyn_net::proto::sync::TICK;
 use xyn_store::simulation::{Base, Dice, Memory, Platter};
+use xyn_store::trust::Ticket;
 use xyn_store::{StoreError, Timestamp};
 
 use crate::check::Check;
@@ -66,6 +69,8 @@ pub struct World {
     revoked: BTreeSet<usize>,
     /// What moments name, whoever wrote them.
     pub(crate) named: Vec<Piece>,
+    /// Tickets that were given out, by the node each is for.
+    tickets: BTreeMap<usize, Ticket>,
     /// Whether faults have stopped.
     is_calm: bool,
     samples: Vec<Sample>,
@@ -86,7 +91,8 @@ impl World {
     /// The world of `scenario` in which nodes keep their records in what `base` makes for them.
     pub fn over(scenario: Scenario, base: Makes<'_>) -> Result<Self, StoreError> {
         let (seed, count) = (scenario.seed, scenario.nodes);
-        let people = People::new(seed, count, &[]);
+        let strangers: Vec<usize> = scenario.joins.iter().map(|join| join.node).collect();
+        let people = People::new(seed, count, &strangers);
         let machine = |number: usize| {
             let dice = Dice::of(seed, MACHINES + number as u64);
             Ok(Machine::new(people.key(number).clone(), base(number)?, dice))
@@ -100,7 +106,8 @@ impl World {
         }
         let numbers: BTreeMap<_, _> =
             (0..count).map(|number| (people.key(number).public(), number)).collect();
-        let check = Check::new(people.env(), numbers, scenario.bad(), dawn());
+        let cloned = (0..count).filter(|node| scenario.is_cloned(*node)).collect();
+        let check = Check::new(people.env(), numbers, (scenario.bad(), cloned), dawn());
         Ok(Self {
             machines,
             links,
@@ -114,6 +121,7 @@ impl World {
             open_faults: BTreeSet::new(),
             revoked: BTreeSet::new(),
             named: Vec::new(),
+            tickets: BTreeMap::new(),
             is_calm: false,
             samples: Vec::new(),
             people,
@@ -145,6 +153,7 @@ impl World {
             converged_within: converged.map(|at| Span::millis(at.since(safety).as_millis() as u64)),
             entries: self.check.entries,
             fetched: self.check.fetched,
+            joined: self.check.joined,
             traffic: self.check.traffic,
             samples: self.samples,
             violation: self.check.violation,
@@ -153,6 +162,7 @@ impl World {
     }
 
     pub(crate) fn wake(&mut self) {
+        self.expect();
         (0..self.machines.len()).for_each(|node| self.start(node));
         self.plan();
         for (index, work) in self.scenario.work.clone().iter().enumerate() {
@@ -188,6 +198,9 @@ impl World {
             Event::Tick { node, life } => self.tick(node, life),
             Event::Job { node, life, job } => self.job(node, life, job),
             Event::Work { index, node } => self.work(index, node),
+            Event::Invite(index) => self.invite(index),
+            Event::Come(index) => self.come(index),
+            Event::Knock(node) => self.start(node),
             Event::Begin(index) => self.begin(index),
             Event::End(index) => self.end(index),
             Event::Power { node, life } => self.power(node, life),
@@ -201,9 +214,11 @@ impl World {
     }
 
     fn tick(&mut self, node: usize, life: u32) {
-        if self.machines[node].life != life || self.machines[node].running.is_none() {
+        let machine = &self.machines[node];
+        if machine.life != life || machine.running.is_none() && machine.guest.is_none() {
             return;
         }
+        self.visit(node, guest::Input::Tick);
         self.act(node, |running, now| {
             running.shelf.tend();
             running.process.tick(&running.shelf, now);

@@ -25,6 +25,12 @@ pub(crate) enum Event {
     Job { node: usize, life: u32, job: Job },
     /// Somebody works.
     Work { index: usize, node: usize },
+    /// Somebody gives out a ticket.
+    Invite(usize),
+    /// Somebody comes with it.
+    Come(usize),
+    /// Somebody who was not let in tries again.
+    Knock(usize),
     /// A fault begins.
     Begin(usize),
     /// A fault is over.

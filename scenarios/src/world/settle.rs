@@ -19,8 +19,9 @@ impl World {
                 return None;
             }
             let (difference, lack) = (self.first_difference(), self.first_lack());
+            let outsider = self.first_outsider();
             match (difference, lack) {
-                (None, None) => return Some(self.now),
+                (None, None) if outsider.is_none() => return Some(self.now),
                 _ if self.now < deadline => self.until(self.now.after(LOOK).min(deadline)),
                 (Some((node, other)), _) => {
                     self.apart(node, other);
@@ -30,6 +31,10 @@ impl World {
                     self.check.lacks(self.now, lack, self.scenario.settles_within);
                     return None;
                 }
+                (None, None) => {
+                    self.check.outside(self.now, outsider, self.scenario.settles_within);
+                    return None;
+                }
             }
         }
     }
@@ -37,9 +42,12 @@ impl World {
     /// Nodes that are to come to the same.
     pub(super) fn counting(&self) -> BTreeSet<usize> {
         let bad = self.scenario.bad();
+        let is_out = |node: &usize| bad.contains(node) || self.revoked.contains(node);
+        // Who was let in by one who is out may be out with it.
+        let guest_of = |node: &usize| self.scenario.joins.iter().find(|join| join.node == *node);
         let counts = |node: &usize| {
-            let is_out = bad.contains(node) || self.revoked.contains(node);
-            !is_out && self.machines[*node].running.is_some()
+            let is_in = !is_out(node) && guest_of(node).is_none_or(|join| !is_out(&join.by));
+            is_in && self.machines[*node].running.is_some()
         };
         (0..self.machines.len()).filter(counts).collect()
     }

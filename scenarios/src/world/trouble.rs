@@ -81,14 +81,17 @@ impl World {
         (0..self.machines.len()).for_each(|node| self.act(node, |running, _| running.shelf.tend()));
     }
 
-    fn on_again(&mut self, node: usize) {
+    pub(super) fn on_again(&mut self, node: usize) {
         self.machines[node].off -= 1;
         self.start(node);
     }
 
     /// Starts a node and lets it find its neighbours.
     pub(super) fn start(&mut self, node: usize) {
-        let (env, certificates) = (self.people.env(), self.people.certificates.clone());
+        if self.is_stranger(node) {
+            return self.knock(node);
+        }
+        let (env, certificates) = (self.people.env(), self.people.papers(node));
         match self.machines[node].start(env, &certificates, self.now) {
             Ok(false) => {}
             Ok(true) => {
@@ -130,6 +133,8 @@ impl World {
         if let Some(running) = machine.running.as_mut() {
             running.shelf.base().unplug(&mut self.dice);
             self.queue.push(self.now.after(FUSE), Event::Power { node, life });
+        } else {
+            self.power_gone(node);
         }
     }
 
