@@ -11,6 +11,7 @@ mod end;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +35,7 @@ use crate::node::{Closing, Shelf, Talk};
 use crate::world::Running;
 pub(crate) use books::Books;
 pub use broken::{Broken, Violation};
+use words::Words;
 
 /// Messages that a side of a connection sends in a minute of quiet: summaries, and then some.
 pub const QUIET_MESSAGES_PER_MINUTE: u64 = 6;
@@ -66,6 +68,7 @@ pub(crate) struct Check {
     /// The first law that was broken.
     pub(crate) violation: Option<Violation>,
     pub(crate) entries: u64,
+    pub(crate) words: Words,
     /// Who came in on each ticket.
     tickets: BTreeMap<TicketId, PublicKey>,
     /// Members whose folder was copied: what one copy did the other does not know.
@@ -93,6 +96,7 @@ impl Check {
             step: 0,
             violation: None,
             entries: 0,
+            words: Words::default(),
             tickets: BTreeMap::new(),
             cloned,
             joined: 0,

@@ -168,7 +168,7 @@ impl From<Trouble> for Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Manner {
-    /// Changes a byte of every frame it sends.
+    /// Changes a byte of every frame and chunk it sends, lists chunks falsely, and answers without end.
     Liar,
     /// Writes records in the name of others.
     Forger,
@@ -180,12 +180,14 @@ pub enum Manner {
     Flooder,
     /// Sends bytes that are no message.
     Babbler,
-    /// Announces records that nobody wrote.
+    /// Announces records that nobody wrote, and content of which it gives nothing.
     Braggart,
     /// Never answers a question.
     Mute,
     /// Does not hear that it was revoked, and goes on.
     Defiant,
+    /// Changes what its log said at first.
+    Rewriter,
 }
 
 impl Fault {

@@ -16,7 +16,7 @@ use crate::span::Span;
 const MIX: u64 = 4;
 /// One world in so many keeps records in the real database.
 const DATABASE_EVERY: u64 = 4;
-const MANNERS: [Manner; 9] = [
+const MANNERS: [Manner; 10] = [
     Manner::Liar,
     Manner::Forger,
     Manner::Equivocator,
@@ -26,6 +26,7 @@ const MANNERS: [Manner; 9] = [
     Manner::Braggart,
     Manner::Mute,
     Manner::Defiant,
+    Manner::Rewriter,
 ];
 
 /// The world of `seed`.
@@ -52,6 +53,7 @@ pub fn scenario(seed: u64) -> Scenario {
         lasts: Span::secs(minutes * 60),
         settles_within: Span::secs(25 * 60),
         work: vec![work],
+        checkpoints: None,
         joins: Vec::new(),
         faults: Vec::new(),
     };
@@ -60,6 +62,7 @@ pub fn scenario(seed: u64) -> Scenario {
     keep_honest_nodes_together(&mut scenario);
     // Last, so that the worlds are otherwise what they would be without.
     scenario.work[0].content = dice.below(3) * 20;
+    scenario.checkpoints = (dice.below(3) == 0).then(|| Span::secs(30 + dice.below(90)));
     if dice.below(4) == 0 {
         let at = Span::secs(dice.below(minutes * 60));
         let by = dice.below(nodes as u64 - 1) as usize;

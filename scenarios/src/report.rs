@@ -26,6 +26,8 @@ pub struct Report {
     pub entries: u64,
     /// Nodes that were let in.
     pub joined: u64,
+    /// How often a log was found to be rewritten.
+    pub alarms: u64,
     /// Pieces of content that came to where they were wanted.
     pub fetched: u64,
     /// What was sent.
@@ -71,6 +73,9 @@ impl Report {
         ];
         if self.joined > 0 {
             lines.push(format!("let in     {} nodes", self.joined));
+        }
+        if self.alarms > 0 {
+            lines.push(format!("alarms     {} times a log was not what it was", self.alarms));
         }
         if self.fetched > 0 {
             lines.push(format!("fetched    {} times", self.fetched));

@@ -51,6 +51,9 @@ pub struct Scenario {
     /// What people do.
     #[serde(default)]
     pub work: Vec<Work>,
+    /// How often nodes sign their logs, for others to witness; never when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<Span>,
     /// Who comes later.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joins: Vec<Join>,

@@ -193,6 +193,38 @@ pub enum Broken {
         /// How long they had.
         within: String,
     },
+    /// A node gave its word for two histories of one log.
+    #[error(
+        "node {node} vouches for {size} records of node {author}, which do not continue what it vouched for"
+    )]
+    TwoWords {
+        /// Who gave it.
+        node: usize,
+        /// Whose log.
+        author: usize,
+        /// How long that is.
+        size: u64,
+    },
+    /// An honest node's log is held to be rewritten.
+    #[error("node {node} holds that node {author} rewrote its log; it did not: {why}")]
+    Suspected {
+        /// Who holds it.
+        node: usize,
+        /// Of whom.
+        author: usize,
+        /// Why.
+        why: String,
+    },
+    /// A node counts a word that nobody gave.
+    #[error("node {node} counts the word of node {witness} for {size} records, which that never gave")]
+    Unvouched {
+        /// Who counts it.
+        node: usize,
+        /// Whose word it is said to be.
+        witness: usize,
+        /// For how much.
+        size: u64,
+    },
     /// A base does not open although nothing is wrong with its disk any more.
     #[error("node {node} does not open: {error}")]
     Unopened {

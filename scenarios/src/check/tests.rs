@@ -3,6 +3,7 @@
 
 mod content;
 mod tickets;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 //! Owns what the driver and the node around it do in production: carrying out what the cores ask for. Decides
 //! nothing of its own. Invariant: whatever a core asks for comes back to it as the input that answers it.
 
+mod attest;
 pub(crate) mod chest;
 pub(crate) mod process;
 pub(crate) mod shelf;
@@ -14,11 +15,14 @@ use xyn_net::proto::blobs::{self, AskId, Parcel};
 use xyn_net::proto::conduct::Misdeed;
 use xyn_net::proto::join::door;
 use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::proto::witness::Contradiction;
 use xyn_net::wire::blobs::{Answer, Ask};
-use xyn_net::wire::{Frame, Known, News, Redeem};
+use xyn_net::wire::{Frame, Growth, Known, News, Redeem};
 use xyn_store::Digest;
-use xyn_store::audit::signature::PublicKey;
+use xyn_store::audit::checkpoint::SignedCheckpoint;
+use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::blobs::Manifest;
+use xyn_store::projection::WitnessRow;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::NotAdmitted;
 
@@ -37,6 +41,8 @@ pub(crate) enum Talk {
     Answer(AskId),
     /// What is said at the door.
     Join,
+    /// What is said about logs.
+    Witness,
 }
 
 /// What a process wants done.
@@ -48,6 +54,8 @@ pub(crate) enum Effect {
     Work(Job),
     /// Nothing more of this blob comes for now.
     Shut(Digest),
+    /// A peer's log is not what it was.
+    Alarm { peer: PublicKey, why: Contradiction },
     /// A stranger has its answer and is expected to leave.
     Farewell(PublicKey),
     /// Close the connection.
@@ -76,7 +84,10 @@ pub(crate) enum Job {
     AdmitProof { peer: PublicKey, feed: FeedId, proof: Proof },
     Hear { id: Digest, news: News },
     Content(Errand),
-    Redeem { peer: PublicKey, request: Redeem },
+    Redeem { peer: PublicKey, request: Box<Redeem> },
+    Prove { peer: PublicKey, growth: Growth },
+    Vouch { peer: PublicKey, checkpoint: Box<SignedCheckpoint> },
+    Attest(Box<WitnessRow>),
 }
 
 /// Something that the node's content is asked for.
@@ -96,6 +107,15 @@ pub(crate) enum Done {
     Admitted { peer: PublicKey, feed: FeedId, result: Result<Known, Refused> },
     Heard { id: Digest, news: News, result: Result<Known, Refused> },
     Content(Fetched),
+    Seen(Seen),
+}
+
+/// What came of looking at a log.
+#[derive(Clone, Debug)]
+pub(crate) enum Seen {
+    Proved { peer: PublicKey, growth: Growth, hashes: Option<Vec<Digest>> },
+    Vouched { peer: PublicKey, checkpoint: SignedCheckpoint, signature: Option<Signature> },
+    Kept,
 }
 
 /// What came of an errand.

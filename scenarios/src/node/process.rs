@@ -10,6 +10,7 @@ use xyn_net::proto::conduct::{Misdeed, Shunned};
 use xyn_net::proto::gossip::{self, Fit, Gossip, Verdict};
 use xyn_net::proto::join::{Door, door};
 use xyn_net::proto::sync::{self, Sync};
+use xyn_net::proto::witness::{self, Witness};
 use xyn_net::wire::{self, Frame, News, Payload};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
@@ -31,6 +32,9 @@ pub(crate) struct Process {
     pub(crate) gossip: Gossip,
     pub(crate) trade: Trade,
     door: Door,
+    pub(super) witness: Witness,
+    /// When its log was signed last.
+    pub(super) signed_at: Timestamp,
     pub(crate) shunned: Shunned,
     /// Connected members, and the bytes that each has not taken yet.
     pub(crate) neighbours: BTreeMap<PublicKey, usize>,
@@ -41,6 +45,9 @@ pub(crate) struct Process {
     pub(super) effects: Vec<Effect>,
     /// Bytes of messages that one peer may leave untaken.
     pub(crate) unheard_bytes_max: usize,
+    /// It gives its word for whatever it is offered.
+    #[cfg(test)]
+    pub(crate) is_obliging: bool,
 }
 
 impl Process {
@@ -51,12 +58,16 @@ impl Process {
             gossip: Gossip::new(now),
             trade: Trade::default(),
             door: Door::new(me, now),
+            witness: Witness::new(shelf.vouched()?),
+            signed_at: Timestamp::EPOCH,
             shunned: Shunned::default(),
             neighbours: BTreeMap::new(),
             heard: BTreeMap::new(),
             hearing: None,
             effects: Vec::new(),
             unheard_bytes_max: UNHEARD_BYTES_MAX,
+            #[cfg(test)]
+            is_obliging: false,
         })
     }
 
@@ -74,6 +85,7 @@ impl Process {
         self.neighbours.insert(peer, 0);
         self.sync(sync::Input::Connected(peer), now);
         self.blobs(blobs::Input::Connected(peer), now);
+        self.witness(witness::Input::Connected(peer), now);
     }
 
     pub(crate) fn disconnected(&mut self, peer: PublicKey, now: Timestamp) {
@@ -82,6 +94,7 @@ impl Process {
             self.sync(sync::Input::Disconnected(peer), now);
             self.gossip(gossip::Input::Disconnected(peer), now);
             self.hang_up(peer, now);
+            self.witness(witness::Input::Disconnected(peer), now);
         }
     }
 
@@ -96,6 +109,7 @@ impl Process {
                 self.gossip(gossip::Input::Heard { peer, bytes: bytes.to_vec() }, now);
                 self.hearing = None;
             }
+            Talk::Witness => self.heard_of_logs(peer, bytes, now),
             Talk::Ask(number) => self.was_asked(peer, number, bytes, now),
             Talk::Answer(number) => self.was_answered(peer, number, bytes, now),
         }
@@ -112,6 +126,7 @@ impl Process {
         self.sync(sync::Input::Tick, now);
         self.blobs(blobs::Input::Tick, now);
         self.door(door::Input::Tick, now);
+        self.witness(witness::Input::Tick, now);
         self.close_misplaced(shelf, now);
     }
 
@@ -166,6 +181,7 @@ impl Process {
                 self.gossip(gossip::Input::Admitted { id, result: fit }, now);
                 self.heard.remove(&id);
             }
+            Done::Seen(seen) => self.seen(seen, now),
             Done::Content(fetched) => self.fetched(fetched, now),
         }
     }
@@ -177,7 +193,9 @@ impl Process {
                     let bytes = wire::encode(&message).into();
                     self.effects.push(Effect::Send { peer, talk: Talk::Join, bytes });
                 }
-                door::Output::Redeem { peer, request } => self.work(Job::Redeem { peer, request }),
+                door::Output::Redeem { peer, request } => {
+                    self.work(Job::Redeem { peer, request: Box::new(request) });
+                }
                 door::Output::Close { peer, reason: door::Closing::Answered } => {
                     self.effects.push(Effect::Farewell(peer));
                 }
@@ -194,7 +212,7 @@ impl Process {
         }
     }
 
-    fn close(&mut self, peer: PublicKey, why: Closing) {
+    pub(super) fn close(&mut self, peer: PublicKey, why: Closing) {
         self.effects.push(Effect::Close { peer, why });
     }
 
@@ -253,7 +271,7 @@ impl Process {
         self.effects.push(Effect::Work(job));
     }
 
-    fn send(&mut self, talk: Talk, peer: PublicKey, bytes: Arc<[u8]>, now: Timestamp) {
+    pub(super) fn send(&mut self, talk: Talk, peer: PublicKey, bytes: Arc<[u8]>, now: Timestamp) {
         let Some(unheard) = self.neighbours.get_mut(&peer) else {
             return;
         };

@@ -3,6 +3,7 @@
 //! Owns the way from frames to verdicts and commits, as the node does it for the mesh. After any failure the
 //! timeline is thrown away and opened again. Invariant: what it answers for is committed.
 
+mod ledger;
 pub(crate) mod paper;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,10 @@ pub(crate) struct Shelf {
     timeline: Option<Timeline>,
     roster: Arc<Roster>,
     notes: Vec<Note>,
+    /// The leaves of the node's log, as far as they were read.
+    leaves: Vec<Digest>,
+    /// How many of them were signed last.
+    signed: usize,
     /// It lets in whoever shows any ticket.
     #[cfg(test)]
     pub(crate) is_careless: bool,
@@ -79,6 +84,8 @@ impl Shelf {
             timeline: None,
             roster: none,
             notes: Vec::new(),
+            leaves: Vec::new(),
+            signed: 0,
             #[cfg(test)]
             is_careless: false,
         };

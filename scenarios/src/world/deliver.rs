@@ -9,7 +9,7 @@ use xyn_store::Timestamp;
 use super::World;
 use super::machine::Running;
 use super::queue::{Event, Parcel};
-use crate::node::{Done, Effect, Job, Talk, trade};
+use crate::node::{Done, Effect, Job, Seen, Talk, trade};
 use crate::world::mischief;
 
 /// The least and the most time that a job of the records takes.
@@ -61,6 +61,11 @@ impl World {
                 let at = self.now.after(Duration::from_micros(wait));
                 self.queue.push(at, Event::Job { node, life, job });
             }
+            Effect::Alarm { peer, why } => {
+                if let Some(other) = self.people.number(peer) {
+                    self.check.alarm(self.now, node, other, why);
+                }
+            }
             Effect::Farewell(peer) => self.farewell(node, peer),
             Effect::Close { peer, why } => self.close(node, peer, why),
         }
@@ -103,7 +108,7 @@ impl World {
         let (end, number) = match talk {
             Talk::Ask(number) => (end, number),
             Talk::Answer(number) => (1 - end, number),
-            Talk::Sync | Talk::News | Talk::Join => return,
+            Talk::Sync | Talk::News | Talk::Join | Talk::Witness => return,
         };
         let parcel = Parcel { talk: Talk::Answer(number), bytes: Arc::new([]), is_copy: true };
         self.queue.push(self.now.after(STREAM_BREAKS), Event::Arrive { link, session, end, parcel });
@@ -128,6 +133,7 @@ impl World {
             Talk::Ask(_) => 8,
             Talk::Answer(_) => 9,
             Talk::Join => 10,
+            Talk::Witness => 11,
         };
         self.trace.note(self.now, kind, node, &[&(other as u32).to_be_bytes(), &parcel.bytes]);
         let peer = self.people.key(other).public();
@@ -143,7 +149,9 @@ impl World {
         let peer = self.people.key(other).public();
         if let Talk::Answer(_) = talk {
             self.act(node, |running, now| running.process.served(peer, now));
-        } else if let (Talk::Sync | Talk::News, Some(running)) = (talk, &mut self.machines[node].running) {
+        } else if let (Talk::Sync | Talk::News | Talk::Witness, Some(running)) =
+            (talk, &mut self.machines[node].running)
+        {
             running.process.told(peer, bytes);
         }
     }
@@ -157,6 +165,9 @@ impl World {
         }
         let mut done = None;
         self.act(node, |running, now| done = carry_out(running, job, now));
+        if let Some(Done::Seen(Seen::Vouched { checkpoint, signature: Some(_), .. })) = &done {
+            self.check.vouched(self.now, node, checkpoint);
+        }
         // What changed was told before what was asked is answered, as the node does it.
         if let Some(done) = done.filter(|_| self.machines[node].life == life) {
             self.act(node, |running, now| running.process.done(done, now));
@@ -181,6 +192,14 @@ fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Option<Done> {
         Job::Hear { id, news } => {
             let result = shelf.admit(news.feed, std::slice::from_ref(&news.frame), now);
             Done::Heard { id, news, result }
+        }
+        Job::Prove { peer, growth } => Done::Seen(Seen::Proved { peer, growth, hashes: shelf.prove(growth) }),
+        Job::Vouch { peer, checkpoint } => {
+            Done::Seen(Seen::Vouched { peer, checkpoint: *checkpoint, signature: shelf.vouch(*checkpoint) })
+        }
+        Job::Attest(row) => {
+            shelf.attest(&row);
+            Done::Seen(Seen::Kept)
         }
         // Whoever is let in is entered in the books: the world does that.
         Job::Redeem { .. } => return None,

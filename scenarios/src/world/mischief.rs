@@ -130,6 +130,7 @@ impl World {
             Some(Manner::Flooder) => self.flood(node),
             Some(Manner::Babbler) => self.babble(node),
             Some(Manner::Defiant) => self.defy(node),
+            Some(Manner::Rewriter) => self.act(node, |running, _| running.shelf.rewrite()),
             Some(Manner::Liar | Manner::Braggart | Manner::Mute) | None => {}
         }
     }

@@ -154,6 +154,7 @@ impl World {
             entries: self.check.entries,
             fetched: self.check.fetched,
             joined: self.check.joined,
+            alarms: self.check.words.alarms,
             traffic: self.check.traffic,
             samples: self.samples,
             violation: self.check.violation,
@@ -224,7 +225,23 @@ impl World {
             running.process.tick(&running.shelf, now);
         });
         self.look_for_content(node);
+        self.sign_log(node);
         self.queue.push(self.now.after(TICK), Event::Tick { node, life });
+    }
+
+    /// A node signs its log, where that is done and it is time.
+    fn sign_log(&mut self, node: usize) {
+        let Some(every) = self.scenario.checkpoints else { return };
+        let mut signed = None;
+        self.act(node, |running, now| {
+            signed = if running.process.is_due(every.0, now) { running.shelf.checkpoint(now) } else { None };
+            if let Some((checkpoint, _)) = signed {
+                running.process.signed(checkpoint, now);
+            }
+        });
+        if let Some((checkpoint, leaves)) = signed {
+            self.check.signed(&checkpoint, leaves);
+        }
     }
 
     fn work(&mut self, index: usize, node: usize) {

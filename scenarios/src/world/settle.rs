@@ -94,6 +94,11 @@ impl World {
             self.machines.iter().enumerate().map(|(node, machine)| (machine.feed(), node)).collect();
         for group in self.groups() {
             group.iter().for_each(|node| self.verify_content(*node));
+            for node in &group {
+                if let Some(running) = &self.machines[*node].running {
+                    self.check.attested(self.now, *node, &running.shelf);
+                }
+            }
             let shelf = |node: usize| self.machines[node].running.as_ref().map(|it| (node, &it.shelf));
             let shelves: Vec<(usize, &Shelf)> = group.iter().filter_map(|node| shelf(*node)).collect();
             let here = |(_, node): &(&FeedId, &usize)| group.contains(node);
