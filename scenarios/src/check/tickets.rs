@@ -48,9 +48,7 @@ impl Check {
     }
 
     /// After all this time somebody still stands at a door.
-    pub(crate) fn outside(&mut self, now: Timestamp, waits: Option<(usize, usize)>, within: Span) {
-        if let Some((newcomer, node)) = waits {
-            self.broke(now, Broken::Outside { node, newcomer, within: within.to_string() });
-        }
+    pub(crate) fn outside(&mut self, now: Timestamp, (newcomer, node): (usize, usize), within: Span) {
+        self.broke(now, Broken::Outside { node, newcomer, within: within.to_string() });
     }
 }

@@ -124,7 +124,7 @@ impl Process {
 
     pub(crate) fn tick(&mut self, shelf: &Shelf, now: Timestamp) {
         self.sync(sync::Input::Tick, now);
-        self.blobs(blobs::Input::Tick, now);
+        self.wait_for_content(now);
         self.door(door::Input::Tick, now);
         self.witness(witness::Input::Tick, now);
         self.close_misplaced(shelf, now);

@@ -49,6 +49,13 @@ impl Process {
         whole
     }
 
+    /// A second passed. Where nothing is fetched nothing can be late.
+    pub(super) fn wait_for_content(&mut self, now: Timestamp) {
+        if !self.trade.in_hand.is_empty() {
+            self.blobs(Input::Tick, now);
+        }
+    }
+
     /// A peer asks something.
     pub(super) fn was_asked(&mut self, peer: PublicKey, number: AskId, bytes: &[u8], now: Timestamp) {
         let id = self.trade.next_number;

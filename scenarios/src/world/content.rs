@@ -53,6 +53,9 @@ impl World {
 
     /// A node asks for what is wanted there.
     pub(super) fn look_for_content(&mut self, node: usize) {
+        if self.machines[node].chest().wanted().next().is_none() {
+            return;
+        }
         let mut came = Vec::new();
         self.act(node, |running, now| came = running.process.look_for_content(&mut running.chest, now));
         if !came.is_empty() {

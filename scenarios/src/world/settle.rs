@@ -12,30 +12,35 @@ use crate::check::QUIET_MESSAGES_PER_MINUTE;
 use crate::node::Shelf;
 
 impl World {
-    /// Waits until nodes that can talk have the same. Answers when that was.
+    /// Waits until all is as it must be. Answers when that was.
     pub(super) fn converge(&mut self, deadline: Timestamp) -> Option<Timestamp> {
-        loop {
-            if self.check.violation.is_some() {
+        while self.check.violation.is_none() {
+            if self.is_settled() {
+                return Some(self.now);
+            }
+            if self.now >= deadline {
+                self.complain();
                 return None;
             }
-            let (difference, lack) = (self.first_difference(), self.first_lack());
-            let outsider = self.first_outsider();
-            match (difference, lack) {
-                (None, None) if outsider.is_none() => return Some(self.now),
-                _ if self.now < deadline => self.until(self.now.after(LOOK).min(deadline)),
-                (Some((node, other)), _) => {
-                    self.apart(node, other);
-                    return None;
-                }
-                (None, Some(lack)) => {
-                    self.check.lacks(self.now, lack, self.scenario.settles_within);
-                    return None;
-                }
-                (None, None) => {
-                    self.check.outside(self.now, outsider, self.scenario.settles_within);
-                    return None;
-                }
-            }
+            self.until(self.now.after(LOOK).min(deadline));
+        }
+        None
+    }
+
+    fn is_settled(&self) -> bool {
+        let is_one = self.first_difference().is_none();
+        is_one && self.first_lack().is_none() && self.first_outsider().is_none()
+    }
+
+    /// After all this time something is not as it must be.
+    fn complain(&mut self) {
+        let within = self.scenario.settles_within;
+        if let Some((node, other)) = self.first_difference() {
+            self.apart(node, other);
+        } else if let Some(lack) = self.first_lack() {
+            self.check.lacks(self.now, lack, within);
+        } else if let Some((newcomer, node)) = self.first_outsider() {
+            self.check.outside(self.now, (newcomer, node), within);
         }
     }
 
