@@ -163,7 +163,7 @@ impl World {
     }
 
     pub(crate) fn wake(&mut self) {
-        self.expect();
+        self.plan_joins();
         (0..self.machines.len()).for_each(|node| self.start(node));
         self.plan();
         for (index, work) in self.scenario.work.clone().iter().enumerate() {

@@ -19,7 +19,7 @@ const AGAIN: Duration = Duration::from_secs(10);
 
 impl World {
     /// Puts those on the calendar who come later.
-    pub(super) fn expect(&mut self) {
+    pub(super) fn plan_joins(&mut self) {
         for (index, join) in self.scenario.joins.iter().enumerate() {
             self.machines[join.node].off += 1;
             let at = self.dawn.after(join.at.0);
