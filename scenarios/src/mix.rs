@@ -40,7 +40,7 @@ pub fn scenario(seed: u64) -> Scenario {
         batch: 1 + dice.below(4),
         boards: dice.below(3) * 15,
         content: 0,
-        content_kib: 64,
+        content_kib: 32,
     };
     let mut scenario = Scenario {
         name: format!("mix {seed}"),
@@ -61,9 +61,9 @@ pub fn scenario(seed: u64) -> Scenario {
     scenario.faults = (0..count).map(|_| planned(nodes, minutes * 60, &mut dice)).collect();
     keep_honest_nodes_together(&mut scenario);
     // Last, so that the worlds are otherwise what they would be without.
-    scenario.work[0].content = dice.below(3) * 20;
-    scenario.checkpoints = (dice.below(3) == 0).then(|| Span::secs(30 + dice.below(90)));
-    if dice.below(4) == 0 {
+    scenario.work[0].content = if dice.below(4) == 0 { 20 } else { 0 };
+    scenario.checkpoints = (dice.below(6) == 0).then(|| Span::secs(30 + dice.below(90)));
+    if dice.below(8) == 0 {
         let at = Span::secs(dice.below(minutes * 60));
         let by = dice.below(nodes as u64 - 1) as usize;
         let after = Span::secs(dice.below(60));

@@ -21,6 +21,11 @@ impl Process {
         is_due
     }
 
+    /// A second passed where logs are signed.
+    pub(crate) fn watch_logs(&mut self, now: Timestamp) {
+        self.witness(Input::Tick, now);
+    }
+
     /// This node signed its log.
     pub(crate) fn signed(&mut self, checkpoint: SignedCheckpoint, now: Timestamp) {
         self.witness(Input::Signed(checkpoint), now);

@@ -126,7 +126,6 @@ impl Process {
         self.sync(sync::Input::Tick, now);
         self.wait_for_content(now);
         self.door(door::Input::Tick, now);
-        self.witness(witness::Input::Tick, now);
         self.close_misplaced(shelf, now);
     }
 

@@ -219,7 +219,9 @@ impl World {
         if machine.life != life || machine.running.is_none() && machine.guest.is_none() {
             return;
         }
-        self.visit(node, guest::Input::Tick);
+        if machine.guest.is_some() {
+            self.visit(node, guest::Input::Tick);
+        }
         self.act(node, |running, now| {
             running.shelf.tend();
             running.process.tick(&running.shelf, now);
@@ -234,6 +236,7 @@ impl World {
         let Some(every) = self.scenario.checkpoints else { return };
         let mut signed = None;
         self.act(node, |running, now| {
+            running.process.watch_logs(now);
             signed = if running.process.is_due(every.0, now) { running.shelf.checkpoint(now) } else { None };
             if let Some((checkpoint, _)) = signed {
                 running.process.signed(checkpoint, now);
