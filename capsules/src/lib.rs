@@ -15,3 +15,4 @@ pub mod sbom;
 pub mod secrets;
 pub mod sign;
 pub mod tree;
+pub mod workcell;
