@@ -11,6 +11,7 @@ pub mod lint;
 pub mod make;
 pub mod manifest;
 pub mod proof;
+pub mod rebuild;
 pub mod sbom;
 pub mod secrets;
 pub mod sign;

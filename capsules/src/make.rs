@@ -33,6 +33,8 @@ pub struct Maker<'a> {
     pub now: Timestamp,
     /// The version of the program.
     pub version: &'a str,
+    /// The files that a build of it came to, when one was done.
+    pub built: &'a [Resource],
 }
 
 /// A capsule that was made.
@@ -104,7 +106,7 @@ fn seeds(draft: &Draft, authored: &Authored) -> BTreeMap<crate::tree::RelPath, D
 }
 
 /// Takes out the values of variables that are secret.
-fn redact(authored: &mut Authored) {
+pub fn redact(authored: &mut Authored) {
     let given = authored
         .app
         .env
@@ -160,7 +162,7 @@ fn provenance(manifest: &Manifest, maker: &Maker<'_>) -> Provenance {
                 version: BTreeMap::from([("xyn".to_owned(), maker.version.to_owned())]),
             },
             metadata: Some(Metadata { finished_on: Some(manifest.created_at), ..Metadata::default() }),
-            byproducts: Vec::new(),
+            byproducts: maker.built.to_vec(),
         },
     }
 }

@@ -12,8 +12,8 @@ use xyn_store::Digest;
 use crate::container::{Base, Capsule, ContainerError, Cover};
 use crate::manifest::{Line, Manifest};
 use crate::sign::{
-    DiffSummary, Envelope, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Predicate, Provenance,
-    Quorum, Rebuild, Rollback, Sbom, Simulation, Verified, claimed_predicate_type,
+    DiffSummary, Envelope, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Payload, Predicate,
+    Provenance, Quorum, Rebuild, Rollback, Sbom, Simulation, Statement, Verified, claimed_predicate_type,
 };
 use crate::tree::Limits;
 
@@ -114,6 +114,17 @@ impl<R: Read> Trusted<R> {
     /// What is said of it.
     pub fn claims(&self) -> &[Claim] {
         &self.claims
+    }
+
+    /// What its packer said of this kind when it was packed. The manifest names it, so who signed that vouches
+    /// for it.
+    pub fn packed<P: Predicate>(&self) -> Option<P> {
+        let packed = &self.manifest().attestations;
+        let is_packed = |bytes: &&Vec<u8>| packed.iter().any(|packed| packed.sha256 == Digest::of(bytes));
+        self.cover.attestations().iter().filter(is_packed).find_map(|bytes| {
+            let statement = Statement::<P>::read(Envelope::read(bytes).ok()?.unverified()).ok()?;
+            (statement.subject.tree == self.manifest().tree).then_some(statement.predicate)
+        })
     }
 
     /// Looks into its tree, which may need that of `base`.

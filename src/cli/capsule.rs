@@ -1,8 +1,11 @@
 //! `xyn capsule`: apps sealed at a moment, in one file that anyone can verify. Needs no node.
 
+pub(super) mod attest;
 mod keys;
 mod look;
 mod pack;
+mod place;
+mod rebuild;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -15,6 +18,7 @@ use xyn_capsules::tree::Limits;
 
 use super::Context;
 use crate::failure::{Exit, Failure, with_causes};
+pub(super) use keys::Trust;
 
 /// What can be done with capsules.
 #[derive(Debug, Subcommand)]
@@ -29,6 +33,12 @@ pub(super) enum Command {
     Verify(look::Verify),
     /// Verify a capsule and lay out its files in a new folder
     Unpack(look::Unpack),
+    /// Verify a capsule and build it in a sandbox, to see whether that comes to what its packer built
+    Rebuild(rebuild::Arguments),
+    /// Rebuild a capsule, run it, and compare what it answers with what was recorded
+    Replay(rebuild::Arguments),
+    #[command(hide = true)]
+    Enter(place::Enter),
 }
 
 pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
@@ -38,11 +48,14 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Inspect(arguments) => look::inspect(&arguments, context),
         Command::Verify(arguments) => look::verify(&arguments, context),
         Command::Unpack(arguments) => look::unpack(&arguments, context),
+        Command::Rebuild(arguments) => rebuild::rebuild(&arguments, context),
+        Command::Replay(arguments) => rebuild::replay(&arguments, context),
+        Command::Enter(arguments) => place::run(&arguments),
     }
 }
 
 /// Opens the file of a capsule.
-fn open(path: &Path) -> Result<BufReader<File>, Failure> {
+pub(super) fn open(path: &Path) -> Result<BufReader<File>, Failure> {
     let file = File::open(path).map_err(|error| Failure::file("read", path, &error))?;
     Ok(BufReader::with_capacity(1 << 20, file))
 }
@@ -60,7 +73,7 @@ fn file(path: &Path, error: &ContainerError) -> Failure {
 }
 
 /// Why the capsule at `path` is not taken.
-fn not_trusted(path: &Path, error: &NotTrusted) -> Failure {
+pub(super) fn not_trusted(path: &Path, error: &NotTrusted) -> Failure {
     let failure = Failure::failed("not_trusted", with_causes(error)).at(path.display().to_string());
     match error {
         NotTrusted::File(error) => file(path, error),

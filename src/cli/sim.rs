@@ -1,5 +1,7 @@
 //! `xyn sim`: worlds of simulated nodes, and what must hold in them.
 
+mod capsule;
+
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -29,6 +31,8 @@ const FAILURE: &str = "sim-failure.json";
 pub(super) enum Command {
     /// Run worlds and check that every law holds; one that fails is made as small as can be
     Run(Run),
+    /// Check who signed a capsule, run a world, and sign what came of it as evidence that a policy can ask for
+    Capsule(capsule::Arguments),
 }
 
 #[derive(Debug, Args)]
@@ -67,12 +71,18 @@ impl FromStr for Seeds {
 }
 
 pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
-    let Command::Run(arguments) = command;
-    if let Some(Seeds(seeds)) = arguments.seeds {
+    match command {
+        Command::Run(arguments) => run_worlds(&arguments, context),
+        Command::Capsule(arguments) => capsule::run(&arguments, context),
+    }
+}
+
+fn run_worlds(arguments: &Run, context: &Context) -> Result<Exit, Failure> {
+    if let Some(Seeds(seeds)) = arguments.seeds.clone() {
         return run_seeds(seeds, &arguments.failure, context);
     }
     let scenario = match (&arguments.file, arguments.seed) {
-        (Some(file), _) => read(file)?,
+        (Some(file), _) => parse(&input::text(file)?, file)?,
         (None, seed) => mix::scenario(seed.unwrap_or_default()),
     };
     let report = world(scenario)?.run();
@@ -86,9 +96,9 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
     Err(broken(report, &arguments.failure, context))
 }
 
-fn read(path: &Path) -> Result<Scenario, Failure> {
-    let text = input::text(path)?;
-    Scenario::parse(&text).map_err(|error| {
+/// The scenario that `text`, which is from `path`, says.
+fn parse(text: &str, path: &Path) -> Result<Scenario, Failure> {
+    Scenario::parse(text).map_err(|error| {
         let place = match &error {
             InvalidScenario::Text { line, column, .. } => format!("{}:{line}:{column}", path.display()),
             InvalidScenario::Unfit(_) => path.display().to_string(),

@@ -14,6 +14,7 @@ mod mesh;
 mod node;
 mod peer;
 mod peers;
+mod rebuild;
 mod refusals;
 mod rotation;
 mod schema;

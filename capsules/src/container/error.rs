@@ -118,7 +118,7 @@ pub enum ContainerError {
 
 impl ContainerError {
     /// Makes an I/O error that names what was tried and where.
-    pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { action, path: path.to_owned(), source }
     }
 }

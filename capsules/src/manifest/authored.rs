@@ -199,6 +199,19 @@ impl Authored {
     }
 }
 
+impl AuthoredBuild {
+    /// The build of `app`, which is packed at `created_at`.
+    pub fn fill(self, app: &App, created_at: Timestamp) -> Build {
+        Build {
+            steps: self.steps,
+            out_dir: self.out_dir.unwrap_or_else(|| app.out_dir()),
+            source_date_epoch: self.source_date_epoch.unwrap_or(created_at.as_millis() / 1_000),
+            network: self.network,
+            extra: self.extra,
+        }
+    }
+}
+
 /// The JSON Schema of what an author writes.
 pub fn authored_json_schema() -> schemars::Schema {
     schemars::schema_for!(Authored)
@@ -216,13 +229,7 @@ pub fn fill(authored: Authored, facts: Facts) -> Result<Manifest, Unfilled> {
         return Err(Unfilled::Version { id: shown(said), version: authored.version });
     }
     let created_at = authored.created_at.unwrap_or(facts.created_at);
-    let build = Build {
-        steps: authored.build.steps,
-        out_dir: authored.build.out_dir.unwrap_or_else(|| authored.app.out_dir()),
-        source_date_epoch: authored.build.source_date_epoch.unwrap_or(created_at.as_millis() / 1_000),
-        network: authored.build.network,
-        extra: authored.build.extra,
-    };
+    let build = authored.build.fill(&authored.app, created_at);
     let seeds = authored.seeds.into_iter().enumerate().map(|(index, seed)| {
         let AuthoredSeed { name, kind, path, digest: pinned, service, extra } = seed;
         match facts.seeds.get(&path) {

@@ -27,8 +27,8 @@ pub use authored::{
 pub use id::{AppId, ID_MAX_BYTES, InvalidAppId};
 pub use license::{InvalidLicense, LICENSE_MAX_BYTES, License};
 pub use parts::{
-    App, Attestation, Build, Expected, Extra, Network, Packer, Rights, Scope, Seed, SeedKind, Service,
-    ServiceKind,
+    Answer, App, Attestation, Build, Expected, Extra, Network, Packer, Rights, Scope, Seed, SeedKind,
+    Service, ServiceKind,
 };
 pub use text::{InvalidWord, LINE_MAX_CHARS, Line, SLUG_MAX_BYTES, Slug, VARIABLE_MAX_BYTES, Variable};
 

@@ -248,6 +248,24 @@ pub struct Expected {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub build_digest: Option<Digest>,
+    /// What it answers when it is run behind a build, to be played again anywhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Answer>,
+    /// What this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
+/// A command line that is run where the build stands, and what it should answer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    /// The command line, run at the root of the tree. It ends with 0.
+    pub run: Line,
+    /// Of all that it prints on stdout; recorded by a pack that builds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub digest: Option<Digest>,
     /// What this version does not know.
     #[serde(flatten)]
     pub extra: Extra,

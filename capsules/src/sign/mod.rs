@@ -24,7 +24,7 @@ pub use key::{BadSignature, InvalidKey, KeyId, PublicKey, SIGNATURE_BYTES, Secre
 pub use payload::{Payload, seal};
 pub use predicate::{
     BuildDefinition, Builder, Check, DiffSummary, FileChanges, Metadata, PackageChanges, Predicate,
-    Provenance, Rebuild, Resource, Rollback, RunDetails, Sbom, Simulation,
+    Provenance, Rebuild, Replayed, Resource, Rollback, RunDetails, Sbom, Simulation,
 };
 pub use quorum::{Barred, InvalidQuorum, Quorum, Verified};
 pub use ring::{

@@ -44,6 +44,15 @@ pub fn look(
     look_at(&Folder::open(dir)?, seen, known, now, limits)
 }
 
+/// Looks at `folder`, and at all that is in it: no rules leave anything out. Answers also how many devices,
+/// pipes and sockets there are.
+pub(crate) fn look_whole(folder: &Folder, limits: Limits) -> Result<(Looked, u64), TreeError> {
+    let (keeper, nothing) = (Hashing::new(), Seen::default());
+    let walk = Walk::new(keeper, &nothing, Timestamp::from_micros(0), limits).without_rules();
+    let (scanned, keeper) = walk.run(folder, None)?;
+    Ok((Looked { root: scanned.root, blobs: keeper.blobs }, scanned.skipped))
+}
+
 pub(super) fn look_at(
     folder: &Folder,
     seen: &Seen,
@@ -51,7 +60,7 @@ pub(super) fn look_at(
     now: Timestamp,
     limits: Limits,
 ) -> Result<Looked, TreeError> {
-    let keeper = Hashing { blobs: BTreeMap::new(), piece: vec![0; PIECE_BYTES] };
+    let keeper = Hashing::new();
     let known = match known {
         Some((shelf, root)) => Some((shelf, shelf.directory(root)?)),
         None => None,
@@ -66,6 +75,10 @@ struct Hashing {
 }
 
 impl Hashing {
+    fn new() -> Self {
+        Self { blobs: BTreeMap::new(), piece: vec![0; PIECE_BYTES] }
+    }
+
     fn keep(&mut self, bytes: Vec<u8>) -> Digest {
         let digest = Digest::of(&bytes);
         self.blobs.insert(digest, bytes);

@@ -46,6 +46,7 @@ pub use text::merge_text;
 
 pub(crate) use descent::Descent;
 pub(crate) use listing::target;
+pub(crate) use look::look_whole;
 pub(crate) use snapshot::Portions;
 
 #[cfg(test)]

@@ -85,7 +85,8 @@ pub(crate) struct Walk<'a, K> {
     now: Timestamp,
     /// A tree whose entries are looked at whatever the rules say.
     known: Option<&'a dyn Shelf>,
-    rules: Rules,
+    /// What is left out. None where nothing is.
+    rules: Option<Rules>,
     budget: Budget,
     found: Scanned,
 }
@@ -100,7 +101,14 @@ impl<'a, K: Keeper> Walk<'a, K> {
             skipped: 0,
             seen: Seen::default(),
         };
-        Self { keeper, before, now, known: None, rules: Rules::default(), budget: Budget::new(limits), found }
+        let rules = Some(Rules::default());
+        Self { keeper, before, now, known: None, rules, budget: Budget::new(limits), found }
+    }
+
+    /// Leaves nothing out: what no tree can hold is an error.
+    pub(crate) fn without_rules(mut self) -> Self {
+        self.rules = None;
+        self
     }
 
     /// Walks through `folder`; of the tree `known`, everything is looked at.
@@ -117,7 +125,7 @@ impl<'a, K: Keeper> Walk<'a, K> {
     }
 
     fn folder(&mut self, folder: &Folder, path: &RelPath, known: &Directory) -> Result<Entry, TreeError> {
-        let level = self.rules.enter(folder, path)?;
+        let level = self.rules.as_mut().map(|rules| rules.enter(folder, path)).transpose()?;
         let depth = path.depth() + 1;
         let mut entries = BTreeMap::new();
         for raw in folder.names()? {
@@ -142,7 +150,9 @@ impl<'a, K: Keeper> Walk<'a, K> {
             };
             entries.extend(entry.map(|entry| (name, entry)));
         }
-        self.rules.leave(level);
+        if let (Some(rules), Some(level)) = (&mut self.rules, level) {
+            rules.leave(level);
+        }
         let directory =
             Directory::new(entries).map_err(|source| TreeError::Folder { path: path.clone(), source })?;
         let bytes = directory.encode();
@@ -155,9 +165,10 @@ impl<'a, K: Keeper> Walk<'a, K> {
 
     /// Whether a name belongs to no tree.
     fn is_left_out(&self, path: &RelPath, raw: &[u8], kind: Kind) -> bool {
+        let Some(rules) = &self.rules else { return false };
         let name = String::from_utf8_lossy(raw);
         let path = if path.is_root() { name.to_string() } else { format!("{path}/{name}") };
-        is_repository(&name) || name == PARTIAL || self.rules.is_ignored(&path, kind == Kind::Directory)
+        is_repository(&name) || name == PARTIAL || rules.is_ignored(&path, kind == Kind::Directory)
     }
 
     fn subfolder(

@@ -4,6 +4,7 @@
 //! inside, as the first process of the sandbox, so it is a program of its own: whoever uses workcells is
 //! started again, and calls [`enter`]. Invariant: the command is only run when all was given up.
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
@@ -32,6 +33,8 @@ pub struct Door {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Entry {
     pub(super) step: String,
+    /// All variables that the command gets.
+    pub(super) env: BTreeMap<String, String>,
     pub(super) bounds: Bounds,
     /// Whether there are walls around.
     pub(super) walled: bool,
@@ -75,7 +78,7 @@ pub fn enter(entry: &str) -> Result<i32, NotEntered> {
         restrict()?;
     }
     limit(&entry.bounds, entry.walled)?;
-    let child = Command::new("/bin/sh").args(["-c", &entry.step]).spawn()?;
+    let child = Command::new("/bin/sh").args(["-c", &entry.step]).env_clear().envs(&entry.env).spawn()?;
     loop {
         // The first process of a sandbox also inherits those whose parents ended.
         let Some((pid, status)) = wait(WaitOptions::empty())? else { continue };

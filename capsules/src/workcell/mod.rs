@@ -19,7 +19,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{Child, ExitStatus};
+use std::process::{Child, ExitStatus, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -72,13 +72,13 @@ impl WorkcellError {
 impl Workcell {
     /// A workcell whose walls were tried.
     pub fn new(door: Door, bounds: Bounds) -> Result<Self, WorkcellError> {
-        let walls = Walls::find()?;
-        let cell = Self { door, walls, bounds };
+        // However little a build may take, trying takes what it takes.
+        let cell = Self { door, walls: Walls::find()?, bounds: Bounds::default() };
         let room = cell.room()?;
         room.hand_over(0)?;
         let ended = cell.run(&room, "exit 0", &BTreeMap::new())?;
         match ended.code {
-            0 => Ok(cell),
+            0 => Ok(Self { bounds, ..cell }),
             _ => Err(WorkcellError::NoWalls(ended.err.trim().to_owned())),
         }
     }
@@ -113,9 +113,16 @@ impl Workcell {
         env: &BTreeMap<String, String>,
     ) -> Result<Ended, WorkcellError> {
         let (out, err) = room.records()?;
-        let entry = door::Entry { step: command.to_owned(), bounds: self.bounds, walled: self.is_walled() };
+        let fixed = || fixed().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let entry = door::Entry {
+            step: command.to_owned(),
+            // Only what runs inside gets it: a variable such as `LD_PRELOAD` would reach out of the walls.
+            env: env.clone().into_iter().chain(fixed()).collect(),
+            bounds: self.bounds,
+            walled: self.is_walled(),
+        };
         let mut command = self.walls.command(&self.door, &entry, room)?;
-        command.env_clear().envs(env).envs(fixed()).stdin(std::process::Stdio::null());
+        command.env_clear().envs(fixed()).stdin(Stdio::null());
         let spawned = command.stdout(out).stderr(err).spawn();
         let child = spawned.map_err(WorkcellError::io("start a workcell"))?;
         let status = Running { child, walls: &self.walls }.end(Watch::new(room, self.bounds))?;

@@ -5,13 +5,14 @@
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown, lchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, chown, lchown};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{AtFlags, CWD, Timespec, Timestamps};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Timespec, Timestamps, flock};
+use rustix::process::geteuid;
 use tempfile::TempDir;
 use xyn_store::Digest;
 
@@ -22,6 +23,19 @@ use super::sweep::sweep;
 /// Bytes of what was said that are kept: the end of it.
 const TAIL_BYTES: usize = 64 << 10;
 
+/// How the names of the folders of rooms begin.
+const PREFIX: &str = "xyn-workcell-";
+
+/// The folder in it that is worked in.
+const TREE: &str = "tree";
+/// Where that is taken apart in the end.
+const HEAP: &str = "swept";
+
+/// Who may do what in the folder of a room: only its maker.
+const OWN_MODE: u32 = 0o700;
+/// The same where another works in it: there is a way to the tree, for who knows it, and no more.
+const TENANT_MODE: u32 = 0o711;
+
 /// A folder for one job. Gone when it is dropped.
 #[derive(Debug)]
 pub struct Room {
@@ -29,6 +43,8 @@ pub struct Room {
     /// Who works in it, when it is not the caller.
     tenant: Option<u32>,
     begun: Instant,
+    /// Held as long as somebody works in it.
+    _lock: File,
 }
 
 /// How a command ended.
@@ -46,20 +62,27 @@ pub struct Ended {
 
 impl Room {
     pub(super) fn new(tenant: Option<u32>) -> Result<Self, WorkcellError> {
-        let made = || -> io::Result<Self> {
-            let dir = tempfile::Builder::new().prefix("xyn-workcell-").tempdir()?;
-            if tenant.is_some() {
-                // The way to the tree, and no more.
-                fs::set_permissions(dir.path(), Permissions::from_mode(0o711))?;
+        Self::within(&std::env::temp_dir(), tenant).map_err(WorkcellError::io("make a room"))
+    }
+
+    fn within(place: &Path, tenant: Option<u32>) -> io::Result<Self> {
+        clear_abandoned(place)?;
+        loop {
+            let dir = tempfile::Builder::new().prefix(PREFIX).tempdir_in(place)?;
+            let lock = File::open(dir.path())?;
+            flock(&lock, FlockOperation::LockExclusive)?;
+            // Somebody who took it for abandoned may have been faster.
+            if dir.path().exists() {
+                let mode = if tenant.is_some() { TENANT_MODE } else { OWN_MODE };
+                fs::set_permissions(dir.path(), Permissions::from_mode(mode))?;
+                return Ok(Self { dir, tenant, begun: Instant::now(), _lock: lock });
             }
-            Ok(Self { dir, tenant, begun: Instant::now() })
-        };
-        made().map_err(WorkcellError::io("make a room"))
+        }
     }
 
     /// The folder that is worked in. It is made by whoever lays out files in it, or when it is handed over.
     pub fn tree(&self) -> PathBuf {
-        self.dir.path().join("tree")
+        self.dir.path().join(TREE)
     }
 
     /// Gives the files to who works in the room, all of one time: seconds since the Unix epoch.
@@ -151,10 +174,47 @@ impl Room {
 
 impl Drop for Room {
     fn drop(&mut self) {
-        let tree = self.tree();
-        if tree.symlink_metadata().is_ok() {
-            // What cannot be removed is left to the system, which clears such folders in time.
-            let _swept = sweep(&tree, &self.dir.path().join("swept"));
+        // What cannot be removed is left to whoever makes a room next.
+        let _swept = sweep(&self.tree(), &self.dir.path().join(HEAP));
+    }
+}
+
+/// Clears away the rooms in `dir` whose makers were ended before they could.
+fn clear_abandoned(dir: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(dir)?.filter_map(Result::ok) {
+        let is_room = entry.file_name().to_str().is_some_and(|name| name.starts_with(PREFIX));
+        let is_ours = |found: &fs::Metadata| found.is_dir() && found.uid() == geteuid().as_raw();
+        if is_room && entry.metadata().is_ok_and(|found| is_ours(&found)) {
+            let Ok(lock) = File::open(entry.path()) else { continue };
+            if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                let room = entry.path();
+                let swept = sweep(&room.join(TREE), &room.join(HEAP)).map_err(io::Error::from);
+                // What cannot be removed now is left to the next.
+                let _cleared = swept.and_then(|()| fs::remove_dir_all(room));
+            }
         }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_room_whose_maker_was_ended_is_cleared_away_by_the_next_and_others_stay() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let kept = Room::within(dir.path(), None).expect("a room");
+        let abandoned = ["1/tree/a/b", "2/swept/7/c", "3"].map(|what| {
+            let room = dir.path().join(format!("{PREFIX}{what}"));
+            fs::create_dir_all(&room).expect("made");
+            room
+        });
+        fs::create_dir(dir.path().join("other")).expect("made");
+        let next = Room::within(dir.path(), None).expect("a room");
+        assert!(abandoned.iter().all(|room| !room.exists()) && kept.dir.path().exists());
+        drop(kept);
+        drop(next);
+        assert_eq!(fs::read_dir(dir.path()).expect("there").count(), 1, "what is no room is left alone");
     }
 }

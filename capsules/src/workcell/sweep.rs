@@ -9,13 +9,24 @@ use std::path::Path;
 use rustix::fs::{self, AtFlags, CWD, Dir, Mode, OFlags};
 use rustix::io::{Errno, Result};
 
-/// Removes the folder `dir` by way of `heap`, a folder beside it that is made, and removed as well.
+/// Removes `dir`, if it is there, by way of the folder `heap` beside it, which is removed as well. What was not
+/// done to its end is gone on with.
 pub(super) fn sweep(dir: &Path, heap: &Path) -> Result<()> {
-    fs::mkdir(heap, Mode::RWXU)?;
-    fs::chmod(dir, Mode::RWXU)?;
-    fs::rename(dir, heap.join("0"))?;
+    match fs::mkdir(heap, Mode::RWXU) {
+        Err(Errno::EXIST) => {}
+        made => made?,
+    }
     let pile = open(CWD, heap)?;
-    let mut count = 0;
+    let taken = names(&pile)?.into_iter().filter_map(|name| name.to_str().ok()?.parse::<u64>().ok());
+    let mut count = taken.max().unwrap_or_default();
+    let mut next = || {
+        count += 1;
+        count.to_string()
+    };
+    if dir.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+        fs::chmod(dir, Mode::RWXU)?;
+        fs::renameat(CWD, dir, &pile, next())?;
+    }
     loop {
         let names = names(&pile)?;
         if names.is_empty() {
@@ -27,9 +38,8 @@ pub(super) fn sweep(dir: &Path, heap: &Path) -> Result<()> {
                 match fs::unlinkat(&folder, &inner, AtFlags::empty()) {
                     // A folder: it goes up to the others, so that there is no way down.
                     Err(Errno::ISDIR | Errno::PERM) => {
-                        count += 1;
                         fs::chmodat(&folder, &inner, Mode::RWXU, AtFlags::empty())?;
-                        fs::renameat(&folder, &inner, &pile, count.to_string())?;
+                        fs::renameat(&folder, &inner, &pile, next())?;
                     }
                     removed => removed?,
                 }
@@ -75,7 +85,7 @@ mod tests {
         symlink(room.path(), dir.join("up")).expect("linked");
         std::fs::write(dir.join("locked/inside/1"), "").expect("written");
         for locked in ["locked/inside", "locked"] {
-            std::fs::set_permissions(dir.join(locked), PermissionsExt::from_mode(0)).expect("locked");
+            std::fs::set_permissions(dir.join(locked), PermissionsExt::from_mode(0o000)).expect("locked");
         }
         let mut at = open(CWD, &dir).expect("open");
         for _ in 0..5_000 {

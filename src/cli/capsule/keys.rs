@@ -86,7 +86,7 @@ pub(super) fn secret(path: &Path) -> Result<SecretKey, Failure> {
 
 impl Trust {
     /// The keys that were given, and how many of them must have signed.
-    pub(super) fn quorum(&self) -> Result<Quorum, Failure> {
+    pub(in crate::cli) fn quorum(&self) -> Result<Quorum, Failure> {
         let keys = self.keys.iter().map(|given| public(given)).collect::<Result<Vec<_>, _>>()?;
         Quorum::new(keys, self.threshold)
             .map_err(|error| Failure::usage(error.to_string()).at(format!("--threshold {}", self.threshold)))

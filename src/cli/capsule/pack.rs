@@ -8,13 +8,15 @@ use serde_json::json;
 use xyn_capsules::container::{self, Base, Options};
 use xyn_capsules::inspection::{Findings, Inspection, Origin};
 use xyn_capsules::lint::Severity;
-use xyn_capsules::make::{Made, Maker, NotMade, make};
+use xyn_capsules::make::{Made, Maker, NotMade, make, redact};
 use xyn_capsules::manifest::{Authored, Line};
+use xyn_capsules::rebuild::Recipe;
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
-use xyn_capsules::sign::SecretKey;
+use xyn_capsules::sign::{Resource, SecretKey};
 use xyn_capsules::tree::RelPath;
-use xyn_store::{Clock, Timestamp};
+use xyn_store::{Clock, Digest, Timestamp};
 
+use super::place::{Place, not_built};
 use super::{Context, keys};
 use crate::cli::input;
 use crate::cli::output::Unit;
@@ -49,6 +51,11 @@ pub(in crate::cli) struct Pack {
     /// Take the instant from SOURCE_DATE_EPOCH, so that packing again gives the same bytes
     #[arg(long)]
     reproducible: bool,
+    /// Build it once in a sandbox, so that the capsule says what a build of it should come to
+    #[arg(long)]
+    build: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> {
@@ -57,6 +64,10 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
     if arguments.reproducible {
         authored.created_at = Some(source_date_epoch()?);
     }
+    let built = match arguments.build {
+        true => Some(build(&mut authored, arguments, context)?),
+        false => None,
+    };
     let target = arguments.out.clone().unwrap_or_else(|| named(&authored));
     let base = super::base(arguments.delta_from.as_ref())?;
     let origin = Origin(arguments.dir.clone());
@@ -70,6 +81,11 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
     let bar = context.out.progress("packing", None, Unit::Time);
     let draft =
         container::pack(&arguments.dir, &target, &options).map_err(|error| unpacked(arguments, &error))?;
+    if built.as_ref().is_some_and(|(tree, _)| *tree != draft.root()) {
+        return Err(Failure::failed("capsule", "the folder changed while it was built and packed")
+            .at(arguments.dir.display().to_string())
+            .hint("try again when nobody writes to it"));
+    }
     let skipped = draft.skipped();
     let name = packer(&key);
     let maker = Maker {
@@ -78,6 +94,7 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
         generation: arguments.generation,
         now: Clock::system().now(),
         version: env!("CARGO_PKG_VERSION"),
+        built: built.as_ref().map_or(&[], |(_, files)| files),
     };
     let found = inspection.finish(&draft, &authored, &origin).map_err(|error| {
         Failure::failed("capsule", with_causes(&error)).at(arguments.dir.display().to_string())
@@ -89,6 +106,45 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
         context.out.note(&format!("{skipped} devices, pipes or sockets were left out"));
     }
     answer(&made, &found, &target, &maker, context)
+}
+
+/// Builds what will be packed, and notes what that comes to; answers its tree, and the files of the build.
+fn build(
+    authored: &mut Authored,
+    arguments: &Pack,
+    context: &Context,
+) -> Result<(Digest, Vec<Resource>), Failure> {
+    let place = || arguments.dir.display().to_string();
+    redact(authored);
+    let created_at = *authored.created_at.get_or_insert_with(|| Clock::system().now());
+    let recipe = Recipe::new(&authored.build.clone().fill(&authored.app, created_at), &authored.app);
+    let cell = arguments.place.workcell()?;
+    let bar = context.out.progress("building", None, Unit::Time);
+    let built = recipe.build_folder(&cell, &arguments.dir);
+    let (tree, built) = built.map_err(|error| not_built(place(), &error))?;
+    bar.finish_and_clear();
+    let (found, said) = (built.root(), authored.expected.build_digest);
+    if let Some(said) = said.filter(|said| *said != found) {
+        let message = format!("`/expected/buildDigest` is {said}, and the build came to {found}");
+        return Err(Failure::failed("build_differs", message)
+            .at(place())
+            .hint("write that, or leave it out"));
+    }
+    authored.expected.build_digest = Some(found);
+    for output in &mut authored.expected.outputs {
+        let found = recipe.replay(&cell, &built, &output.run);
+        let found = found.map_err(|error| not_built(place(), &error))?;
+        if output.digest.is_some_and(|said| said != found) {
+            let message =
+                format!("`/expected/outputs`: what `{}` answers has the digest {found}", output.run);
+            let hint = "write that, or leave it out";
+            return Err(Failure::failed("output_differs", message).at(place()).hint(hint));
+        }
+        output.digest = Some(found);
+    }
+    let files =
+        built.byproducts().map_err(|error| Failure::failed("capsule", error.to_string()).at(place()))?;
+    Ok((tree, files))
 }
 
 fn answer(
@@ -105,6 +161,7 @@ fn answer(
         "generation": manifest.generation,
         "capsule": digest,
         "tree": manifest.tree,
+        "build": manifest.expected.build_digest,
         "size_bytes": sealed.size_bytes,
         "findings": found.lints.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });

@@ -50,7 +50,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
     let who = (slugs(), versions(), lines(), any::<u64>(), 0..253_402_207_199_999_999_i64, lines());
     let env = btree_map("[A-Z_]{1,6}".prop_map(|name| name.parse().expect("a name")), of("\\PC{0,9}"), 0..4);
     let app = (lines(), of(lines()), env, extra());
-    let build = (vec(lines(), 0..3), "[a-z]{1,4}(/[a-z]{1,4}){0,2}", any::<u64>(), of(vec(lines(), 0..3)));
+    let build = (vec(lines(), 0..3), "d[a-z]{0,3}(/d[a-z]{0,3}){0,2}", any::<u64>(), of(vec(lines(), 0..3)));
     let parts = (btree_map(slugs(), (values(), extra()), 0..3), btree_map(slugs(), digests(), 0..3));
     let rest = (digests(), of(digests()), of(versions()), any::<bool>(), of(lines()), extra());
     (who, app, build, parts, rest).prop_map(|(who, app, build, parts, rest)| {
@@ -93,7 +93,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
             seeds: seeds.into_iter().map(seed).collect(),
             rights,
             tree,
-            expected: Expected { build_digest, extra: Extra::new() },
+            expected: Expected { build_digest, outputs: Vec::new(), extra: Extra::new() },
             min_core,
             extra,
             ..sample()

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use super::ring::Role;
 
 pub use provenance::{BuildDefinition, Builder, Metadata, Provenance, Resource, RunDetails};
-pub use report::{Check, DiffSummary, FileChanges, PackageChanges, Rebuild, Simulation};
+pub use report::{Check, DiffSummary, FileChanges, PackageChanges, Rebuild, Replayed, Simulation};
 pub use rollback::Rollback;
 
 /// Something that can be said of the content of a capsule.

@@ -19,6 +19,9 @@ pub struct Rebuild {
     /// Files that differ, as many as are listed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub different: Vec<RelPath>,
+    /// What was run behind the build, when it was played again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replayed: Vec<Replayed>,
     /// What it was built in.
     pub sandbox: String,
     /// When it began.
@@ -27,10 +30,21 @@ pub struct Rebuild {
     pub finished_at: Timestamp,
 }
 
+/// A command that was run behind a build.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replayed {
+    /// The command line.
+    pub run: String,
+    /// Of the answer that was recorded.
+    pub expected: Digest,
+    /// Of the one that came.
+    pub found: Digest,
+}
+
 impl Rebuild {
-    /// Whether it came out as expected, bit for bit.
+    /// Whether all came out as expected, bit for bit.
     pub fn matches(&self) -> bool {
-        self.expected == self.found
+        self.expected == self.found && self.replayed.iter().all(|run| run.expected == run.found)
     }
 }
 
@@ -39,7 +53,7 @@ impl Predicate for Rebuild {
 
     fn check(&self) -> Result<(), &'static str> {
         match () {
-            () if self.matches() && !self.different.is_empty() => {
+            () if self.expected == self.found && !self.different.is_empty() => {
                 Err("`different` names files, and both trees are one")
             }
             () if self.finished_at < self.started_at => Err("`finishedAt` lies before `startedAt`"),

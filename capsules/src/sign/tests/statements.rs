@@ -36,6 +36,7 @@ fn rebuild() -> Rebuild {
         expected: Digest::of(b"built"),
         found: Digest::of(b"otherwise"),
         different: vec!["main.js".parse().expect("a path")],
+        replayed: Vec::new(),
         sandbox: "bubblewrap 0.8, landlock 4".to_owned(),
         started_at: at("2026-11-21T12:00:00Z"),
         finished_at: at("2026-11-21T12:01:00Z"),

@@ -1,0 +1,74 @@
+//! Where what a capsule holds is built: the workcell of this machine.
+
+use std::time::Duration;
+
+use clap::Args;
+use xyn_capsules::rebuild::NotBuilt;
+use xyn_capsules::workcell::{Bounds, Door, Workcell, WorkcellError, enter};
+
+use crate::failure::{Exit, Failure, with_causes};
+
+/// How the workcell is, when it is not as always.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Place {
+    /// Build without a sandbox: what is built can do here whatever you can
+    #[arg(long)]
+    no_sandbox: bool,
+    /// How long a build may take
+    #[arg(long, value_name = "SECONDS", default_value_t = Bounds::default().wall.as_secs())]
+    timeout: u64,
+}
+
+/// What a workcell starts, and nobody else.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Enter {
+    entry: String,
+}
+
+/// Runs what a workcell is to run, and ends as that does.
+pub(super) fn run(arguments: &Enter) -> Result<Exit, Failure> {
+    let code = enter(&arguments.entry).map_err(|error| {
+        Failure::failed("workcell", with_causes(&error))
+            .hint("build with: xyn capsule rebuild FILE --pub KEY")
+    })?;
+    std::process::exit(code)
+}
+
+impl Place {
+    /// The workcell, whose walls were tried.
+    pub(super) fn workcell(&self) -> Result<Workcell, Failure> {
+        let program = std::env::current_exe().map_err(|error| {
+            Failure::failed("workcell", format!("the file of this program is not to be found: {error}"))
+        })?;
+        let door = Door { program, arguments: ["capsule", "enter", "--"].map(Into::into).to_vec() };
+        let bounds = Bounds { wall: Duration::from_secs(self.timeout), ..Bounds::default() };
+        match self.no_sandbox {
+            true => Ok(Workcell::without_walls(door, bounds)),
+            false => Workcell::new(door, bounds).map_err(|error| no_place(&error)),
+        }
+    }
+}
+
+fn no_place(error: &WorkcellError) -> Failure {
+    let failure = Failure::failed("no_sandbox", with_causes(error));
+    match error {
+        WorkcellError::NoWalls(_) => failure.hint(
+            "it takes bubblewrap 0.8 or newer, user namespaces and landlock; what you trust like yourself is \
+             built without, with --no-sandbox",
+        ),
+        _ => failure,
+    }
+}
+
+/// Why nothing was built of what is at `place`.
+pub(super) fn not_built(place: String, error: &NotBuilt) -> Failure {
+    let failure = Failure::failed("not_built", with_causes(error)).at(place);
+    match error {
+        NotBuilt::Network(_) => {
+            failure.hint("put what the build fetches into the capsule, or build with --no-sandbox")
+        }
+        NotBuilt::Step { .. } | NotBuilt::Stopped { .. } => failure
+            .hint("inside there is only /usr of this machine, the files in /build, a /tmp, and no network"),
+        _ => failure,
+    }
+}
