@@ -1,7 +1,7 @@
 //! Workcells: throw-away places in which what a stranger wrote is built and tried.
 //!
-//! Owns the walls (bubblewrap for what can be seen, landlock for what can be written, limits for what can be
-//! used up), what a command finds inside, and that nothing of it stays. Refuses to run anything on a machine
+//! Owns the walls (bubblewrap for what can be seen, landlock for what can be written, seccomp for what can be
+//! asked of the kernel, limits for what can be used up), what a command finds inside, and that nothing of it stays. Refuses to run anything on a machine
 //! that cannot put up the walls, unless whoever calls says in so many words that there shall be none.
 //! Invariant: when a command has ended, so has every process that it started.
 //!
@@ -9,6 +9,8 @@
 //! `/tmp`, `/dev` and `/proc`; no network; one locale, time zone, umask, user and environment, whoever calls.
 
 mod bounds;
+#[cfg(target_os = "linux")]
+mod calls;
 mod door;
 mod room;
 mod sweep;
@@ -19,7 +21,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus};
 use std::thread;
 use std::time::Duration;
 
@@ -122,8 +124,7 @@ impl Workcell {
             walled: self.is_walled(),
         };
         let mut command = self.walls.command(&self.door, &entry, room)?;
-        command.env_clear().envs(fixed()).stdin(Stdio::null());
-        let spawned = command.stdout(out).stderr(err).spawn();
+        let spawned = command.env_clear().envs(fixed()).stdout(out).stderr(err).spawn();
         let child = spawned.map_err(WorkcellError::io("start a workcell"))?;
         let status = Running { child, walls: &self.walls }.end(Watch::new(room, self.bounds))?;
         room.ended(status)

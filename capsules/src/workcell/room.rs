@@ -132,6 +132,13 @@ impl Room {
         Ok(shown)
     }
 
+    /// The filter of system calls as a file to be read.
+    pub(super) fn filter(&self, filter: &[u8]) -> Result<File, WorkcellError> {
+        let path = self.dir.path().join("filter");
+        let placed = fs::write(&path, filter).and_then(|()| File::open(&path));
+        placed.map_err(WorkcellError::io("write the filter of a workcell"))
+    }
+
     /// Fresh files for what a command says.
     pub(super) fn records(&self) -> Result<(File, File), WorkcellError> {
         let make = |name: &str| -> io::Result<File> {

@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
@@ -33,11 +33,13 @@ const NOBODY: u32 = 65_534;
 pub(super) enum Walls {
     /// Nothing.
     None,
-    /// Bubblewrap, and landlock inside.
+    /// Bubblewrap, and landlock and seccomp inside.
     Bubblewrap {
         program: PathBuf,
         /// What it says of itself.
         version: String,
+        /// The system calls that are refused, as the kernel reads it.
+        filter: Option<Vec<u8>>,
     },
 }
 
@@ -54,7 +56,11 @@ impl Walls {
         let asked = Command::new(&program).arg("--version").output();
         let said = asked.map_err(WorkcellError::io("start bubblewrap"))?;
         let version = String::from_utf8_lossy(&said.stdout).trim().to_owned();
-        Ok(Self::Bubblewrap { program, version })
+        #[cfg(target_os = "linux")]
+        let filter = super::calls::filter();
+        #[cfg(not(target_os = "linux"))]
+        let filter = None;
+        Ok(Self::Bubblewrap { program, version, filter })
     }
 
     /// Who the files in a room must belong to, when it is not the caller.
@@ -68,11 +74,16 @@ impl Walls {
         let mut command = match self {
             Self::None => {
                 let mut command = Command::new(&door.program);
-                command.current_dir(room.tree()).process_group(0);
+                command.current_dir(room.tree()).process_group(0).stdin(Stdio::null());
                 command
             }
-            Self::Bubblewrap { program, .. } => {
+            Self::Bubblewrap { program, filter, .. } => {
                 let mut command = Command::new(program);
+                match filter {
+                    // It is read to its end and closed: there is no standard input inside.
+                    Some(filter) => command.args(["--seccomp", "0"]).stdin(room.filter(filter)?),
+                    None => command.stdin(Stdio::null()),
+                };
                 let shown = room.door(&door.program)?;
                 command.args(arguments(&room.tree(), &shown, entry.bounds.memory_bytes)).current_dir("/");
                 if let Some(tenant) = self.tenant() {
@@ -106,6 +117,7 @@ impl fmt::Display for Walls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::None => f.write_str("none"),
+            Self::Bubblewrap { version, filter: Some(_), .. } => write!(f, "{version}, seccomp, landlock"),
             Self::Bubblewrap { version, .. } => write!(f, "{version}, landlock"),
         }
     }

@@ -113,11 +113,8 @@ fn a_build_does_not_become_anybody_else() {
     let ended = ended.expect("it runs");
     assert!(ended.out.ends_with("1000\n1000\n"), "{ended:?}");
     assert_eq!(mode & 0o111, 0o111);
-    let held = said("grep -E '^(CapEff|CapBnd|NoNewPrivs)' /proc/self/status");
-    assert_eq!(
-        held.replace(['\t', ' '], ""),
-        "CapEff:0000000000000000\nCapBnd:0000000000000000\nNoNewPrivs:1\n"
-    );
+    let held = said("grep -E '^(CapEff|CapBnd|NoNewPrivs|Seccomp):' /proc/self/status").replace('\t', "");
+    assert_eq!(held, "CapEff:0000000000000000\nCapBnd:0000000000000000\nNoNewPrivs:1\nSeccomp:2\n");
 }
 
 #[test]
@@ -142,6 +139,8 @@ fn a_build_makes_no_sandbox_and_mounts_nothing() {
         let ended = run(small(), command).expect("it runs");
         assert_ne!(ended.code, 0, "{command}: {ended:?}");
     }
+    let refused = run(small(), "unshare -U true").expect("it runs");
+    assert!(refused.err.contains("Operation not permitted"), "the filter answers first: {refused:?}");
 }
 
 #[test]

@@ -47,6 +47,11 @@ fn variables_that_are_fixed_stay_and_others_are_added() {
 }
 
 #[test]
+fn there_is_nothing_to_be_read_from_standard_input() {
+    assert_eq!(said("cat && read line || echo nothing"), "nothing\n");
+}
+
+#[test]
 fn an_exit_code_is_told_and_so_is_a_signal() {
     assert_eq!(run(small(), "exit 7").expect("it runs").code, 7);
     assert_eq!(run(small(), "kill -9 $$").expect("it runs").code, 137);
