@@ -6,7 +6,7 @@
 mod ledger;
 pub(crate) mod paper;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use xyn_net::proto::sync::{Proof, Refused};
@@ -211,8 +211,8 @@ impl Shelf {
 
     /// Whether a moment that counts names the content `digest`.
     pub(crate) fn names(&self, digest: &Digest) -> bool {
-        let named_by = self.base.read().and_then(|reader| reader.named_by(digest, 1));
-        named_by.is_ok_and(|nodes| !nodes.is_empty())
+        let namers = self.base.read().and_then(|reader| reader.namers(&BTreeSet::from([*digest])));
+        namers.is_ok_and(|namers| !namers.is_empty())
     }
 
     pub(crate) fn read_proof(&self, feed: FeedId) -> Option<Proof> {
