@@ -42,7 +42,7 @@ mod waiting;
 
 pub use bytes::Bytes;
 pub use canonical::Moment;
-pub use change::{ChangeError, OPERATIONS_MAX};
+pub use change::{ChangeError, DOCUMENT_MAX_BYTES, OPERATIONS_MAX, merge_documents};
 pub use excluded::{Excluded, Matter, Why};
 pub use head::FeedHead;
 pub use limit::{BEHIND_CUT_MAX, Limit};

@@ -9,19 +9,19 @@ use super::ChangeError;
 /// Operations that one change may hold, and rows that any column of it may have.
 pub const OPERATIONS_MAX: u64 = 8192;
 
-const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+pub(super) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 /// A change that is not compressed. A compressed one may inflate to anything, so none is taken.
 const PLAIN_CHANGE: u8 = 1;
 const HASH_BYTES: u64 = 32;
 
 /// Counts what `chunk` unfolds to. Answers the checksum it carries.
 pub(super) fn check(chunk: &[u8]) -> Result<[u8; 4], ChangeError> {
-    let mut walk = Walk(chunk);
+    let mut walk = Walk::new(chunk, OPERATIONS_MAX);
     if walk.array()? != MAGIC {
         return Err(ChangeError::Undecodable);
     }
     let checksum = walk.array()?;
-    if walk.array()? != [PLAIN_CHANGE] || walk.unsigned()? != walk.0.len() as u64 {
+    if walk.array()? != [PLAIN_CHANGE] || walk.unsigned()? != walk.left() as u64 {
         return Err(ChangeError::Undecodable);
     }
     let dependencies = walk.unsigned()?;
@@ -32,29 +32,41 @@ pub(super) fn check(chunk: &[u8]) -> Result<[u8; 4], ChangeError> {
     walk.signed()?; // time
     walk.skip_string()?; // message
     let actors = walk.unsigned()?;
-    for _ in 0..bounded(actors)? {
+    for _ in 0..walk.bounded(actors)? {
         walk.skip_string()?;
     }
-    let columns = walk.unsigned()?;
-    let columns: Vec<(u64, u64)> = (0..bounded(columns)?)
-        .map(|_| Ok((walk.unsigned()?, walk.unsigned()?)))
-        .collect::<Result<_, ChangeError>>()?;
-    for (specification, size) in columns {
+    for (specification, size) in walk.columns()? {
         let column = walk.take(size)?;
-        Walk(column).count(specification)?;
+        Walk::new(column, OPERATIONS_MAX).count(specification)?;
     }
     Ok(checksum)
 }
 
-fn bounded(count: u64) -> Result<u64, ChangeError> {
-    if count <= OPERATIONS_MAX { Ok(count) } else { Err(ChangeError::Oversized) }
-}
-
-struct Walk<'a>(&'a [u8]);
+/// Bytes that are walked over, and how many rows a column of them may have.
+pub(super) struct Walk<'a>(&'a [u8], u64);
 
 impl<'a> Walk<'a> {
+    pub(super) fn new(bytes: &'a [u8], rows_max: u64) -> Self {
+        Self(bytes, rows_max)
+    }
+
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn bounded(&self, count: u64) -> Result<u64, ChangeError> {
+        if count <= self.1 { Ok(count) } else { Err(ChangeError::Oversized) }
+    }
+
+    /// What is said of columns that come later: how each is written, and how long it is.
+    pub(super) fn columns(&mut self) -> Result<Vec<(u64, u64)>, ChangeError> {
+        let columns = self.unsigned()?;
+        (0..self.bounded(columns)?).map(|_| Ok((self.unsigned()?, self.unsigned()?))).collect()
+    }
+
     /// Adds up the rows of a column.
-    fn count(mut self, specification: u64) -> Result<(), ChangeError> {
+    pub(super) fn count(mut self, specification: u64) -> Result<(), ChangeError> {
         let mut rows: u64 = 0;
         // The lowest three bits say how values are written.
         let kind = specification & 7;
@@ -63,7 +75,7 @@ impl<'a> Walk<'a> {
                 BOOLEAN => self.unsigned()?,
                 _ => self.run(kind)?,
             };
-            rows = bounded(rows.saturating_add(run))?;
+            rows = self.bounded(rows.saturating_add(run))?;
         }
         Ok(())
     }
@@ -77,7 +89,7 @@ impl<'a> Walk<'a> {
                 Ok(repeated.unsigned_abs())
             }
             literal => {
-                let literal = bounded(literal.unsigned_abs())?;
+                let literal = self.bounded(literal.unsigned_abs())?;
                 for _ in 0..literal {
                     self.skip_value(kind)?;
                 }
@@ -94,7 +106,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn skip_string(&mut self) -> Result<(), ChangeError> {
+    pub(super) fn skip_string(&mut self) -> Result<(), ChangeError> {
         let size = self.unsigned()?;
         self.skip(size)
     }
@@ -103,21 +115,21 @@ impl<'a> Walk<'a> {
         self.take(size).map(drop)
     }
 
-    fn take(&mut self, size: u64) -> Result<&'a [u8], ChangeError> {
+    pub(super) fn take(&mut self, size: u64) -> Result<&'a [u8], ChangeError> {
         let size = usize::try_from(size).map_err(|_| ChangeError::Undecodable)?;
         let (taken, rest) = self.0.split_at_checked(size).ok_or(ChangeError::Undecodable)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], ChangeError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], ChangeError> {
         let (taken, rest) = self.0.split_first_chunk().ok_or(ChangeError::Undecodable)?;
         self.0 = rest;
         Ok(*taken)
     }
 
     /// A LEB128 number.
-    fn unsigned(&mut self) -> Result<u64, ChangeError> {
+    pub(super) fn unsigned(&mut self) -> Result<u64, ChangeError> {
         let mut value = 0;
         for shift in (0..64).step_by(7) {
             let [byte] = self.array()?;
@@ -200,7 +212,7 @@ mod tests {
     #[test]
     fn signed_numbers_are_read_as_they_are_written() {
         for (bytes, value) in [(&[0x7f][..], -1), (&[0x40], -64), (&[0x3f], 63), (&[0xc0, 0], 64)] {
-            assert_eq!(Walk(bytes).signed(), Ok(value));
+            assert_eq!(Walk::new(bytes, OPERATIONS_MAX).signed(), Ok(value));
         }
     }
 

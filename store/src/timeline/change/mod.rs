@@ -6,6 +6,7 @@
 //! names that author.
 
 mod bounds;
+mod whole;
 
 use automerge::{ActorId, Change, ExpandedChange};
 
@@ -14,6 +15,7 @@ use super::feed::FeedId;
 use crate::digest::Digest;
 
 pub use bounds::OPERATIONS_MAX;
+pub use whole::{DOCUMENT_MAX_BYTES, merge_documents};
 
 /// Why bytes are no change to the document they are said to be for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
