@@ -4,12 +4,18 @@
 //! whoever calls says what for. Invariant: nothing is written outside the folder that was named, whoever made
 //! the tree.
 
+pub mod compare;
 pub mod container;
+pub mod countersign;
+pub mod exchange;
+#[cfg(test)]
+mod fixture;
 pub mod inspection;
 pub mod json;
 pub mod lint;
 pub mod make;
 pub mod manifest;
+pub mod merge;
 pub mod proof;
 pub mod rebuild;
 pub mod sbom;

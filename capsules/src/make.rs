@@ -3,11 +3,13 @@
 //! Owns what is found out while packing and how it gets into the manifest, with a statement of where the
 //! capsule comes from. Invariant: equal content, author's words, key and instant make equal bytes.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 use xyn_store::{Digest, Timestamp};
 
+use crate::compare::{Edition, Incomparable, compare};
 use crate::container::{ContainerError, Draft, Sealed};
 use crate::manifest::{Attestation, Authored, Extra, Facts, Line, Manifest, Unfilled, fill};
 use crate::sbom::{self, Lock, SbomError};
@@ -16,12 +18,13 @@ use crate::sign::{
     BuildDefinition, Builder, Metadata, NotVerified, Predicate, Provenance, Resource, RunDetails, Sbom,
     SecretKey, Statement, Subject, seal,
 };
+use crate::tree::Limits;
 
 /// What the parameters of a [`Provenance`] of ours mean.
 const BUILD_TYPE: &str = "urn:xyn:build:pack:v1";
 
 /// Who makes a capsule, and when.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Maker<'a> {
     /// What signs it.
     pub key: &'a SecretKey,
@@ -35,6 +38,8 @@ pub struct Maker<'a> {
     pub version: &'a str,
     /// The files that a build of it came to, when one was done.
     pub built: &'a [Resource],
+    /// What it comes after: what it changes of that is told with it.
+    pub parent: Option<&'a Edition<'a>>,
 }
 
 /// A capsule that was made.
@@ -57,6 +62,9 @@ pub enum NotMade {
     /// Its packages cannot be listed.
     #[error(transparent)]
     Packages(#[from] SbomError),
+    /// What it changes of its parent cannot be told.
+    #[error("the parent: {0}")]
+    Parent(#[from] Incomparable),
     /// What it comes to cannot be signed.
     #[error(transparent)]
     Signature(#[from] NotVerified),
@@ -85,8 +93,14 @@ pub fn make(
     };
     let mut manifest = fill(authored, facts)?;
     let mut attestations = vec![attest(&manifest, provenance(&manifest, maker), maker.key)?];
-    if !locks.is_empty() {
-        attestations.push(attest(&manifest, packages(&manifest, locks)?, maker.key)?);
+    let packages = (!locks.is_empty()).then(|| packages(&manifest, locks)).transpose()?;
+    if let Some(packages) = &packages {
+        attestations.push(attest(&manifest, packages.clone(), maker.key)?);
+    }
+    if let Some(parent) = maker.parent {
+        let made = Edition { tree: draft.outline(), manifest: Cow::Borrowed(&manifest), packages };
+        let summary = compare(parent, &made, Limits::default())?.summary(parent.manifest.tree);
+        attestations.push(attest(&manifest, summary, maker.key)?);
     }
     let (packed, envelopes): (Vec<_>, Vec<_>) = attestations.into_iter().unzip();
     manifest.attestations.extend(packed);

@@ -13,13 +13,14 @@ use crate::container::{Base, Capsule, ContainerError, Cover};
 use crate::manifest::{Line, Manifest};
 use crate::sign::{
     DiffSummary, Envelope, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Payload, Predicate,
-    Provenance, Quorum, Rebuild, Rollback, Sbom, Simulation, Statement, Verified, claimed_predicate_type,
+    Provenance, Rebuild, Rollback, Sbom, Simulation, Statement, Trust, Verified, claimed_predicate_type,
 };
 use crate::tree::Limits;
 
 /// A capsule whose signers are those who were asked for. Its tree was not read yet.
 pub struct Trusted<R> {
     manifest: Verified<Manifest>,
+    needed: usize,
     claims: Vec<Claim>,
     cover: Cover<R>,
 }
@@ -82,18 +83,18 @@ pub enum NotTrusted {
 }
 
 impl<R: Read> Trusted<R> {
-    /// Reads the cover of a capsule, which must be signed by `quorum`.
-    pub fn read(source: R, quorum: &Quorum) -> Result<Self, NotTrusted> {
-        let cover = Cover::read(source)?;
+    /// Reads the cover of a capsule, which must be signed by those whom `trust` names.
+    pub fn read<'a>(source: R, trust: impl Into<Trust<'a>>) -> Result<Self, NotTrusted> {
+        let (cover, trust) = (Cover::read(source)?, trust.into());
         let envelope = Envelope::read(cover.manifest()).map_err(NotVerified::from);
-        let manifest = envelope.and_then(|envelope| quorum.manifest(&envelope));
-        let manifest = manifest.map_err(NotTrusted::Manifest)?;
+        let opened = envelope.and_then(|envelope| trust.manifest(&envelope));
+        let (manifest, needed) = opened.map_err(NotTrusted::Manifest)?;
         let (said, held) = (manifest.value().tree, cover.root());
         if said != held {
             return Err(NotTrusted::Tree { said, held });
         }
-        let claims = claims(&cover, manifest.value(), quorum)?;
-        Ok(Self { manifest, claims, cover })
+        let claims = claims(&cover, manifest.value(), trust)?;
+        Ok(Self { manifest, needed, claims, cover })
     }
 
     /// What it says of itself.
@@ -109,6 +110,11 @@ impl<R: Read> Trusted<R> {
     /// Who signed it and counts.
     pub fn signers(&self) -> &BTreeSet<KeyId> {
         self.manifest.signers()
+    }
+
+    /// How many had to sign it.
+    pub fn needed(&self) -> usize {
+        self.needed
     }
 
     /// What is said of it.
@@ -133,7 +139,11 @@ impl<R: Read> Trusted<R> {
     }
 }
 
-fn claims<R: Read>(cover: &Cover<R>, manifest: &Manifest, quorum: &Quorum) -> Result<Vec<Claim>, NotTrusted> {
+fn claims<R: Read>(
+    cover: &Cover<R>,
+    manifest: &Manifest,
+    trust: Trust<'_>,
+) -> Result<Vec<Claim>, NotTrusted> {
     let digests: BTreeSet<Digest> = cover.attestations().iter().map(|bytes| Digest::of(bytes)).collect();
     if let Some(missing) = manifest.lacks(&digests).next() {
         return Err(NotTrusted::Missing { kind: missing.kind.clone(), digest: missing.sha256 });
@@ -146,7 +156,7 @@ fn claims<R: Read>(cover: &Cover<R>, manifest: &Manifest, quorum: &Quorum) -> Re
         let kind =
             claimed_predicate_type(&envelope).map_err(|error: InvalidStatement| unsound(error.into()))?;
         let is_packed = packed.contains(&Digest::of(bytes));
-        match signers(&envelope, &kind, quorum, &manifest.tree) {
+        match signers(&envelope, &kind, trust, &manifest.tree) {
             Ok(signers) => Ok(Claim { kind, signers, is_packed }),
             Err(NotVerified::Threshold { .. }) if is_packed => {
                 Ok(Claim { kind, signers: BTreeSet::new(), is_packed })
@@ -162,15 +172,15 @@ fn claims<R: Read>(cover: &Cover<R>, manifest: &Manifest, quorum: &Quorum) -> Re
 fn signers(
     envelope: &Envelope,
     kind: &str,
-    quorum: &Quorum,
+    trust: Trust<'_>,
     tree: &Digest,
 ) -> Result<BTreeSet<KeyId>, NotVerified> {
     fn of<P: Predicate>(
         envelope: &Envelope,
-        quorum: &Quorum,
+        trust: Trust<'_>,
         tree: &Digest,
     ) -> Result<BTreeSet<KeyId>, NotVerified> {
-        Ok(quorum.statement::<P>(envelope, tree)?.signers().clone())
+        Ok(trust.statement::<P>(envelope, tree)?.signers().clone())
     }
     let open = match kind {
         Provenance::TYPE => of::<Provenance>,
@@ -180,9 +190,9 @@ fn signers(
         Simulation::TYPE => of::<Simulation>,
         Rollback::TYPE => of::<Rollback>,
         _ => {
-            let (have, need) = (0, quorum.threshold());
+            let (have, need) = (0, 1);
             return Err(NotVerified::Threshold { have, need, passed_over: Default::default() });
         }
     };
-    open(envelope, quorum, tree)
+    open(envelope, trust, tree)
 }

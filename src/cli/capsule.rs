@@ -1,11 +1,16 @@
 //! `xyn capsule`: apps sealed at a moment, in one file that anyone can verify. Needs no node.
 
 pub(super) mod attest;
+mod diff;
+mod export;
 mod keys;
 mod look;
+mod merge;
 mod pack;
 mod place;
 mod rebuild;
+mod ring;
+mod sign;
 
 use std::fs::File;
 use std::io::BufReader;
@@ -13,12 +18,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 use xyn_capsules::container::{CapsuleFile, ContainerError};
+use xyn_capsules::manifest::Line;
 use xyn_capsules::proof::NotTrusted;
+use xyn_capsules::sign::PublicKey;
 use xyn_capsules::tree::Limits;
 
 use super::Context;
 use crate::failure::{Exit, Failure, with_causes};
 pub(super) use keys::Trust;
+
+/// Digits of a key by which people tell keys apart.
+const SHOWN_DIGITS: usize = 12;
 
 /// What can be done with capsules.
 #[derive(Debug, Subcommand)]
@@ -39,6 +49,19 @@ pub(super) enum Command {
     Replay(rebuild::Arguments),
     #[command(hide = true)]
     Enter(place::Enter),
+    /// Add a signature to a capsule
+    Sign(sign::Sign),
+    /// Say who may do what in an environment, in a signed file
+    #[command(subcommand)]
+    Ring(ring::Command),
+    /// Show what differs between two capsules
+    Diff(diff::Diff),
+    /// Bring two capsules together that began as one
+    Merge(merge::Merge),
+    /// Write a capsule in a form that others read
+    Export(export::Export),
+    /// Make a capsule of what was exported
+    Import(export::Import),
 }
 
 pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
@@ -51,7 +74,19 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         Command::Rebuild(arguments) => rebuild::rebuild(&arguments, context),
         Command::Replay(arguments) => rebuild::replay(&arguments, context),
         Command::Enter(arguments) => place::run(&arguments),
+        Command::Sign(arguments) => sign::run(&arguments, context),
+        Command::Ring(command) => ring::run(command, context),
+        Command::Diff(arguments) => diff::run(&arguments, context),
+        Command::Merge(arguments) => merge::run(&arguments, context),
+        Command::Export(arguments) => export::export(&arguments, context),
+        Command::Import(arguments) => export::import(&arguments, context),
     }
+}
+
+/// What the holder of a key is called when nobody says it: the same for whoever has this key.
+fn packer(key: PublicKey) -> Line {
+    let id = key.id().to_string();
+    format!("key {}", &id[..SHOWN_DIGITS]).parse().expect("words and hex digits are a line")
 }
 
 /// Opens the file of a capsule.

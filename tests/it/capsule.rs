@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use crate::node::{Folder, Said};
 
 /// An app in a folder of its own, with the key that signs it.
-struct App(Folder);
+pub(crate) struct App(Folder);
 
 impl App {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = Folder::new();
         let app = Self(folder);
         app.write("app/index.html", "<h1>hello</h1>\n");
@@ -22,25 +22,25 @@ impl App {
         app
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.data().parent().expect("it is in a folder").join(name)
     }
 
-    fn write(&self, name: &str, content: &str) {
+    pub(crate) fn write(&self, name: &str, content: &str) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("it is in a folder")).expect("made");
         fs::write(path, content).expect("written");
     }
 
-    fn xyn(&self, arguments: &[&str]) -> Said {
+    pub(crate) fn xyn(&self, arguments: &[&str]) -> Said {
         Said::of(self.0.program().args(arguments).current_dir(self.path(".")))
     }
 
-    fn pack(&self, more: &[&str]) -> Value {
+    pub(crate) fn pack(&self, more: &[&str]) -> Value {
         self.xyn(&[&["--json", "capsule", "pack", "app"], more].concat()).json()
     }
 
-    fn verify(&self, file: &str) -> Said {
+    pub(crate) fn verify(&self, file: &str) -> Said {
         self.xyn(&["--json", "capsule", "verify", file, "--pub", "capsule.key.pub"])
     }
 }
@@ -59,7 +59,7 @@ fn files(dir: &Path) -> Vec<(PathBuf, Vec<u8>)> {
     found
 }
 
-fn message(said: &Said) -> String {
+pub(crate) fn message(said: &Said) -> String {
     let error: Value = serde_json::from_str(&said.err).expect("JSON");
     error["error"]["message"].as_str().expect("a message").to_owned()
 }

@@ -7,6 +7,7 @@ mod crash;
 mod flood;
 mod folders;
 mod forgeries;
+mod formats;
 mod fuzzing;
 mod hostile;
 mod live;

@@ -18,7 +18,7 @@ use super::chunk::unpacked;
 use super::codec::Decoder;
 use super::error::ContainerError;
 use super::index::Index;
-use super::open::Cover;
+use super::open::{Cover, Envelopes};
 use super::outline::Outline;
 use crate::tree::Limits;
 
@@ -43,7 +43,10 @@ pub trait Base: Sync {
 pub struct CapsuleFile {
     path: PathBuf,
     file: File,
+    envelopes: Envelopes,
     outline: Outline,
+    /// The number of each content in the stream.
+    numbers: HashMap<Digest, usize>,
     index: Index,
     /// Where the stored bytes of each chunk begin in the file.
     stored_at: Vec<u64>,
@@ -57,10 +60,10 @@ impl CapsuleFile {
         let mut file = File::open(path).map_err(ContainerError::io("open", path))?;
         let cover = Cover::read(BufReader::new(&file))?;
         if cover.base().is_some() {
-            return Err(ContainerError::DeltaAsBase);
+            return Err(ContainerError::Delta);
         }
         let capsule = cover.open(None, limits)?;
-        let (mut at, outline, index) = capsule.into_parts();
+        let (mut at, envelopes, outline, index) = capsule.into_parts();
         let end = file.seek(SeekFrom::End(0)).map_err(ContainerError::io("read", path))?;
         let (mut stored_at, mut starts) = (Vec::with_capacity(index.rows.len()), HashMap::new());
         for (number, row) in index.rows.iter().enumerate() {
@@ -75,10 +78,28 @@ impl CapsuleFile {
             }
             std::cmp::Ordering::Greater => Err(ContainerError::Trailing { at }),
             std::cmp::Ordering::Equal => {
-                let kept = Mutex::default();
-                Ok(Self { path: path.to_owned(), file, outline, index, stored_at, starts, kept })
+                let (path, kept) = (path.to_owned(), Mutex::default());
+                let files = outline.layout.files.iter().enumerate();
+                let numbers = files.map(|(number, file)| (file.digest, number)).collect();
+                Ok(Self { path, file, envelopes, outline, numbers, index, stored_at, starts, kept })
             }
         }
+    }
+
+    /// The envelope of its manifest.
+    pub fn manifest(&self) -> &[u8] {
+        &self.envelopes.manifest
+    }
+
+    /// The envelopes of its attestations.
+    pub fn attestations(&self) -> &[Vec<u8>] {
+        &self.envelopes.attestations
+    }
+
+    /// Where the file `digest` lies in the stream.
+    pub(super) fn place(&self, digest: &Digest) -> Option<Range<u64>> {
+        let file = &self.outline.layout.files[*self.numbers.get(digest)?];
+        Some(file.start..file.end())
     }
 
     /// Appends the part of chunk `number` that lies in `range`.

@@ -89,9 +89,9 @@ pub enum ContainerError {
         /// What it was given.
         given: Digest,
     },
-    /// A base that is a delta itself.
-    #[error("a delta cannot be a base; unpack or import it, and take that as base")]
-    DeltaAsBase,
+    /// A delta where a whole capsule is needed.
+    #[error("this capsule is a delta, and a whole one is needed here; take the whole one")]
+    Delta,
     /// Something stands where the folder is to come.
     #[error("`{}` is there already; name a folder that is not", .0.display())]
     Exists(PathBuf),

@@ -15,13 +15,13 @@ pub(super) const PREFACE_BYTES: usize = MAGIC.len() + 1;
 pub(super) const HEAD_BYTES: usize = 1 + 8 + Digest::BYTES;
 
 /// Bytes that the envelope of a manifest may have.
-pub(super) const MANIFEST_MAX_BYTES: u64 = 4 << 20;
+pub(crate) const MANIFEST_MAX_BYTES: u64 = 4 << 20;
 /// Bytes that one attestation may have: room for the parts list of a large application.
-pub(super) const ATTESTATION_MAX_BYTES: u64 = 16 << 20;
+pub(crate) const ATTESTATION_MAX_BYTES: u64 = 16 << 20;
 /// Bytes that all attestations may have.
-pub(super) const ATTESTATIONS_MAX_BYTES: u64 = 32 << 20;
+pub(crate) const ATTESTATIONS_MAX_BYTES: u64 = 32 << 20;
 /// Attestations that a capsule may have.
-pub(super) const ATTESTATIONS_MAX: usize = 64;
+pub(crate) const ATTESTATIONS_MAX: usize = 64;
 /// Bytes that the directories and links of a tree may have together: half a million long names.
 pub(super) const OUTLINE_MAX_BYTES: u64 = 64 << 20;
 /// Bytes that the section of the tree may have.

@@ -14,6 +14,7 @@ mod base;
 mod chunk;
 mod codec;
 mod error;
+mod files;
 mod format;
 mod import;
 mod index;
@@ -21,6 +22,7 @@ mod layout;
 mod open;
 mod outline;
 mod pack;
+mod place;
 mod press;
 mod replay;
 mod seal;
@@ -30,12 +32,19 @@ mod unpack;
 
 pub use base::{Base, CapsuleFile, StoredTree};
 pub use error::{ContainerError, Fault, Part};
+pub use files::{Files, Several};
 pub use import::{Imported, import};
 pub use open::{Capsule, Cover};
 pub use outline::Outline;
 pub use pack::{Draft, Inspect, Options, pack, pack_tree};
 pub use replay::Verified;
 pub use seal::Sealed;
+
+pub(crate) use format::{
+    ATTESTATION_MAX_BYTES, ATTESTATIONS_MAX, ATTESTATIONS_MAX_BYTES, MANIFEST_MAX_BYTES,
+};
+pub(crate) use place::folder_of;
+pub use place::place;
 
 #[cfg(test)]
 mod tests;

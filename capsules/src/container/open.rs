@@ -97,6 +97,16 @@ impl<R: Read> Cover<R> {
         Ok(Capsule { source, manifest, attestations, outline, index, base })
     }
 
+    /// The sections of the tree and of the index, as they stand in the file.
+    pub(super) fn sections(&self) -> (Vec<u8>, &[u8]) {
+        ([self.tree.encode(), self.stored.clone()].concat(), &self.index.bytes)
+    }
+
+    /// What is behind the index.
+    pub(super) fn rest(&mut self) -> &mut R {
+        &mut self.source.source
+    }
+
     fn outline(&self, base: Option<&dyn Base>) -> Result<Vec<u8>, ContainerError> {
         let (said, limit) = (self.tree.raw_bytes, format::OUTLINE_MAX_BYTES);
         if said > limit {
@@ -168,10 +178,17 @@ impl<R> Capsule<'_, R> {
         &self.outline
     }
 
-    /// Where the chunks begin, the tree, and the chunks.
-    pub(super) fn into_parts(self) -> (u64, Outline, Index) {
-        (self.source.at, self.outline, self.index)
+    /// Where the chunks begin, the envelopes, the tree, and the chunks.
+    pub(super) fn into_parts(self) -> (u64, Envelopes, Outline, Index) {
+        let Self { source, manifest, attestations, outline, index, .. } = self;
+        (source.at, Envelopes { manifest, attestations }, outline, index)
     }
+}
+
+/// The envelopes before a tree.
+pub(super) struct Envelopes {
+    pub(super) manifest: Vec<u8>,
+    pub(super) attestations: Vec<Vec<u8>>,
 }
 
 /// A section that was read.

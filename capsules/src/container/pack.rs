@@ -6,20 +6,20 @@
 //! packed.
 
 use std::collections::HashMap;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 
-use xyn_store::blobs::{Blobs, Pieces};
 use xyn_store::{Digest, Timestamp};
 
 use super::base::Base;
 use super::codec::{self, Encoder};
 use super::error::{ContainerError, Part};
+use super::files::Files;
 use super::format::{OUTLINE_MAX_BYTES, TreeHead};
 use super::open::near;
 use super::outline::Outline;
+use super::place::folder_of;
 use super::press::{Press, Pressed, workers};
 use super::spool::Spool;
 use super::stream::{Ended, Stream};
@@ -86,24 +86,23 @@ pub fn pack(dir: &Path, target: &Path, options: &Options<'_>) -> Result<Draft, C
     })
 }
 
-/// Packs the tree `root` of the chunk store, for a capsule at `target`.
+/// Packs the tree `root` of what `files` holds, for a capsule at `target`.
 pub fn pack_tree(
-    blobs: &Blobs,
+    files: &dyn Files,
     root: Digest,
     target: &Path,
     options: &Options<'_>,
 ) -> Result<Draft, ContainerError> {
-    let outline = Outline::of(blobs, root, options.limits)?;
+    let outline = Outline::of(files, root, options.limits)?;
     draft(target, options, |mut stream| {
         for file in &outline.layout.files {
             let path = &outline.listing.entries[file.entry].0;
-            let content = blobs.content(&file.digest)?;
-            if content.size_bytes() != file.size_bytes {
-                let (said, found) = (file.size_bytes, content.size_bytes());
+            let (found, mut content) = files.file(&file.digest)?;
+            if found != file.size_bytes {
+                let said = file.size_bytes;
                 return Err(TreeError::Length { path: path.clone(), said, found }.into());
             }
-            let mut source = Flow { pieces: content.pieces(0..u64::MAX), piece: Vec::new(), at: 0 };
-            let read = stream.read(path, &mut source, file.size_bytes, file.size_bytes);
+            let read = stream.read(path, &mut content, file.size_bytes, file.size_bytes);
             let (found, _) = read.map_err(ContainerError::Read)?;
             if found != file.digest {
                 return Err(ContainerError::Content { path: path.clone(), said: file.digest, found });
@@ -170,31 +169,4 @@ fn section(outline: &Outline, base: Option<&dyn Base>) -> Result<Vec<u8>, Contai
     let mut section = head.encode();
     section.extend_from_slice(stored.as_ref().unwrap_or(raw));
     Ok(section)
-}
-
-/// The folder that `target` is in.
-pub(super) fn folder_of(target: &Path) -> &Path {
-    target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// The pieces of a blob as a source.
-struct Flow {
-    pieces: Pieces,
-    piece: Vec<u8>,
-    at: usize,
-}
-
-impl Read for Flow {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.piece.len() {
-            match self.pieces.next() {
-                Some(piece) => (self.piece, self.at) = (piece.map_err(io::Error::other)?, 0),
-                None => return Ok(0),
-            }
-        }
-        let count = out.len().min(self.piece.len() - self.at);
-        out[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
-        self.at += count;
-        Ok(count)
-    }
 }

@@ -1,14 +1,17 @@
-//! Sealing a draft: its envelopes before it, and the file in its place.
+//! Sealing: envelopes before a tree, and the file in its place.
 //!
-//! Owns how the file appears: written beside its place, made lasting, and moved there in one go. Invariant:
-//! whoever finds the file finds all of it.
+//! Owns the order of the sections as they are written, for a draft and for a capsule that gets other envelopes.
+//! Invariant: what is written keeps within the limits that reading it has.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
+use std::path::Path;
 
 use super::error::{ContainerError, Part};
 use super::format::{self, Head, Kind};
-use super::pack::{Draft, folder_of};
+use super::open::Cover;
+use super::pack::Draft;
+use super::place::place;
 
 /// A capsule that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,30 +27,16 @@ impl Draft {
     /// returns. A file that was in its place is replaced.
     pub fn seal(self, manifest: &[u8], attestations: &[Vec<u8>]) -> Result<Sealed, ContainerError> {
         check(manifest, attestations)?;
-        let folder = folder_of(&self.target);
-        let failed = || ContainerError::io("write", &self.target);
-        let mut file = tempfile::Builder::new();
-        let file = file.prefix(".xyn-capsule-").permissions(readable()).tempfile_in(folder);
-        let mut file = file.map_err(failed())?;
-        let size_bytes = self.write(file.as_file_mut(), manifest, attestations).map_err(failed())?;
-        file.as_file().sync_all().map_err(failed())?;
-        file.persist(&self.target).map_err(|error| failed()(error.error))?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(ContainerError::io("sync", folder))?;
+        let failed = ContainerError::io("write", &self.target);
+        let write = |file: &mut File| self.write(file, manifest, attestations).map_err(failed);
+        let size_bytes = place(&self.target, write)?;
         Ok(Sealed { size_bytes, chunks: self.chunks.len() as u64 })
     }
 
     fn write(&self, file: &mut File, manifest: &[u8], attestations: &[Vec<u8>]) -> io::Result<u64> {
         let mut index = Vec::new();
         self.chunks.iter().for_each(|chunk| chunk.row.encode(&mut index));
-        let mut front = [format::MAGIC.as_slice(), &[format::VERSION]].concat();
-        let attestations = attestations.iter().map(|bytes| (Kind::Attestation, bytes.as_slice()));
-        let sections = [(Kind::Manifest, manifest)].into_iter().chain(attestations);
-        for (kind, bytes) in sections.chain([(Kind::Tree, self.tree.as_slice()), (Kind::Index, &index)]) {
-            front.extend_from_slice(&Head::of(kind, bytes).encode());
-            front.extend_from_slice(bytes);
-        }
+        let front = front(manifest, attestations, &self.tree, &index);
         file.write_all(&front)?;
         let mut size_bytes = front.len() as u64;
         for chunk in &self.chunks {
@@ -59,9 +48,36 @@ impl Draft {
     }
 }
 
-/// What a file that travels may be read by, as far as the umask has it.
-fn readable() -> std::fs::Permissions {
-    std::os::unix::fs::PermissionsExt::from_mode(0o666)
+impl<R: Read> Cover<R> {
+    /// Writes the same content to `target` under other envelopes; lasting when this returns. The content is
+    /// copied as it is, and not looked at. Answers the bytes of the file.
+    pub fn seal_again(
+        mut self,
+        manifest: &[u8],
+        attestations: &[Vec<u8>],
+        target: &Path,
+    ) -> Result<u64, ContainerError> {
+        check(manifest, attestations)?;
+        let (tree, index) = self.sections();
+        let front = front(manifest, attestations, &tree, index);
+        place(target, |file| {
+            file.write_all(&front).map_err(ContainerError::io("write", target))?;
+            let copied = io::copy(self.rest(), file).map_err(ContainerError::io("write", target))?;
+            Ok(front.len() as u64 + copied)
+        })
+    }
+}
+
+/// All that stands before the chunks.
+fn front(manifest: &[u8], attestations: &[Vec<u8>], tree: &[u8], index: &[u8]) -> Vec<u8> {
+    let mut front = [format::MAGIC.as_slice(), &[format::VERSION]].concat();
+    let attestations = attestations.iter().map(|bytes| (Kind::Attestation, bytes.as_slice()));
+    let sections = [(Kind::Manifest, manifest)].into_iter().chain(attestations);
+    for (kind, bytes) in sections.chain([(Kind::Tree, tree), (Kind::Index, index)]) {
+        front.extend_from_slice(&Head::of(kind, bytes).encode());
+        front.extend_from_slice(bytes);
+    }
+    front
 }
 
 fn check(manifest: &[u8], attestations: &[Vec<u8>]) -> Result<(), ContainerError> {

@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use super::error::ContainerError;
 use super::open::Capsule;
 use super::outline::Outline;
-use super::pack::folder_of;
+use super::place::folder_of;
 use super::replay::{Replay, Sink, Verified};
 use crate::tree::folder::Folder;
 use crate::tree::{Descent, Mode, RelPath, TreeError, target};

@@ -5,6 +5,7 @@
 //! not understand and need not. Invariant: a [`Manifest`] that was read is consistent in itself.
 
 mod authored;
+pub mod fields;
 mod id;
 mod instant;
 mod license;

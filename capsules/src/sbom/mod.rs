@@ -39,6 +39,20 @@ pub fn is_lock(path: &RelPath) -> bool {
     reader(path).is_some()
 }
 
+/// What people run to have the lock file at `path` resolved again, by its name.
+pub fn resolver(path: &RelPath) -> Option<&'static str> {
+    reader(path)?;
+    Some(match path.name()? {
+        "Cargo.lock" => "cargo generate-lockfile",
+        "package-lock.json" | "npm-shrinkwrap.json" => "npm install --package-lock-only",
+        "pnpm-lock.yaml" => "pnpm install --lockfile-only",
+        "uv.lock" => "uv lock",
+        "poetry.lock" => "poetry lock",
+        "go.sum" => "go mod tidy",
+        _ => "pip-compile",
+    })
+}
+
 /// Reads the lock file at `path`; none when its name is of no lock file.
 pub fn read(path: &RelPath, bytes: &[u8]) -> Option<Result<Lock, LockError>> {
     let reader = reader(path)?;

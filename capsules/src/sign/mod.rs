@@ -16,6 +16,7 @@ mod ring;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 pub use envelope::{ENVELOPE_MAX_BYTES, Envelope, InvalidEnvelope, SIGNATURES_MAX};
 pub use error::NotVerified;
@@ -29,6 +30,7 @@ pub use predicate::{
 pub use quorum::{Barred, InvalidQuorum, Quorum, Verified};
 pub use ring::{
     Admitted, CLOCK_SKEW, Grant, InvalidRing, Key, RING_FORMAT_VERSION, RING_KEYS_MAX, RING_MAX_BYTES,
-    Revoked, Ring, Role,
+    Revoked, Right, Ring, Role,
 };
 pub use statement::{InvalidStatement, STATEMENT_MAX_BYTES, Statement, Subject, claimed_predicate_type};
+pub use trust::Trust;

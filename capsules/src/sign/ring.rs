@@ -5,6 +5,7 @@
 //! go back. An app can have publishers of its own. Invariant: a [`Ring`] names every key by what it is and
 //! lets nobody in without a signature.
 
+mod edit;
 mod trust;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use xyn_store::Timestamp;
 
+pub use edit::Right;
 pub use trust::{Admitted, CLOCK_SKEW};
 
 use super::error::NotVerified;

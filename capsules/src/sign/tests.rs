@@ -1,5 +1,6 @@
 //! Signatures, whole: from a manifest to what may be installed, and who is turned away.
 
+mod edits;
 mod envelopes;
 mod generations;
 mod golden;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use xyn_store::Digest;
 use xyn_store::blobs::{BlobError, Blobs};
 
+use super::clash::{Clash, Conflict, Favour, Side};
 use super::diff::{inside, joined};
 use super::directory::{Directory, Entry, InvalidDirectory, Mode, collisions};
 use super::error::TreeError;
@@ -16,80 +17,11 @@ use super::limit::{Budget, Exceeded, Limits};
 use super::name::Name;
 use super::path::RelPath;
 use super::shelf::Shelf;
-use super::text::{TEXT_MAX_BYTES, merge_text};
 
-/// Bytes of all texts that one merge makes.
+/// Bytes of a content that both sides changed and that is looked at to bring them together.
+const JOINED_MAX_BYTES: u64 = 16 << 20;
+/// Bytes of all contents that one merge makes.
 const MADE_MAX_BYTES: u64 = 256 << 20;
-
-/// One of two trees that are merged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// The tree that is merged into.
-    Ours,
-    /// The tree that is merged.
-    Theirs,
-}
-
-/// Which side is taken where changes clash: one for all places, or one said for each.
-pub trait Favour {
-    /// The side at `path`.
-    fn side(&self, path: &RelPath) -> Side;
-}
-
-impl Favour for Side {
-    fn side(&self, _: &RelPath) -> Side {
-        *self
-    }
-}
-
-impl<F: Fn(&RelPath) -> Side> Favour for F {
-    fn side(&self, path: &RelPath) -> Side {
-        self(path)
-    }
-}
-
-/// Why two changes do not go together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clash {
-    /// Both changed the content, in the same lines or not as text.
-    Content,
-    /// One removed what the other changed.
-    Removed,
-    /// One made it a file, the other a directory or a link.
-    Shape,
-    /// Both added the same file, and only one can be run.
-    Mode,
-    /// Both added names that some file systems take for one.
-    Names,
-}
-
-impl Clash {
-    /// The word for it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Content => "content",
-            Self::Removed => "removed",
-            Self::Shape => "shape",
-            Self::Mode => "mode",
-            Self::Names => "names",
-        }
-    }
-}
-
-/// A place where people have to say what is right.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Conflict {
-    /// Where.
-    pub path: RelPath,
-    /// Why.
-    pub clash: Clash,
-    /// What was there when the two began.
-    pub base: Option<Entry>,
-    /// What ours has there.
-    pub ours: Option<Entry>,
-    /// What theirs has there.
-    pub theirs: Option<Entry>,
-}
 
 /// Two trees in one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,7 +37,7 @@ pub struct Merged {
 /// A blob that was made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Made {
-    Text(Vec<u8>),
+    Content(Vec<u8>),
     Directory(Directory),
 }
 
@@ -115,7 +47,7 @@ impl Merged {
         let mut batch = blobs.batch();
         for (digest, made) in &self.made {
             match made {
-                Made::Text(bytes) => drop(batch.put(bytes)?),
+                Made::Content(bytes) => drop(batch.put(bytes)?),
                 Made::Directory(directory) => {
                     batch.put(&directory.encode())?;
                     batch.link(*digest, directory.entries().values().map(|entry| entry.digest));
@@ -129,7 +61,7 @@ impl Merged {
     /// What is new, for an [`Overlay`](super::Overlay).
     pub fn blobs(&self) -> BTreeMap<Digest, Vec<u8>> {
         let bytes = |made: &Made| match made {
-            Made::Text(bytes) => bytes.clone(),
+            Made::Content(bytes) => bytes.clone(),
             Made::Directory(directory) => directory.encode(),
         };
         self.made.iter().map(|(digest, made)| (*digest, bytes(made))).collect()
@@ -219,26 +151,32 @@ impl Merger<'_> {
         if let Some(Some(content)) = settled(three.map(|side| side.map(unmoded))) {
             return Ok(Some(Entry { mode, ..content }));
         }
-        let Some(text) = self.text(base, ours, theirs)? else {
+        let Some(content) = self.content(path, base, ours, theirs)? else {
             return Ok(self.clash(path, Clash::Content, three));
         };
-        let (digest, size_bytes) = (Digest::of(&text), text.len() as u64);
+        let (digest, size_bytes) = (Digest::of(&content), content.len() as u64);
         self.made_bytes += size_bytes;
         if self.made_bytes > MADE_MAX_BYTES {
             let source = Exceeded::Total(MADE_MAX_BYTES);
             return Err(TreeError::Limit { path: path.clone(), source });
         }
-        self.made.insert(digest, Made::Text(text));
+        self.made.insert(digest, Made::Content(content));
         Ok(Some(Entry { mode, digest, size_bytes }))
     }
 
-    fn text(&self, base: Option<Entry>, ours: Entry, theirs: Entry) -> Result<Option<Vec<u8>>, TreeError> {
-        let Some(base) = base else { return Ok(None) };
-        if [base, ours, theirs].iter().any(|entry| entry.size_bytes > TEXT_MAX_BYTES) {
+    fn content(
+        &self,
+        path: &RelPath,
+        base: Option<Entry>,
+        ours: Entry,
+        theirs: Entry,
+    ) -> Result<Option<Vec<u8>>, TreeError> {
+        if base.iter().chain([&ours, &theirs]).any(|entry| entry.size_bytes > JOINED_MAX_BYTES) {
             return Ok(None);
         }
-        let read = |entry: Entry| self.shelf.read(&entry.digest, TEXT_MAX_BYTES);
-        Ok(merge_text(&read(base)?, &read(ours)?, &read(theirs)?))
+        let read = |entry: Entry| self.shelf.read(&entry.digest, JOINED_MAX_BYTES);
+        let base = base.map(read).transpose()?;
+        Ok(self.favour.join(path, base.as_deref(), &read(ours)?, &read(theirs)?))
     }
 
     fn directory(&mut self, path: &RelPath, three: Three) -> Result<Option<Entry>, TreeError> {

@@ -6,6 +6,8 @@
 //! that could mean something else on another machine. Invariant: a tree that is read at all is sound.
 
 mod arrive;
+mod build;
+mod clash;
 mod descent;
 mod diff;
 mod directory;
@@ -27,6 +29,7 @@ mod snapshot;
 mod text;
 
 pub use arrive::{Arrival, Missing};
+pub use clash::{Clash, Conflict, Favour, Side};
 pub use diff::{Change, Difference, compare, diff};
 pub use directory::{Directory, Entry, InvalidDirectory, Mode};
 pub use error::TreeError;
@@ -34,7 +37,7 @@ pub use limit::{Exceeded, Limits};
 pub use link::{InvalidLink, Target};
 pub use listing::{Listing, find, list};
 pub use look::{Looked, look};
-pub use merge::{Clash, Conflict, Favour, Merged, Side, merge};
+pub use merge::{Merged, merge};
 pub(crate) use name::is_hidden;
 pub use name::{InvalidName, NAME_MAX_BYTES, Name, NameFault};
 pub use path::RelPath;
@@ -44,6 +47,7 @@ pub use shelf::{Overlay, Shelf};
 pub use snapshot::{Taken, snapshot};
 pub use text::merge_text;
 
+pub(crate) use build::Builder;
 pub(crate) use descent::Descent;
 pub(crate) use listing::target;
 pub(crate) use look::look_whole;

@@ -53,19 +53,19 @@ impl Shelf for BTreeMap<Digest, Vec<u8>> {
     }
 }
 
-/// Blobs in memory before those of a store: trees that are looked at and not kept.
+/// One before another: trees that are looked at and not kept, or two that are compared.
 pub struct Overlay<'a> {
     /// Looked at first.
-    pub above: &'a BTreeMap<Digest, Vec<u8>>,
+    pub above: &'a dyn Shelf,
     /// Looked at for what is not above.
     pub below: &'a dyn Shelf,
 }
 
 impl Shelf for Overlay<'_> {
     fn read(&self, digest: &Digest, limit_bytes: u64) -> Result<Vec<u8>, TreeError> {
-        match self.above.contains_key(digest) {
-            true => self.above.read(digest, limit_bytes),
-            false => self.below.read(digest, limit_bytes),
+        match self.above.read(digest, limit_bytes) {
+            Err(TreeError::Blob(BlobError::NotFound(_))) => self.below.read(digest, limit_bytes),
+            found => found,
         }
     }
 }

@@ -4,7 +4,7 @@
 //! Invariant: the result is the same whichever side is called ours.
 
 /// Bytes that a text to merge may have.
-pub(super) const TEXT_MAX_BYTES: u64 = 1 << 20;
+const TEXT_MAX_BYTES: u64 = 1 << 20;
 /// Lines that it may have.
 const LINES_MAX: usize = 20_000;
 

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
-use xyn_capsules::sign::{PublicKey, Quorum, SecretKey};
+use xyn_capsules::sign::{PublicKey, Quorum, Ring, SecretKey};
+use xyn_store::{Clock, Timestamp};
 
-use super::Context;
+use super::{Context, ring};
 use crate::cli::input;
 use crate::failure::{Exit, Failure};
 
@@ -24,11 +25,29 @@ pub(in crate::cli) struct Keygen {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Trust {
     /// A public key whose signature counts, or its file; may be given again
-    #[arg(long = "pub", value_name = "KEY|FILE", required = true)]
+    #[arg(long = "pub", value_name = "KEY|FILE")]
     keys: Vec<String>,
     /// How many of them must have signed
     #[arg(long, value_name = "N", default_value_t = 1)]
     threshold: u32,
+    /// The key ring that says whose signatures count, in the place of keys; made with `xyn capsule ring new`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["keys", "threshold"])]
+    ring: Option<PathBuf>,
+}
+
+/// Whose signatures count, as they were read.
+pub(in crate::cli) enum Judge {
+    Keys(Quorum),
+    Ring(Box<Ring>, Timestamp),
+}
+
+impl Judge {
+    pub(in crate::cli) fn trust(&self) -> xyn_capsules::sign::Trust<'_> {
+        match self {
+            Self::Keys(quorum) => quorum.into(),
+            Self::Ring(ring, now) => xyn_capsules::sign::Trust::Ring(ring, *now),
+        }
+    }
 }
 
 pub(super) fn keygen(arguments: &Keygen, context: &Context) -> Result<Exit, Failure> {
@@ -85,16 +104,35 @@ pub(super) fn secret(path: &Path) -> Result<SecretKey, Failure> {
 }
 
 impl Trust {
-    /// The keys that were given, and how many of them must have signed.
-    pub(in crate::cli) fn quorum(&self) -> Result<Quorum, Failure> {
+    /// Whose signatures count; nothing when nobody was named.
+    pub(super) fn judge(&self) -> Result<Option<Judge>, Failure> {
+        if let Some(path) = &self.ring {
+            let now = Clock::system().now();
+            return Ok(Some(Judge::Ring(Box::new(ring::read(path, now)?), now)));
+        }
+        if self.keys.is_empty() {
+            return Ok(None);
+        }
         let keys = self.keys.iter().map(|given| public(given)).collect::<Result<Vec<_>, _>>()?;
-        Quorum::new(keys, self.threshold)
-            .map_err(|error| Failure::usage(error.to_string()).at(format!("--threshold {}", self.threshold)))
+        let quorum = Quorum::new(keys, self.threshold);
+        let quorum = quorum.map_err(|error| {
+            Failure::usage(error.to_string()).at(format!("--threshold {}", self.threshold))
+        })?;
+        Ok(Some(Judge::Keys(quorum)))
+    }
+
+    /// The same, where there is no doing without.
+    pub(in crate::cli) fn required(&self) -> Result<Judge, Failure> {
+        let nobody = || {
+            let failure = Failure::usage("nobody was named whose signature counts");
+            failure.hint("name a key with --pub KEY, or a key ring with --ring FILE")
+        };
+        self.judge()?.ok_or_else(nobody)
     }
 }
 
 /// A public key: itself, or the file that it is in.
-fn public(given: &str) -> Result<PublicKey, Failure> {
+pub(super) fn public(given: &str) -> Result<PublicKey, Failure> {
     let invalid = |error: xyn_capsules::sign::InvalidKey| {
         Failure::failed("invalid_key", error.to_string())
             .at(format!("--pub {given}"))

@@ -20,6 +20,8 @@ use crate::failure::{Exit, Failure};
 pub(in crate::cli) struct Inspect {
     /// The capsule
     file: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
 }
 
 #[derive(Debug, Args)]
@@ -31,6 +33,9 @@ pub(in crate::cli) struct Verify {
     /// The capsule that a delta was written against
     #[arg(long, value_name = "CAPSULE")]
     base: Option<PathBuf>,
+    /// Refuse a capsule of a lower generation
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    generation_at_least: u64,
 }
 
 #[derive(Debug, Args)]
@@ -43,6 +48,12 @@ pub(in crate::cli) struct Unpack {
 
 pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.file;
+    let judge = arguments.trust.judge()?;
+    let trusted = judge.map(|judge| {
+        let trusted = Trusted::read(open(path)?, judge.trust());
+        trusted.map(|trusted| trusted.signers().clone()).map_err(|error| not_trusted(path, &error))
+    });
+    let counted = trusted.transpose()?;
     let cover = Cover::read(open(path)?).map_err(|error| file(path, &error))?;
     let invalid = |error: NotVerified| {
         Failure::failed("capsule", format!("the manifest: {error}")).at(path.display().to_string())
@@ -51,7 +62,9 @@ pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Fa
     let manifest = Manifest::read(envelope.unverified()).map_err(|error| invalid(error.into()))?;
     let claims: Vec<String> = cover.attestations().iter().map(|bytes| claimed(bytes)).collect();
     let document = json!({
+        // The content is not looked at here.
         "verified": false,
+        "signers": counted,
         "manifest": manifest,
         "claimed_signers": envelope.claimed_signers().collect::<Vec<_>>(),
         "attestations": claims,
@@ -61,17 +74,22 @@ pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Fa
     context.out.answer(&document, |paint| {
         let mut text = said(&manifest, &envelope.digest().to_string(), paint);
         let mut line = |name: &str, value: &str| text.push_str(&format!("{name:<12}{value}\n"));
-        envelope.claimed_signers().for_each(|signer| line("signed by", &format!("{signer}, so it says")));
+        envelope.claimed_signers().for_each(|signer| {
+            let counts = counted.as_ref().is_some_and(|counted| counted.contains(&signer));
+            line("signed by", &format!("{signer}{}", if counts { ", who counts" } else { ", so it says" }));
+        });
         claims.iter().for_each(|kind| line("with", kind));
         if let Some(base) = cover.base() {
             line("delta from", &base.to_string());
         }
         text.trim_end().to_owned()
     })?;
-    context.out.hint(&format!(
-        "nothing of this was verified; do it with: xyn capsule verify {} --pub KEY",
-        path.display()
-    ));
+    let known = if counted.is_some() {
+        "who signed this counts, its files were not looked at"
+    } else {
+        "nothing of this was verified"
+    };
+    context.out.hint(&format!("{known}; do it with: xyn capsule verify {} --pub KEY", path.display()));
     Ok(Exit::Done)
 }
 
@@ -114,10 +132,12 @@ fn prove(
     through: impl FnOnce(Capsule<'_, Source>) -> Result<Verified, xyn_capsules::container::ContainerError>,
 ) -> Result<Proved, Failure> {
     let path = &arguments.file;
-    let quorum = arguments.trust.quorum()?;
+    let judge = arguments.trust.required()?;
     let base: Option<CapsuleFile> = base(arguments.base.as_ref())?;
-    let trusted = Trusted::read(open(path)?, &quorum).map_err(|error| not_trusted(path, &error))?;
+    let trusted = Trusted::read(open(path)?, judge.trust()).map_err(|error| not_trusted(path, &error))?;
     let (manifest, digest) = (trusted.manifest().clone(), trusted.digest().to_string());
+    recent(&manifest, arguments)?;
+    let needed = trusted.needed();
     let (signers, claims) = (trusted.signers().clone(), trusted.claims().to_vec());
     let bar = context.out.progress("verifying", None, Unit::Time);
     let capsule = trusted.open(base.as_ref().map(|base| base as &dyn Base), Limits::default());
@@ -133,14 +153,25 @@ fn prove(
         "size_bytes": verified.size_bytes,
         "stored_bytes": verified.stored_bytes,
         "signers": signers,
-        "threshold": quorum.threshold(),
+        "threshold": needed,
         "attestations": claims.iter().map(|claim| json!({
             "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed,
         })).collect::<Vec<_>>(),
     });
     let mut text = said(&manifest, &digest, context.out.paint);
-    text.push_str(&checked(&signers, quorum.threshold(), &claims, &verified, context.out.paint));
+    text.push_str(&checked(&signers, needed, &claims, &verified, context.out.paint));
     Ok(Proved { document, text })
+}
+
+/// Refuses what is older than what was asked for.
+fn recent(manifest: &Manifest, arguments: &Verify) -> Result<(), Failure> {
+    let (found, least) = (manifest.generation, arguments.generation_at_least);
+    if found >= least {
+        return Ok(());
+    }
+    let message = format!("the capsule is of generation {found}, and at least {least} is demanded");
+    let failure = Failure::failed("generation", message).at(arguments.file.display().to_string());
+    Err(failure.hint("get a newer capsule from who makes the app"))
 }
 
 /// What a manifest says, for people.

@@ -5,19 +5,20 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
+use xyn_capsules::compare::Edition;
 use xyn_capsules::container::{self, Base, Options};
 use xyn_capsules::inspection::{Findings, Inspection, Origin};
 use xyn_capsules::lint::Severity;
 use xyn_capsules::make::{Made, Maker, NotMade, make, redact};
-use xyn_capsules::manifest::{Authored, Line};
+use xyn_capsules::manifest::Authored;
 use xyn_capsules::rebuild::Recipe;
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
-use xyn_capsules::sign::{Resource, SecretKey};
+use xyn_capsules::sign::Resource;
 use xyn_capsules::tree::RelPath;
 use xyn_store::{Clock, Digest, Timestamp};
 
 use super::place::{Place, not_built};
-use super::{Context, keys};
+use super::{Context, diff, keys, packer};
 use crate::cli::input;
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure, with_causes};
@@ -26,8 +27,6 @@ use crate::failure::{Exit, Failure, with_causes};
 const AUTHORED: &str = "capsule.json";
 /// Findings that are told one by one.
 const SECRETS_TOLD: usize = 20;
-/// Digits of a key by which people tell keys apart.
-const SHOWN_DIGITS: usize = 12;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Pack {
@@ -42,9 +41,12 @@ pub(in crate::cli) struct Pack {
     /// What the author says of the app; the `capsule.json` in the folder when left out
     #[arg(long, value_name = "FILE")]
     manifest: Option<PathBuf>,
-    /// Its place among the capsules of the app: one above the last
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    generation: u64,
+    /// Its place among the capsules of the app: one above the parent, or 1
+    #[arg(long, value_name = "N")]
+    generation: Option<u64>,
+    /// The capsule that this one comes after: what it changes of that is signed with it
+    #[arg(long, value_name = "CAPSULE")]
+    parent: Option<PathBuf>,
     /// Write only what differs from this capsule, which the receiver has
     #[arg(long, value_name = "CAPSULE")]
     delta_from: Option<PathBuf>,
@@ -87,14 +89,22 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
             .hint("try again when nobody writes to it"));
     }
     let skipped = draft.skipped();
-    let name = packer(&key);
+    let name = packer(key.public());
+    let parent =
+        arguments.parent.as_ref().map(|path| Ok::<_, Failure>((path, diff::whole(path)?))).transpose()?;
+    let parent = parent
+        .as_ref()
+        .map(|(path, file)| Edition::of(file).map_err(|error| diff::incomparable(path, &error)));
+    let parent = parent.transpose()?;
+    let after = parent.as_ref().map_or(1, |parent| parent.manifest.generation.saturating_add(1));
     let maker = Maker {
         key: &key,
         name: &name,
-        generation: arguments.generation,
+        generation: arguments.generation.unwrap_or(after),
         now: Clock::system().now(),
         version: env!("CARGO_PKG_VERSION"),
         built: built.as_ref().map_or(&[], |(_, files)| files),
+        parent: parent.as_ref(),
     };
     let found = inspection.finish(&draft, &authored, &origin).map_err(|error| {
         Failure::failed("capsule", with_causes(&error)).at(arguments.dir.display().to_string())
@@ -237,12 +247,6 @@ fn authored(arguments: &Pack) -> Result<Authored, Failure> {
 fn named(authored: &Authored) -> PathBuf {
     let slug = authored.id.rsplit(':').next().unwrap_or_default().split('@').next().unwrap_or_default();
     PathBuf::from(format!("{}-{}.caps", slug.replace('/', "-"), authored.version))
-}
-
-/// What the packer is called when the author says nothing: the same for whoever packs with this key.
-fn packer(key: &SecretKey) -> Line {
-    let id = key.public().id().to_string();
-    format!("key {}", &id[..SHOWN_DIGITS]).parse().expect("words and hex digits are a line")
 }
 
 fn source_date_epoch() -> Result<Timestamp, Failure> {

@@ -9,11 +9,12 @@ use xyn_capsules::container::{Base, CapsuleFile};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::proof::Trusted;
 use xyn_capsules::rebuild::{Built, NotBuilt, Recipe};
-use xyn_capsules::sign::{Provenance, Quorum, Rebuild, Replayed, Resource};
+use xyn_capsules::sign::{Provenance, Rebuild, Replayed, Resource};
 use xyn_capsules::tree::{Limits, RelPath, TreeError};
 use xyn_capsules::workcell::Workcell;
 use xyn_store::{Clock, Digest};
 
+use super::keys::Judge;
 use super::place::{Place, not_built};
 use super::{Context, Trust, attest, base, not_trusted, open};
 use crate::cli::output::Unit;
@@ -54,7 +55,7 @@ pub(super) fn replay(arguments: &Arguments, context: &Context) -> Result<Exit, F
 /// What is asked for, and what it takes.
 struct Job<'a> {
     arguments: &'a Arguments,
-    quorum: Quorum,
+    judge: Judge,
     base: Option<CapsuleFile>,
     cell: Workcell,
 }
@@ -71,8 +72,8 @@ struct Again {
 
 impl<'a> Job<'a> {
     fn new(arguments: &'a Arguments) -> Result<Self, Failure> {
-        let (quorum, base) = (arguments.trust.quorum()?, base(arguments.base.as_ref())?);
-        Ok(Self { arguments, quorum, base, cell: arguments.place.workcell()? })
+        let (judge, base) = (arguments.trust.required()?, base(arguments.base.as_ref())?);
+        Ok(Self { arguments, judge, base, cell: arguments.place.workcell()? })
     }
 
     fn run(
@@ -107,7 +108,8 @@ impl<'a> Job<'a> {
     /// Builds the capsule, once it is verified.
     fn build(&self) -> Result<Again, Failure> {
         let path = &self.arguments.file;
-        let trusted = Trusted::read(open(path)?, &self.quorum).map_err(|error| not_trusted(path, &error))?;
+        let trusted =
+            Trusted::read(open(path)?, self.judge.trust()).map_err(|error| not_trusted(path, &error))?;
         let manifest = trusted.manifest().clone();
         let expected =
             manifest.expected.build_digest.ok_or_else(|| self.nothing("a build should come to"))?;

@@ -40,8 +40,8 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.file;
-    let quorum = arguments.trust.quorum()?;
-    let trusted = Trusted::read(open(path)?, &quorum).map_err(|error| not_trusted(path, &error))?;
+    let judge = arguments.trust.required()?;
+    let trusted = Trusted::read(open(path)?, judge.trust()).map_err(|error| not_trusted(path, &error))?;
     let text = input::text(&arguments.scenario)?;
     let scenario = parse(&text, &arguments.scenario)?;
     let bar = context.out.progress("simulating", None, Unit::Time);

@@ -82,7 +82,7 @@ fn a_delta_is_read_with_its_base_and_no_other() {
     fs::write(place.path("delta.caps"), &delta).expect("written");
     let error =
         CapsuleFile::open(&place.path("delta.caps"), Limits::default()).map(drop).expect_err("a delta");
-    assert!(matches!(error, ContainerError::DeltaAsBase), "{error}");
+    assert!(matches!(error, ContainerError::Delta), "{error}");
 }
 
 #[test]

@@ -38,6 +38,11 @@ impl<T> Admitted<T> {
         &self.verified
     }
 
+    /// The same, without where.
+    pub fn into_verified(self) -> Verified<T> {
+        self.verified
+    }
+
     /// What it is.
     pub fn value(&self) -> &T {
         self.verified.value()
@@ -51,6 +56,15 @@ impl Ring {
         let ring: Self = pinned.open(envelope)?.into_value();
         ring.admit_itself(envelope, now)?;
         not_future(ring.issued_at, now)?;
+        Ok(ring)
+    }
+
+    /// A ring that this machine took before and kept: what is in `envelope` was signed by its own root.
+    ///
+    /// Whoever can put another one in its place decides whom to trust, as who can replace a public key.
+    pub fn kept(envelope: &Envelope, now: Timestamp) -> Result<Self, NotVerified> {
+        let ring = <Self as Payload>::read(envelope.unverified())?;
+        ring.admit_itself(envelope, now)?;
         Ok(ring)
     }
 

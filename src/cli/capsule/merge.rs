@@ -1,0 +1,179 @@
+//! `xyn capsule merge`: two capsules that began as one, in one.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::json;
+use xyn_capsules::compare::Edition;
+use xyn_capsules::container::{Files, Options, Several, pack_tree};
+use xyn_capsules::make::{Maker, make};
+use xyn_capsules::manifest::Manifest;
+use xyn_capsules::merge::{Conflict, Joined, NotMerged, Part, merge};
+use xyn_capsules::proof::Trusted;
+use xyn_capsules::sbom::{self, Lock};
+use xyn_capsules::sign::SecretKey;
+use xyn_capsules::tree::{Limits, Side, list};
+use xyn_store::Clock;
+
+use super::keys::{Judge, Trust};
+use super::{Context, diff, file, keys, not_trusted, open, packer};
+use crate::failure::{Exit, Failure, with_causes};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Merge {
+    /// The capsule that both began as
+    base: PathBuf,
+    /// One that came of it
+    ours: PathBuf,
+    /// The other one
+    theirs: PathBuf,
+    /// The capsule to write
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    /// The key that signs
+    #[arg(long, value_name = "FILE", default_value = "capsule.key")]
+    key: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
+    #[command(flatten)]
+    word: Word,
+}
+
+/// Whose is right where both changed something.
+#[derive(Debug, Args)]
+struct Word {
+    /// Ours is right everywhere
+    #[arg(long = "ours", conflicts_with = "theirs_wins")]
+    ours_wins: bool,
+    /// Theirs is right everywhere
+    #[arg(long = "theirs")]
+    theirs_wins: bool,
+    /// Whose is right at a place; may be given again
+    #[arg(long = "side", value_name = "PLACE=ours|theirs")]
+    sides: Vec<String>,
+}
+
+pub(super) fn run(arguments: &Merge, context: &Context) -> Result<Exit, Failure> {
+    let (key, judge) = (keys::secret(&arguments.key)?, arguments.trust.required()?);
+    let [base, ours, theirs] = [&arguments.base, &arguments.ours, &arguments.theirs].map(|path| {
+        let manifest = trusted(path, &judge)?;
+        Ok::<_, Failure>((diff::whole(path)?, manifest))
+    });
+    let (base, ours, theirs) = (base?, ours?, theirs?);
+    let sides = arguments.word.sides()?;
+    let side = |place: &str| sides.get(place).copied().unwrap_or(arguments.word.general());
+    let [of_base, of_ours, of_theirs] =
+        [&base, &ours, &theirs].map(|(file, manifest)| Part { file, manifest });
+    let joined = merge(of_base, of_ours, of_theirs, &side, Limits::default());
+    let joined = joined.map_err(|error| not_merged(&arguments.theirs, &error))?;
+    let is_open = |conflict: &&Conflict| !arguments.word.is_general() && !sides.contains_key(&conflict.place);
+    let open: Vec<_> = joined.conflicts.iter().filter(is_open).collect();
+    if !open.is_empty() {
+        return Err(clashing(&arguments.theirs, &open));
+    }
+    let made = joined.tree.blobs();
+    let files = Several { made: &made, rest: &[&ours.0, &theirs.0, &base.0] };
+    let parent = Edition::of(&ours.0).map_err(|error| diff::incomparable(&arguments.ours, &error))?;
+    write(arguments, joined, &files, (&key, &parent), context)
+}
+
+fn write(
+    arguments: &Merge,
+    joined: Joined,
+    files: &Several<'_>,
+    (key, parent): (&SecretKey, &Edition<'_>),
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let (out, root) = (&arguments.out, joined.tree.root);
+    let failed = |error: &dyn std::error::Error| {
+        Failure::failed("capsule", with_causes(error)).at(out.display().to_string())
+    };
+    let locks = locks(files, &root).map_err(|error| failed(error.as_ref()))?;
+    let draft = pack_tree(files, root, out, &Options::default()).map_err(|error| file(out, &error))?;
+    let name = packer(key.public());
+    let maker = Maker {
+        key,
+        name: &name,
+        generation: joined.generation,
+        now: Clock::system().now(),
+        version: env!("CARGO_PKG_VERSION"),
+        built: &[],
+        parent: Some(parent),
+    };
+    let made = make(draft, joined.authored, &locks, &maker).map_err(|error| failed(&error))?;
+    let document = json!({
+        "file": out, "id": made.manifest.id, "generation": made.manifest.generation,
+        "capsule": made.digest, "tree": made.manifest.tree, "size_bytes": made.sealed.size_bytes,
+        "decided": joined.conflicts.iter().map(|conflict| &conflict.place).collect::<Vec<_>>(),
+    });
+    context.out.answer(&document, |_| out.display().to_string())?;
+    context.out.hint(&format!(
+        "{} generation {}; see what came of it with: xyn capsule diff {} {}",
+        made.manifest.id,
+        made.manifest.generation,
+        arguments.ours.display(),
+        out.display()
+    ));
+    Ok(Exit::Done)
+}
+
+/// What a capsule says of itself, which those signed who count.
+fn trusted(path: &Path, judge: &Judge) -> Result<Manifest, Failure> {
+    let trusted = Trusted::read(open(path)?, judge.trust()).map_err(|error| not_trusted(path, &error))?;
+    Ok(trusted.manifest().clone())
+}
+
+/// The packages that the lock files of a tree name.
+fn locks(files: &dyn Files, root: &xyn_store::Digest) -> Result<Vec<Lock>, Box<dyn std::error::Error>> {
+    let mut locks = Vec::new();
+    for (path, entry) in list(files, root, Limits::default())?.entries {
+        if entry.mode.is_file() && sbom::is_lock(&path) {
+            let bytes = files.read(&entry.digest, sbom::LOCK_MAX_BYTES as u64)?;
+            locks.extend(sbom::read(&path, &bytes).transpose()?);
+        }
+    }
+    Ok(locks)
+}
+
+fn not_merged(path: &Path, error: &NotMerged) -> Failure {
+    Failure::new(Exit::Conflict, "not_merged", with_causes(error)).at(path.display().to_string())
+}
+
+/// Names every place where people have to say.
+fn clashing(path: &Path, open: &[&Conflict]) -> Failure {
+    let why = |conflict: &Conflict| match (conflict.resolver, &conflict.sides) {
+        (Some(resolver), _) => format!("take one side, then resolve it again: {resolver}"),
+        (None, Some((ours, theirs))) => xyn_capsules::json::shown(&format!("ours {ours}, theirs {theirs}")),
+        (None, None) => conflict.clash.as_str().to_owned(),
+    };
+    let document = |conflict: &&Conflict| {
+        let (ours, theirs) = conflict.sides.clone().unzip();
+        let (place, resolver) = (&conflict.place, conflict.resolver);
+        json!({ "place": place, "clash": why(conflict), "ours": ours, "theirs": theirs, "resolver": resolver })
+    };
+    let count = if open.len() == 1 { "1 place".to_owned() } else { format!("{} places", open.len()) };
+    let message = format!("nothing was written, because both sides changed {count}");
+    let mut failure = Failure::new(Exit::Conflict, "conflicts", message).at(path.display().to_string());
+    failure.conflicts = open.iter().map(document).collect();
+    failure.hint("say whose is right: --ours, --theirs, or for each place --side PLACE=ours|theirs")
+}
+
+impl Word {
+    fn is_general(&self) -> bool {
+        self.ours_wins || self.theirs_wins
+    }
+
+    fn general(&self) -> Side {
+        if self.theirs_wins { Side::Theirs } else { Side::Ours }
+    }
+
+    fn sides(&self) -> Result<BTreeMap<String, Side>, Failure> {
+        let side = |given: &String| match given.rsplit_once('=') {
+            Some((place, "ours")) => Ok((place.to_owned(), Side::Ours)),
+            Some((place, "theirs")) => Ok((place.to_owned(), Side::Theirs)),
+            _ => Err(Failure::usage(format!("`{given}` is not PLACE=ours or PLACE=theirs")).at("--side")),
+        };
+        self.sides.iter().map(side).collect()
+    }
+}
