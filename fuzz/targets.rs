@@ -29,6 +29,8 @@ mod blobs;
 mod caps;
 #[path = "capsules.rs"]
 mod capsules;
+#[path = "exchange.rs"]
+mod exchange;
 #[path = "mesh.rs"]
 mod mesh;
 #[path = "scans.rs"]
@@ -39,6 +41,7 @@ mod written;
 use blobs::{parcels, questions};
 use caps::{containers, directories};
 use capsules::{app_manifests, claims, key_rings, signed_envelopes};
+use exchange::{layers, zips};
 use mesh::{frames, manifests, messages, notes, records, statements, tickets};
 use scans::{leaks, locks, queries};
 use written::{blueprints, patterns, policies, settings, templates};
@@ -88,6 +91,8 @@ pub(crate) const ALL: &[Target] = targets![
     key_rings,
     containers,
     directories,
+    zips,
+    layers,
     leaks,
     locks,
     queries,

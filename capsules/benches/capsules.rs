@@ -12,7 +12,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use xyn_capsules::container::{CapsuleFile, Cover, Options, import, pack, pack_tree};
-use xyn_capsules::tree::Limits;
+use xyn_capsules::inspection::{Inspection, Origin};
+use xyn_capsules::manifest::Authored;
+use xyn_capsules::secrets::Allow;
+use xyn_capsules::tree::{Limits, RelPath};
 use xyn_store::Store;
 
 mod source;
@@ -50,6 +53,9 @@ fn capsules(at: &dyn Fn(&str) -> PathBuf, size: u64) {
     let (stored, took) = best(|_| seal(&dir, &file, &Options::default()));
     rate("capsule.pack", size, took);
     report("capsule.mb", stored as f64 / 1e6);
+    let (found, took) = best(|_| searched(&dir, &at("searched.caps")));
+    rate("capsule.pack.with_scan", size, took);
+    report("capsule.pack.with_scan.findings", found as f64);
     let cover = || Cover::read(File::open(&file).expect("there")).expect("a capsule");
     let (_, took) = best(|_| cover().open(None, Limits::default()).expect("opens").verify().expect("sound"));
     rate("capsule.verify", size, took);
@@ -71,6 +77,18 @@ fn capsules(at: &dyn Fn(&str) -> PathBuf, size: u64) {
     let (_, took) = best(|_| open().verify().expect("sound"));
     rate("capsule.verify.delta", size, took);
     report("memory.peak.tree.mb", memory());
+}
+
+/// Packs as the command does: with a search for secrets, the checks and the lock files. Answers the findings.
+fn searched(dir: &Path, file: &Path) -> usize {
+    let inspection = Inspection::new(Allow::default());
+    let look = |path: &RelPath, at: u64, bytes: &[u8]| inspection.look(path, at, bytes);
+    let options = Options { inspect: Some(&look), ..Options::default() };
+    let draft = pack(dir, file, &options).expect("packed");
+    let authored = Authored::read(br#"{"id":"bench","name":"Bench","version":"1.0.0"}"#).expect("sound");
+    let found = inspection.finish(&draft, &authored, &Origin(dir.to_owned())).expect("read");
+    draft.seal(b"manifest", &[]).expect("sealed");
+    found.secrets.len()
 }
 
 fn store(at: &dyn Fn(&str) -> PathBuf, size: u64) {

@@ -196,3 +196,6 @@ fn signers(
     };
     open(envelope, trust, tree)
 }
+
+#[cfg(test)]
+mod tests;

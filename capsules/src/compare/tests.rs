@@ -1,3 +1,5 @@
+//! Two capsules side by side.
+
 use super::*;
 use crate::fixture::{Place, open};
 

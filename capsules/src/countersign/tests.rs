@@ -1,3 +1,5 @@
+//! One more signature, and when there is none.
+
 use std::fs;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Two capsules that began as one, brought together.
+
 use std::path::Path;
 
 use super::*;

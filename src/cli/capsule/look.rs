@@ -51,15 +51,19 @@ pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Fa
     let judge = arguments.trust.judge()?;
     let trusted = judge.map(|judge| {
         let trusted = Trusted::read(open(path)?, judge.trust());
-        trusted.map(|trusted| trusted.signers().clone()).map_err(|error| not_trusted(path, &error))
+        let told = trusted.map(|trusted| (trusted.digest(), trusted.signers().clone()));
+        told.map_err(|error| not_trusted(path, &error))
     });
-    let counted = trusted.transpose()?;
+    let trusted = trusted.transpose()?;
     let cover = Cover::read(open(path)?).map_err(|error| file(path, &error))?;
     let invalid = |error: NotVerified| {
         Failure::failed("capsule", format!("the manifest: {error}")).at(path.display().to_string())
     };
     let envelope = Envelope::read(cover.manifest()).map_err(|error| invalid(error.into()))?;
     let manifest = Manifest::read(envelope.unverified()).map_err(|error| invalid(error.into()))?;
+    // What is shown is read again: signers count for the very manifest that they signed.
+    let trusted = trusted.filter(|(digest, _)| *digest == envelope.digest());
+    let counted = trusted.map(|(_, signers)| signers);
     let claims: Vec<String> = cover.attestations().iter().map(|bytes| claimed(bytes)).collect();
     let document = json!({
         // The content is not looked at here.

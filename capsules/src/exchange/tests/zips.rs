@@ -249,3 +249,27 @@ fn other_files_than_those_of_the_manifest_and_lost_envelopes_are_refused() {
         "the entry `attestations/02.dsse.json` has no place in a capsule"
     );
 }
+
+#[test]
+fn no_two_entries_share_bytes() {
+    let place = Place::new();
+    let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    let file = |writer: &mut ZipWriter<Cursor<Vec<u8>>>, name: &str, content: &[u8]| {
+        writer.start_file(name, stored).expect("begun");
+        writer.write_all(content).expect("written");
+    };
+    let zip = sound(&place);
+    let alone = with(&zip, |writer| file(writer, "files/y", b"payload"));
+    let name = memchr::memmem::find(&alone, b"files/y").expect("there");
+    let record = &alone[name - 30..name + 7 + 7];
+    // The first holds the second, with all that stands before it.
+    let mut hostile = with(&zip, |writer| {
+        file(writer, "files/x", record);
+        file(writer, "files/y", b"payload");
+    });
+    let inner = memchr::memmem::find(&hostile, record).expect("in the first") as u32;
+    let directory = memchr::memmem::rfind(&hostile, b"files/y").expect("in the directory") - 46;
+    hostile[directory + 42..directory + 46].copy_from_slice(&inner.to_le_bytes());
+    let error = zip_refused(&place, &hostile);
+    assert!(error.contains("overlapping entries"), "{error}");
+}

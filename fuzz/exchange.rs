@@ -1,0 +1,166 @@
+//! What strangers can hand over as an export of a capsule.
+//!
+//! An image is made around the layer that is tried, and the sums of its headers are made to fit, so that neither
+//! keeps the fuzzer out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use tempfile::TempDir;
+use xyn_capsules::container::{Base, CapsuleFile, Options, pack};
+use xyn_capsules::exchange::{export_zip, import};
+use xyn_capsules::make::{Maker, make};
+use xyn_capsules::manifest::Authored;
+use xyn_capsules::sign::SecretKey;
+use xyn_capsules::tree::Limits;
+use xyn_store::Digest;
+
+const LIMITS: fn() -> Limits = || Limits { entries: 1_000, total_bytes: 8 << 20, ..Limits::default() };
+
+/// A sound capsule in a folder.
+fn capsule() -> (TempDir, PathBuf) {
+    let scratch = tempfile::tempdir().expect("a folder");
+    let (app, target) = (scratch.path().join("app"), scratch.path().join("whole.caps"));
+    fs::create_dir_all(app.join("b")).expect("made");
+    fs::write(app.join("a"), "a text that can be compressed ".repeat(9)).expect("written");
+    fs::write(app.join("b/c"), [1, 9, 8, 4]).expect("written");
+    std::os::unix::fs::symlink("a", app.join("link")).expect("made");
+    let draft = pack(&app, &target, &Options::default()).expect("packed");
+    let authored = Authored::read(br#"{"id":"shop","name":"The shop","version":"1.4.2"}"#).expect("sound");
+    let maker = Maker {
+        key: &SecretKey::from_bytes(&[7; 32]),
+        name: &"ada@lab".parse().expect("a line"),
+        generation: 1,
+        now: super::now(),
+        version: "0.1.0",
+        parent: None,
+    };
+    make(draft, authored, &[], &maker).expect("made");
+    (scratch, target)
+}
+
+/// Imports what stands at `source`; what comes of it is a capsule of the tree that it says.
+fn tried(source: &Path, folder: &Path) {
+    let target = folder.join("imported.caps");
+    match import(source, None, &target, LIMITS()) {
+        Ok(imported) => {
+            let capsule = CapsuleFile::open(&target, LIMITS()).expect("it was just written");
+            assert_eq!(capsule.outline().root(), imported.root);
+        }
+        Err(error) => {
+            assert!(!error.to_string().chars().any(char::is_control), "{error:?}");
+            assert!(!target.exists(), "something was left of what was refused: {error}");
+        }
+    }
+}
+
+/// Zips.
+pub(super) mod zips {
+    use super::*;
+
+    pub(crate) fn run(bytes: &[u8]) {
+        let scratch = tempfile::tempdir().expect("a folder");
+        let source = scratch.path().join("hostile.zip");
+        // Anything else is an image, which is tried elsewhere.
+        fs::write(&source, [b"PK", bytes.strip_prefix(b"PK").unwrap_or(bytes)].concat()).expect("written");
+        tried(&source, scratch.path());
+    }
+
+    pub(crate) fn seeds() -> Vec<Vec<u8>> {
+        let (scratch, capsule) = capsule();
+        let at = |name: &str| scratch.path().join(name);
+        let capsule = CapsuleFile::open(&capsule, Limits::default()).expect("a capsule");
+        export_zip(&capsule, &at("whole.zip"), &at("side.json")).expect("exported");
+        vec![fs::read(at("whole.zip")).expect("there")]
+    }
+}
+
+/// Layers of images.
+pub(super) mod layers {
+    use std::sync::LazyLock;
+
+    use super::*;
+
+    static ENVELOPES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
+        let (_scratch, capsule) = capsule();
+        let capsule = CapsuleFile::open(&capsule, Limits::default()).expect("a capsule");
+        [&[capsule.manifest().to_vec()], capsule.attestations()].concat()
+    });
+
+    pub(crate) fn run(bytes: &[u8]) {
+        let bytes = &mended(bytes);
+        let scratch = tempfile::tempdir().expect("a folder");
+        let dir = scratch.path().join("image");
+        let blobs = dir.join("blobs/sha256");
+        fs::create_dir_all(&blobs).expect("made");
+        let typed = |kind: &str, bytes: &[u8]| {
+            let digest = Digest::of(bytes);
+            fs::write(blobs.join(digest.to_string()), bytes).expect("written");
+            json!({ "mediaType": kind, "digest": format!("sha256:{digest}"), "size": bytes.len() })
+        };
+        let mut layers = vec![typed("application/vnd.oci.image.layer.v1.tar", bytes)];
+        for (index, bytes) in ENVELOPES.iter().enumerate() {
+            let kind = if index == 0 { "envelope" } else { "attestation" };
+            layers.push(typed(&format!("application/vnd.xyn.capsule.{kind}.v1+json"), bytes));
+        }
+        let unpacked = format!("sha256:{}", Digest::of(bytes));
+        let rootfs = json!({ "type": "layers", "diff_ids": [unpacked] });
+        let config = json!({ "architecture": "unknown", "os": "unknown", "rootfs": rootfs }).to_string();
+        let config = typed("application/vnd.oci.image.config.v1+json", config.as_bytes());
+        let image = json!({ "schemaVersion": 2, "config": config, "layers": layers }).to_string();
+        let image = typed("application/vnd.oci.image.manifest.v1+json", image.as_bytes());
+        let index = json!({ "schemaVersion": 2, "manifests": [image] }).to_string();
+        fs::write(dir.join("index.json"), index).expect("written");
+        fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("written");
+        tried(&dir, scratch.path());
+    }
+
+    pub(crate) fn seeds() -> Vec<Vec<u8>> {
+        let text = "a text that can be compressed ".repeat(9);
+        let entries: [(&str, u8, &[u8], &str); 4] = [
+            ("a", b'0', text.as_bytes(), ""),
+            ("b/", b'5', b"", ""),
+            ("b/c", b'0', &[1, 9, 8, 4], ""),
+            ("link", b'2', b"", "a"),
+        ];
+        let sound = archive(&entries);
+        let long =
+            [("pax", b'x', b"16 path=../../x\n".as_slice(), ""), ("long", b'L', b"b/d\0", ""), entries[0]];
+        vec![sound, archive(&long)]
+    }
+
+    /// The same with sums that fit, wherever there is a header.
+    fn mended(bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        bytes.chunks_exact_mut(512).filter(|block| block[257..262] == *b"ustar").for_each(sum);
+        bytes
+    }
+
+    fn sum(header: &mut [u8]) {
+        header[148..156].copy_from_slice(b"        ");
+        let sum: u64 = header.iter().map(|byte| u64::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+    }
+
+    /// A tar of entries: name, kind, content, target.
+    fn archive(entries: &[(&str, u8, &[u8], &str)]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (name, kind, content, target) in entries {
+            let mut header = [0; 512];
+            let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
+            put(0, name.as_bytes());
+            put(100, b"0000644\0");
+            put(124, format!("{:011o}\0", content.len()).as_bytes());
+            put(156, &[*kind]);
+            put(157, target.as_bytes());
+            put(257, b"ustar\x0000");
+            sum(&mut header);
+            out.extend(header);
+            out.extend_from_slice(content);
+            out.resize(out.len().next_multiple_of(512), 0);
+        }
+        out.extend([0; 1_024]);
+        out
+    }
+}
