@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use xyn_capsules::container::{Base, CapsuleFile, Options, pack};
 use xyn_capsules::exchange::{export_zip, import};
@@ -47,6 +47,7 @@ fn tried(source: &Path, folder: &Path) {
         Ok(imported) => {
             let capsule = CapsuleFile::open(&target, LIMITS()).expect("it was just written");
             assert_eq!(capsule.outline().root(), imported.root);
+            fs::remove_file(target).expect("it is there");
         }
         Err(error) => {
             assert!(!error.to_string().chars().any(char::is_control), "{error:?}");
@@ -59,12 +60,18 @@ fn tried(source: &Path, folder: &Path) {
 pub(super) mod zips {
     use super::*;
 
+    thread_local! {
+        static SCRATCH: TempDir = tempfile::tempdir().expect("a folder");
+    }
+
     pub(crate) fn run(bytes: &[u8]) {
-        let scratch = tempfile::tempdir().expect("a folder");
-        let source = scratch.path().join("hostile.zip");
         // Anything else is an image, which is tried elsewhere.
-        fs::write(&source, [b"PK", bytes.strip_prefix(b"PK").unwrap_or(bytes)].concat()).expect("written");
-        tried(&source, scratch.path());
+        let bytes = [b"PK", bytes.strip_prefix(b"PK").unwrap_or(bytes)].concat();
+        SCRATCH.with(|scratch| {
+            let source = scratch.path().join("hostile.zip");
+            fs::write(&source, bytes).expect("written");
+            tried(&source, scratch.path());
+        });
     }
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
@@ -78,42 +85,69 @@ pub(super) mod zips {
 
 /// Layers of images.
 pub(super) mod layers {
-    use std::sync::LazyLock;
-
     use super::*;
 
-    static ENVELOPES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-        let (_scratch, capsule) = capsule();
-        let capsule = CapsuleFile::open(&capsule, Limits::default()).expect("a capsule");
-        [&[capsule.manifest().to_vec()], capsule.attestations()].concat()
-    });
+    thread_local! {
+        static IMAGE: Image = Image::new();
+    }
+
+    /// An image whose first layer is still to come.
+    struct Image {
+        scratch: TempDir,
+        /// The layers behind it.
+        rest: Vec<Value>,
+    }
+
+    impl Image {
+        fn new() -> Self {
+            let (_scratch, capsule) = capsule();
+            let capsule = CapsuleFile::open(&capsule, Limits::default()).expect("a capsule");
+            let mut image = Self { scratch: tempfile::tempdir().expect("a folder"), rest: Vec::new() };
+            fs::create_dir_all(image.at("blobs/sha256")).expect("made");
+            fs::write(image.at("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("written");
+            let envelopes = [("envelope", capsule.manifest())].into_iter();
+            let attestations = capsule.attestations().iter().map(|bytes| ("attestation", bytes.as_slice()));
+            for (kind, bytes) in envelopes.chain(attestations) {
+                let kind = format!("application/vnd.xyn.capsule.{kind}.v1+json");
+                image.rest.push(image.blob(&kind, bytes));
+            }
+            image
+        }
+
+        fn at(&self, name: &str) -> PathBuf {
+            self.scratch.path().join("image").join(name)
+        }
+
+        fn blob(&self, kind: &str, bytes: &[u8]) -> Value {
+            let digest = Digest::of(bytes);
+            fs::write(self.at(&format!("blobs/sha256/{digest}")), bytes).expect("written");
+            json!({ "mediaType": kind, "digest": format!("sha256:{digest}"), "size": bytes.len() })
+        }
+
+        fn tried(&self, layer: &[u8]) {
+            let layers =
+                [&[self.blob("application/vnd.oci.image.layer.v1.tar", layer)], self.rest.as_slice()];
+            let unpacked = format!("sha256:{}", Digest::of(layer));
+            let rootfs = json!({ "type": "layers", "diff_ids": [unpacked] });
+            let config = json!({ "architecture": "unknown", "os": "unknown", "rootfs": rootfs }).to_string();
+            let config = self.blob("application/vnd.oci.image.config.v1+json", config.as_bytes());
+            let image =
+                json!({ "schemaVersion": 2, "config": config, "layers": layers.concat() }).to_string();
+            let image = self.blob("application/vnd.oci.image.manifest.v1+json", image.as_bytes());
+            let index = json!({ "schemaVersion": 2, "manifests": [image] }).to_string();
+            fs::write(self.at("index.json"), index).expect("written");
+            tried(&self.at("."), self.scratch.path());
+            for blob in [&layers[0][0], &config, &image] {
+                let digest = blob["digest"].as_str().and_then(|digest| digest.strip_prefix("sha256:"));
+                let path = self.at(&format!("blobs/sha256/{}", digest.expect("a digest")));
+                fs::remove_file(path).expect("it is there");
+            }
+        }
+    }
 
     pub(crate) fn run(bytes: &[u8]) {
-        let bytes = &mended(bytes);
-        let scratch = tempfile::tempdir().expect("a folder");
-        let dir = scratch.path().join("image");
-        let blobs = dir.join("blobs/sha256");
-        fs::create_dir_all(&blobs).expect("made");
-        let typed = |kind: &str, bytes: &[u8]| {
-            let digest = Digest::of(bytes);
-            fs::write(blobs.join(digest.to_string()), bytes).expect("written");
-            json!({ "mediaType": kind, "digest": format!("sha256:{digest}"), "size": bytes.len() })
-        };
-        let mut layers = vec![typed("application/vnd.oci.image.layer.v1.tar", bytes)];
-        for (index, bytes) in ENVELOPES.iter().enumerate() {
-            let kind = if index == 0 { "envelope" } else { "attestation" };
-            layers.push(typed(&format!("application/vnd.xyn.capsule.{kind}.v1+json"), bytes));
-        }
-        let unpacked = format!("sha256:{}", Digest::of(bytes));
-        let rootfs = json!({ "type": "layers", "diff_ids": [unpacked] });
-        let config = json!({ "architecture": "unknown", "os": "unknown", "rootfs": rootfs }).to_string();
-        let config = typed("application/vnd.oci.image.config.v1+json", config.as_bytes());
-        let image = json!({ "schemaVersion": 2, "config": config, "layers": layers }).to_string();
-        let image = typed("application/vnd.oci.image.manifest.v1+json", image.as_bytes());
-        let index = json!({ "schemaVersion": 2, "manifests": [image] }).to_string();
-        fs::write(dir.join("index.json"), index).expect("written");
-        fs::write(dir.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("written");
-        tried(&dir, scratch.path());
+        let layer = mended(bytes);
+        IMAGE.with(|image| image.tried(&layer));
     }
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
