@@ -9,9 +9,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use crate::container::Draft;
+use crate::container::{Draft, workers};
 use crate::lint::{self, Lint, Pack, check_file, check_pack};
 use crate::manifest::Authored;
 use crate::sbom::{self, Lock, LockError};
@@ -101,14 +103,15 @@ impl Inspection {
         let Self { allow, lints, found } = self;
         let Found { mut files, lints: mut said, mut locks } =
             found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        for (path, entry) in draft.listing().entries.iter().filter(|(_, entry)| entry.mode.is_file()) {
-            if files.get(path).is_some_and(|(seen, _)| *seen == entry.size_bytes) {
-                continue;
-            }
+        let is_seen = |path: &RelPath, entry: &Entry| {
+            files.get(path).is_some_and(|(seen, _)| *seen == entry.size_bytes)
+        };
+        let entries = draft.listing().entries.iter();
+        let rest = entries.filter(|(path, entry)| entry.mode.is_file() && !is_seen(path, entry));
+        for (path, found) in origin.searched(rest.map(|(path, _)| path).collect()) {
             let unread = |source| NotInspected::Read { path: path.clone(), source };
-            let file = origin.open(path).map_err(unread)?;
-            let secrets = secrets::scan_stream(path, file, secrets::Limits::default()).map_err(unread)?;
-            files.insert(path.clone(), (entry.size_bytes, secrets));
+            // Only whether they were seen is asked of the lengths, and that is done.
+            files.insert(path.clone(), (0, found.map_err(unread)?));
             if sbom::is_lock(path) {
                 locks.insert(path.clone(), origin.read(path).map_err(unread)?);
             }
@@ -133,6 +136,26 @@ impl Findings {
 }
 
 impl Origin {
+    /// Searches files from their beginning to their end, several beside each other.
+    fn searched<'p>(
+        &self,
+        paths: Vec<&'p RelPath>,
+    ) -> BTreeMap<&'p RelPath, io::Result<Vec<secrets::Finding>>> {
+        let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
+        let search = || {
+            while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let file = self.open(path);
+                let secrets =
+                    file.and_then(|file| secrets::scan_stream(path, file, secrets::Limits::default()));
+                found.lock().unwrap_or_else(PoisonError::into_inner).insert(*path, secrets);
+            }
+        };
+        thread::scope(|scope| {
+            (0..workers().min(paths.len())).for_each(|_| drop(scope.spawn(search)));
+        });
+        found.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn open(&self, path: &RelPath) -> io::Result<File> {
         File::open(self.0.join(path.as_str()))
     }
@@ -176,3 +199,6 @@ fn pack(draft: &Draft, authored: &Authored, origin: &Origin) -> Result<Pack, Tre
         license: authored.rights.license.as_str().to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,6 +45,7 @@ pub(crate) use format::{
 };
 pub(crate) use place::folder_of;
 pub use place::place;
+pub(crate) use press::workers;
 
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,7 @@ use crate::tree::RelPath;
 const WORKERS_MAX: usize = 8;
 
 /// How many work beside each other on this machine.
-pub(super) fn workers() -> usize {
+pub(crate) fn workers() -> usize {
     thread::available_parallelism().map_or(1, usize::from).min(WORKERS_MAX)
 }
 

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use xyn_capsules::exchange::{self, ExchangeError, export_oci, export_zip};
-use xyn_capsules::manifest::MANIFEST_MAX_BYTES;
 use xyn_capsules::tree::Limits;
 
 use super::{Context, diff};
@@ -78,7 +77,7 @@ pub(super) fn import(arguments: &Import, context: &Context) -> Result<Exit, Fail
     let (source, target) = (&arguments.source, &arguments.out);
     let side = beside(source);
     let side = match side.is_file() && source.is_file() {
-        true => Some(input::text(&side)?).filter(|text| text.len() <= MANIFEST_MAX_BYTES),
+        true => Some(input::text(&side)?),
         false => None,
     };
     let bar = context.out.progress("importing", None, Unit::Time);

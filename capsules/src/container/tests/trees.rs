@@ -102,6 +102,20 @@ fn many_levels_and_many_names_are_cut_off() {
 }
 
 #[test]
+fn a_million_empty_files_in_few_bytes_are_too_many() {
+    let names: Vec<_> = (0..1_000).map(|number| format!("{number:03}")).collect();
+    let listed = |mode: u8, content: &[u8]| {
+        let entries: Vec<_> = names.iter().map(|name| (name.as_bytes(), mode, content)).collect();
+        directory(&entries)
+    };
+    let files = listed(FILE, b"");
+    let bytes = Forge::new(&[listed(DIRECTORY, &files), files], b"").bytes();
+    assert!(bytes.len() < 100_000);
+    let error = open(&bytes, None).map(drop).expect_err("too many").to_string();
+    assert!(error.ends_with("is one of more than 500000 entries, the limit of a tree"), "{error}");
+}
+
+#[test]
 fn an_outline_holds_what_its_tree_needs_and_nothing_else() {
     let inner = directory(&[(b"x", FILE, b"x")]);
     let root = directory(&[(b"d", DIRECTORY, &inner)]);

@@ -59,7 +59,8 @@ pub fn import_oci(source: &Path, target: &Path, limits: Limits) -> Result<Import
     let (said, part) = layout.blob("the layer", tree)?;
     let folder = folder_of(target);
     let spool = tempfile::tempfile_in(folder).map_err(ContainerError::io("write in", folder))?;
-    let mut unpacking = Unpacking { spool, end: 0, builder: Builder::new(limits), places: HashMap::new() };
+    let (builder, places) = (Builder::new(limits), HashMap::new());
+    let mut unpacking = Unpacking { folder, spool, end: 0, builder, places };
     let most = UNPACKED_FREE_BYTES.max(part.size_bytes.saturating_mul(RATIO_MAX));
     let found = unpacking.layer(&part, compression, most)?;
     for (what, said, found) in
@@ -127,14 +128,16 @@ impl Compression {
 }
 
 /// A layer on its way into a file.
-struct Unpacking {
+struct Unpacking<'a> {
+    /// Where that is, for messages.
+    folder: &'a Path,
     spool: File,
     end: u64,
     builder: Builder,
     places: HashMap<Digest, Place>,
 }
 
-impl Unpacking {
+impl Unpacking<'_> {
     /// Unpacks the layer to at most `most` bytes; answers its digest, and that of the tar in it.
     fn layer(
         &mut self,
@@ -184,8 +187,9 @@ impl Unpacking {
         match kind {
             Kind::File => {
                 let (spool, places, end) = (&mut self.spool, &mut self.places, &mut self.end);
+                let unwritten = || ContainerError::io("write in", self.folder);
                 let read = || {
-                    let keep = |piece: &[u8]| Ok(spool.write_all(piece).map_err(ContainerError::Read)?);
+                    let keep = |piece: &[u8]| Ok(spool.write_all(piece).map_err(unwritten())?);
                     let digest = exactly(name, *size_bytes, content.take(*size_bytes), keep)?;
                     let (start, size_bytes) = (*end, *size_bytes);
                     *end += size_bytes;
@@ -261,7 +265,8 @@ mod tests {
         let unpack = |most| {
             let spool = tempfile::tempfile().expect("made");
             let builder = Builder::new(Limits::default());
-            let mut unpacking = Unpacking { spool, end: 0, builder, places: HashMap::new() };
+            let folder = Path::new(".");
+            let mut unpacking = Unpacking { folder, spool, end: 0, builder, places: HashMap::new() };
             (unpacking.layer(&part, Compression::Gzip, most), unpacking.spool)
         };
         let whole = tar.len() as u64;

@@ -34,7 +34,7 @@ pub fn export_oci(capsule: &CapsuleFile, archive: &Path) -> Result<(), ExchangeE
     let said = said.map_err(ExchangeError::Manifest)?;
     let folder = folder_of(archive);
     let spool = tempfile::tempfile_in(folder).map_err(ContainerError::io("write in", folder))?;
-    let layer = layer(capsule, spool)?;
+    let layer = layer(capsule, spool, folder)?;
 
     let gzip = format!("{TREE}+gzip");
     let mut layers = vec![Descriptor::new(&gzip, layer.digest, layer.size_bytes)];
@@ -95,19 +95,24 @@ struct Layer {
     unpacked: Digest,
 }
 
-fn layer(capsule: &CapsuleFile, spool: File) -> Result<Layer, ExchangeError> {
+fn layer(capsule: &CapsuleFile, spool: File, folder: &Path) -> Result<Layer, ExchangeError> {
+    let failed = |error| ContainerError::io("write in", folder)(error);
     let packed = Hashing::new(BufWriter::with_capacity(1 << 20, spool));
     let mut out = Hashing::new(GzEncoder::new(packed, Compression::default()));
-    tree(capsule, &mut out)?;
+    tree(capsule, &mut out, &failed)?;
     let (encoder, unpacked, _) = out.finish();
-    let (writer, digest, size_bytes) = encoder.finish().map_err(ContainerError::Read)?.finish();
-    let file = writer.into_inner().map_err(|error| ContainerError::Read(error.into_error()))?;
+    let (writer, digest, size_bytes) = encoder.finish().map_err(failed)?.finish();
+    let file = writer.into_inner().map_err(|error| failed(error.into_error()))?;
     Ok(Layer { file, digest, size_bytes, unpacked })
 }
 
 /// Writes the tree as a tar.
-fn tree(capsule: &CapsuleFile, out: &mut impl Write) -> Result<(), ExchangeError> {
-    let failed = |error| ExchangeError::from(ContainerError::Read(error));
+fn tree(
+    capsule: &CapsuleFile,
+    out: &mut impl Write,
+    unwritten: &dyn Fn(io::Error) -> ContainerError,
+) -> Result<(), ExchangeError> {
+    let failed = |error| ExchangeError::from(unwritten(error));
     for (path, entry) in &capsule.outline().listing().entries {
         let mut name = path.as_str().as_bytes().to_vec();
         if path.name().is_some_and(|name| name.starts_with(WHITEOUT)) {
