@@ -34,6 +34,7 @@ fn capsule() -> (TempDir, PathBuf) {
         generation: 1,
         now: super::now(),
         version: "0.1.0",
+        built: &[],
         parent: None,
     };
     make(draft, authored, &[], &maker).expect("made");

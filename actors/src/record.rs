@@ -13,6 +13,7 @@ use xyn_store::projection::{ArtifactRow, Changes, ClaimRow, IntentRow, IntentSta
 use xyn_store::{Json, StoreError, Timestamp};
 
 use crate::actions::NewEvent;
+use crate::services::capsules::Event as CapsuleEvent;
 use crate::services::mesh;
 use crate::services::timeline::Event as TimelineEvent;
 use crate::services::workspace::Event as WorkspaceEvent;
@@ -55,6 +56,8 @@ pub enum Record {
     Timeline(TimelineEvent),
     /// A fact about a workspace.
     Workspace(WorkspaceEvent),
+    /// A fact about a capsule.
+    Capsule(Box<CapsuleEvent>),
 }
 
 /// An event from outside.
@@ -136,6 +139,7 @@ impl Record {
             Self::Mesh(event) => event.name(),
             Self::Timeline(event) => event.name(),
             Self::Workspace(event) => event.name(),
+            Self::Capsule(event) => event.name(),
         })
     }
 
@@ -164,6 +168,7 @@ impl Record {
             Self::Node(event) => event.render(changes),
             Self::Mesh(event) => event.render(changes),
             Self::Workspace(event) => event.render(changes),
+            Self::Capsule(event) => event.render(changes),
             Self::Event(_) | Self::Run(_) | Self::Session(_) | Self::Timeline(_) => {}
         }
     }

@@ -5,6 +5,7 @@
 
 mod approval;
 mod artifact;
+mod capsule;
 mod event;
 mod intent;
 mod library;
@@ -18,6 +19,7 @@ mod workspace;
 
 pub(crate) use approval::{Approval, GateView, QuestionView, Word};
 pub(crate) use artifact::Artifact;
+pub(crate) use capsule::{Capsule, CapsuleKept, CapsuleProved};
 pub(crate) use event::{Event, EventRef, Resource};
 pub(crate) use intent::{IntentView, OutcomeView};
 pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validation, ValidationIssue};

@@ -87,6 +87,7 @@ fn description(status: &str) -> &'static str {
         (name = "timeline", description = "What the team did, moment by moment"),
         (name = "peers", description = "The other nodes of the environment, and how this one meets them"),
         (name = "workspaces", description = "Folders whose trees are moments of the timeline"),
+        (name = "capsules", description = "Apps sealed at a moment, here and with members"),
         (name = "audit", description = "What the node vouches for, and proofs of it"),
         (name = "schemas", description = "JSON Schemas for editors")
     )

@@ -9,6 +9,7 @@ mod approvals;
 mod artifacts;
 mod audit;
 mod blueprints;
+mod capsules;
 mod downloads;
 mod drafts;
 mod events;
@@ -79,6 +80,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(peers::routes())
         .merge(mesh::routes())
         .merge(workspaces::routes())
+        .merge(capsules::routes())
         .merge(audit::routes())
         .merge(schemas::routes())
 }

@@ -217,6 +217,8 @@ types! {
     LineNumber: line_number,
     /// The id of a moment or the root of a tree.
     TreePlace: tree_place,
+    /// A capsule.
+    CapsuleName: capsule_name,
     /// A name.
     Name: name,
     /// Bytes.
@@ -230,6 +232,11 @@ fn binary() -> Part {
     text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
 }
 
+/// A capsule: its digest, `APP@VERSION`, that as a URN, or `APP`.
+fn capsule_name() -> Part {
+    pattern("^([0-9a-f]{64}|(urn:(xyn|oursynth):app:)?[a-z0-9-]{1,63}(@[0-9][A-Za-z0-9.+-]*)?)$")
+}
+
 /// A name: not empty, and no character that would change the path.
 fn name() -> Part {
     pattern("^[A-Za-z0-9_.:-]+$")
@@ -241,10 +248,11 @@ mod tests {
     use serde_json::{Value, json};
     use xyn_actors::governance::Risk;
     use xyn_store::projection::{
-        BlueprintStatus, DraftKind, DraftStatus, GateStatus, IntentStatus, PolicyStatus, RunStatus,
+        BlueprintStatus, DraftKind, DraftStatus, GateStatus, IntentStatus, Origin, PolicyStatus, RunStatus,
         StepStatus, WaitKind,
     };
     use xyn_store::scope::Stage;
+    use xyn_store::timeline::Visibility;
 
     use super::*;
 
@@ -270,6 +278,9 @@ mod tests {
         assert_eq!(rendered(&[DraftKind::Blueprint, DraftKind::Pack]), json!(DRAFT_KIND));
         assert_eq!(rendered(&[BlueprintStatus::Active, BlueprintStatus::Deprecated]), json!(VERSION_STATUS));
         assert_eq!(rendered(&[PolicyStatus::Active, PolicyStatus::Deprecated]), json!(VERSION_STATUS));
+        use {Origin as O, Visibility as V};
+        assert_eq!(rendered(&[V::Private, V::Env, V::Lan, V::Public]), json!(VISIBILITY));
+        assert_eq!(rendered(&[O::Packed, O::Imported, O::Pulled]), json!(ORIGIN));
         assert_eq!(rendered(&[Risk::Low, Risk::Medium, Risk::High]), json!(RISK));
         assert_eq!(rendered(&[Stage::Dev, Stage::Staging, Stage::Prod]), json!(STAGE));
     }

@@ -13,16 +13,23 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::container::{Draft, workers};
+use xyn_store::blobs::Blobs;
+
+use crate::container::{BlobSource, Draft, workers};
 use crate::lint::{self, Lint, Pack, check_file, check_pack};
 use crate::manifest::Authored;
 use crate::sbom::{self, Lock, LockError};
 use crate::secrets::{self, Allow};
 use crate::tree::{Entry, Mode, RelPath, TreeError, target};
 
-/// A folder that is packed, to be looked at again.
+/// What is packed, to be looked at again.
 #[derive(Clone, Debug)]
-pub struct Origin(pub PathBuf);
+pub enum Origin {
+    /// A folder.
+    Folder(PathBuf),
+    /// A tree in the chunk store.
+    Stored(Blobs),
+}
 
 /// What is found out while files are packed.
 pub struct Inspection {
@@ -108,12 +115,15 @@ impl Inspection {
         };
         let entries = draft.listing().entries.iter();
         let rest = entries.filter(|(path, entry)| entry.mode.is_file() && !is_seen(path, entry));
-        for (path, found) in origin.searched(rest.map(|(path, _)| path).collect()) {
+        let rest: Vec<&(RelPath, Entry)> = rest.collect();
+        let mut searched = origin.searched(&rest);
+        for (path, entry) in rest {
+            let Some(found) = searched.remove(path) else { continue };
             let unread = |source| NotInspected::Read { path: path.clone(), source };
             // Only whether they were seen is asked of the lengths, and that is done.
             files.insert(path.clone(), (0, found.map_err(unread)?));
             if sbom::is_lock(path) {
-                locks.insert(path.clone(), origin.read(path).map_err(unread)?);
+                locks.insert(path.clone(), origin.read(path, entry).map_err(unread)?);
             }
         }
         let secrets = files.into_values().flat_map(|(_, findings)| findings);
@@ -139,35 +149,42 @@ impl Origin {
     /// Searches files from their beginning to their end, several beside each other.
     fn searched<'p>(
         &self,
-        paths: Vec<&'p RelPath>,
+        files: &[&'p (RelPath, Entry)],
     ) -> BTreeMap<&'p RelPath, io::Result<Vec<secrets::Finding>>> {
         let (next, found) = (AtomicUsize::new(0), Mutex::new(BTreeMap::new()));
         let search = || {
-            while let Some(path) = paths.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let file = self.open(path);
+            while let Some((path, entry)) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let file = self.open(path, entry);
                 let secrets =
                     file.and_then(|file| secrets::scan_stream(path, file, secrets::Limits::default()));
-                found.lock().unwrap_or_else(PoisonError::into_inner).insert(*path, secrets);
+                found.lock().unwrap_or_else(PoisonError::into_inner).insert(path, secrets);
             }
         };
         thread::scope(|scope| {
-            (0..workers().min(paths.len())).for_each(|_| drop(scope.spawn(search)));
+            (0..workers().min(files.len())).for_each(|_| drop(scope.spawn(search)));
         });
         found.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn open(&self, path: &RelPath) -> io::Result<File> {
-        File::open(self.0.join(path.as_str()))
+    fn open(&self, path: &RelPath, entry: &Entry) -> io::Result<Box<dyn Read>> {
+        Ok(match self {
+            Self::Folder(dir) => Box::new(File::open(dir.join(path.as_str()))?),
+            Self::Stored(blobs) => {
+                Box::new(BlobSource::from(blobs.content(&entry.digest).map_err(io::Error::other)?))
+            }
+        })
     }
 
-    fn read(&self, path: &RelPath) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &RelPath, entry: &Entry) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.open(path)?.take(sbom::LOCK_MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
+        self.open(path, entry)?.take(sbom::LOCK_MAX_BYTES as u64 + 1).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
+    /// What may be done with a file; a tree of the store does not say it.
     fn permissions(&self, path: &RelPath) -> Option<u32> {
-        let found = self.0.join(path.as_str()).symlink_metadata().ok()?;
+        let Self::Folder(dir) = self else { return None };
+        let found = dir.join(path.as_str()).symlink_metadata().ok()?;
         Some(found.permissions().mode() & 0o777)
     }
 }

@@ -1,4 +1,4 @@
-//! `xyn capsule`: apps sealed at a moment, in one file that anyone can verify. Needs no node.
+//! `xyn capsule`: apps sealed at a moment, in one file that anyone can verify. What is done with files needs no node.
 
 pub(super) mod attest;
 mod diff;
@@ -6,6 +6,7 @@ mod export;
 mod keys;
 mod look;
 mod merge;
+mod node;
 mod pack;
 mod place;
 mod rebuild;
@@ -35,8 +36,16 @@ const SHOWN_DIGITS: usize = 12;
 pub(super) enum Command {
     /// Make a key that signs capsules
     Keygen(keys::Keygen),
-    /// Seal a folder, as its `capsule.json` says, into one signed file
-    Pack(pack::Pack),
+    /// Seal a folder or a moment, as its `capsule.json` says, into one signed file
+    Pack(Box<pack::Pack>),
+    /// List the capsules of the environment: those that are here, and those that members offer
+    List(node::List),
+    /// Show what the node knows of a capsule
+    Show(node::Show),
+    /// Fetch a capsule from members, verified; prints its digest
+    Pull(node::Pull),
+    /// Hand a file to the node, which verifies it and offers it to members; prints its digest
+    Push(node::Push),
     /// Show what a capsule says of itself; verifies nothing
     Inspect(look::Inspect),
     /// Check who signed a capsule, and every byte of it
@@ -64,13 +73,39 @@ pub(super) enum Command {
     Import(export::Import),
 }
 
-pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Keygen(arguments) => keys::keygen(&arguments, context),
-        Command::Pack(arguments) => pack::run(&arguments, context),
-        Command::Inspect(arguments) => look::inspect(&arguments, context),
-        Command::Verify(arguments) => look::verify(&arguments, context),
-        Command::Unpack(arguments) => look::unpack(&arguments, context),
+        Command::Pack(arguments) => match arguments.at.is_some() || arguments.workspace.is_some() {
+            true => node::pack(&arguments, context).await,
+            false => pack::run(&arguments, context),
+        },
+        Command::List(arguments) => node::list(&arguments, context).await,
+        Command::Show(arguments) => node::show(&arguments, context).await,
+        Command::Pull(arguments) => node::pull(&arguments, context).await,
+        Command::Push(arguments) => node::push(&arguments, context).await,
+        Command::Inspect(arguments) => match node::named(&arguments.file) {
+            None => look::inspect(&arguments, context),
+            Some(name) => {
+                let copy = node::copy(&name, context).await?;
+                look::inspect(&look::Inspect { file: copy.file(), ..arguments }, context)
+            }
+        },
+        Command::Verify(arguments) => match node::named(&arguments.file) {
+            None => look::verify(&arguments, context),
+            Some(name) => node::verify(&name, &arguments.trust, context).await,
+        },
+        Command::Unpack(mut arguments) => {
+            // The copy stays until it is unpacked.
+            let mut _copy = None;
+            if let Some(name) = node::named(&arguments.verify.file) {
+                let copy = node::copy(&name, context).await?;
+                arguments.verify.file = copy.file();
+                arguments.verify.trust = arguments.verify.trust.or(copy.signers());
+                _copy = Some(copy);
+            }
+            look::unpack(&arguments, context)
+        }
         Command::Rebuild(arguments) => rebuild::rebuild(&arguments, context),
         Command::Replay(arguments) => rebuild::replay(&arguments, context),
         Command::Enter(arguments) => place::run(&arguments),

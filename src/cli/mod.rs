@@ -21,6 +21,7 @@ mod output;
 mod peer;
 mod policy;
 mod run;
+mod save;
 mod schema;
 mod sim;
 mod status;
@@ -224,7 +225,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Timeline(command) => timeline::run(command, context).await,
         Command::Peer(command) => peer::run(command, context).await,
         Command::Workspace(command) => workspace::run(command, context).await,
-        Command::Capsule(command) => capsule::run(command, context),
+        Command::Capsule(command) => capsule::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Sim(command) => sim::run(command, context),

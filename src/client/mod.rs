@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use reqwest::header::{ACCEPT, HeaderMap};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
 use serde_json::Value;
 
 use crate::failure::{Exit, Failure, with_causes};
@@ -157,6 +157,13 @@ impl Client {
         let (http, base) = self.node()?;
         let request = http.post(format!("{base}{API}{path}")).multipart(form);
         document(self.send(request).await?).await
+    }
+
+    /// Posts the bytes of a file to `path` of the API; takes as long as it takes.
+    pub(crate) async fn post_file(&self, path: &str, file: tokio::fs::File) -> Result<Value, Failure> {
+        let (http, base) = self.node()?;
+        let request = http.post(format!("{base}{API}{path}"));
+        document(self.send(request.header(CONTENT_TYPE, "application/octet-stream").body(file)).await?).await
     }
 
     /// The bytes at `path` of the API; a refusal becomes a failure.

@@ -13,8 +13,8 @@ use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_
 /// All built-in actions.
 pub fn builtin() -> Registry {
     let mut registry = Registry::default();
-    let services =
-        SERVICES.iter().chain(&super::workspaces::SERVICES).map(|service| (service(), Code::Service));
+    let services = [&SERVICES[..], &super::workspaces::SERVICES, &super::capsules::SERVICES].concat();
+    let services = services.into_iter().map(|service| (service(), Code::Service));
     let others = [
         (events_emit::spec(), Code::Inside(events_emit::run)),
         (artifacts_put::spec(), Code::Inside(artifacts_put::run)),

@@ -115,6 +115,9 @@ impl Record {
             Self::Workspace(event) => {
                 view.resource = about("workspace", event.row().name.clone());
             }
+            Self::Capsule(event) => {
+                view.resource = event.capsule().and_then(|capsule| about("capsule", capsule));
+            }
             Self::Timeline(event) => {
                 let (kind, id) = event.resource();
                 view.resource = about(kind, id);
@@ -154,6 +157,7 @@ impl Record {
             Self::Mesh(event) => Ok(event.data()),
             Self::Timeline(event) => Ok(event.data()),
             Self::Workspace(event) => serde_json::to_value(event.row()),
+            Self::Capsule(event) => Ok(event.data()),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

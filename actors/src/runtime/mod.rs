@@ -47,7 +47,7 @@ use crate::node::actor::Node;
 use crate::services::approvals::arrive;
 use crate::services::mesh::{self, Service as Mesh};
 use crate::services::timeline::{Service as Timeline, TimelineError, follower};
-use crate::services::{library, settle};
+use crate::services::{capsules, library, settle};
 
 pub use catalog::{Active, Catalog, CatalogError};
 pub use environment::{Environment, Hook};
@@ -80,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) ended: ended::Ended,
     pub(crate) metrics: Metrics,
     pub(crate) progress: progress::Progress,
+    pub(crate) capsules: capsules::Turn,
     backlog: backlog::Backlog,
     supervisor: OnceLock<Supervisor>,
     node: OnceLock<Node>,
@@ -144,6 +145,7 @@ impl Runtime {
             metrics: Metrics::default(),
             backlog: backlog::Backlog::new(position),
             progress: progress::Progress::default(),
+            capsules: capsules::Turn::default(),
             supervisor: OnceLock::new(),
             node: OnceLock::new(),
             sessions: OnceLock::new(),
@@ -160,6 +162,7 @@ impl Runtime {
         clock: Clock,
         env: Environment,
     ) -> Result<(Self, Background), StartError> {
+        capsules::clean(&store);
         let runtime = Self::read_only(store, registry, clock, env)?;
         let inner = &runtime.0;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);

@@ -21,6 +21,7 @@ use super::*;
 use crate::actions;
 
 mod backlog;
+mod capsules;
 mod content;
 mod ends;
 pub(crate) mod fuse;

@@ -4,6 +4,7 @@
 //! policy and retries nothing. Invariant: an intent that was accepted is recorded in the same append as its effect.
 
 pub(crate) mod approvals;
+pub mod capsules;
 pub(crate) mod content;
 pub(crate) mod library;
 pub mod mesh;
@@ -40,6 +41,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "policies.activate" => library::activate_policy(inner, intent, accept).await,
         action if action.starts_with("timeline.") => timeline::serve(inner, intent, accept).await,
         action if action.starts_with("peer.") => mesh::serve(inner, intent, accept).await,
+        action if action.starts_with("capsule.") => capsules::serve(inner, intent, accept).await,
         action if action.starts_with("workspace.") => workspace::serve(inner, intent, accept).await,
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }
@@ -78,6 +80,27 @@ fn failure(refusal: Refusal) -> Failure {
         _ => FailureKind::Client,
     };
     Failure::certain(kind, refusal.code(), refusal.to_string())
+}
+
+/// Runs what reads and writes files away from the threads that serve requests.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+) -> Result<T, Refusal> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| Refusal::Unavailable(error.to_string()))?
+}
+
+/// Does `work` to its end, also when whoever asked goes away meanwhile; `held` is let go of then.
+pub(crate) async fn detached<H: Send + 'static>(
+    held: H,
+    work: impl Future<Output = Result<Outcome, Refusal>> + Send + 'static,
+) -> Result<Outcome, Refusal> {
+    let done = tokio::spawn(async move {
+        let outcome = work.await;
+        drop(held);
+        outcome
+    });
+    done.await.map_err(|error| Refusal::Unavailable(error.to_string()))?
 }
 
 /// A field of an input that the schema has checked.

@@ -155,6 +155,24 @@ table! {
     WorkspaceExists "workspace_exists" CONFLICT "choose another `name`, or use the one that is there";
     /// The folder overlaps with another workspace or with the node's own data.
     WorkspaceNested "workspace_nested" CONFLICT "choose a folder that neither holds the other nor lies in it";
+    /// The bytes are no capsule, or were changed.
+    CapsuleUnsound "capsule_unsound" CONFLICT "get the file again from who made it, and compare its digest";
+    /// Nobody signed the capsule whose word counts here.
+    CapsuleUntrusted "capsule_untrusted" CONFLICT
+        "name the public keys that you trust with `keys`, after asking who made it";
+    /// The capsule is not newer than what was seen of its app.
+    CapsuleGeneration "capsule_generation" CONFLICT "pack it again: the next generation is counted by itself";
+    /// The capsule only holds what differs from one that is not here.
+    CapsuleBaseMissing "capsule_base_missing" CONFLICT "import the capsule it was written against, or the whole one";
+    /// What is to be packed cannot become a capsule.
+    CapsuleUnfit "capsule_unfit" CONFLICT "mend what the message names, keep it as a moment, and pack that";
+    /// The capsule is with members, and not here.
+    CapsuleElsewhere "capsule_elsewhere" CONFLICT "fetch it with `POST /api/v1/capsules/{capsule}/pull`";
+    /// What is to be packed holds what looks like a secret.
+    SecretsFound "secrets_found" CONFLICT
+        "take each out and give it when the app is installed, or allow it as is said there";
+    /// A check stops the pack.
+    CapsuleVetoed "capsule_vetoed" CONFLICT "mend what the message names, and pack again";
     /// Somebody else answered while the answer was on its way.
     AnsweredMeanwhile "answered_meanwhile" CONFLICT "see how it stands with `GET /api/v1/intents/{intent_id}`";
     /// The id of the event belongs to something else.

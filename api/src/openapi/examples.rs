@@ -28,6 +28,10 @@ rules:
 /// The id of something; the text is that of no real one.
 const ID: &str = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
 
+/// The digest of no real file, and a public key (RFC 8032 §7.1, test 2).
+const DIGEST: &str = "7d865e959b2466918c9863afca942d0fb89d7c9ac0c99bafc3749504ded97730";
+const KEY: &str = "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c";
+
 /// A body that `operation` takes.
 pub(super) fn of(operation: &str) -> Option<Value> {
     Some(match operation {
@@ -66,6 +70,8 @@ pub(super) fn of(operation: &str) -> Option<Value> {
         "add_workspace" => json!({ "dir": "/home/ada/shop", "name": "shop" }),
         "snapshot_workspace" => json!({ "title": "the cart works" }),
         "restore_workspace" => json!({ "entry_id": ID, "remove": true }),
+        "pack_capsule" => json!({ "workspace": "shop", "entry_id": ID }),
+        "import_capsule" => json!({ "sha256": DIGEST, "keys": [KEY] }),
         "activate_policy" => json!({ "source": POLICY }),
         "explain_policy" => json!({ "action": "http.call", "stage": "prod" }),
         _ => return None,

@@ -1,4 +1,4 @@
-//! Downloads: the bytes of artifacts, whole or in part.
+//! Downloads: the bytes of artifacts and capsules, whole or in part.
 //!
 //! Owns what a browser is told about bytes that anybody may have made: always a file to save, never a page
 //! to show on the node's own origin. A whole download is verified before it begins.
@@ -6,16 +6,16 @@
 use std::io;
 use std::ops::Range;
 
-use axum::body::{Body, Bytes};
+use axum::body::{self, Body};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use xyn_store::Digest;
 use xyn_store::blobs::Pieces;
 use xyn_store::ids::ArtifactId;
-use xyn_store::projection::ArtifactRow;
 
 use super::artifacts::row;
 use crate::error::{ApiError, Code};
@@ -77,26 +77,61 @@ async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let row = row(&state, artifact_id)?;
-    let tag = row.sha256.to_string();
+    let file = Bytes {
+        name: row.name.clone(),
+        content_type: row.content_type.clone(),
+        byte_length: row.byte_length,
+        sha256: row.sha256,
+    };
+    let bring = async || Ok(state.runtime().bring_artifact(&row).await?);
+    answer(&state, &file, bring, Asked { method, known, headers }).await
+}
+
+/// Bytes that can be had.
+pub(super) struct Bytes {
+    /// File name for people.
+    pub(super) name: String,
+    /// Media type.
+    pub(super) content_type: String,
+    pub(super) byte_length: u64,
+    pub(super) sha256: Digest,
+}
+
+/// What is asked of them.
+pub(super) struct Asked {
+    pub(super) method: Method,
+    pub(super) known: Known,
+    pub(super) headers: HeaderMap,
+}
+
+/// Answers with `file`, or a range of it; `bring` sees to it that the bytes are here, when they are needed.
+pub(super) async fn answer(
+    state: &AppState,
+    file: &Bytes,
+    bring: impl AsyncFnOnce() -> Result<(), ApiError>,
+    asked: Asked,
+) -> Result<Response, ApiError> {
+    let Asked { method, known, headers } = asked;
+    let tag = file.sha256.to_string();
     let range = match range_header(&headers, &tag) {
         // A range makes sense for a GET only.
-        Some(header) if method == Method::GET => wanted(Some(header), row.byte_length),
+        Some(header) if method == Method::GET => wanted(Some(header), file.byte_length),
         _ => Wanted::All,
     };
     let (status, part) = match range {
-        Wanted::All => (StatusCode::OK, 0..row.byte_length),
+        Wanted::All => (StatusCode::OK, 0..file.byte_length),
         Wanted::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
-        Wanted::Unsatisfiable => return Ok(unsatisfiable(row.byte_length)),
+        Wanted::Unsatisfiable => return Ok(unsatisfiable(file.byte_length)),
     };
     let mut response = if known.names(&tag) || method == Method::HEAD {
         known.answer(&tag, || status.into_response())
     } else {
-        state.runtime().bring_artifact(&row).await?;
-        let body = content(&state, &row, part.clone(), status == StatusCode::OK).await?;
+        bring().await?;
+        let body = content(state, file.sha256, part.clone(), status == StatusCode::OK).await?;
         known.answer(&tag, || (status, body).into_response())
     };
     if response.status() != StatusCode::NOT_MODIFIED {
-        describe(response.headers_mut(), &row, &part, status);
+        describe(response.headers_mut(), file, &part, status);
     }
     Ok(response)
 }
@@ -109,26 +144,26 @@ fn range_header<'a>(headers: &'a HeaderMap, tag: &str) -> Option<&'a [u8]> {
 }
 
 fn unsatisfiable(length: u64) -> Response {
-    let message = format!("the artifact has {length} bytes; the range lies behind them");
+    let message = format!("there are {length} bytes; the range lies behind them");
     let error = ApiError::new(Code::RangeNotSatisfiable, message).at("Range");
     ([(header::CONTENT_RANGE, format!("bytes */{length}"))], error).into_response()
 }
 
-fn describe(headers: &mut HeaderMap, row: &ArtifactRow, part: &Range<u64>, status: StatusCode) {
+fn describe(headers: &mut HeaderMap, file: &Bytes, part: &Range<u64>, status: StatusCode) {
     let mut say = |name: HeaderName, value: String| {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(name, value);
         }
     };
-    say(header::CONTENT_TYPE, harmless(&row.content_type).to_owned());
+    say(header::CONTENT_TYPE, harmless(&file.content_type).to_owned());
     say(header::CONTENT_LENGTH, (part.end - part.start).to_string());
-    say(header::CONTENT_DISPOSITION, disposition(&row.name));
+    say(header::CONTENT_DISPOSITION, disposition(&file.name));
     say(header::ACCEPT_RANGES, "bytes".to_owned());
     say(header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned());
     say(header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned());
     say(header::CACHE_CONTROL, "private, no-cache".to_owned());
     if status == StatusCode::PARTIAL_CONTENT {
-        let (first, last, length) = (part.start, part.end - 1, row.byte_length);
+        let (first, last, length) = (part.start, part.end - 1, file.byte_length);
         say(header::CONTENT_RANGE, format!("bytes {first}-{last}/{length}"));
     }
 }
@@ -159,15 +194,14 @@ fn disposition(name: &str) -> String {
     format!("attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}")
 }
 
-/// The bytes `part` of an artifact.
+/// The bytes `part` of the blob `digest`.
 async fn content(
     state: &AppState,
-    row: &ArtifactRow,
+    digest: Digest,
     part: Range<u64>,
     verified: bool,
 ) -> Result<Body, ApiError> {
     let store = state.runtime().store().clone();
-    let digest = row.sha256;
     blocking(move || {
         if verified {
             store.blobs().verify(&digest)?;
@@ -179,9 +213,9 @@ async fn content(
 }
 
 /// The next of `pieces` and what comes behind it; none at the end.
-async fn next_piece(mut pieces: Pieces) -> Result<Option<(Bytes, Pieces)>, io::Error> {
+async fn next_piece(mut pieces: Pieces) -> Result<Option<(body::Bytes, Pieces)>, io::Error> {
     let read = tokio::task::spawn_blocking(move || match pieces.next() {
-        Some(piece) => Ok(Some((Bytes::from(piece.map_err(io::Error::other)?), pieces))),
+        Some(piece) => Ok(Some((body::Bytes::from(piece.map_err(io::Error::other)?), pieces))),
         None => Ok(None),
     });
     read.await.unwrap_or_else(|error| Err(io::Error::other(error)))

@@ -50,8 +50,23 @@ pub(crate) const MOMENT_KIND: [&str; 18] = [
 /// Risks.
 pub(crate) const RISK: [&str; 3] = ["low", "medium", "high"];
 
+/// Who may see a capsule.
+pub(crate) const VISIBILITY: [&str; 4] = ["private", "env", "lan", "public"];
+/// How a capsule came to a node.
+pub(crate) const ORIGIN: [&str; 3] = ["packed", "imported", "pulled"];
+
 pub(super) fn words(words: &[&'static str]) -> Part {
     text().enum_values(Some(words.iter().copied())).into()
+}
+
+/// Who may see a capsule.
+pub(crate) fn visibility() -> Part {
+    words(&VISIBILITY)
+}
+
+/// How a capsule came to a node.
+pub(crate) fn origin() -> Part {
+    words(&ORIGIN)
 }
 
 /// A status of a run.

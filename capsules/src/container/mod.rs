@@ -11,6 +11,7 @@
 //! of the stream, and a delta names pieces of the base's stream, whoever holds that base in whatever form.
 
 mod base;
+mod blob;
 mod chunk;
 mod codec;
 mod error;
@@ -31,6 +32,7 @@ mod stream;
 mod unpack;
 
 pub use base::{Base, CapsuleFile, StoredTree};
+pub use blob::BlobSource;
 pub use error::{ContainerError, Fault, Part};
 pub use files::{Files, Several};
 pub use import::{Imported, import};

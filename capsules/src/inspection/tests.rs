@@ -11,7 +11,7 @@ fn inspected(place: &Place) -> Findings {
     let dir = place.path("app");
     let draft = pack(&dir, &place.path("made.caps"), &options).expect("packed");
     let authored = Authored::read(SHOP.as_bytes()).expect("sound");
-    inspection.finish(&draft, &authored, &Origin(dir)).expect("read")
+    inspection.finish(&draft, &authored, &Origin::Folder(dir)).expect("read")
 }
 
 #[test]

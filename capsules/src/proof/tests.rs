@@ -23,6 +23,7 @@ fn rebuild(tree: Digest) -> Rebuild {
         expected: tree,
         found: tree,
         different: Vec::new(),
+        replayed: Vec::new(),
         sandbox: "x".into(),
         started_at: at,
         finished_at: at,

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 use xyn_capsules::sign::{PublicKey, Quorum, Ring, SecretKey};
 use xyn_store::{Clock, Timestamp};
 
@@ -113,8 +113,7 @@ impl Trust {
         if self.keys.is_empty() {
             return Ok(None);
         }
-        let keys = self.keys.iter().map(|given| public(given)).collect::<Result<Vec<_>, _>>()?;
-        let quorum = Quorum::new(keys, self.threshold);
+        let quorum = Quorum::new(self.keys()?, self.threshold);
         let quorum = quorum.map_err(|error| {
             Failure::usage(error.to_string()).at(format!("--threshold {}", self.threshold))
         })?;
@@ -128,6 +127,29 @@ impl Trust {
             failure.hint("name a key with --pub KEY, or a key ring with --ring FILE")
         };
         self.judge()?.ok_or_else(nobody)
+    }
+
+    /// The keys that were given.
+    fn keys(&self) -> Result<Vec<PublicKey>, Failure> {
+        self.keys.iter().map(|given| public(given)).collect()
+    }
+
+    /// What a node is told of them; nothing where none is given: then it knows whom it believes.
+    pub(super) fn fields(&self) -> Result<Value, Failure> {
+        if let Some(ring) = &self.ring {
+            let failure = Failure::usage("a node takes keys, not a key ring").at(ring.display().to_string());
+            return Err(failure.hint("name the keys with --pub KEY, or the capsule by its file"));
+        }
+        let keys: Vec<String> = self.keys()?.iter().map(ToString::to_string).collect();
+        Ok(if keys.is_empty() { json!({}) } else { json!({ "keys": keys, "threshold": self.threshold }) })
+    }
+
+    /// Those who signed, as a node says that proved it, where nobody else is named.
+    pub(super) fn or(self, signers: impl IntoIterator<Item = String>) -> Self {
+        match self.keys.is_empty() && self.ring.is_none() {
+            true => Self { keys: signers.into_iter().collect(), threshold: 1, ring: None },
+            false => self,
+        }
     }
 }
 

@@ -18,18 +18,20 @@ use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Inspect {
-    /// The capsule
-    file: PathBuf,
+    /// The capsule: a file, or one that the node has
+    #[arg(value_name = "FILE|CAPSULE")]
+    pub(super) file: PathBuf,
     #[command(flatten)]
-    trust: Trust,
+    pub(super) trust: Trust,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Verify {
-    /// The capsule
-    file: PathBuf,
+    /// The capsule: a file, or one that the node has
+    #[arg(value_name = "FILE|CAPSULE")]
+    pub(super) file: PathBuf,
     #[command(flatten)]
-    trust: Trust,
+    pub(super) trust: Trust,
     /// The capsule that a delta was written against
     #[arg(long, value_name = "CAPSULE")]
     base: Option<PathBuf>,
@@ -41,7 +43,7 @@ pub(in crate::cli) struct Verify {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Unpack {
     #[command(flatten)]
-    verify: Verify,
+    pub(super) verify: Verify,
     /// The folder to make
     dir: PathBuf,
 }

@@ -15,6 +15,7 @@ use xyn_capsules::rebuild::Recipe;
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
 use xyn_capsules::sign::Resource;
 use xyn_capsules::tree::RelPath;
+use xyn_store::ids::EntryId;
 use xyn_store::{Clock, Digest, Timestamp};
 
 use super::place::{Place, not_built};
@@ -31,30 +32,37 @@ const SECRETS_TOLD: usize = 20;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Pack {
     /// The folder of the app; what its ignore files name is left out
+    #[arg(default_value = ".", conflicts_with_all = ["at", "workspace"])]
     dir: PathBuf,
+    /// Pack the files of this moment of the timeline instead; the node signs
+    #[arg(long, value_name = "MOMENT", visible_alias = "moment")]
+    pub(super) at: Option<EntryId>,
+    /// Pack this workspace of the node as it is now, or as it was at the moment
+    #[arg(long, value_name = "NAME")]
+    pub(super) workspace: Option<String>,
     /// The file to write; `NAME-VERSION.caps` when left out
     #[arg(short, long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    pub(super) out: Option<PathBuf>,
     /// The key that signs, made with `xyn capsule keygen`
-    #[arg(long, value_name = "FILE", default_value = "capsule.key")]
+    #[arg(long, value_name = "FILE", default_value = "capsule.key", conflicts_with_all = ["at", "workspace"])]
     key: PathBuf,
     /// What the author says of the app; the `capsule.json` in the folder when left out
     #[arg(long, value_name = "FILE")]
-    manifest: Option<PathBuf>,
+    pub(super) manifest: Option<PathBuf>,
     /// Its place among the capsules of the app: one above the parent, or 1
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", conflicts_with_all = ["at", "workspace"])]
     generation: Option<u64>,
     /// The capsule that this one comes after: what it changes of that is signed with it
-    #[arg(long, value_name = "CAPSULE")]
+    #[arg(long, value_name = "CAPSULE", conflicts_with_all = ["at", "workspace"])]
     parent: Option<PathBuf>,
     /// Write only what differs from this capsule, which the receiver has
-    #[arg(long, value_name = "CAPSULE")]
+    #[arg(long, value_name = "CAPSULE", conflicts_with_all = ["at", "workspace"])]
     delta_from: Option<PathBuf>,
     /// Take the instant from SOURCE_DATE_EPOCH, so that packing again gives the same bytes
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["at", "workspace"])]
     reproducible: bool,
     /// Build it once in a sandbox, so that the capsule says what a build of it should come to
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["at", "workspace"])]
     build: bool,
     #[command(flatten)]
     place: Place,
@@ -72,7 +80,7 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
     };
     let target = arguments.out.clone().unwrap_or_else(|| named(&authored));
     let base = super::base(arguments.delta_from.as_ref())?;
-    let origin = Origin(arguments.dir.clone());
+    let origin = Origin::Folder(arguments.dir.clone());
     let inspection = Inspection::new(allowed(&arguments.dir)?);
     let look = |path: &RelPath, at: u64, bytes: &[u8]| inspection.look(path, at, bytes);
     let options = Options {

@@ -44,7 +44,7 @@ impl AddAssign for Brought {
 impl Runtime {
     /// Sees to it that the bytes of an artifact are here: those that another node made are fetched.
     pub async fn bring_artifact(&self, row: &ArtifactRow) -> Result<(), Refusal> {
-        bring_blob(&self.0, row.sha256, row.byte_length).await
+        bring_blob(&self.0, row.sha256, row.byte_length).await.map(drop)
     }
 }
 
@@ -81,15 +81,20 @@ async fn bring_tree(bringing: &mut Bringing<'_>, root: Digest) -> Result<(), Ref
 }
 
 /// Sees to it that the blob `digest`, which a moment names, is here and has `size_bytes`.
-async fn bring_blob(inner: &Arc<Inner>, digest: Digest, size_bytes: u64) -> Result<(), Refusal> {
+pub(crate) async fn bring_blob(
+    inner: &Arc<Inner>,
+    digest: Digest,
+    size_bytes: u64,
+) -> Result<Brought, Refusal> {
     let blobs = inner.store.blobs();
     // First pinned and then looked for: what is found stays.
     let mut pins = blobs.pins();
     pins.add(digest);
     let is_here = blobs.has(&digest).map_err(StoreError::from)?;
+    let mut bringing = Bringing::new(inner);
     if !is_here {
         let missing = Missing { path: RelPath::root(), digest, size_bytes: Some(size_bytes) };
-        Bringing::new(inner).fetch(digest, vec![missing]).await?;
+        bringing.fetch(digest, vec![missing]).await?;
     }
     let found = blobs.content(&digest).map_err(StoreError::from)?.size_bytes();
     if found != size_bytes {
@@ -101,7 +106,7 @@ async fn bring_blob(inner: &Arc<Inner>, digest: Digest, size_bytes: u64) -> Resu
         let held = tokio::task::spawn_blocking(move || blobs.hold(&digest, FETCHED)).await;
         held.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(StoreError::from)?;
     }
-    Ok(())
+    Ok(bringing.brought)
 }
 
 /// Works on a tree that is on its way away from the threads that serve requests.

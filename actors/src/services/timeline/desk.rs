@@ -136,8 +136,8 @@ impl Desk {
                 });
                 let written = timeline.say(key, now, sayings.collect())?;
                 draft.recording.changes().extend(written.changes);
-                for root in written.entries.iter().filter_map(|entry| entry.note.refs.after) {
-                    draft.recording.changes().pin(TIMELINE, &root);
+                for content in written.entries.iter().flat_map(|entry| entry.note.refs.contents()) {
+                    draft.recording.changes().pin(TIMELINE, &content);
                 }
                 by.record(&mut draft.recording, now, added(written.entries));
             }

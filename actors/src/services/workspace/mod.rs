@@ -20,7 +20,7 @@ use xyn_store::projection::{Subject, WorkspaceRow};
 use xyn_store::timeline::entry::{Branch, NAME_MAX_CHARS};
 use xyn_store::{Reader, StoreError};
 
-use super::field;
+use super::{blocking, detached, field};
 use crate::record::Record;
 use crate::runtime::{Accept, Accepted, Held, Inner, Intent, Outcome, Recording, Refusal};
 
@@ -121,25 +121,4 @@ fn hold(inner: &Inner, name: &str) -> Result<Held, Refusal> {
 fn named(reader: &Reader, name: &str) -> Result<WorkspaceRow, Refusal> {
     let row: Result<Option<WorkspaceRow>, StoreError> = reader.get(&WorkspaceRow::key_of(name));
     row?.ok_or_else(|| Refusal::NotFound { kind: "workspace", id: name.to_owned() })
-}
-
-/// Runs what reads and writes files away from the threads that serve requests.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
-) -> Result<T, Refusal> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Refusal::Unavailable(error.to_string()))?
-}
-
-/// Does `work` to its end, also when whoever asked goes away meanwhile; `held` is let go of then.
-async fn detached<H: Send + 'static>(
-    held: H,
-    work: impl Future<Output = Result<Outcome, Refusal>> + Send + 'static,
-) -> Result<Outcome, Refusal> {
-    let done = tokio::spawn(async move {
-        let outcome = work.await;
-        drop(held);
-        outcome
-    });
-    done.await.map_err(|error| Refusal::Unavailable(error.to_string()))?
 }

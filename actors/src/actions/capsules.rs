@@ -1,0 +1,104 @@
+//! The actions on capsules.
+
+use serde_json::{Value, json};
+use xyn_capsules::sign::RING_KEYS_MAX;
+use xyn_store::timeline::APP_ID_MAX_CHARS;
+use xyn_store::timeline::entry::NAME_MAX_CHARS;
+
+use super::Spec;
+use super::builtin::{answers, line, object, service, uuid};
+use crate::governance::Risk;
+
+/// Actions that the service of capsules carries out.
+pub(super) const SERVICES: [fn() -> Spec; 4] = [pack, import, pull, verify];
+
+fn digest() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
+}
+
+/// Whose signatures count; those of the environment's members when nobody is named.
+fn keys() -> Value {
+    json!({ "type": "array", "minItems": 1, "maxItems": RING_KEYS_MAX, "uniqueItems": true, "items": digest() })
+}
+
+/// How many of them must have signed.
+fn threshold() -> Value {
+    json!({ "type": "integer", "minimum": 1, "maximum": RING_KEYS_MAX })
+}
+
+/// What is answered of a capsule that is here now, and `also`.
+fn kept(also: Value) -> Value {
+    let mut properties = json!({
+        "capsule": digest(),
+        "id": { "type": "string" },
+        "generation": { "type": "integer" },
+        "tree": digest(),
+        "file": digest(),
+        "size_bytes": { "type": "integer" },
+        "delta_bytes": { "type": ["integer", "null"] },
+        "entry_id": { "type": ["string", "null"], "format": "uuid" },
+    });
+    if let (Value::Object(properties), Value::Object(also)) = (&mut properties, also) {
+        properties.extend(also);
+    }
+    answers(properties)
+}
+
+fn pack() -> Spec {
+    let input = object(
+        &[],
+        json!({
+            "workspace": line(NAME_MAX_CHARS),
+            "entry_id": uuid(),
+            "root": digest(),
+            "manifest": { "type": "object" },
+            "generation": { "type": "integer", "minimum": 1 },
+        }),
+    );
+    let output = kept(json!({ "findings": { "type": "array", "items": { "type": "string" } } }));
+    let description = "Seals the files of a moment, or of a workspace as it is now, into a capsule that this node \
+        signs and offers to members. Stops on what looks like a secret.";
+    service("capsule.pack", Risk::Medium, description, input, output)
+}
+
+fn import() -> Spec {
+    let input = object(&["sha256"], json!({ "sha256": digest(), "keys": keys(), "threshold": threshold() }));
+    let output = kept(json!({ "is_new": { "type": "boolean" } }));
+    let description = "Proves an uploaded file that is a capsule, or what differs from one that is here, keeps it and \
+        offers it to members.";
+    service("capsule.import", Risk::Medium, description, input, output)
+}
+
+fn pull() -> Spec {
+    let input = object(&["capsule"], json!({ "capsule": name(), "keys": keys(), "threshold": threshold() }));
+    let output = kept(json!({
+        "is_new": { "type": "boolean" },
+        "fetched": { "type": "integer" },
+        "fetched_bytes": { "type": "integer" },
+    }));
+    let description = "Fetches a capsule that members offer, proves it and keeps it; of one that follows another \
+        which is here, only what differs.";
+    service("capsule.pull", Risk::Low, description, input, output)
+}
+
+fn verify() -> Spec {
+    let input = object(&["capsule"], json!({ "capsule": name(), "keys": keys(), "threshold": threshold() }));
+    let output = answers(json!({
+        "verified": { "type": "boolean" },
+        "capsule": digest(),
+        "id": { "type": "string" },
+        "generation": { "type": "integer" },
+        "tree": digest(),
+        "files": { "type": "integer" },
+        "size_bytes": { "type": "integer" },
+        "stored_bytes": { "type": "integer" },
+        "signers": { "type": "array", "items": digest() },
+    }));
+    let description = "Proves a capsule that is here: who signed it, and every byte of it.";
+    service("capsule.verify", Risk::Low, description, input, output)
+}
+
+/// A digest, an app in a version, or an app.
+fn name() -> Value {
+    line(APP_ID_MAX_CHARS)
+}

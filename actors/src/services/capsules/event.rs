@@ -1,0 +1,111 @@
+//! What happened to capsules: facts of the journal. Those about one that is here carry its row.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use xyn_store::Digest;
+use xyn_store::projection::{CapsuleRow, Changes, HighestRow, Origin};
+
+use super::{given, refusal};
+use crate::runtime::Refusal;
+
+/// A fact about a capsule. Variants are append-only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// It is here, proved.
+    Kept {
+        /// What is known of it.
+        row: Box<CapsuleRow>,
+        /// Whether no higher generation of its app was seen before.
+        is_highest: bool,
+    },
+    /// Every byte of it was proved again.
+    Verified {
+        /// Which.
+        capsule: Digest,
+        /// Which app in which version.
+        id: String,
+    },
+    /// It was not taken, or is not sound any more.
+    Rejected {
+        /// What it was called, or the digest of the file that was said to be one.
+        what: String,
+        /// A word for programs.
+        code: String,
+        /// Why.
+        message: String,
+    },
+    /// It was not packed.
+    NotPacked {
+        /// A word for programs.
+        code: String,
+        /// Why.
+        message: String,
+    },
+}
+
+impl Event {
+    /// What is recorded of an act that was refused; none when the capsule is not the reason.
+    pub(super) fn of_refusal(action: &str, input: &Value, why: &Refusal) -> Option<Self> {
+        let (code, message) = (why.code().to_owned(), why.to_string());
+        if !refusal::is_of_capsule(&code) {
+            return None;
+        }
+        Some(match action {
+            "capsule.pack" => Self::NotPacked { code, message },
+            _ => {
+                let what = ["capsule", "sha256"].into_iter().find_map(|name| given(input, name));
+                Self::Rejected { what: what.unwrap_or_default().to_owned(), code, message }
+            }
+        })
+    }
+
+    /// The event's name in the catalogue.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Kept { row, .. } => match row.origin {
+                Origin::Packed => "xyn.capsule.pack.completed",
+                Origin::Imported => "xyn.capsule.imported",
+                Origin::Pulled => "xyn.capsule.replicated",
+            },
+            Self::Verified { .. } => "xyn.capsule.verified",
+            Self::Rejected { .. } => "xyn.capsule.rejected",
+            Self::NotPacked { .. } => "xyn.capsule.pack.failed",
+        }
+    }
+
+    /// The capsule it is about, where there is one.
+    pub(crate) fn capsule(&self) -> Option<String> {
+        match self {
+            Self::Kept { row, .. } => Some(row.capsule.to_string()),
+            Self::Verified { capsule, .. } => Some(capsule.to_string()),
+            Self::Rejected { what, .. } => Some(what.clone()),
+            Self::NotPacked { .. } => None,
+        }
+    }
+
+    /// What it says.
+    pub(crate) fn data(&self) -> Value {
+        match self {
+            Self::Kept { row, .. } => json!({
+                "capsule": row.capsule, "id": row.id, "generation": row.generation, "tree": row.tree,
+                "file": row.file, "size_bytes": row.size_bytes, "entry_id": row.entry_id,
+            }),
+            Self::Verified { capsule, id } => json!({ "capsule": capsule, "id": id }),
+            Self::Rejected { what, code, message } => {
+                json!({ "what": what, "code": code, "message": message })
+            }
+            Self::NotPacked { code, message } => json!({ "code": code, "message": message }),
+        }
+    }
+
+    /// Puts the rows that it carries.
+    pub(crate) fn render(&self, changes: &mut Changes) {
+        let Self::Kept { row, is_highest } = self else { return };
+        row.write(changes);
+        if *is_highest {
+            let CapsuleRow { app, generation, capsule, .. } = row.as_ref();
+            let (generation, capsule) = (*generation, *capsule);
+            changes.put(&HighestRow { app: app.clone(), generation, capsule });
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Taking in a capsule that came as a file from outside: its bytes are a blob already, and nobody's word counts yet.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+use xyn_store::Digest;
+use xyn_store::projection::{CapsuleRow, Origin};
+
+use super::keep::{Keeping, keep};
+use super::name::CapsuleName;
+use super::prove::{Content, Place, Proved, prove};
+use super::{catalogue, delta, generation, scratch, trust};
+use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::services::{blocking, field};
+
+/// What came of a file.
+enum Taken {
+    /// A capsule that is here already.
+    Known(Box<CapsuleRow>),
+    New(Box<Keeping>),
+}
+
+pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let _turn = inner.capsules.take().await;
+    let (reading, input) = (inner.clone(), intent.input.clone());
+    match blocking(move || take(&reading, &input)).await? {
+        Taken::Known(row) => super::keep::again(inner, intent, accept, &row).await,
+        Taken::New(keeping) => keep(inner, intent, accept, *keeping).await,
+    }
+}
+
+/// Proves the file that `input` names, whole or a delta against one that is here.
+fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
+    let (blobs, now, reader) = (inner.store.blobs(), inner.clock.now(), inner.store.read()?);
+    let digest: Digest =
+        field(input, "sha256").parse().map_err(|error: xyn_store::digest::InvalidDigest| {
+            Refusal::invalid("invalid_input", "/sha256", error.to_string())
+        })?;
+    // What is worked with stays, though nobody names it yet.
+    let mut pins = blobs.pins();
+    pins.add(digest);
+    let (ring, folder) = (trust::ring(inner, input, now)?, scratch::folder(inner)?);
+    let place = Place::Blob(blobs, &digest);
+    let base = match place.base()? {
+        None => None,
+        Some(tree) => {
+            let row = catalogue::here(&reader, &CapsuleName::Digest(tree))?.ok_or_else(|| {
+                let message = format!(
+                    "the file only holds what differs from the tree `{tree}`, of which no capsule is here; import \
+                     the whole one"
+                );
+                Refusal::Conflict { code: "capsule_base_missing", message }
+            })?;
+            Some((delta::base(blobs, folder.path(), &row)?, tree))
+        }
+    };
+    let proved = match &base {
+        Some((file, _)) => prove(place, Some(file), Content::Take(blobs), &ring, now)?,
+        None => prove(place, None, Content::Leave, &ring, now)?,
+    };
+    if let Some(row) = reader.get(&CapsuleRow::key_of(&proved.capsule()))? {
+        return Ok(Taken::Known(Box::new(row)));
+    }
+    let is_highest = generation::admit(&reader, &proved.admitted, Origin::Imported, now)?;
+    let before = newest(&reader, &proved)?;
+    let (file, delta) = match base {
+        Some((_, tree)) => {
+            let size_bytes = proved.verified.stored_bytes;
+            let delta = xyn_store::timeline::Delta { base: tree, file: digest, size_bytes };
+            (delta::whole(blobs, folder.path(), &proved)?, Some(delta))
+        }
+        None => {
+            let size_bytes = proved.verified.stored_bytes;
+            let delta = match &before {
+                // What differs is found in the store.
+                Some(before) => {
+                    prove(place, None, Content::Take(blobs), &ring, now)?;
+                    delta::write(blobs, folder.path(), &proved, before, size_bytes)?
+                }
+                None => None,
+            };
+            ((digest, size_bytes), delta)
+        }
+    };
+    let parent = before.map(|row| row.capsule);
+    let (moment, also) = (None, Map::new());
+    let origin = Origin::Imported;
+    Ok(Taken::New(Box::new(Keeping { proved, file, delta, parent, origin, is_highest, moment, also })))
+}
+
+/// The newest capsule of the same app that is here.
+pub(super) fn newest(reader: &xyn_store::Reader, proved: &Proved) -> Result<Option<CapsuleRow>, Refusal> {
+    let app = proved.manifest().id.app.clone();
+    Ok(catalogue::here(reader, &CapsuleName::App(app))?)
+}

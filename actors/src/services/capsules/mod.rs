@@ -1,0 +1,79 @@
+//! Capsules in a node: packed from moments, taken in as files, fetched from members, proved.
+//!
+//! Owns which capsules this node has and whom it believes; how one is made and proved is the floor's below. What is
+//! signed by members counts, as long as nobody names other keys. Invariant: a row stands for bytes that were proved
+//! from the first to the last, and the row, the pin of the bytes and the moment that offers them are in one append.
+
+mod catalogue;
+mod delta;
+mod event;
+mod generation;
+mod import;
+mod keep;
+mod name;
+mod pack;
+mod prove;
+mod pull;
+mod refusal;
+mod scratch;
+mod trust;
+mod verify;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use xyn_store::ids::{self, EventId};
+
+use crate::record::Record;
+use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, stream};
+
+pub use catalogue::{Found, find, list};
+pub use event::Event;
+pub use name::{CapsuleName, InvalidCapsuleName};
+pub(crate) use refusal::of_word;
+pub(crate) use scratch::clean;
+
+/// Lets one capsule at a time become one of this node's, so that generations are counted.
+#[derive(Default)]
+pub(crate) struct Turn(tokio::sync::Mutex<()>);
+
+impl Turn {
+    async fn take(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.lock().await
+    }
+}
+
+/// Carries out an intent of capsules, whether or not whoever asked waits for it.
+pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let (inner, intent) = (inner.clone(), intent.clone());
+    super::detached((), async move {
+        let done = match intent.action.as_str() {
+            "capsule.pack" => pack::serve(&inner, &intent, accept).await,
+            "capsule.import" => import::serve(&inner, &intent, accept).await,
+            "capsule.pull" => pull::serve(&inner, &intent, accept).await,
+            _ => verify::serve(&inner, &intent, accept).await,
+        };
+        if let Err(refusal) = &done {
+            tell(&inner, &intent, refusal).await;
+        }
+        done
+    })
+    .await
+}
+
+/// Records that a capsule was not packed or not taken. Other refusals are the intent's own business.
+async fn tell(inner: &Inner, intent: &Intent, refusal: &Refusal) {
+    let Some(event) = Event::of_refusal(&intent.action, &intent.input, refusal) else { return };
+    let (now, by) = (inner.clock.now(), intent.attribution());
+    let mut recording = Recording::default();
+    let id: EventId = ids::fresh(now);
+    recording.entry(stream(id), 0, now, &by, &[Record::Capsule(Box::new(event))]);
+    if let Err(error) = recording.commit(inner).await {
+        tracing::warn!(%error, "a refused capsule is not recorded");
+    }
+}
+
+/// The text of an input that may be missing.
+fn given<'a>(input: &'a Value, name: &str) -> Option<&'a str> {
+    input.get(name).and_then(Value::as_str)
+}

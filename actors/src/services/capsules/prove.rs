@@ -1,0 +1,112 @@
+//! Proving a capsule: who signed it, and every byte of it.
+//!
+//! Owns nothing but the order: the manifest is let in by who may publish, then all that is said of it, then the
+//! bytes. Blocks. Invariant: a [`Proved`] was read to its end.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::Path;
+
+use xyn_capsules::container::{Base, BlobSource, Cover, Verified, import};
+use xyn_capsules::manifest::Manifest;
+use xyn_capsules::proof::Trusted;
+use xyn_capsules::sign::{Admitted, Envelope, NotVerified, Ring};
+use xyn_capsules::tree::Limits;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::blobs::Blobs;
+use xyn_store::{Digest, Timestamp};
+
+use super::refusal;
+use crate::runtime::Refusal;
+
+/// Bytes read at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// A capsule that was proved.
+pub(super) struct Proved {
+    pub(super) admitted: Admitted<Manifest>,
+    /// Whose signatures were counted.
+    pub(super) signers: Vec<PublicKey>,
+    pub(super) verified: Verified,
+    /// The envelope of its manifest, and those of its attestations.
+    pub(super) envelopes: (Vec<u8>, Vec<Vec<u8>>),
+}
+
+/// Where the bytes of a capsule are.
+#[derive(Clone, Copy)]
+pub(super) enum Place<'a> {
+    /// A file.
+    File(&'a Path),
+    /// A blob.
+    Blob(&'a Blobs, &'a Digest),
+}
+
+impl Place<'_> {
+    fn open(&self) -> Result<Box<dyn Read>, Refusal> {
+        Ok(match self {
+            Self::File(path) => {
+                let file = File::open(path);
+                let file =
+                    file.map_err(|error| Refusal::Unavailable(format!("a capsule is gone: {error}")))?;
+                Box::new(BufReader::with_capacity(READ_BYTES, file))
+            }
+            Self::Blob(blobs, digest) => {
+                Box::new(BlobSource::from(blobs.content(digest).map_err(refusal::blob)?))
+            }
+        })
+    }
+
+    /// The tree that the capsule there needs as base. Nothing of it was proved.
+    pub(super) fn base(&self) -> Result<Option<Digest>, Refusal> {
+        Ok(Cover::read(self.open()?).map_err(refusal::file)?.base())
+    }
+}
+
+/// What is to be done with the content of a capsule besides proving it.
+#[derive(Clone, Copy)]
+pub(super) enum Content<'a> {
+    /// Nothing.
+    Leave,
+    /// It is taken into the chunk store. Nobody keeps it: it is swept in time.
+    Take(&'a Blobs),
+}
+
+/// Proves the capsule at `place`, which may need `base`, by who counts in `ring` at `now`.
+pub(super) fn prove(
+    place: Place<'_>,
+    base: Option<&dyn Base>,
+    content: Content<'_>,
+    ring: &Ring,
+    now: Timestamp,
+) -> Result<Proved, Refusal> {
+    let untrusted = |error: NotVerified| {
+        let message = format!("the manifest: {}", refusal::with_causes(&error));
+        Refusal::Conflict { code: "capsule_untrusted", message }
+    };
+    let cover = Cover::read(place.open()?).map_err(refusal::file)?;
+    let envelopes = (cover.manifest().to_vec(), cover.attestations().to_vec());
+    let envelope = Envelope::read(&envelopes.0).map_err(|error| untrusted(error.into()))?;
+    let admitted = ring.manifest(&envelope, now).map_err(untrusted)?;
+    let publishers = ring.publishers(&admitted.value().id.app, now).map_err(untrusted)?;
+    let trusted = Trusted::read(place.open()?, &publishers).map_err(refusal::not_trusted)?;
+    let held = trusted.signers().iter().filter_map(|id| ring.keys.get(id));
+    let signers = held.map(|key| PublicKey::from_bytes(*key.key.as_bytes())).collect();
+    let capsule = trusted.open(base, Limits::default()).map_err(refusal::file)?;
+    let verified = match content {
+        Content::Leave => capsule.verify(),
+        Content::Take(blobs) => import(capsule, blobs).map(|imported| imported.verified),
+    };
+    Ok(Proved { admitted, signers, verified: verified.map_err(refusal::file)?, envelopes })
+}
+
+impl Proved {
+    /// What it says of itself.
+    pub(super) fn manifest(&self) -> &Manifest {
+        self.admitted.value()
+    }
+
+    /// Its name.
+    pub(super) fn capsule(&self) -> Digest {
+        self.admitted.verified().digest()
+    }
+}

@@ -1,0 +1,174 @@
+//! Fetching a capsule that members offer: what differs from one that is here, where that is enough, or all of it.
+//!
+//! Owns which files are fetched; how they travel is the content's. Nothing of an offer is believed: what came is
+//! proved as any other capsule, and is the one that was offered. Invariant: a file that is not sound is let go of.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value, json};
+use xyn_capsules::container::{Base, StoredTree};
+use xyn_capsules::tree::Limits;
+use xyn_store::blobs::FETCHED;
+use xyn_store::projection::{CapsuleRow, Origin};
+use xyn_store::timeline::entry::Entry;
+use xyn_store::timeline::{Delta, Offer};
+use xyn_store::{Digest, Reader, StoreError};
+
+use super::keep::{Keeping, again, keep};
+use super::name::CapsuleName;
+use super::prove::{Content, Place, prove};
+use super::verify::named;
+use super::{catalogue, delta, generation, import, refusal, scratch, trust};
+use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::services::blocking;
+use crate::services::content::{self, Brought};
+
+/// Deltas that are put together for one capsule.
+const DELTAS_MAX: usize = 16;
+/// Offers that are looked at for one delta.
+const OFFERS: usize = 16;
+
+/// What is fetched.
+#[derive(Clone)]
+enum Way {
+    /// Deltas, one behind the other, from one that is here.
+    Deltas(Box<CapsuleRow>, Vec<Delta>),
+    /// All of it.
+    Whole,
+}
+
+pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let name = named(intent)?;
+    let reader = inner.store.read()?;
+    if let Some(row) = catalogue::here(&reader, &name)? {
+        return again(inner, intent, accept, &row).await;
+    }
+    let missing = || Refusal::NotFound { kind: "capsule", id: name.to_string() };
+    let entry = catalogue::offered(&reader, &name)?.into_iter().next().ok_or_else(missing)?;
+    let (offer, ways) = (offer(entry).ok_or_else(missing)?, ways(&reader, &name)?);
+    drop(reader);
+    let mut refused = None;
+    for way in ways {
+        match fetch(inner, intent, &offer, way).await {
+            Ok((keeping, _turn)) => return keep(inner, intent, accept, keeping).await,
+            // The next way may have what this one lacks; what is on its way comes by this one.
+            Err(refusal @ Refusal::Conflict { code, .. }) if code != "files_on_the_way" => {
+                refused = Some(refusal)
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    Err(refused.unwrap_or_else(missing))
+}
+
+/// Fetches and proves a capsule; answers it with the turn that whoever keeps it has.
+async fn fetch<'a>(
+    inner: &'a Arc<Inner>,
+    intent: &Intent,
+    offer: &Offer,
+    way: Way,
+) -> Result<(Keeping, tokio::sync::MutexGuard<'a, ()>), Refusal> {
+    let files = match &way {
+        Way::Deltas(_, deltas) => deltas.iter().map(|delta| (delta.file, delta.size_bytes)).collect(),
+        Way::Whole => vec![(offer.file, offer.size_bytes)],
+    };
+    let mut brought = Brought::default();
+    for (file, size_bytes) in &files {
+        brought += content::bring_blob(inner, *file, *size_bytes).await?;
+    }
+    let turn = inner.capsules.take().await;
+    let (working, input, offer) = (inner.clone(), intent.input.clone(), offer.clone());
+    let taken = blocking(move || take(&working, &input, &offer, &way, brought)).await;
+    if taken.is_err() {
+        let blobs = inner.store.blobs().clone();
+        let let_go = move || {
+            let released = files.iter().try_for_each(|(file, _)| blobs.release(file, FETCHED));
+            released.map_err(refusal::blob)
+        };
+        blocking(let_go).await?;
+    }
+    Ok((taken?, turn))
+}
+
+/// Proves what came.
+fn take(
+    inner: &Inner,
+    input: &Value,
+    offer: &Offer,
+    way: &Way,
+    brought: Brought,
+) -> Result<Keeping, Refusal> {
+    let (blobs, now, reader) = (inner.store.blobs(), inner.clock.now(), inner.store.read()?);
+    let (ring, folder) = (trust::ring(inner, input, now)?, scratch::folder(inner)?);
+    let (proved, file, delta) = match way {
+        Way::Whole => {
+            let place = Place::Blob(blobs, &offer.file);
+            let proved = prove(place, None, Content::Leave, &ring, now)?;
+            (proved, (offer.file, offer.size_bytes), None)
+        }
+        Way::Deltas(row, deltas) => {
+            let mut base: Box<dyn Base> = Box::new(delta::base(blobs, folder.path(), row)?);
+            let mut proved = None;
+            for delta in deltas {
+                let place = Place::Blob(blobs, &delta.file);
+                let one = prove(place, Some(&*base), Content::Take(blobs), &ring, now)?;
+                let tree = StoredTree::new(blobs, one.verified.root, Limits::default());
+                base = Box::new(tree.map_err(refusal::file)?);
+                proved = Some(one);
+            }
+            let proved = proved.ok_or_else(|| Refusal::Unavailable("there is no delta".to_owned()))?;
+            let file = delta::whole(blobs, folder.path(), &proved)?;
+            (proved, file, deltas.last().copied())
+        }
+    };
+    if proved.capsule() != offer.capsule {
+        let message =
+            format!("what came is the capsule `{}`, and `{}` was offered", proved.capsule(), offer.capsule);
+        return Err(Refusal::Conflict { code: "capsule_unsound", message });
+    }
+    let is_highest = generation::admit(&reader, &proved.admitted, Origin::Pulled, now)?;
+    // Members may have it from here as well, whichever way it came.
+    blobs.hold(&file.0, FETCHED).map_err(refusal::blob)?;
+    let parent = import::newest(&reader, &proved)?.map(|row| row.capsule);
+    let also = [("fetched", json!(brought.blobs)), ("fetched_bytes", json!(brought.size_bytes))];
+    let also = Map::from_iter(also.map(|(name, value)| (name.to_owned(), value)));
+    Ok(Keeping { proved, file, delta, parent, origin: Origin::Pulled, is_highest, moment: None, also })
+}
+
+fn offer(entry: Entry) -> Option<Offer> {
+    entry.note.refs.offer.map(|offer| *offer)
+}
+
+/// How the capsule that `name` means can be had, the way with the fewest bytes first.
+fn ways(reader: &Reader, name: &CapsuleName) -> Result<Vec<Way>, StoreError> {
+    let mut ways = Vec::new();
+    for offer in catalogue::offered(reader, name)?.into_iter().take(OFFERS).filter_map(offer) {
+        let whole_bytes = offer.size_bytes;
+        if let Some((row, deltas)) = chain(reader, offer)?
+            && deltas.iter().map(|delta| delta.size_bytes).sum::<u64>() < whole_bytes
+        {
+            ways.push(Way::Deltas(Box::new(row), deltas));
+        }
+    }
+    ways.push(Way::Whole);
+    Ok(ways)
+}
+
+/// The deltas that lead to `offer` from a capsule that is here.
+fn chain(reader: &Reader, offer: Offer) -> Result<Option<(CapsuleRow, Vec<Delta>)>, StoreError> {
+    let (mut deltas, mut next) = (Vec::new(), offer.delta);
+    while let Some(delta) = next.take() {
+        deltas.push(delta);
+        if let Some(row) = reader.capsules_of(&delta.base, 1)?.pop() {
+            deltas.reverse();
+            return Ok(Some((row, deltas)));
+        }
+        if deltas.len() == DELTAS_MAX {
+            break;
+        }
+        let known: Vec<Digest> = deltas.iter().map(|delta| delta.file).collect();
+        let before = reader.offers_of(&delta.base, OFFERS)?.into_iter().filter_map(self::offer);
+        next = before.filter_map(|offer| offer.delta).find(|delta| !known.contains(&delta.file));
+    }
+    Ok(None)
+}

@@ -1,0 +1,63 @@
+//! Proving a capsule that is here once more: who signed it counts now, and every byte of it is read.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use xyn_store::projection::{CapsuleRow, Subject};
+
+use super::name::CapsuleName;
+use super::prove::{Content, Place, Proved, prove};
+use super::{Event, catalogue, trust};
+use crate::record::Record;
+use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal};
+use crate::services::{blocking, field};
+
+pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let name = named(intent)?;
+    let (reading, input) = (inner.clone(), intent.input.clone());
+    let (row, proved) = blocking(move || {
+        let row = catalogue::here(&reading.store.read()?, &name)?;
+        let row = row.ok_or_else(|| missing(&reading, &name))?;
+        let now = reading.clock.now();
+        let ring = trust::ring(&reading, &input, now)?;
+        let place = Place::Blob(reading.store.blobs(), &row.file);
+        let proved = prove(place, None, Content::Leave, &ring, now)?;
+        Ok((row, proved))
+    })
+    .await?;
+    let Proved { signers, verified, .. } = &proved;
+    let CapsuleRow { capsule, id, generation, .. } = row;
+    let output = json!({
+        "verified": true, "capsule": capsule, "id": id, "generation": generation, "tree": verified.root,
+        "files": verified.files, "size_bytes": verified.size_bytes, "stored_bytes": verified.stored_bytes,
+        "signers": signers,
+    });
+    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
+    let event = Record::Capsule(Box::new(Event::Verified { capsule, id }));
+    let mut recording = Recording::default();
+    recording.carry_out(accepted, inner.clock.now(), &intent.attribution(), vec![event]);
+    match recording.commit(inner).await {
+        Ok(_) => Ok(Outcome::new(intent.intent_id, Subject::Intent(intent.intent_id), output)),
+        Err(error) => inner.answer_append(error, intent),
+    }
+}
+
+/// The capsule that an intent names.
+pub(super) fn named(intent: &Intent) -> Result<CapsuleName, Refusal> {
+    let parsed = field(&intent.input, "capsule").parse::<CapsuleName>();
+    parsed.map_err(|error| Refusal::invalid("invalid_input", "/capsule", error.to_string()))
+}
+
+/// That `name` is not here; or that it is with members.
+fn missing(inner: &Inner, name: &CapsuleName) -> Refusal {
+    let offered = inner.store.read().and_then(|reader| catalogue::offered(&reader, name));
+    let id = name.to_string();
+    match offered {
+        Ok(offers) if !offers.is_empty() => {
+            let message = format!("the capsule `{id}` is not here; fetch it from members first: pull it");
+            Refusal::Conflict { code: "capsule_elsewhere", message }
+        }
+        Ok(_) => Refusal::NotFound { kind: "capsule", id },
+        Err(error) => error.into(),
+    }
+}

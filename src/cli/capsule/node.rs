@@ -1,0 +1,274 @@
+//! `xyn capsule list`, `show`, `pull` and `push`, and what is done with a capsule that a node has.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use xyn_actors::services::capsules::CapsuleName;
+
+use super::Context;
+use super::keys::Trust;
+use super::pack::Pack;
+use crate::cli::input;
+use crate::cli::on_the_way::patiently;
+use crate::cli::output::Unit;
+use crate::cli::save::save;
+use crate::cli::table::{Column, Table, facts, instant, text};
+use crate::client::{Client, Need, route};
+use crate::failure::{Exit, Failure};
+
+/// What an id begins with, and people leave out.
+const URN: &str = "urn:xyn:app:";
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct List {
+    /// How many at most
+    #[arg(long, default_value_t = 50)]
+    limit: usize,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Show {
+    /// Its digest, APP@VERSION, or APP: the newest of it
+    capsule: CapsuleName,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Pull {
+    /// Its digest, APP@VERSION, or APP: the newest of it
+    capsule: CapsuleName,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Push {
+    /// The capsule, whole or a delta against one that the node has
+    file: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+pub(super) async fn list(arguments: &List, context: &Context) -> Result<Exit, Failure> {
+    let capsules = context.client(Need::Read).await?.list("/capsules", &[], arguments.limit).await?;
+    let is_shown = table(&capsules).show(&capsules, "no capsules", &context.out)?;
+    if !is_shown {
+        context.out.hint("make one with: xyn capsule pack --workspace NAME");
+    }
+    Ok(Exit::Done)
+}
+
+fn table(capsules: &Value) -> Table {
+    let mut table = Table::new(&[
+        ("CAPSULE", Column::Text),
+        ("GENERATION", Column::Number),
+        ("BYTES", Column::Number),
+        ("WHERE", Column::Text),
+        ("SEEN BY", Column::Text),
+        ("SINCE", Column::Text),
+        ("DIGEST", Column::Text),
+    ]);
+    for capsule in capsules["items"].as_array().into_iter().flatten() {
+        let (at, place) = match capsule["is_here"] == true {
+            true => (instant(&capsule["proved"], "kept_at"), "here".to_owned()),
+            false => (instant(&capsule["offered"], "at"), format!("on {}", place(&capsule["offered"]))),
+        };
+        let [generation, bytes, seen_by] =
+            ["generation", "size_bytes", "visibility"].map(|key| text(capsule, key));
+        let digest = text(capsule, "capsule").chars().take(12).collect();
+        table.row([short(&text(capsule, "id")).to_owned(), generation, bytes, place, seen_by, at, digest]);
+    }
+    table
+}
+
+/// Who offers a capsule, on which node.
+fn place(offered: &Value) -> String {
+    let node: String = text(offered, "node").chars().take(12).collect();
+    format!("{node} ({})", text(offered, "principal"))
+}
+
+fn short(id: &str) -> &str {
+    id.strip_prefix(URN).unwrap_or(id)
+}
+
+pub(super) async fn show(arguments: &Show, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let capsule = client.get(&route(&["capsules", &arguments.capsule.to_string()])?).await?;
+    let proved = &capsule["proved"];
+    let signers = proved["signers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    context.out.answer(&capsule, |paint| {
+        let mut pairs = vec![
+            ("capsule", short(&text(&capsule, "id")).to_owned()),
+            ("name", text(proved, "name")),
+            ("generation", text(&capsule, "generation")),
+            ("seen by", text(&capsule, "visibility")),
+            ("bytes", text(&capsule, "size_bytes")),
+            ("delta bytes", text(&capsule["delta"], "size_bytes")),
+            ("made", instant(proved, "created_at")),
+            ("made by", text(proved, "created_by")),
+            ("came as", text(proved, "origin")),
+            ("moment", text(&capsule, "entry_id")),
+            ("digest", text(&capsule, "capsule")),
+            ("tree", text(&capsule, "tree")),
+            ("after", text(proved, "parent")),
+        ];
+        pairs.extend(signers.clone().map(|signer| ("signed by", signer.to_owned())));
+        if capsule["is_here"] != true {
+            pairs.push(("where", format!("on {}", place(&capsule["offered"]))));
+        }
+        facts(&pairs, paint)
+    })?;
+    if capsule["is_here"] != true {
+        context.out.hint(&format!("fetch it with: xyn capsule pull {}", arguments.capsule));
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn pull(arguments: &Pull, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Node).await?;
+    let (path, body) =
+        (route(&["capsules", &arguments.capsule.to_string(), "pull"])?, arguments.trust.fields()?);
+    let bar = context.out.progress(&format!("fetching {}", arguments.capsule), None, Unit::Time);
+    let answer = patiently(context, async || client.post(&path, &body).await).await;
+    bar.finish_and_clear();
+    let answer = answer?;
+    context.out.answer(&answer, |_| text(&answer, "capsule"))?;
+    let what = format!("{} generation {}", short(&text(&answer, "id")), text(&answer, "generation"));
+    match answer["is_new"] == false {
+        true => context.out.note(&format!("{what} was here already")),
+        false => context.out.note(&format!(
+            "{what}: {} bytes came, for a capsule of {}",
+            text(&answer, "fetched_bytes"),
+            text(&answer, "size_bytes")
+        )),
+    }
+    Ok(Exit::Done)
+}
+
+pub(super) async fn push(arguments: &Push, context: &Context) -> Result<Exit, Failure> {
+    let Push { file: path, trust } = arguments;
+    let mut body = trust.fields()?;
+    let fail = |error: std::io::Error| Failure::file("read", path, &error);
+    let file = tokio::fs::File::open(path).await.map_err(fail)?;
+    let client = context.client(Need::Node).await?;
+    let bar = context.out.progress("handing it in", None, Unit::Time);
+    let blob = client.post_file("/artifacts/blobs", file).await;
+    let pushed = match blob {
+        Ok(blob) => {
+            body["sha256"] = blob["sha256"].clone();
+            client.post("/capsule-imports", &body).await
+        }
+        Err(failure) => Err(failure),
+    };
+    bar.finish_and_clear();
+    let answer = pushed.map_err(|failure| failure.at(path.display().to_string()))?;
+    context.out.answer(&answer, |_| text(&answer, "capsule"))?;
+    Ok(Exit::Done)
+}
+
+/// Packs files that the node has.
+pub(super) async fn pack(arguments: &Pack, context: &Context) -> Result<Exit, Failure> {
+    let mut body = json!({});
+    if let Some(entry_id) = arguments.at {
+        body["entry_id"] = json!(entry_id);
+    }
+    if let Some(workspace) = &arguments.workspace {
+        body["workspace"] = json!(workspace);
+    }
+    if let Some(path) = &arguments.manifest {
+        body["manifest"] = serde_json::from_str(&input::text(path)?).map_err(|error| {
+            Failure::failed("invalid_manifest", format!("this is no JSON: {error}"))
+                .at(path.display().to_string())
+        })?;
+    }
+    let client = context.client(Need::Node).await?;
+    let bar = context.out.progress("packing", None, Unit::Time);
+    let answer = patiently(context, async || client.post("/capsules", &body).await).await;
+    bar.finish_and_clear();
+    let answer = answer?;
+    let capsule = text(&answer, "capsule");
+    if let Some(path) = &arguments.out {
+        download(&client, &capsule, path, context).await?;
+    }
+    context.out.answer(&answer, |_| capsule.clone())?;
+    let findings = answer["findings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    findings.for_each(|finding| context.out.note(finding));
+    context.out.hint(&format!(
+        "{} generation {}, {} bytes; another member fetches it with: xyn capsule pull {}",
+        short(&text(&answer, "id")),
+        text(&answer, "generation"),
+        text(&answer, "size_bytes"),
+        short(&text(&answer, "id")),
+    ));
+    Ok(Exit::Done)
+}
+
+/// Has the node prove a capsule that it has.
+pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Node).await?;
+    let bar = context.out.progress("verifying", None, Unit::Time);
+    let path = route(&["capsules", &name.to_string(), "verify"])?;
+    let answer = client.post(&path, &trust.fields()?).await;
+    bar.finish_and_clear();
+    let answer = answer?;
+    let signers = answer["signers"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let signers: Vec<&str> = signers.collect();
+    context.out.answer(&answer, |paint| {
+        format!(
+            "{} {} generation {}, signed by {}\n{} every byte of {} files, {} bytes, is what the tree names",
+            paint.good("ok"),
+            short(&text(&answer, "id")),
+            text(&answer, "generation"),
+            signers.join(", "),
+            paint.good("ok"),
+            text(&answer, "files"),
+            text(&answer, "size_bytes"),
+        )
+    })?;
+    Ok(Exit::Done)
+}
+
+/// The capsule of the node that is meant where no file has the path.
+pub(super) fn named(path: &Path) -> Option<CapsuleName> {
+    let name = path.to_str()?.parse().ok()?;
+    (!path.exists()).then_some(name)
+}
+
+/// A copy of a capsule that the node has, which is gone with this.
+pub(super) struct Copy {
+    folder: TempDir,
+    known: Value,
+}
+
+/// Copies a capsule from the node.
+pub(super) async fn copy(name: &CapsuleName, context: &Context) -> Result<Copy, Failure> {
+    let client = context.client(Need::Read).await?;
+    let known = client.get(&route(&["capsules", &name.to_string()])?).await?;
+    let folder = tempfile::tempdir()
+        .map_err(|error| Failure::failed("file", format!("cannot make a folder: {error}")))?;
+    let copy = Copy { folder, known };
+    download(&client, &text(&copy.known, "capsule"), &copy.file(), context).await?;
+    Ok(copy)
+}
+
+impl Copy {
+    /// The file.
+    pub(super) fn file(&self) -> PathBuf {
+        self.folder.path().join("capsule.caps")
+    }
+
+    /// Who signed it, as the node says.
+    pub(super) fn signers(&self) -> Vec<String> {
+        let signers = self.known["proved"]["signers"].as_array().into_iter().flatten();
+        signers.filter_map(|signer| signer.as_str().map(str::to_owned)).collect()
+    }
+}
+
+async fn download(client: &Client, capsule: &str, path: &Path, context: &Context) -> Result<(), Failure> {
+    let reply = client.download(&route(&["capsules", capsule, "download"])?).await?;
+    let bar = context.out.progress("copying", None, Unit::Bytes);
+    let saved = save(reply.body, path, &bar).await;
+    bar.finish_and_clear();
+    saved.map(drop)
+}
