@@ -2,6 +2,7 @@
 
 mod architecture;
 mod capsule;
+mod catalogue;
 mod content;
 mod crash;
 mod flood;
