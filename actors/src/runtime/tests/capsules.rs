@@ -1,5 +1,7 @@
 //! Capsules: moments are sealed, files are taken in, and what is not sound, not signed or not newer is refused.
 
+mod offers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -359,5 +361,30 @@ async fn the_catalogue_is_read_page_by_page_and_a_capsule_is_found_by_each_of_it
     assert_eq!(code, "not_found");
     assert_eq!(bench.refused("capsule.pull", json!({ "capsule": "other" })).await.0, "not_found");
     drop(reader);
+    bench.node.stop().await;
+}
+
+/// A run that seals a workspace.
+const SEAL: &str = r#"
+id: bp.seal
+name: Seal
+trigger: { event_type: test.seal }
+plan:
+  - { kind: action_task, id: seal, action: capsule.pack, with: { workspace: shop } }
+  - { kind: action_task, id: prove, action: capsule.verify, with: { capsule: "{{ steps.seal.output.capsule }}" } }
+outputs:
+  - { name: verified, from: "{{ steps.prove.output.verified }}" }
+  - { name: id, from: "{{ steps.seal.output.id }}" }
+"#;
+
+#[tokio::test]
+async fn a_step_of_a_run_seals_and_proves() {
+    let bench = Bench::new().await;
+    bench.node.promote(SEAL).await;
+    let run = bench.node.run("bp.seal", json!({})).await;
+    let row = bench.node.end_of(run).await;
+    let outputs = row.outputs.expect("it completed").to_value();
+    assert_eq!(outputs, json!({ "verified": true, "id": "urn:xyn:app:shop@1.0.0" }));
+    assert_eq!(bench.rows().len(), 1);
     bench.node.stop().await;
 }

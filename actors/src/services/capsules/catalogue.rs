@@ -10,6 +10,8 @@ use super::name::{CapsuleName, urn};
 
 /// Offers of one app that are looked through for a version.
 const OFFERS: usize = 1_000;
+/// Rows of one app that are looked at in one go.
+const PAGE: usize = 50;
 /// What cursors begin with: which of the two lists they are of.
 const HERE: u8 = b'h';
 const ELSEWHERE: u8 = b'o';
@@ -33,30 +35,36 @@ pub fn find(reader: &Reader, name: &CapsuleName) -> Result<Option<Found>, StoreE
 
 /// The capsule here that `name` means.
 pub(super) fn here(reader: &Reader, name: &CapsuleName) -> Result<Option<CapsuleRow>, StoreError> {
-    match name {
-        CapsuleName::Digest(digest) => match reader.get(&CapsuleRow::key_of(digest))? {
-            Some(row) => Ok(Some(row)),
-            None => Ok(newest(reader.capsules_of(digest, OFFERS)?)),
-        },
-        CapsuleName::App(app) => Ok(reader.capsules(Some(app.as_str()), None, 1)?.items.pop()),
-        CapsuleName::Version(id) => {
-            let (text, mut cursor) = (id.to_string(), None);
-            loop {
-                let page = reader.capsules(Some(id.app.as_str()), cursor.as_ref(), OFFERS)?;
-                if let Some(row) = page.items.into_iter().find(|row| row.id == text) {
-                    return Ok(Some(row));
-                }
-                match page.next {
-                    Some(next) => cursor = Some(next),
-                    None => return Ok(None),
-                }
-            }
-        }
-    }
+    find_here(reader, name, |_| true)
 }
 
-fn newest(rows: Vec<CapsuleRow>) -> Option<CapsuleRow> {
-    rows.into_iter().max_by_key(|row| row.generation)
+/// The capsule here that `name` means among those that `admit` lets through: of several the highest generation.
+pub fn find_here(
+    reader: &Reader,
+    name: &CapsuleName,
+    admit: impl Fn(&CapsuleRow) -> bool,
+) -> Result<Option<CapsuleRow>, StoreError> {
+    let (app, id) = match name {
+        CapsuleName::Version(id) => (id.app.as_str(), Some(id.to_string())),
+        CapsuleName::App(app) => (app.as_str(), None),
+        CapsuleName::Digest(digest) => {
+            let row: Option<CapsuleRow> = reader.get(&CapsuleRow::key_of(digest))?;
+            let of_tree = reader.capsules_of(digest, OFFERS)?.into_iter().filter(&admit);
+            return Ok(row.filter(&admit).or(of_tree.max_by_key(|row| row.generation)));
+        }
+    };
+    let mut cursor = None;
+    loop {
+        let page = reader.capsules(Some(app), cursor.as_ref(), PAGE)?;
+        let is_meant = |row: &CapsuleRow| id.as_ref().is_none_or(|id| *id == row.id) && admit(row);
+        if let Some(row) = page.items.into_iter().find(is_meant) {
+            return Ok(Some(row));
+        }
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(None),
+        }
+    }
 }
 
 /// The moments that offer the capsule which `name` means, the best one in front.

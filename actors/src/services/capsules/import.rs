@@ -31,7 +31,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
 
 /// Proves the file that `input` names, whole or a delta against one that is here.
 fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
-    let (blobs, now, reader) = (inner.store.blobs(), inner.clock.now(), inner.store.read()?);
+    let (blobs, now) = (inner.store.blobs(), inner.clock.now());
     let digest: Digest =
         field(input, "sha256").parse().map_err(|error: xyn_store::digest::InvalidDigest| {
             Refusal::invalid("invalid_input", "/sha256", error.to_string())
@@ -44,7 +44,7 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     let base = match place.base()? {
         None => None,
         Some(tree) => {
-            let row = catalogue::here(&reader, &CapsuleName::Digest(tree))?.ok_or_else(|| {
+            let row = catalogue::here(&inner.store.read()?, &CapsuleName::Digest(tree))?.ok_or_else(|| {
                 let message = format!(
                     "the file only holds what differs from the tree `{tree}`, of which no capsule is here; import \
                      the whole one"
@@ -58,11 +58,13 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
         Some((file, _)) => prove(place, Some(file), Content::Take(blobs), &ring, now)?,
         None => prove(place, None, Content::Leave, &ring, now)?,
     };
+    let reader = inner.store.read()?;
     if let Some(row) = reader.get(&CapsuleRow::key_of(&proved.capsule()))? {
         return Ok(Taken::Known(Box::new(row)));
     }
     let is_highest = generation::admit(&reader, &proved.admitted, Origin::Imported, now)?;
     let before = newest(&reader, &proved)?;
+    drop(reader);
     let (file, delta) = match base {
         Some((_, tree)) => {
             let size_bytes = proved.verified.stored_bytes;

@@ -13,10 +13,10 @@ use xyn_store::projection::{CapsuleRow, Origin, Subject};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs, TITLE_MAX_CHARS};
 use xyn_store::timeline::{Delta, Offer, Visibility};
 
-use super::Event;
 use super::prove::Proved;
+use super::{Event, record};
 use crate::record::Record;
-use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal};
+use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::timeline::milestone::fitting;
 use crate::services::timeline::{self, Acceptance};
 
@@ -53,21 +53,11 @@ pub(super) async fn keep(
     let output = output(&row, also);
     let note = entry_id.map(|entry_id| (entry_id, note(&row, intent, moment)));
     let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
-    let event = Record::Capsule(Box::new(Event::Kept { row: Box::new(row), is_highest }));
-    match note {
-        Some(moment) => {
-            let by = Acceptance::of(accepted, intent.attribution(), vec![event]);
-            timeline::say(inner, intent, vec![moment], by, output).await
-        }
-        None => {
-            let mut recording = Recording::default();
-            recording.carry_out(accepted, inner.clock.now(), &intent.attribution(), vec![event]);
-            match recording.commit(inner).await {
-                Ok(_) => Ok(Outcome::new(intent.intent_id, Subject::Intent(intent.intent_id), output)),
-                Err(error) => inner.answer_append(error, intent),
-            }
-        }
-    }
+    let event = Event::Kept { row: Box::new(row), is_highest };
+    let Some(moment) = note else { return record(inner, intent, accepted, Some(event)).await };
+    let also = vec![Record::Capsule(Box::new(event))];
+    let by = Acceptance::of(accepted, intent.attribution(), also);
+    timeline::say(inner, intent, vec![moment], by, output).await
 }
 
 /// Answers an intent about a capsule that is here already.
@@ -79,13 +69,8 @@ pub(super) async fn again(
 ) -> Result<Outcome, Refusal> {
     let also = Map::from_iter([("is_new".to_owned(), Value::Bool(false))]);
     let output = output(row, also);
-    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
-    let mut recording = Recording::default();
-    recording.carry_out(accepted, inner.clock.now(), &intent.attribution(), Vec::new());
-    match recording.commit(inner).await {
-        Ok(_) => Ok(Outcome::new(intent.intent_id, Subject::Intent(intent.intent_id), output)),
-        Err(error) => inner.answer_append(error, intent),
-    }
+    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output);
+    record(inner, intent, accepted, None).await
 }
 
 fn row(keeping: Keeping, intent: &Intent, accept: &Accept, entry_id: Option<EntryId>) -> CapsuleRow {

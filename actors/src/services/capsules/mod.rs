@@ -23,11 +23,12 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use xyn_store::ids::{self, EventId};
+use xyn_store::projection::Subject;
 
 use crate::record::Record;
-use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, stream};
+use crate::runtime::{Accept, Accepted, Inner, Intent, Outcome, Recording, Refusal, stream};
 
-pub use catalogue::{Found, find, list};
+pub use catalogue::{Found, find, find_here, list};
 pub use event::Event;
 pub use name::{CapsuleName, InvalidCapsuleName};
 pub(crate) use refusal::of_word;
@@ -70,6 +71,23 @@ async fn tell(inner: &Inner, intent: &Intent, refusal: &Refusal) {
     recording.entry(stream(id), 0, now, &by, &[Record::Capsule(Box::new(event))]);
     if let Err(error) = recording.commit(inner).await {
         tracing::warn!(%error, "a refused capsule is not recorded");
+    }
+}
+
+/// Records an intent that is done, with what it came to.
+async fn record(
+    inner: &Inner,
+    intent: &Intent,
+    done: Accepted,
+    event: Option<Event>,
+) -> Result<Outcome, Refusal> {
+    let output = done.output.clone().unwrap_or_default();
+    let records = event.map(|event| Record::Capsule(Box::new(event))).into_iter().collect();
+    let mut recording = Recording::default();
+    recording.carry_out(done, inner.clock.now(), &intent.attribution(), records);
+    match recording.commit(inner).await {
+        Ok(_) => Ok(Outcome::new(intent.intent_id, Subject::Intent(intent.intent_id), output)),
+        Err(error) => inner.answer_append(error, intent),
     }
 }
 

@@ -131,15 +131,15 @@ fn child(inner: Arc<Inner>, intent: Intent) -> BoxFuture<'static, Result<Outcome
 }
 
 fn pack(inner: &Inner, input: &Value, source: Source, packer: &Line) -> Result<Keeping, Refusal> {
-    let (blobs, now, reader) = (inner.store.blobs(), inner.clock.now(), inner.store.read()?);
+    let (blobs, now) = (inner.store.blobs(), inner.clock.now());
     let mut pins = blobs.pins();
     pins.add(source.root);
     let (ring, folder) = (trust::ring(inner, &Value::Null, now)?, scratch::folder(inner)?);
     let mut authored = authored(blobs, &source.root, input)?;
     authored.generation = input.get("generation").and_then(Value::as_u64).or(authored.generation);
     let name: Option<CapsuleName> = authored.id.parse().ok();
-    let next =
-        name.as_ref().and_then(CapsuleName::app).map(|app| generation::next(&reader, app)).transpose()?;
+    let next = |app| generation::next(&inner.store.read()?, app);
+    let next = name.as_ref().and_then(CapsuleName::app).map(next).transpose()?;
     let path = folder.path().join("packed.caps");
     let (draft, found) = inspected(blobs, &source.root, &path, &authored)?;
     let key = trust::own_key(inner);
@@ -148,9 +148,11 @@ fn pack(inner: &Inner, input: &Value, source: Source, packer: &Line) -> Result<K
     let maker = Maker { key: &key, name: packer, generation, now, version, built: &[], parent: None };
     make(draft, authored, &found.locks, &maker).map_err(not_made)?;
     let proved = prove(Place::File(&path), None, Content::Leave, &ring, now)?;
+    let reader = inner.store.read()?;
     let is_highest = generation::admit(&reader, &proved.admitted, Origin::Packed, now)?;
-    let file = scratch::keep(blobs, &path)?;
     let before = import::newest(&reader, &proved)?;
+    drop(reader);
+    let file = scratch::keep(blobs, &path)?;
     let delta = match &before {
         Some(before) => delta::write(blobs, folder.path(), &proved, before, file.1)?,
         None => None,

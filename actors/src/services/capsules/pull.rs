@@ -28,6 +28,9 @@ const DELTAS_MAX: usize = 16;
 /// Offers that are looked at for one delta.
 const OFFERS: usize = 16;
 
+/// The words for what another way may do better.
+const LACKING: [&str; 4] = ["files_missing", "content_unsound", "capsule_unsound", "capsule_base_missing"];
+
 /// What is fetched.
 #[derive(Clone)]
 enum Way {
@@ -39,26 +42,54 @@ enum Way {
 
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     let name = named(intent)?;
-    let reader = inner.store.read()?;
-    if let Some(row) = catalogue::here(&reader, &name)? {
-        return again(inner, intent, accept, &row).await;
-    }
-    let missing = || Refusal::NotFound { kind: "capsule", id: name.to_string() };
-    let entry = catalogue::offered(&reader, &name)?.into_iter().next().ok_or_else(missing)?;
-    let (offer, ways) = (offer(entry).ok_or_else(missing)?, ways(&reader, &name)?);
-    drop(reader);
-    let mut refused = None;
+    let (offer, ways) = match wanted(&inner.store.read()?, &name)? {
+        Wanted::Here(row) => return again(inner, intent, accept, &row).await,
+        Wanted::Offered(offer, ways) => (offer, ways),
+        Wanted::Nowhere => return Err(Refusal::NotFound { kind: "capsule", id: name.to_string() }),
+    };
     for way in ways {
         match fetch(inner, intent, &offer, way).await {
             Ok((keeping, _turn)) => return keep(inner, intent, accept, keeping).await,
-            // The next way may have what this one lacks; what is on its way comes by this one.
-            Err(refusal @ Refusal::Conflict { code, .. }) if code != "files_on_the_way" => {
-                refused = Some(refusal)
+            Err(refusal) if !LACKING.contains(&refusal.code()) => return Err(refusal),
+            Err(refusal) => {
+                tracing::info!(capsule = %offer.capsule, %refusal, "what differs is not enough: all of it is fetched");
             }
-            Err(refusal) => return Err(refusal),
         }
     }
-    Err(refused.unwrap_or_else(missing))
+    fetch_whole(inner, intent, accept, &offer).await
+}
+
+/// Fetches all of a capsule.
+async fn fetch_whole(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    accept: Accept,
+    offer: &Offer,
+) -> Result<Outcome, Refusal> {
+    let (keeping, _turn) = fetch(inner, intent, offer, Way::Whole).await?;
+    keep(inner, intent, accept, keeping).await
+}
+
+/// What somebody who names a capsule is to get.
+enum Wanted {
+    /// It is here, and nothing newer is offered under that name.
+    Here(Box<CapsuleRow>),
+    /// Members offer it; besides all of it, these ways lead there.
+    Offered(Box<Offer>, Vec<Way>),
+    /// Nobody offers it.
+    Nowhere,
+}
+
+/// What `name` means, here and with members.
+fn wanted(reader: &Reader, name: &CapsuleName) -> Result<Wanted, StoreError> {
+    let here = catalogue::here(reader, name)?;
+    let Some(best) = catalogue::offered(reader, name)?.into_iter().next().and_then(offer) else {
+        return Ok(here.map_or(Wanted::Nowhere, |row| Wanted::Here(Box::new(row))));
+    };
+    match here {
+        Some(row) if row.generation >= best.generation => Ok(Wanted::Here(Box::new(row))),
+        _ => Ok(Wanted::Offered(Box::new(best), ways(reader, name)?)),
+    }
 }
 
 /// Fetches and proves a capsule; answers it with the turn that whoever keeps it has.
@@ -72,9 +103,11 @@ async fn fetch<'a>(
         Way::Deltas(_, deltas) => deltas.iter().map(|delta| (delta.file, delta.size_bytes)).collect(),
         Way::Whole => vec![(offer.file, offer.size_bytes)],
     };
-    let mut brought = Brought::default();
-    for (file, size_bytes) in &files {
-        brought += content::bring_blob(inner, *file, *size_bytes).await?;
+    let (mut brought, mut fresh) = (Brought::default(), Vec::new());
+    for (file, size_bytes) in files {
+        let came = content::bring_blob(inner, file, size_bytes).await?;
+        fresh.extend((came.blobs > 0).then_some(file));
+        brought += came;
     }
     let turn = inner.capsules.take().await;
     let (working, input, offer) = (inner.clone(), intent.input.clone(), offer.clone());
@@ -82,7 +115,7 @@ async fn fetch<'a>(
     if taken.is_err() {
         let blobs = inner.store.blobs().clone();
         let let_go = move || {
-            let released = files.iter().try_for_each(|(file, _)| blobs.release(file, FETCHED));
+            let released = fresh.iter().try_for_each(|file| blobs.release(file, FETCHED));
             released.map_err(refusal::blob)
         };
         blocking(let_go).await?;
@@ -98,7 +131,7 @@ fn take(
     way: &Way,
     brought: Brought,
 ) -> Result<Keeping, Refusal> {
-    let (blobs, now, reader) = (inner.store.blobs(), inner.clock.now(), inner.store.read()?);
+    let (blobs, now) = (inner.store.blobs(), inner.clock.now());
     let (ring, folder) = (trust::ring(inner, input, now)?, scratch::folder(inner)?);
     let (proved, file, delta) = match way {
         Way::Whole => {
@@ -126,6 +159,7 @@ fn take(
             format!("what came is the capsule `{}`, and `{}` was offered", proved.capsule(), offer.capsule);
         return Err(Refusal::Conflict { code: "capsule_unsound", message });
     }
+    let reader = inner.store.read()?;
     let is_highest = generation::admit(&reader, &proved.admitted, Origin::Pulled, now)?;
     // Members may have it from here as well, whichever way it came.
     blobs.hold(&file.0, FETCHED).map_err(refusal::blob)?;
@@ -139,7 +173,7 @@ fn offer(entry: Entry) -> Option<Offer> {
     entry.note.refs.offer.map(|offer| *offer)
 }
 
-/// How the capsule that `name` means can be had, the way with the fewest bytes first.
+/// The ways to the capsule that `name` means that need fewer bytes than all of it.
 fn ways(reader: &Reader, name: &CapsuleName) -> Result<Vec<Way>, StoreError> {
     let mut ways = Vec::new();
     for offer in catalogue::offered(reader, name)?.into_iter().take(OFFERS).filter_map(offer) {
@@ -150,7 +184,6 @@ fn ways(reader: &Reader, name: &CapsuleName) -> Result<Vec<Way>, StoreError> {
             ways.push(Way::Deltas(Box::new(row), deltas));
         }
     }
-    ways.push(Way::Whole);
     Ok(ways)
 }
 

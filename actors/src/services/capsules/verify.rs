@@ -7,9 +7,8 @@ use xyn_store::projection::{CapsuleRow, Subject};
 
 use super::name::CapsuleName;
 use super::prove::{Content, Place, Proved, prove};
-use super::{Event, catalogue, trust};
-use crate::record::Record;
-use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal};
+use super::{Event, catalogue, record, trust};
+use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::{blocking, field};
 
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
@@ -32,14 +31,8 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "files": verified.files, "size_bytes": verified.size_bytes, "stored_bytes": verified.stored_bytes,
         "signers": signers,
     });
-    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
-    let event = Record::Capsule(Box::new(Event::Verified { capsule, id }));
-    let mut recording = Recording::default();
-    recording.carry_out(accepted, inner.clock.now(), &intent.attribution(), vec![event]);
-    match recording.commit(inner).await {
-        Ok(_) => Ok(Outcome::new(intent.intent_id, Subject::Intent(intent.intent_id), output)),
-        Err(error) => inner.answer_append(error, intent),
-    }
+    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output);
+    record(inner, intent, accepted, Some(Event::Verified { capsule, id })).await
 }
 
 /// The capsule that an intent names.
