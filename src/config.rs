@@ -80,6 +80,8 @@ pub struct Flags {
     pub mesh_listen: Vec<String>,
     /// `--peer`, any number of times.
     pub mesh_peers: Vec<String>,
+    /// `--lan-catalogue`, any number of times.
+    pub lan_catalogue: Vec<SocketAddr>,
 }
 
 /// Where environment variables are looked up.

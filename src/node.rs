@@ -13,6 +13,8 @@ use xyn_api::{AppState, Guard};
 use xyn_store::trust::Ticket;
 use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
 
+mod lan;
+
 /// Name of the file in the data folder that says where a running node listens.
 pub const NODE_FILE: &str = "node.json";
 
@@ -38,6 +40,8 @@ pub struct NodeOptions {
     pub mesh: Option<mesh::Settings>,
     /// The ticket with which the folder joins an environment at its first start.
     pub join: Option<Ticket>,
+    /// Addresses of the catalogue for the local network.
+    pub lan_catalogue: Vec<SocketAddr>,
 }
 
 /// Where a running node can be reached; kept in the data folder.
@@ -101,6 +105,7 @@ pub struct Node {
     background: xyn_actors::runtime::Background,
     listeners: Vec<TcpListener>,
     state: AppState,
+    catalogue: Vec<TcpListener>,
     file: PathBuf,
     /// Whether this start made the data folder.
     pub is_new: bool,
@@ -142,11 +147,7 @@ impl Node {
         if let Some(ticket) = options.join {
             mesh::join(&store, &clock, ticket).await?;
         }
-        let mut listeners = Vec::new();
-        for address in options.listen {
-            let bound = TcpListener::bind(address).await;
-            listeners.push(bound.map_err(|source| NodeError::Listen { address, source })?);
-        }
+        let (listeners, catalogue) = (bind(options.listen).await?, bind(options.lan_catalogue).await?);
         let (runtime, background) =
             Runtime::start(store.clone(), actions::builtin(), clock.clone(), options.env).await?;
         if let Some(settings) = options.mesh
@@ -158,7 +159,7 @@ impl Node {
         let ports = listeners.iter().filter_map(|listener| listener.local_addr().ok()).map(|at| at.port());
         let state = AppState::new(runtime.clone(), Guard::loopback(ports.collect()));
         let file = options.data.join(NODE_FILE);
-        let node = Self { store, runtime, background, listeners, state, file, is_new };
+        let node = Self { store, runtime, background, listeners, state, catalogue, file, is_new };
         node.announce(clock.now())?;
         Ok(node)
     }
@@ -166,6 +167,11 @@ impl Node {
     /// Addresses the node listens on.
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Where the catalogue for the local network listens.
+    pub fn catalogue_addresses(&self) -> Vec<SocketAddr> {
+        self.catalogue.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
     /// Where the mesh listens, as soon as it does; nowhere when the node works alone.
@@ -198,7 +204,16 @@ impl Node {
                 () = self.runtime.handed_over() => ended = Ended::HandedOver,
             }
         };
-        xyn_api::serve(self.listeners, self.state, until).await;
+        let (told, stopping) = tokio::sync::oneshot::channel::<()>();
+        let catalogue = lan::serve(self.catalogue, &self.runtime, async {
+            // Whoever would tell is gone: that is the word as well.
+            let _ = stopping.await;
+        });
+        let api = async {
+            xyn_api::serve(self.listeners, self.state, until).await;
+            drop(told);
+        };
+        tokio::join!(api, catalogue);
         self.runtime.stop(self.background).await;
         // A node that is gone is found by its lock, so a file that stays behind misleads nobody for long.
         let _ = std::fs::remove_file(&self.file);
@@ -206,6 +221,16 @@ impl Node {
         self.store.close();
         ended
     }
+}
+
+/// Binds all of `addresses`.
+async fn bind(addresses: Vec<SocketAddr>) -> Result<Vec<TcpListener>, NodeError> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let bound = TcpListener::bind(address).await;
+        listeners.push(bound.map_err(|source| NodeError::Listen { address, source })?);
+    }
+    Ok(listeners)
 }
 
 /// The API over the folder of a stopped node: it answers questions and refuses intents.

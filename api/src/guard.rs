@@ -17,6 +17,7 @@ pub struct Guard(Mode);
 enum Mode {
     Loopback { ports: Vec<u16> },
     InProcess,
+    Anybody,
 }
 
 const LOCAL_NAMES: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
@@ -33,6 +34,11 @@ impl Guard {
     /// Lets everything in: there is no socket, the caller is this process.
     pub fn in_process() -> Self {
         Self(Mode::InProcess)
+    }
+
+    /// Lets in whoever reaches the socket: for what everybody may read.
+    pub fn anybody() -> Self {
+        Self(Mode::Anybody)
     }
 
     /// Refuses what a foreign page caused.

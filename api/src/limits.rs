@@ -44,6 +44,8 @@ pub const HEAD_MAX_BYTES: usize = 64 << 10;
 pub const HEADERS_MAX: usize = 100;
 /// Connections at once.
 pub const CONNECTIONS_MAX: usize = 4096;
+/// Connections at once to the catalogue for the local network.
+pub const LAN_CONNECTIONS_MAX: usize = 64;
 /// Requests under way at once on an HTTP/2 connection.
 pub const H2_STREAMS_MAX: u32 = 200;
 

@@ -26,6 +26,9 @@ mod timeline;
 mod versions;
 mod workspaces;
 
+pub(crate) use capsules::bytes as capsule_bytes;
+pub(crate) use downloads::{Asked, answer};
+
 use axum::Json;
 use axum::Router;
 use axum::extract::Request;

@@ -17,9 +17,10 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use crate::lan;
 use crate::limits::{
     ACCEPT_PAUSE, CONNECTIONS_MAX, DRAIN_TIMEOUT, H2_STREAMS_MAX, HEAD_MAX_BYTES, HEAD_READ_TIMEOUT,
-    HEADERS_MAX,
+    HEADERS_MAX, LAN_CONNECTIONS_MAX,
 };
 use crate::rate::Peer;
 use crate::routes::router;
@@ -28,8 +29,29 @@ use crate::state::AppState;
 /// Serves the API on `listeners` until `shutdown` is done and the requests under way have ended.
 pub async fn serve(listeners: Vec<TcpListener>, state: AppState, shutdown: impl Future<Output = ()>) {
     let router = router(state.clone());
+    connect(listeners, router, CONNECTIONS_MAX, shutdown, || state.stop()).await;
+}
+
+/// Serves the catalogue for the local network on `listeners`, likewise.
+pub async fn serve_catalogue(
+    listeners: Vec<TcpListener>,
+    state: AppState,
+    shutdown: impl Future<Output = ()>,
+) {
+    connect(listeners, lan::router(state), LAN_CONNECTIONS_MAX, shutdown, || ()).await;
+}
+
+/// Takes in at most `limit` connections at once until `shutdown` is done; `stopped` is called when none is taken any
+/// more.
+async fn connect(
+    listeners: Vec<TcpListener>,
+    router: Router,
+    limit: usize,
+    shutdown: impl Future<Output = ()>,
+    stopped: impl FnOnce(),
+) {
     let builder = builder();
-    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let places = Arc::new(Semaphore::new(limit));
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -52,7 +74,7 @@ pub async fn serve(listeners: Vec<TcpListener>, state: AppState, shutdown: impl 
         });
     }
     drop(listeners);
-    state.stop();
+    stopped();
     stop.send_replace(true);
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN_TIMEOUT, drained).await.is_err() {

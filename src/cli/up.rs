@@ -42,6 +42,10 @@ pub(super) struct Arguments {
     /// Node to dial, such as /ip4/192.168.1.7/tcp/4311; may be given again [env: XYN_MESH_PEERS]
     #[arg(long, value_name = "MULTIADDR")]
     peer: Vec<String>,
+    /// Let everybody on the local network read capsules whose scope is lan or public, here; may be given again
+    /// [env: XYN_LAN_CATALOGUE] [default when no address is said: [::]:7423]
+    #[arg(long, value_name = "ADDR", num_args = 0..=1, default_missing_value = "[::]:7423")]
+    lan_catalogue: Vec<SocketAddr>,
     /// Join the environment of the node that gave out this ticket, at the folder's first start; the mesh is on
     /// then, unless something else is said
     #[arg(long, value_name = "TICKET")]
@@ -54,6 +58,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         mesh: arguments.mesh,
         mesh_listen: arguments.mesh_listen,
         mesh_peers: arguments.peer,
+        lan_catalogue: arguments.lan_catalogue,
         ..context.flags()
     };
     let mut settings = config::load(&flags, &config::process_environment)?.settings;
@@ -73,6 +78,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         blob_quota_bytes: settings.limits.artifact_store_bytes,
         mesh: settings.mesh.service(),
         join,
+        lan_catalogue: settings.lan_catalogue,
     };
     let mut again = NodeOptions { join: None, ..options.clone() };
     let mut node = tokio::select! {
@@ -85,6 +91,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let mesh = node.mesh_addresses().await;
     announce(&node, &mesh, &data, context)?;
     again.listen = node.addresses();
+    again.lan_catalogue = node.catalogue_addresses();
     // A node that has another key goes on as what it is now: with it, at the same addresses.
     while node.serve(&mut stop).await == Ended::HandedOver {
         node = Node::start_again(again.clone()).await.map_err(|error| explained(&error, &data))?;
@@ -152,6 +159,7 @@ fn announce(node: &Node, mesh: &[String], data: &Path, context: &Context) -> Res
         let pid = std::process::id();
         let document = json!({
             "pid": pid, "listen": listen, "mesh": mesh, "data": data, "first_start": node.is_new,
+            "lan_catalogue": node.catalogue_addresses(),
         });
         return context.out.json_line(&document);
     }

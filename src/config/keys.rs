@@ -14,6 +14,7 @@ pub(super) const KEYS: &[&str] = &[
     "mesh_peers",
     "mesh_relays",
     "mesh_relay",
+    "lan_catalogue",
     "hooks",
     "hooks[].name",
     "hooks[].event_name",

@@ -22,6 +22,7 @@ const VARIABLES: &[&str] = &[
     "mesh_peers",
     "mesh_relays",
     "mesh_relay",
+    "lan_catalogue",
     "limits.max_steps",
     "limits.wall_clock",
     "limits.concurrency",
@@ -37,7 +38,7 @@ const VARIABLES: &[&str] = &[
 ];
 
 /// Those whose values are lists: a variable separates the items by commas.
-const LISTS: &[&str] = &["listen", "mesh_listen", "mesh_peers", "mesh_relays"];
+const LISTS: &[&str] = &["listen", "mesh_listen", "mesh_peers", "mesh_relays", "lan_catalogue"];
 
 /// Values with origins.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +90,7 @@ fn defaults() -> Layer {
     layer.set("mesh_peers", "default", Vec::<String>::new());
     layer.set("mesh_relays", "default", Vec::<String>::new());
     layer.set("mesh_relay", "default", false);
+    layer.set("lan_catalogue", "default", Vec::<String>::new());
     layer.set("hooks", "default", Vec::<String>::new());
     layer.set("cron", "default", Vec::<String>::new());
     layer.set("limits.max_steps", "default", limits.max_steps);
@@ -151,11 +153,13 @@ fn variables(environment: Environment<'_>) -> Result<Layer, ConfigError> {
 
 fn said(flags: &Flags) -> Layer {
     let mut layer = Layer::default();
-    let listen: Vec<String> = flags.listen.iter().map(ToString::to_string).collect();
+    let [listen, lan_catalogue] = [&flags.listen, &flags.lan_catalogue]
+        .map(|addresses| addresses.iter().map(ToString::to_string).collect::<Vec<_>>());
     let lists = [
         ("listen", "flag --listen", &listen),
         ("mesh_listen", "flag --mesh-listen", &flags.mesh_listen),
         ("mesh_peers", "flag --peer", &flags.mesh_peers),
+        ("lan_catalogue", "flag --lan-catalogue", &lan_catalogue),
     ];
     for (key, origin, items) in lists.into_iter().filter(|(_, _, items)| !items.is_empty()) {
         layer.set(key, origin, items.iter().map(|item| item.as_str().into()).collect::<Vec<ValueKind>>());

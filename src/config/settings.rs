@@ -29,6 +29,8 @@ pub struct Settings {
     pub stage: Stage,
     /// Whether and how the node takes part in the mesh.
     pub mesh: MeshSettings,
+    /// Where the catalogue of capsules for the local network is served; nowhere when there is none.
+    pub lan_catalogue: Vec<SocketAddr>,
     /// Webhooks.
     pub hooks: Vec<HookSettings>,
     /// Schedules.
@@ -191,6 +193,7 @@ pub(super) fn read(
             relays: tree.take("mesh_relays")?,
             is_relay: tree.take("mesh_relay")?,
         },
+        lan_catalogue: tree.take("lan_catalogue")?,
         hooks: tree.take("hooks")?,
         cron: tree.take("cron")?,
         limits: tree.take_limits()?,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::node::{Said, eventually};
+use crate::node::{Node, Said, eventually};
 use crate::team::{Mate, converge, team};
 
 /// An app in a folder that a mate's node has under its eye.
@@ -225,4 +225,30 @@ async fn a_tampered_file_a_stranger_and_a_lower_generation_are_refused_by_what_a
     assert!(older.code == 6 && older.err.contains("generation 6 of `shop` is older than 7"), "{older:?}");
     let rejected = ada.node().all("/api/v1/events?event_name=xyn.capsule.rejected").await;
     assert_eq!(rejected.len(), 4, "{rejected:?}");
+}
+
+#[tokio::test]
+async fn the_catalogue_for_the_local_network_is_off_until_it_is_asked_for() {
+    let mut ada = Mate::new("ada");
+    ada.up(None).await;
+    let app = App::of(&ada);
+    app.version("1.0.0");
+    pack(&ada, &["--workspace", "shop"]);
+    let open = r#"{"id": "shop", "name": "The shop", "version": "1.1.0", "rights": {"scope": "lan"}}"#;
+    app.write("capsule.json", open);
+    let shown = pack(&ada, &["--workspace", "shop"]);
+    ada.stop().await;
+
+    let node = Node::start_with(&ada.folder, ada.folder.program(), &["--lan-catalogue", "127.0.0.1:0"]).await;
+    let base = format!("http://{}", node.lan_catalogue().first().expect("it listens"));
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let get = async |path: &str| http.get(format!("{base}{path}")).send().await.expect("answers");
+    let listed: Value = get("/capsules").await.json().await.expect("JSON");
+    assert_eq!(listed["items"].as_array().map(Vec::len), Some(1), "{listed}");
+    assert_eq!(listed["items"][0]["capsule"], shown["capsule"]);
+    let bytes = get(listed["items"][0]["href"].as_str().expect("a path")).await.bytes().await.expect("bytes");
+    assert_eq!(Value::from(xyn_store::Digest::of(&bytes).to_string()), shown["file"]);
+    assert_eq!(get("/capsule/shop@1.0.0").await.status(), 404);
+    assert_eq!(get("/api/v1/health").await.status(), 404);
+    assert!(node.stop().await.success());
 }

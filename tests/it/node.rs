@@ -145,6 +145,7 @@ pub(crate) struct Node {
     process: Mutex<Child>,
     base: String,
     mesh: Vec<String>,
+    lan_catalogue: Vec<String>,
     http: Client,
     log: PathBuf,
 }
@@ -180,9 +181,11 @@ impl Node {
         let log = folder.log();
         let base = format!("http://{}", said["listen"][0].as_str().expect("an address"));
         let http = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
-        let mesh = said["mesh"].as_array().into_iter().flatten().filter_map(Value::as_str);
-        let mesh = mesh.map(str::to_owned).collect();
-        let node = Self { process: Mutex::new(process), base, mesh, http, log };
+        let [mesh, lan_catalogue] = ["mesh", "lan_catalogue"].map(|key| {
+            let addresses = said[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+            addresses.map(str::to_owned).collect()
+        });
+        let node = Self { process: Mutex::new(process), base, mesh, lan_catalogue, http, log };
         eventually("the node answers", async || {
             let answer = node.request("GET", "/healthz").send().await.ok()?;
             answer.status().is_success().then_some(())
@@ -194,6 +197,11 @@ impl Node {
     /// Where its mesh is reached.
     pub(crate) fn mesh(&self) -> &[String] {
         &self.mesh
+    }
+
+    /// Where its catalogue for the local network is reached.
+    pub(crate) fn lan_catalogue(&self) -> &[String] {
+        &self.lan_catalogue
     }
 
     /// Where it is reached.

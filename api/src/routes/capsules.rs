@@ -179,13 +179,17 @@ async fn download(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let row = here(&state, &name)?;
-    let file = Bytes {
+    answer(&state, &bytes(&row), async || Ok(()), Asked { method, known, headers }).await
+}
+
+/// The file of a capsule.
+pub(crate) fn bytes(row: &CapsuleRow) -> Bytes {
+    Bytes {
         name: format!("{}-{}.caps", row.app, row.version),
         content_type: CONTENT_TYPE.to_owned(),
         byte_length: row.size_bytes,
         sha256: row.file,
-    };
-    answer(&state, &file, async || Ok(()), Asked { method, known, headers }).await
+    }
 }
 
 /// Fetches a capsule that members offer, proves it and keeps it.

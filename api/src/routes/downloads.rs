@@ -88,24 +88,24 @@ async fn download(
 }
 
 /// Bytes that can be had.
-pub(super) struct Bytes {
+pub(crate) struct Bytes {
     /// File name for people.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Media type.
-    pub(super) content_type: String,
-    pub(super) byte_length: u64,
-    pub(super) sha256: Digest,
+    pub(crate) content_type: String,
+    pub(crate) byte_length: u64,
+    pub(crate) sha256: Digest,
 }
 
 /// What is asked of them.
-pub(super) struct Asked {
-    pub(super) method: Method,
-    pub(super) known: Known,
-    pub(super) headers: HeaderMap,
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) known: Known,
+    pub(crate) headers: HeaderMap,
 }
 
 /// Answers with `file`, or a range of it; `bring` sees to it that the bytes are here, when they are needed.
-pub(super) async fn answer(
+pub(crate) async fn answer(
     state: &AppState,
     file: &Bytes,
     bring: impl AsyncFnOnce() -> Result<(), ApiError>,

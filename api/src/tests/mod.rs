@@ -1,6 +1,7 @@
 //! The API over a real Runtime, called in this process: what callers see, from edge to journal.
 
 mod artifacts;
+mod capsules;
 mod contract;
 mod headers;
 mod library;
