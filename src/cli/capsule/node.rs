@@ -229,10 +229,10 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
     Ok(Exit::Done)
 }
 
-/// The capsule of the node that is meant where no file has the path.
+/// The capsule of the node that is meant where no file has the path. The folder of an app is often called as it is.
 pub(super) fn named(path: &Path) -> Option<CapsuleName> {
     let name = path.to_str()?.parse().ok()?;
-    (!path.exists()).then_some(name)
+    (!path.is_file()).then_some(name)
 }
 
 /// A copy of a capsule that the node has, which is gone with this.
@@ -271,4 +271,16 @@ async fn download(client: &Client, capsule: &str, path: &Path, context: &Context
     let saved = save(reply.body, path, &bar).await;
     bar.finish_and_clear();
     saved.map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capsule_is_meant_where_there_is_no_such_file_also_beside_a_folder_of_its_name() {
+        let is_named = |text: &str| named(Path::new(text)).is_some();
+        assert!(is_named("shop@1.4.2") && is_named("src"));
+        assert!(!is_named("Cargo.toml") && !is_named("gone.caps") && !is_named("./src"));
+    }
 }
