@@ -192,6 +192,8 @@ fn own_hint(code: &str) -> Option<&'static str> {
             "the node speaks another version of the API; compare with: xyn status"
         }
         Code::SessionClosed => "start the node again with: xyn up",
+        Code::CapsuleElsewhere => "fetch it with: xyn capsule pull CAPSULE",
+        Code::CapsuleUntrusted => "name who you trust with --pub KEY, after asking who made it",
         Code::RunEnded => "do it again with: xyn run retry RUN",
         Code::RunNotEnded => "wait for its end with: xyn run watch RUN; or stop it with: xyn run cancel RUN",
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",
