@@ -234,7 +234,9 @@ fn binary() -> Part {
 
 /// A capsule: its digest, `APP@VERSION`, that as a URN, or `APP`.
 fn capsule_name() -> Part {
-    pattern("^([0-9a-f]{64}|(urn:(xyn|oursynth):app:)?[a-z0-9-]{1,63}(@[0-9][A-Za-z0-9.+-]*)?)$")
+    let (app, number) = ("[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?", "(0|[1-9][0-9]{0,8})");
+    let version = format!(r"@{number}\.{number}\.{number}(-[a-z][a-z0-9]{{0,9}})?");
+    pattern(&format!("^([0-9a-f]{{64}}|(urn:xyn:app:)?{app}|(urn:(xyn|oursynth):app:)?{app}{version})$"))
 }
 
 /// A name: not empty, and no character that would change the path.

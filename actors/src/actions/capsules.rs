@@ -45,7 +45,7 @@ fn kept(also: Value) -> Value {
 }
 
 fn pack() -> Spec {
-    let input = object(
+    let mut input = object(
         &[],
         json!({
             "workspace": line(NAME_MAX_CHARS),
@@ -55,6 +55,12 @@ fn pack() -> Spec {
             "generation": { "type": "integer", "minimum": 1 },
         }),
     );
+    // A moment, a workspace as it is now, or a tree by itself.
+    input["oneOf"] = json!([
+        { "required": ["entry_id"], "properties": { "root": false } },
+        { "required": ["workspace"], "properties": { "root": false, "entry_id": false } },
+        { "required": ["root"], "properties": { "workspace": false, "entry_id": false } },
+    ]);
     let output = kept(json!({ "findings": { "type": "array", "items": { "type": "string" } } }));
     let description = "Seals the files of a moment, or of a workspace as it is now, into a capsule that this node \
         signs and offers to members. Stops on what looks like a secret.";

@@ -58,7 +58,7 @@ async fn what_does_not_fit_is_refused_by_its_code_and_field() {
         assert_eq!(get(name).await, (400, "invalid".into(), "capsule".into()), "{name}");
     }
     assert_eq!(pack(&node, "one", "env").await.fault().1, "capsule_unfit");
-    assert_eq!(node.post("/api/v1/capsules", &json!({})).await.fault().2, "workspace");
+    assert_eq!(node.post("/api/v1/capsules", &json!({})).await.fault().1, "invalid");
     assert_eq!(node.post("/api/v1/capsules/nobody/pull", &json!({})).await.fault().0, 404);
     let import = async |body: Value| node.post("/api/v1/capsule-imports", &body).await.fault();
     assert_eq!(import(json!({ "sha256": "0".repeat(64) })).await.0, 404);
@@ -66,7 +66,10 @@ async fn what_does_not_fit_is_refused_by_its_code_and_field() {
     let blob = node.send(request(Method::POST, "/api/v1/artifacts/blobs", &[], vec![0; 100].into())).await;
     assert_eq!(import(json!({ "sha256": blob.json()["sha256"] })).await.1, "capsule_unsound");
     let zero = "0".repeat(64);
-    assert_eq!(import(json!({ "sha256": blob.json()["sha256"], "keys": [zero] })).await.2, "keys[0]");
+    assert_eq!(
+        import(json!({ "sha256": blob.json()["sha256"], "keys": [zero] })).await.1,
+        "capsule_untrusted"
+    );
     node.stop().await;
 }
 

@@ -225,7 +225,7 @@ async fn a_file_from_outside_is_taken_when_the_keys_that_are_named_signed_every_
     assert!(code == "capsule_untrusted" && message.contains("0 of 1 needed signatures"), "{code}: {message}");
     let mut trusted = json!({ "sha256": sha256, "keys": [stranger.public().to_string()] });
     trusted["threshold"] = json!(2);
-    assert_eq!(bench.refused("capsule.import", trusted.clone()).await.0, "invalid_input");
+    assert_eq!(bench.refused("capsule.import", trusted.clone()).await.0, "capsule_untrusted");
     trusted["threshold"] = json!(1);
     // A changed byte anywhere is found, and said with its place.
     let whole = fs::read(&path).expect("there");

@@ -33,7 +33,7 @@ pub(super) fn ring(inner: &Inner, input: &Value, now: Timestamp) -> Result<Ring,
             let threshold = input.get("threshold").and_then(Value::as_u64).unwrap_or(1);
             if threshold > keys.len() as u64 {
                 let message = format!("a threshold of {threshold} is never met by {} keys", keys.len());
-                return Err(Refusal::invalid("invalid_input", "/threshold", message));
+                return Err(Refusal::Conflict { code: "capsule_untrusted", message });
             }
             (keys, threshold as u32)
         }
@@ -59,7 +59,8 @@ fn named(input: &Value) -> Result<BTreeMap<KeyId, Key>, Refusal> {
         .map(|(index, text)| {
             let key: PublicKey = text.as_str().unwrap_or_default().parse().map_err(
                 |error: xyn_capsules::sign::InvalidKey| {
-                    Refusal::invalid("invalid_input", format!("/keys/{index}"), error.to_string())
+                    let message = format!("`/keys/{index}`: {error}");
+                    Refusal::Conflict { code: "capsule_untrusted", message }
                 },
             )?;
             Ok((key.id(), entry(key, "named by who asks")))
