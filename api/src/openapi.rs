@@ -168,7 +168,9 @@ fn add_input(operation: &mut Map<String, Value>, mut input: Value) {
     if let Some(required) = input.get_mut("required").and_then(Value::as_array_mut) {
         required.retain(|name| name.as_str().is_none_or(|name| !in_path.iter().any(|field| field == name)));
     }
-    let is_required = input.get("required").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    let names = input.get("required").and_then(Value::as_array).is_some_and(|all| !all.is_empty());
+    // One of several sets of fields is never no field.
+    let is_required = names || input.get("oneOf").is_some();
     let body = operation.entry("requestBody").or_insert_with(|| json!({ "content": {} }));
     body["required"] = json!(is_required);
     body["content"]["application/json"] = json!({ "schema": input });
