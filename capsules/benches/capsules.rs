@@ -86,7 +86,7 @@ fn searched(dir: &Path, file: &Path) -> usize {
     let options = Options { inspect: Some(&look), ..Options::default() };
     let draft = pack(dir, file, &options).expect("packed");
     let authored = Authored::read(br#"{"id":"bench","name":"Bench","version":"1.0.0"}"#).expect("sound");
-    let found = inspection.finish(&draft, &authored, &Origin(dir.to_owned())).expect("read");
+    let found = inspection.finish(&draft, &authored, &Origin::Folder(dir.to_owned())).expect("read");
     draft.seal(b"manifest", &[]).expect("sealed");
     found.secrets.len()
 }
