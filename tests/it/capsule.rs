@@ -75,13 +75,13 @@ fn a_folder_is_sealed_verified_and_comes_out_as_it_went_in() {
     assert_eq!(proved["verified"], true);
     assert_eq!([&proved["capsule"], &proved["tree"]], [&made["capsule"], &made["tree"]]);
     assert_eq!((&proved["id"], &proved["files"]), (&json!("urn:xyn:app:shop@1.4.2"), &json!(3)));
-    app.xyn(&["capsule", "unpack", "shop-1.4.2.caps", "out", "--pub", "capsule.key.pub"]).ok();
+    app.xyn(&["capsule", "unpack", "shop-1.4.2.caps", "--to", "out", "--pub", "capsule.key.pub"]).ok();
     let [before, after] = ["app", "out"].map(|dir| {
         let contents = files(&app.path(dir)).into_iter().map(|(_, content)| content);
         contents.collect::<Vec<_>>()
     });
     assert_eq!(before, after);
-    let again = app.xyn(&["capsule", "unpack", "shop-1.4.2.caps", "out", "--pub", "capsule.key.pub"]);
+    let again = app.xyn(&["capsule", "unpack", "shop-1.4.2.caps", "--to", "out", "--pub", "capsule.key.pub"]);
     assert!(again.err.contains("`out` is there already"), "{}", again.err);
 }
 
@@ -99,7 +99,8 @@ fn a_changed_byte_anywhere_is_refused_with_what_and_where() {
         let message = message(&said);
         let tells_where = message.contains("from byte ") || message.contains("does not begin as one");
         assert!(tells_where, "byte {at}: {message}");
-        let unpacked = app.xyn(&["capsule", "unpack", "changed.caps", "out", "--pub", "capsule.key.pub"]);
+        let unpacked =
+            app.xyn(&["capsule", "unpack", "changed.caps", "--to", "out", "--pub", "capsule.key.pub"]);
         assert_eq!(unpacked.code, 1, "byte {at}");
         assert!(!app.path("out").exists(), "byte {at}: nothing is laid out of what is not proved");
     }

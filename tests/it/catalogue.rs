@@ -119,7 +119,7 @@ async fn an_earlier_moment_is_sealed_fetched_proved_and_laid_out_and_the_next_ve
     assert_eq!((&pulled["capsule"], &pulled["tree"]), (&one["capsule"], &one["tree"]));
     assert_eq!(xyn(&bob, &["--json", "capsule", "verify", "shop@1.0.0"]).json()["verified"], true);
     let out = bob.folder.data().parent().expect("a folder").join("out");
-    xyn(&bob, &["capsule", "unpack", "shop", out.to_str().expect("text")]).ok();
+    xyn(&bob, &["capsule", "unpack", "shop", "--to", out.to_str().expect("text")]).ok();
     assert_eq!(files(&out), opened);
     assert_eq!(pull(&bob, "shop")["is_new"], false);
 

@@ -125,7 +125,7 @@ fn two_capsules_come_together_and_what_both_changed_is_for_people() {
     let made = merge(&["--side", "capsule.json=theirs", "--side", "/version=theirs"]).json();
     assert_eq!((&made["id"], &made["generation"]), (&json!("urn:xyn:app:shop@2.0.0"), &json!(2)));
     assert_eq!(app.verify("merged.caps").json()["tree"], made["tree"]);
-    app.xyn(&["capsule", "unpack", "merged.caps", "out", "--pub", "capsule.key.pub"]).ok();
+    app.xyn(&["capsule", "unpack", "merged.caps", "--to", "out", "--pub", "capsule.key.pub"]).ok();
     assert_eq!(fs::read_to_string(app.path("out/text.txt")).expect("there"), text("A", "F"));
     key_id(&app, "other.key");
     let merge =

@@ -9,9 +9,10 @@ use std::io::{self, Cursor, Read};
 use std::ops::Range;
 
 use xyn_store::Digest;
-use xyn_store::blobs::{BlobError, Blobs, Pieces};
+use xyn_store::blobs::{BlobError, Blobs};
 
 use super::base::{Base, CapsuleFile};
+use super::blob::BlobSource;
 use super::error::ContainerError;
 use crate::tree::{Shelf, TreeError};
 
@@ -27,31 +28,7 @@ pub trait Files: Shelf {
 impl Files for Blobs {
     fn file(&self, digest: &Digest) -> Result<(u64, Box<dyn Read + '_>), ContainerError> {
         let content = self.content(digest)?;
-        let size_bytes = content.size_bytes();
-        let flow = Flow { pieces: content.pieces(0..u64::MAX), piece: Vec::new(), at: 0 };
-        Ok((size_bytes, Box::new(flow)))
-    }
-}
-
-/// The pieces of a blob as a source.
-struct Flow {
-    pieces: Pieces,
-    piece: Vec<u8>,
-    at: usize,
-}
-
-impl Read for Flow {
-    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.at == self.piece.len() {
-            match self.pieces.next() {
-                Some(piece) => (self.piece, self.at) = (piece.map_err(io::Error::other)?, 0),
-                None => return Ok(0),
-            }
-        }
-        let count = out.len().min(self.piece.len() - self.at);
-        out[..count].copy_from_slice(&self.piece[self.at..self.at + count]);
-        self.at += count;
-        Ok(count)
+        Ok((content.size_bytes(), Box::new(BlobSource::from(content))))
     }
 }
 

@@ -45,6 +45,7 @@ pub(in crate::cli) struct Unpack {
     #[command(flatten)]
     pub(super) verify: Verify,
     /// The folder to make
+    #[arg(long = "to", value_name = "DIR")]
     dir: PathBuf,
 }
 
