@@ -11,7 +11,7 @@ use xyn_actors::blueprint;
 use xyn_actors::governance;
 use xyn_actors::intake::{self, cron, webhook};
 use xyn_actors::record;
-use xyn_api::range::{self, Wanted};
+use xyn_actors::web::range::{self, Wanted};
 use xyn_store::audit::leaf::Salt;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::envelope::{self, Envelope, Sealed};

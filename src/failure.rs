@@ -197,6 +197,9 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::RunEnded => "do it again with: xyn run retry RUN",
         Code::RunNotEnded => "wait for its end with: xyn run watch RUN; or stop it with: xyn run cancel RUN",
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",
+        Code::ConfirmationRequired => "type it again with what confirms it: --confirm WORD",
+        Code::PortTaken => "name another port with: --port PORT",
+        Code::NothingBefore => "see what serves where with: xyn deploy list",
         Code::MeshOff => "start the node with: xyn up --mesh on",
         Code::FilesMissing => {
             "connect a node that has them, and try again; see who is here with: xyn peer list"

@@ -1,7 +1,7 @@
 //! The authority of a Xyn node: everything that executes does so here, governed and recorded.
 //!
-//! Owns blueprints, governance, runs, actions and the Runtime that ties them to the journal. Knows no HTTP and no
-//! database. Invariant: no effect without a recorded intent, policy decision and step start.
+//! Owns blueprints, governance, runs, actions and the Runtime that ties them to the journal. Knows no database, and of
+//! HTTP what deployed apps are served with. Invariant: no effect without a recorded intent, policy decision and step start.
 
 pub mod actions;
 pub mod blueprint;
@@ -16,3 +16,4 @@ pub mod run;
 pub mod runtime;
 pub mod services;
 pub mod session;
+pub mod web;

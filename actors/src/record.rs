@@ -14,6 +14,7 @@ use xyn_store::{Json, StoreError, Timestamp};
 
 use crate::actions::NewEvent;
 use crate::services::capsules::Event as CapsuleEvent;
+use crate::services::deploy::Event as DeploymentEvent;
 use crate::services::mesh;
 use crate::services::timeline::Event as TimelineEvent;
 use crate::services::workspace::Event as WorkspaceEvent;
@@ -58,6 +59,8 @@ pub enum Record {
     Workspace(WorkspaceEvent),
     /// A fact about a capsule.
     Capsule(Box<CapsuleEvent>),
+    /// A fact about a deployment.
+    Deployment(Box<DeploymentEvent>),
 }
 
 /// An event from outside.
@@ -140,6 +143,7 @@ impl Record {
             Self::Timeline(event) => event.name(),
             Self::Workspace(event) => event.name(),
             Self::Capsule(event) => event.name(),
+            Self::Deployment(event) => event.name(),
         })
     }
 
@@ -169,6 +173,7 @@ impl Record {
             Self::Mesh(event) => event.render(changes),
             Self::Workspace(event) => event.render(changes),
             Self::Capsule(event) => event.render(changes),
+            Self::Deployment(event) => event.render(changes),
             Self::Event(_) | Self::Run(_) | Self::Session(_) | Self::Timeline(_) => {}
         }
     }

@@ -6,6 +6,7 @@
 mod approval;
 mod artifact;
 mod capsule;
+mod deployment;
 mod event;
 mod intent;
 mod library;
@@ -20,6 +21,7 @@ mod workspace;
 pub(crate) use approval::{Approval, GateView, QuestionView, Word};
 pub(crate) use artifact::Artifact;
 pub(crate) use capsule::{Capsule, CapsuleKept, CapsuleProved};
+pub(crate) use deployment::{Deployment, Switched};
 pub(crate) use event::{Event, EventRef, Resource};
 pub(crate) use intent::{IntentView, OutcomeView};
 pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validation, ValidationIssue};

@@ -11,6 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 use xyn_actors::governance::Identity;
 use xyn_actors::runtime::Intent;
+use xyn_actors::web::known::names;
 use xyn_store::Digest;
 use xyn_store::ids;
 use xyn_store::scope::CorrelationId;
@@ -137,14 +138,6 @@ impl Known {
         let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
         Ok(self.answer(&digest[..32], || (json, body).into_response()))
     }
-}
-
-/// Whether a value of `If-None-Match` names `etag`; weak tags compare like strong ones.
-fn names(value: &[u8], etag: &[u8]) -> bool {
-    value.split(|byte| *byte == b',').any(|part| {
-        let part = part.trim_ascii();
-        part == b"*" || part.strip_prefix(b"W/").unwrap_or(part) == etag
-    })
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ pub mod limits;
 mod metrics;
 mod openapi;
 mod page;
-pub mod range;
 mod rate;
 mod routes;
 mod schema;

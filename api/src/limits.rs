@@ -23,6 +23,9 @@ pub const PAGE_MAX: usize = 200;
 /// Paths that a comparison of trees shows.
 pub const DIFF_MAX: usize = 1_000;
 
+/// Bytes of the log of a deployed app that one answer shows.
+pub const LOG_SHOWN_MAX_BYTES: usize = 256 << 10;
+
 /// How long a request may take until its answer begins; streams go on after that.
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long the sender of a body may pause.
@@ -35,8 +38,6 @@ pub const WAIT_MAX: Duration = Duration::from_secs(60);
 pub const HEAD_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long requests under way may go on after the node was told to stop.
 pub const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long to wait after the system refused a new connection.
-pub const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Bytes of a request's head: line and headers.
 pub const HEAD_MAX_BYTES: usize = 64 << 10;

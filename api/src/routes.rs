@@ -10,6 +10,7 @@ mod artifacts;
 mod audit;
 mod blueprints;
 mod capsules;
+mod deployments;
 mod downloads;
 mod drafts;
 mod events;
@@ -84,6 +85,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(mesh::routes())
         .merge(workspaces::routes())
         .merge(capsules::routes())
+        .merge(deployments::routes())
         .merge(audit::routes())
         .merge(schemas::routes())
 }

@@ -219,6 +219,8 @@ types! {
     TreePlace: tree_place,
     /// A capsule.
     CapsuleName: capsule_name,
+    /// A deployment.
+    DeploymentName: deployment_name,
     /// A name.
     Name: name,
     /// Bytes.
@@ -239,6 +241,11 @@ fn capsule_name() -> Part {
     pattern(&format!("^([0-9a-f]{{64}}|(urn:xyn:app:)?{app}|(urn:(xyn|oursynth):app:)?{app}{version})$"))
 }
 
+/// A deployment: `APP.STAGE`, or `APP.STAGE.TARGET`.
+fn deployment_name() -> Part {
+    pattern("^[a-z0-9]([a-z0-9-]*[a-z0-9])?\\.(dev|staging|test|prod)(\\.(static|process))?$")
+}
+
 /// A name: not empty, and no character that would change the path.
 fn name() -> Part {
     pattern("^[A-Za-z0-9_.:-]+$")
@@ -249,9 +256,10 @@ mod tests {
     use serde::Serialize;
     use serde_json::{Value, json};
     use xyn_actors::governance::Risk;
+    use xyn_actors::services::deploy::{Gate, Verdict};
     use xyn_store::projection::{
         BlueprintStatus, DraftKind, DraftStatus, GateStatus, IntentStatus, Origin, PolicyStatus, RunStatus,
-        StepStatus, WaitKind,
+        StepStatus, Target, WaitKind,
     };
     use xyn_store::scope::Stage;
     use xyn_store::timeline::Visibility;
@@ -283,6 +291,10 @@ mod tests {
         use {Origin as O, Visibility as V};
         assert_eq!(rendered(&[V::Private, V::Env, V::Lan, V::Public]), json!(VISIBILITY));
         assert_eq!(rendered(&[O::Packed, O::Imported, O::Pulled]), json!(ORIGIN));
+        assert_eq!(rendered(&[Target::Static, Target::Process]), json!(TARGET));
+        assert_eq!(rendered(&Gate::ALL), json!(GATE));
+        let verdicts = [Verdict::Passed, Verdict::Skipped, Verdict::Stopped];
+        assert_eq!(rendered(&verdicts), json!(VERDICT));
         assert_eq!(rendered(&[Risk::Low, Risk::Medium, Risk::High]), json!(RISK));
         assert_eq!(rendered(&[Stage::Dev, Stage::Staging, Stage::Prod]), json!(STAGE));
     }

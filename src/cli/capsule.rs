@@ -1,6 +1,7 @@
 //! `xyn capsule`: apps sealed at a moment, in one file that anyone can verify. What is done with files needs no node.
 
 pub(super) mod attest;
+mod deploy;
 mod diff;
 mod export;
 mod keys;
@@ -24,9 +25,11 @@ use xyn_capsules::proof::NotTrusted;
 use xyn_capsules::sign::PublicKey;
 use xyn_capsules::tree::Limits;
 
+pub(super) use keys::Trust;
+pub(super) use node::short;
+
 use super::Context;
 use crate::failure::{Exit, Failure, with_causes};
-pub(super) use keys::Trust;
 
 /// Digits of a key by which people tell keys apart.
 const SHOWN_DIGITS: usize = 12;
@@ -46,6 +49,10 @@ pub(super) enum Command {
     Pull(node::Pull),
     /// Hand a file to the node, which verifies it and offers it to members; prints its digest
     Push(node::Push),
+    /// Let a capsule serve in a stage, in place of what serves there; prints where
+    Deploy(deploy::Deploy),
+    /// Let what served before serve again; prints where
+    Rollback(deploy::Rollback),
     /// Show what a capsule says of itself; verifies nothing
     Inspect(look::Inspect),
     /// Check who signed a capsule, and every byte of it
@@ -84,6 +91,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Show(arguments) => node::show(&arguments, context).await,
         Command::Pull(arguments) => node::pull(&arguments, context).await,
         Command::Push(arguments) => node::push(&arguments, context).await,
+        Command::Deploy(arguments) => deploy::deploy(&arguments, context).await,
+        Command::Rollback(arguments) => deploy::rollback(&arguments, context).await,
         Command::Inspect(arguments) => match node::named(&arguments.file) {
             None => look::inspect(&arguments, context),
             Some(name) => {

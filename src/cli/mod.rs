@@ -9,6 +9,7 @@ mod blueprint;
 mod capsule;
 mod completions;
 mod config;
+mod deploy;
 mod doctor;
 mod event;
 mod faults;
@@ -117,6 +118,9 @@ enum Command {
     /// Seal an app into one signed file, and check such files
     #[command(subcommand)]
     Capsule(capsule::Command),
+    /// See what serves where
+    #[command(subcommand)]
+    Deploy(deploy::Command),
     /// Verify and read the audit chain
     #[command(subcommand)]
     Audit(audit::Command),
@@ -226,6 +230,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Peer(command) => peer::run(command, context).await,
         Command::Workspace(command) => workspace::run(command, context).await,
         Command::Capsule(command) => capsule::run(command, context).await,
+        Command::Deploy(command) => deploy::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Sim(command) => sim::run(command, context),
@@ -283,6 +288,7 @@ mod tests {
           peer         See the other nodes of the environment, let nodes in and turn them out
           workspace    Keep folders, moment by moment, and bring them back
           capsule      Seal an app into one signed file, and check such files
+          deploy       See what serves where
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
           sim          Run worlds of simulated nodes under every fault, and check what must hold

@@ -71,6 +71,8 @@ pub enum Table {
     CapsulesByTree,
     /// App → the highest generation seen.
     CapsulesHighest,
+    /// App ‖ stage ‖ target → deployment row.
+    Deployments,
     /// Digest → where the chunk stands in its pack.
     Chunks,
     /// Digest of a blob of several chunks, or of one with children → its length, its manifest, its children.
@@ -138,7 +140,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 59] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -167,6 +169,7 @@ impl Table {
         Self::CapsulesByApp,
         Self::CapsulesByTree,
         Self::CapsulesHighest,
+        Self::Deployments,
         Self::Chunks,
         Self::Objects,
         Self::Manifests,
@@ -200,7 +203,7 @@ impl Table {
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 26] = [
+    pub const DERIVED: [Self; 27] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
@@ -227,6 +230,7 @@ impl Table {
         Self::CapsulesByApp,
         Self::CapsulesByTree,
         Self::CapsulesHighest,
+        Self::Deployments,
     ];
 
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
@@ -278,6 +282,7 @@ impl Table {
             Self::CapsulesByApp => "capsules_by_app",
             Self::CapsulesByTree => "capsules_by_tree",
             Self::CapsulesHighest => "capsules_highest",
+            Self::Deployments => "deployments",
             Self::Chunks => "chunks",
             Self::Objects => "objects",
             Self::Manifests => "manifests",

@@ -5,6 +5,7 @@ mod capsule;
 mod catalogue;
 mod content;
 mod crash;
+mod deployments;
 mod flood;
 mod folders;
 mod forgeries;

@@ -13,7 +13,13 @@ use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_
 /// All built-in actions.
 pub fn builtin() -> Registry {
     let mut registry = Registry::default();
-    let services = [&SERVICES[..], &super::workspaces::SERVICES, &super::capsules::SERVICES].concat();
+    let services = [
+        &SERVICES[..],
+        &super::workspaces::SERVICES,
+        &super::capsules::SERVICES,
+        &super::deployments::SERVICES,
+    ]
+    .concat();
     let services = services.into_iter().map(|service| (service(), Code::Service));
     let others = [
         (events_emit::spec(), Code::Inside(events_emit::run)),

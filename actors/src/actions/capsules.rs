@@ -12,17 +12,17 @@ use crate::governance::Risk;
 /// Actions that the service of capsules carries out.
 pub(super) const SERVICES: [fn() -> Spec; 4] = [pack, import, pull, verify];
 
-fn digest() -> Value {
+pub(super) fn digest() -> Value {
     json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
 }
 
 /// Whose signatures count; those of the environment's members when nobody is named.
-fn keys() -> Value {
+pub(super) fn keys() -> Value {
     json!({ "type": "array", "minItems": 1, "maxItems": RING_KEYS_MAX, "uniqueItems": true, "items": digest() })
 }
 
 /// How many of them must have signed.
-fn threshold() -> Value {
+pub(super) fn threshold() -> Value {
     json!({ "type": "integer", "minimum": 1, "maximum": RING_KEYS_MAX })
 }
 
@@ -105,6 +105,6 @@ fn verify() -> Spec {
 }
 
 /// A digest, an app in a version, or an app.
-fn name() -> Value {
+pub(super) fn name() -> Value {
     line(APP_ID_MAX_CHARS)
 }

@@ -20,6 +20,7 @@ use crate::governance::Risk;
 mod artifacts_put;
 mod builtin;
 mod capsules;
+mod deployments;
 mod effects;
 mod events_emit;
 pub mod http_call;

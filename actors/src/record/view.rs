@@ -118,6 +118,9 @@ impl Record {
             Self::Capsule(event) => {
                 view.resource = event.capsule().and_then(|capsule| about("capsule", capsule));
             }
+            Self::Deployment(event) => {
+                view.resource = event.deployment().and_then(|place| about("deployment", place));
+            }
             Self::Timeline(event) => {
                 let (kind, id) = event.resource();
                 view.resource = about(kind, id);
@@ -158,6 +161,7 @@ impl Record {
             Self::Timeline(event) => Ok(event.data()),
             Self::Workspace(event) => serde_json::to_value(event.row()),
             Self::Capsule(event) => Ok(event.data()),
+            Self::Deployment(event) => Ok(event.data()),
         };
         Json::from(&rendered.expect("records have string keys and finite numbers"))
     }

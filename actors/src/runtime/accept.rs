@@ -10,7 +10,7 @@ use xyn_store::projection::{Asked, ClaimRow, Fault, IntentRow, IntentStatus, Sub
 use xyn_store::scope::Stage;
 use xyn_store::{Digest, Timestamp};
 
-use super::Intent;
+use super::{Intent, decision_of};
 use crate::actions::Context;
 use crate::governance::Decision;
 use crate::governance::approval::Elsewhere;
@@ -135,6 +135,11 @@ impl Accept {
     /// When the word that it carries was given.
     pub(crate) fn made_at(&self) -> Timestamp {
         self.elsewhere.map_or(self.now, |elsewhere| elsewhere.made_at)
+    }
+
+    /// What the policies said of it.
+    pub(crate) fn decision(&self) -> Decision {
+        decision_of(&self.row.decision)
     }
 
     /// Stage of the target.

@@ -11,6 +11,7 @@ use xyn_store::{StoreError, Timestamp};
 
 use crate::actions::EffectFault;
 use crate::governance::{Decision, Identity};
+use crate::services::deploy::Restatement;
 
 /// A request to do something, by somebody, somewhere.
 #[derive(Clone, Debug)]
@@ -122,6 +123,14 @@ pub enum Refusal {
     /// A policy denies it.
     #[error("denied by policy: {}", .0)]
     Denied(Box<Decision>),
+    /// Whoever asks has to confirm what is about to happen.
+    #[error("{} {restatement}; confirm it with `{}`", ask(*is_outdated), restatement.token())]
+    Unconfirmed {
+        /// What is about to happen.
+        restatement: Box<Restatement>,
+        /// Whether something else was confirmed.
+        is_outdated: bool,
+    },
     /// A policy asks for approvals first; the intent waits for them.
     #[error("intent {intent_id} waits for approval: {}", decision)]
     Parked {
@@ -184,6 +193,7 @@ impl Refusal {
             Self::NotFound { .. } => "not_found",
             Self::Denied(_) => "denied_by_policy",
             Self::Parked { .. } => "approval_required",
+            Self::Unconfirmed { .. } => "confirmation_required",
             Self::KeyReused { .. } => "idempotency_key_reused",
             Self::InProgress { .. } => "idempotency_key_in_progress",
             Self::Overloaded { .. } => "overloaded",
@@ -208,6 +218,13 @@ impl From<EffectFault> for Refusal {
             EffectFault::IdTaken(_) => Self::Conflict { code: "id_taken", message },
             EffectFault::NoRoom { .. } => Self::QuotaReached { message },
         }
+    }
+}
+
+fn ask(is_outdated: bool) -> &'static str {
+    match is_outdated {
+        true => "what was confirmed is not what would happen now:",
+        false => "nothing happens in production without a word from who asks. About to",
     }
 }
 

@@ -47,7 +47,7 @@ use crate::node::actor::Node;
 use crate::services::approvals::arrive;
 use crate::services::mesh::{self, Service as Mesh};
 use crate::services::timeline::{Service as Timeline, TimelineError, follower};
-use crate::services::{capsules, library, settle};
+use crate::services::{capsules, deploy, library, settle};
 
 pub use catalog::{Active, Catalog, CatalogError};
 pub use environment::{Environment, Hook};
@@ -81,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: Metrics,
     pub(crate) progress: progress::Progress,
     pub(crate) capsules: capsules::Turn,
+    pub(crate) fronts: deploy::Fronts,
     backlog: backlog::Backlog,
     supervisor: OnceLock<Supervisor>,
     node: OnceLock<Node>,
@@ -146,6 +147,7 @@ impl Runtime {
             backlog: backlog::Backlog::new(position),
             progress: progress::Progress::default(),
             capsules: capsules::Turn::default(),
+            fronts: deploy::Fronts::default(),
             supervisor: OnceLock::new(),
             node: OnceLock::new(),
             sessions: OnceLock::new(),
@@ -163,6 +165,7 @@ impl Runtime {
         env: Environment,
     ) -> Result<(Self, Background), StartError> {
         capsules::clean(&store);
+        deploy::end_orphans(&store);
         let runtime = Self::read_only(store, registry, clock, env)?;
         let inner = &runtime.0;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
@@ -178,6 +181,7 @@ impl Runtime {
         let _ = inner.sessions.set(sessions);
         let _ = inner.timeline.set(timeline);
         library::seed(inner).await.map_err(StartError::Record)?;
+        deploy::serve_all(inner).await?;
         // What the node does by itself comes behind recovery: a run that is woken knows what the stop left of it.
         let recovered = recovery::recover(inner.clone()).shared();
         // A word that had come before the stop was in time, though its deadline passed while nobody was here.
@@ -191,6 +195,7 @@ impl Runtime {
             tokio::spawn(heard.then(|()| words)),
             tokio::spawn(timers::serve_cron(inner.clone())),
             tokio::spawn(upkeep::serve(inner.clone())),
+            tokio::spawn(deploy::keep_serving(inner.clone())),
             tokio::spawn(follower::follow(inner.clone())),
             tokio::spawn(mesh::confirm::follow(inner.clone())),
         ];
@@ -317,6 +322,7 @@ impl Runtime {
             // An aborted task answers with its abortion.
             let _ = task.await;
         }
+        self.0.fronts.close().await;
         if let Some(sessions) = self.0.sessions.get() {
             sessions.stop().await;
         }

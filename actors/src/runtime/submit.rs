@@ -59,8 +59,11 @@ impl Inner {
             let name = intent.input["event_name"].as_str().unwrap_or_default();
             catalog.listeners(name).try_for_each(|active| self.admit_run(&active.plan))?;
         }
-        let stage = intent.stage.unwrap_or(self.env.stage);
+        // The stage of a target that the input names is that of the act, whatever else was said of it.
+        let named = Some(&intent.input).filter(|_| services::deploy::is_of(&intent.action));
+        let stage = named.and_then(services::deploy::stage).or(intent.stage).unwrap_or(self.env.stage);
         let decision = self.decide(&intent.identity, &action.spec, stage, now);
+        services::deploy::preflight(self, &intent, &decision).await?;
         let accept = Accept::new(&intent, stage, &decision, claim, now).from(origin);
         match (decision.effect, origin) {
             // Nobody waits for the answer to a word from elsewhere, so what would be parked is denied.

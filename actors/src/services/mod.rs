@@ -6,6 +6,7 @@
 pub(crate) mod approvals;
 pub mod capsules;
 pub(crate) mod content;
+pub mod deploy;
 pub(crate) mod library;
 pub mod mesh;
 pub(crate) mod outside;
@@ -41,6 +42,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "policies.activate" => library::activate_policy(inner, intent, accept).await,
         action if action.starts_with("timeline.") => timeline::serve(inner, intent, accept).await,
         action if action.starts_with("peer.") => mesh::serve(inner, intent, accept).await,
+        action if deploy::is_of(action) => deploy::serve(inner, intent, accept).await,
         action if action.starts_with("capsule.") => capsules::serve(inner, intent, accept).await,
         action if action.starts_with("workspace.") => workspace::serve(inner, intent, accept).await,
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),

@@ -173,6 +173,23 @@ table! {
         "take each out and give it when the app is installed, or allow it as is said there";
     /// A check stops the pack.
     CapsuleVetoed "capsule_vetoed" CONFLICT "mend what the message names, and pack again";
+    /// Whoever asks has to confirm what is about to happen.
+    ConfirmationRequired "confirmation_required" CONFLICT
+        "read what is about to happen, and ask again with `details.confirm` as `confirm`";
+    /// The rights of the capsule do not let it be used here.
+    DeployRights "deploy_rights" CONFLICT "ask its maker for a capsule that may be used here";
+    /// The capsule cannot be deployed here, or not on this target.
+    DeployUnfit "deploy_unfit" CONFLICT "mend what the message names, pack it again, and deploy that";
+    /// A service that the capsule needs is not there.
+    ServiceMissing "service_missing" CONFLICT "deploy a capsule that does without it";
+    /// The capsule is not well on its target.
+    Unhealthy "unhealthy" CONFLICT "mend it and pack it again; what served before still does";
+    /// A port of the machine belongs to somebody else.
+    PortTaken "port_taken" CONFLICT "name another with `port`, or close what has it";
+    /// Something is being deployed there.
+    DeploymentBusy "deployment_busy" CONFLICT "ask again when it is done";
+    /// Nothing served there before.
+    NothingBefore "nothing_before" CONFLICT "deploy another capsule: `POST /api/v1/deployments`";
     /// Somebody else answered while the answer was on its way.
     AnsweredMeanwhile "answered_meanwhile" CONFLICT "see how it stands with `GET /api/v1/intents/{intent_id}`";
     /// The id of the event belongs to something else.

@@ -41,6 +41,9 @@ impl From<Refusal> for ApiError {
             Refusal::Parked { intent_id, decision } => Self::new(Code::ApprovalRequired, message)
                 .with("intent_id", intent_id.to_string())
                 .with("decision", serde_json::to_value(&decision).unwrap_or_default()),
+            Refusal::Unconfirmed { restatement, .. } => Self::new(Code::ConfirmationRequired, message)
+                .with("restatement", serde_json::to_value(&restatement).unwrap_or_default())
+                .with("confirm", restatement.token()),
             Refusal::Forbidden { code, .. } => {
                 Self::new(Code::of(code, StatusCode::FORBIDDEN).unwrap_or(Code::Forbidden), message)
             }

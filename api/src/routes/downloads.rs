@@ -13,6 +13,8 @@ use futures::stream;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use xyn_actors::web::known;
+use xyn_actors::web::range::{Wanted, wanted};
 use xyn_store::Digest;
 use xyn_store::blobs::Pieces;
 use xyn_store::ids::ArtifactId;
@@ -21,7 +23,6 @@ use super::artifacts::row;
 use crate::error::{ApiError, Code};
 use crate::extract::PathId;
 use crate::headers::Known;
-use crate::range::{Wanted, wanted};
 use crate::schema;
 use crate::state::{AppState, blocking};
 
@@ -138,9 +139,8 @@ pub(crate) async fn answer(
 
 /// The `Range` header, unless `If-Range` says that it was meant for other bytes.
 fn range_header<'a>(headers: &'a HeaderMap, tag: &str) -> Option<&'a [u8]> {
-    let meant =
-        headers.get(header::IF_RANGE).is_none_or(|etag| etag.as_bytes() == format!("\"{tag}\"").as_bytes());
-    headers.get(header::RANGE).filter(|_| meant).map(HeaderValue::as_bytes)
+    let is_meant = known::is_meant(headers.get(header::IF_RANGE), format!("\"{tag}\"").as_bytes());
+    headers.get(header::RANGE).filter(|_| is_meant).map(HeaderValue::as_bytes)
 }
 
 fn unsatisfiable(length: u64) -> Response {

@@ -54,6 +54,23 @@ pub(crate) const RISK: [&str; 3] = ["low", "medium", "high"];
 pub(crate) const VISIBILITY: [&str; 4] = ["private", "env", "lan", "public"];
 /// How a capsule came to a node.
 pub(crate) const ORIGIN: [&str; 3] = ["packed", "imported", "pulled"];
+/// How an app is served.
+pub(crate) const TARGET: [&str; 2] = ["static", "process"];
+/// The gates of a deployment.
+pub(crate) const GATE: [&str; 10] = [
+    "signature",
+    "trust",
+    "generation",
+    "rights",
+    "compatibility",
+    "policy",
+    "services",
+    "evidence",
+    "confirmation",
+    "switch",
+];
+/// What is found at a gate.
+pub(crate) const VERDICT: [&str; 3] = ["passed", "skipped", "stopped"];
 
 pub(super) fn words(words: &[&'static str]) -> Part {
     text().enum_values(Some(words.iter().copied())).into()
@@ -67,6 +84,21 @@ pub(crate) fn visibility() -> Part {
 /// How a capsule came to a node.
 pub(crate) fn origin() -> Part {
     words(&ORIGIN)
+}
+
+/// How an app is served.
+pub(crate) fn target() -> Part {
+    words(&TARGET)
+}
+
+/// A gate of a deployment.
+pub(crate) fn gate() -> Part {
+    words(&GATE)
+}
+
+/// What was found at a gate.
+pub(crate) fn verdict() -> Part {
+    words(&VERDICT)
 }
 
 /// A status of a run.

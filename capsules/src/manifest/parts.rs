@@ -43,6 +43,9 @@ pub struct App {
     /// What runs it, such as `20.x`; `node` is another name of this field.
     #[serde(default, alias = "node", skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Line>,
+    /// What is run where it is a process: a program and its arguments, in the root of the tree.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<Line>,
     /// Variables of its environment. One without a value is given when the capsule is installed.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub env: BTreeMap<Variable, Option<String>>,
@@ -53,7 +56,8 @@ pub struct App {
 
 impl Default for App {
     fn default() -> Self {
-        Self { framework: static_files(), runtime: None, env: BTreeMap::new(), extra: Extra::new() }
+        let (command, env, extra) = (Vec::new(), BTreeMap::new(), Extra::new());
+        Self { framework: static_files(), runtime: None, command, env, extra }
     }
 }
 

@@ -88,7 +88,8 @@ fn place(offered: &Value) -> String {
     format!("{node} ({})", text(offered, "principal"))
 }
 
-fn short(id: &str) -> &str {
+/// An id as people write it.
+pub(in crate::cli) fn short(id: &str) -> &str {
     id.strip_prefix(URN).unwrap_or(id)
 }
 
@@ -147,24 +148,24 @@ pub(super) async fn pull(arguments: &Pull, context: &Context) -> Result<Exit, Fa
 }
 
 pub(super) async fn push(arguments: &Push, context: &Context) -> Result<Exit, Failure> {
-    let Push { file: path, trust } = arguments;
+    let client = context.client(Need::Node).await?;
+    let bar = context.out.progress("handing it in", None, Unit::Time);
+    let answer = hand_in(&client, &arguments.file, &arguments.trust).await;
+    bar.finish_and_clear();
+    let answer = answer?;
+    context.out.answer(&answer, |_| text(&answer, "capsule"))?;
+    Ok(Exit::Done)
+}
+
+/// Hands the file of a capsule to the node, which proves it.
+pub(super) async fn hand_in(client: &Client, path: &Path, trust: &Trust) -> Result<Value, Failure> {
     let mut body = trust.fields()?;
     let fail = |error: std::io::Error| Failure::file("read", path, &error);
     let file = tokio::fs::File::open(path).await.map_err(fail)?;
-    let client = context.client(Need::Node).await?;
-    let bar = context.out.progress("handing it in", None, Unit::Time);
-    let blob = client.post_file("/artifacts/blobs", file).await;
-    let pushed = match blob {
-        Ok(blob) => {
-            body["sha256"] = blob["sha256"].clone();
-            client.post("/capsule-imports", &body).await
-        }
-        Err(failure) => Err(failure),
-    };
-    bar.finish_and_clear();
-    let answer = pushed.map_err(|failure| failure.at(path.display().to_string()))?;
-    context.out.answer(&answer, |_| text(&answer, "capsule"))?;
-    Ok(Exit::Done)
+    let at = |failure: Failure| failure.at(path.display().to_string());
+    let blob = client.post_file("/artifacts/blobs", file).await.map_err(at)?;
+    body["sha256"] = blob["sha256"].clone();
+    client.post("/capsule-imports", &body).await.map_err(at)
 }
 
 /// Packs files that the node has.

@@ -7,6 +7,7 @@
 mod artifact;
 mod capsule;
 mod claim;
+mod deployment;
 mod gate;
 mod intent;
 mod library;
@@ -30,6 +31,7 @@ use crate::tables::{Key, Table, seal};
 pub use artifact::ArtifactRow;
 pub use capsule::{CapsuleRow, HighestRow, Origin};
 pub use claim::{ClaimRow, Subject};
+pub use deployment::{DeploymentRow, InvalidTarget, Release, Target};
 pub use gate::{ApprovalRow, GateMode, GateRow, GateStatus};
 pub use intent::{Asked, IntentRow, IntentStatus};
 pub use library::{BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus};

@@ -34,7 +34,7 @@ pub fn find(reader: &Reader, name: &CapsuleName) -> Result<Option<Found>, StoreE
 }
 
 /// The capsule here that `name` means.
-pub(super) fn here(reader: &Reader, name: &CapsuleName) -> Result<Option<CapsuleRow>, StoreError> {
+pub(crate) fn here(reader: &Reader, name: &CapsuleName) -> Result<Option<CapsuleRow>, StoreError> {
     find_here(reader, name, |_| true)
 }
 

@@ -4,7 +4,7 @@
 //! signed by members counts, as long as nobody names other keys. Invariant: a row stands for bytes that were proved
 //! from the first to the last, and the row, the pin of the bytes and the moment that offers them are in one append.
 
-mod catalogue;
+pub(crate) mod catalogue;
 mod delta;
 mod event;
 mod generation;
@@ -12,12 +12,12 @@ mod import;
 mod keep;
 mod name;
 mod pack;
-mod prove;
+pub(crate) mod prove;
 mod pull;
-mod refusal;
+pub(crate) mod refusal;
 mod scratch;
-mod trust;
-mod verify;
+pub(crate) mod trust;
+pub(crate) mod verify;
 
 use std::sync::Arc;
 

@@ -23,18 +23,18 @@ use crate::runtime::Refusal;
 const READ_BYTES: usize = 1 << 20;
 
 /// A capsule that was proved.
-pub(super) struct Proved {
+pub(crate) struct Proved {
     pub(super) admitted: Admitted<Manifest>,
     /// Whose signatures were counted.
     pub(super) signers: Vec<PublicKey>,
-    pub(super) verified: Verified,
+    pub(crate) verified: Verified,
     /// The envelope of its manifest, and those of its attestations.
     pub(super) envelopes: (Vec<u8>, Vec<Vec<u8>>),
 }
 
 /// Where the bytes of a capsule are.
 #[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// A file.
     File(&'a Path),
     /// A blob.
@@ -58,13 +58,18 @@ impl Place<'_> {
 
     /// The tree that the capsule there needs as base. Nothing of it was proved.
     pub(super) fn base(&self) -> Result<Option<Digest>, Refusal> {
-        Ok(Cover::read(self.open()?).map_err(refusal::file)?.base())
+        Ok(self.cover()?.base())
+    }
+
+    /// What is said of the capsule there. Nothing of it was proved.
+    pub(crate) fn cover(&self) -> Result<Cover<Box<dyn Read>>, Refusal> {
+        Cover::read(self.open()?).map_err(refusal::file)
     }
 }
 
 /// What is to be done with the content of a capsule besides proving it.
 #[derive(Clone, Copy)]
-pub(super) enum Content<'a> {
+pub(crate) enum Content<'a> {
     /// Nothing.
     Leave,
     /// It is taken into the chunk store. Nobody keeps it: it is swept in time.
@@ -72,22 +77,17 @@ pub(super) enum Content<'a> {
 }
 
 /// Proves the capsule at `place`, which may need `base`, by who counts in `ring` at `now`.
-pub(super) fn prove(
+pub(crate) fn prove(
     place: Place<'_>,
     base: Option<&dyn Base>,
     content: Content<'_>,
     ring: &Ring,
     now: Timestamp,
 ) -> Result<Proved, Refusal> {
-    let untrusted = |error: NotVerified| {
-        let message = format!("the manifest: {}", refusal::with_causes(&error));
-        Refusal::Conflict { code: "capsule_untrusted", message }
-    };
-    let cover = Cover::read(place.open()?).map_err(refusal::file)?;
+    let cover = place.cover()?;
     let envelopes = (cover.manifest().to_vec(), cover.attestations().to_vec());
-    let envelope = Envelope::read(&envelopes.0).map_err(|error| untrusted(error.into()))?;
-    let admitted = ring.manifest(&envelope, now).map_err(untrusted)?;
-    let publishers = ring.publishers(&admitted.value().id.app, now).map_err(untrusted)?;
+    let admitted = admit(&cover, ring, now).map_err(refusal::untrusted)?;
+    let publishers = ring.publishers(&admitted.value().id.app, now).map_err(refusal::untrusted)?;
     let trusted = Trusted::read(place.open()?, &publishers).map_err(refusal::not_trusted)?;
     let held = trusted.signers().iter().filter_map(|id| ring.keys.get(id));
     let signers = held.map(|key| PublicKey::from_bytes(*key.key.as_bytes())).collect();
@@ -97,6 +97,15 @@ pub(super) fn prove(
         Content::Take(blobs) => import(capsule, blobs).map(|imported| imported.verified),
     };
     Ok(Proved { admitted, signers, verified: verified.map_err(refusal::file)?, envelopes })
+}
+
+/// Lets the manifest of a capsule in, by who counts in `ring` at `now`. Nothing of its content was proved.
+pub(crate) fn admit<R: Read>(
+    cover: &Cover<R>,
+    ring: &Ring,
+    now: Timestamp,
+) -> Result<Admitted<Manifest>, NotVerified> {
+    ring.manifest(&Envelope::read(cover.manifest())?, now)
 }
 
 impl Proved {

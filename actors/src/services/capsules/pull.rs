@@ -41,7 +41,7 @@ enum Way {
 }
 
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
-    let name = named(intent)?;
+    let name = named(&intent.input)?;
     let (offer, ways) = match wanted(&inner.store.read()?, &name)? {
         Wanted::Here(row) => return again(inner, intent, accept, &row).await,
         Wanted::Offered(offer, ways) => (offer, ways),

@@ -2,6 +2,7 @@
 
 use xyn_capsules::container::ContainerError;
 use xyn_capsules::proof::NotTrusted;
+use xyn_capsules::sign::NotVerified;
 use xyn_capsules::tree::TreeError;
 use xyn_store::StoreError;
 use xyn_store::blobs::BlobError;
@@ -63,6 +64,12 @@ pub(super) fn not_trusted(error: NotTrusted) -> Refusal {
             Refusal::Conflict { code: "capsule_untrusted", message }
         }
     }
+}
+
+/// Why nobody whose word counts here signed the manifest.
+pub(crate) fn untrusted(error: NotVerified) -> Refusal {
+    let message = format!("the manifest: {}", with_causes(&error));
+    Refusal::Conflict { code: "capsule_untrusted", message }
 }
 
 /// What is wrong with the store.

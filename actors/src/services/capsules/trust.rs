@@ -24,7 +24,7 @@ pub(super) fn own_key(inner: &Inner) -> SecretKey {
 }
 
 /// Who counts for an act with this `input`: `threshold` of its `keys`, or any member.
-pub(super) fn ring(inner: &Inner, input: &Value, now: Timestamp) -> Result<Ring, Refusal> {
+pub(crate) fn ring(inner: &Inner, input: &Value, now: Timestamp) -> Result<Ring, Refusal> {
     let env = inner.timeline()?.env().to_string();
     let env: Line = env.parse().expect("the id of an environment is a line");
     let (keys, threshold) = match named(input)? {
@@ -69,7 +69,7 @@ fn named(input: &Value) -> Result<BTreeMap<KeyId, Key>, Refusal> {
 }
 
 /// Keys of all who belong, or whose seat another key took.
-fn members(inner: &Inner) -> Result<BTreeMap<KeyId, Key>, Refusal> {
+pub(crate) fn members(inner: &Inner) -> Result<BTreeMap<KeyId, Key>, Refusal> {
     let roster = inner.timeline()?.roster();
     let counting = roster.members().filter(|(_, member)| member.standing() != Standing::Revoked);
     let keys = counting.filter_map(|(node, member)| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use xyn_store::projection::{CapsuleRow, Subject};
 
 use super::name::CapsuleName;
@@ -12,7 +12,7 @@ use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::{blocking, field};
 
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
-    let name = named(intent)?;
+    let name = named(&intent.input)?;
     let (reading, input) = (inner.clone(), intent.input.clone());
     let (row, proved) = blocking(move || {
         let row = catalogue::here(&reading.store.read()?, &name)?;
@@ -35,14 +35,14 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     record(inner, intent, accepted, Some(Event::Verified { capsule, id })).await
 }
 
-/// The capsule that an intent names.
-pub(super) fn named(intent: &Intent) -> Result<CapsuleName, Refusal> {
-    let parsed = field(&intent.input, "capsule").parse::<CapsuleName>();
+/// The capsule that an input names.
+pub(crate) fn named(input: &Value) -> Result<CapsuleName, Refusal> {
+    let parsed = field(input, "capsule").parse::<CapsuleName>();
     parsed.map_err(|error| Refusal::invalid("invalid_input", "/capsule", error.to_string()))
 }
 
 /// That `name` is not here; or that it is with members.
-fn missing(inner: &Inner, name: &CapsuleName) -> Refusal {
+pub(crate) fn missing(inner: &Inner, name: &CapsuleName) -> Refusal {
     let offered = inner.store.read().and_then(|reader| catalogue::offered(&reader, name));
     let id = name.to_string();
     match offered {

@@ -81,7 +81,7 @@ fn manifests() -> impl Strategy<Value = Manifest> {
             generation,
             created_at: Timestamp::from_micros(micros),
             created_by: Packer { name: packer, ..sample().created_by },
-            app: App { framework, runtime, env, extra: app_extra },
+            app: App { framework, runtime, command: steps.clone(), env, extra: app_extra },
             services: services.into_iter().map(service).collect(),
             build: Build {
                 steps,

@@ -1,0 +1,151 @@
+//! All fronts of a node: what of the rows is served, and why something is not.
+//!
+//! Rows say what should serve; after a start it is brought about from them. Invariant: what is served at a place is
+//! what its row says, but for the instant between the append and the switch.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use xyn_store::projection::DeploymentRow;
+use xyn_store::tables::Key;
+use xyn_store::{Order, StoreError};
+
+use super::front::{Front, Serving};
+use super::name::Place;
+use super::release;
+use crate::runtime::{Inner, Refusal};
+
+/// How long what cannot be served rests until it is tried again.
+const REST: Duration = Duration::from_secs(5);
+/// Rows that are read at once.
+const PAGE: usize = 200;
+
+/// What is served where.
+#[derive(Default)]
+pub(crate) struct Fronts(Mutex<BTreeMap<Place, Held>>);
+
+/// A place that should serve.
+enum Held {
+    Open(Arc<Front>),
+    Faulty(String),
+}
+
+/// Whether a deployment is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Served {
+    /// At this address.
+    At(String),
+    /// Not, and why.
+    Not(String),
+}
+
+impl Fronts {
+    /// The front of `place`, if it is open.
+    pub(super) fn front(&self, place: &Place) -> Option<Arc<Front>> {
+        match self.held().get(place) {
+            Some(Held::Open(front)) => Some(front.clone()),
+            _ => None,
+        }
+    }
+
+    /// Keeps `front` for `place`; answers the one that was there.
+    pub(super) fn keep(&self, place: Place, front: Front) -> Option<Arc<Front>> {
+        match self.held().insert(place, Held::Open(Arc::new(front))) {
+            Some(Held::Open(front)) => Some(front),
+            _ => None,
+        }
+    }
+
+    /// Whether `place` is served.
+    pub(crate) fn served(&self, place: &Place) -> Served {
+        match self.held().get(place) {
+            Some(Held::Open(front)) => Served::At(url(front.port())),
+            Some(Held::Faulty(why)) => Served::Not(why.clone()),
+            None => Served::Not("the node is starting, or stopped".to_owned()),
+        }
+    }
+
+    /// Closes every port.
+    pub(crate) async fn close(&self) {
+        let held = std::mem::take(&mut *self.held());
+        let fronts = held.into_values().filter_map(|held| match held {
+            Held::Open(front) => Some(front),
+            Held::Faulty(_) => None,
+        });
+        futures::future::join_all(fronts.map(|front| async move { front.close().await })).await;
+    }
+
+    fn held(&self) -> MutexGuard<'_, BTreeMap<Place, Held>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The address of what is served at `port`.
+pub(super) fn url(port: u16) -> String {
+    format!("http://localhost:{port}/")
+}
+
+/// Serves what the rows say, and tries again what cannot be served, until the node stops.
+pub(crate) async fn serve(inner: Arc<Inner>) {
+    loop {
+        if let Err(error) = serve_all(&inner).await {
+            tracing::warn!(%error, "deployments cannot be looked up");
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// Serves whatever the rows say and is not served.
+pub(crate) async fn serve_all(inner: &Arc<Inner>) -> Result<(), StoreError> {
+    for row in rows(inner)? {
+        let place = Place::of(&row);
+        if inner.fronts.front(&place).is_some() {
+            continue;
+        }
+        // Whoever deploys there right now brings it about.
+        let Some(_turn) = inner.progress.take(&super::turn(&place)) else { continue };
+        let Some(row) = place.row(&inner.store.read()?)?.filter(|_| inner.fronts.front(&place).is_none())
+        else {
+            continue;
+        };
+        let (held, why) = match open(inner, &row).await {
+            Ok(front) => (Held::Open(Arc::new(front)), None),
+            Err(refusal) => (Held::Faulty(refusal.to_string()), Some(refusal)),
+        };
+        if let Some(why) = why {
+            tracing::warn!(%place, %why, "a deployment is not served");
+        }
+        inner.fronts.held().insert(place, held);
+    }
+    Ok(())
+}
+
+fn rows(inner: &Inner) -> Result<Vec<DeploymentRow>, StoreError> {
+    let (reader, mut rows, mut cursor) = (inner.store.read()?, Vec::new(), None);
+    loop {
+        let page =
+            reader.page(&Key::new(), Order::Ascending, cursor.as_ref(), PAGE, |_: &DeploymentRow| true)?;
+        rows.extend(page.items);
+        match page.next {
+            Some(next) => cursor = Some(next),
+            None => return Ok(rows),
+        }
+    }
+}
+
+async fn open(inner: &Arc<Inner>, row: &DeploymentRow) -> Result<Front, Refusal> {
+    let serving: Serving = release::again(inner, &Place::of(row), &row.current).await?;
+    bind(Some(row.port), serving).await
+}
+
+/// Opens a port for `serving`.
+pub(super) async fn bind(port: Option<u16>, serving: Serving) -> Result<Front, Refusal> {
+    Front::open(port, serving).await.map_err(|error| {
+        let what = port.map_or_else(|| "a port".to_owned(), |port| format!("port {port}"));
+        Refusal::Conflict {
+            code: "port_taken",
+            message: format!("{what} of this machine cannot be opened: {error}"),
+        }
+    })
+}

@@ -1,0 +1,313 @@
+//! Deploying a capsule: the gates, the making ready, the one append, the switch.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use xyn_store::Digest;
+use xyn_store::ids::{self, EntryId};
+use xyn_store::projection::{DeploymentRow, IntentRow, IntentStatus, Release};
+use xyn_store::scope::Stage;
+use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_CHARS, Note, Refs, TITLE_MAX_CHARS};
+
+use super::confirm::Restatement;
+use super::front::{Front, Serving};
+use super::gates::{Finding, Gate, Ledger};
+use super::judge::{self, Depth, Judged, Wish, judge};
+use super::{Event, What, failure, fronts, hold, note, release, seeds, tell};
+use crate::actions::Action;
+use crate::governance::{Decision, Effect};
+use crate::record::Record;
+use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::services::timeline::milestone::fitting;
+use crate::services::timeline::{self, Acceptance};
+use crate::services::{blocking, outside};
+
+/// What is asked for when nobody says what a healthy app answers.
+const HEALTH: &str = "/";
+
+/// Leads a capsule through the gates before the policies, by what it says of itself.
+pub(super) async fn preflight(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    decision: &Decision,
+) -> Result<(), Refusal> {
+    let wish = Wish::read(&intent.input)?;
+    let (mut ledger, judged) = judged(inner, &wish, Depth::Manifest).await?;
+    let passed = match judged {
+        Ok(judged) if decision.effect == Effect::Deny => {
+            // The intent is denied and recorded so by whoever asked; here is said how far it came.
+            let why = Refusal::Denied(Box::new(decision.clone()));
+            drop(judged);
+            ledger.pass(Gate::Policy, Err(why))
+        }
+        Ok(judged) => {
+            ledger.pass(Gate::Policy, Ok(((), decision.to_string())))?;
+            match judge::services(&judged.manifest) {
+                Ok(_) => confirmed(inner, intent, &wish, &judged, &mut ledger),
+                missing => ledger.pass(Gate::Services, missing),
+            }
+        }
+        Err(refusal) => Err(refusal),
+    };
+    match passed {
+        Ok(()) => Ok(()),
+        Err(refusal) => {
+            tell(inner, intent, ledger, &refusal).await;
+            match refusal {
+                Refusal::Denied(_) => Ok(()),
+                refusal => Err(refusal),
+            }
+        }
+    }
+}
+
+/// What the first gates find. Only a store that cannot be read has no ledger.
+async fn judged(
+    inner: &Arc<Inner>,
+    wish: &Wish,
+    depth: Depth,
+) -> Result<(Ledger, Result<Judged, Refusal>), Refusal> {
+    let (reading, wish) = (inner.clone(), wish.clone());
+    blocking(move || {
+        let mut ledger = Ledger::default();
+        let judged = judge(&reading, &wish, depth, &mut ledger);
+        Ok((ledger, judged))
+    })
+    .await
+}
+
+/// The gate of production.
+fn confirmed(
+    inner: &Inner,
+    intent: &Intent,
+    wish: &Wish,
+    judged: &Judged,
+    ledger: &mut Ledger,
+) -> Result<(), Refusal> {
+    if wish.stage != Stage::Prod {
+        ledger.skip(Gate::Confirmation, "only production asks for one");
+        return Ok(());
+    }
+    let Judged { row, manifest, place, before, .. } = judged;
+    let moment = match row.entry_id {
+        Some(entry_id) => {
+            let entry = inner.store.read()?.entry(entry_id)?;
+            entry.map(|entry| (entry.note.branch.to_string(), entry_id))
+        }
+        None => None,
+    };
+    let restatement = Restatement {
+        verb: "deploy",
+        principal: intent.identity.principal.clone(),
+        id: row.id.clone(),
+        name: row.name.clone(),
+        generation: row.generation,
+        capsule: row.capsule,
+        tree: row.tree,
+        packed_by: row.created_by.clone(),
+        moment,
+        build: manifest.build.steps.iter().map(ToString::to_string).collect(),
+        env: inner.env.env_id.clone(),
+        stage: place.stage,
+        target: place.target,
+        replaces: before.as_ref().map(|row| row.current.id.clone()),
+    };
+    ledger.pass(Gate::Confirmation, restatement.confirmed(wish.confirm.as_deref()))
+}
+
+/// A capsule that passed every gate but the last.
+struct Job {
+    judged: Judged,
+    release: Release,
+    port: Option<u16>,
+}
+
+pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let unknown = || Refusal::NotFound { kind: "action", id: intent.action.clone() };
+    let action = inner.registry.get(&intent.action).ok_or_else(unknown)?.clone();
+    let wish = Wish::read(&intent.input)?;
+    let (mut ledger, judged) = judged(inner, &wish, Depth::Bytes).await?;
+    let passed = judged.and_then(|judged| {
+        ledger.pass(Gate::Policy, Ok(((), accept.decision().to_string())))?;
+        ledger.pass(Gate::Services, judge::services(&judged.manifest))?;
+        ledger.skip(Gate::Evidence, "no policy asks for any");
+        confirmed(inner, intent, &wish, &judged, &mut ledger)?;
+        Ok((hold(inner, &judged.place)?, judged))
+    });
+    let (_turn, judged) = match passed {
+        Ok(passed) => passed,
+        Err(refusal) => {
+            tell(inner, intent, ledger, &refusal).await;
+            return Err(refusal);
+        }
+    };
+    let release = Release {
+        capsule: judged.row.capsule,
+        id: judged.row.id.clone(),
+        name: judged.row.name.clone(),
+        generation: judged.row.generation,
+        tree: judged.row.tree,
+        health: wish.health.unwrap_or_else(|| HEALTH.to_owned()),
+        at: accept.now,
+        by: intent.identity.principal.clone(),
+        entry_id: ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]),
+    };
+    let name = intent.intent_id.to_string();
+    let _under_way = inner.progress.take(&name).ok_or(Refusal::InProgress { key: name })?;
+    let begun = match outside::begin(inner, intent, accept, &action).await {
+        Ok(row) => row,
+        Err(answer) => return answer,
+    };
+    let what =
+        What { capsule: judged.row.id.clone(), stage: judged.place.stage, target: Some(judged.place.target) };
+    note(inner, intent, Event::Accepted { what, gates: ledger.clone().findings() }).await;
+    let job = Job { judged, release, port: wish.port };
+    switch(inner, intent, begun, &action, job, ledger).await
+}
+
+/// Makes the capsule of `job` ready, records that it serves, and lets it.
+async fn switch(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    begun: IntentRow,
+    action: &Action,
+    job: Job,
+    mut ledger: Ledger,
+) -> Result<Outcome, Refusal> {
+    let well = format!("`{}` was answered well", job.release.health);
+    let ready = ready(inner, &job).await.map(|ready| (ready, well));
+    let done = match ledger.pass(Gate::Switch, ready) {
+        Ok(ready) => commit(inner, intent, begun.clone(), &job, ledger.clone().findings(), ready).await,
+        Err(refusal) => Err(refusal),
+    };
+    match done {
+        Ok(outcome) => Ok(outcome),
+        Err(refusal) => {
+            tell(inner, intent, ledger, &refusal).await;
+            outside::end(inner, intent, begun, action, Err(failure(&refusal))).await
+        }
+    }
+}
+
+/// A capsule that is ready to take over.
+struct Ready {
+    serving: Serving,
+    /// The port that it needs besides the one that is open.
+    front: Option<Front>,
+    /// What of its data was laid out, now or before.
+    seeds: Vec<(String, Digest)>,
+}
+
+async fn ready(inner: &Arc<Inner>, job: &Job) -> Result<Ready, Refusal> {
+    let Judged { row, manifest, place, before, .. } = &job.judged;
+    let (working, ground, described, tree) =
+        (inner.clone(), release::ground(inner, place), manifest.clone(), row.tree);
+    let seeds = blocking(move || {
+        let now = working.clock.now();
+        seeds::apply(working.store.blobs(), &tree, &described, &ground, now)
+    });
+    let seeds = seeds.await?;
+    let serving = release::ready(inner, place, &job.release, manifest.clone()).await?;
+    let open = inner.fronts.front(place).map(|front| front.port());
+    let wanted = job.port.or(open).or(before.as_ref().map(|row| row.port));
+    let front = match open {
+        Some(open) if wanted == Some(open) => None,
+        _ => Some(fronts::bind(wanted, serving.clone()).await?),
+    };
+    Ok(Ready { serving, front, seeds })
+}
+
+/// Records that the capsule of `job` serves, and switches. A front that was not recorded is closed again.
+async fn commit(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    begun: IntentRow,
+    job: &Job,
+    gates: Vec<Finding>,
+    ready: Ready,
+) -> Result<Outcome, Refusal> {
+    let (Judged { place, before, .. }, Ready { serving, front, seeds }) = (&job.judged, ready);
+    let open = inner.fronts.front(place);
+    let port = front.as_ref().or(open.as_deref()).map(Front::port).unwrap_or_default();
+    let row = row(job, port, seeds);
+    let url = fronts::url(port);
+    let output = json!({
+        "deployment": place.to_string(), "url": url, "capsule": row.current.capsule, "id": row.current.id,
+        "generation": row.current.generation, "entry_id": row.current.entry_id, "gates": gates,
+        "before": before.as_ref().map(|row| &row.current.id),
+    });
+    let note = moment(inner, &row, Kind::Deploy, &format!("deployed to {}", row.stage.as_str()), Vec::new());
+    let moments = vec![(row.current.entry_id, note)];
+    let ended = IntentRow { status: IntentStatus::Completed, ..begun };
+    let event = Record::Deployment(Box::new(Event::Deployed { row: Box::new(row.clone()), gates }));
+    let by = Acceptance::of_ended(ended, output.clone(), intent.attribution(), vec![event]);
+    let said = timeline::say(inner, intent, moments, by, output).await;
+    if said.is_ok() {
+        let inner = inner.clone();
+        // Nobody waits for what is only tidied.
+        tokio::task::spawn_blocking(move || release::tidy(&inner, &row));
+    }
+    match (said, front) {
+        (Ok(outcome), None) => {
+            open.iter().for_each(|front| front.switch(serving.clone()));
+            Ok(outcome)
+        }
+        (Ok(outcome), Some(front)) => {
+            if let Some(old) = inner.fronts.keep(place.clone(), front) {
+                // Whoever still knows the old port finds what serves now, as long as a request there is under way.
+                old.switch(serving);
+                old.close().await;
+            }
+            Ok(outcome)
+        }
+        (Err(refusal), front) => {
+            if let Some(front) = front {
+                front.close().await;
+            }
+            Err(refusal)
+        }
+    }
+}
+
+fn row(job: &Job, port: u16, seeds: Vec<(String, Digest)>) -> DeploymentRow {
+    let Job { judged: Judged { row, place, before, .. }, release, .. } = job;
+    let mark = (row.generation, row.capsule);
+    // What serves already and is deployed again does not push out the one before it.
+    let previous = before.as_ref().and_then(|before| match before.current.capsule == row.capsule {
+        true => before.previous.clone(),
+        false => Some(before.current.clone()),
+    });
+    DeploymentRow {
+        app: place.app.clone(),
+        stage: place.stage,
+        target: place.target,
+        port,
+        current: release.clone(),
+        previous,
+        highest: before.as_ref().map_or(mark, |before| before.highest.max(mark)),
+        seeds,
+    }
+}
+
+/// What the timeline says of a deployment that came to be `row`.
+pub(super) fn moment(
+    inner: &Inner,
+    row: &DeploymentRow,
+    kind: Kind,
+    verb: &str,
+    parents: Vec<EntryId>,
+) -> Note {
+    let current = &row.current;
+    let version = current.id.rsplit_once('@').map_or(current.id.as_str(), |(_, version)| version);
+    let title = format!("{} {version}: {verb}", current.name);
+    let refs = Refs {
+        capsule: Some(current.tree),
+        // Each app has a place of its own in the environment, so that one does not hide the other.
+        env: Some(fitting(&format!("{}/{}", inner.env.env_id, row.app), NAME_MAX_CHARS)),
+        stage: Some(row.stage),
+        parents,
+        ..Refs::default()
+    };
+    let title = fitting(&title, TITLE_MAX_CHARS);
+    Note { principal: current.by.clone(), branch: Branch::main(), kind, title, refs }
+}

@@ -1,0 +1,157 @@
+//! Deployments: a capsule passes the gates, is made ready, and takes over from the one that served before.
+//!
+//! Owns what serves where on this node. The row in the journal is the switch: what serves is brought about from it,
+//! so a stop in the middle is before or after, and what was served is served again after any end. Invariant: what
+//! served goes on serving until what follows it has answered its health check and is recorded.
+
+mod confirm;
+mod event;
+mod front;
+mod fronts;
+mod gates;
+mod install;
+mod judge;
+mod name;
+mod process;
+mod release;
+mod rollback;
+mod seeds;
+mod site;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+use xyn_store::ids::{self, EventId};
+use xyn_store::projection::Target;
+use xyn_store::scope::Stage;
+
+use crate::actions::Failure;
+use crate::blueprint::FailureKind;
+use crate::governance::Decision;
+use crate::record::Record;
+use crate::runtime::{Accept, Held, Inner, Intent, Outcome, Recording, Refusal, Runtime, stream};
+
+pub use confirm::Restatement;
+pub use event::{Event, What};
+pub use fronts::Served;
+pub(crate) use fronts::{Fronts, serve as keep_serving, serve_all};
+pub use gates::{Finding, Gate, Verdict};
+pub use name::{DeploymentName, InvalidDeploymentName, Place};
+pub(crate) use release::end_orphans;
+
+use gates::Ledger;
+
+/// The action that deploys.
+const DEPLOY: &str = "capsule.deploy";
+/// The action that rolls back.
+const ROLLBACK: &str = "capsule.rollback";
+
+/// The words for what stops a deployment that began.
+const WORDS: [&str; 3] = ["deploy_unfit", "unhealthy", "port_taken"];
+
+/// The refusal that `word` is of, when it is one of these.
+pub(crate) fn of_word(word: &str, message: &str) -> Option<Refusal> {
+    let code = WORDS.into_iter().find(|known| *known == word)?;
+    Some(Refusal::Conflict { code, message: message.to_owned() })
+}
+
+/// Whether `action` is one of deployments.
+pub(crate) fn is_of(action: &str) -> bool {
+    [DEPLOY, ROLLBACK].contains(&action)
+}
+
+/// Carries out an intent of deployments, whether or not whoever asked waits for it.
+pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let (inner, intent) = (inner.clone(), intent.clone());
+    super::detached((), async move {
+        match intent.action.as_str() {
+            DEPLOY => install::serve(&inner, &intent, accept).await,
+            _ => rollback::serve(&inner, &intent, accept).await,
+        }
+    })
+    .await
+}
+
+/// Leads an intent through the gates that come before the policies, and asks for the word that production needs. So
+/// nobody is asked to approve what is not sound or was not meant, and a policy that denies says so last.
+pub(crate) async fn preflight(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    decision: &Decision,
+) -> Result<(), Refusal> {
+    match intent.action.as_str() {
+        DEPLOY => install::preflight(inner, intent, decision).await,
+        ROLLBACK => rollback::preflight(inner, intent, decision),
+        _ => Ok(()),
+    }
+}
+
+/// The stage that an input of these actions names: the act is judged by it, whatever else was said of the intent.
+pub(crate) fn stage(input: &Value) -> Option<Stage> {
+    input.get("stage").and_then(Value::as_str).and_then(stage_of)
+}
+
+fn stage_of(word: &str) -> Option<Stage> {
+    match word {
+        "dev" => Some(Stage::Dev),
+        "staging" | "test" => Some(Stage::Staging),
+        "prod" => Some(Stage::Prod),
+        _ => None,
+    }
+}
+
+/// The name under which one act at a time is done at `place`.
+fn turn(place: &Place) -> String {
+    format!("deployment\n{place}")
+}
+
+/// Keeps others away from `place`.
+fn hold(inner: &Inner, place: &Place) -> Result<Held, Refusal> {
+    inner.progress.take(&turn(place)).ok_or_else(|| Refusal::Conflict {
+        code: "deployment_busy",
+        message: format!("something is being deployed to `{place}`; ask again when it is done"),
+    })
+}
+
+/// Records that a capsule was not deployed.
+async fn tell(inner: &Inner, intent: &Intent, ledger: Ledger, why: &Refusal) {
+    let input = &intent.input;
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    let target: Option<Target> = text("target").and_then(|target| target.parse().ok());
+    let Some(stage) = stage(input) else { return };
+    let what = What { capsule: text("capsule").unwrap_or_default().to_owned(), stage, target };
+    let (code, message) = (why.code().to_owned(), why.to_string());
+    note(inner, intent, Event::Failed { what, gates: ledger.findings(), code, message }).await;
+}
+
+/// Records `event` beside the intent that it belongs to.
+async fn note(inner: &Inner, intent: &Intent, event: Event) {
+    let (now, by) = (inner.clock.now(), intent.attribution());
+    let id: EventId = ids::fresh(now);
+    let mut recording = Recording::default();
+    recording.entry(stream(id), 0, now, &by, &[Record::Deployment(Box::new(event))]);
+    if let Err(error) = recording.commit(inner).await {
+        tracing::warn!(%error, "what happened to a deployment is not recorded");
+    }
+}
+
+/// A refusal as the end of an intent that began.
+fn failure(refusal: &Refusal) -> Failure {
+    let kind = match refusal {
+        Refusal::Unavailable(_) | Refusal::QuotaReached { .. } => FailureKind::Server,
+        _ => FailureKind::Client,
+    };
+    Failure::certain(kind, refusal.code(), refusal.to_string())
+}
+
+impl Runtime {
+    /// The last that what runs at `place` said, at most `limit_bytes` of it.
+    pub fn app_log(&self, place: &Place, limit_bytes: usize) -> std::io::Result<String> {
+        process::tail(&release::log(&self.0, place), limit_bytes)
+    }
+
+    /// Whether what the rows say of `place` is served.
+    pub fn served(&self, place: &Place) -> Served {
+        self.0.fronts.served(place)
+    }
+}

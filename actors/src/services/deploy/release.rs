@@ -1,0 +1,154 @@
+//! A release: a capsule made ready to serve on a target.
+//!
+//! Owns the way from a capsule that is here to what answers requests. Invariant: what is made ready is the tree of the
+//! capsule that was asked for, and it answered its health check.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use xyn_capsules::container::{BlobSource, Cover};
+use xyn_capsules::manifest::Manifest;
+use xyn_capsules::sign::Envelope;
+use xyn_capsules::tree::{self, Limits, Seen, Wish};
+use xyn_store::projection::{CapsuleRow, DeploymentRow, Release, Target};
+use xyn_store::{Digest, Store};
+
+use super::front::Serving;
+use super::name::Place;
+use super::process::{self, Instance, Rooms};
+use super::seeds::Ground;
+use super::site::{NoSite, Site};
+use crate::runtime::{Inner, Refusal};
+use crate::services::blocking;
+
+/// Where in the data folder what runs is laid out.
+const FOLDER: &str = "deployments";
+/// Characters of the name of a folder that a capsule was laid out in: the first of its digest.
+const APP_NAME_CHARS: usize = 32;
+
+/// Makes `release` ready again, which served before.
+pub(super) async fn again(inner: &Arc<Inner>, place: &Place, release: &Release) -> Result<Serving, Refusal> {
+    let (reading, wanted) = (inner.clone(), release.clone());
+    let manifest = blocking(move || {
+        let row = reading.store.read()?.get::<CapsuleRow>(&CapsuleRow::key_of(&wanted.capsule))?;
+        let row = row.ok_or_else(|| Refusal::NotFound { kind: "capsule", id: wanted.capsule.to_string() })?;
+        manifest(&reading, &row)
+    })
+    .await?;
+    ready(inner, place, release, manifest).await
+}
+
+/// Makes `release` ready, whose tree is in the store and which `manifest` describes.
+pub(super) async fn ready(
+    inner: &Arc<Inner>,
+    place: &Place,
+    release: &Release,
+    manifest: Manifest,
+) -> Result<Serving, Refusal> {
+    let unhealthy = |why: String| {
+        let message = format!(
+            "`{}` is not well: {why}; what served before still does. Mend it and pack it again, or name another \
+             page with `health`",
+            release.id
+        );
+        Refusal::Conflict { code: "unhealthy", message }
+    };
+    let serving = match place.target {
+        Target::Static => {
+            let (reading, tree) = (inner.clone(), release.tree);
+            let site = blocking(move || {
+                Site::open(reading.store.blobs(), &tree, &manifest).map_err(|error| match error {
+                    NoSite::Tree(error) => Refusal::Unavailable(error.to_string()),
+                    error => unfit(error.to_string()),
+                })
+            });
+            Serving::Site(Arc::new(site.await?))
+        }
+        Target::Process => {
+            let plan = process::plan(&manifest, |name| std::env::var(name).ok());
+            let plan = plan.map_err(|error| unfit(error.to_string()))?;
+            let (laying, rooms, tree) = (inner.clone(), rooms(inner, place, &release.capsule), release.tree);
+            let rooms = blocking(move || lay_out(&laying, rooms, &tree)).await?;
+            let started = Instance::start(plan, rooms, &release.health).await;
+            Serving::Process(started.map_err(|error| unhealthy(error.to_string()))?)
+        }
+    };
+    serving.probe(&release.health).await.map_err(unhealthy)?;
+    Ok(serving)
+}
+
+/// The folder of what runs at `place`.
+fn folder(inner: &Inner, place: &Place) -> PathBuf {
+    inner.store.folder().join(FOLDER).join(place.to_string())
+}
+
+/// Where the data of `place` is.
+pub(super) fn ground(inner: &Inner, place: &Place) -> Ground {
+    let folder = folder(inner, place);
+    Ground { data: folder.join("data"), notes: folder.join("seeds") }
+}
+
+fn rooms(inner: &Inner, place: &Place, capsule: &Digest) -> Rooms {
+    let folder = folder(inner, place);
+    Rooms { app: folder.join(app_name(capsule)), data: ground(inner, place).data, log: log(inner, place) }
+}
+
+/// The log of what runs at `place`.
+pub(super) fn log(inner: &Inner, place: &Place) -> PathBuf {
+    folder(inner, place).join("app.log")
+}
+
+fn app_name(capsule: &Digest) -> String {
+    capsule.to_string().chars().take(APP_NAME_CHARS).collect()
+}
+
+/// Lays out the tree of a capsule: what stands there from before is made equal to it again, so that what runs is what
+/// was proved.
+fn lay_out(inner: &Inner, rooms: Rooms, tree: &Digest) -> Result<Rooms, Refusal> {
+    let failed =
+        |error: String| Refusal::Unavailable(format!("cannot lay out `{}`: {error}", rooms.app.display()));
+    fs::create_dir_all(&rooms.data).map_err(|error| failed(error.to_string()))?;
+    let wish = Wish { root: *tree, base: None, force: true, remove: false };
+    let (blobs, now) = (inner.store.blobs(), inner.clock.now());
+    let done = tree::restore(blobs, &rooms.app, &wish, &Seen::default(), now, Limits::default());
+    done.map_err(|error| failed(error.to_string()))?;
+    Ok(rooms)
+}
+
+/// Removes what was laid out at a place and is neither what serves nor what served before.
+pub(super) fn tidy(inner: &Inner, row: &DeploymentRow) {
+    let kept =
+        [Some(&row.current), row.previous.as_ref()].map(|release| release.map(|it| app_name(&it.capsule)));
+    let Ok(entries) = fs::read_dir(folder(inner, &Place::of(row))) else { return };
+    for entry in entries.flatten() {
+        let name = entry.file_name().into_string().ok();
+        let is_old = name.as_ref().is_some_and(|name| name.len() == APP_NAME_CHARS) && !kept.contains(&name);
+        if is_old && let Err(error) = fs::remove_dir_all(entry.path()) {
+            tracing::warn!(%error, path = %entry.path().display(), "an old release stays");
+        }
+    }
+}
+
+/// Ends the processes that a node left behind which was killed.
+pub(crate) fn end_orphans(store: &Store) {
+    let Ok(entries) = fs::read_dir(store.folder().join(FOLDER)) else { return };
+    entries.flatten().for_each(|entry| process::end_orphans(&entry.path()));
+}
+
+/// The manifest of a capsule that is here. It was proved when it came; only the disk could have changed it since.
+pub(super) fn manifest(inner: &Inner, row: &CapsuleRow) -> Result<Manifest, Refusal> {
+    let damaged = |error: String| Refusal::Conflict { code: "capsule_unsound", message: error };
+    let content = inner.store.blobs().content(&row.file).map_err(xyn_store::StoreError::from)?;
+    let cover = Cover::read(BlobSource::from(content)).map_err(|error| damaged(error.to_string()))?;
+    let envelope = Envelope::read(cover.manifest()).map_err(|error| damaged(error.to_string()))?;
+    if envelope.digest() != row.capsule {
+        return Err(damaged("the capsule is another one than was kept".to_owned()));
+    }
+    Manifest::read(envelope.unverified()).map_err(|error| damaged(error.to_string()))
+}
+
+/// A capsule that cannot be deployed so.
+pub(super) fn unfit(message: String) -> Refusal {
+    Refusal::Conflict { code: "deploy_unfit", message }
+}

@@ -1,0 +1,130 @@
+//! Rolling back: the capsule that served before serves again.
+//!
+//! It passed the gates when it was deployed, and its files are still here, so nothing is fetched, built or unpacked.
+//! Data stays as it is. Invariant: a rollback goes to what served before and nowhere else; done again, it goes back.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use xyn_store::ids;
+use xyn_store::projection::{CapsuleRow, DeploymentRow, IntentRow, IntentStatus, Release};
+use xyn_store::scope::Stage;
+use xyn_store::timeline::entry::Kind;
+
+use super::confirm::Restatement;
+use super::front::Serving;
+use super::name::{DeploymentName, Place};
+use super::{Event, failure, fronts, hold, install, release};
+use crate::governance::{Decision, Effect};
+use crate::record::Record;
+use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::services::timeline::{self, Acceptance};
+use crate::services::{field, outside};
+
+/// Asks for the word that production needs, unless a policy denies it anyway.
+pub(super) fn preflight(inner: &Inner, intent: &Intent, decision: &Decision) -> Result<(), Refusal> {
+    let (row, previous) = target(inner, intent)?;
+    match decision.effect {
+        Effect::Deny => Ok(()),
+        Effect::Allow | Effect::RequireApproval => confirmed(inner, intent, &row, &previous),
+    }
+}
+
+/// What serves where the intent names, and what served before it.
+fn target(inner: &Inner, intent: &Intent) -> Result<(DeploymentRow, Release), Refusal> {
+    let name = DeploymentName::of(&intent.input)?;
+    let row = name.find(&inner.store.read()?)?;
+    let row = row.ok_or_else(|| Refusal::NotFound { kind: "deployment", id: name.to_string() })?;
+    match row.previous.clone() {
+        Some(previous) => Ok((row, previous)),
+        None => {
+            let message = format!("nothing served at `{name}` before `{}`", row.current.id);
+            Err(Refusal::Conflict { code: "nothing_before", message })
+        }
+    }
+}
+
+fn confirmed(inner: &Inner, intent: &Intent, row: &DeploymentRow, previous: &Release) -> Result<(), Refusal> {
+    if row.stage != Stage::Prod {
+        return Ok(());
+    }
+    let capsule: Option<CapsuleRow> = inner.store.read()?.get(&CapsuleRow::key_of(&previous.capsule))?;
+    let restatement = Restatement {
+        verb: "roll back to",
+        principal: intent.identity.principal.clone(),
+        id: previous.id.clone(),
+        name: previous.name.clone(),
+        generation: previous.generation,
+        capsule: previous.capsule,
+        tree: previous.tree,
+        packed_by: capsule.map_or_else(|| "somebody".to_owned(), |row| row.created_by),
+        moment: Some(("main".to_owned(), previous.entry_id)),
+        build: Vec::new(),
+        env: inner.env.env_id.clone(),
+        stage: row.stage,
+        target: row.target,
+        replaces: Some(row.current.id.clone()),
+    };
+    let given = field(&intent.input, "confirm");
+    restatement.confirmed((!given.is_empty()).then_some(given)).map(drop)
+}
+
+pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
+    let unknown = || Refusal::NotFound { kind: "action", id: intent.action.clone() };
+    let action = inner.registry.get(&intent.action).ok_or_else(unknown)?.clone();
+    let place = Place::of(&target(inner, intent)?.0);
+    let _turn = hold(inner, &place)?;
+    // Whoever had the turn before may have changed what there is.
+    let (row, previous) = target(inner, intent)?;
+    confirmed(inner, intent, &row, &previous)?;
+    let current = Release {
+        at: accept.now,
+        by: intent.identity.principal.clone(),
+        entry_id: ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]),
+        ..previous.clone()
+    };
+    let row = DeploymentRow { previous: Some(row.current.clone()), current, ..row };
+    let name = intent.intent_id.to_string();
+    let _under_way = inner.progress.take(&name).ok_or(Refusal::InProgress { key: name })?;
+    let begun = match outside::begin(inner, intent, accept, &action).await {
+        Ok(begun) => begun,
+        Err(answer) => return answer,
+    };
+    let done = match release::again(inner, &place, &row.current).await {
+        Ok(serving) => commit(inner, intent, begun.clone(), row, &previous, serving).await,
+        Err(refusal) => Err(refusal),
+    };
+    match done {
+        Err(refusal) => outside::end(inner, intent, begun, &action, Err(failure(&refusal))).await,
+        done => done,
+    }
+}
+
+/// Records that what served before serves again, and switches.
+async fn commit(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    begun: IntentRow,
+    row: DeploymentRow,
+    previous: &Release,
+    serving: Serving,
+) -> Result<Outcome, Refusal> {
+    let place = Place::of(&row);
+    let output = json!({
+        "deployment": place.to_string(), "url": fronts::url(row.port), "capsule": row.current.capsule,
+        "id": row.current.id, "generation": row.current.generation, "entry_id": row.current.entry_id,
+        "before": row.previous.as_ref().map(|previous| &previous.id),
+    });
+    let verb = format!("rolled back to in {}", row.stage.as_str());
+    let note = install::moment(inner, &row, Kind::Rollback, &verb, vec![previous.entry_id]);
+    let moments = vec![(row.current.entry_id, note)];
+    let ended = IntentRow { status: IntentStatus::Completed, ..begun };
+    let event = Record::Deployment(Box::new(Event::RolledBack { row: Box::new(row) }));
+    let by = Acceptance::of_ended(ended, output.clone(), intent.attribution(), vec![event]);
+    let outcome = timeline::say(inner, intent, moments, by, output).await?;
+    // Where the port could not be opened so far, the next look at the rows opens it with what serves now.
+    if let Some(front) = inner.fronts.front(&place) {
+        front.switch(serving);
+    }
+    Ok(outcome)
+}

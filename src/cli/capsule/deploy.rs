@@ -1,0 +1,150 @@
+//! `xyn capsule deploy` and `rollback`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::keys::Trust;
+use super::node::{self, short};
+use crate::cli::output::Unit;
+use crate::cli::table::text;
+use crate::client::{Need, route};
+use crate::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Deploy {
+    /// The file of a capsule; or one that the node has: its digest, APP@VERSION, or APP
+    #[arg(value_name = "FILE|CAPSULE")]
+    capsule: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// The port that it is served at; the one it has, or any that is free when left out
+    #[arg(long)]
+    port: Option<u16>,
+    /// A page that is answered well when the app is well
+    #[arg(long, value_name = "PATH", default_value = "/")]
+    health: String,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Rollback {
+    /// The app
+    app: String,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Where to, and the word that production asks for.
+#[derive(Debug, Args)]
+struct Place {
+    /// The stage
+    #[arg(long, value_enum)]
+    stage: Stage,
+    /// How it is served; by what the app is when left out
+    #[arg(long, value_enum)]
+    target: Option<Target>,
+    /// What confirms an act in production: it is shown with what is about to happen
+    #[arg(long, value_name = "WORD")]
+    confirm: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Stage {
+    Dev,
+    #[value(alias = "test")]
+    Staging,
+    Prod,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Target {
+    Static,
+    Process,
+}
+
+impl Place {
+    /// What it adds to an input.
+    fn write(&self, body: &mut Value) {
+        let stage = match self.stage {
+            Stage::Dev => "dev",
+            Stage::Staging => "staging",
+            Stage::Prod => "prod",
+        };
+        body["stage"] = json!(stage);
+        if let Some(confirm) = &self.confirm {
+            body["confirm"] = json!(confirm);
+        }
+    }
+
+    fn target(&self) -> Option<&'static str> {
+        self.target.map(|target| match target {
+            Target::Static => "static",
+            Target::Process => "process",
+        })
+    }
+}
+
+pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit, Failure> {
+    let Deploy { capsule, place, port, health, trust } = arguments;
+    let client = context.client(Need::Node).await?;
+    let mut body = trust.fields()?;
+    let bar = context.out.progress("deploying", None, Unit::Time);
+    let name = match node::named(capsule) {
+        Some(name) => Ok(json!(name.to_string())),
+        None => node::hand_in(&client, capsule, trust).await.map(|answer| answer["capsule"].clone()),
+    };
+    let answer = match name {
+        Ok(name) => {
+            body["capsule"] = name;
+            body["health"] = json!(health);
+            place.write(&mut body);
+            if let Some(port) = port {
+                body["port"] = json!(port);
+            }
+            if let Some(target) = place.target() {
+                body["target"] = json!(target);
+            }
+            client.post("/deployments", &body).await
+        }
+        Err(failure) => Err(failure),
+    };
+    bar.finish_and_clear();
+    told(&answer?, context)
+}
+
+pub(super) async fn rollback(arguments: &Rollback, context: &Context) -> Result<Exit, Failure> {
+    let Rollback { app, place } = arguments;
+    let (mut body, mut input) = (json!({}), json!({}));
+    place.write(&mut input);
+    let mut name = format!("{app}.{}", text(&input, "stage"));
+    if let Some(target) = place.target() {
+        name = format!("{name}.{target}");
+    }
+    if let Some(confirm) = input.get("confirm") {
+        body["confirm"] = confirm.clone();
+    }
+    let client = context.client(Need::Node).await?;
+    let answer = client.post(&route(&["deployments", &name, "rollback"])?, &body).await?;
+    told(&answer, context)
+}
+
+/// What serves now, and where.
+fn told(answer: &Value, context: &Context) -> Result<Exit, Failure> {
+    context.out.answer(answer, |_| text(answer, "url"))?;
+    let before = text(answer, "before");
+    let serves = format!(
+        "{} serves {} generation {}",
+        text(answer, "deployment"),
+        short(&text(answer, "id")),
+        text(answer, "generation")
+    );
+    match before.as_str() {
+        "" => context.out.note(&serves),
+        before => context.out.note(&format!("{serves}, in place of {}", short(before))),
+    }
+    Ok(Exit::Done)
+}
