@@ -8,6 +8,7 @@ mod words;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+use xyn_actors::services::capsules::NAME_PATTERN;
 use xyn_store::projection::CURSOR_MAX_BYTES;
 use xyn_store::timeline::entry::NAME_MAX_CHARS;
 
@@ -236,9 +237,7 @@ fn binary() -> Part {
 
 /// A capsule: its digest, `APP@VERSION`, that as a URN, or `APP`.
 fn capsule_name() -> Part {
-    let (app, number) = ("[a-z0-9]([a-z0-9-]{0,60}[a-z0-9])?", "(0|[1-9][0-9]{0,8})");
-    let version = format!(r"@{number}\.{number}\.{number}(-[a-z][a-z0-9]{{0,9}})?");
-    pattern(&format!("^([0-9a-f]{{64}}|(urn:xyn:app:)?{app}|(urn:(xyn|oursynth):app:)?{app}{version})$"))
+    pattern(NAME_PATTERN)
 }
 
 /// A deployment: `APP.STAGE`, or `APP.STAGE.TARGET`.

@@ -2,10 +2,10 @@
 //!
 //! A folder that was cloned, or overwritten by an older copy of itself, must not continue the sequence of the
 //! original: its log would fork. The database remembers where it lived (machine, device and inode of the folder) and
-//! what the mark beside it was. Each start writes the mark anew; a database that is put back does not know the word in
-//! it, and a mark that is put back was changed at another instant, which no copying can forge. Then the folder takes a
-//! new incarnation. What goes unnoticed: a database that was copied while its node ran, put back alone, after a kill
-//! and before another start.
+//! what the mark beside it was. Each node that starts on the folder writes the mark anew; a database that is put back
+//! does not know the word in it, and a mark that is put back was changed at another instant, which no copying can
+//! forge. Then the folder takes a new incarnation. What goes unnoticed: a database that was copied while its node ran,
+//! put back alone before another start.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Write;
@@ -44,18 +44,38 @@ impl Incarnation {
                 Some(row) => Some(decode(unseal(Table::Meta, KEY, row.value())?)?),
                 None => None,
             };
-            let id = match known.filter(|known: &Self| known.home == found) {
-                Some(known) => known.id,
-                None => random()?,
-            };
-            let home = format!("{place}:{}", leave_mark(&folder.join(MARK))?);
-            let incarnation = Self { id, home };
-            let bytes = postcard::to_stdvec(&incarnation).map_err(unreadable)?;
-            meta.insert(KEY, seal(Table::Meta, KEY, bytes).as_slice())?;
-            incarnation
+            match known.filter(|known: &Self| known.home == found) {
+                Some(known) => {
+                    drop(meta);
+                    transaction.abort()?;
+                    return Ok(known);
+                }
+                None => {
+                    let minted = Self { id: random()?, home: String::new() };
+                    minted.settle(&mut meta, folder)?
+                }
+            }
         };
         transaction.commit()?;
         Ok(incarnation)
+    }
+
+    /// Leaves another mark in `folder`: copies of it from before are told apart from now on.
+    pub(crate) fn renew(&self, engine: &redb::Database, folder: &Path) -> Result<(), StoreError> {
+        let transaction = engine.begin_write()?;
+        self.clone().settle(&mut transaction.open_table(Table::Meta.definition())?, folder)?;
+        Ok(transaction.commit()?)
+    }
+
+    fn settle(
+        mut self,
+        meta: &mut redb::Table<&'static [u8], &'static [u8]>,
+        folder: &Path,
+    ) -> Result<Self, StoreError> {
+        self.home = format!("{}:{}", place(folder)?, leave_mark(&folder.join(MARK))?);
+        let bytes = postcard::to_stdvec(&self).map_err(unreadable)?;
+        meta.insert(KEY, seal(Table::Meta, KEY, bytes).as_slice())?;
+        Ok(self)
     }
 }
 
@@ -116,6 +136,7 @@ mod tests {
     fn life(folder: &Path) -> u64 {
         let store = Store::open(folder, Options::default()).expect("opens");
         let id = store.incarnation().id;
+        store.started().expect("leaves a mark");
         store.close();
         id
     }

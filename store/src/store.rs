@@ -147,6 +147,11 @@ impl Store {
         &self.0.key
     }
 
+    /// A node starts on the folder: whatever was copied of it before is told apart from now on.
+    pub fn started(&self) -> Result<(), StoreError> {
+        contained(|| self.0.incarnation.renew(&*self.0.slot.engine()?, &self.0.folder))
+    }
+
     /// Which life of the folder this is.
     pub fn incarnation(&self) -> &Incarnation {
         &self.0.incarnation

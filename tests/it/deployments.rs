@@ -150,7 +150,7 @@ async fn a_site_is_deployed_broken_and_rolled_back_and_survives_a_kill() {
 
     // The timeline says so, and the rows are those that the journal tells.
     let moments = bench.node.all("/api/v1/timeline?kind=rollback").await;
-    assert_eq!(moments[0]["title"], "The shop 1.0.0: rolled back to in staging");
+    assert_eq!(moments[0]["title"], "The shop 1.0.0: back in staging");
     let id = moments[0]["entry_id"].as_str().expect("an id");
     let state = bench.node.get(&format!("/api/v1/timeline/{id}")).await["state"].clone();
     assert_eq!(

@@ -3,11 +3,12 @@
 use serde_json::{Value, json};
 use xyn_capsules::sign::RING_KEYS_MAX;
 use xyn_store::timeline::APP_ID_MAX_CHARS;
-use xyn_store::timeline::entry::NAME_MAX_CHARS;
 
 use super::Spec;
-use super::builtin::{answers, line, object, service, uuid};
+use super::builtin::{answers, object, service, uuid};
+use super::workspaces;
 use crate::governance::Risk;
+use crate::services::capsules::NAME_PATTERN;
 
 /// Actions that the service of capsules carries out.
 pub(super) const SERVICES: [fn() -> Spec; 4] = [pack, import, pull, verify];
@@ -48,7 +49,7 @@ fn pack() -> Spec {
     let mut input = object(
         &[],
         json!({
-            "workspace": line(NAME_MAX_CHARS),
+            "workspace": workspaces::name(),
             "entry_id": uuid(),
             "root": digest(),
             "manifest": { "type": "object" },
@@ -106,5 +107,5 @@ fn verify() -> Spec {
 
 /// A digest, an app in a version, or an app.
 pub(super) fn name() -> Value {
-    line(APP_ID_MAX_CHARS)
+    json!({ "type": "string", "maxLength": APP_ID_MAX_CHARS, "pattern": NAME_PATTERN })
 }

@@ -20,7 +20,7 @@ fn path() -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": PATH_MAX, "pattern": "^/" })
 }
 
-fn name() -> Value {
+pub(super) fn name() -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": "^[A-Za-z0-9_.-]+$" })
 }
 

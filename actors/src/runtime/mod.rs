@@ -164,6 +164,7 @@ impl Runtime {
         clock: Clock,
         env: Environment,
     ) -> Result<(Self, Background), StartError> {
+        store.started()?;
         capsules::clean(&store);
         deploy::end_orphans(&store);
         let runtime = Self::read_only(store, registry, clock, env)?;

@@ -6,6 +6,16 @@ use std::str::FromStr;
 use xyn_capsules::manifest::{AppId, Slug};
 use xyn_store::Digest;
 
+/// The names as a regular expression, for schemas: versions as <https://semver.org> writes them.
+pub const NAME_PATTERN: &str = concat!(
+    "^([0-9a-f]{64}|(urn:xyn:app:)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?|",
+    "(urn:(xyn|oursynth):app:)?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?@(0|[1-9][0-9]{0,8})",
+    "\\.(0|[1-9][0-9]{0,8})\\.(0|[1-9][0-9]{0,8})",
+    "(-(0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*)",
+    "(\\.(0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?",
+    "(\\+[0-9A-Za-z-]+(\\.[0-9A-Za-z-]+)*)?)$",
+);
+
 /// What an id of an app begins with.
 const URN: &str = "urn:xyn:app:";
 

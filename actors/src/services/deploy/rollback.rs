@@ -115,7 +115,7 @@ async fn commit(
         "id": row.current.id, "generation": row.current.generation, "entry_id": row.current.entry_id,
         "before": row.previous.as_ref().map(|previous| &previous.id),
     });
-    let verb = format!("rolled back to in {}", row.stage.as_str());
+    let verb = format!("back in {}", row.stage.as_str());
     let note = install::moment(inner, &row, Kind::Rollback, &verb, vec![previous.entry_id]);
     let moments = vec![(row.current.entry_id, note)];
     let ended = IntentRow { status: IntentStatus::Completed, ..begun };

@@ -21,6 +21,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use log::Log;
@@ -42,6 +43,8 @@ const END_WITHIN: Duration = Duration::from_secs(10);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
 /// A process that ran so long is started again without a pause to speak of.
 const STEADY: Duration = Duration::from_secs(60);
+/// How long what an ended process said is waited for.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes of a log that a failure shows.
 const SHOWN_BYTES: usize = 1_000;
 
@@ -183,6 +186,8 @@ struct Running {
     child: Child,
     group: Option<Pid>,
     port: u16,
+    /// Who writes down what it says.
+    listeners: Vec<JoinHandle<()>>,
     _noted: Option<Noted>,
 }
 
@@ -214,15 +219,12 @@ impl Running {
         let mut child = command.spawn().map_err(fail)?;
         let id = child.id();
         let group = id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
-        if let Some(out) = child.stdout.take() {
-            tokio::spawn(log.clone().follow(out));
-        }
-        if let Some(err) = child.stderr.take() {
-            tokio::spawn(log.clone().follow(err));
-        }
+        let out = child.stdout.take().map(|out| tokio::spawn(log.clone().follow(out)));
+        let err = child.stderr.take().map(|err| tokio::spawn(log.clone().follow(err)));
+        let listeners = out.into_iter().chain(err).collect();
         log.note(&format!("started `{}` as process {} at port {port}", plan.program, id.unwrap_or_default()));
         let noted = id.and_then(|id| Noted::beside(&rooms.app, id).ok());
-        Ok(Self { child, group, port, _noted: noted })
+        Ok(Self { child, group, port, listeners, _noted: noted })
     }
 
     /// Waits until `health` is answered well.
@@ -230,7 +232,10 @@ impl Running {
         let deadline = Instant::now() + WELL_WITHIN;
         loop {
             let last = tokio::select! {
-                ended = self.child.wait() => return Err(NotWell::Ended(how(ended), shown(log))),
+                ended = self.child.wait() => {
+                    self.hear_out().await;
+                    return Err(NotWell::Ended(how(ended), shown(log)));
+                }
                 answered = timeout(PROBE_WITHIN, probe(self.port, health)) => match answered {
                     Ok(Ok(status)) if status.is_success() => return Ok(()),
                     Ok(Ok(status)) => format!("`{health}` is answered with {status}"),
@@ -242,6 +247,15 @@ impl Running {
                 return Err(NotWell::Late(last, shown(log)));
             }
             sleep(PROBE_PAUSE).await;
+        }
+    }
+
+    /// Waits until all that it said is written down, now that it has ended.
+    async fn hear_out(&mut self) {
+        self.kill();
+        for listener in self.listeners.drain(..) {
+            // Who left the group may hold the pipe open.
+            let _ = timeout(HEARD_WITHIN, listener).await;
         }
     }
 
