@@ -2,13 +2,12 @@
 
 use serde_json::{Value, json};
 use xyn_capsules::sign::RING_KEYS_MAX;
-use xyn_store::timeline::APP_ID_MAX_CHARS;
 
 use super::Spec;
 use super::builtin::{answers, object, service, uuid};
 use super::workspaces;
 use crate::governance::Risk;
-use crate::services::capsules::NAME_PATTERN;
+use crate::services::capsules::{NAME_MAX_CHARS, NAME_PATTERN};
 
 /// Actions that the service of capsules carries out.
 pub(super) const SERVICES: [fn() -> Spec; 4] = [pack, import, pull, verify];
@@ -107,5 +106,5 @@ fn verify() -> Spec {
 
 /// A digest, an app in a version, or an app.
 pub(super) fn name() -> Value {
-    json!({ "type": "string", "maxLength": APP_ID_MAX_CHARS, "pattern": NAME_PATTERN })
+    json!({ "type": "string", "maxLength": NAME_MAX_CHARS, "pattern": NAME_PATTERN })
 }

@@ -30,7 +30,7 @@ use crate::runtime::{Accept, Accepted, Inner, Intent, Outcome, Recording, Refusa
 
 pub use catalogue::{Found, find, find_here, list};
 pub use event::Event;
-pub use name::{CapsuleName, InvalidCapsuleName, NAME_PATTERN};
+pub use name::{CapsuleName, InvalidCapsuleName, NAME_MAX_CHARS, NAME_PATTERN};
 pub(crate) use refusal::of_word;
 pub(crate) use scratch::clean;
 

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use xyn_capsules::manifest::{AppId, Slug};
 use xyn_store::Digest;
+use xyn_store::timeline::APP_ID_MAX_CHARS;
 
 /// The names as a regular expression, for schemas: versions as <https://semver.org> writes them.
 pub const NAME_PATTERN: &str = concat!(
@@ -15,6 +16,9 @@ pub const NAME_PATTERN: &str = concat!(
     "(\\.(0|[1-9][0-9]{0,8}|[0-9]*[A-Za-z-][0-9A-Za-z-]*))*)?",
     "(\\+[0-9A-Za-z-]+(\\.[0-9A-Za-z-]+)*)?)$",
 );
+
+/// Characters that a name may have: with what a URN begins with they are an id.
+pub const NAME_MAX_CHARS: usize = APP_ID_MAX_CHARS - URN.len();
 
 /// What an id of an app begins with.
 const URN: &str = "urn:xyn:app:";
