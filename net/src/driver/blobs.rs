@@ -140,8 +140,8 @@ impl<P: Port> Task<P> {
                     Fetched::Input(Input::Opened { object, result })
                 }),
                 Output::Keep { object, ask, chunks, parcel } => self.work(move |depot| {
-                    let result = depot.keep(&object, &chunks, &parcel);
-                    Fetched::Input(Input::Kept { ask, result })
+                    let (kept, fault) = depot.keep(&object, &chunks, &parcel);
+                    Fetched::Input(Input::Kept { ask, kept, fault })
                 }),
                 Output::Assemble(object) => self.work(move |depot| {
                     let result = depot.assemble(&object);

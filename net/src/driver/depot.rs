@@ -146,28 +146,33 @@ impl Depot {
         drop(before);
     }
 
-    /// Verifies and keeps chunks, which are some of `asked` in this order; answers which.
+    /// Verifies and keeps chunks, which are some of `asked` in this order; answers which, and what was wrong
+    /// with another one. Those beside one that is false are as good as ever.
     pub(super) fn keep(
         &self,
         object: &Digest,
         asked: &[Digest],
         parcel: &[u8],
-    ) -> Result<Vec<Digest>, NotKept> {
+    ) -> (Vec<Digest>, Option<NotKept>) {
+        let (mut asked, mut kept, mut fault) = (asked.iter(), Vec::with_capacity(asked.len()), None);
         let Some(open) = self.intakes().get(object).cloned() else {
-            return Ok(Vec::new());
+            return (kept, fault);
         };
-        let (mut asked, mut kept) = (asked.iter(), Vec::with_capacity(asked.len()));
         for chunk in Parcel::new(parcel) {
-            let chunk = chunk.map_err(|_| NotKept::False)?;
+            let Ok(chunk) = chunk else {
+                fault = Some(NotKept::False);
+                continue;
+            };
             if !asked.any(|asked| *asked == chunk.digest()) {
-                return Err(NotKept::False);
+                return (kept, Some(NotKept::False));
             }
-            if let Some(incoming) = in_hand(&open).as_mut() {
-                incoming.put(&chunk).map_err(not_kept)?;
-                kept.push(chunk.digest());
+            match in_hand(&open).as_mut().map(|incoming| incoming.put(&chunk)) {
+                Some(Ok(())) => kept.push(chunk.digest()),
+                Some(Err(error)) => return (kept, Some(not_kept(error))),
+                None => {}
             }
         }
-        Ok(kept)
+        (kept, fault)
     }
 
     /// Puts a blob together and proves it, or makes a bundle lasting.

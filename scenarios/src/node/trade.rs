@@ -143,7 +143,8 @@ pub(crate) fn run(errand: Errand, chest: &mut Chest) -> Fetched {
             Fetched::Input(Input::Opened { object, result: chest.open(manifest, is_bundle) })
         }
         Errand::Keep { object, ask, chunks, parcel } => {
-            Fetched::Input(Input::Kept { ask, result: chest.keep(&object, &chunks, &parcel) })
+            let (kept, fault) = chest.keep(&object, &chunks, &parcel);
+            Fetched::Input(Input::Kept { ask, kept, fault })
         }
         Errand::Assemble(object) => {
             Fetched::Input(Input::Assembled { object, result: chest.assemble(&object) })

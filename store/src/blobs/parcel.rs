@@ -42,8 +42,8 @@ impl Chunk<'_> {
     }
 }
 
-/// The chunks of a parcel. Each is verified, in memory for itself alone, when its turn comes; after one that
-/// is none there are no more.
+/// The chunks of a parcel. Each is verified, in memory for itself alone, when its turn comes; one that is false
+/// is passed over, and behind one that does not say where it ends there are no more.
 pub struct Parcel<'a> {
     rest: &'a [u8],
     decoder: Decoder,
@@ -76,8 +76,9 @@ impl<'a> Iterator for Parcel<'a> {
         if self.rest.is_empty() {
             return None;
         }
+        let before = self.rest.len();
         let chunk = self.open().ok_or(InvalidParcel);
-        if chunk.is_err() {
+        if self.rest.len() == before {
             self.rest = &[];
         }
         Some(chunk)

@@ -100,11 +100,11 @@ async fn a_blob_comes_from_all_who_have_it_and_its_progress_is_told() {
         }
     }
     finish(&alice, object).await;
-    let mut sent = 0;
+    // On a machine that has much else to do each is asked for what another is slow to send; never twice.
     for holder in &holders {
-        sent += holder.status().await.traffic.blob_bytes_out;
+        let sent = holder.status().await.traffic.blob_bytes_out;
+        assert!(sent > 0 && sent < bytes.len() as u64 * 5 / 4, "{sent} bytes were sent");
     }
-    assert!(sent < 2 * bytes.len() as u64, "{sent} bytes were sent");
 }
 
 #[tokio::test]
@@ -130,7 +130,11 @@ async fn a_liar_is_dropped_by_name_and_the_blob_comes_from_another() {
     let _bob = bob.dialling(&[&alice]).start().await;
     assert_eq!(finish(&alice, object).await, bytes.len() as u64);
     fetch.finish().await.expect("the same fetch");
-    assert_eq!(alice.status().await.traffic.refused["lie"], 1);
+    let traffic = alice.status().await.traffic;
+    assert_eq!(traffic.refused["lie"], 1);
+    // Of all that the liar sent one chunk was false: that one came again.
+    let again = traffic.blob_bytes_in - bytes.len() as u64;
+    assert!(again < 512 << 10, "{again} bytes came again");
 }
 
 #[tokio::test]

@@ -89,12 +89,14 @@ pub enum Input {
         /// What is missing.
         result: Result<Vec<Digest>, NotKept>,
     },
-    /// The answer to [`Output::Keep`]: which chunks were kept.
+    /// The answer to [`Output::Keep`].
     Kept {
         /// As told.
         ask: AskId,
-        /// Those that came.
-        result: Result<Vec<Digest>, NotKept>,
+        /// The chunks that are here now, in the order in which they were asked for.
+        kept: Vec<Digest>,
+        /// What was wrong with another one that came.
+        fault: Option<NotKept>,
     },
     /// The answer to [`Output::Assemble`].
     Assembled {

@@ -214,7 +214,8 @@ impl Blobs {
     pub(super) fn kept(
         &mut self,
         ask: AskId,
-        result: Result<Vec<Digest>, NotKept>,
+        kept: &[Digest],
+        fault: Option<NotKept>,
         now: Timestamp,
         out: &mut Vec<Output>,
     ) {
@@ -230,25 +231,23 @@ impl Blobs {
         let Stage::Fetching(chunks) = &mut fetch.stage else {
             return;
         };
-        match result {
-            Ok(kept) => {
-                chunks.keep(which, &kept);
-                let is_short = kept.len() < which.len();
-                fetch.moved(now);
-                let progress = fetch.progress();
-                out.push(Output::Progress(object, progress));
-                match is_short {
-                    true => self.disappointed(&asked, now, out),
-                    false => self.release(&asked),
-                }
-                self.assemble(object, out);
-            }
-            Err(NotKept::False) => {
+        chunks.keep(which, kept);
+        let is_short = kept.len() < which.len();
+        if !kept.is_empty() {
+            fetch.moved(now);
+            let progress = fetch.progress();
+            out.push(Output::Progress(object, progress));
+        }
+        match fault {
+            None if is_short => self.disappointed(&asked, now, out),
+            None => self.release(&asked),
+            Some(NotKept::False) => {
                 self.release(&asked);
                 self.blame(asked.peer, Misdeed::Lie, now, out);
             }
-            Err(reason) => self.fail(object, reason.into(), out),
+            Some(reason) => return self.fail(object, reason.into(), out),
         }
+        self.assemble(object, out);
     }
 
     /// Puts a blob together when all its chunks are here.

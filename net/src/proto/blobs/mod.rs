@@ -111,7 +111,7 @@ impl Blobs {
             Input::Stop(object) => self.stop(object, &mut out),
             Input::Answered { ask, bytes } => self.answered(ask, bytes, now, &mut out),
             Input::Opened { object, result } => self.opened(object, result, now, &mut out),
-            Input::Kept { ask, result } => self.kept(ask, result, now, &mut out),
+            Input::Kept { ask, kept, fault } => self.kept(ask, &kept, fault, now, &mut out),
             Input::Assembled { object, result } => self.assembled(object, result, now, &mut out),
             Input::Asked { peer, id, bytes } => self.asked(peer, id, &bytes, now, &mut out),
             Input::Served { peer } => self.was_served(peer),

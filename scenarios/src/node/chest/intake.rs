@@ -30,33 +30,37 @@ impl Chest {
         Ok(missing.into_iter().map(|(chunk, _)| chunk).collect())
     }
 
-    /// Verifies and keeps chunks, which are some of `asked` in this order; answers which. Of a parcel that is not
-    /// sound nothing is kept.
+    /// Verifies and keeps chunks, which are some of `asked` in this order; answers which, and what was wrong with
+    /// another one.
     pub(crate) fn keep(
         &mut self,
         object: &Digest,
         asked: &[Digest],
         parcel: &[u8],
-    ) -> Result<Vec<Digest>, NotKept> {
+    ) -> (Vec<Digest>, Option<NotKept>) {
+        let (mut kept, mut fault) = (Vec::new(), None);
         if !self.open.contains_key(object) {
-            return Ok(Vec::new());
+            return (kept, fault);
         }
         #[cfg(test)]
         if self.flaw == Some(Flaw::Gullible) {
             asked.iter().for_each(|chunk| self.insert(*chunk, parcel));
-            return Ok(asked.to_vec());
+            return (asked.to_vec(), fault);
         }
-        let (mut expected, mut sound) = (asked.iter(), Vec::new());
+        let mut expected = asked.iter();
         for chunk in Parcel::new(parcel) {
-            let chunk = chunk.map_err(|_| NotKept::False)?;
-            if !expected.any(|asked| *asked == chunk.digest()) {
-                return Err(NotKept::False);
+            let chunk = chunk.ok().filter(|chunk| expected.any(|asked| *asked == chunk.digest()));
+            let Some(chunk) = chunk else {
+                fault = Some(NotKept::False);
+                continue;
+            };
+            if let Err(reason) = self.works(chunk.record().len()) {
+                return (kept, Some(reason));
             }
-            sound.push((chunk.digest(), chunk.record().to_vec()));
+            self.insert(chunk.digest(), chunk.record());
+            kept.push(chunk.digest());
         }
-        self.works(sound.iter().map(|(_, record)| record.len()).sum())?;
-        sound.iter().for_each(|(digest, record)| self.insert(*digest, record));
-        Ok(sound.into_iter().map(|(digest, _)| digest).collect())
+        (kept, fault)
     }
 
     /// Puts together what came, proves it and makes it lasting.

@@ -169,16 +169,32 @@ fn after_a_kill_only_the_chunk_in_flight_is_missing() {
     }
 }
 
+fn digests(parcel: &[u8]) -> Vec<Result<Digest, InvalidParcel>> {
+    Parcel::new(parcel).map(|chunk| chunk.map(|chunk| chunk.digest())).collect()
+}
+
 #[test]
 fn a_parcel_holds_what_is_here_and_fits_in_the_order_asked() {
     let (_there, peer, manifest) = elsewhere(&noise(7, 900_000));
     let chunks: Vec<_> = manifest.parts().iter().map(|(chunk, _)| *chunk).collect();
     let asked = [chunks[3], Digest::of(b"nobody has this"), chunks[0], chunks[5]];
     let whole = parcel(&peer, &asked);
-    let digests = |bytes: &[u8]| Parcel::new(bytes).map(|it| it.map(|it| it.digest())).collect::<Vec<_>>();
     assert_eq!(digests(&whole), [Ok(chunks[3]), Ok(chunks[0]), Ok(chunks[5])]);
     let less = peer.blobs().parcel(&asked, 0, whole.len() - 1).expect("reads");
     assert_eq!(digests(&less), [Ok(chunks[3]), Ok(chunks[0])]);
+}
+
+#[test]
+fn a_false_chunk_is_passed_over_and_behind_one_without_an_end_there_are_no_more() {
+    let (_there, peer, manifest) = elsewhere(&noise(11, 900_000));
+    let chunks: Vec<_> = manifest.parts().iter().map(|(chunk, _)| *chunk).take(3).collect();
+    let whole = parcel(&peer, &chunks);
+    let [first, second] = [1, 2].map(|count| parcel(&peer, &chunks[..count]).len());
+    let mut bad = whole.clone();
+    bad[second - 1] ^= 1;
+    assert_eq!(digests(&bad), [Ok(chunks[0]), Err(InvalidParcel), Ok(chunks[2])]);
+    bad[first] ^= 1;
+    assert_eq!(digests(&bad), [Ok(chunks[0]), Err(InvalidParcel)]);
 }
 
 #[test]

@@ -217,7 +217,8 @@ impl Bed {
                 Some(Input::Opened { object: bundle.object(), result: shelf.gather(&bundle) })
             }
             Output::Keep { object, ask, chunks, parcel } => {
-                Some(Input::Kept { ask, result: shelf.keep(&object, &chunks, &parcel) })
+                let (kept, fault) = shelf.keep(&object, &chunks, &parcel);
+                Some(Input::Kept { ask, kept, fault })
             }
             Output::Assemble(object) => Some(Input::Assembled { object, result: shelf.assemble(&object) }),
             Output::Close(object) => {

@@ -93,20 +93,21 @@ impl Shelf {
         object: &Digest,
         asked: &[Digest],
         parcel: &[u8],
-    ) -> Result<Vec<Digest>, NotKept> {
+    ) -> (Vec<Digest>, Option<NotKept>) {
         assert!(self.open.contains_key(object), "nothing is kept of what is not open");
-        let (mut rest, mut kept, mut asked) = (parcel, Vec::new(), asked.iter());
+        let (mut rest, mut kept, mut fault) = (parcel, Vec::new(), None);
         while let Some((length, more)) = rest.split_first_chunk() {
             let (chunk, more) = more.split_at(u32::from_be_bytes(*length) as usize);
             let digest = Digest::of(chunk);
-            if !asked.any(|it| *it == digest) {
-                return Err(NotKept::False);
+            rest = more;
+            if !asked.contains(&digest) {
+                fault = Some(NotKept::False);
+                continue;
             }
             self.chunks.insert(digest, chunk.to_vec());
             kept.push(digest);
-            rest = more;
         }
-        Ok(kept)
+        (kept, fault)
     }
 
     pub(crate) fn assemble(&mut self, object: &Digest) -> Result<(), NotKept> {

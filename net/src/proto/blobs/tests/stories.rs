@@ -105,6 +105,21 @@ fn a_liar_is_dropped_and_the_blob_comes_from_the_honest() {
 }
 
 #[test]
+fn a_false_chunk_costs_itself_and_not_those_that_came_with_it() {
+    let length = 10 << 20;
+    let (mut bed, object) = bed(3, &[1, 2], length);
+    bed.nodes[1].manner = Manner::Liar;
+    // The liar is heard first.
+    bed.nodes[2].busy = bed.now.after(SECOND * 2);
+    bed.fetch(0, object);
+    bed.until_done(0, object, MINUTE);
+    assert_done(&bed, object);
+    assert!(bed.nodes[1].sent_bytes > 10 * CUT as u64, "it sent {} bytes", bed.nodes[1].sent_bytes);
+    let again = bed.nodes[0].came_bytes - length as u64;
+    assert!(again < 4 * CUT as u64, "{again} bytes came again");
+}
+
+#[test]
 fn whoever_has_the_blob_by_a_false_manifest_is_dropped_when_that_shows() {
     // One names other chunks, which are proved false at the end; the other is the manifest of another blob.
     for is_other in [false, true] {
