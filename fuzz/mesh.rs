@@ -74,8 +74,7 @@ fn note() -> Note {
 /// A frame with a record of every kind.
 fn frame() -> Vec<u8> {
     let entry = |n: u8| Saying::Entry(ids::derived(now(), &[&[n]]), Box::new(note()));
-    let other = [Saying::Statement(b"statement".to_vec()), Saying::Witness(b"witness".to_vec())];
-    let sayings = [entry(1), entry(2)].into_iter().chain(other).collect();
+    let sayings = vec![entry(1), entry(2), Saying::Statement(b"statement".to_vec())];
     let said = |sayings| on_an_empty_node(|_, mut timeline| timeline.say(&author(), now(), sayings));
     let mut written = said(sayings).expect("fits").frames;
     let thread = Board::Comments(ids::derived(now(), &[&[1]]));
@@ -172,7 +171,7 @@ pub(super) mod records {
         let frame = Frame::open(&env().root(), &frame()).expect("own bytes");
         let mut seeds: Vec<Vec<u8>> = frame.records.iter().map(|record| record.payload.clone()).collect();
         let hlc = frame.records[0].content.hlc;
-        let short = [1, 2].map(|byte| (hlc, Body::Witness(Bytes(vec![byte; 3]))));
+        let short = [1, 2].map(|byte| (hlc, Body::Statement(Bytes(vec![byte; 3]))));
         let short = short.map(|content| postcard::to_stdvec(&content).expect("plain data"));
         seeds.push(short.join(&0));
         seeds

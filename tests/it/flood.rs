@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use xyn_net::wire::{self, Bounded, Frame, Join, Message as _, News, Payload};
 use xyn_store::audit::key::NodeKey;
+use xyn_store::scope::Principal;
+use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::{Saying, Timeline};
 use xyn_store::trust::Ticket;
-use xyn_store::{Clock, Options, Store};
+use xyn_store::{Clock, Digest, Options, Store, Timestamp, ids};
 
 use crate::team::{Mate, converge};
 
@@ -98,6 +100,18 @@ fn begun(announced_bytes: u32, bytes: usize) -> Vec<u8> {
     [announced_bytes.to_be_bytes().as_slice(), &vec![1; bytes]].concat()
 }
 
+/// Moments of one piece of news. A pack has a multiple of them, so that none is cut in two.
+const MOMENTS: u64 = 128;
+
+/// A moment of some 400 bytes.
+fn moment(now: Timestamp, number: u64) -> Saying {
+    let principal = Principal::new("mallory@lab");
+    let digests = (0..4_u64).map(|part| Digest::of_parts(&[&number.to_be_bytes(), &part.to_be_bytes()]));
+    let title = digests.map(|digest| digest.to_string()).collect();
+    let note = Note { principal, branch: Branch::main(), kind: Kind::Note, title, refs: Refs::default() };
+    Saying::Entry(ids::derived(now, &[&number.to_be_bytes()]), Box::new(note))
+}
+
 /// A member's key, and news of it that are what they should be, each some 50 kB.
 async fn truthful(siege: &Siege<'_>, count: u16) -> (NodeKey, Vec<News>) {
     let folder = tempfile::tempdir().expect("a folder");
@@ -109,11 +123,13 @@ async fn truthful(siege: &Siege<'_>, count: u16) -> (NodeKey, Vec<News>) {
     let reader = store.read().expect("it reads");
     let mut timeline = Timeline::open(&reader, siege.host.env().root(), feed).expect("it opens");
     drop(reader);
-    let news = (1..=u64::from(count)).map(|seq| {
-        let sayings = vec![Saying::Witness(vec![7; 50_000])];
-        let mut written = timeline.say(&key, Clock::system().now(), sayings).expect("it fits");
+    let now = Clock::system().now();
+    let news = (0..u64::from(count)).map(|number| {
+        let (from, to) = (number * MOMENTS + 1, (number + 1) * MOMENTS);
+        let sayings = (from..=to).map(|seq| moment(now, seq)).collect();
+        let mut written = timeline.say(&key, now, sayings).expect("it fits");
         let bytes = Payload::new(&written.frames.remove(0)).expect("it fits");
-        News { feed, frame: Frame { from: seq, to: seq, bytes } }
+        News { feed, frame: Frame { from, to, bytes } }
     });
     let news = news.collect();
     store.close();

@@ -128,7 +128,6 @@ impl ExcludedRecord {
             Matter::Entry(entry) => ("moment", Some(Moment::of(*entry, now))),
             Matter::Board(_) => ("board", None),
             Matter::Statement => ("statement", None),
-            Matter::Witness => ("witness", None),
         };
         let (why, since) = match why {
             Why::Equivocation { seq } => ("equivocation", seq),

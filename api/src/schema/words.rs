@@ -189,7 +189,7 @@ pub(crate) fn review_status() -> Part {
 
 /// What an excluded record is.
 pub(crate) fn matter() -> Part {
-    words(&["moment", "board", "statement", "witness"])
+    words(&["moment", "board", "statement"])
 }
 
 /// Why a record does not count.

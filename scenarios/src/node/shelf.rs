@@ -18,7 +18,6 @@ use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::frame::{FRAME_MAX_BYTES, Frame as Sealed};
-use xyn_store::timeline::record::{Body, Record};
 use xyn_store::timeline::{Saying, Timeline, Written, fork};
 use xyn_store::trust::{EnvId, Placed, Roster};
 use xyn_store::{Digest, Reader, StoreError, Timestamp};
@@ -233,8 +232,7 @@ impl Shelf {
             .with(|timeline, reader, roster| timeline.admit(reader, &bytes, now, |feed| roster.cut(*feed)))
             .map_err(busy)?;
         let verdict = verdict(&admission, frames);
-        let has_statement = |record: &Record| matches!(record.content.body, Body::Statement(_));
-        let moves_roster = !admission.proofs.is_empty() || admission.elsewhere.iter().any(has_statement);
+        let moves_roster = !admission.proofs.is_empty() || admission.has_statements;
         self.commit(admission.changes).map_err(busy)?;
         if moves_roster {
             self.recut().map_err(busy)?;

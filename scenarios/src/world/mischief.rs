@@ -168,7 +168,9 @@ impl World {
         let Some(other) = Sealed::seal(&key, self.people.env().root(), vec![other]) else { return };
         let other = other.encode();
         let Some(running) = self.machines[node].running.as_mut() else { return };
-        let Some(one) = running.shelf.say(clock, vec![Saying::Witness(b"the one".to_vec())]) else { return };
+        let Some(one) = running.shelf.say(clock, vec![Saying::Statement(b"the one".to_vec())]) else {
+            return;
+        };
         self.check.wrote(node, feed, &one);
         let frames = vec![other.clone()];
         self.check.wrote(node, feed, &Attempt { frames, is_kept: false });
@@ -253,6 +255,6 @@ pub(crate) fn record(
     words: &[u8],
 ) -> Record {
     let place = Place { env, feed, seq: seq + 1, prev };
-    let content = Content { hlc: Hlc::at(now), body: Body::Witness(Bytes(words.to_vec())) };
+    let content = Content { hlc: Hlc::at(now), body: Body::Statement(Bytes(words.to_vec())) };
     place.write(content).expect("a few words fit a record")
 }

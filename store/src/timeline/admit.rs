@@ -110,8 +110,8 @@ pub struct Admission {
     pub changes: Changes,
     /// One for each frame.
     pub verdicts: Vec<Verdict>,
-    /// New records for the roster and the audit chain, feed by feed in their order.
-    pub elsewhere: Vec<Record>,
+    /// Whether statements about who belongs are among the new records.
+    pub has_statements: bool,
     /// New proofs of equivocation, to be spread.
     pub proofs: Vec<Proof>,
 }
@@ -205,7 +205,7 @@ impl Timeline {
         if !self.pace.takes(feed, new.clone().count() as u64, documents.count() as u64, now) {
             return Ok(Verdict::Paced(feed));
         }
-        let mut from_future = match take(draft, &mut row, &frame, cut, &mut admission.elsewhere) {
+        let mut from_future = match take(draft, &mut row, &frame, cut, &mut admission.has_statements) {
             Ok(records) => flag(self, records, now),
             Err(refusal) => return Ok(Verdict::Refused(refusal)),
         };
@@ -214,7 +214,7 @@ impl Timeline {
             if !agrees(draft, &next, &row)? {
                 self.contradiction(draft, &next, cut, admission)?;
                 row = self.row(&feed, cut);
-            } else if let Ok(records) = take(draft, &mut row, &next, cut, &mut admission.elsewhere) {
+            } else if let Ok(records) = take(draft, &mut row, &next, cut, &mut admission.has_statements) {
                 from_future += flag(self, records, now);
                 self.keep(draft, row);
             }
@@ -263,7 +263,7 @@ fn take<'f>(
     row: &mut FeedRow,
     frame: &'f Frame,
     cut: Cut,
-    elsewhere: &mut Vec<Record>,
+    has_statements: &mut bool,
 ) -> Result<&'f [Record], Refusal> {
     let known = (row.head.seq + 1).saturating_sub(frame.place.seq) as usize;
     let new = frame.records.get(known..).unwrap_or_default();
@@ -280,9 +280,7 @@ fn take<'f>(
     }
     for (record, effect) in new.iter().zip(&effects) {
         draft.put(record, effect, row.limit);
-        if matches!(record.content.body, Body::Statement(_) | Body::Witness(_)) {
-            elsewhere.push(record.clone());
-        }
+        *has_statements |= matches!(effect, Effect::Statement);
     }
     if !new.is_empty() {
         draft.sign(&row.feed, head.seq, frame.signature);

@@ -41,8 +41,6 @@ pub enum Matter {
     Board(Board),
     /// A statement about who belongs. The roster judges those by its own rules.
     Statement,
-    /// What was seen of another node's audit log.
-    Witness,
 }
 
 /// Why a record does not count.
@@ -87,7 +85,7 @@ impl Reader {
             Effect::Entry(entry_id, note) => {
                 Ok(Some(Entry { entry_id, at: content.hlc, node: feed.node, note: *note }))
             }
-            Effect::Board(_) | Effect::Statement | Effect::Elsewhere => Ok(None),
+            Effect::Board(_) | Effect::Statement => Ok(None),
         }
     }
 
@@ -103,7 +101,6 @@ impl Reader {
             }
             Effect::Board(board) => Matter::Board(board),
             Effect::Statement => Matter::Statement,
-            Effect::Elsewhere => Matter::Witness,
         };
         let why = match row.fork {
             // The earlier of the two decides: behind a fork nothing counts, whatever the roster says.

@@ -38,8 +38,6 @@ pub(super) enum Effect {
     Board(Board),
     /// Says who belongs: that is for the roster to judge.
     Statement,
-    /// Nothing; it is for the audit chain.
-    Elsewhere,
 }
 
 impl Default for FeedHead {
@@ -69,7 +67,6 @@ impl FeedHead {
                 Effect::Board(board.clone())
             }
             Body::Statement(_) => Effect::Statement,
-            Body::Witness(_) => Effect::Elsewhere,
         };
         *self = Self { seq: record.seq, hash: record.hash, hlc: record.content.hlc, entries };
         Ok(effect)

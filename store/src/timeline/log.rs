@@ -52,8 +52,6 @@ pub enum Saying {
     Entry(EntryId, Box<Note>),
     /// A statement about who belongs.
     Statement(Vec<u8>),
-    /// What was seen of another node's audit log.
-    Witness(Vec<u8>),
 }
 
 /// What was written.
@@ -167,12 +165,7 @@ impl Timeline {
                     pen.write(now, body, &Effect::Entry(entry_id, note))?;
                     pen.head.entries = entries;
                 }
-                Saying::Statement(bytes) => {
-                    pen.state(now, bytes)?;
-                }
-                Saying::Witness(bytes) => {
-                    pen.write(now, Body::Witness(Bytes(bytes)), &Effect::Elsewhere)?;
-                }
+                Saying::Statement(bytes) => pen.state(now, bytes)?,
             }
         }
         Ok(pen.put_down(self))

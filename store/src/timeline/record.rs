@@ -42,8 +42,6 @@ pub enum Body {
     },
     /// A statement about who belongs; [`crate::trust`] reads it.
     Statement(Bytes),
-    /// What somebody saw of another node's audit log.
-    Witness(Bytes),
 }
 
 /// What a record holds beside its place: the part that travels and is stored.

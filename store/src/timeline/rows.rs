@@ -167,7 +167,6 @@ pub(super) fn put_effect(changes: &mut Changes, record: &Record, effect: &Effect
         }
         // Also of a record that does not count: the roster decides that for itself.
         Effect::Statement => changes.mark(Table::TimelineStatements, place),
-        Effect::Elsewhere => {}
     }
 }
 
@@ -217,6 +216,5 @@ pub(super) fn effect_in(body: &Body, seq: u64) -> Result<Effect, StoreError> {
         },
         Body::Board { board, .. } => Ok(Effect::Board(board.clone())),
         Body::Statement(_) => Ok(Effect::Statement),
-        Body::Witness(_) => Ok(Effect::Elsewhere),
     }
 }

@@ -6,7 +6,6 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::ids::StreamId;
 use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
 use xyn_store::timeline::entry::Entry;
-use xyn_store::timeline::record::Body;
 use xyn_store::timeline::{Saying, Timeline, WriteError};
 use xyn_store::trust::SignedStatement;
 use xyn_store::{Reader, StoreError, Timestamp};
@@ -58,10 +57,8 @@ impl Draft {
     }
 
     pub(super) fn admitted(&mut self, admission: Admission) {
-        let Admission { changes, verdicts, elsewhere, proofs } = admission;
-        let is_statement = |body: &Body| matches!(body, Body::Statement(_));
-        self.is_about_members =
-            !proofs.is_empty() || elsewhere.iter().any(|record| is_statement(&record.content.body));
+        let Admission { changes, verdicts, has_statements, proofs } = admission;
+        self.is_about_members = has_statements || !proofs.is_empty();
         self.recording.changes().extend(changes);
         self.verdicts = verdicts;
     }

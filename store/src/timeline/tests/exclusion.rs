@@ -117,7 +117,7 @@ fn a_revocation_hides_what_is_behind_it_and_lifting_it_shows_it_again() {
 fn a_node_that_is_cut_or_holds_another_key_writes_nothing() {
     let mut node = Node::new();
     let stranger = NodeKey::from_secret([9; 32]);
-    let sayings = || vec![Saying::Witness(vec![1])];
+    let sayings = || vec![Saying::Statement(vec![1])];
     assert!(matches!(node.timeline.say(&stranger, node.now, sayings()), Err(WriteError::WrongKey)));
     node.say(&["a"]);
     node.recut(&[(node.timeline.own(), Cut::Everything)].into());

@@ -169,7 +169,7 @@ fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it
     let before = node.rows();
     for _ in 0..2 {
         assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
-        let sayings = vec![Saying::Witness(b"seen".to_vec())];
+        let sayings = vec![Saying::Statement(b"said".to_vec())];
         let refused = node.timeline.say(node.store.key(), node.now, sayings);
         assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
         let reader = node.store.read().expect("reads");
