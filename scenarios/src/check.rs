@@ -16,22 +16,22 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use xyn_net::proto::blobs::{ANSWERS_MAX, IN_FLIGHT_MAX, WAITING_MAX};
 use xyn_net::proto::conduct::Misdeed;
-use xyn_net::proto::gossip::{SEEN_MAX, VALIDATING_MAX};
-use xyn_net::proto::sync::PULLS_MAX;
-use xyn_net::wire::FEEDS_MAX;
+use xyn_net::proto::gossip::VALIDATING_MAX;
+use xyn_net::proto::held::Held;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::simulation::Dice;
-use xyn_store::timeline::WAITING_MAX_BYTES;
+use xyn_store::timeline::board::BOARDS_OPEN_MAX;
 use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::{MEMO_FRAMES_MAX, WAITING_FRAMES_MAX, WAITING_MAX_BYTES};
 use xyn_store::trust::{Cut, EnvId, TicketId};
 
 use crate::node::chest::ROOM_BYTES;
 use crate::node::process::UNHEARD_BYTES_MAX;
 use crate::node::shelf::{Attempt, Note};
 use crate::node::{Closing, Shelf, Talk};
+use crate::tally::{Happening, Tally};
 use crate::world::Running;
 pub(crate) use books::Books;
 pub use broken::{Broken, Violation};
@@ -73,10 +73,8 @@ pub(crate) struct Check {
     tickets: BTreeMap<TicketId, PublicKey>,
     /// Members whose folder was copied: what one copy did the other does not know.
     cloned: BTreeSet<usize>,
-    /// Nodes that were let in.
-    pub(crate) joined: u64,
-    /// Pieces of content that came to where they were wanted.
-    pub(crate) fetched: u64,
+    /// What happened at honest nodes.
+    pub(crate) tally: Tally,
 }
 
 impl Check {
@@ -99,14 +97,30 @@ impl Check {
             words: Words::default(),
             tickets: BTreeMap::new(),
             cloned,
-            joined: 0,
-            fetched: 0,
+            tally: Tally::new(),
         }
     }
 
     pub(crate) fn broke(&mut self, now: Timestamp, broken: Broken) {
         let at_micros = now.since(self.dawn).as_micros() as u64;
         self.violation.get_or_insert(Violation { at_micros, step: self.step, broken });
+    }
+
+    /// Something happened at `node`.
+    pub(crate) fn happened(&mut self, node: usize, what: Happening) {
+        if self.is_honest(node) {
+            *self.tally.entry(what).or_default() += 1;
+        }
+    }
+
+    /// All that was expected happened.
+    pub(crate) fn expects(&mut self, now: Timestamp, expected: &Tally) {
+        for (what, &least) in expected {
+            let times = self.tally.get(what).copied().unwrap_or_default();
+            if times < least {
+                self.broke(now, Broken::Toothless { what: what.name(), times, least });
+            }
+        }
     }
 
     fn author(&self, feed: &FeedId) -> usize {
@@ -120,6 +134,9 @@ impl Check {
     /// An author signed something.
     pub(crate) fn wrote(&mut self, node: usize, feed: FeedId, attempt: &Attempt) {
         self.entries += u64::from(attempt.is_kept);
+        if !attempt.is_kept {
+            self.happened(node, Happening::FailedWrites);
+        }
         self.books.wrote(&self.env, feed, &attempt.frames, attempt.is_kept && self.is_honest(node));
     }
 
@@ -177,6 +194,9 @@ impl Check {
             Closing::Unable => "this node could not answer".to_owned(),
             Closing::Door(reason) => reason.to_string(),
         };
+        if let Closing::Misdeed(misdeed) = why {
+            self.happened(node, Happening::dropped_for(misdeed));
+        }
         if let Closing::Misdeed(misdeed) = why
             && self.is_honest(node)
             && self.is_honest(other)
@@ -196,23 +216,22 @@ impl Check {
     /// Everything that a node holds is within its limit.
     pub(crate) fn bounds(&mut self, now: Timestamp, node: usize, running: &Running) {
         let Running { shelf, process, chest } = running;
-        let trade = &process.trade.core;
-        let waiting = shelf.timeline().map_or(0, |timeline| timeline.waiting_bytes());
+        let held = |what, size, limit| Held { what, size, limit };
         let unheard = process.neighbours.values().copied().max().unwrap_or_default();
-        let held = [
-            ("bytes of frames that wait", waiting, WAITING_MAX_BYTES),
-            ("bytes that one peer has not taken", unheard, UNHEARD_BYTES_MAX),
-            ("feeds asked for", process.sync.asked(), PULLS_MAX),
-            ("feeds that one peer announced", process.sync.announced(), FEEDS_MAX),
-            ("messages remembered", process.gossip.remembered(), SEEN_MAX),
-            ("messages being verified", process.gossip.validating(), VALIDATING_MAX),
-            ("messages kept for forwarding", process.unjudged(), VALIDATING_MAX),
-            ("bytes of content", chest.used_bytes(), ROOM_BYTES),
-            ("bytes of content asked for", trade.in_flight_bytes() as usize, IN_FLIGHT_MAX as usize),
-            ("blobs that wait for their turn", trade.waiting(), WAITING_MAX),
-            ("answers on their way", trade.answering(), ANSWERS_MAX),
+        let of_records = shelf.timeline().into_iter().flat_map(|timeline| {
+            [
+                held("bytes of frames that wait", timeline.waiting_bytes(), WAITING_MAX_BYTES),
+                held("frames of one feed that wait", timeline.waiting_frames(), WAITING_FRAMES_MAX),
+                held("frames known to be verified", timeline.remembered_frames(), MEMO_FRAMES_MAX),
+                held("boards kept open", timeline.open_boards(), BOARDS_OPEN_MAX),
+            ]
+        });
+        let of_process = [
+            held("bytes that one peer has not taken", unheard, UNHEARD_BYTES_MAX),
+            held("messages kept for forwarding", process.unjudged(), VALIDATING_MAX),
+            held("bytes of content", chest.used_bytes(), ROOM_BYTES),
         ];
-        for (what, size, limit) in held {
+        for Held { what, size, limit } in of_records.chain(of_process).chain(process.held()) {
             if size > limit {
                 self.broke(now, Broken::Overflow { node, what, size, limit });
             }

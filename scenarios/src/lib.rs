@@ -15,6 +15,7 @@ pub mod report;
 pub mod scenario;
 pub mod shrink;
 pub mod span;
+pub mod tally;
 mod trace;
 mod workload;
 pub mod world;

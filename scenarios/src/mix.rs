@@ -11,6 +11,7 @@ use crate::fault::{Fault, Manner, Planned, Trouble, Unsynced};
 use crate::network::Weather;
 use crate::scenario::{Join, Keeping, Scenario, Topology, Work};
 use crate::span::Span;
+use crate::tally::Tally;
 
 /// Purpose of the dice that make up worlds.
 const MIX: u64 = 4;
@@ -56,6 +57,7 @@ pub fn scenario(seed: u64) -> Scenario {
         checkpoints: None,
         joins: Vec::new(),
         faults: Vec::new(),
+        expect: Tally::new(),
     };
     let count = 1 + dice.below(8);
     scenario.faults = (0..count).map(|_| planned(nodes, minutes * 60, &mut dice)).collect();

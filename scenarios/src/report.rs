@@ -8,6 +8,7 @@ use xyn_store::Digest;
 use crate::check::{Traffic, Violation};
 use crate::scenario::Scenario;
 use crate::span::Span;
+use crate::tally::{Happening, Tally};
 
 /// What came of a world.
 #[derive(Clone, Debug, Serialize)]
@@ -24,12 +25,8 @@ pub struct Report {
     pub converged_within: Option<Span>,
     /// Writes that were acknowledged.
     pub entries: u64,
-    /// Nodes that were let in.
-    pub joined: u64,
-    /// How often a log was found to be rewritten.
-    pub alarms: u64,
-    /// Pieces of content that came to where they were wanted.
-    pub fetched: u64,
+    /// What happened.
+    pub tally: Tally,
     /// What was sent.
     pub traffic: Traffic,
     /// How it went.
@@ -61,6 +58,11 @@ impl Report {
         self.violation.is_none()
     }
 
+    /// How often something happened.
+    pub fn times(&self, what: Happening) -> u64 {
+        self.tally.get(&what).copied().unwrap_or_default()
+    }
+
     /// The report for people.
     pub fn to_text(&self) -> String {
         let Scenario { name, seed, nodes, faults, .. } = &self.scenario;
@@ -71,14 +73,10 @@ impl Report {
             format!("written    {} times", self.entries),
             format!("sent       {} messages, {} bytes", traffic.messages, traffic.bytes),
         ];
-        if self.joined > 0 {
-            lines.push(format!("let in     {} nodes", self.joined));
-        }
-        if self.alarms > 0 {
-            lines.push(format!("alarms     {} times a log was not what it was", self.alarms));
-        }
-        if self.fetched > 0 {
-            lines.push(format!("fetched    {} times", self.fetched));
+        let tally: Vec<String> =
+            self.tally.iter().map(|(what, times)| format!("{times} × {}", what.name())).collect();
+        if !tally.is_empty() {
+            lines.push(format!("happened   {}", tally.join(", ")));
         }
         let closed: Vec<String> =
             traffic.closed.iter().map(|(why, count)| format!("{count} × {why}")).collect();

@@ -10,6 +10,7 @@ use xyn_store::simulation::Dice;
 use crate::fault::{Fault, Planned};
 use crate::network::Weather;
 use crate::span::Span;
+use crate::tally::Tally;
 
 /// The most nodes of a world.
 pub const NODES_MAX: usize = 4096;
@@ -60,6 +61,9 @@ pub struct Scenario {
     /// What goes wrong.
     #[serde(default)]
     pub faults: Vec<Planned>,
+    /// What must happen, and how often at least: a world without it shows nothing of what it is about.
+    #[serde(default, skip_serializing_if = "Tally::is_empty")]
+    pub expect: Tally,
 }
 
 fn settle() -> Span {
@@ -218,9 +222,11 @@ impl Scenario {
         if self.work.iter().any(|work| work.every == Span::default() || work.batch == 0) {
             return unfit("work is done every so often, and at least one entry at a time".into());
         }
+        let links = if self.joins.is_empty() { Vec::new() } else { self.links() };
         for Join { node, by, ticket_of, .. } in &self.joins {
             let is_host = |of: &usize| self.joins.iter().any(|it| it.node == *of && it.by == *by);
-            if !self.links().contains(&[*node.min(by), *node.max(by)]) || !ticket_of.iter().all(is_host) {
+            let is_linked = links.binary_search(&[*node.min(by), *node.max(by)]).is_ok();
+            if !is_linked || !ticket_of.iter().all(is_host) {
                 return unfit(format!("node {node} cannot come to node {by} with that ticket"));
             }
         }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 
+use super::held::Held;
 use crate::wire::InvalidMessage;
 
 /// Messages a peer may send unasked, at once. Each want of a peer that catches up is one.
@@ -183,6 +184,11 @@ impl Left {
         }
     }
 
+    /// How many are remembered.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+
     /// The conduct with which a peer comes.
     pub(super) fn take(&mut self, peer: PublicKey, now: Timestamp) -> Conduct {
         self.0.remove(&peer).unwrap_or_else(|| Conduct::new(now))
@@ -203,6 +209,11 @@ impl Shunned {
             let soonest = self.0.iter().min_by_key(|(_, until)| **until).map(|(peer, _)| *peer);
             soonest.map(|peer| self.0.remove(&peer));
         }
+    }
+
+    /// What it holds that has a limit.
+    pub fn held(&self) -> Held {
+        Held::new("peers that are shunned", self.0.len(), SHUNNED_MAX)
     }
 
     /// Whether not to talk to `peer` yet.

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::{Allowance, Conduct, Left, Misdeed, Passed};
+use super::conduct::{Allowance, Conduct, LEFT_MAX, Left, Misdeed, Passed};
+use super::held::Held;
 use super::sync::Refused;
 use crate::wire::{self, News};
 
@@ -141,14 +142,13 @@ impl Gossip {
         }
     }
 
-    /// How many messages are remembered: never more than [`SEEN_MAX`].
-    pub fn remembered(&self) -> usize {
-        self.order.len()
-    }
-
-    /// How many messages are being verified: never more than [`VALIDATING_MAX`].
-    pub fn validating(&self) -> usize {
-        self.validating.len()
+    /// What it holds that has a limit.
+    pub fn held(&self) -> [Held; 3] {
+        [
+            Held::new("messages remembered", self.order.len(), SEEN_MAX),
+            Held::new("messages being verified", self.validating.len(), VALIDATING_MAX),
+            Held::new("peers of gossip that left", self.left.count(), LEFT_MAX),
+        ]
     }
 
     fn wrote(&mut self, news: &News, now: Timestamp) -> Vec<Output> {

@@ -18,7 +18,8 @@ use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::{Conduct, Left, Misdeed};
+use super::conduct::{Conduct, LEFT_MAX, Left, Misdeed};
+use super::held::Held;
 use crate::wire::{self, Growth};
 
 /// How long a proof, or a witness's word, may take.
@@ -197,6 +198,16 @@ impl Witness {
         }
         self.offer(now, &mut out);
         out
+    }
+
+    /// What it holds that has a limit.
+    pub fn held(&self) -> [Held; 2] {
+        let mut logs = BTreeMap::<PublicKey, usize>::new();
+        self.seen.keys().for_each(|log| *logs.entry(log.node).or_default() += 1);
+        [
+            Held::most("logs of one node that are witnessed", logs.into_values(), LOGS_PER_NODE),
+            Held::new("peers of witnessing that left", self.left.count(), LEFT_MAX),
+        ]
     }
 
     fn received(&mut self, peer: PublicKey, bytes: &[u8], now: Timestamp, out: &mut Vec<Output>) {

@@ -1,6 +1,6 @@
 //! The books: everything that authors signed, whether anybody heard of it or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use xyn_store::Digest;
 use xyn_store::ids::EntryId;
@@ -56,6 +56,12 @@ impl Books {
     pub(crate) fn last(&self, feed: &FeedId) -> Option<(u64, Digest)> {
         let (seq, records) = self.records.get(feed)?.last_key_value()?;
         Some((*seq, records.first()?.hash))
+    }
+
+    /// Feeds that nodes wrote besides their first.
+    pub(crate) fn further_feeds(&self) -> usize {
+        let authors: BTreeSet<_> = self.records.keys().map(|feed| feed.node).collect();
+        self.records.len() - authors.len()
     }
 
     fn find(&self, feed: &FeedId, seq: u64, hash: Digest) -> Option<&Record> {

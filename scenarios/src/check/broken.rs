@@ -225,6 +225,16 @@ pub enum Broken {
         /// For how much.
         size: u64,
     },
+    /// Less happened than the scenario expects: what it is about has no effect.
+    #[error("{what} happened {times} times, and {least} times were expected")]
+    Toothless {
+        /// What.
+        what: String,
+        /// How often.
+        times: u64,
+        /// How often at least it was to.
+        least: u64,
+    },
     /// A base does not open although nothing is wrong with its disk any more.
     #[error("node {node} does not open: {error}")]
     Unopened {

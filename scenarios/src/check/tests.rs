@@ -20,6 +20,7 @@ use crate::node::shelf::Attempt;
 use crate::report::Report;
 use crate::scenario::Scenario;
 use crate::shrink::shrink;
+use crate::tally::Happening;
 use crate::world::{World, mischief};
 
 const CALM: &str = "
@@ -259,4 +260,16 @@ fn a_queue_without_its_limit_is_noticed() {
     }
     let report = world.go_on();
     assert!(matches!(broken(&report), Broken::Overflow { .. }), "{}", report.to_text());
+}
+
+#[test]
+fn a_world_in_which_nothing_happens_of_what_it_expects_is_noticed() {
+    let text = |faults: &str| format!("{CALM}\nfaults: {faults}\nexpect: {{power_cuts: 1, lies: 2}}");
+    let report = World::new(scenario(&text(CRASH))).expect("opens").run();
+    let missed = Broken::Toothless { what: "lies".into(), times: 0, least: 2 };
+    assert_eq!(broken(&report), &missed, "{}", report.to_text());
+    assert_eq!(report.times(Happening::PowerCuts), 1);
+    // There is nothing to leave out of it.
+    let smallest = shrink(report, |_| panic!("no smaller world says more"));
+    assert_eq!(smallest.scenario.faults.len(), 1);
 }

@@ -6,6 +6,7 @@ use xyn_store::trust::{NotRedeemed, TicketId};
 
 use super::{Broken, Check};
 use crate::span::Span;
+use crate::tally::Happening;
 
 impl Check {
     /// A node let somebody in.
@@ -16,7 +17,7 @@ impl Check {
         (ticket, peer): (TicketId, PublicKey),
         is_late: bool,
     ) {
-        self.joined += 1;
+        self.happened(node, Happening::LetIn);
         let first = *self.tickets.entry(ticket).or_insert(peer);
         let why = match is_late {
             true => "had expired",
@@ -37,6 +38,7 @@ impl Check {
         reason: NotRedeemed,
         is_alone: bool,
     ) {
+        self.happened(node, Happening::TurnedAway);
         let is_fair = match reason {
             NotRedeemed::Expired => true,
             NotRedeemed::Used => !is_alone,

@@ -9,6 +9,7 @@ use xyn_store::{Digest, Timestamp};
 
 use super::{Broken, Check};
 use crate::node::Shelf;
+use crate::tally::Happening;
 
 /// Every log that was ever signed, and every word for one.
 #[derive(Default)]
@@ -18,7 +19,6 @@ pub(crate) struct Words {
     /// What each node vouched for last, of each log.
     last: BTreeMap<(usize, FeedId), Digest>,
     given: BTreeSet<(usize, FeedId, Digest)>,
-    pub(crate) alarms: u64,
 }
 
 fn log(checkpoint: &Checkpoint) -> FeedId {
@@ -55,7 +55,7 @@ impl Check {
 
     /// A node found that a log is not what it was.
     pub(crate) fn alarm(&mut self, now: Timestamp, node: usize, author: usize, why: Contradiction) {
-        self.words.alarms += 1;
+        self.happened(node, Happening::Alarms);
         if self.is_honest(node) && self.is_honest(author) {
             self.broke(now, Broken::Suspected { node, author, why: why.to_string() });
         }

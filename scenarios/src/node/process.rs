@@ -8,6 +8,7 @@ use std::sync::Arc;
 use xyn_net::proto::blobs;
 use xyn_net::proto::conduct::{Misdeed, Shunned};
 use xyn_net::proto::gossip::{self, Fit, Gossip, Verdict};
+use xyn_net::proto::held::Held;
 use xyn_net::proto::join::{Door, door};
 use xyn_net::proto::sync::{self, Sync};
 use xyn_net::proto::witness::{self, Witness};
@@ -79,6 +80,12 @@ impl Process {
     /// Messages that wait for their verdict.
     pub(crate) fn unjudged(&self) -> usize {
         self.heard.len()
+    }
+
+    /// What the cores hold that has a limit.
+    pub(crate) fn held(&self) -> impl Iterator<Item = Held> {
+        let cores = self.sync.held().into_iter().chain(self.gossip.held()).chain(self.trade.core.held());
+        cores.chain(self.witness.held()).chain([self.door.held(), self.shunned.held()])
     }
 
     pub(crate) fn connected(&mut self, peer: PublicKey, now: Timestamp) {

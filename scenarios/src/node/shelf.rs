@@ -22,6 +22,11 @@ use xyn_store::timeline::{Saying, Timeline, Written, fork};
 use xyn_store::trust::{EnvId, Placed, Roster};
 use xyn_store::{Digest, Reader, StoreError, Timestamp};
 
+use crate::tally::Happening;
+
+/// Records that do not count, as far as they are counted.
+const EXCLUDED_MAX: usize = 1000;
+
 /// Something that changed and that others are told of.
 #[derive(Clone, Debug)]
 pub(crate) enum Note {
@@ -55,6 +60,8 @@ pub(crate) struct Shelf {
     timeline: Option<Timeline>,
     roster: Arc<Roster>,
     notes: Vec<Note>,
+    /// What was remarkable since this was asked last.
+    remarks: Vec<Happening>,
     /// The leaves of the node's log, as far as they were read.
     leaves: Vec<Digest>,
     /// How many of them were signed last.
@@ -83,6 +90,7 @@ impl Shelf {
             timeline: None,
             roster: none,
             notes: Vec::new(),
+            remarks: Vec::new(),
             leaves: Vec::new(),
             signed: 0,
             #[cfg(test)]
@@ -123,6 +131,16 @@ impl Shelf {
     /// What changed since this was asked last.
     pub(crate) fn notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// What was remarkable about what others sent since this was asked last.
+    pub(crate) fn remarks(&mut self) -> Vec<Happening> {
+        std::mem::take(&mut self.remarks)
+    }
+
+    /// Records that are kept and do not count.
+    pub(crate) fn excluded(&self) -> Result<u64, StoreError> {
+        Ok(self.base.read()?.excluded(None, EXCLUDED_MAX)?.items.len() as u64)
     }
 
     /// How far each feed is known.
@@ -232,6 +250,7 @@ impl Shelf {
             .with(|timeline, reader, roster| timeline.admit(reader, &bytes, now, |feed| roster.cut(*feed)))
             .map_err(busy)?;
         let verdict = verdict(&admission, frames);
+        self.remarks.extend(admission.verdicts.iter().filter_map(Happening::judged));
         let moves_roster = !admission.proofs.is_empty() || admission.has_statements;
         self.commit(admission.changes).map_err(busy)?;
         if moves_roster {

@@ -6,6 +6,7 @@ use xyn_store::simulation::Dice;
 use super::World;
 use crate::node::chest::Piece;
 use crate::scenario::Work;
+use crate::tally::Happening;
 
 /// The most files of a tree, and the most bytes of one.
 const FILES_MAX: u64 = 6;
@@ -59,7 +60,7 @@ impl World {
         let mut came = Vec::new();
         self.act(node, |running, now| came = running.process.look_for_content(&mut running.chest, now));
         if !came.is_empty() {
-            self.check.fetched += came.len() as u64;
+            came.iter().for_each(|_| self.check.happened(node, Happening::Fetched));
             self.verify_content(node);
         }
     }

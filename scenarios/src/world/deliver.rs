@@ -9,7 +9,9 @@ use xyn_store::Timestamp;
 use super::World;
 use super::machine::Running;
 use super::queue::{Event, Parcel};
+use crate::fault::Manner;
 use crate::node::{Done, Effect, Job, Seen, Talk, trade};
+use crate::tally::Happening;
 use crate::world::mischief;
 
 /// The least and the most time that a job of the records takes.
@@ -34,6 +36,7 @@ impl World {
             self.check.noted(self.now, node, &running.shelf, &notes, &mut machine.sure);
             running.process.noted(&notes, &running.shelf, clock);
         }
+        running.shelf.remarks().into_iter().for_each(|what| self.check.happened(node, what));
         let effects = running.process.effects();
         let has_power = running.shelf.base().has_power();
         for effect in effects {
@@ -74,7 +77,12 @@ impl World {
     /// Puts a message on the way, as the sender's manner has it.
     pub(super) fn send(&mut self, node: usize, other: usize, talk: Talk, bytes: Arc<[u8]>) {
         match mischief::twisted(&mut self.machines[node], talk, &bytes) {
-            Some(said) => self.transmit(node, other, talk, said),
+            Some(said) => {
+                if self.machines[node].manner == Some(Manner::Braggart) && said != bytes {
+                    self.check.happened(other, Happening::Boasts);
+                }
+                self.transmit(node, other, talk, said);
+            }
             None => self.told(node, other, talk, bytes.len()),
         }
     }

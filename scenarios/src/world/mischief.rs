@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use xyn_net::wire::blobs::Answer;
+use xyn_net::wire::blobs::{Answer, Ask};
 use xyn_net::wire::{self, Bounded, Frame, MESSAGE_BYTES_MAX, News, Payload};
 use xyn_store::blobs::Manifest;
 use xyn_store::simulation::Dice;
@@ -20,6 +20,7 @@ use super::queue::{Event, Parcel};
 use crate::fault::Manner;
 use crate::node::Talk;
 use crate::node::shelf::Attempt;
+use crate::tally::Happening;
 
 /// How often a bad node is up to something.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -187,15 +188,23 @@ impl World {
             }
             let at = machine.dice.below(machine.heard.len() as u64) as usize;
             let Parcel { talk, bytes, .. } = machine.heard[at].clone();
+            self.check.happened(other, Happening::Replays);
             self.transmit(node, other, talk, bytes);
         }
     }
 
+    /// Messages that mean something, far too many of them.
     fn flood(&mut self, node: usize) {
         for other in self.neighbours_of(node) {
             for number in 0..FLOOD {
-                let bytes = [node.to_be_bytes(), self.machines[node].dice.roll().to_be_bytes()].concat();
-                let talk = [Talk::News, Talk::Sync, Talk::Ask(number)][number as usize % 3];
+                let made_up = Digest::of(&self.machines[node].dice.roll().to_be_bytes());
+                let (talk, bytes) = if number % 2 == 0 {
+                    let half = *made_up.as_bytes().first_chunk().expect("a digest is longer");
+                    (Talk::Sync, wire::encode(&wire::Sync::Summary(wire::Summary([half; 16]))))
+                } else {
+                    let ask = Ask::Manifest { root: made_up, object: made_up, from: 0, credit: 1 };
+                    (Talk::Ask(number), wire::encode(&ask))
+                };
                 self.transmit(node, other, talk, bytes.into());
             }
         }

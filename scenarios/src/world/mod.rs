@@ -144,6 +144,7 @@ impl World {
         if converged.is_some() {
             self.agree();
             self.rest();
+            self.take_stock();
         }
         self.sample();
         Report {
@@ -152,9 +153,7 @@ impl World {
             lasted: Span::millis(self.now.since(self.dawn).as_millis() as u64),
             converged_within: converged.map(|at| Span::millis(at.since(safety).as_millis() as u64)),
             entries: self.check.entries,
-            fetched: self.check.fetched,
-            joined: self.check.joined,
-            alarms: self.check.words.alarms,
+            tally: self.check.tally,
             traffic: self.check.traffic,
             samples: self.samples,
             violation: self.check.violation,

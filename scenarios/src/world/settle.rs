@@ -10,6 +10,7 @@ use xyn_store::trust::Cut;
 use super::{LOOK, QUIET, World};
 use crate::check::QUIET_MESSAGES_PER_MINUTE;
 use crate::node::Shelf;
+use crate::tally::Happening;
 
 impl World {
     /// Waits until all is as it must be. Answers when that was.
@@ -126,6 +127,21 @@ impl World {
         }
         // A bad node that is talked to again may have brought something.
         self.converge(self.now.after(self.scenario.settles_within.0));
+    }
+
+    /// Counts what shows in the end only, and compares what happened with what was expected.
+    pub(super) fn take_stock(&mut self) {
+        let excluded =
+            |node: &usize| Some((*node, self.machines[*node].running.as_ref()?.shelf.excluded().ok()?));
+        let excluded: Vec<(usize, u64)> = self.counting().iter().filter_map(excluded).collect();
+        for (node, count) in excluded {
+            (0..count).for_each(|_| self.check.happened(node, Happening::Excluded));
+        }
+        let copies = self.check.books.further_feeds() as u64;
+        if copies > 0 {
+            self.check.tally.insert(Happening::Copies, copies);
+        }
+        self.check.expects(self.now, &self.scenario.expect);
     }
 
     fn apart(&mut self, node: usize, other: usize) {

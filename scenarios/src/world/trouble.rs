@@ -10,6 +10,7 @@ use super::machine::Folder;
 use super::queue::Event;
 use crate::check::Broken;
 use crate::fault::{Fault, Planned, Unsynced};
+use crate::tally::Happening;
 
 /// How long the power waits for a commit to cut.
 const FUSE: Duration = Duration::from_secs(5);
@@ -152,6 +153,7 @@ impl World {
             return;
         }
         self.trace.note(self.now, 7, node, &[]);
+        self.check.happened(node, Happening::PowerCuts);
         let machine = &mut self.machines[node];
         let survival = machine.unsynced.into();
         let replugged = machine.base.as_mut().map_or(Ok(()), |base| base.replug(survival, &mut self.dice));

@@ -142,9 +142,24 @@ impl Timeline {
         self.feeds.get(feed)
     }
 
-    /// Bytes of frames that wait for those before them.
+    /// Bytes of frames that wait for those before them: at most [`WAITING_MAX_BYTES`](super::WAITING_MAX_BYTES).
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.bytes()
+    }
+
+    /// The most frames of one feed that wait: at most [`WAITING_FRAMES_MAX`](super::WAITING_FRAMES_MAX).
+    pub fn waiting_frames(&self) -> usize {
+        self.waiting.most_frames()
+    }
+
+    /// Frames that are known to be verified: at most [`MEMO_FRAMES_MAX`](super::MEMO_FRAMES_MAX).
+    pub fn remembered_frames(&self) -> usize {
+        self.memo.count()
+    }
+
+    /// Boards that are kept open: at most [`BOARDS_OPEN_MAX`](super::board::BOARDS_OPEN_MAX).
+    pub fn open_boards(&self) -> usize {
+        self.boards.count()
     }
 
     /// Writes to the node's own feed.

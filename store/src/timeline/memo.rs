@@ -22,6 +22,10 @@ impl Memo {
         self.known.contains(frame)
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.order.len()
+    }
+
     pub(super) fn remember(&mut self, frame: Digest) {
         if !self.known.insert(frame) {
             return;

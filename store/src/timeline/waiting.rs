@@ -53,6 +53,11 @@ impl Waiting {
         Some(frame)
     }
 
+    /// The most frames of one feed that are kept.
+    pub(super) fn most_frames(&self) -> usize {
+        self.frames.values().map(BTreeMap::len).max().unwrap_or_default()
+    }
+
     /// Bytes that are kept.
     pub(super) fn bytes(&self) -> usize {
         self.bytes

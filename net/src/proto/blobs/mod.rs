@@ -30,7 +30,8 @@ use std::time::Duration;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::{Left, Misdeed};
+use super::conduct::{LEFT_MAX, Left, Misdeed};
+use super::held::Held;
 use fetch::Fetch;
 pub use io::{AskId, Goods, Input, NotFetched, NotKept, Output, Parcel, Progress, Want};
 use peer::Peer;
@@ -125,18 +126,31 @@ impl Blobs {
         out
     }
 
+    /// What it holds that has a limit.
+    pub fn held(&self) -> [Held; 8] {
+        let asked_of = |peer: &PublicKey| {
+            self.asks.values().filter(|asked| asked.peer == *peer && !asked.is_answered).count()
+        };
+        let peers = || self.peers.values();
+        [
+            Held::new("blobs being fetched", self.fetches.len(), OBJECTS_MAX),
+            Held::new("blobs that wait for their turn", self.waiting.len(), WAITING_MAX),
+            Held::new("bytes asked for", self.in_flight_bytes() as usize, IN_FLIGHT_MAX as usize),
+            Held::most("questions to one peer", self.peers.keys().map(asked_of), ASKS_PER_PEER),
+            Held::most("questions of one peer", peers().map(|peer| peer.queue.len()), ASKED_PER_PEER),
+            Held::most("answers to one peer", peers().map(|peer| peer.serving), ANSWERS_PER_PEER),
+            Held::new("answers on their way", self.answering(), ANSWERS_MAX),
+            Held::new("peers of content that left", self.left.count(), LEFT_MAX),
+        ]
+    }
+
     /// Bytes that are asked for and not kept yet.
-    pub fn in_flight_bytes(&self) -> u64 {
+    fn in_flight_bytes(&self) -> u64 {
         self.asks.values().map(|asked| asked.bytes).sum()
     }
 
-    /// Blobs that wait for their turn.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-
     /// Answers to peers that are being read or sent.
-    pub fn answering(&self) -> usize {
+    fn answering(&self) -> usize {
         self.peers.values().map(|state| state.serving).sum()
     }
 

@@ -8,6 +8,7 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::trust::{NotRedeemed, Placed, Seat};
 
 use crate::proto::conduct::Allowance;
+use crate::proto::held::Held;
 use crate::wire::{self, Bounded, Join, MESSAGE_BYTES_MAX, Payload, Redeem, STATEMENTS_MAX};
 
 /// Strangers at the door at a time.
@@ -139,6 +140,11 @@ impl Door {
             Input::Decided { peer, decision } => self.decided(peer, decision),
             Input::Tick => self.tick(now),
         }
+    }
+
+    /// What it holds that has a limit.
+    pub fn held(&self) -> Held {
+        Held::new("strangers at the door", self.strangers.len(), STRANGERS_MAX)
     }
 
     fn connected(&mut self, peer: PublicKey, now: Timestamp) -> Vec<Output> {

@@ -25,7 +25,8 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 
-use super::conduct::{Conduct, Left, Misdeed};
+use super::conduct::{Conduct, LEFT_MAX, Left, Misdeed};
+use super::held::Held;
 use crate::wire::{self, FEEDS_MAX, Known};
 pub use io::{Input, Output, Proof, Refused};
 use pull::Pull;
@@ -129,14 +130,17 @@ impl Sync {
         has.map(|(feed, theirs)| theirs.seq().saturating_sub(self.vector.get(*feed).seq())).sum()
     }
 
-    /// How many feeds are being pulled: never more than [`PULLS_MAX`].
-    pub fn asked(&self) -> usize {
-        self.pulls.len()
-    }
-
-    /// Of how many feeds one peer says that it has more: never over [`FEEDS_MAX`].
-    pub fn announced(&self) -> usize {
-        self.peers.values().map(|peer| peer.has.len()).max().unwrap_or_default()
+    /// What it holds that has a limit.
+    pub fn held(&self) -> [Held; 5] {
+        let of_one = |peer| self.pulls.values().filter(|pull| pull.peer == peer).count();
+        let peers = || self.peers.values();
+        [
+            Held::new("feeds asked for", self.pulls.len(), PULLS_MAX),
+            Held::most("feeds asked of one peer", self.peers.keys().copied().map(of_one), PULLS_PER_PEER),
+            Held::most("feeds that one peer announced", peers().map(|peer| peer.has.len()), FEEDS_MAX),
+            Held::most("answers to one peer being read", peers().map(|peer| peer.reads), READS_PER_PEER),
+            Held::new("peers of sync that left", self.left.count(), LEFT_MAX),
+        ]
     }
 
     fn connected(&mut self, peer: PublicKey, now: Timestamp, out: &mut Vec<Output>) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::{Broken, CALM, broken, scenario};
 use crate::node::chest::{Flaw, ROOM_BYTES};
 use crate::report::Report;
+use crate::tally::Happening;
 use crate::world::World;
 
 /// The calm world in which moments name content of up to so many KiB, with these faults.
@@ -29,7 +30,7 @@ fn flawed(content_kib: u64, faults: &str, flaw: Flaw) -> Report {
 fn content_comes_to_whoever_wants_it_whatever_the_power_does_and_leaves_one_trace() {
     let faults = "[{at: 1m, for: 5s, every: 20s, fault: {crash: {node: 1, unsynced: torn}}}]";
     let [one, two] = [(); 2].map(|()| world(256, faults).run());
-    assert!(one.holds() && one.fetched > 50, "{}", one.to_text());
+    assert!(one.holds() && one.times(Happening::Fetched) > 50, "{}", one.to_text());
     assert_eq!(one.trace, two.trace);
 }
 

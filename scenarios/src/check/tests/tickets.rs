@@ -4,6 +4,7 @@ use xyn_store::simulation::{Base, Memory};
 
 use super::{Betrayal, Broken, CALM, Traitor, broken, scenario};
 use crate::report::Report;
+use crate::tally::Happening;
 use crate::world::World;
 
 /// The calm world with these newcomers and faults.
@@ -26,7 +27,7 @@ fn whoever_comes_with_a_ticket_is_let_in_whatever_the_power_does_and_leaves_one_
   - {at: 58s, for: 5s, every: 10s, fault: {crash: {node: 0, unsynced: some}}}
   - {at: 61s, for: 3s, every: 9s, fault: {crash: {node: 3, unsynced: torn}}}";
     let [one, two] = [(); 2].map(|()| World::new(scenario(&text(joins, faults))).expect("opens").run());
-    assert!(one.holds() && one.joined == 1, "{}", one.to_text());
+    assert!(one.holds() && one.times(Happening::LetIn) == 1, "{}", one.to_text());
     assert_eq!(one.trace, two.trace);
 }
 
@@ -34,10 +35,10 @@ fn whoever_comes_with_a_ticket_is_let_in_whatever_the_power_does_and_leaves_one_
 fn a_ticket_that_is_shown_twice_or_late_lets_nobody_in() {
     let twice = "[{node: 3, by: 0, at: 1m}, {node: 2, by: 0, at: 1m, after: 1m, ticket_of: 3}]";
     let report = World::new(scenario(&text(twice, "[]"))).expect("opens").run();
-    assert!(report.holds() && report.joined == 1, "{}", report.to_text());
+    assert!(report.holds() && report.times(Happening::LetIn) == 1, "{}", report.to_text());
     let late = "[{node: 3, by: 0, at: 1m, good_for: 10s, after: 20s}]";
     let report = World::new(scenario(&text(late, "[]"))).expect("opens").run();
-    assert!(report.holds() && report.joined == 0, "{}", report.to_text());
+    assert!(report.holds() && report.times(Happening::LetIn) == 0, "{}", report.to_text());
 }
 
 #[test]

@@ -18,6 +18,10 @@ pub(in crate::timeline) struct Open {
 }
 
 impl Open {
+    pub(in crate::timeline) fn count(&self) -> usize {
+        self.order.len()
+    }
+
     /// Takes a board out; whoever changed it puts it back.
     pub(in crate::timeline) fn take(&mut self, board: &Board) -> Option<Folded> {
         self.order.retain(|open| open != board);

@@ -1,0 +1,91 @@
+//! What happens in worlds, by name: what a report counts, and what a scenario expects.
+//!
+//! Owns the names. Counts nothing itself. Invariant: what is counted happened at an honest node, or to one; what it
+//! dropped somebody for or refused, it noticed.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use xyn_net::proto::conduct::Misdeed;
+use xyn_store::timeline::admit::{Refusal, Verdict};
+use xyn_store::timeline::frame::FrameError;
+
+/// How often each happened.
+pub type Tally = BTreeMap<Happening, u64>;
+
+/// Something that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Happening {
+    /// A node was let in on its ticket.
+    LetIn,
+    /// A node was sent away with its ticket.
+    TurnedAway,
+    /// A piece of content came to where it is wanted.
+    Fetched,
+    /// Somebody was dropped for a lie.
+    Lies,
+    /// Somebody was dropped for sending too much.
+    Floods,
+    /// Somebody was dropped for what is no message.
+    Babble,
+    /// Somebody was dropped for what nobody asked for.
+    Unasked,
+    /// Somebody was dropped because it did not have what it said it had.
+    Disappointments,
+    /// Somebody was dropped because it did not answer.
+    Stalls,
+    /// Something was announced that is not there.
+    Boasts,
+    /// What was heard before was said again.
+    Replays,
+    /// Records were refused that their author did not sign.
+    Forgeries,
+    /// Records were refused that are past the cut of their feed.
+    PastCut,
+    /// Two records of a feed under one number were found.
+    Forks,
+    /// Records came that claim to be from the future.
+    FromFuture,
+    /// A record is kept in the end and does not count.
+    Excluded,
+    /// A log was found to be rewritten.
+    Alarms,
+    /// The power of a node went.
+    PowerCuts,
+    /// Something that was written could not be kept.
+    FailedWrites,
+    /// A copy of a folder wrote a feed of its own.
+    Copies,
+}
+
+impl Happening {
+    /// The name in files and reports.
+    pub(crate) fn name(self) -> String {
+        let name = serde_json::to_value(self).expect("a word is a document");
+        name.as_str().unwrap_or_default().replace('_', " ")
+    }
+
+    /// Somebody was dropped for this.
+    pub(crate) fn dropped_for(misdeed: Misdeed) -> Self {
+        match misdeed {
+            Misdeed::Lie => Self::Lies,
+            Misdeed::Flood => Self::Floods,
+            Misdeed::Malformed | Misdeed::Newer => Self::Babble,
+            Misdeed::Unasked => Self::Unasked,
+            Misdeed::Empty => Self::Disappointments,
+            Misdeed::Stall => Self::Stalls,
+        }
+    }
+
+    /// What a verdict on a frame says besides that it is well.
+    pub(crate) fn judged(verdict: &Verdict) -> Option<Self> {
+        match verdict {
+            Verdict::Refused(Refusal::Frame(FrameError::BadSignature)) => Some(Self::Forgeries),
+            Verdict::Refused(Refusal::PastCut(_)) => Some(Self::PastCut),
+            Verdict::Forked { .. } => Some(Self::Forks),
+            Verdict::Admitted { from_future: 1.., .. } => Some(Self::FromFuture),
+            _ => None,
+        }
+    }
+}
