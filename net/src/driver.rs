@@ -42,7 +42,7 @@ use xyn_store::trust::Roster;
 
 pub use address::{InvalidAddress, named};
 pub use blobs::Fetch;
-pub use codec::BadFrame;
+pub use codec::{BadFrame, unpack};
 pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
 

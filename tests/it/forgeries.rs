@@ -4,14 +4,16 @@
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use xyn_net::wire::{self, Frame, News, Payload};
+use xyn_net::wire::{self, Bounded, Frame, Known, Message as _, News, Payload, Sync};
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::scope::Principal;
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
 use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::fork::Proof;
 use xyn_store::timeline::{Saying, Timeline};
-use xyn_store::{Clock, Options, Store, Timestamp, ids};
+use xyn_store::trust::Head;
+use xyn_store::{Clock, Digest, Options, Store, Timestamp, ids};
 
 use crate::flood::{attacker, member};
 use crate::node::eventually;
@@ -39,6 +41,12 @@ impl Author {
 
     /// The news of the next moment of this feed.
     fn says(&mut self, title: &str, now: Timestamp) -> Vec<u8> {
+        let bytes = Payload::behind(0, self.writes(title, now)).expect("it fits");
+        wire::encode(&News { feed: self.timeline.own(), frame: Frame { from: 1, to: 1, bytes } })
+    }
+
+    /// The next moment of this feed, signed.
+    fn writes(&mut self, title: &str, now: Timestamp) -> Vec<u8> {
         let note = Note {
             principal: Principal::new("mallory@lab"),
             branch: Branch::main(),
@@ -47,9 +55,7 @@ impl Author {
             refs: Refs::default(),
         };
         let sayings = vec![Saying::Entry(ids::fresh(now), Box::new(note))];
-        let mut written = self.timeline.say(&self.key, now, sayings).expect("it fits");
-        let bytes = Payload::behind(0, written.frames.remove(0)).expect("it fits");
-        wire::encode(&News { feed: self.timeline.own(), frame: Frame { from: 1, to: 1, bytes } })
+        self.timeline.say(&self.key, now, sayings).expect("it fits").frames.remove(0)
     }
 }
 
@@ -98,4 +104,41 @@ async fn records_that_no_honest_member_writes_are_refused_by_name_counted_and_ne
     for title in ["of another environment", "of a stranger", "the one", "the other"] {
         assert!(!shown.iter().any(|shown| shown == title), "{title}: {shown:?}");
     }
+}
+
+/// What `host` says of itself when it is asked about its log: under which feed it writes.
+async fn feed_of(host: &Mate) -> FeedId {
+    let audit = host.node().get("/api/v1/audit").await;
+    let life = audit["incarnation"].as_str().expect("a life of the folder");
+    FeedId { node: host.key(), incarnation: u64::from_str_radix(life, 16).expect("hexadecimal") }
+}
+
+#[tokio::test]
+async fn nobody_is_taken_for_a_forker_by_a_false_proof_and_who_brings_one_is_dropped() {
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    ada.up(None).await;
+    bob.up(Some(&ada.invite().await)).await;
+    bob.note("before").await;
+    converge(&[&ada, &bob], &["before"]).await;
+
+    // Two records that a member wrote under one number of its own feed prove nothing about Bob's.
+    let (root, now, accused) = (ada.env().root(), Clock::system().now(), feed_of(&bob).await);
+    let twice = |title| Author::new(5, root).writes(title, now);
+    let proof = Proof::new(&root, twice("the one"), twice("the other")).expect("they contradict");
+    let head = Some(Head { seq: 1, hash: Digest::of(b"made up") });
+    let feeds = Bounded::new(vec![(accused, Known { head, fork: Some(1) })]).expect("one");
+    let proof = Payload::behind(0, proof.encode()).expect("it fits");
+    let messages =
+        [Sync::Have { feeds, ask: 0 }, Sync::Proof { feed: accused, proof }].map(|it| wire::encode(&it));
+    let (key, host) = (member(&ada, 5).await, ada.node().mesh()[0].clone());
+    let attack = tokio::spawn(attacker::say(key, host, Sync::PROTOCOL, messages.to_vec()));
+    eventually("the proof is refused by its name", async || {
+        let said = ada.counted("xyn_mesh_said_refused_total{reason=\"false_proof\"}").await;
+        (said > 0 && ada.refusals("lie").await > 0).then_some(())
+    })
+    .await;
+    assert!(ada.node().log().contains("proves nothing"), "{}", ada.node().log());
+    attack.abort();
+    bob.note("heard as before").await;
+    converge(&[&ada, &bob], &["before", "heard as before"]).await;
 }

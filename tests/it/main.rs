@@ -21,6 +21,7 @@ mod rebuild;
 mod refusals;
 mod rotation;
 mod schema;
+mod sim;
 mod streams;
 mod team;
 mod time;

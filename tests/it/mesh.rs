@@ -121,17 +121,60 @@ async fn who_is_revoked_is_disconnected_cannot_come_back_and_is_not_heard_any_mo
     ada.intent("peer.revoke", json!({ "node": eve.key(), "reason": "left the team" })).await;
     let is_turned_away = |mate: &Mate| mate.node().log().contains("was revoked");
     eventually("ada turns eve away", async || is_turned_away(&ada).then_some(())).await;
-    // Whatever she writes now, if she does not know yet, and even from a new start that dials Ada.
-    let after = json!({ "action": "timeline.note", "input": { "title": "after" } });
-    eve.node().post("/api/v1/intents", &after).await;
+    // Once when she was turned out, and then whenever she dials, by herself and from a new start.
+    let is_refused_again = async |times: u64| (ada.refusals("revoked").await > times).then_some(());
+    eventually("eve dials again", async || is_refused_again(1).await).await;
     eve.stop().await;
+    let before = ada.refusals("revoked").await;
     eve.up(None).await;
+    eventually("eve dials from a new start", async || is_refused_again(before).await).await;
     ada.note("without eve").await;
     bob.note("nor here").await;
     converge(&[&ada, &bob], &["before", "without eve", "nor here"]).await;
-    assert!(!ada.titles().contains(&"after".to_owned()));
+    let here: Vec<String> = eve.titles();
+    assert!(!here.iter().any(|title| title == "without eve" || title == "nor here"), "{here:?}");
     let again = json!({ "action": "peer.revoke", "input": { "node": eve.key(), "reason": "twice" } });
     assert_eq!(ada.node().post("/api/v1/intents", &again).await.status, 409);
     let upwards = json!({ "action": "peer.revoke", "input": { "node": ada.key(), "reason": "mutiny" } });
     assert_eq!(bob.node().post("/api/v1/intents", &upwards).await.status, 403);
+}
+
+#[tokio::test]
+async fn what_a_member_wrote_alone_before_it_was_revoked_is_heard_by_nobody_when_it_comes_back() {
+    let ([ada, bob, mut eve], _) = team().await;
+    eve.note("before").await;
+    converge(&[&ada, &bob, &eve], &["before"]).await;
+    eve.stop().await;
+    eve.mesh = "off";
+    eve.up(None).await;
+    eve.note("on the train").await;
+    ada.intent("peer.revoke", json!({ "node": eve.key(), "reason": "left the team" })).await;
+    ada.note("she is out").await;
+    converge(&[&ada, &bob], &["she is out"]).await;
+    eve.stop().await;
+    eve.mesh = "on";
+    eve.up(None).await;
+    let is_refused = async || (ada.refusals("revoked").await > 0).then_some(());
+    eventually("eve is turned away", is_refused).await;
+    ada.note("the end").await;
+    converge(&[&ada, &bob], &["before", "the end"]).await;
+    let is_shown = |mate: &Mate| mate.titles().iter().any(|title| title == "on the train");
+    assert!(is_shown(&eve) && !is_shown(&ada) && !is_shown(&bob));
+}
+
+#[tokio::test]
+async fn a_node_that_keeps_to_the_local_network_meets_who_is_near_and_refuses_who_is_far() {
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    ada.mesh = "lan";
+    // Addresses that are kept for documents: nobody is there, and nobody is asked.
+    ada.peers = Some("/ip4/203.0.113.7/tcp/4311");
+    ada.up(None).await;
+    bob.mesh = "lan";
+    bob.up(Some(&ada.invite().await)).await;
+    ada.note("near").await;
+    converge(&[&ada, &bob], &["near"]).await;
+    let is_refused = async || (ada.refusals("far").await > 0).then_some(());
+    eventually("who is far is refused", is_refused).await;
+    assert!(ada.node().log().contains("it is not on the local network"), "{}", ada.node().log());
+    assert_eq!(bob.refusals("far").await, 0);
 }

@@ -20,21 +20,30 @@ pub(crate) struct Mate {
     pub(crate) node: Option<Node>,
     /// Where its mesh listened first, so that others find it there again.
     pub(crate) address: String,
+    /// How it takes part in the mesh.
+    pub(crate) mesh: &'static str,
+    /// Whom it dials besides those it finds.
+    pub(crate) peers: Option<&'static str>,
 }
 
 impl Mate {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, folder: Folder::new(), node: None, address: "/ip4/127.0.0.1/tcp/0".to_owned() }
+        let address = "/ip4/127.0.0.1/tcp/0".to_owned();
+        Self { name, folder: Folder::new(), node: None, address, mesh: "on", peers: None }
     }
 
     /// Starts its node, with a ticket or without.
     pub(crate) async fn up(&mut self, ticket: Option<&str>) {
         let mut command = self.folder.program();
-        command.env("XYN_LOG", "info").env("XYN_MESH", "on").env("XYN_MESH_LISTEN", &self.address);
+        command.env("XYN_LOG", "info").env("XYN_MESH", self.mesh).env("XYN_MESH_LISTEN", &self.address);
+        command.envs(self.peers.map(|peers| ("XYN_MESH_PEERS", peers)));
         let arguments: Vec<&str> = ticket.into_iter().flat_map(|ticket| ["--join", ticket]).collect();
         let node = Node::start_with(&self.folder, command, &arguments).await;
-        let address = node.mesh().first().expect("its mesh listens");
-        self.address = address.split_once("/p2p/").expect("it says who is there").0.to_owned();
+        let address = node.mesh().first();
+        assert_eq!(address.is_some(), self.mesh != "off", "{} listens when it takes part", self.name);
+        if let Some((place, _)) = address.and_then(|address| address.split_once("/p2p/")) {
+            self.address = place.to_owned();
+        }
         self.node = Some(node);
     }
 
@@ -77,6 +86,22 @@ impl Mate {
 
     pub(crate) async fn invite(&self) -> String {
         self.ticket(Clock::system().now().after(Duration::from_secs(3600))).await
+    }
+
+    /// What it counts under this name, with the labels.
+    pub(crate) async fn counted(&self, metric: &str) -> u64 {
+        // A connection that was kept may have been closed just now.
+        let metrics = eventually("it tells what it counts", async || {
+            self.node().request("GET", "/metrics").send().await.ok()?.text().await.ok()
+        })
+        .await;
+        let value = metrics.lines().find_map(|line| line.strip_prefix(metric)?.strip_prefix(' '));
+        value.map_or(0, |value| value.parse::<f64>().expect("a number") as u64)
+    }
+
+    /// Peers and connections that it refused for this reason.
+    pub(crate) async fn refusals(&self, reason: &str) -> u64 {
+        self.counted(&format!("xyn_mesh_refused_total{{reason=\"{reason}\"}}")).await
     }
 
     pub(crate) async fn note(&self, title: &str) {

@@ -116,9 +116,10 @@ pub(super) struct Members {
     ping: ping::Behaviour,
     /// Carries others' connections.
     relay: Toggle<relay::Behaviour>,
-    /// Is reached through members that do, and then tries to do without.
-    through: Toggle<relay::client::Behaviour>,
-    punch: Toggle<dcutr::Behaviour>,
+    /// Reaches others through members that do, is reached so where the settings name some, and then tries to
+    /// do without.
+    through: relay::client::Behaviour,
+    punch: dcutr::Behaviour,
 }
 
 /// A protocol whose messages need no answer.
@@ -166,10 +167,7 @@ pub(super) fn mesh(
         true => Some(mdns::tokio::Behaviour::new(discovery(), me)),
         false => None,
     };
-    let (transport, through) = match settings.relays.is_empty() {
-        true => (transport::direct(&keypair)?, None),
-        false => transport::relayed(&keypair).map(|(transport, through)| (transport, Some(through)))?,
-    };
+    let (transport, through) = transport::relayed(&keypair)?;
     let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
     let talk = |protocol, max, streams| exchange(protocol, (max, ACK_BYTES_MAX), timeout, streams, &budget);
     let members = Members {
@@ -189,8 +187,8 @@ pub(super) fn mesh(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
         relay: settings.is_relay.then(|| relay::Behaviour::new(me, circuits())).into(),
-        punch: through.is_some().then(|| dcutr::Behaviour::new(me)).into(),
-        through: through.into(),
+        punch: dcutr::Behaviour::new(me),
+        through,
     };
     let wire = Wire {
         limits: connection_limits::Behaviour::new(limits()),

@@ -136,7 +136,8 @@ fn pack(bytes: &[u8]) -> Option<Vec<u8>> {
     (packed.len() + 4 < bytes.len()).then(|| [&length.to_be_bytes(), packed.as_slice()].concat())
 }
 
-fn unpack(bytes: &[u8], max: usize) -> Arrived {
+/// The message that travelled packed as `bytes`, which may be `max` bytes long.
+pub fn unpack(bytes: &[u8], max: usize) -> Result<Vec<u8>, BadFrame> {
     let (length, packed) = bytes.split_first_chunk().ok_or(BadFrame::Packed)?;
     let size = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
     if size > max {

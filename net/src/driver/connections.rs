@@ -137,10 +137,13 @@ impl<P: Port> Task<P> {
     pub(super) fn dial(&mut self) {
         let now = self.clock.now();
         let guard = &self.swarm.behaviour().gate.guard;
-        let mut due = self.dialer.due(now, |node| guard.wants(node, now));
-        due.iter_mut().for_each(|(_, addresses)| addresses.retain(|address| guard.reaches(address)));
-        for (whom, addresses) in due {
+        let due = self.dialer.due(now, |node| guard.wants(node, now));
+        for (whom, mut addresses) in due {
+            addresses.retain(|address| self.swarm.behaviour().gate.guard.reaches(address));
             let Some(options) = options(&whom, addresses) else {
+                // Whoever is due is somewhere: nowhere near.
+                let node = if let Whom::Node(node) = &whom { Some(*node) } else { None };
+                self.refuse(node, Refusal::Far);
                 self.dialer.failed(&whom, now);
                 continue;
             };

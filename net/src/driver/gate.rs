@@ -241,3 +241,32 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> NetworkBehaviour for Gate<M, S> {
         self.strangers.poll(cx).map(|event| event.map_out(Either::Right).map_in(Either::Right))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use libp2p::swarm::dummy;
+    use xyn_store::audit::key::NodeKey;
+    use xyn_store::trust::EnvId;
+
+    use super::*;
+
+    #[test]
+    fn on_the_local_network_nobody_comes_in_from_afar_neither_before_a_handshake_nor_behind_it() {
+        let key = NodeKey::from_secret([1; 32]).public();
+        let address = |text: &str| text.parse::<Multiaddr>().expect("an address");
+        let is_refused = |reach, remote: &str| {
+            let roster = Arc::new(Roster::fold(EnvId::rooted_in(key), &[], BTreeMap::new()));
+            let guard = Guard { roster, shunned: Shunned::default(), reach, clock: Clock::system() };
+            let mut gate = Gate::new(guard, dummy::Behaviour, dummy::Behaviour);
+            let (id, here) = (ConnectionId::new_unchecked(1), address("/ip4/192.168.1.2/tcp/4311"));
+            let (peer, remote) = (address::peer_id(key), address(remote));
+            let before = gate.handle_pending_inbound_connection(id, &here, &remote).err();
+            let behind = gate.handle_established_inbound_connection(id, peer, &here, &remote).err();
+            let is_far = |denied: ConnectionDenied| matches!(denied.downcast(), Ok(Refusal::Far));
+            [before, behind].map(|denied| denied.is_some_and(is_far))
+        };
+        assert_eq!(is_refused(Reach::Lan, "/ip4/203.0.113.7/tcp/4311"), [true; 2]);
+        assert_eq!(is_refused(Reach::Lan, "/ip4/192.168.1.3/tcp/4311"), [false; 2]);
+        assert_eq!(is_refused(Reach::Anywhere, "/ip4/203.0.113.7/tcp/4311"), [false; 2]);
+    }
+}

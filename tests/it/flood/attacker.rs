@@ -9,7 +9,7 @@ use std::time::Duration;
 use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::gossipsub::{self, IdentTopic, MessageAuthenticity, MessageId, ValidationMode};
 use libp2p::identity::Keypair;
-use libp2p::request_response::{self, ProtocolSupport};
+use libp2p::request_response::{self, Event, Message, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
 use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, noise, ping, tcp, yamux};
 use xyn_store::Digest;
@@ -86,6 +86,31 @@ pub(super) async fn write(key: NodeKey, host: String, protocol: &'static str, st
                 }
             }
             event => insist(&mut swarm, &host, &event).await,
+        }
+    }
+}
+
+/// Connects to `host` and says `messages`, each when the one before was heard.
+pub(crate) async fn say(key: NodeKey, host: String, protocol: &'static str, messages: Vec<Vec<u8>>) {
+    let protocols = [(StreamProtocol::new(protocol), ProtocolSupport::Full)];
+    let exchange: request_response::Behaviour<Rude> =
+        request_response::Behaviour::new(protocols, request_response::Config::default());
+    let mut swarm = dial(&key, &host, exchange);
+    let mut left = messages.iter();
+    loop {
+        let peer = match swarm.select_next_some().await {
+            SwarmEvent::ConnectionEstablished { peer_id, .. } => {
+                left = messages.iter();
+                peer_id
+            }
+            SwarmEvent::Behaviour(Event::Message { peer, message: Message::Response { .. }, .. }) => peer,
+            event => {
+                insist(&mut swarm, &host, &event).await;
+                continue;
+            }
+        };
+        if let Some(message) = left.next() {
+            swarm.behaviour_mut().send_request(&peer, super::whole(message));
         }
     }
 }

@@ -124,7 +124,7 @@ async fn invitations_are_the_same_when_the_journal_is_folded_anew() {
 }
 
 #[tokio::test]
-async fn a_mesh_that_ends_is_started_again_and_stops_with_the_node() {
+async fn a_mesh_that_ends_or_panics_is_started_again_and_stops_with_the_node() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = start(folder.path()).await;
     let settings = Settings {
@@ -151,5 +151,6 @@ async fn a_mesh_that_ends_is_started_again_and_stops_with_the_node() {
         }
     };
     tokio::time::timeout(PATIENCE, another).await.expect("another one listens");
+    assert!(node.mesh().has_panicked(), "the one between the two");
     node.stop().await;
 }

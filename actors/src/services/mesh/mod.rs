@@ -88,6 +88,9 @@ struct Shared {
     mesh: ArcSwapOption<Mesh>,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     trace: Trace,
+    /// Whether the mesh's task panics over the next thing it has to tell.
+    #[cfg(test)]
+    panics: std::sync::atomic::AtomicBool,
 }
 
 impl Service {
@@ -99,6 +102,8 @@ impl Service {
             mesh: ArcSwapOption::empty(),
             refused: Mutex::default(),
             trace: Trace::default(),
+            #[cfg(test)]
+            panics: Default::default(),
         });
         let (stop, stopped) = watch::channel(false);
         let running = task::start(&shared)?;
@@ -163,10 +168,17 @@ impl Service {
         }
     }
 
-    /// Ends the mesh that runs, as a failure of it would.
+    /// Ends the mesh that runs, as a failure of it would; the one after it panics when it begins to listen.
     #[cfg(test)]
     pub(crate) async fn break_off(&self) {
+        self.shared.panics.store(true, std::sync::atomic::Ordering::SeqCst);
         self.wire().expect("it runs").stop().await.expect("it runs");
+    }
+
+    /// Whether the panic came.
+    #[cfg(test)]
+    pub(crate) fn has_panicked(&self) -> bool {
+        !self.shared.panics.load(std::sync::atomic::Ordering::SeqCst)
     }
 
     /// The mesh that runs; an error between two starts.

@@ -155,6 +155,11 @@ impl Port for Desk {
     }
 
     fn notice(&self, notice: Notice) {
+        #[cfg(test)]
+        assert!(
+            !self.shared.panics.swap(false, std::sync::atomic::Ordering::SeqCst),
+            "a mesh that is broken on purpose"
+        );
         if let Some(inner) = self.shared.inner() {
             self.shared.trace.note(inner.clock.now(), &notice);
         }

@@ -2,8 +2,8 @@
 
 use libp2p::futures::{AsyncRead, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::request_response::{self, Message as Said, OutboundFailure, ProtocolSupport};
-use libp2p::swarm::{Swarm, SwarmEvent};
-use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, noise, tcp, yamux};
+use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
+use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, noise, ping, tcp, yamux};
 
 use xyn_store::Digest;
 use xyn_store::trust::{Head, NotAdmitted, NotRedeemed, Seat, TicketId, TicketSecret};
@@ -70,9 +70,16 @@ impl request_response::Codec for Rude {
     }
 }
 
-/// A peer of its own making, which speaks one protocol.
+/// What it speaks: one protocol, and it answers when it is asked whether it is there.
+#[derive(NetworkBehaviour)]
+struct Tongue {
+    exchange: request_response::Behaviour<Rude>,
+    ping: ping::Behaviour,
+}
+
+/// A peer of its own making.
 struct Intruder {
-    swarm: Swarm<request_response::Behaviour<Rude>>,
+    swarm: Swarm<Tongue>,
     host: libp2p::PeerId,
 }
 
@@ -83,7 +90,8 @@ impl Intruder {
 
     async fn with(who: u8, host: &Node, protocol: &'static str) -> Self {
         let protocols = [(StreamProtocol::new(protocol), ProtocolSupport::Full)];
-        let behaviour = request_response::Behaviour::new(protocols, request_response::Config::default());
+        let exchange = request_response::Behaviour::new(protocols, request_response::Config::default());
+        let behaviour = Tongue { exchange, ping: ping::Behaviour::default() };
         let mut swarm = SwarmBuilder::with_existing_identity(address::keypair(&key(who)))
             .with_tokio()
             .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
@@ -113,13 +121,10 @@ impl Intruder {
     }
 
     fn write(&mut self, bytes: Vec<u8>) {
-        self.swarm.behaviour_mut().send_request(&self.host, bytes);
+        self.swarm.behaviour_mut().exchange.send_request(&self.host, bytes);
     }
 
-    async fn happens<T>(
-        &mut self,
-        pick: impl Fn(SwarmEvent<request_response::Event<Vec<u8>, Vec<u8>>>) -> Option<T>,
-    ) -> T {
+    async fn happens<T>(&mut self, pick: impl Fn(SwarmEvent<TongueEvent>) -> Option<T>) -> T {
         let found = async {
             loop {
                 if let Some(found) = pick(self.swarm.select_next_some().await) {
@@ -140,11 +145,14 @@ impl Intruder {
 
     async fn answer(&mut self) -> Result<Vec<u8>, OutboundFailure> {
         self.happens(|event| match event {
-            SwarmEvent::Behaviour(request_response::Event::Message {
+            SwarmEvent::Behaviour(TongueEvent::Exchange(request_response::Event::Message {
                 message: Said::Response { response, .. },
                 ..
-            }) => Some(Ok(response)),
-            SwarmEvent::Behaviour(request_response::Event::OutboundFailure { error, .. }) => Some(Err(error)),
+            })) => Some(Ok(response)),
+            SwarmEvent::Behaviour(TongueEvent::Exchange(request_response::Event::OutboundFailure {
+                error,
+                ..
+            })) => Some(Err(error)),
             _ => None,
         })
         .await
@@ -195,6 +203,13 @@ async fn a_member_in_its_own_eyes_only_gets_nothing() {
     mallory.mesh.signed(checkpoint(MALLORY)).await.expect("it runs");
     mallory.hear_refused(ALICE, |why| *why == Refusal::Protocol(wire::Witness::PROTOCOL)).await;
     mallory.write().await;
+    // It goes and comes again with that record: what it had to say it has said twice by the second refusal.
+    let disk = mallory.stop().await;
+    let mallory = Start { disk, ..node(MALLORY, &roster(&[ALICE, MALLORY], &[])) };
+    let mut mallory = mallory.dialling(&[&alice]).start().await;
+    mallory.hear_connected(ALICE).await;
+    mallory.mesh.signed(checkpoint(MALLORY)).await.expect("it runs");
+    mallory.hear_refused(ALICE, |why| *why == Refusal::Protocol(wire::Witness::PROTOCOL)).await;
     let status = alice.status().await;
     assert!(status.peers.is_empty() && status.traffic.bytes_in == 0 && status.traffic.bytes_out == 0);
     assert_eq!((alice.length(MALLORY), mallory.length(ALICE)), (0, 0));

@@ -62,7 +62,9 @@ struct Start {
     peers: Vec<String>,
     contacts: Vec<(PublicKey, Vec<String>)>,
     lies: bool,
+    panics: bool,
     invitation: Option<Invitation>,
+    /// How it is reached; empty: nobody can dial it.
     transport: String,
     reach: Reach,
     relays: Vec<String>,
@@ -78,6 +80,7 @@ fn node(who: u8, roster: &Arc<Roster>) -> Start {
         peers: Vec::new(),
         contacts: Vec::new(),
         lies: false,
+        panics: false,
         invitation: None,
         transport: "tcp/0".into(),
         reach: Reach::Lan,
@@ -101,8 +104,10 @@ impl Start {
     }
 
     async fn start(self) -> Node {
+        let listens = !self.transport.is_empty();
+        let is_reachable = listens || !self.relays.is_empty();
         let config = Config {
-            listen: vec![format!("/ip6/::1/{}", self.transport)],
+            listen: listens.then(|| format!("/ip6/::1/{}", self.transport)).into_iter().collect(),
             peers: self.peers,
             relays: self.relays,
             is_relay: self.is_relay,
@@ -130,6 +135,7 @@ impl Start {
             events,
             invitation: Mutex::new(self.invitation),
             lies: self.lies,
+            panics: self.panics,
         };
         let started = Mesh::start(config, &key(self.who), Clock::system(), world, shelf);
         let (mesh, task) = started.expect("loopback can be listened on");
@@ -137,12 +143,14 @@ impl Start {
         let home = self.home;
         let mut node =
             Node { who: self.who, mesh, task, disk, changed: watched, events: heard, address, home };
-        node.address = node
-            .hear(|event| match event {
-                Event::Listening(address) => Some(address),
-                _ => None,
-            })
-            .await;
+        if is_reachable {
+            node.address = node
+                .hear(|event| match event {
+                    Event::Listening(address) => Some(address),
+                    _ => None,
+                })
+                .await;
+        }
         node
     }
 }

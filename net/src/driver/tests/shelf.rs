@@ -25,6 +25,8 @@ pub(super) struct Shelf {
     pub(super) events: mpsc::Sender<Event>,
     pub(super) invitation: Mutex<Option<Invitation>>,
     pub(super) lies: bool,
+    /// It dies over the first records that it is asked for.
+    pub(super) panics: bool,
 }
 
 impl Shelf {
@@ -40,6 +42,7 @@ impl Shelf {
 
 impl Port for Shelf {
     async fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<Frame> {
+        assert!(!self.panics, "a node that is broken on purpose");
         let mut frames = self.disk().read(feed, after, to, credit);
         if self.lies {
             for frame in &mut frames {

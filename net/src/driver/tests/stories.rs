@@ -242,6 +242,25 @@ async fn whom_nobody_can_dial_is_reached_through_a_member_that_relays() {
 }
 
 #[tokio::test]
+async fn two_whom_nobody_can_dial_find_each_other_through_the_member_that_both_know() {
+    let team = roster(&[ALICE, BOB, CAROL], &[]);
+    let reach = Reach::Anywhere;
+    let alice = Start { reach, is_relay: true, ..node(ALICE, &team) }.start().await;
+    let behind = |who| Start { reach, transport: String::new(), ..node(who, &team) };
+    let bob = Start { relays: vec![alice.address.clone()], ..behind(BOB).with_records(20) };
+    let mut bob = bob.start().await;
+    assert!(bob.address.contains("/p2p-circuit"), "{}", bob.address);
+    // Carol names no relay: she hears from Alice where Bob is.
+    let mut carol = behind(CAROL).with_records(10).dialling(&[&alice]).start().await;
+    carol.hear_connected(BOB).await;
+    bob.hear_connected(CAROL).await;
+    settle(&mut [&mut bob, &mut carol], &[(BOB, 20), (CAROL, 10)]).await;
+    let status = carol.status().await;
+    let way = status.peers.iter().find(|peer| peer.node == public(BOB)).map(|peer| peer.address.as_str());
+    assert!(way.is_some_and(|way| way.contains("/p2p-circuit")), "{way:?}");
+}
+
+#[tokio::test]
 async fn a_member_is_found_by_the_name_of_its_machine() {
     let team = roster(&[ALICE, BOB], &[]);
     let alice = node(ALICE, &team).with_records(5).start().await;
@@ -262,4 +281,17 @@ async fn a_task_that_was_stopped_says_goodbye_and_its_handle_says_so() {
     bob.stop().await;
     alice.hear(|event| matches!(event, Event::Disconnected(node) if node == public(BOB)).then_some(())).await;
     assert!(matches!(mesh.status().await, Err(Stopped)));
+}
+
+#[tokio::test]
+async fn a_task_that_panics_ends_with_that_panic_its_handle_says_so_and_peers_learn_of_it() {
+    let team = roster(&[ALICE, BOB], &[]);
+    let broken = Start { panics: true, ..node(ALICE, &team).with_records(10) };
+    let alice = broken.start().await;
+    let mut bob = node(BOB, &team).dialling(&[&alice]).start().await;
+    bob.hear(|event| matches!(event, Event::Disconnected(node) if node == public(ALICE)).then_some(())).await;
+    let ended = alice.task.await.expect_err("it panics");
+    assert!(ended.is_panic() && ended.to_string().contains("broken on purpose"), "{ended}");
+    assert!(matches!(alice.mesh.status().await, Err(Stopped)));
+    assert_eq!(bob.length(ALICE), 0);
 }
