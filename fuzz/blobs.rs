@@ -5,7 +5,8 @@
 
 use std::fmt::Debug;
 
-use xyn_net::wire::blobs::{Answer, Ask};
+use xyn_net::driver::unpack;
+use xyn_net::wire::blobs::{Answer, Ask, HEAD_BYTES};
 use xyn_net::wire::{self, Bounded, Message, Payload};
 use xyn_store::blobs::Parcel;
 use xyn_store::{Digest, Options, Store};
@@ -37,6 +38,49 @@ pub(super) mod questions {
             Answer::Chunks(Payload::new(b"parcel").expect("fits")),
         ];
         asks.iter().map(wire::encode).chain(answers.iter().map(wire::encode)).collect()
+    }
+}
+
+/// Answers as the exchange reads them: parcels stay where they are, and mean what the codec says.
+pub(super) mod answers {
+    use super::*;
+
+    pub(crate) fn run(bytes: &[u8]) {
+        let read = Answer::read(bytes.to_vec()).ok();
+        if let Some(answer) = &read {
+            assert_eq!(Answer::read(wire::encode(answer)).as_ref().ok(), Some(answer), "own bytes");
+        }
+        if let Ok(answer) = wire::decode::<Answer>(bytes) {
+            assert_eq!(read, Some(answer));
+        }
+    }
+
+    pub(crate) fn seeds() -> Vec<Vec<u8>> {
+        let around = [&[0; HEAD_BYTES][..], b"parcel"].concat();
+        questions::seeds().into_iter().chain([Answer::around(around)]).collect()
+    }
+}
+
+/// Messages that travel packed: what comes out is as long as was said, and no longer than it may be.
+pub(super) mod packed {
+    use super::*;
+
+    const MAX: usize = 1 << 20;
+
+    pub(crate) fn run(bytes: &[u8]) {
+        if let Ok(message) = unpack(bytes, MAX) {
+            let said = bytes.first_chunk().map(|length| u32::from_be_bytes(*length) as usize);
+            assert!(message.len() <= MAX && said == Some(message.len()), "{} of {said:?}", message.len());
+        }
+    }
+
+    pub(crate) fn seeds() -> Vec<Vec<u8>> {
+        // Frames of one block each, which is written out and says that it is the last: raw, and a run.
+        let frame = |kind: u8, size: u8, block: &[u8]| {
+            let head = [0x28, 0xb5, 0x2f, 0xfd, 0x20, size, size << 3 | kind << 1 | 1, 0, 0];
+            [&[0, 0, 0, size][..], &head, block].concat()
+        };
+        vec![frame(0, 5, b"hello"), frame(1, 31, b"x")]
     }
 }
 

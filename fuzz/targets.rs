@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde_json::json;
 use xyn_actors::blueprint;
+use xyn_actors::events::Position;
 use xyn_actors::governance;
 use xyn_actors::intake::{self, cron, webhook};
 use xyn_actors::record;
@@ -31,6 +32,8 @@ mod caps;
 mod capsules;
 #[path = "exchange.rs"]
 mod exchange;
+#[path = "kept.rs"]
+mod kept;
 #[path = "mesh.rs"]
 mod mesh;
 #[path = "scans.rs"]
@@ -38,13 +41,13 @@ mod scans;
 #[path = "written.rs"]
 mod written;
 
-use blobs::{parcels, questions};
+use blobs::{answers, packed, parcels, questions};
 use caps::{containers, directories};
 use capsules::{app_manifests, claims, key_rings, signed_envelopes};
 use exchange::{layers, zips};
 use mesh::{frames, manifests, messages, notes, records, statements, tickets};
 use scans::{leaks, locks, queries};
-use written::{blueprints, patterns, policies, settings, templates};
+use written::{blueprints, patterns, policies, scenarios, settings, templates};
 
 /// A parser and what to try it with.
 pub(crate) struct Target {
@@ -66,6 +69,7 @@ macro_rules! targets {
 pub(crate) const ALL: &[Target] = targets![
     envelopes,
     rows,
+    kept,
     words,
     events,
     webhooks,
@@ -76,6 +80,7 @@ pub(crate) const ALL: &[Target] = targets![
     blueprints,
     policies,
     settings,
+    scenarios,
     frames,
     records,
     notes,
@@ -84,6 +89,8 @@ pub(crate) const ALL: &[Target] = targets![
     manifests,
     messages,
     questions,
+    answers,
+    packed,
     parcels,
     app_manifests,
     signed_envelopes,
@@ -190,6 +197,7 @@ mod words {
         again::<PublicKey>(text);
         again::<Timestamp>(text);
         again::<RunId>(text);
+        again::<Position>(text);
         let _ = (CorrelationId::parse(text), text.parse::<webhook::Secret>());
         let _ = text.parse::<governance::Approver>();
     }
@@ -202,6 +210,7 @@ mod words {
             "0190f5fe-7c00-7a00-8000-000000000001",
             "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX",
             "role:OwnerAdmin",
+            "18446744073709551615.4294967295",
         ])
     }
 }

@@ -7,6 +7,8 @@ use xyn::config;
 use xyn_actors::actions::{self, Registry};
 use xyn_actors::blueprint::{self, EventPattern, Expression, NodeLimits, Scope, Template};
 use xyn_actors::governance;
+use xyn_scenarios::mix;
+use xyn_scenarios::scenario::Scenario;
 
 use super::{halves, seeds as texts, text};
 
@@ -103,6 +105,39 @@ pub(super) mod policies {
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
         texts(&[governance::DEV_POLICY, governance::PROD_EXAMPLE_POLICY])
+    }
+}
+
+/// Worlds of simulated nodes: what reads can be written, and reads back as the same.
+pub(super) mod scenarios {
+    use super::*;
+
+    pub(crate) fn run(bytes: &[u8]) {
+        match Scenario::parse(text(bytes)) {
+            Ok(scenario) => assert_eq!(Scenario::parse(&scenario.to_text()), Ok(scenario)),
+            Err(error) => assert!(!error.to_string().is_empty()),
+        }
+    }
+
+    pub(crate) fn seeds() -> Vec<Vec<u8>> {
+        let made = (0..8).map(|seed| mix::scenario(seed).to_text().into_bytes());
+        let written = texts(&["
+name: newcomers
+seed: 17
+nodes: 8
+topology: {random: 3}
+keeping: rows
+weather: {latency: 30ms, jitter: 1s, loss: 60, twice: 40, rate: 4000}
+lasts: 30m
+work:
+  - {nodes: [0, 1], every: 40s, batch: 2, boards: 10, content: 10, content_kib: 64}
+checkpoints: 1m
+faults:
+  - {at: 110s, for: 30s, every: 1h, fault: {part: {one: [0], other: [4], one_way: true}}}
+  - {at: 2m, fault: {turn: {node: 5, into: liar, unnoticed: true}}}
+expect: {lies: 1}
+"]);
+        made.chain(written).collect()
     }
 }
 
