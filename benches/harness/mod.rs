@@ -28,17 +28,19 @@ pub(crate) struct Node {
 impl Node {
     /// Starts `xyn up` on `folder` and waits until it is healthy.
     pub(crate) async fn start(folder: &Path) -> Self {
+        Self::start_with(folder, |_| {}).await
+    }
+
+    /// The same with more settings.
+    pub(crate) async fn start_with(folder: &Path, settings: impl FnOnce(&mut Command)) -> Self {
         let port =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port").port();
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         let begun = Instant::now();
-        let child = Command::new(env!("CARGO_BIN_EXE_xyn"))
-            .args(["up", "--listen", &address.to_string(), "--data"])
-            .arg(folder)
-            .env("XYN_LOG", "warn")
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("xyn starts");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_xyn"));
+        command.args(["up", "--listen", &address.to_string(), "--data"]).arg(folder).env("XYN_LOG", "warn");
+        settings(&mut command);
+        let child = command.stdout(Stdio::null()).spawn().expect("xyn starts");
         loop {
             if let Ok(mut client) = Client::connect(address).await
                 && client.get("/healthz").await.0 == 200
