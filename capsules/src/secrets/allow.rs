@@ -9,7 +9,6 @@ use globset::{GlobBuilder, GlobMatcher};
 
 use super::finding::{Finding, Fingerprint, Rule};
 use super::place::escaped;
-use super::token;
 
 /// The file at the root of the tree.
 pub const ALLOW_FILE: &str = ".capsuleallow";
@@ -54,7 +53,7 @@ impl Allow {
                     allow.fingerprints.extend(word.parse::<Fingerprint>())
                 }
                 [path] => allow.paths.push((None, glob(path).map_err(fault)?)),
-                [rule, path] if is_rule(rule) => {
+                [rule, path] if Rule::is_name(rule) => {
                     allow.paths.push((Some(rule.into()), glob(path).map_err(fault)?));
                 }
                 [rule, _] => return Err(fault(format!("`{}` is no rule", shown(rule)))),
@@ -81,20 +80,4 @@ fn glob(text: &str) -> Result<GlobMatcher, String> {
 
 fn shown(text: &str) -> String {
     escaped(text.chars().take(80))
-}
-
-fn is_rule(name: &str) -> bool {
-    use Rule::*;
-    let rules = [
-        PrivateKey,
-        UrlPassword,
-        Authorization,
-        EnvValue,
-        Assignment,
-        HighEntropy,
-        SecretFile,
-        Unsearched,
-        TooMany,
-    ];
-    rules.iter().any(|rule| rule.name() == name) || token::names().any(|token| token == name)
 }

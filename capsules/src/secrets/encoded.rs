@@ -40,20 +40,22 @@ pub(super) fn decode(bytes: &[u8], run: &Range<usize>) -> Option<(Vec<u8>, usize
     if run.end - start < ENCODED_MIN_BYTES {
         return None;
     }
-    let mut look = Vec::with_capacity(LOOK_BYTES + 3);
-    six_bits(&bytes[start..run.end.min(start + LOOK_BYTES / 3 * 4)], &mut look);
-    if !look.iter().all(|byte| is_text(*byte)) && Format::of(&look).is_none() {
+    let (mut look, mut length) = ([0; LOOK_BYTES], 0);
+    for (place, byte) in look.iter_mut().zip(six_bits(&bytes[start..run.end])) {
+        *place = byte;
+        length += 1;
+    }
+    let look = &look[..length];
+    if !look.iter().all(|byte| is_text(*byte)) && Format::of(look).is_none() {
         return None;
     }
-    let mut decoded = Vec::new();
     let mut pending = Vec::new();
     let mut end = start;
     for line in lines(bytes, start..run.end) {
         end = line.end;
         pending.extend_from_slice(&bytes[line]);
     }
-    six_bits(&pending, &mut decoded);
-    Some((decoded, end))
+    Some((six_bits(&pending).collect(), end))
 }
 
 fn is_text(byte: u8) -> bool {
@@ -81,17 +83,15 @@ fn lines(bytes: &[u8], first: Range<usize>) -> impl Iterator<Item = Range<usize>
 }
 
 /// Decodes what there is, without asking for padding.
-fn six_bits(encoded: &[u8], decoded: &mut Vec<u8>) {
+fn six_bits(encoded: &[u8]) -> impl Iterator<Item = u8> {
     let values = encoded.iter().map(|byte| SIX_BITS[usize::from(*byte)]).filter(|bits| *bits < 64);
     let (mut buffer, mut bits) = (0_u32, 0);
-    for value in values {
+    values.filter_map(move |value| {
         buffer = (buffer << 6) | u32::from(value);
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            decoded.push((buffer >> bits) as u8);
-        }
-    }
+        bits = (bits + 6) % 8;
+        // A byte is whole with each value but every fourth.
+        (bits < 6).then_some((buffer >> bits) as u8)
+    })
 }
 
 #[cfg(test)]

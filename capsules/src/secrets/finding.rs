@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::allow::{ALLOW_FILE, ALLOW_MARK};
 use super::place::{Place, escaped};
-use super::run;
+use super::{run, token};
 
 /// Characters of a line that are shown before what was found.
 const EXCERPT_MAX_CHARS: usize = 48;
@@ -40,22 +40,36 @@ pub enum Rule {
     TooMany,
 }
 
-impl Rule {
-    /// Its name, as files of what is allowed write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::PrivateKey => "private-key",
-            Self::Token(name) => name,
-            Self::UrlPassword => "url-password",
-            Self::Authorization => "authorization",
-            Self::EnvValue => "env-value",
-            Self::Assignment => "assigned-secret",
-            Self::HighEntropy => "high-entropy",
-            Self::SecretFile => "secret-file",
-            Self::Unsearched => "unsearched",
-            Self::TooMany => "too-many",
+/// Names each rule but those of providers, which the table of their tokens names.
+macro_rules! named {
+    ($($rule:ident = $name:literal,)*) => {
+        impl Rule {
+            /// Its name, as files of what is allowed write it.
+            pub fn name(self) -> &'static str {
+                match self {
+                    Self::Token(name) => name,
+                    $(Self::$rule => $name,)*
+                }
+            }
+
+            /// Whether a rule is called `name`.
+            pub(super) fn is_name(name: &str) -> bool {
+                [$($name),*].contains(&name) || token::names().any(|token| token == name)
+            }
         }
-    }
+    };
+}
+
+named! {
+    PrivateKey = "private-key",
+    UrlPassword = "url-password",
+    Authorization = "authorization",
+    EnvValue = "env-value",
+    Assignment = "assigned-secret",
+    HighEntropy = "high-entropy",
+    SecretFile = "secret-file",
+    Unsearched = "unsearched",
+    TooMany = "too-many",
 }
 
 /// Names a finding: its rule, its place, and 16 bits of what was found. Those tell that a value was changed;

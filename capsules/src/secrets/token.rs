@@ -137,17 +137,33 @@ impl Alphabet {
 
 const JSON_WEB_TOKEN: &str = "json-web-token";
 
-/// First bytes of all shapes and of JSON in base64.
-const BEGINS: [bool; 256] = {
-    let mut begins = [false; 256];
+/// How JSON begins in base64.
+const OBJECT: &str = "eyJ";
+
+/// Which of all shapes, a bit for each, have a byte as their first, second or third one; the last bit is for JSON in
+/// base64. Most runs are no token, and that shows in three looks.
+const BEGINS: [[u64; 256]; 3] = {
+    assert!(SHAPES.len() < 63, "there is a bit for each");
+    let mut begins = [[0; 256]; 3];
     let mut row = 0;
-    while row < SHAPES.len() {
-        begins[SHAPES[row].lead.as_bytes()[0] as usize] = true;
+    while row <= SHAPES.len() {
+        let lead = if row < SHAPES.len() { SHAPES[row].lead } else { OBJECT };
+        let mut at = 0;
+        while at < 3 {
+            begins[at][lead.as_bytes()[at] as usize] |= 1 << row;
+            at += 1;
+        }
         row += 1;
     }
-    begins[b'e' as usize] = true;
     begins
 };
+
+/// Whether a token can begin as `bytes` do.
+fn may_begin(bytes: &[u8]) -> bool {
+    let Some(lead) = bytes.first_chunk::<3>() else { return false };
+    let [first, second, third] = lead.map(usize::from);
+    BEGINS[0][first] & BEGINS[1][second] & BEGINS[2][third] != 0
+}
 
 /// The token in `run`, a long run of token characters.
 pub(super) fn judge(text: &Text<'_>, run: &Range<usize>) -> Option<Hit> {
@@ -159,8 +175,8 @@ pub(super) fn judge(text: &Text<'_>, run: &Range<usize>) -> Option<Hit> {
         Some(b'%') => Some(2),
         _ => None,
     };
-    let starts = std::iter::once(0).chain(escape).chain(separators).filter(|start| *start < bytes.len());
-    starts.filter(|start| BEGINS[usize::from(bytes[*start])]).find_map(|start| {
+    let starts = std::iter::once(0).chain(escape).chain(separators);
+    starts.filter(|start| may_begin(&bytes[*start..])).find_map(|start| {
         let at = run.start + start;
         let lead = &bytes[start..];
         let mut fitting = SHAPES.iter().filter(|shape| lead.starts_with(shape.lead()));
@@ -171,13 +187,13 @@ pub(super) fn judge(text: &Text<'_>, run: &Range<usize>) -> Option<Hit> {
 /// A token of RFC 7519: three texts of base64, the first of them an object of JSON with `alg`.
 fn json_web_token(text: &Text<'_>, at: usize) -> Option<Hit> {
     const MAX_BYTES: usize = 8_192;
-    let bytes = text.bytes[at..].strip_prefix(b"eyJ").map(|_| &text.bytes[at..])?;
+    let bytes = text.bytes[at..].strip_prefix(OBJECT.as_bytes()).map(|_| &text.bytes[at..])?;
     let length = length_of(&bytes[..bytes.len().min(MAX_BYTES)], |byte| Dotted.has(byte));
     let mut parts = bytes[..length].splitn(4, |byte| *byte == b'.');
     let (header, payload, signature) = (parts.next()?, parts.next()?, parts.next()?);
     let header = BASE64URL_NOPAD.decode(header).ok()?;
     let has_algorithm = memchr::memmem::find(&header, b"\"alg\"").is_some();
-    let is_one = has_algorithm && payload.starts_with(b"eyJ") && signature.len() >= 16;
+    let is_one = has_algorithm && payload.starts_with(OBJECT.as_bytes()) && signature.len() >= 16;
     is_one.then_some(Hit { rule: Rule::Token(JSON_WEB_TOKEN), value: at..at + length })
 }
 

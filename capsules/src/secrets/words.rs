@@ -1,7 +1,9 @@
 //! Words beside which secrets stand, all searched for at once.
 //!
 //! Owns which word is judged by which rule. The search is Teddy's where the processor has what it needs, and an
-//! automaton elsewhere. Invariant: fewer than 64 words of three bytes and more; beyond, the search slows down.
+//! automaton elsewhere. Teddy tells by as many bytes as the shortest word has whether one may begin: the few of three
+//! bytes would have it look twice at much more, and are searched for by themselves. Invariant: fewer than 64 words of
+//! three bytes and more; beyond, the search slows down.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -51,8 +53,26 @@ const TOKENS: [&str; 20] = [
     "UTH_KEY",
 ];
 
-static WORDS: LazyLock<Words> = LazyLock::new(Words::new);
+/// Bytes from which on a word is a long one.
+const LONG_BYTES: usize = 4;
 
+static WORDS: LazyLock<[Words; 2]> = LazyLock::new(|| {
+    let (long, short) = words().into_iter().partition(|(word, _)| word.len() >= LONG_BYTES);
+    [Words::new(long), Words::new(short)]
+});
+
+/// Each word, and its rule.
+fn words() -> Vec<(&'static [u8], Word)> {
+    let keys = [(key::PEM, Word::Pem), (key::PUTTY, Word::Putty), (key::OPENSSH, Word::Bare)];
+    let bare = key::DER.map(|marker| (marker, Word::Bare));
+    let http: [(&[u8], Word); 3] = [(b"://", Word::Url), (b"asic ", Word::Basic), (b"earer ", Word::Bearer)];
+    let marked = MARKED.iter().map(|shape| (shape.lead(), Word::Marked(shape)));
+    let passwords = PASSWORDS.iter().map(|word| (word.as_bytes(), Word::Assigned(Promise::Password)));
+    let tokens = TOKENS.iter().map(|word| (word.as_bytes(), Word::Assigned(Promise::Token)));
+    keys.into_iter().chain(bare).chain(http).chain(marked).chain(passwords).chain(tokens).collect()
+}
+
+/// Words that are searched for at once.
 struct Words {
     rules: Vec<Word>,
     fast: Option<packed::Searcher>,
@@ -60,16 +80,8 @@ struct Words {
 }
 
 impl Words {
-    fn new() -> Self {
-        let keys = [(key::PEM, Word::Pem), (key::PUTTY, Word::Putty), (key::OPENSSH, Word::Bare)];
-        let bare = key::DER.map(|marker| (marker, Word::Bare));
-        let http: [(&[u8], Word); 3] =
-            [(b"://", Word::Url), (b"asic ", Word::Basic), (b"earer ", Word::Bearer)];
-        let marked = MARKED.iter().map(|shape| (shape.lead(), Word::Marked(shape)));
-        let passwords = PASSWORDS.iter().map(|word| (word.as_bytes(), Word::Assigned(Promise::Password)));
-        let tokens = TOKENS.iter().map(|word| (word.as_bytes(), Word::Assigned(Promise::Token)));
-        let all = keys.into_iter().chain(bare).chain(http).chain(marked).chain(passwords).chain(tokens);
-        let (words, rules): (Vec<&[u8]>, Vec<Word>) = all.unzip();
+    fn new(words: Vec<(&[u8], Word)>) -> Self {
+        let (words, rules): (Vec<&[u8]>, Vec<Word>) = words.into_iter().unzip();
         let fast = packed::Config::new()
             .match_kind(packed::MatchKind::LeftmostFirst)
             .builder()
@@ -101,7 +113,7 @@ impl Words {
 
 /// What the rules of the words that begin in `range` hold for a secret.
 pub(super) fn search(text: &Text<'_>, range: Range<usize>, hits: &mut Vec<Hit>) {
-    WORDS.each(text.bytes, range, |word, at| {
+    let mut judge = |word, at: Range<usize>| {
         hits.extend(match word {
             Word::Pem => key::pem(text, at.start),
             Word::Putty => key::putty(text, at.start),
@@ -112,5 +124,6 @@ pub(super) fn search(text: &Text<'_>, range: Range<usize>, hits: &mut Vec<Hit>) 
             Word::Assigned(promise) => assignment::judge(text, at.end, promise),
             Word::Marked(shape) => shape.at(text, at.start),
         });
-    });
+    };
+    WORDS.iter().for_each(|words| words.each(text.bytes, range.clone(), &mut judge));
 }
