@@ -14,7 +14,7 @@ use crate::container::{Base, CapsuleFile, Several};
 use crate::manifest::fields::{self, authored};
 use crate::manifest::{Authored, Manifest, SeedKind, Slug};
 use crate::sbom;
-use crate::tree::{self, Clash, Favour, Limits, Merged, RelPath, Side, TreeError, merge_text};
+use crate::tree::{self, Clash, Favour, Limits, Merged, RelPath, Side, TreeError, mark_text, merge_text};
 
 /// What the author writes, at the root of the tree.
 const AUTHORED: &str = "capsule.json";
@@ -31,7 +31,8 @@ pub struct Part<'a> {
 /// Two capsules in one, not packed yet.
 #[derive(Clone, Debug)]
 pub struct Joined {
-    /// The tree. At a conflict it has what the favoured side has.
+    /// The tree. At a conflict it has what the side has that was said to be right; where nobody said it, what ours
+    /// has, or a text in which the lines of both stand between markers.
     pub tree: Merged,
     /// What the manifest is made of.
     pub authored: Authored,
@@ -68,13 +69,13 @@ pub enum NotMerged {
     Manifest(#[from] crate::json::InvalidJson),
 }
 
-/// Merges `ours` and `theirs`, which began as `base`. Where they clash, `side` says whose is taken: it is asked
-/// with the path, or with the pointer to the field.
+/// Merges `ours` and `theirs`, which began as `base`. Where they clash, `side` says whose is right, if somebody
+/// said that: it is asked with the path, or with the pointer to the field.
 pub fn merge(
     base: Part<'_>,
     ours: Part<'_>,
     theirs: Part<'_>,
-    side: &dyn Fn(&str) -> Side,
+    side: &dyn Fn(&str) -> Option<Side>,
     limits: Limits,
 ) -> Result<Joined, NotMerged> {
     let app = |part: Part<'_>| part.manifest.id.app.clone();
@@ -85,7 +86,8 @@ pub fn merge(
     }
     let [of_base, of_ours, of_theirs] = [base, ours, theirs].map(|part| authored(part.manifest));
     let mut clashes = Vec::new();
-    let document = fields::merge(&of_base, &of_ours, &of_theirs, side, &mut clashes);
+    let favoured = |place: &str| side(place).unwrap_or(Side::Ours);
+    let document = fields::merge(&of_base, &of_ours, &of_theirs, &favoured, &mut clashes);
     let written = crate::json::write(&document)?;
     let authored = Authored::read(&written)?;
 
@@ -116,14 +118,14 @@ pub fn merge(
 
 /// How the contents of files come together.
 struct Joining<'a> {
-    side: &'a dyn Fn(&str) -> Side,
+    side: &'a dyn Fn(&str) -> Option<Side>,
     /// Seeds that are documents of Automerge.
     documents: BTreeSet<RelPath>,
 }
 
 impl Favour for Joining<'_> {
     fn side(&self, path: &RelPath) -> Side {
-        (self.side)(path.as_str())
+        (self.side)(path.as_str()).unwrap_or(Side::Ours)
     }
 
     fn join(&self, path: &RelPath, base: Option<&[u8]>, ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
@@ -135,6 +137,11 @@ impl Favour for Joining<'_> {
         }
         let text = merge_text(base?, ours, theirs);
         text.or_else(|| (path.as_str() == AUTHORED).then(|| by_field(base?, ours, theirs)).flatten())
+    }
+
+    fn mark(&self, path: &RelPath, base: &[u8], ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
+        let is_text = !self.documents.contains(path) && !sbom::is_lock(path);
+        (is_text && (self.side)(path.as_str()).is_none()).then(|| mark_text(base, ours, theirs)).flatten()
     }
 }
 

@@ -122,6 +122,14 @@ fn two_capsules_come_together_and_what_both_changed_is_for_people() {
         conflicts.as_array().expect("a list").iter().map(|conflict| &conflict["place"]).collect();
     assert_eq!(places, ["capsule.json", "/version"]);
     assert!(!app.path("merged.caps").exists());
+    let marked = merge(&["--to", "marked"]);
+    assert_eq!((marked.code, app.path("merged.caps").exists()), (6, false), "{}", marked.err);
+    assert_eq!(fs::read_to_string(app.path("marked/text.txt")).expect("there"), text("A", "F"));
+    let both = fs::read_to_string(app.path("marked/capsule.json")).expect("there");
+    assert!(both.starts_with("<<<<<<< ours\n") && both.contains("1.1.0") && both.contains("2.0.0"), "{both}");
+    app.write("marked/capsule.json", &self::app("2.0.0"));
+    let resolved = ["--json", "capsule", "pack", "marked", "--parent", "ours.caps", "--out", "resolved.caps"];
+    assert_eq!(app.xyn(&resolved).json()["generation"], 2);
     let made = merge(&["--side", "capsule.json=theirs", "--side", "/version=theirs"]).json();
     assert_eq!((&made["id"], &made["generation"]), (&json!("urn:xyn:app:shop@2.0.0"), &json!(2)));
     assert_eq!(app.verify("merged.caps").json()["tree"], made["tree"]);

@@ -41,6 +41,7 @@ pub use outline::Outline;
 pub use pack::{Draft, Inspect, Options, pack, pack_tree};
 pub use replay::Verified;
 pub use seal::Sealed;
+pub use unpack::lay_out;
 
 pub(crate) use format::{
     ATTESTATION_MAX_BYTES, ATTESTATIONS_MAX, ATTESTATIONS_MAX_BYTES, MANIFEST_MAX_BYTES,

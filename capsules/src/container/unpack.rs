@@ -4,17 +4,21 @@
 //! nothing is written any more; then all is made lasting, and the folder takes its name in one go. Invariant: a folder that has its name has the whole tree, and what fails leaves nothing.
 
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, BufReader, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use super::error::ContainerError;
-use super::open::Capsule;
+use super::files::Files;
+use super::open::{Capsule, Cover};
 use super::outline::Outline;
+use super::pack::{Options, pack_tree};
 use super::place::folder_of;
 use super::replay::{Replay, Sink, Verified};
+use xyn_store::Digest;
+
 use crate::tree::folder::Folder;
-use crate::tree::{Descent, Mode, RelPath, TreeError, target};
+use crate::tree::{Descent, Limits, Mode, RelPath, TreeError, target};
 
 impl<R: Read> Capsule<'_, R> {
     /// Lays out the tree in the folder `dir`, which must not be there; lasting when this returns.
@@ -43,6 +47,17 @@ impl<R: Read> Capsule<'_, R> {
             .map_err(ContainerError::io("sync", parent))?;
         Ok(verified)
     }
+}
+
+/// Lays out the tree `root` of what `files` holds in the folder `dir`, which must not be there.
+pub fn lay_out(files: &dyn Files, root: Digest, dir: &Path) -> Result<(), ContainerError> {
+    let parent = folder_of(dir);
+    let scratch = tempfile::Builder::new().prefix(".xyn-unpack-").tempdir_in(parent);
+    let scratch = scratch.map_err(ContainerError::io("create a folder in", parent))?;
+    let path = scratch.path().join("tree.caps");
+    pack_tree(files, root, &path, &Options::default())?.seal(b"", &[])?;
+    let file = File::open(&path).map_err(ContainerError::io("open", &path))?;
+    Cover::read(BufReader::new(file))?.open(None, Limits::default())?.unpack(dir).map(drop)
 }
 
 fn is_taken(error: &io::Error) -> bool {

@@ -25,7 +25,7 @@ impl Three {
         }))
     }
 
-    fn merge(&self, side: &dyn Fn(&str) -> Side) -> Result<Joined, NotMerged> {
+    fn merge(&self, side: &dyn Fn(&str) -> Option<Side>) -> Result<Joined, NotMerged> {
         let [base, ours, theirs] = self.0.each_ref().map(|(file, manifest)| Part { file, manifest });
         merge(base, ours, theirs, side, Limits::default())
     }
@@ -98,11 +98,13 @@ fn what_both_sides_changed_is_named_until_somebody_says_whose_is_right() {
     }
     let version = |version: &str| SHOP.replace("1.0.0", version);
     let three = Three::new(&place, [SHOP, &version("1.1.0"), &version("2.0.0")]);
-    let joined = three.merge(&|_| Side::Ours).expect("merged");
+    let joined = three.merge(&|_| None).expect("merged");
     assert_eq!(places(&joined), ["capsule.json", "text", "/version"]);
     assert_eq!(joined.conflicts[2].sides, Some(("1.1.0".into(), "2.0.0".into())));
-    let joined =
-        three.merge(&|place| if place == "text" { Side::Theirs } else { Side::Ours }).expect("merged");
+    let marked = "<<<<<<< ours\nb\n||||||| original\na\n=======\nc\n>>>>>>> theirs\n";
+    assert_eq!(three.file(&joined, "text"), marked.as_bytes());
+    let word = |place: &str| Some(if place == "text" { Side::Theirs } else { Side::Ours });
+    let joined = three.merge(&word).expect("merged");
     assert_eq!(
         (three.file(&joined, "text"), joined.authored.version.to_string()),
         (b"c".to_vec(), "1.1.0".into())
@@ -116,9 +118,11 @@ fn a_lock_file_that_both_sides_changed_is_for_its_owner() {
     place.put("base/requirements.txt", lines("a==1.0", "e==1.0"));
     place.put("ours/requirements.txt", lines("a==2.0", "e==1.0"));
     place.put("theirs/requirements.txt", lines("a==1.0", "e==2.0"));
-    let joined = Three::new(&place, [SHOP; 3]).merge(&|_| Side::Ours).expect("merged");
+    let three = Three::new(&place, [SHOP; 3]);
+    let joined = three.merge(&|_| None).expect("merged");
     assert_eq!(places(&joined), ["requirements.txt"], "its lines alone would go together");
     assert_eq!(joined.conflicts[0].resolver, Some("pip-compile"));
+    assert_eq!(three.file(&joined, "requirements.txt"), lines("a==2.0", "e==1.0").into_bytes());
 }
 
 #[test]
@@ -129,7 +133,7 @@ fn seeds_that_are_documents_of_automerge_come_together_as_such() {
     for name in NAMES {
         place.put(&format!("{name}/board.automerge"), format!("no document of {name}"));
     }
-    let joined = Three::new(&place, [seeded; 3]).merge(&|_| Side::Ours).expect("merged");
+    let joined = Three::new(&place, [seeded; 3]).merge(&|_| None).expect("merged");
     assert_eq!(places(&joined), ["board.automerge"], "what is none is left to people");
     for (name, hex) in NAMES.iter().zip([BASE, OURS, THEIRS]) {
         place.put(
@@ -138,7 +142,7 @@ fn seeds_that_are_documents_of_automerge_come_together_as_such() {
         );
     }
     let three = Three::new(&place, [seeded; 3]);
-    let joined = three.merge(&|_| Side::Ours).expect("merged");
+    let joined = three.merge(&|_| None).expect("merged");
     assert_eq!(places(&joined), Vec::<&str>::new());
     let merged = three.file(&joined, "board.automerge");
     let [ours, theirs] =
@@ -151,7 +155,7 @@ fn seeds_that_are_documents_of_automerge_come_together_as_such() {
 fn capsules_of_two_apps_are_not_merged() {
     let place = Place::new();
     let bank = SHOP.replace("shop", "bank");
-    let error = Three::new(&place, [SHOP, SHOP, &bank]).merge(&|_| Side::Ours).expect_err("another app");
+    let error = Three::new(&place, [SHOP, SHOP, &bank]).merge(&|_| None).expect_err("another app");
     assert_eq!(
         error.to_string(),
         "these are capsules of `shop` and of `bank`; only capsules of one app are merged"

@@ -23,6 +23,12 @@ pub trait Favour {
     fn join(&self, _path: &RelPath, base: Option<&[u8]>, ours: &[u8], theirs: &[u8]) -> Option<Vec<u8>> {
         merge_text(base?, ours, theirs)
     }
+
+    /// What stands where nothing came of `ours` and `theirs` and people have to say; none for what the favoured
+    /// side has.
+    fn mark(&self, _path: &RelPath, _base: &[u8], _ours: &[u8], _theirs: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 }
 
 impl Favour for Side {

@@ -105,6 +105,16 @@ fn settled([base, ours, theirs]: Three) -> Option<Option<Entry>> {
     }
 }
 
+/// What comes of a file that both sides changed.
+enum Content {
+    /// Both changes in one.
+    Joined(Vec<u8>),
+    /// Both changes, for people to choose from.
+    Marked(Vec<u8>),
+    /// What the favoured side has.
+    Favoured,
+}
+
 struct Merger<'a> {
     shelf: &'a dyn Shelf,
     favour: &'a dyn Favour,
@@ -151,8 +161,13 @@ impl Merger<'_> {
         if let Some(Some(content)) = settled(three.map(|side| side.map(unmoded))) {
             return Ok(Some(Entry { mode, ..content }));
         }
-        let Some(content) = self.content(path, base, ours, theirs)? else {
-            return Ok(self.clash(path, Clash::Content, three));
+        let content = match self.content(path, base, ours, theirs)? {
+            Content::Joined(content) => content,
+            Content::Marked(content) => {
+                self.clash(path, Clash::Content, three);
+                content
+            }
+            Content::Favoured => return Ok(self.clash(path, Clash::Content, three)),
         };
         let (digest, size_bytes) = (Digest::of(&content), content.len() as u64);
         self.made_bytes += size_bytes;
@@ -170,13 +185,17 @@ impl Merger<'_> {
         base: Option<Entry>,
         ours: Entry,
         theirs: Entry,
-    ) -> Result<Option<Vec<u8>>, TreeError> {
+    ) -> Result<Content, TreeError> {
         if base.iter().chain([&ours, &theirs]).any(|entry| entry.size_bytes > JOINED_MAX_BYTES) {
-            return Ok(None);
+            return Ok(Content::Favoured);
         }
         let read = |entry: Entry| self.shelf.read(&entry.digest, JOINED_MAX_BYTES);
-        let base = base.map(read).transpose()?;
-        Ok(self.favour.join(path, base.as_deref(), &read(ours)?, &read(theirs)?))
+        let (base, ours, theirs) = (base.map(read).transpose()?, read(ours)?, read(theirs)?);
+        if let Some(joined) = self.favour.join(path, base.as_deref(), &ours, &theirs) {
+            return Ok(Content::Joined(joined));
+        }
+        let marked = self.favour.mark(path, base.as_deref().unwrap_or_default(), &ours, &theirs);
+        Ok(marked.map_or(Content::Favoured, Content::Marked))
     }
 
     fn directory(&mut self, path: &RelPath, three: Three) -> Result<Option<Entry>, TreeError> {

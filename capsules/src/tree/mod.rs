@@ -45,7 +45,7 @@ pub use restore::{Restored, Wish, restore};
 pub use seen::Seen;
 pub use shelf::{Overlay, Shelf};
 pub use snapshot::{Taken, snapshot};
-pub use text::merge_text;
+pub use text::{mark_text, merge_text};
 
 pub(crate) use build::Builder;
 pub(crate) use descent::Descent;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 use xyn_capsules::compare::Edition;
-use xyn_capsules::container::{Files, Options, Several, pack_tree};
+use xyn_capsules::container::{Files, Options, Several, lay_out, pack_tree};
 use xyn_capsules::make::{Maker, make};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::merge::{Conflict, Joined, NotMerged, Part, merge};
@@ -34,6 +34,10 @@ pub(in crate::cli) struct Merge {
     /// The key that signs
     #[arg(long, value_name = "FILE", default_value = "capsule.key")]
     key: PathBuf,
+    /// Where both sides changed something, lay the merged files out in this new folder, each such text with the
+    /// lines of both between markers
+    #[arg(long = "to", value_name = "DIR")]
+    dir: Option<PathBuf>,
     #[command(flatten)]
     trust: Trust,
     #[command(flatten)]
@@ -62,18 +66,20 @@ pub(super) fn run(arguments: &Merge, context: &Context) -> Result<Exit, Failure>
     });
     let (base, ours, theirs) = (base?, ours?, theirs?);
     let sides = arguments.word.sides()?;
-    let side = |place: &str| sides.get(place).copied().unwrap_or(arguments.word.general());
+    let side = |place: &str| sides.get(place).copied().or(arguments.word.general());
     let [of_base, of_ours, of_theirs] =
         [&base, &ours, &theirs].map(|(file, manifest)| Part { file, manifest });
     let joined = merge(of_base, of_ours, of_theirs, &side, Limits::default());
     let joined = joined.map_err(|error| not_merged(&arguments.theirs, &error))?;
-    let is_open = |conflict: &&Conflict| !arguments.word.is_general() && !sides.contains_key(&conflict.place);
-    let open: Vec<_> = joined.conflicts.iter().filter(is_open).collect();
-    if !open.is_empty() {
-        return Err(clashing(&arguments.theirs, &open));
-    }
+    let open: Vec<_> = joined.conflicts.iter().filter(|conflict| side(&conflict.place).is_none()).collect();
     let made = joined.tree.blobs();
     let files = Several { made: &made, rest: &[&ours.0, &theirs.0, &base.0] };
+    if !open.is_empty() {
+        if let Some(dir) = &arguments.dir {
+            lay_out(&files, joined.tree.root, dir).map_err(|error| file(dir, &error))?;
+        }
+        return Err(clashing(arguments, &open));
+    }
     let parent = Edition::of(&ours.0).map_err(|error| diff::incomparable(&arguments.ours, &error))?;
     write(arguments, joined, &files, (&key, &parent), context)
 }
@@ -141,7 +147,7 @@ fn not_merged(path: &Path, error: &NotMerged) -> Failure {
 }
 
 /// Names every place where people have to say.
-fn clashing(path: &Path, open: &[&Conflict]) -> Failure {
+fn clashing(arguments: &Merge, open: &[&Conflict]) -> Failure {
     let why = |conflict: &Conflict| match (conflict.resolver, &conflict.sides) {
         (Some(resolver), _) => format!("take one side, then resolve it again: {resolver}"),
         (None, Some((ours, theirs))) => xyn_capsules::json::shown(&format!("ours {ours}, theirs {theirs}")),
@@ -153,19 +159,31 @@ fn clashing(path: &Path, open: &[&Conflict]) -> Failure {
         json!({ "place": place, "clash": why(conflict), "ours": ours, "theirs": theirs, "resolver": resolver })
     };
     let count = if open.len() == 1 { "1 place".to_owned() } else { format!("{} places", open.len()) };
-    let message = format!("nothing was written, because both sides changed {count}");
-    let mut failure = Failure::new(Exit::Conflict, "conflicts", message).at(path.display().to_string());
+    let (message, hint) = match &arguments.dir {
+        Some(dir) => (
+            format!("both sides changed {count}; the files are in `{}`, ours but for what is marked", dir.display()),
+            format!(
+                "put right what is named, and pack it: xyn capsule pack {} --parent {}",
+                dir.display(),
+                arguments.ours.display()
+            ),
+        ),
+        None => (
+            format!("nothing was written, because both sides changed {count}"),
+            "say whose is right: --ours, --theirs, or for each place --side PLACE=ours|theirs; or have the lines of \
+             both marked in a folder: --to DIR"
+                .to_owned(),
+        ),
+    };
+    let mut failure = Failure::new(Exit::Conflict, "conflicts", message);
     failure.conflicts = open.iter().map(document).collect();
-    failure.hint("say whose is right: --ours, --theirs, or for each place --side PLACE=ours|theirs")
+    failure.at(arguments.theirs.display().to_string()).hint(hint)
 }
 
 impl Word {
-    fn is_general(&self) -> bool {
-        self.ours_wins || self.theirs_wins
-    }
-
-    fn general(&self) -> Side {
-        if self.theirs_wins { Side::Theirs } else { Side::Ours }
+    fn general(&self) -> Option<Side> {
+        let theirs = self.theirs_wins.then_some(Side::Theirs);
+        theirs.or(self.ours_wins.then_some(Side::Ours))
     }
 
     fn sides(&self) -> Result<BTreeMap<String, Side>, Failure> {
