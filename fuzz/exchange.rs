@@ -18,12 +18,16 @@ use xyn_store::Digest;
 
 const LIMITS: fn() -> Limits = || Limits { entries: 1_000, total_bytes: 8 << 20, ..Limits::default() };
 
+/// A text that can be compressed.
+const TEXT: &str =
+    "text and text and text and text and text and text and text and text and text and text and text";
+
 /// A sound capsule in a folder.
 fn capsule() -> (TempDir, PathBuf) {
     let scratch = tempfile::tempdir().expect("a folder");
     let (app, target) = (scratch.path().join("app"), scratch.path().join("whole.caps"));
     fs::create_dir_all(app.join("b")).expect("made");
-    fs::write(app.join("a"), "a text that can be compressed ".repeat(9)).expect("written");
+    fs::write(app.join("a"), TEXT).expect("written");
     fs::write(app.join("b/c"), [1, 9, 8, 4]).expect("written");
     std::os::unix::fs::symlink("a", app.join("link")).expect("made");
     let draft = pack(&app, &target, &Options::default()).expect("packed");
@@ -84,23 +88,41 @@ pub(super) mod zips {
     }
 }
 
+/// What an image says of itself.
+pub(super) mod images {
+    use super::layers::{IMAGE, Image, sound};
+
+    pub(crate) fn run(bytes: &[u8]) {
+        IMAGE.with(|image| image.tried(&sound(), |_| bytes.to_vec()));
+    }
+
+    pub(crate) fn seeds() -> Vec<Vec<u8>> {
+        let (image, mut said) = (Image::new(), Vec::new());
+        image.tried(&sound(), |document| {
+            said.push(document.clone());
+            document
+        });
+        said
+    }
+}
+
 /// Layers of images.
 pub(super) mod layers {
     use super::*;
 
     thread_local! {
-        static IMAGE: Image = Image::new();
+        pub(super) static IMAGE: Image = Image::new();
     }
 
     /// An image whose first layer is still to come.
-    struct Image {
+    pub(super) struct Image {
         scratch: TempDir,
         /// The layers behind it.
         rest: Vec<Value>,
     }
 
     impl Image {
-        fn new() -> Self {
+        pub(super) fn new() -> Self {
             let (_scratch, capsule) = capsule();
             let capsule = CapsuleFile::open(&capsule, Limits::default()).expect("a capsule");
             let mut image = Self { scratch: tempfile::tempdir().expect("a folder"), rest: Vec::new() };
@@ -125,7 +147,8 @@ pub(super) mod layers {
             json!({ "mediaType": kind, "digest": format!("sha256:{digest}"), "size": bytes.len() })
         }
 
-        fn tried(&self, layer: &[u8]) {
+        /// Imports an image of `layer` and of what `says` makes of its manifest.
+        pub(super) fn tried(&self, layer: &[u8], says: impl FnOnce(Vec<u8>) -> Vec<u8>) {
             let layers =
                 [&[self.blob("application/vnd.oci.image.layer.v1.tar", layer)], self.rest.as_slice()];
             let unpacked = format!("sha256:{}", Digest::of(layer));
@@ -134,7 +157,8 @@ pub(super) mod layers {
             let config = self.blob("application/vnd.oci.image.config.v1+json", config.as_bytes());
             let image =
                 json!({ "schemaVersion": 2, "config": config, "layers": layers.concat() }).to_string();
-            let image = self.blob("application/vnd.oci.image.manifest.v1+json", image.as_bytes());
+            let image = says(image.into_bytes());
+            let image = self.blob("application/vnd.oci.image.manifest.v1+json", &image);
             let index = json!({ "schemaVersion": 2, "manifests": [image] }).to_string();
             fs::write(self.at("index.json"), index).expect("written");
             tried(&self.at("."), self.scratch.path());
@@ -148,21 +172,27 @@ pub(super) mod layers {
 
     pub(crate) fn run(bytes: &[u8]) {
         let layer = mended(bytes);
-        IMAGE.with(|image| image.tried(&layer));
+        IMAGE.with(|image| image.tried(&layer, |said| said));
+    }
+
+    /// A layer that a capsule can have.
+    pub(super) fn sound() -> Vec<u8> {
+        archive(&entries())
     }
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
-        let text = "a text that can be compressed ".repeat(9);
-        let entries: [(&str, u8, &[u8], &str); 4] = [
-            ("a", b'0', text.as_bytes(), ""),
+        let long =
+            [("pax", b'x', b"16 path=../../x\n".as_slice(), ""), ("long", b'L', b"b/d\0", ""), entries()[0]];
+        vec![sound(), archive(&long)]
+    }
+
+    fn entries() -> [(&'static str, u8, &'static [u8], &'static str); 4] {
+        [
+            ("a", b'0', TEXT.as_bytes(), ""),
             ("b/", b'5', b"", ""),
             ("b/c", b'0', &[1, 9, 8, 4], ""),
             ("link", b'2', b"", "a"),
-        ];
-        let sound = archive(&entries);
-        let long =
-            [("pax", b'x', b"16 path=../../x\n".as_slice(), ""), ("long", b'L', b"b/d\0", ""), entries[0]];
-        vec![sound, archive(&long)]
+        ]
     }
 
     /// The same with sums that fit, wherever there is a header.

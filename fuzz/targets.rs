@@ -44,7 +44,7 @@ mod written;
 use blobs::{answers, packed, parcels, questions};
 use caps::{containers, directories};
 use capsules::{app_manifests, claims, key_rings, signed_envelopes};
-use exchange::{layers, zips};
+use exchange::{images, layers, zips};
 use mesh::{frames, manifests, messages, notes, records, statements, tickets};
 use scans::{leaks, locks, queries};
 use written::{blueprints, patterns, policies, scenarios, settings, templates};
@@ -100,6 +100,7 @@ pub(crate) const ALL: &[Target] = targets![
     directories,
     zips,
     layers,
+    images,
     leaks,
     locks,
     queries,
