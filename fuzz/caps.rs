@@ -4,7 +4,9 @@
 //! well.
 
 use std::fs;
+use std::io::Write;
 
+use xyn_capsules::age::{Encrypting, Identity, Opened};
 use xyn_capsules::container::{Cover, Options, pack};
 use xyn_capsules::tree::{Directory, Limits};
 use xyn_store::Digest;
@@ -59,6 +61,40 @@ pub(super) mod containers {
         let draft = pack(&at("work"), &at("caps"), &Options::default()).expect("packed");
         draft.seal(b"manifest", &[b"attestation".to_vec()]).expect("sealed");
         vec![fs::read(at("caps")).expect("there")]
+    }
+}
+
+/// Capsules for few: whatever opens is what was encrypted.
+pub(super) mod private {
+    use std::io::Read;
+
+    use super::*;
+
+    fn identity() -> Identity {
+        Identity::from_bytes([7; 32])
+    }
+
+    pub(crate) fn run(bytes: &[u8]) {
+        let mut read = Vec::new();
+        if let Ok(mut opened) = Opened::new(bytes, &[identity()])
+            && opened.by().is_some()
+            && opened.read_to_end(&mut read).is_ok()
+        {
+            assert_eq!(read, CONTENT, "somebody else has the key of a file");
+        }
+    }
+
+    const CONTENT: &[u8] = b"for few";
+
+    pub(crate) fn seeds() -> Vec<Vec<u8>> {
+        let own = [identity().recipient()].into();
+        let both = [identity().recipient(), Identity::from_bytes([8; 32]).recipient()].into();
+        let sealed = [own, both].map(|recipients| {
+            let mut encrypting = Encrypting::new(Vec::new(), &recipients).expect("random bytes");
+            encrypting.write_all(CONTENT).expect("written");
+            encrypting.finish().expect("written")
+        });
+        sealed.into()
     }
 }
 

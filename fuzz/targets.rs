@@ -42,7 +42,7 @@ mod scans;
 mod written;
 
 use blobs::{answers, packed, parcels, questions};
-use caps::{containers, directories};
+use caps::{containers, directories, private};
 use capsules::{app_manifests, claims, key_rings, signed_envelopes};
 use exchange::{images, layers, zips};
 use mesh::{frames, manifests, messages, notes, records, statements, tickets};
@@ -97,6 +97,7 @@ pub(crate) const ALL: &[Target] = targets![
     claims,
     key_rings,
     containers,
+    private,
     directories,
     zips,
     layers,

@@ -4,6 +4,7 @@
 //! whoever calls says what for. Invariant: nothing is written outside the folder that was named, whoever made
 //! the tree.
 
+pub mod age;
 pub mod compare;
 pub mod container;
 pub mod countersign;

@@ -105,6 +105,7 @@ pub fn make(
     let (packed, envelopes): (Vec<_>, Vec<_>) = attestations.into_iter().unzip();
     manifest.attestations.extend(packed);
     let envelope = seal(&manifest, maker.key)?;
+    let draft = draft.encrypted_to(manifest.recipients.clone());
     let sealed = draft.seal(&envelope.to_bytes(), &envelopes)?;
     Ok(Made { manifest, digest: envelope.digest(), sealed })
 }

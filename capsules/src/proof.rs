@@ -5,10 +5,11 @@
 //! offline. Invariant: a [`Trusted`] capsule is the one that its signers signed.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::io::{BufRead, Read};
 
 use xyn_store::Digest;
 
+use crate::age::{Identity, NotOpened, Opened, Recipient};
 use crate::container::{Base, Capsule, ContainerError, Cover};
 use crate::manifest::{Line, Manifest};
 use crate::sign::{
@@ -42,6 +43,14 @@ pub enum NotTrusted {
     /// The file is none, or was changed.
     #[error(transparent)]
     File(#[from] ContainerError),
+    /// It is encrypted, and does not open.
+    #[error(transparent)]
+    NotOpened(#[from] NotOpened),
+    /// It was sealed for somebody whom its signers did not mean.
+    #[error(
+        "the capsule was encrypted to {0}, and those who signed it name others; somebody who may read it passed it on"
+    )]
+    NotMeant(Recipient),
     /// The manifest is not signed by who was asked for.
     #[error("the manifest: {0}")]
     Manifest(NotVerified),
@@ -80,6 +89,24 @@ pub enum NotTrusted {
         /// Of its envelope.
         digest: Digest,
     },
+}
+
+impl<R: BufRead> Trusted<Opened<R>> {
+    /// Reads the cover of a capsule that may be encrypted, with one of `identities`. Its signers must have named
+    /// whom it was encrypted to: otherwise whoever may read a capsule could pass it on in their name.
+    pub fn open_as<'a>(
+        source: R,
+        identities: &[Identity],
+        trust: impl Into<Trust<'a>>,
+    ) -> Result<Self, NotTrusted> {
+        let source = Opened::new(source, identities)?;
+        let by = source.by();
+        let trusted = Self::read(source, trust)?;
+        match by.filter(|by| !trusted.manifest().recipients.contains(by)) {
+            Some(by) => Err(NotTrusted::NotMeant(by)),
+            None => Ok(trusted),
+        }
+    }
 }
 
 impl<R: Read> Trusted<R> {

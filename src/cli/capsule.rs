@@ -10,6 +10,7 @@ mod merge;
 mod node;
 mod pack;
 mod place;
+mod private;
 mod rebuild;
 mod ring;
 mod sign;
@@ -19,6 +20,7 @@ use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
+use xyn_capsules::age::NotOpened;
 use xyn_capsules::container::{CapsuleFile, ContainerError};
 use xyn_capsules::manifest::Line;
 use xyn_capsules::proof::NotTrusted;
@@ -148,7 +150,13 @@ fn base(path: Option<&PathBuf>) -> Result<Option<CapsuleFile>, Failure> {
 
 /// What is wrong with the capsule at `path`, or with what was done to it.
 fn file(path: &Path, error: &ContainerError) -> Failure {
-    Failure::failed("capsule", with_causes(error)).at(path.display().to_string())
+    let failure = Failure::failed("capsule", with_causes(error)).at(path.display().to_string());
+    match error {
+        ContainerError::Encrypted => {
+            failure.hint(format!("decrypt it with: age --decrypt -i KEYFILE -o FILE.caps {}", path.display()))
+        }
+        _ => failure,
+    }
 }
 
 /// Why the capsule at `path` is not taken.
@@ -156,6 +164,9 @@ pub(super) fn not_trusted(path: &Path, error: &NotTrusted) -> Failure {
     let failure = Failure::failed("not_trusted", with_causes(error)).at(path.display().to_string());
     match error {
         NotTrusted::File(error) => file(path, error),
+        NotTrusted::NotOpened(NotOpened::NoKey) => {
+            failure.hint("name the file of the key that it is for: --identity FILE")
+        }
         NotTrusted::Manifest(_) => failure
             .hint(format!("see who says to have signed it with: xyn capsule inspect {}", path.display())),
         _ => failure,

@@ -109,6 +109,32 @@ fn a_changed_byte_anywhere_is_refused_with_what_and_where() {
 }
 
 #[test]
+fn a_private_capsule_is_for_whoever_has_the_key() {
+    let app = App::new();
+    app.xyn(&["capsule", "keygen", "--age"]).ok();
+    app.xyn(&["capsule", "keygen", "--age", "other.agekey"]).ok();
+    let made = app.pack(&["--recipient", "capsule.agekey.pub"]);
+    assert_eq!(made["file"], "shop-1.4.2.caps.age");
+    let verify = ["--json", "capsule", "verify", "shop-1.4.2.caps.age", "--pub", "capsule.key.pub"];
+    let read = |more: &[&str]| app.xyn(&[verify.as_slice(), more].concat());
+    assert!(message(&read(&[])).contains("is encrypted; name a key"));
+    assert!(message(&read(&["--identity", "other.agekey"])).contains("encrypted to others"));
+    let verified = read(&["--identity", "other.agekey", "--identity", "capsule.agekey"]).json();
+    assert_eq!((&verified["tree"], &verified["recipients"]), (&made["tree"], &made["recipients"]));
+    let unpack = ["capsule", "unpack", "shop-1.4.2.caps.age", "--pub", "capsule.key.pub", "--to", "out"];
+    app.xyn(&[unpack.as_slice(), &["--identity", "capsule.agekey"]].concat()).ok();
+    let [before, after] = ["app", "out"].map(|dir| files(&app.path(dir)).into_iter().map(|(_, bytes)| bytes));
+    assert!(before.eq(after));
+    let diff = app.xyn(&["--json", "capsule", "diff", "shop-1.4.2.caps.age", "shop-1.4.2.caps.age"]);
+    assert!(message(&diff).contains("a clear one is needed here"), "{}", diff.err);
+    // What is for few cannot be offered to all.
+    let public = r#"{"id": "shop", "name": "The shop", "version": "1.4.3", "rights": {"scope": "lan"}}"#;
+    app.write("app/capsule.json", public);
+    let refused = ["--json", "capsule", "pack", "app", "--recipient", "capsule.agekey.pub"];
+    assert!(message(&app.xyn(&refused)).contains("write `private`"));
+}
+
+#[test]
 fn only_who_was_asked_for_counts() {
     let app = App::new();
     app.pack(&["--out", "one.caps"]);

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use xyn_store::Digest;
 use xyn_store::blobs::BlobError;
 
+use crate::age::NotOpened;
 use crate::tree::{RelPath, TreeError};
 
 /// Why a capsule file was not written, read or laid out.
@@ -15,6 +16,9 @@ pub enum ContainerError {
     /// The first bytes are those of something else.
     #[error("this is no capsule: it does not begin as one; a capsule begins at the first byte of its file")]
     NotCapsule,
+    /// Only those can read it whom it is encrypted to.
+    #[error("this capsule is encrypted, and a clear one is needed here; decrypt it first")]
+    Encrypted,
     /// Written by a newer version of this program.
     #[error("a capsule of format {0} is newer than this program understands; upgrade it")]
     Newer(u8),
@@ -104,6 +108,9 @@ pub enum ContainerError {
     /// Compression failed.
     #[error("cannot compress: {0}")]
     Compress(String),
+    /// Encryption failed.
+    #[error(transparent)]
+    Encryption(#[from] NotOpened),
     /// A file or folder cannot be read or written.
     #[error("cannot {action} `{}`: {source}", path.display())]
     Io {

@@ -14,6 +14,7 @@ use super::error::{ContainerError, Fault, Part};
 use super::format::{self, HEAD_BYTES, Head, Kind, PREFACE_BYTES, TreeHead};
 use super::index::Index;
 use super::outline::Outline;
+use crate::age::FIRST_LINE;
 use crate::tree::{Limits, Listing};
 
 /// What was read of a capsule before its tree was looked into.
@@ -135,6 +136,7 @@ fn preface<R: Read>(source: &mut Source<R>) -> Result<(), ContainerError> {
     })?;
     match bytes.split_at(format::MAGIC.len()) {
         (magic, [format::VERSION]) if magic == format::MAGIC => Ok(()),
+        _ if FIRST_LINE.starts_with(&bytes) => Err(ContainerError::Encrypted),
         (magic, [version]) if magic == format::MAGIC && *version > format::VERSION => {
             Err(ContainerError::Newer(*version))
         }

@@ -5,7 +5,7 @@
 //! envelopes when it is sealed. Invariant: equal trees make equal drafts, byte for byte, wherever they were
 //! packed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
@@ -23,6 +23,7 @@ use super::place::folder_of;
 use super::press::{Press, Pressed, workers};
 use super::spool::Spool;
 use super::stream::{Ended, Stream};
+use crate::age::Recipient;
 use crate::tree::folder::Folder;
 use crate::tree::scan::Walk;
 use crate::tree::{Limits, Listing, Seen, TreeError};
@@ -51,9 +52,16 @@ pub struct Draft {
     pub(super) tree: Vec<u8>,
     outline: Outline,
     skipped: u64,
+    /// Whom the file is encrypted to, if to anybody.
+    pub(super) recipients: BTreeSet<Recipient>,
 }
 
 impl Draft {
+    /// The same, for a file that only `recipients` can read; everybody where there are none.
+    pub fn encrypted_to(self, recipients: BTreeSet<Recipient>) -> Self {
+        Self { recipients, ..self }
+    }
+
     /// The tree's digest, which is what a manifest names.
     pub fn root(&self) -> Digest {
         self.outline.root
@@ -151,7 +159,15 @@ fn draft(
     let chunks = order.iter().map(|id| pressed[id]).collect();
     let outline = Outline::of(&blobs, root, options.limits)?;
     let tree = section(&outline, options.base)?;
-    Ok(Draft { target: target.to_owned(), spool, chunks, tree, outline, skipped })
+    Ok(Draft {
+        target: target.to_owned(),
+        spool,
+        chunks,
+        tree,
+        outline,
+        skipped,
+        recipients: BTreeSet::new(),
+    })
 }
 
 /// The section of the tree.

@@ -3,8 +3,7 @@
 //! Owns the order of the sections as they are written, for a draft and for a capsule that gets other envelopes.
 //! Invariant: what is written keeps within the limits that reading it has.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 
 use super::error::{ContainerError, Part};
@@ -12,6 +11,7 @@ use super::format::{self, Head, Kind};
 use super::open::Cover;
 use super::pack::Draft;
 use super::place::place;
+use crate::age::Encrypting;
 
 /// A capsule that was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,24 +27,28 @@ impl Draft {
     /// returns. A file that was in its place is replaced.
     pub fn seal(self, manifest: &[u8], attestations: &[Vec<u8>]) -> Result<Sealed, ContainerError> {
         check(manifest, attestations)?;
-        let failed = ContainerError::io("write", &self.target);
-        let write = |file: &mut File| self.write(file, manifest, attestations).map_err(failed);
-        let size_bytes = place(&self.target, write)?;
+        let failed = || ContainerError::io("write", &self.target);
+        let size_bytes = place(&self.target, |file| {
+            if self.recipients.is_empty() {
+                self.write(file, manifest, attestations).map_err(failed())?;
+            } else {
+                let mut encrypting = Encrypting::new(&mut *file, &self.recipients)?;
+                self.write(&mut encrypting, manifest, attestations).map_err(failed())?;
+                encrypting.finish().map_err(failed())?;
+            }
+            file.stream_position().map_err(failed())
+        })?;
         Ok(Sealed { size_bytes, chunks: self.chunks.len() as u64 })
     }
 
-    fn write(&self, file: &mut File, manifest: &[u8], attestations: &[Vec<u8>]) -> io::Result<u64> {
+    fn write(&self, out: &mut impl Write, manifest: &[u8], attestations: &[Vec<u8>]) -> io::Result<()> {
         let mut index = Vec::new();
         self.chunks.iter().for_each(|chunk| chunk.row.encode(&mut index));
-        let front = front(manifest, attestations, &self.tree, &index);
-        file.write_all(&front)?;
-        let mut size_bytes = front.len() as u64;
+        out.write_all(&front(manifest, attestations, &self.tree, &index))?;
         for chunk in &self.chunks {
-            let bytes = u64::from(chunk.row.stored_bytes());
-            self.spool.copy(chunk.at, bytes, file)?;
-            size_bytes += bytes;
+            self.spool.copy(chunk.at, chunk.row.stored_bytes().into(), out)?;
         }
-        Ok(size_bytes)
+        out.flush()
     }
 }
 

@@ -3,7 +3,7 @@
 //! Owns what may be left out, and how it becomes a manifest with what packing found out. Invariant: what is
 //! packed is never what an author claims; the tree and the key are facts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use semver::Version;
@@ -14,6 +14,7 @@ use xyn_store::{Digest, Timestamp};
 use super::parts::{App, Attestation, Build, Expected, Extra, Network, Packer, Rights, SeedKind, Service};
 use super::text::{InvalidWord, Line, Slug};
 use super::{AppId, FORMAT_VERSION, InvalidManifest, KNOWN, MANIFEST_MAX_BYTES, Manifest, Seed, id, instant};
+use crate::age::{RECIPIENTS_MAX, Recipient};
 use crate::json::{self, InvalidJson, shown};
 use crate::sign::KeyId;
 use crate::tree::RelPath;
@@ -60,6 +61,10 @@ pub struct Authored {
     /// What others may do with it.
     #[serde(default)]
     pub rights: Rights,
+    /// Whom the capsule is encrypted to; everybody can read one that says nobody.
+    #[serde(default)]
+    #[schemars(length(max = RECIPIENTS_MAX))]
+    pub recipients: BTreeSet<Recipient>,
     /// What a build should come to.
     #[serde(default)]
     pub expected: Expected,
@@ -258,6 +263,7 @@ pub fn fill(authored: Authored, facts: Facts) -> Result<Manifest, Unfilled> {
         seeds: seeds.collect::<Result<_, _>>()?,
         attestations: [authored.attestations, facts.attestations].concat(),
         rights: authored.rights,
+        recipients: authored.recipients,
         tree: facts.tree,
         expected: authored.expected,
         critical: authored.critical,

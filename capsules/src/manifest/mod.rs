@@ -33,6 +33,7 @@ pub use parts::{
 };
 pub use text::{InvalidWord, LINE_MAX_CHARS, Line, SLUG_MAX_BYTES, Slug, VARIABLE_MAX_BYTES, Variable};
 
+use crate::age::{RECIPIENTS_MAX, Recipient};
 use crate::json::{self, InvalidJson, Pointer, shown};
 
 /// The version of the format that is written, and the newest that is read.
@@ -41,7 +42,7 @@ pub const FORMAT_VERSION: u32 = 1;
 pub const MANIFEST_MAX_BYTES: usize = 256 << 10;
 
 /// The fields that this version knows: `critical` may name these.
-const KNOWN: [&str; 19] = [
+const KNOWN: [&str; 20] = [
     "formatVersion",
     "id",
     "name",
@@ -55,6 +56,7 @@ const KNOWN: [&str; 19] = [
     "seeds",
     "attestations",
     "rights",
+    "recipients",
     "tree",
     "expected",
     "critical",
@@ -100,6 +102,10 @@ pub struct Manifest {
     pub attestations: Vec<Attestation>,
     /// What others may do with it.
     pub rights: Rights,
+    /// Whom it is encrypted to; everybody can read one that says nobody.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(length(max = RECIPIENTS_MAX))]
+    pub recipients: BTreeSet<Recipient>,
     /// The root of its content.
     #[schemars(with = "String", regex(pattern = parts::HEX_64))]
     pub tree: Digest,
@@ -152,6 +158,12 @@ pub enum InvalidManifest {
         /// What both are called.
         name: Slug,
     },
+    /// It is for more than a file can be encrypted to.
+    #[error("`/recipients`: there are {0}, and there may be {RECIPIENTS_MAX}")]
+    Recipients(usize),
+    /// It is for some, and offered to others.
+    #[error("`/rights/scope`: what is encrypted to recipients is offered to nobody else; write `private`")]
+    Offered,
     /// A seed is for a service that is not there.
     #[error("{place}: there is no service `{name}`; declare it in `/services`")]
     NoService {
@@ -203,6 +215,12 @@ impl Manifest {
         if self.version != self.id.version {
             let (version, id) = (self.version.clone(), self.id.version.clone());
             return Err(InvalidManifest::Version { version, id });
+        }
+        match self.recipients.len() {
+            0 => {}
+            count if count > RECIPIENTS_MAX => return Err(InvalidManifest::Recipients(count)),
+            _ if self.rights.scope != Scope::Private => return Err(InvalidManifest::Offered),
+            _ => {}
         }
         distinct("services", self.services.iter().map(|service| &service.name))?;
         distinct("seeds", self.seeds.iter().map(|seed| &seed.name))?;

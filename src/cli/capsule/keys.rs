@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
+use xyn_capsules::age::Identity;
 use xyn_capsules::sign::{PublicKey, Quorum, Ring, SecretKey};
 use xyn_store::{Clock, Timestamp};
 
@@ -16,9 +17,12 @@ use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Keygen {
-    /// Where the secret key goes; the public one goes beside it, with `.pub` behind the name
-    #[arg(default_value = "capsule.key")]
-    file: PathBuf,
+    /// Where the secret key goes; the public one goes beside it, with `.pub` behind the name. `capsule.key` when
+    /// left out, or `capsule.agekey`
+    file: Option<PathBuf>,
+    /// Make a key that capsules are encrypted to, in the form of age
+    #[arg(long)]
+    age: bool,
 }
 
 /// Whose signatures count.
@@ -54,10 +58,14 @@ pub(super) fn keygen(arguments: &Keygen, context: &Context) -> Result<Exit, Fail
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
         .map_err(|error| Failure::failed("randomness", format!("the system gives no randomness: {error}")))?;
+    let file = arguments.file.clone();
+    if arguments.age {
+        return age_keygen(&file.unwrap_or("capsule.agekey".into()), Identity::from_bytes(secret), context);
+    }
     let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
-    let (file, public) = (&arguments.file, SecretKey::from_bytes(&secret).public());
-    let beside = public_file(file);
-    write(file, 0o600, &hex)?;
+    let (file, public) = (file.unwrap_or("capsule.key".into()), SecretKey::from_bytes(&secret).public());
+    let beside = public_file(&file);
+    write(&file, 0o600, &hex)?;
     write(&beside, 0o644, &public.to_string())?;
     let (key, id) = (public.to_string(), public.id().to_string());
     context.out.answer(&json!({ "public_key": key, "key_id": id, "file": file }), |_| key.clone())?;
@@ -65,6 +73,18 @@ pub(super) fn keygen(arguments: &Keygen, context: &Context) -> Result<Exit, Fail
         "keep {} to yourself, and give {} to whoever is to verify; pack with: xyn capsule pack DIR --key {0}",
         file.display(),
         beside.display()
+    ));
+    Ok(Exit::Done)
+}
+
+fn age_keygen(file: &Path, identity: Identity, context: &Context) -> Result<Exit, Failure> {
+    let (recipient, beside) = (identity.recipient().to_string(), public_file(file));
+    write(file, 0o600, &format!("# public key: {recipient}\n{}", identity.secret_text()))?;
+    write(&beside, 0o644, &recipient)?;
+    context.out.answer(&json!({ "recipient": recipient, "file": file }), |_| recipient.clone())?;
+    context.out.hint(&format!(
+        "keep {} to yourself; whoever packs for you says --recipient {recipient}, and you open it with --identity {0}",
+        file.display()
     ));
     Ok(Exit::Done)
 }

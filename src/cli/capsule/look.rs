@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
+use xyn_capsules::age::Opened;
 use xyn_capsules::container::{Base, Capsule, CapsuleFile, Cover, Verified};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::proof::{Claim, Trusted};
@@ -12,6 +13,7 @@ use xyn_capsules::sign::{Envelope, KeyId, NotVerified, claimed_predicate_type};
 use xyn_capsules::tree::Limits;
 
 use super::keys::Trust;
+use super::private::Opening;
 use super::{Context, base, file, not_trusted, open};
 use crate::cli::output::{Paint, Unit};
 use crate::failure::{Exit, Failure};
@@ -23,6 +25,8 @@ pub(in crate::cli) struct Inspect {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) trust: Trust,
+    #[command(flatten)]
+    pub(super) opening: Opening,
 }
 
 #[derive(Debug, Args)]
@@ -32,6 +36,8 @@ pub(in crate::cli) struct Verify {
     pub(super) file: PathBuf,
     #[command(flatten)]
     pub(super) trust: Trust,
+    #[command(flatten)]
+    opening: Opening,
     /// The capsule that a delta was written against
     #[arg(long, value_name = "CAPSULE")]
     base: Option<PathBuf>,
@@ -51,14 +57,16 @@ pub(in crate::cli) struct Unpack {
 
 pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.file;
-    let judge = arguments.trust.judge()?;
+    let (judge, identities) = (arguments.trust.judge()?, arguments.opening.identities()?);
     let trusted = judge.map(|judge| {
-        let trusted = Trusted::read(open(path)?, judge.trust());
+        let trusted = Trusted::open_as(open(path)?, &identities, judge.trust());
         let told = trusted.map(|trusted| (trusted.digest(), trusted.signers().clone()));
         told.map_err(|error| not_trusted(path, &error))
     });
     let trusted = trusted.transpose()?;
-    let cover = Cover::read(open(path)?).map_err(|error| file(path, &error))?;
+    let opened = Opened::new(open(path)?, &identities).map_err(|error| not_trusted(path, &error.into()))?;
+    let by = opened.by();
+    let cover = Cover::read(opened).map_err(|error| file(path, &error))?;
     let invalid = |error: NotVerified| {
         Failure::failed("capsule", format!("the manifest: {error}")).at(path.display().to_string())
     };
@@ -77,6 +85,7 @@ pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Fa
         "attestations": claims,
         "tree": cover.root(),
         "base": cover.base(),
+        "encrypted": by.is_some(),
     });
     context.out.answer(&document, |paint| {
         let mut text = said(&manifest, &envelope.digest().to_string(), paint);
@@ -89,6 +98,7 @@ pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Fa
         if let Some(base) = cover.base() {
             line("delta from", &base.to_string());
         }
+        manifest.recipients.iter().for_each(|recipient| line("for", &recipient.to_string()));
         text.trim_end().to_owned()
     })?;
     let known = if counted.is_some() {
@@ -130,7 +140,7 @@ struct Proved {
     text: String,
 }
 
-type Source = std::io::BufReader<std::fs::File>;
+type Source = Opened<std::io::BufReader<std::fs::File>>;
 
 /// Proves who signed the capsule, and does with its content what `through` does.
 fn prove(
@@ -141,7 +151,8 @@ fn prove(
     let path = &arguments.file;
     let judge = arguments.trust.required()?;
     let base: Option<CapsuleFile> = base(arguments.base.as_ref())?;
-    let trusted = Trusted::read(open(path)?, judge.trust()).map_err(|error| not_trusted(path, &error))?;
+    let trusted = Trusted::open_as(open(path)?, &arguments.opening.identities()?, judge.trust());
+    let trusted = trusted.map_err(|error| not_trusted(path, &error))?;
     let (manifest, digest) = (trusted.manifest().clone(), trusted.digest().to_string());
     recent(&manifest, arguments)?;
     let needed = trusted.needed();
@@ -161,6 +172,7 @@ fn prove(
         "stored_bytes": verified.stored_bytes,
         "signers": signers,
         "threshold": needed,
+        "recipients": manifest.recipients,
         "attestations": claims.iter().map(|claim| json!({
             "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed,
         })).collect::<Vec<_>>(),

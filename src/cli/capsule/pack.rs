@@ -19,7 +19,7 @@ use xyn_store::ids::EntryId;
 use xyn_store::{Clock, Digest, Timestamp};
 
 use super::place::{Place, not_built};
-use super::{Context, diff, keys, packer};
+use super::{Context, diff, keys, packer, private};
 use crate::cli::input;
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure, with_causes};
@@ -46,6 +46,9 @@ pub(in crate::cli) struct Pack {
     /// The key that signs, made with `xyn capsule keygen`
     #[arg(long, value_name = "FILE", default_value = "capsule.key", conflicts_with_all = ["at", "workspace"])]
     key: PathBuf,
+    /// Encrypt it to this recipient, so that nobody else can read it; may be given again
+    #[arg(long = "recipient", value_name = "KEY|FILE", conflicts_with_all = ["at", "workspace"])]
+    recipients: Vec<String>,
     /// What the author says of the app; the `capsule.json` in the folder when left out
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
@@ -71,6 +74,7 @@ pub(in crate::cli) struct Pack {
 pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> {
     let key = keys::secret(&arguments.key)?;
     let mut authored = authored(arguments)?;
+    private::encrypt_to(&mut authored, &arguments.recipients)?;
     if arguments.reproducible {
         authored.created_at = Some(source_date_epoch()?);
     }
@@ -181,16 +185,18 @@ fn answer(
         "tree": manifest.tree,
         "build": manifest.expected.build_digest,
         "size_bytes": sealed.size_bytes,
+        "recipients": manifest.recipients,
         "findings": found.lints.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
     context.out.answer(&document, |_| target.display().to_string())?;
     context.out.hint(&format!(
-        "{} generation {}, {} bytes; whoever gets it checks it with: xyn capsule verify {} --pub {}",
+        "{} generation {}, {} bytes; whoever gets it checks it with: xyn capsule verify {} --pub {}{}",
         manifest.id,
         manifest.generation,
         sealed.size_bytes,
         target.display(),
-        maker.key.public()
+        maker.key.public(),
+        if manifest.recipients.is_empty() { "" } else { " --identity FILE" }
     ));
     Ok(Exit::Done)
 }
@@ -254,7 +260,8 @@ fn authored(arguments: &Pack) -> Result<Authored, Failure> {
 /// What a capsule is called when nobody says it.
 fn named(authored: &Authored) -> PathBuf {
     let slug = authored.id.rsplit(':').next().unwrap_or_default().split('@').next().unwrap_or_default();
-    PathBuf::from(format!("{}-{}.caps", slug.replace('/', "-"), authored.version))
+    let ending = if authored.recipients.is_empty() { "caps" } else { "caps.age" };
+    PathBuf::from(format!("{}-{}.{ending}", slug.replace('/', "-"), authored.version))
 }
 
 fn source_date_epoch() -> Result<Timestamp, Failure> {

@@ -16,6 +16,7 @@ use xyn_store::{Clock, Digest};
 
 use super::keys::Judge;
 use super::place::{Place, not_built};
+use super::private::Opening;
 use super::{Context, Trust, attest, base, not_trusted, open};
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure};
@@ -31,6 +32,8 @@ pub(in crate::cli) struct Arguments {
     file: PathBuf,
     #[command(flatten)]
     trust: Trust,
+    #[command(flatten)]
+    opening: Opening,
     /// The capsule that a delta was written against
     #[arg(long, value_name = "CAPSULE")]
     base: Option<PathBuf>,
@@ -108,8 +111,9 @@ impl<'a> Job<'a> {
     /// Builds the capsule, once it is verified.
     fn build(&self) -> Result<Again, Failure> {
         let path = &self.arguments.file;
-        let trusted =
-            Trusted::read(open(path)?, self.judge.trust()).map_err(|error| not_trusted(path, &error))?;
+        let identities = self.arguments.opening.identities()?;
+        let trusted = Trusted::open_as(open(path)?, &identities, self.judge.trust());
+        let trusted = trusted.map_err(|error| not_trusted(path, &error))?;
         let manifest = trusted.manifest().clone();
         let expected =
             manifest.expected.build_digest.ok_or_else(|| self.nothing("a build should come to"))?;

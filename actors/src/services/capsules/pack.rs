@@ -208,7 +208,16 @@ fn authored(blobs: &Blobs, root: &Digest, input: &Value) -> Result<Authored, Ref
             ))
         })?,
     };
-    Authored::read(&bytes).map_err(|error| unfit(format!("`{AUTHORED}`: {}", refusal::with_causes(&error))))
+    let authored = Authored::read(&bytes);
+    let authored =
+        authored.map_err(|error| unfit(format!("`{AUTHORED}`: {}", refusal::with_causes(&error))))?;
+    match authored.recipients.is_empty() {
+        true => Ok(authored),
+        // It must read what it keeps.
+        false => Err(unfit(format!(
+            "`{AUTHORED}`: `/recipients`: a node keeps no encrypted capsules; pack a folder with: xyn capsule pack DIR"
+        ))),
+    }
 }
 
 /// What the tree allows that looks like a secret.

@@ -57,12 +57,13 @@ pub(super) fn not_trusted(error: NotTrusted) -> Refusal {
     let message = with_causes(&error);
     match error {
         NotTrusted::File(error) => file(error),
-        NotTrusted::Tree { .. } | NotTrusted::Missing { .. } => {
+        NotTrusted::Tree { .. } | NotTrusted::Missing { .. } | NotTrusted::NotOpened(_) => {
             Refusal::Conflict { code: "capsule_unsound", message }
         }
-        NotTrusted::Manifest(_) | NotTrusted::Attestation { .. } | NotTrusted::Stranger { .. } => {
-            Refusal::Conflict { code: "capsule_untrusted", message }
-        }
+        NotTrusted::Manifest(_)
+        | NotTrusted::NotMeant(_)
+        | NotTrusted::Attestation { .. }
+        | NotTrusted::Stranger { .. } => Refusal::Conflict { code: "capsule_untrusted", message },
     }
 }
 
