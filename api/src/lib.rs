@@ -24,6 +24,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod trace;
+mod ui;
 mod upload;
 
 pub use axum::Router;

@@ -59,6 +59,8 @@ pub const STREAMS_MAX: usize = 256;
 pub const STREAM_BATCH: usize = 200;
 /// How long an event stream gathers commits before it reads them.
 pub const STREAM_PAUSE: Duration = Duration::from_millis(20);
+/// How long a page of Studio gathers what happened before it shows it.
+pub const LIVE_PAUSE: Duration = Duration::from_millis(120);
 /// How often a silent event stream says that it is alive.
 pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 

@@ -2,7 +2,7 @@
 //!
 //! One module per noun; a route is documented where it is written, and what all routes share is added in
 //! [`openapi`](crate::openapi). Invariant: there is no route that the document does not have, but for the
-//! document itself and its page.
+//! document itself, its page, and the pages of Studio.
 
 mod acts;
 mod approvals;
@@ -52,6 +52,7 @@ pub(crate) type Fields = Map<String, Value>;
 pub fn router(state: AppState) -> Router {
     let (routes, document) = openapi::complete(documented(), state.runtime().registry());
     routes
+        .merge(crate::ui::router(&state, &document))
         .merge(openapi::pages(document))
         .fallback(no_route)
         .method_not_allowed_fallback(no_method)

@@ -1,0 +1,199 @@
+// What Studio's pages do beyond what HTML does: live news, the palette, keys, copying. Without it every page
+// reads and every form works.
+"use strict";
+
+const html = document.documentElement;
+const qs = (selector, root = document) => root.querySelector(selector);
+const qsa = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+// ---- live: the node says that its journal has moved, and regions of the page that asked for it come again ----
+
+let source;
+const listen = () => {
+  if (source || !document.body.dataset.live || !window.htmx) return;
+  source = new EventSource(document.body.dataset.live);
+  source.addEventListener("moved", () => document.body.dispatchEvent(new CustomEvent("moved")));
+  source.onopen = () => { html.dataset.link = "up"; };
+  source.onerror = () => { html.dataset.link = "lost"; };
+};
+// A browser keeps six connections to a host; a page that nobody sees must not hold one.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    source?.close();
+    source = undefined;
+  } else {
+    listen();
+    document.body.dispatchEvent(new CustomEvent("moved"));
+  }
+});
+listen();
+
+// ---- copying: what a form would send, as it is filled in now ----
+
+const quoted = (text) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
+
+const filled = (form) => {
+  const values = {};
+  for (const field of qsa("[name]", form)) {
+    if (field.name.startsWith("~") || field.disabled) continue;
+    if (field.type === "radio" && !field.checked) continue;
+    const value = field.type === "checkbox" ? field.checked : field.value;
+    if (value === "" || value === false) continue;
+    const [name, kind = field.dataset.type] = field.name.split(":");
+    const typed = kind in TYPES ? TYPES[kind](value) : value;
+    const parts = name.split(".");
+    const last = parts.pop();
+    parts.reduce((inner, part) => inner[part] ??= {}, values)[last] = typed;
+  }
+  return values;
+};
+const parsed = (text) => { try { return JSON.parse(text); } catch { return text; } };
+const TYPES = { json: parsed, object: parsed, array: parsed, number: Number, integer: Number, boolean: (text) => text === true || text === "true" || text === "on",
+  lines: (text) => text.split("\n").map((line) => line.trim()).filter(Boolean) };
+
+const asCurl = (form) => {
+  const values = filled(form);
+  const path = form.dataset.path.replaceAll(/\{(\w+)\}/g, (_, name) => {
+    const value = values[name];
+    delete values[name];
+    return encodeURIComponent(value ?? `{${name}}`);
+  });
+  const url = location.origin + path;
+  // An action without a route of its own is an intent by its name.
+  const body = path === "/api/v1/intents" ? { action: form.dataset.action, input: values } : values;
+  return `curl -X POST ${quoted(url)} -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
+};
+const asCli = (form) => {
+  const values = filled(form);
+  const word = (value) => /^[\w.:@/-]+$/.test(value) ? value : quoted(value);
+  const said = (value) => word(typeof value === "object" ? JSON.stringify(value) : String(value));
+  return form.dataset.cli.replaceAll(/ ?\[([^\]]*)\]/g, (_, part) => {
+    const names = [...part.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+    return names.every((name) => name in values) ? ` ${part}` : "";
+  }).replaceAll(/\{(\w+)\?(\w+):(\w+)\}/g, (_, name, yes, no) => values[name] === true || values[name] === "true" ? yes : no
+  ).replaceAll(/\{(\w+)\}/g, (_, name) => name in values ? said(values[name]) : name.toUpperCase());
+};
+
+document.addEventListener("toggle", (event) => {
+  const copy = event.target;
+  if (!copy.matches?.("details.copy") || !copy.open) return;
+  const form = copy.closest("form");
+  if (!form?.dataset.path) return;
+  const curl = qs("[data-copy=curl]", copy);
+  const cli = qs("[data-copy=cli]", copy);
+  if (curl) curl.textContent = asCurl(form);
+  if (cli) cli.textContent = asCli(form);
+}, true);
+
+const say = (text) => {
+  const news = qs("#news");
+  news.textContent = "";
+  requestAnimationFrame(() => { news.textContent = text; });
+};
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copies]");
+  if (button) {
+    const code = qs("code", button.parentElement);
+    await navigator.clipboard.writeText(code.textContent);
+    say("copied");
+    button.textContent = "copied";
+    setTimeout(() => { button.textContent = "copy"; }, 1500);
+  }
+  const menu = event.target.closest(".menu");
+  if (menu) {
+    event.preventDefault();
+    menu.setAttribute("aria-expanded", String(menu.getAttribute("aria-expanded") !== "true"));
+  }
+});
+
+// ---- palette and keys ----
+
+const palette = qs("#palette");
+const help = qs("#help");
+const places = () => qsa("[data-place]").map((link) => ({ name: link.dataset.place, note: link.dataset.note ?? "go to", go: () => link.click() }));
+
+const show = () => {
+  const field = qs("input", palette);
+  field.value = "";
+  choose();
+  palette.showModal();
+  field.focus();
+};
+
+let found = [];
+let chosen = 0;
+const fits = (text, words) => words.every((word) => text.includes(word));
+const choose = () => {
+  const words = qs("input", palette).value.toLowerCase().split(/\s+/).filter(Boolean);
+  found = places().filter((place) => fits(place.name.toLowerCase(), words)).slice(0, 40);
+  const id = qs("input", palette).value.trim();
+  if (/^[0-9a-f-]{8,}$/i.test(id)) {
+    found.unshift({ name: `Find ${id}`, note: "by id", go: () => { location.href = `/ui/find?id=${encodeURIComponent(id)}`; } });
+  }
+  chosen = 0;
+  draw();
+};
+const draw = () => {
+  const list = qs("ul", palette);
+  list.replaceChildren(...found.map((place, index) => {
+    const item = document.createElement("li");
+    item.id = `place-${index}`;
+    item.role = "option";
+    item.ariaSelected = String(index === chosen);
+    const note = document.createElement("small");
+    note.className = "muted";
+    note.textContent = place.note;
+    item.append(place.name, note);
+    item.onclick = () => { palette.close(); place.go(); };
+    return item;
+  }));
+  qs("input", palette).setAttribute("aria-activedescendant", found.length ? `place-${chosen}` : "");
+  qs(`#place-${chosen}`)?.scrollIntoView({ block: "nearest" });
+};
+
+if (palette) {
+  qs("input", palette).addEventListener("input", choose);
+  palette.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && found.length) {
+      event.preventDefault();
+      chosen = (chosen + step + found.length) % found.length;
+      draw();
+    } else if (event.key === "Enter" && found[chosen]) {
+      event.preventDefault();
+      palette.close();
+      found[chosen].go();
+    }
+  });
+  for (const opener of qsa("[data-opens=palette]")) opener.addEventListener("click", show);
+  for (const opener of qsa("[data-opens=help]")) opener.addEventListener("click", () => help.showModal());
+}
+
+const typing = (element) => element?.closest("input, textarea, select, [contenteditable]");
+let lead = "";
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
+    event.preventDefault();
+    if (!palette.open) show();
+    return;
+  }
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || qs("dialog[open]")) return;
+  if (event.key === "?") help.showModal();
+  else if (event.key === "/") { const field = qs("form.filter input"); if (field) { event.preventDefault(); field.focus(); } }
+  else if (event.key === "g") { lead = "g"; setTimeout(() => { lead = ""; }, 900); return; }
+  else if (lead === "g") qs(`[data-key="${CSS.escape(event.key)}"]`)?.click();
+  else if (event.key === "j" || event.key === "k") {
+    const rows = qsa("main .row-link");
+    const at = rows.indexOf(document.activeElement) + (event.key === "j" ? 1 : -1);
+    rows[Math.max(0, Math.min(rows.length - 1, at))]?.focus();
+  }
+  lead = "";
+});
+
+// What was done is said once: going back or loading again does not say it anew.
+if (location.search.includes("done=")) {
+  const url = new URL(location.href);
+  url.searchParams.delete("done");
+  history.replaceState(null, "", url);
+}

@@ -1,0 +1,2 @@
+// The scrubber of the Time Machine: dragging and arrow keys move the moment.
+"use strict";

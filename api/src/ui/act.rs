@@ -1,0 +1,153 @@
+//! Acts: what a person does on a page. One form is one intent of one action.
+//!
+//! A field of a form is a field of the action's input, with dots for what lies deeper (`inputs.host`); its
+//! type is the one that the action's schema says, or the one behind a colon (`inputs.count:number`). Names
+//! that begin with `~` are for this handler. Invariant: a form can do what the same request to the API
+//! can, and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::post;
+use serde_json::Value;
+use xyn_store::projection::Subject;
+
+use crate::error::ApiError;
+use crate::extract::{media_type, read_body, unsupported};
+use crate::headers::Caller;
+use crate::limits::BODY_MAX_BYTES;
+use crate::state::AppState;
+
+mod cli;
+mod input;
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Where the API does each action.
+#[derive(Clone)]
+pub(super) struct Directory(Arc<BTreeMap<String, String>>);
+
+impl Directory {
+    /// The routes of actions in an OpenAPI document.
+    pub(super) fn of(document: &Value) -> Self {
+        let paths = document["paths"].as_object().into_iter().flatten();
+        let route = |(path, methods): (&String, &Value)| {
+            let action = methods["post"]["x-xyn-action"].as_str()?;
+            Some((action.to_owned(), path.clone()))
+        };
+        // Events come in by a route that reads more shapes than the action's.
+        let emit = ("events.emit".to_owned(), "/api/v1/events".to_owned());
+        Self(Arc::new(paths.filter_map(route).chain([emit]).collect()))
+    }
+
+    /// A form that does `action` with `fields`, which nobody changes, and then leads to `next`.
+    pub(super) fn act(&self, action: &'static str, fields: &[(&str, &str)], next: impl Into<String>) -> Act {
+        let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        // What has no route of its own is an intent by its name.
+        let path = self.0.get(action).cloned().unwrap_or_else(|| "/api/v1/intents".to_owned());
+        Act { action, path, cli: cli::line(action), fields, next: next.into() }
+    }
+}
+
+/// A form for one action, and the same act for the shell.
+#[derive(Clone, Debug)]
+pub(super) struct Act {
+    pub(super) action: &'static str,
+    /// The API's path, with the fields that are in it in braces.
+    pub(super) path: String,
+    /// The command, with fields in braces and what may be left out in brackets; empty when there is none.
+    pub(super) cli: &'static str,
+    /// What the form always sends.
+    pub(super) fields: Vec<(String, String)>,
+    /// The page behind it. Fields of the action's output in braces are filled in.
+    pub(super) next: String,
+}
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/ui/do/{action}", post(perform))
+}
+
+async fn perform(
+    State(state): State<AppState>,
+    Path(action): Path<String>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let kind = media_type(&parts.headers);
+    if kind.as_deref() != Some(FORM) {
+        return Err(unsupported(kind.as_deref(), FORM));
+    }
+    let body = read_body(&parts.headers, body, BODY_MAX_BYTES).await?;
+    let form: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
+    let known = state.runtime().registry().get(&action);
+    let known = known.ok_or_else(|| ApiError::not_found("action", &action))?;
+    let input = input::of(&known.spec.input_schema, &form)?;
+    let outcome = state.submit(caller.intent(&state, action.clone(), input)).await?;
+    let next = form.iter().find(|(name, _)| name == "~next").map_or("/ui/events", |(_, next)| next);
+    let names = named(&outcome.subject, &outcome.output);
+    Ok(Redirect::to(&local(&filled(next, &names), &action)).into_response())
+}
+
+/// What the page behind an act may be named by.
+fn named(subject: &Subject, output: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let fields = output.as_object().into_iter().flatten();
+    let mut names: BTreeMap<_, _> = fields.map(|(name, value)| (name.clone(), text(value))).collect();
+    let (name, id) = match subject {
+        Subject::Event(id) => ("event_id", id.to_string()),
+        Subject::Run(id) | Subject::Gate(id, _) => ("run_id", id.to_string()),
+        Subject::Artifact(id) => ("artifact_id", id.to_string()),
+        Subject::Draft(id) => ("draft_id", id.to_string()),
+        Subject::Blueprint(id, _) => ("blueprint_id", id.clone()),
+        Subject::Policy(id, _) => ("policy_id", id.clone()),
+        Subject::Intent(id) => ("intent_id", id.to_string()),
+    };
+    names.insert(name.to_owned(), id);
+    names
+}
+
+/// `template` with `{name}` replaced by the percent-encoded value of that name.
+fn filled(template: &str, names: &BTreeMap<String, String>) -> String {
+    names.iter().fold(template.to_owned(), |path, (name, value)| {
+        let value: String = form_urlencoded::byte_serialize(value.as_bytes()).collect();
+        path.replace(&format!("{{{name}}}"), &value.replace('+', "%20"))
+    })
+}
+
+/// `path` when it is a page of Studio, with what was done; a form cannot lead elsewhere.
+pub(super) fn local(path: &str, done: &str) -> String {
+    let is_ours =
+        path.starts_with("/ui/") && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let path = if is_ours { path } else { "/ui/events" };
+    let (path, place) = path.split_once('#').unwrap_or((path, ""));
+    let sign = if path.contains('?') { '&' } else { '?' };
+    let done = if done.is_empty() { String::new() } else { format!("{sign}done={done}") };
+    let place = if place.is_empty() { String::new() } else { format!("#{place}") };
+    format!("{path}{done}{place}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_leads_to_pages_of_studio_only() {
+        assert_eq!(local("/ui/runs/1", "runs.cancel"), "/ui/runs/1?done=runs.cancel");
+        assert_eq!(local("/ui/runs?a=b#steps", "runs.cancel"), "/ui/runs?a=b&done=runs.cancel#steps");
+        for elsewhere in
+            ["https://evil.example/", "//evil.example", "/api/docs", "", "/ui/\r\nX: y", "/ui/\\evil"]
+        {
+            assert_eq!(local(elsewhere, "x"), "/ui/events?done=x", "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn the_page_behind_an_act_is_named_by_what_it_brought_about() {
+        let names = BTreeMap::from([("name".to_owned(), "a b/../c?".to_owned())]);
+        assert_eq!(filled("/ui/capsules/{name}", &names), "/ui/capsules/a%20b%2F..%2Fc%3F");
+    }
+}

@@ -1,0 +1,106 @@
+//! Runs: which there are and where they stand.
+
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use serde::Deserialize;
+use xyn_store::Timestamp;
+use xyn_store::projection::{Cursor, RunFilter, RunRow, RunStatus};
+
+use super::filters;
+use super::query::{Pager, ROWS, parsed};
+use super::shell::{Shell, render};
+use super::words::{self, State as Standing};
+use crate::error::ApiError;
+use crate::extract::Params;
+use crate::page::Label;
+use crate::state::AppState;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/ui/runs", get(list)).route("/ui/runs/_list", get(list))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ListQuery {
+    status: String,
+    blueprint: String,
+    label: String,
+    since: String,
+    until: String,
+    cursor: String,
+}
+
+struct List {
+    items: Vec<Row>,
+    pager: Pager,
+    is_filtered: bool,
+}
+
+struct Row {
+    run: RunRow,
+    state: Standing,
+    took: String,
+}
+
+#[derive(Template)]
+#[template(path = "runs.html")]
+struct Page {
+    shell: Shell,
+    query: ListQuery,
+    list: List,
+}
+
+#[derive(Template)]
+#[template(path = "runs.html", block = "list")]
+struct Part {
+    list: List,
+}
+
+async fn list(
+    State(state): State<AppState>,
+    shell: Shell,
+    Params(query): Params<ListQuery>,
+) -> Result<Response, ApiError> {
+    let filter = RunFilter {
+        status: status(&query.status)?,
+        blueprint: parsed("blueprint", &query.blueprint)?,
+        since: parsed::<Timestamp>("since", &query.since)?,
+        until: parsed::<Timestamp>("until", &query.until)?,
+        label: parsed::<Label>("label", &query.label)?.map(|label| (label.0, label.1)),
+    };
+    let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
+    let at = cursor.clone();
+    let page = state.scan(move |reader| reader.runs(&filter, at.as_ref(), ROWS)).await?;
+    let filters = [
+        ("status", query.status.as_str()),
+        ("blueprint", &query.blueprint),
+        ("label", &query.label),
+        ("since", &query.since),
+        ("until", &query.until),
+    ];
+    let is_filtered = filters.iter().any(|(_, value)| !value.is_empty());
+    let mut pager = Pager::of("/ui/runs", &filters, cursor.as_ref(), &page);
+    pager.live = pager.live.replacen("/ui/runs", "/ui/runs/_list", 1);
+    let list = List { items: page.items.into_iter().map(Row::of).collect(), pager, is_filtered };
+    if shell.is_part { render(&Part { list }) } else { render(&Page { shell, query, list }) }
+}
+
+/// The status called `word`; none when it was left empty.
+fn status(word: &str) -> Result<Option<RunStatus>, ApiError> {
+    if word.is_empty() {
+        return Ok(None);
+    }
+    let found = RunStatus::ALL.into_iter().find(|status| status.as_str() == word);
+    found.map(Some).ok_or_else(|| ApiError::invalid("status", format!("`{word}` is no status of a run")))
+}
+
+impl Row {
+    fn of(run: RunRow) -> Self {
+        let state = Standing::of_run(run.status, run.waiting_on.as_ref());
+        let took = run.started_at.zip(run.completed_at).map(|(from, to)| words::took(from, to));
+        Self { state, took: took.unwrap_or_default(), run }
+    }
+}

@@ -1,0 +1,116 @@
+//! The words of pages: one word and one tone for each state, and sizes, times and ids as people read them.
+
+use xyn_store::projection::{RunStatus, StepStatus, WaitKind, Waiting};
+use xyn_store::{Json, Timestamp};
+
+/// A state as a page shows it: its word, and the class that gives it shape and colour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct State {
+    /// One word, with the reason where there is one.
+    pub(super) word: String,
+    /// `ok`, `work`, `wait`, `bad` or `idle`.
+    pub(super) tone: &'static str,
+}
+
+impl State {
+    /// A state called `word`.
+    pub(super) fn new(word: impl Into<String>, tone: &'static str) -> Self {
+        Self { word: word.into(), tone }
+    }
+
+    /// Where a run stands; one that waits says for what.
+    pub(super) fn of_run(status: RunStatus, waiting: Option<&Waiting>) -> Self {
+        match (status, waiting) {
+            (RunStatus::Running, Some(waiting)) => Self::waiting(waiting.kind),
+            (RunStatus::Running, None) => Self::new("running", "work"),
+            (RunStatus::Created, _) => Self::new("created", "idle"),
+            (RunStatus::Completed, _) => Self::new("completed", "ok"),
+            (RunStatus::Failed, _) => Self::new("failed", "bad"),
+            (RunStatus::Cancelled, _) => Self::new("cancelled", "idle"),
+        }
+    }
+
+    /// Where a step stands; one that waits says for what.
+    pub(super) fn of_step(status: StepStatus, waiting: Option<&Waiting>) -> Self {
+        match (status, waiting) {
+            (_, Some(waiting)) => Self::waiting(waiting.kind),
+            (StepStatus::Created, None) => Self::new("created", "idle"),
+            (StepStatus::Running, None) => Self::new("running", "work"),
+            (StepStatus::Completed, None) => Self::new("completed", "ok"),
+            (StepStatus::Failed, None) => Self::new("failed", "bad"),
+            (StepStatus::Skipped, None) => Self::new("skipped", "idle"),
+        }
+    }
+
+    fn waiting(kind: WaitKind) -> Self {
+        let (word, tone) = match kind {
+            WaitKind::Gate => ("waiting: gate", "wait"),
+            WaitKind::Timer => ("waiting: timer", "idle"),
+            WaitKind::Event => ("waiting: event", "idle"),
+            WaitKind::Approval => ("waiting: approval", "wait"),
+            WaitKind::RateLimit => ("waiting: rate limit", "idle"),
+            WaitKind::Worker => ("waiting: worker", "idle"),
+        };
+        Self::new(word, tone)
+    }
+}
+
+/// `bytes` with the largest unit that leaves a number of at least one.
+pub(super) fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let power = (bytes.max(1).ilog2() / 10).min(4);
+    if power == 0 {
+        return format!("{bytes} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let value = bytes as f64 / f64::from(1_u32 << 10).powi(i32::try_from(power).unwrap_or(4));
+    format!("{value:.1} {}", UNITS[power as usize])
+}
+
+/// JSON, a value a line.
+pub(super) fn json(value: &Json) -> String {
+    serde_json::to_string_pretty(&value.to_value()).unwrap_or_default()
+}
+
+/// How long it took, in the unit that fits.
+pub(super) fn took(from: Timestamp, to: Timestamp) -> String {
+    let ms = to.since(from).as_millis();
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..60_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        60_000..3_600_000 => format!("{} min {} s", ms / 60_000, ms % 60_000 / 1_000),
+        _ => format!("{} h {} min", ms / 3_600_000, ms % 3_600_000 / 60_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_the_unit_that_fits() {
+        let cases =
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (1536, "1.5 KiB"), (250 << 20, "250.0 MiB")];
+        for (bytes, text) in cases {
+            assert_eq!(size(bytes), text);
+        }
+        assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn durations_have_the_unit_that_fits() {
+        let after = |ms: i64| took(Timestamp::from_micros(0), Timestamp::from_micros(ms * 1_000));
+        assert_eq!(after(12), "12 ms");
+        assert_eq!(after(1_250), "1.2 s");
+        assert_eq!(after(61_000), "1 min 1 s");
+        assert_eq!(after(3_660_000), "1 h 1 min");
+    }
+
+    #[test]
+    fn a_run_that_waits_says_for_what() {
+        let at = Timestamp::from_micros(0);
+        let gate = Waiting { kind: WaitKind::Gate, since: at, until: None };
+        assert_eq!(State::of_run(RunStatus::Running, Some(&gate)), State::new("waiting: gate", "wait"));
+        assert_eq!(State::of_run(RunStatus::Running, None), State::new("running", "work"));
+    }
+}
