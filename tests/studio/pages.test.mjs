@@ -1,0 +1,58 @@
+// Each page, in both themes and three widths: it loads without a complaint, axe-core finds nothing, it is bounded,
+// it is all there without JavaScript, and a picture of it is kept.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { accessible, bounded, launch, open, shoot, LIMITS } from "./browser.mjs";
+import { fill } from "./fill.mjs";
+import { start } from "./node.mjs";
+
+let node;
+let browser;
+let pages;
+
+before(async () => {
+  node = await start();
+  pages = await fill(node);
+  browser = await launch();
+}, { timeout: 180_000 });
+after(async () => {
+  await browser?.close();
+  await node?.stop();
+});
+
+const NAMES = ["events", "event", "runs"];
+
+for (const name of NAMES) {
+  describe(name, () => {
+    for (const theme of ["dark", "light"]) {
+      for (const size of ["desk", "phone", "narrow"]) {
+        test(`${name}: ${theme}, ${size}`, { timeout: 120_000 }, async () => {
+          const page = await open(browser, node.url, { theme, size });
+          const what = `${name} ${theme} ${size}`;
+          const answer = await page.goto(node.url + pages[name].path, { waitUntil: "load" });
+          assert.equal(answer.status(), 200, what);
+          await page.getByTestId(pages[name].testid).first().waitFor();
+          await bounded(page, what);
+          if (size !== "phone") await accessible(page, what);
+          if (size !== "narrow") await shoot(page, `${name}-${theme}-${size}`);
+          assert.deepEqual(page.faults, [], what);
+          await page.context().close();
+        });
+      }
+    }
+
+    test(`${name}: without JavaScript, and within its bytes`, { timeout: 120_000 }, async () => {
+      const page = await open(browser, node.url, { javaScriptEnabled: false });
+      let bytes = 0;
+      page.on("response", async (response) => {
+        const sizes = await response.request().sizes();
+        bytes += sizes.responseBodySize + sizes.responseHeadersSize;
+      });
+      await page.goto(node.url + pages[name].path, { waitUntil: "networkidle" });
+      assert.ok(await page.getByTestId(pages[name].testid).first().isVisible(), name);
+      assert.ok(bytes < LIMITS.firstBytes, `${name}: ${bytes} bytes`);
+      await page.context().close();
+    });
+  });
+}
