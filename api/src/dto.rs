@@ -25,7 +25,7 @@ pub(crate) use deployment::{Deployment, Switched};
 pub(crate) use event::{Event, EventRef, Resource};
 pub(crate) use intent::{IntentView, OutcomeView};
 pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validation, ValidationIssue};
-pub(crate) use peer::{Connection, InvitationView, Invited, Peer, Role, TraceLine};
+pub(crate) use peer::{Connection, InvitationView, Invited, Peer, Role, Standing, TraceLine};
 pub(crate) use run::{Failure, ReplayReport, Run, WaitingOn};
 pub(crate) use state::{MomentDiff, MomentState, StateChange, StopView};
 pub(crate) use step::Step;

@@ -30,7 +30,7 @@ impl<T> Listing<T> {
 }
 
 /// Which page of a list is shown: the query of lists without filters.
-#[derive(Deserialize, utoipa::IntoParams)]
+#[derive(Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PageQuery {

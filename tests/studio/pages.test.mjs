@@ -4,24 +4,24 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { accessible, bounded, launch, open, shoot, LIMITS } from "./browser.mjs";
-import { fill } from "./fill.mjs";
-import { start } from "./node.mjs";
+import { team } from "./fill.mjs";
 
+let used;
 let node;
 let browser;
 let pages;
 
 before(async () => {
-  node = await start();
-  pages = await fill(node);
+  used = await team();
+  ({ node, pages } = used);
   browser = await launch();
 }, { timeout: 180_000 });
 after(async () => {
   await browser?.close();
-  await node?.stop();
+  await used?.stop();
 });
 
-const NAMES = ["events", "event", "runs"];
+const NAMES = ["events", "event", "runs", "mesh", "member", "health", "settings"];
 
 for (const name of NAMES) {
   describe(name, () => {
@@ -49,7 +49,7 @@ for (const name of NAMES) {
         const sizes = await response.request().sizes();
         bytes += sizes.responseBodySize + sizes.responseHeadersSize;
       });
-      await page.goto(node.url + pages[name].path, { waitUntil: "networkidle" });
+      await page.goto(node.url + pages[name].path, { waitUntil: "load" });
       assert.ok(await page.getByTestId(pages[name].testid).first().isVisible(), name);
       assert.ok(bytes < LIMITS.firstBytes, `${name}: ${bytes} bytes`);
       await page.context().close();

@@ -95,29 +95,29 @@ pub(crate) fn status(view: &View) -> &'static str {
 pub(crate) struct ExcludedRecord {
     /// The node that wrote it.
     #[schema(schema_with = schema::digest)]
-    node: PublicKey,
+    pub(crate) node: PublicKey,
     /// Which life of the node.
     #[schema(schema_with = schema::incarnation)]
-    incarnation: String,
+    pub(crate) incarnation: String,
     /// Its number in the feed.
     #[schema(schema_with = schema::count)]
-    seq: u64,
+    pub(crate) seq: u64,
     /// When, by its author's clock.
     #[schema(schema_with = schema::instant)]
-    at: Timestamp,
+    pub(crate) at: Timestamp,
     /// What it is.
     #[schema(schema_with = schema::matter)]
-    what: &'static str,
+    pub(crate) what: &'static str,
     /// The moment that it would be.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    moment: Option<Moment>,
+    pub(crate) moment: Option<Moment>,
     /// Why it does not count.
     #[schema(schema_with = schema::exclusion)]
-    why: &'static str,
+    pub(crate) why: &'static str,
     /// The first record of the feed that does not count.
     #[schema(schema_with = schema::count)]
-    since: u64,
+    pub(crate) since: u64,
 }
 
 impl ExcludedRecord {

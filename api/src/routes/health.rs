@@ -18,30 +18,30 @@ use crate::state::AppState;
 
 /// How the node is.
 #[derive(Serialize, ToSchema)]
-struct Health {
+pub(crate) struct Health {
     /// `ok`.
-    status: &'static str,
+    pub(crate) status: &'static str,
     /// The program's version.
-    version: &'static str,
-    uptime_seconds: u64,
+    pub(crate) version: &'static str,
+    pub(crate) uptime_seconds: u64,
     #[schema(schema_with = schema::instant)]
-    now: Timestamp,
-    figures: Figures,
+    pub(crate) now: Timestamp,
+    pub(crate) figures: Figures,
 }
 
 /// What the node holds and has still to do, at this instant.
 #[derive(Serialize, ToSchema)]
-struct Figures {
+pub(crate) struct Figures {
     /// Entries of the journal.
-    journal_entries: u64,
+    pub(crate) journal_entries: u64,
     /// Entries of which no trigger and no gate has heard yet.
-    event_backlog: u64,
+    pub(crate) event_backlog: u64,
     /// Runs that work at this instant; one that waits is only on disk.
-    runs_in_memory: usize,
+    pub(crate) runs_in_memory: usize,
     /// Readers of event streams.
-    event_streams: usize,
+    pub(crate) event_streams: usize,
     /// Content that is kept as files.
-    artifact_bytes: u64,
+    pub(crate) artifact_bytes: u64,
 }
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -107,7 +107,8 @@ async fn counters(State(state): State<AppState>) -> Result<Response, ApiError> {
     Ok(([(header::CONTENT_TYPE, metrics::CONTENT_TYPE)], text).into_response())
 }
 
-fn of(state: &AppState) -> Health {
+/// How the node is at this instant.
+pub(crate) fn of(state: &AppState) -> Health {
     let (now, uptime_seconds) = (state.runtime().clock().now(), state.uptime().as_secs());
     Health { status: "ok", version: env!("CARGO_PKG_VERSION"), uptime_seconds, now, figures: figures(state) }
 }

@@ -22,42 +22,42 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 
 /// How this node takes part in the mesh.
 #[derive(Serialize, ToSchema)]
-struct MeshView {
+pub(crate) struct MeshView {
     #[schema(schema_with = schema::mesh_mode)]
-    mode: &'static str,
+    pub(crate) mode: &'static str,
     /// The key of this node.
     #[schema(schema_with = schema::digest)]
-    node: PublicKey,
+    pub(crate) node: PublicKey,
     /// The environment: its root key; null before it has one.
     #[schema(schema_with = schema::optional_digest)]
-    env: Option<EnvId>,
+    pub(crate) env: Option<EnvId>,
     /// Where this node is reachable, as multiaddrs.
-    listening: Vec<String>,
+    pub(crate) listening: Vec<String>,
     /// Members that are connected.
-    peers_connected: usize,
+    pub(crate) peers_connected: usize,
     /// The most records that one of them says it has and this node has not.
-    lag_records: u64,
+    pub(crate) lag_records: u64,
     /// What went to and fro since the mesh was started last.
-    traffic: TrafficView,
+    pub(crate) traffic: TrafficView,
 }
 
 /// What went to and fro.
 #[derive(Serialize, ToSchema)]
-struct TrafficView {
+pub(crate) struct TrafficView {
     /// Records that came from peers and were new.
-    records_in: u64,
+    pub(crate) records_in: u64,
     /// Records sent to peers that asked.
-    records_out: u64,
+    pub(crate) records_out: u64,
     /// Bytes of messages received.
-    bytes_in: u64,
+    pub(crate) bytes_in: u64,
     /// Bytes of messages sent.
-    bytes_out: u64,
+    pub(crate) bytes_out: u64,
     /// Peers and messages that were refused, by reason.
     #[schema(value_type = BTreeMap<String, u64>)]
-    refused: BTreeMap<&'static str, u64>,
+    pub(crate) refused: BTreeMap<&'static str, u64>,
     /// Records, proofs and tickets that were refused, by reason, since the node came up.
     #[schema(value_type = BTreeMap<String, u64>)]
-    said_refused: BTreeMap<&'static str, u64>,
+    pub(crate) said_refused: BTreeMap<&'static str, u64>,
 }
 
 /// How this node takes part in the mesh.
@@ -68,7 +68,7 @@ struct TrafficView {
     operation_id = "get_mesh",
     responses((status = 200, body = MeshView))
 )]
-async fn get(State(state): State<AppState>) -> Result<Json<MeshView>, ApiError> {
+pub(crate) async fn get(State(state): State<AppState>) -> Result<Json<MeshView>, ApiError> {
     let runtime = state.runtime();
     let mode = match runtime.mesh().map(|mesh| mesh.settings().reach) {
         None => "off",

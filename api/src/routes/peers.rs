@@ -2,9 +2,9 @@
 //!
 //! A file per concept below. Invariant: what is read here is answered whether a mesh runs or not.
 
-mod invitations;
-mod members;
-mod trace;
+pub(crate) mod invitations;
+pub(crate) mod members;
+pub(crate) mod trace;
 
 use utoipa_axum::router::OpenApiRouter;
 use xyn_actors::services::mesh;

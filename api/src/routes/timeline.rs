@@ -7,7 +7,7 @@ mod diff;
 mod moments;
 mod scrub;
 mod stream;
-mod talk;
+pub(crate) mod talk;
 mod words;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -27,3 +27,11 @@ pub(super) fn short(id: &dyn Display, _: &dyn Values) -> askama::Result<String> 
 pub(super) fn size(bytes: &u64, _: &dyn Values) -> askama::Result<String> {
     Ok(super::words::size(*bytes))
 }
+
+/// At most `max` characters; what is cut is said by a sign.
+#[askama::filter_fn]
+pub(super) fn shown(text: &dyn Display, _: &dyn Values, max: usize) -> askama::Result<String> {
+    let text = text.to_string();
+    let cut = text.char_indices().nth(max).map(|(index, _)| format!("{}…", &text[..index]));
+    Ok(cut.unwrap_or(text))
+}

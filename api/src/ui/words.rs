@@ -1,5 +1,6 @@
 //! The words of pages: one word and one tone for each state, and sizes, times and ids as people read them.
 
+use serde::Serialize;
 use xyn_store::projection::{RunStatus, StepStatus, WaitKind, Waiting};
 use xyn_store::{Json, Timestamp};
 
@@ -65,6 +66,12 @@ pub(super) fn size(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = bytes as f64 / f64::from(1_u32 << 10).powi(i32::try_from(power).unwrap_or(4));
     format!("{value:.1} {}", UNITS[power as usize])
+}
+
+/// The word under which programs know `value`.
+pub(super) fn word(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().replace('_', " ")
 }
 
 /// JSON, a value a line.

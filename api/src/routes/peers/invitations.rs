@@ -37,19 +37,19 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 /// Whom to let in.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct NewInvitation {
+pub(crate) struct NewInvitation {
     /// Whose device it is: `name@place`.
     #[schema(schema_with = schema::person)]
-    principal: String,
+    pub(crate) principal: String,
     /// What that person may do; never more than this node may. `user` when left out.
     #[schema(schema_with = schema::role, required = false)]
     #[serde(default)]
-    role: Role,
+    pub(crate) role: Role,
     /// How long the ticket is good; a day when left out.
     #[schema(schema_with = schema::ticket_lifetime, required = false)]
     #[serde(default = "default_lifetime")]
     // JSON has one kind of number, and `60.0` is a whole one.
-    lifetime_seconds: f64,
+    pub(crate) lifetime_seconds: f64,
 }
 
 fn default_lifetime() -> f64 {
@@ -65,7 +65,7 @@ fn default_lifetime() -> f64 {
     params(PageQuery),
     responses((status = 200, body = Listing<InvitationView>))
 )]
-async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<InvitationView>>, ApiError> {
@@ -92,12 +92,21 @@ async fn invite(
     caller: Caller,
     JsonBody(wanted): JsonBody<NewInvitation>,
 ) -> Result<Response, ApiError> {
+    Ok(created("/api/v1/peers/invitations", &issue(&state, caller, &wanted).await?))
+}
+
+/// Makes the ticket that is `wanted`, as an intent of `caller`.
+pub(crate) async fn issue(
+    state: &AppState,
+    caller: Caller,
+    wanted: &NewInvitation,
+) -> Result<Invited, ApiError> {
     let principal = person(&wanted.principal)?;
     let now = state.runtime().clock().now();
     let expires_at = now.after(lifetime(wanted.lifetime_seconds)?);
-    let (invite, invited) = mint(&state, principal, wanted.role, expires_at).await?;
-    match state.submit(caller.intent(&state, "peer.invite", invite.input)).await {
-        Ok(_) => Ok(created("/api/v1/peers/invitations", &invited)),
+    let (invite, invited) = mint(state, principal, wanted.role, expires_at).await?;
+    match state.submit(caller.intent(state, "peer.invite", invite.input)).await {
+        Ok(_) => Ok(invited),
         // It becomes good with the approval, and could not be shown again then.
         Err(error) if error.fault().code == Code::ApprovalRequired => {
             Err(error.with("ticket", invited.ticket).with("ticket_id", invited.invitation.ticket_id))

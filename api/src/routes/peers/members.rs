@@ -71,7 +71,7 @@ struct Confirmed {
     params(PageQuery),
     responses((status = 200, body = Listing<Peer>))
 )]
-async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<Peer>>, ApiError> {
@@ -96,7 +96,10 @@ async fn list(
     params(("node" = inline(schema::NodeKey), Path, description = "The key of the node.")),
     responses((status = 200, body = Peer), (status = 404))
 )]
-async fn get(State(state): State<AppState>, PathId(node): PathId<PublicKey>) -> Result<Json<Peer>, ApiError> {
+pub(crate) async fn get(
+    State(state): State<AppState>,
+    PathId(node): PathId<PublicKey>,
+) -> Result<Json<Peer>, ApiError> {
     let sight = Sight::of(&state).await?;
     let found = sight.as_ref().and_then(|sight| Some(sight.peer(node, sight.roster.member(node)?)));
     found.map(Json).ok_or_else(|| ApiError::not_found("peer", &node.to_string()))

@@ -44,7 +44,7 @@ struct FollowQuery {
     params(PageQuery),
     responses((status = 200, body = Listing<TraceLine>))
 )]
-async fn list(
+pub(crate) async fn list(
     State(state): State<AppState>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<TraceLine>>, ApiError> {

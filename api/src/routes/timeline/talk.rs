@@ -163,7 +163,7 @@ fn summary(
     params(PageQuery),
     responses((status = 200, body = Listing<ExcludedRecord>))
 )]
-async fn excluded(
+pub(crate) async fn excluded(
     State(state): State<AppState>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<ExcludedRecord>>, ApiError> {

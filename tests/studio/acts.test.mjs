@@ -1,0 +1,151 @@
+// What people do on pages: with a mouse, with keys alone, without JavaScript; and what they are told.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { launch, open } from "./browser.mjs";
+import { start, until } from "./node.mjs";
+
+let node;
+let browser;
+
+before(async () => {
+  node = await start();
+  browser = await launch();
+}, { timeout: 120_000 });
+after(async () => {
+  await browser?.close();
+  await node?.stop();
+});
+
+/** Runs `story` on a page of its own and holds it to have made no complaint. */
+const on = async (options, story) => {
+  const page = await open(browser, node.url, options);
+  await story(page);
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+};
+
+for (const javaScriptEnabled of [true, false]) {
+  test(`an event is emitted by a form, ${javaScriptEnabled ? "with" : "without"} JavaScript`, async () => {
+    await on({ javaScriptEnabled }, async (page) => {
+      await page.goto(`${node.url}/ui/events`);
+      const form = page.getByTestId("do-events.emit");
+      const name = `demo.form_${javaScriptEnabled ? "script" : "plain"}`;
+      await form.getByLabel("Name").fill(name);
+      await form.getByLabel("Data").fill('{"answer": 42}');
+      await form.getByRole("button", { name: "Emit" }).click();
+      await page.getByTestId("told").waitFor();
+      await page.getByRole("link", { name }).first().click();
+      await page.getByTestId("event").getByText('"answer": 42').waitFor();
+    });
+  });
+}
+
+test("what does not fit is said in words, and leads back", async () => {
+  await on({}, async (page) => {
+    await page.goto(`${node.url}/ui/events`);
+    const form = page.getByTestId("do-events.emit");
+    await form.getByLabel("Name").fill("demo.broken");
+    await form.getByLabel("Data").fill("{not json");
+    await form.getByRole("button", { name: "Emit" }).click();
+    const fault = page.getByTestId("fault");
+    await fault.getByText("is not JSON").waitFor();
+    assert.equal(await fault.getByRole("link", { name: "Back" }).getAttribute("href"), "/ui/events");
+    page.faults = page.faults.filter((fault) => !fault.includes("400"));
+  });
+});
+
+test("an act is copied as curl, and the copied line does what the form would", async () => {
+  await on({}, async (page) => {
+    await page.goto(`${node.url}/ui/events`);
+    const form = page.getByTestId("do-events.emit");
+    await form.getByLabel("Name").fill("demo.copied");
+    await form.getByLabel("Data").fill(`{"quote": "it's"}`);
+    await form.getByText("Copy as curl or CLI").click();
+    const curl = await form.locator("[data-copy=curl]").textContent();
+    const { execFileSync } = await import("node:child_process");
+    const answer = JSON.parse(execFileSync("bash", ["-c", `${curl} --silent`], { encoding: "utf8" }));
+    assert.match(answer.event_id, /^[0-9a-f-]{36}$/);
+    const cli = await form.locator("[data-copy=cli]").textContent();
+    assert.match(cli, /^xyn event emit demo\.copied --data /);
+  });
+});
+
+test("keys alone lead everywhere: the palette, the list of keys, rows", async () => {
+  await on({}, async (page) => {
+    await page.goto(`${node.url}/ui/events`);
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("health");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/ui/health");
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "Keys" }).waitFor();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("g");
+    await page.keyboard.press("e");
+    await page.waitForURL("**/ui/events");
+    await page.keyboard.press("j");
+    assert.ok(await page.evaluate(() => document.activeElement.matches(".row-link")));
+    await page.keyboard.press("Enter");
+    await page.getByTestId("event").waitFor();
+  });
+});
+
+test("something is found by its id", async () => {
+  const id = (await (await fetch(`${node.url}/api/v1/events?limit=1`)).json()).items[0].event_id;
+  await on({}, async (page) => {
+    await page.goto(`${node.url}/ui/runs`);
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type(id);
+    await page.keyboard.press("Enter");
+    await page.waitForURL(`**/ui/events/${id}`);
+  });
+});
+
+test("the theme is chosen without JavaScript, and kept", async () => {
+  await on({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(`${node.url}/ui/settings`);
+    await page.getByRole("button", { name: "light" }).first().click();
+    await page.waitForURL("**/ui/settings");
+    assert.equal(await page.locator("html").getAttribute("data-theme"), "light");
+    await page.goto(`${node.url}/ui/runs`);
+    assert.equal(await page.locator("html").getAttribute("data-theme"), "light");
+  });
+});
+
+test("an event shows on an open page within 200 ms, and a flood of them does not stop the page", { timeout: 120_000 }, async () => {
+  await on({}, async (page) => {
+    await page.goto(`${node.url}/ui/events`);
+    await page.waitForFunction(() => document.documentElement.dataset.link === "up");
+    const emit = (name) => fetch(`${node.url}/api/v1/events`, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ event_name: name }),
+    });
+    const took = [];
+    for (let round = 0; round < 10; round += 1) {
+      const name = `demo.seen_${round}`;
+      const seen = page.getByRole("link", { name }).first().waitFor().then(() => performance.now());
+      const began = performance.now();
+      await emit(name);
+      took.push(await seen - began);
+      await page.waitForTimeout(250);
+    }
+    took.sort((one, other) => one - other);
+    console.log(JSON.stringify({ bench: "studio", figure: "event_to_pixel_ms", p50: took[5], max: took[9] }));
+    await page.evaluate(() => {
+      globalThis.long = [];
+      new PerformanceObserver((list) => globalThis.long.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: "longtask" });
+    });
+    const end = Date.now() + 4_000;
+    let sent = 0;
+    while (Date.now() < end) {
+      await Promise.all(Array.from({ length: 10 }, () => emit("demo.flood")));
+      sent += 10;
+      await page.waitForTimeout(15);
+    }
+    const long = await page.evaluate(() => globalThis.long);
+    const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
+    console.log(JSON.stringify({ bench: "studio", figure: "flood", events: sent, seconds: 4, long_tasks: long.length, longest_ms: Math.max(0, ...long), nodes }));
+    assert.ok(nodes < 2_000, `${nodes} nodes`);
+    await until("the page to show the flood", () => page.getByRole("link", { name: "demo.flood" }).count());
+  });
+});
