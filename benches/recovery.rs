@@ -7,18 +7,10 @@ mod harness;
 
 use std::time::{Duration, Instant};
 
+use harness::past::{ENDS, list, settled};
 use harness::{Client, Node, count, folder, get, load, percentile, post, report};
-use serde_json::{Value, json};
+use serde_json::json;
 
-const ENDS: &str = r#"
-id: bp.ends
-name: Ends
-trigger: { event_type: bench.never }
-inputs: [{ name: n, schema: { type: integer } }]
-plan:
-  - { kind: transform, id: double, set: { n: "{{ inputs.n * 2 }}" } }
-  - { kind: transform, id: text, set: { text: "n is {{ steps.double.output.n }}" } }
-"#;
 const ASKS: &str = r#"
 id: bp.asks
 name: Asks
@@ -97,31 +89,6 @@ async fn fill(node: &Node) -> String {
     report("recovery.runs_waiting", (ASKING + SLEEPING) as f64);
     settled(node).await;
     samples.swap_remove(0)
-}
-
-/// Waits until no run is at work and every event was dispatched and told.
-async fn settled(node: &Node) {
-    let mut client = Client::connect(node.address).await.expect("connects");
-    loop {
-        let (_, body) = client.get("/metrics").await;
-        let text = String::from_utf8(body).expect("metrics are text");
-        let gauge = |name: &str| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name)).expect("the gauge is there");
-            line.trim().parse::<f64>().expect("a number")
-        };
-        let waiting = ["xyn_runs_in_memory ", "xyn_event_backlog_entries ", "xyn_milestone_backlog_entries "];
-        if waiting.into_iter().all(|name| gauge(name) == 0.0) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
-async fn list(client: &mut Client, path: &str) -> Vec<Value> {
-    let (status, body) = client.get(path).await;
-    assert_eq!(status, 200, "{}", String::from_utf8_lossy(&body));
-    let mut page: Value = serde_json::from_slice(&body).expect("JSON");
-    serde_json::from_value(page["items"].take()).expect("a list")
 }
 
 /// Reading one run and a page of runs, with 64 connections.

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each bench is a program of its own and uses a part")]
 
+pub(crate) mod past;
+
 use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,32 @@
+// What a browser makes of a node that runs at XYN_URL: one JSON line a figure.
+
+import { launch, open } from "./browser.mjs";
+
+const url = process.env.XYN_URL;
+const report = (figure, value) => console.log(JSON.stringify({ figure, value: Number(value.toFixed(1)) }));
+
+const browser = await launch();
+const page = await open(browser, url);
+let bytes = 0;
+page.on("response", async (response) => {
+  const sizes = await response.request().sizes().catch(() => ({ responseBodySize: 0, responseHeadersSize: 0 }));
+  bytes += sizes.responseBodySize + sizes.responseHeadersSize;
+});
+await page.goto(`${url}/ui/events`, { waitUntil: "load" });
+const places = await page.evaluate(() => [...document.querySelectorAll("a.place")].map((link) => link.getAttribute("href")));
+report("studio.browser.first_page_bytes", bytes);
+let slowest = 0;
+let heaviest = 0;
+for (const path of places) {
+  bytes = 0;
+  await page.goto(url + path, { waitUntil: "load" });
+  const paint = await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
+  const shown = await paint.jsonValue();
+  slowest = Math.max(slowest, shown);
+  heaviest = Math.max(heaviest, bytes);
+  report(`studio.browser${path.replaceAll("/", ".").replace(".ui", "")}.first_contentful_paint_ms`, shown);
+}
+report("studio.browser.slowest_first_contentful_paint_ms", slowest);
+report("studio.browser.heaviest_next_page_bytes", heaviest);
+if (page.faults.length > 0) throw new Error(page.faults.join("\n"));
+await browser.close();
