@@ -23,6 +23,9 @@ after(async () => {
 
 const NAMES = ["events", "event", "runs", "mesh", "member", "health", "settings"];
 
+/** Every command that a page offered to copy. */
+const commands = new Set();
+
 for (const name of NAMES) {
   describe(name, () => {
     for (const theme of ["dark", "light"]) {
@@ -34,6 +37,7 @@ for (const name of NAMES) {
           assert.equal(answer.status(), 200, what);
           await page.getByTestId(pages[name].testid).first().waitFor();
           await bounded(page, what);
+          for (const line of await page.evaluate(() => [...document.querySelectorAll("[data-cli]")].map((form) => form.dataset.cli))) commands.add(line);
           if (size !== "phone") await accessible(page, what);
           if (size !== "narrow") await shoot(page, `${name}-${theme}-${size}`);
           assert.deepEqual(page.faults, [], what);
@@ -56,3 +60,14 @@ for (const name of NAMES) {
     });
   });
 }
+
+test("every command that a page offers exists, with its options", { timeout: 120_000 }, async () => {
+  const lines = [...commands].filter(Boolean);
+  assert.ok(lines.length > 0);
+  for (const line of lines) {
+    const words = line.replaceAll(/\{\w+\?(\w+):\w+\}/g, "$1").split(" ").slice(1);
+    const command = words.slice(0, words.findIndex((word, index) => index > 0 && !/^[a-z]+$/.test(word)) >>> 0);
+    const help = await node.xyn(...command, "--help");
+    for (const [option] of line.matchAll(/--[a-z-]+/g)) assert.ok(help.includes(option), `${line}: ${option}`);
+  }
+});
