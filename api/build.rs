@@ -9,7 +9,6 @@ use std::{env, fs, io};
 
 const SCRIPT: &str = "node_modules/htmx.org/dist/htmx.min.js";
 
-#[expect(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
 fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=package-lock.json");
     println!("cargo::rerun-if-changed=templates");

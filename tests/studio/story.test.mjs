@@ -1,0 +1,116 @@
+// One story in the browser, from an event to a deployment that is taken back, and a teammate's node that sees it happen.
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { launch, open } from "./browser.mjs";
+import { pair, shop } from "./fill.mjs";
+import { until } from "./node.mjs";
+
+let both;
+let browser;
+
+before(async () => {
+  both = await pair();
+  browser = await launch();
+}, { timeout: 180_000 });
+after(async () => {
+  await browser?.close();
+  await both?.stop();
+});
+
+test("emit, watch, approve, look at what was made, seal a moment, deploy, break, roll back; a teammate sees it", { timeout: 600_000 }, async () => {
+  const { node, mate, read } = both;
+  const page = await open(browser, node.url);
+  const watcher = await open(browser, node.url);
+  const far = await open(browser, mate.url);
+  const go = (path) => page.goto(node.url + path);
+  const press = (testid, name) => page.getByTestId(testid).getByRole("button", { name, exact: true }).first().click();
+  const emit = async (name, data) => {
+    await go("/ui/events");
+    const form = page.getByTestId("do-events.emit");
+    await form.getByLabel("Name").fill(name);
+    await form.getByLabel("Data").fill(JSON.stringify(data));
+    await press("do-events.emit", "Emit");
+    await page.getByTestId("told").waitFor();
+  };
+
+  // An event starts a run that asks; whoever has the list open sees it come, without loading it again.
+  await watcher.goto(`${node.url}/ui/runs`);
+  await watcher.waitForFunction(() => document.documentElement.dataset.link === "up");
+  await far.goto(`${mate.url}/ui/timeline`);
+  await emit("demo.deploy_requested", { service: "shop", version: "1.4.2" });
+  await watcher.getByText("waiting: gate").first().waitFor();
+
+  // A person approves, and the run ends.
+  await go("/ui/approvals");
+  await press("do-gates.answer", "Approve");
+  await watcher.getByText("completed").first().waitFor();
+
+  // Another run makes something, and it can be looked at.
+  await emit("demo.hello", { name: "ada lovelace" });
+  await until("the greeting", async () => (await read("artifacts")).items.length > 0);
+  await go("/ui/artifacts");
+  await page.getByRole("link", { name: /hello\.txt/ }).first().click();
+  await page.getByText("Hello, Ada Lovelace!").first().waitFor();
+
+  // A folder's moments are kept; the first one is sealed although the folder went on.
+  const folder = join(node.home, "shop");
+  await shop(folder, "1.4.2", "<h1>The shop</h1>");
+  await go("/ui/workspaces");
+  await page.getByTestId("do-workspace.add").getByRole("textbox").first().fill(folder);
+  await press("do-workspace.add", /add/i);
+  await page.getByTestId("told").waitFor();
+  await go("/ui/workspaces/shop");
+  await press("do-workspace.snapshot", /snapshot/i);
+  await page.getByTestId("told").waitFor();
+  const opened = (await read("timeline?kind=edit&limit=1")).items[0]?.entry_id ?? (await read("timeline?limit=1")).items[0].entry_id;
+  await shop(folder, "1.4.3", "<h1>Broken");
+  await go("/ui/workspaces/shop");
+  await press("do-workspace.snapshot", /snapshot/i);
+  await page.getByTestId("told").waitFor();
+  const broken = (await read("timeline?limit=1")).items[0].entry_id;
+  for (const moment of [opened, broken]) {
+    await go(`/ui/timeline?at=${moment}`);
+    await press("do-capsule.pack", "Create capsule");
+    await page.getByTestId("told").waitFor();
+  }
+  const capsules = await until("two capsules", async () => {
+    const { items } = await read("capsules");
+    return items.length === 2 && items;
+  });
+
+  // The good one serves, the broken one takes its place, and is taken back.
+  const serves = async (text) => {
+    const { items } = await read("deployments");
+    const { url } = items.find((it) => it.stage === "staging");
+    return until(`${url} to say ${text}`, async () => (await (await fetch(url)).text()).includes(text));
+  };
+  for (const [version, text] of [["1.4.2", "<h1>The shop</h1>"], ["1.4.3", "<h1>Broken"]]) {
+    await go(`/ui/capsules/${capsules.find((it) => it.version === version).capsule}`);
+    await page.getByTestId("do-capsule.deploy").getByLabel("Stage").selectOption("staging");
+    await press("do-capsule.deploy", "Deploy");
+    await page.getByTestId("told").waitFor();
+    await serves(text);
+  }
+  await go("/ui/deploys");
+  await page.getByRole("link", { name: /shop/ }).first().click();
+  await page.getByText("Roll back", { exact: false }).first().click();
+  await press("do-capsule.rollback", /roll back/i);
+  await page.getByTestId("told").waitFor();
+  await serves("<h1>The shop</h1>");
+
+  // The teammate's open page has seen all of it come.
+  await until("the teammate's timeline", async () => {
+    const { items } = await (await fetch(`${mate.url}/api/v1/timeline?limit=200`)).json();
+    return ["approve", "pack", "deploy", "rollback"].every((kind) => items.some((it) => it.kind === kind));
+  });
+  await far.reload();
+  await far.getByTestId("timeline-list").waitFor();
+  await far.goto(`${mate.url}/ui/capsules`);
+  await far.getByText("1.4.3").first().waitFor();
+  for (const it of [page, watcher, far]) {
+    assert.deepEqual(it.faults, []);
+    await it.context().close();
+  }
+});
