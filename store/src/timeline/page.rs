@@ -113,6 +113,18 @@ impl Reader {
         self.place_of(entry_id)?.map_or(Ok(None), |moment| self.moment(moment))
     }
 
+    /// Where the moment `entry_id` stands in the list of moments on `branch`, or of all: a page with this cursor
+    /// begins behind it, in either order. The moment itself need not be on the branch. None when it is not here.
+    pub fn cursor_at(
+        &self,
+        branch: Option<&Branch>,
+        entry_id: EntryId,
+    ) -> Result<Option<Cursor>, StoreError> {
+        let prefix = branch.map(rows::branch_prefix).unwrap_or_default();
+        let place = self.place_of(entry_id)?;
+        Ok(place.map(|moment| Cursor::from_bytes(rows::append_moment(prefix, &moment).into_bytes())))
+    }
+
     pub(super) fn place_of(&self, entry_id: EntryId) -> Result<Option<Moment>, StoreError> {
         let mut found = None;
         let prefix = rows::id_prefix(entry_id);
@@ -153,10 +165,15 @@ impl Reader {
         Ok(page.finish())
     }
 
-    /// A page of reviews: the boards of moments that somebody wants looked at.
-    pub fn reviews(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<BoardRow>, StoreError> {
+    /// A page of reviews: the boards of moments that somebody wants looked at, by the age of the moments.
+    pub fn reviews(
+        &self,
+        order: Order,
+        cursor: Option<&Cursor>,
+        limit: usize,
+    ) -> Result<Page<BoardRow>, StoreError> {
         let kind = Board::Review(EntryId::from(uuid::Uuid::nil())).encode();
-        self.page(&Key::new().bytes(&kind[..1]), Order::Ascending, cursor, limit, |_| true)
+        self.page(&Key::new().bytes(&kind[..1]), order, cursor, limit, |_| true)
     }
 
     /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there

@@ -10,7 +10,7 @@ use xyn_store::projection::Cursor;
 use xyn_store::timeline::BoardRow;
 use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::Kind;
-use xyn_store::{Reader, StoreError, Timestamp};
+use xyn_store::{Order, Reader, StoreError, Timestamp};
 
 use super::{missing, roster, shown};
 use crate::dto::{Comment, Comments, ExcludedRecord, Moment, Review, ReviewSummary, review_status};
@@ -74,7 +74,11 @@ async fn review(
     review.map(Json).ok_or_else(|| ApiError::not_found("review", &entry_id.to_string()))
 }
 
-fn one_review(reader: &Reader, entry_id: EntryId, now: Timestamp) -> Result<Option<Review>, StoreError> {
+pub(crate) fn one_review(
+    reader: &Reader,
+    entry_id: EntryId,
+    now: Timestamp,
+) -> Result<Option<Review>, StoreError> {
     let Some(view) = shown(reader, &Board::Review(entry_id))? else { return Ok(None) };
     let mut verdicts = reader.entries_about(entry_id, None, VERDICTS_MAX)?.items;
     verdicts.retain(|entry| matches!(entry.note.kind, Kind::Approve | Kind::Reject));
@@ -89,7 +93,7 @@ fn one_review(reader: &Reader, entry_id: EntryId, now: Timestamp) -> Result<Opti
 /// How a review stands.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Status {
+pub(crate) enum Status {
     Open,
     Resolved,
 }
@@ -126,7 +130,7 @@ async fn reviews(
     let (limit, wanted) = (page::rows(query.limit.as_ref()), query.status);
     let (cursor, now) = (query.cursor.map(|cursor| cursor.0), state.runtime().clock().now());
     let read = move |reader: &Reader| {
-        let page = reader.reviews(cursor.as_ref(), limit)?;
+        let page = reader.reviews(Order::Ascending, cursor.as_ref(), limit)?;
         let mut items = Vec::with_capacity(page.items.len());
         for row in page.items {
             items.extend(summary(reader, row, wanted, now)?);
@@ -136,7 +140,7 @@ async fn reviews(
     Ok(Json(Listing::of(state.scan(read).await?, |review| review)))
 }
 
-fn summary(
+pub(crate) fn summary(
     reader: &Reader,
     row: BoardRow,
     wanted: Option<Status>,

@@ -6,11 +6,12 @@ use super::node::Node;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::ids::{self, EntryId};
+use crate::reader::Order;
 use crate::scope::Stage;
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Branch, Kind, Note, Refs};
-use crate::timeline::{FACETS_MAX, Facet, Saying, State, Track};
+use crate::timeline::{EntryFilter, FACETS_MAX, Facet, Saying, State, Track};
 
 fn branch(name: &str) -> Branch {
     name.parse().expect("a name")
@@ -205,6 +206,27 @@ fn what_was_said_about_a_moment_is_found_by_it() {
 }
 
 /// Joins what `from` names into branch `on`.
+#[test]
+fn a_page_begins_at_any_moment_in_either_direction_also_of_a_branch_that_it_is_not_on() {
+    let mut node = Node::new();
+    for (title, on) in [("a", "main"), ("b", "try"), ("c", "main"), ("d", "try"), ("e", "main")] {
+        edit(&mut node, on, "shop", title);
+    }
+    let reader = node.store.read().expect("reads");
+    let middle = ids::derived(Timestamp::EPOCH, &[b"c"]);
+    let titles = |branch: Option<Branch>, order| {
+        let place = reader.cursor_at(branch.as_ref(), middle).expect("reads").expect("is here");
+        let filter = EntryFilter { branch, ..EntryFilter::default() };
+        let page = reader.entries(&filter, order, Some(&place), 9).expect("reads");
+        page.items.into_iter().map(|entry| entry.note.title).collect::<String>()
+    };
+    assert_eq!((titles(None, Order::Descending), titles(None, Order::Ascending)), ("ba".into(), "de".into()));
+    let on = |order| titles(Some(branch("try")), order);
+    assert_eq!((on(Order::Descending), on(Order::Ascending)), ("b".into(), "d".into()));
+    let nowhere = ids::derived(Timestamp::EPOCH, &[b"nowhere"]);
+    assert!(reader.cursor_at(None, nowhere).expect("reads").is_none());
+}
+
 fn merge(node: &mut Node, on: &str, ours: EntryId, theirs: EntryId, title: &str) -> EntryId {
     let refs = Refs { parents: vec![ours, theirs], ..Refs::default() };
     say(node, Note { branch: branch(on), kind: Kind::Merge, refs, ..note(title) })
