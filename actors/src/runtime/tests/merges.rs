@@ -80,6 +80,13 @@ async fn a_branch_brings_its_files_and_what_clashes_waits_for_a_word() {
 
     let refused = node.submit("timeline.merge", json!({ "from": "try" })).await;
     let Err(Refusal::MergeConflicts(conflicts)) = refused else { panic!("{refused:?}") };
+    let branch = |name: &str| name.parse().expect("a name");
+    let preview = node.runtime.preview_merge(branch("try"), branch("main")).await.expect("looks");
+    assert_eq!(
+        (&preview.conflicts, json!(preview.base)),
+        (&conflicts, base.clone()),
+        "what is refused is foretold"
+    );
     let told: Vec<_> = conflicts.iter().map(|one| (one.place(), one.clash())).collect();
     assert_eq!(told, [("site:b".to_owned(), "content"), ("site:c".to_owned(), "content")]);
     let half = json!({ "from": "try", "sides": { "site:b": "theirs" } });

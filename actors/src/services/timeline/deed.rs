@@ -21,7 +21,7 @@ use xyn_store::timeline::{EntryFilter, WriteError};
 use xyn_store::{Order, Reader, Timestamp};
 
 use super::actor::Command;
-pub use merge::Conflict;
+pub use merge::{Conflict, Preview};
 
 use super::{Event, TimelineError};
 use crate::record::Record;
@@ -242,23 +242,23 @@ impl Wish<'_> {
         self.branch(key)?.ok_or_else(missing)
     }
 
-    /// The newest moment of `branch`; where nothing happened on it yet, the one it begins at.
-    fn newest(&self, branch: &Branch) -> Result<Entry, Refusal> {
-        let filter = EntryFilter { branch: Some(branch.clone()), ..EntryFilter::default() };
-        if let Some(entry) = self.reader.entries(&filter, Order::Descending, None, 1)?.items.pop() {
-            return Ok(entry);
-        }
-        let missing = || Refusal::NotFound { kind: "branch", id: branch.to_string() };
-        let base = match self.shown(&Board::Branch(branch.clone()))? {
-            Some(View::Branch { base: Some(base), .. }) => base,
-            _ => return Err(missing()),
-        };
-        self.reader.entry(base)?.ok_or_else(missing)
-    }
-
     fn shown(&self, board: &Board) -> Result<Option<View>, Refusal> {
         Ok(self.reader.board(board)?.map(|row| row.view))
     }
+}
+
+/// The newest moment of `branch`; where nothing happened on it yet, the one it begins at.
+fn newest(reader: &Reader, branch: &Branch) -> Result<Entry, Refusal> {
+    let filter = EntryFilter { branch: Some(branch.clone()), ..EntryFilter::default() };
+    if let Some(entry) = reader.entries(&filter, Order::Descending, None, 1)?.items.pop() {
+        return Ok(entry);
+    }
+    let missing = || Refusal::NotFound { kind: "branch", id: branch.to_string() };
+    let base = match reader.board(&Board::Branch(branch.clone()))?.map(|row| row.view) {
+        Some(View::Branch { base: Some(base), .. }) => base,
+        _ => return Err(missing()),
+    };
+    reader.entry(base)?.ok_or_else(missing)
 }
 
 fn unchanged(message: &str) -> Refusal {

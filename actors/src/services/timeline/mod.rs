@@ -38,8 +38,8 @@ use crate::services::approvals::people::People;
 use actor::{Command, Handle};
 
 pub use arrivals::arrivals;
-pub use deed::Conflict;
 pub(crate) use deed::{Acceptance, Deed, record, refusal, say, serve};
+pub use deed::{Conflict, Preview};
 pub use event::Event;
 pub use members::MemberError;
 pub(crate) use members::{Change, stream_of};

@@ -5,7 +5,7 @@ use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::Branch;
 
 use super::super::Event;
-use super::{Deed, Wish, unchanged};
+use super::{Deed, Wish, newest, unchanged};
 use crate::runtime::Refusal;
 
 /// Begins a branch, or begins it anew.
@@ -16,7 +16,7 @@ pub(super) fn begin(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     }
     let base = match wish.optional_entry()? {
         Some(entry) => entry.entry_id,
-        None => wish.newest(&Branch::main())?.entry_id,
+        None => newest(wish.reader, &Branch::main())?.entry_id,
     };
     let output = json!({ "name": branch, "base": base });
     let deed = Deed::edit(Board::Branch(branch.clone()), vec![Edit::Open(base)], output);

@@ -4,20 +4,24 @@
 //! which trees that needs, and fetches none. Invariant: where both changed the same place differently nothing is
 //! merged until somebody says which side is right.
 
+mod preview;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use xyn_capsules::tree::{self, Directory, Limits, RelPath, Side, TreeError};
-use xyn_store::Digest;
 use xyn_store::blobs::{BlobError, Blobs};
 use xyn_store::ids::EntryId;
 use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs, TITLE_MAX_CHARS};
 use xyn_store::timeline::{Facet, State};
+use xyn_store::{Digest, Reader};
 
 use super::super::Event;
 use super::super::milestone::fitting;
-use super::{Deed, What, Wish};
+use super::{Deed, What, Wish, newest};
 use crate::runtime::Refusal;
+
+pub use preview::Preview;
 
 /// A place where two branches changed the files differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,14 +59,14 @@ impl Conflict {
 
 /// The trees that have to be here before a branch is joined into another.
 pub(super) fn needs(wish: &Wish<'_>) -> Result<Vec<Digest>, Refusal> {
-    Ok(Trees::of(wish, &Join::read(wish)?)?.needed())
+    Ok(Trees::of(wish.reader, &Join::read(wish)?)?.needed())
 }
 
 /// Joins a branch into another.
 pub(super) fn merge(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
     let join = Join::read(wish)?;
     let sides = Sides::read(wish.input())?;
-    let merged = Trees::of(wish, &join)?.merge(blobs, &sides)?;
+    let merged = Trees::of(wish.reader, &join)?.merge(blobs, &sides)?;
     let Join { from, into, ours, theirs, base } = join;
     let title = wish
         .text("title")
@@ -119,12 +123,15 @@ struct Join {
 impl Join {
     fn read(wish: &Wish<'_>) -> Result<Self, Refusal> {
         let from = wish.required_branch("from")?;
-        let into = wish.branch("into")?.unwrap_or_else(Branch::main);
+        Self::between(wish.reader, from, wish.branch("into")?.unwrap_or_else(Branch::main))
+    }
+
+    fn between(reader: &Reader, from: Branch, into: Branch) -> Result<Self, Refusal> {
         if from == into {
             return Err(super::unchanged(&format!("`{from}` is not merged into itself")));
         }
-        let (ours, theirs) = (wish.newest(&into)?, wish.newest(&from)?);
-        let base = wish.reader.common_ancestor(ours.entry_id, theirs.entry_id)?;
+        let (ours, theirs) = (newest(reader, &into)?, newest(reader, &from)?);
+        let base = reader.common_ancestor(ours.entry_id, theirs.entry_id)?;
         if base.as_ref().is_some_and(|base| base.entry_id == theirs.entry_id) {
             return Err(super::unchanged(&format!("`{into}` has all of `{from}` already")));
         }
@@ -169,10 +176,17 @@ struct Merged {
     after: Digest,
 }
 
+/// What the workspaces come to together.
+struct Joined {
+    changed: Vec<Merged>,
+    /// Where nobody said which side is right.
+    open: Vec<Conflict>,
+    made: Vec<tree::Merged>,
+}
+
 impl Trees {
-    fn of(wish: &Wish<'_>, Join { ours, theirs, base, .. }: &Join) -> Result<Self, Refusal> {
-        let state =
-            |entry: &Entry| Ok::<_, Refusal>(wish.reader.state_at(entry.entry_id)?.unwrap_or_default());
+    fn of(reader: &Reader, Join { ours, theirs, base, .. }: &Join) -> Result<Self, Refusal> {
+        let state = |entry: &Entry| Ok::<_, Refusal>(reader.state_at(entry.entry_id)?.unwrap_or_default());
         let base = base.as_ref().map_or_else(|| Ok(State::default()), state)?;
         let states = [base, state(ours)?, state(theirs)?];
         if states.iter().any(|state| state.is_cut_short) {
@@ -201,8 +215,8 @@ impl Trees {
         needed.flatten().collect()
     }
 
-    /// Merges each workspace; all conflicts that nobody said a side for refuse it.
-    fn merge(self, blobs: &Blobs, sides: &Sides) -> Result<Vec<Merged>, Refusal> {
+    /// Merges each workspace, and keeps nothing of it.
+    fn join(self, blobs: &Blobs, sides: &Sides) -> Result<Joined, Refusal> {
         let (mut changed, mut open, mut made) = (Vec::new(), Vec::new(), Vec::new());
         for (workspace, roots) in self.0 {
             let ours = roots[1];
@@ -228,6 +242,12 @@ impl Trees {
                 changed.push(Merged { workspace, before: ours, after });
             }
         }
+        Ok(Joined { changed, open, made })
+    }
+
+    /// Merges each workspace; all conflicts that nobody said a side for refuse it.
+    fn merge(self, blobs: &Blobs, sides: &Sides) -> Result<Vec<Merged>, Refusal> {
+        let Joined { changed, open, made } = self.join(blobs, sides)?;
         if !open.is_empty() {
             return Err(Refusal::MergeConflicts(open));
         }
