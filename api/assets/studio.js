@@ -41,7 +41,7 @@ const filled = (form) => {
     if (value === "" || value === false) continue;
     const [name, kind = field.dataset.type] = field.name.split(":");
     const typed = kind in TYPES ? TYPES[kind](value) : value;
-    const parts = name.split(".");
+    const parts = name.split(".").map((part) => decodeURIComponent(part.replaceAll("+", " ")));
     const last = parts.pop();
     parts.reduce((inner, part) => inner[part] ??= {}, values)[last] = typed;
   }

@@ -25,7 +25,7 @@ mod schemas;
 mod steps;
 pub(crate) mod timeline;
 mod versions;
-mod workspaces;
+pub(crate) mod workspaces;
 
 pub(crate) use capsules::bytes as capsule_bytes;
 pub(crate) use downloads::{Asked, answer};

@@ -2,9 +2,9 @@
 //!
 //! A file per concept below; here is what they share.
 
-mod branches;
+pub(crate) mod branches;
 mod diff;
-mod moments;
+pub(crate) mod moments;
 mod scrub;
 mod stream;
 pub(crate) mod talk;
@@ -30,17 +30,17 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(words::routes())
 }
 
-fn shown(reader: &Reader, board: &Board) -> Result<Option<View>, StoreError> {
+pub(crate) fn shown(reader: &Reader, board: &Board) -> Result<Option<View>, StoreError> {
     Ok(reader.board(board)?.map(|row| row.view))
 }
 
 /// Who belongs; nobody in a folder that belongs to no environment yet.
-fn roster(reader: &Reader) -> Result<Roster, StoreError> {
+pub(crate) fn roster(reader: &Reader) -> Result<Roster, StoreError> {
     let nobody = || EnvId::rooted_in(PublicKey::from_bytes([0; 32]));
     let env = reader.environment()?;
     env.map_or_else(|| Ok(Roster::fold(nobody(), [], Default::default())), |env| reader.roster(env))
 }
 
-fn missing(entry_id: EntryId) -> ApiError {
+pub(crate) fn missing(entry_id: EntryId) -> ApiError {
     ApiError::not_found("moment", &entry_id.to_string())
 }

@@ -189,6 +189,6 @@ async fn act(
     Ok(Json(state.submit(caller.intent(state, action, input.into())).await?.output))
 }
 
-fn row(state: &AppState, name: &str) -> Result<WorkspaceRow, ApiError> {
+pub(crate) fn row(state: &AppState, name: &str) -> Result<WorkspaceRow, ApiError> {
     state.row(&WorkspaceRow::key_of(name), "workspace", name)
 }

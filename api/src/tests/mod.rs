@@ -10,6 +10,7 @@ mod rates;
 mod refusals;
 mod runs;
 mod streams;
+mod time_pages;
 mod timeline;
 
 use axum::Router;

@@ -24,6 +24,8 @@ use crate::state::AppState;
 mod cli;
 mod input;
 
+pub(super) use input::name_of;
+
 const FORM: &str = "application/x-www-form-urlencoded";
 
 /// Where the API does each action.

@@ -22,6 +22,12 @@ pub(super) fn short(id: &dyn Display, _: &dyn Values) -> askama::Result<String> 
     Ok(id[cut..].to_owned())
 }
 
+/// The beginning of a digest or a key, by which people tell them apart.
+#[askama::filter_fn]
+pub(super) fn begin(id: &dyn Display, _: &dyn Values) -> askama::Result<String> {
+    Ok(id.to_string().chars().take(12).collect())
+}
+
 /// Bytes with a unit.
 #[askama::filter_fn]
 pub(super) fn size(bytes: &u64, _: &dyn Values) -> askama::Result<String> {

@@ -1,9 +1,248 @@
-//! Reviews: what a moment changed, what is said of it, and merges of branches.
+//! Reviews: a moment that somebody wants looked at, its change line by line, and what people say and decide.
 
-use axum::Router;
+mod merge;
 
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde::Deserialize;
+use xyn_store::ids::EntryId;
+use xyn_store::projection::{Cursor, Page as Rows};
+use xyn_store::timeline::board::{Board, View};
+use xyn_store::{Order, Reader, StoreError, Timestamp};
+
+use super::act::{Act, Directory};
+use super::change::{self, Changes, Open};
+use super::filters;
+use super::query::{Pager, ROWS, parsed};
+use super::shell::{Shell, render};
+use super::talk::{self, Comment};
+use super::words::State as Standing;
+use crate::dto::{Moment, review_status};
+use crate::error::ApiError;
+use crate::extract::{Params, PathId};
+use crate::routes::timeline::branches::branch_page;
+use crate::routes::timeline::{missing, roster, shown, talk as threads};
 use crate::state::AppState;
+
+/// Comments of a review that the page shows: the newest.
+const COMMENTS_MAX: usize = 100;
+/// Branches that can be chosen from.
+const BRANCHES_MAX: usize = 100;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
+        .route("/ui/reviews", get(list))
+        .route("/ui/reviews/_list", get(list))
+        .route("/ui/reviews/{entry_id}", get(one))
+        .route("/ui/reviews/{entry_id}/_thread", get(thread))
+        .merge(merge::routes())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ListQuery {
+    status: String,
+    cursor: String,
+}
+
+struct List {
+    items: Vec<Row>,
+    pager: Pager,
+    status: String,
+}
+
+struct Row {
+    entry_id: EntryId,
+    standing: Standing,
+    comments: usize,
+    moment: Option<Moment>,
+}
+
+#[derive(Template)]
+#[template(path = "reviews.html")]
+struct Page {
+    shell: Shell,
+    list: List,
+    branches: Vec<String>,
+    open: Act,
+}
+
+#[derive(Template)]
+#[template(path = "reviews.html", block = "list")]
+struct Part {
+    list: List,
+}
+
+async fn list(
+    State(state): State<AppState>,
+    Extension(directory): Extension<Directory>,
+    shell: Shell,
+    Params(query): Params<ListQuery>,
+) -> Result<Response, ApiError> {
+    let wanted = match query.status.as_str() {
+        "" => None,
+        "open" => Some(threads::Status::Open),
+        "resolved" => Some(threads::Status::Resolved),
+        other => return Err(ApiError::invalid("status", format!("`{other}` is neither open nor resolved"))),
+    };
+    let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
+    let (at, now) = (cursor.clone(), state.runtime().clock().now());
+    let read = move |reader: &Reader| {
+        let Rows { items: boards, next } = reader.reviews(Order::Descending, at.as_ref(), ROWS)?;
+        let mut items = Vec::with_capacity(boards.len());
+        for board in boards {
+            items.extend(threads::summary(reader, board, wanted, now)?);
+        }
+        Ok((Rows { items, next }, branch_page(reader, None, BRANCHES_MAX)?))
+    };
+    let (page, branches) = state.scan(read).await?;
+    let mut pager = Pager::of("/ui/reviews", &[("status", &query.status)], cursor.as_ref(), &page);
+    pager.live = pager.live.replacen("/ui/reviews", "/ui/reviews/_list", 1);
+    let row = |review: crate::dto::ReviewSummary| Row {
+        entry_id: review.entry_id,
+        standing: standing(review.status),
+        comments: review.comments,
+        moment: review.moment,
+    };
+    let list = List { items: page.items.into_iter().map(row).collect(), pager, status: query.status };
+    if shell.is_part {
+        return render(&Part { list });
+    }
+    let branches = branches.items.into_iter().map(|branch| branch.name.to_string()).collect();
+    let open = directory.act("timeline.review", &[("status", "open")], "/ui/reviews/{entry_id}");
+    render(&Page { shell, list, branches, open })
+}
+
+fn standing(status: &str) -> Standing {
+    Standing::new(status, if status == "open" { "wait" } else { "ok" })
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct OneQuery {
+    workspace: String,
+    path: String,
+    view: String,
+    part: String,
+    /// The line that a comment is begun on.
+    on: String,
+}
+
+/// What is said and decided of a moment.
+struct Thread {
+    entry_id: EntryId,
+    /// None when nobody asked for a review.
+    standing: Option<Standing>,
+    comments: Vec<Comment>,
+    hidden: usize,
+    verdicts: Vec<Verdict>,
+}
+
+struct Verdict {
+    moment: Moment,
+    standing: Standing,
+}
+
+#[derive(Template)]
+#[template(path = "review.html")]
+struct OnePage {
+    shell: Shell,
+    moment: Moment,
+    before: Option<EntryId>,
+    changes: Changes,
+    thread: Thread,
+    /// Where a comment on a line is begun.
+    say: String,
+    on: String,
+    acts: Acts,
+}
+
+#[derive(Template)]
+#[template(path = "review.html", block = "thread")]
+struct ThreadPart {
+    thread: Thread,
+}
+
+/// What can be said and decided.
+struct Acts {
+    comment: Act,
+    approve: Act,
+    reject: Act,
+    settle: Act,
+    reopen: Act,
+}
+
+async fn one(
+    State(state): State<AppState>,
+    Extension(directory): Extension<Directory>,
+    shell: Shell,
+    PathId(entry_id): PathId<EntryId>,
+    Params(query): Params<OneQuery>,
+) -> Result<Response, ApiError> {
+    let open = Open {
+        workspace: query.workspace.clone(),
+        path: query.path.clone(),
+        is_split: query.view != "unified",
+        part: parsed("part", &query.part)?.unwrap_or_default(),
+    };
+    let (blobs, now) = (state.runtime().store().blobs().clone(), state.runtime().clock().now());
+    let here = format!("/ui/reviews/{entry_id}");
+    let page = here.clone();
+    let read = move |reader: &Reader| {
+        let Some(entry) = reader.entry(entry_id)? else { return Ok(None) };
+        let before = change::before(reader, &entry)?.map(|before| before.entry_id);
+        let [from, to] = [before, Some(entry_id)].map(|at| change::state_at(reader, at));
+        let changes = change::between(&blobs, &from?, &to?, &page, Some(&open));
+        let thread = thread_of(reader, entry_id, now)?;
+        Ok(Some((Moment::of(entry, now), before, changes, thread)))
+    };
+    let (moment, before, changes, thread) = state.scan(read).await?.ok_or_else(|| missing(entry_id))?;
+    let say = changes.lines.as_ref().map(|lines| lines.here()).unwrap_or_default();
+    let acts = Acts::of(&directory, entry_id, &here);
+    render(&OnePage { shell, moment, before, changes, thread, say, on: query.on, acts })
+}
+
+async fn thread(
+    State(state): State<AppState>,
+    PathId(entry_id): PathId<EntryId>,
+) -> Result<Response, ApiError> {
+    let now = state.runtime().clock().now();
+    let thread = state.scan(move |reader| thread_of(reader, entry_id, now)).await?;
+    render(&ThreadPart { thread })
+}
+
+fn thread_of(reader: &Reader, entry_id: EntryId, now: Timestamp) -> Result<Thread, StoreError> {
+    let board: Option<View> = shown(reader, &Board::Review(entry_id))?;
+    let review = threads::one_review(reader, entry_id, now)?;
+    let standing = board.as_ref().map(|view| standing(review_status(view)));
+    let mut comments = talk::all(board, &roster(reader)?);
+    let hidden = comments.len().saturating_sub(COMMENTS_MAX);
+    comments.drain(..hidden);
+    let verdict = |moment: Moment| {
+        let approves = moment.kind == xyn_store::timeline::entry::Kind::Approve;
+        let (word, tone) = if approves { ("approved", "ok") } else { ("rejected", "bad") };
+        Verdict { moment, standing: Standing::new(word, tone) }
+    };
+    let verdicts = review.map(|review| review.verdicts.into_iter().map(verdict).collect());
+    Ok(Thread { entry_id, standing, comments, hidden, verdicts: verdicts.unwrap_or_default() })
+}
+
+impl Acts {
+    fn of(directory: &Directory, entry_id: EntryId, here: &str) -> Self {
+        let entry_id = entry_id.to_string();
+        let act = |action, more: (&str, &str), place: &str| {
+            let fields = [("entry_id", entry_id.as_str()), more];
+            directory.act(action, &fields, format!("{here}{place}"))
+        };
+        Self {
+            comment: act("timeline.comment", ("on", "review"), "#talk"),
+            approve: act("timeline.approve", ("approve", "true"), ""),
+            reject: act("timeline.approve", ("approve", "false"), ""),
+            settle: act("timeline.review", ("status", "resolved"), ""),
+            reopen: act("timeline.review", ("status", "open"), ""),
+        }
+    }
 }

@@ -1,9 +1,180 @@
 //! The Time Machine: every moment of every branch, its state, and what can be done from it.
+//!
+//! The page draws the moments around a chosen one ([`lanes`]) and tells what that one is ([`moment`]).
+//! Invariant: however long the timeline is, a page holds [`window::SPAN_MAX`] moments on either side at most.
 
-use axum::Router;
+mod compare;
+mod excluded;
+mod files;
+mod lanes;
+mod moment;
+mod shapes;
+mod window;
 
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde::Deserialize;
+use xyn_store::Timestamp;
+use xyn_store::ids::EntryId;
+use xyn_store::timeline::EntryFilter;
+use xyn_store::timeline::entry::Branch;
+use xyn_store::{Order, Reader, StoreError};
+
+use super::act::{Act, Directory};
+use super::filters;
+use super::query::parsed;
+use super::shell::{Shell, render};
+use crate::error::ApiError;
+use crate::extract::{Params, PathId};
+use crate::routes::timeline::branches::branch_page;
+use crate::routes::timeline::missing;
 use crate::state::AppState;
+use moment::Look;
+use window::{SPAN, SPAN_MAX, Wanted, Window, window};
+
+/// Branches that can be chosen from.
+const BRANCHES_MAX: usize = 100;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
+        .route("/ui/timeline", get(page))
+        .route("/ui/timeline/_lanes", get(drawing))
+        .route("/ui/timeline/_moment", get(side))
+        .route("/ui/timeline/{entry_id}", get(one))
+        .merge(compare::routes())
+        .merge(excluded::routes())
+        .merge(files::routes())
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Query {
+    /// The chosen moment; the newest when empty.
+    at: String,
+    branch: String,
+    /// The newest moment before this instant is chosen.
+    until: String,
+    /// A moment that others are compared with.
+    from: String,
+}
+
+/// The moments as they are drawn, with the links that lead on.
+struct Stage {
+    window: Option<Window>,
+    /// The query of links to other moments, behind `at`.
+    rest: String,
+}
+
+#[derive(Template)]
+#[template(path = "timeline.html")]
+struct Page {
+    shell: Shell,
+    query: Query,
+    branches: Vec<String>,
+    stage: Stage,
+    look: Option<Look>,
+    note: Act,
+}
+
+#[derive(Template)]
+#[template(path = "timeline.html", block = "lanes")]
+struct Lanes {
+    stage: Stage,
+}
+
+#[derive(Template)]
+#[template(path = "timeline.html", block = "moment")]
+struct Side {
+    look: Option<Look>,
+}
+
+/// What a query asks for.
+struct Asked {
+    at: Option<EntryId>,
+    branch: Option<Branch>,
+    until: Option<Timestamp>,
+    from: Option<EntryId>,
+    rest: String,
+}
+
+impl Asked {
+    fn of(query: &Query) -> Result<Self, ApiError> {
+        let mut rest = form_urlencoded::Serializer::new(String::new());
+        let kept = [("branch", &query.branch), ("from", &query.from)];
+        rest.extend_pairs(kept.into_iter().filter(|(_, value)| !value.is_empty()));
+        let rest = rest.finish();
+        Ok(Self {
+            at: parsed("at", &query.at)?,
+            branch: parsed("branch", &query.branch)?,
+            until: parsed("until", &query.until)?,
+            from: parsed("from", &query.from)?,
+            rest: if rest.is_empty() { rest } else { format!("&{rest}") },
+        })
+    }
+
+    /// The moments around the one that is asked for.
+    fn window(&self, reader: &Reader, span: usize) -> Result<Option<Window>, StoreError> {
+        let mut wanted = Wanted { at: self.at, branch: self.branch.clone(), span };
+        if self.until.is_some() {
+            let filter =
+                EntryFilter { branch: self.branch.clone(), until: self.until, ..EntryFilter::default() };
+            let found = reader.entries(&filter, Order::Descending, None, 1)?.items.pop();
+            wanted.at = found.map(|entry| entry.entry_id).or(wanted.at);
+        }
+        window(reader, &wanted)
+    }
+}
+
+async fn page(
+    State(state): State<AppState>,
+    Extension(directory): Extension<Directory>,
+    shell: Shell,
+    Params(query): Params<Query>,
+) -> Result<Response, ApiError> {
+    let asked = Asked::of(&query)?;
+    let rest = asked.rest.clone();
+    let (at, from) = (asked.at, asked.from);
+    let look = moment::Reading::of(&state, directory.clone());
+    let read = state.scan(move |reader| {
+        let window = asked.window(reader, SPAN)?;
+        let chosen = window.as_ref().map(|window| window.chosen.clone());
+        let look = chosen.map(|entry| look.look(reader, entry, from)).transpose()?;
+        Ok((window, look, branch_page(reader, None, BRANCHES_MAX)?))
+    });
+    let (window, look, branches) = read.await?;
+    if let (None, Some(at)) = (&window, at) {
+        return Err(missing(at));
+    }
+    let branches = branches.items.into_iter().map(|branch| branch.name.to_string()).collect();
+    let note = directory.act("timeline.note", &[], "/ui/timeline?at={entry_id}");
+    render(&Page { shell, query, branches, stage: Stage { window, rest }, look, note })
+}
+
+async fn drawing(State(state): State<AppState>, Params(query): Params<Query>) -> Result<Response, ApiError> {
+    let asked = Asked::of(&query)?;
+    let rest = asked.rest.clone();
+    let window = state.scan(move |reader| asked.window(reader, SPAN_MAX)).await?;
+    render(&Lanes { stage: Stage { window, rest } })
+}
+
+async fn side(
+    State(state): State<AppState>,
+    Extension(directory): Extension<Directory>,
+    Params(query): Params<Query>,
+) -> Result<Response, ApiError> {
+    let asked = Asked::of(&query)?;
+    let look = moment::Reading::of(&state, directory);
+    let at = asked.at.ok_or_else(|| ApiError::invalid("at", "which moment is not said"))?;
+    let read = state
+        .scan(move |reader| reader.entry(at)?.map(|entry| look.look(reader, entry, asked.from)).transpose());
+    let look = read.await?.ok_or_else(|| missing(at))?;
+    render(&Side { look: Some(look) })
+}
+
+/// A moment by its own address is the page that shows it among the others.
+async fn one(PathId(entry_id): PathId<EntryId>) -> Response {
+    Redirect::to(&format!("/ui/timeline?at={entry_id}")).into_response()
 }

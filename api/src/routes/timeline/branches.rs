@@ -39,7 +39,7 @@ async fn branches(
     Ok(Json(Listing::of(state.scan(read).await?, |branch| branch)))
 }
 
-fn branch_page(
+pub(crate) fn branch_page(
     reader: &Reader,
     cursor: Option<&Cursor>,
     limit: usize,

@@ -109,7 +109,11 @@ async fn get(
     view.map(Json).ok_or_else(|| missing(entry_id))
 }
 
-fn view(reader: &Reader, entry_id: EntryId, now: Timestamp) -> Result<Option<MomentView>, StoreError> {
+pub(crate) fn view(
+    reader: &Reader,
+    entry_id: EntryId,
+    now: Timestamp,
+) -> Result<Option<MomentView>, StoreError> {
     let (Some(entry), Some(state)) = (reader.entry(entry_id)?, reader.state_at(entry_id)?) else {
         return Ok(None);
     };

@@ -33,7 +33,7 @@ pub(super) static LINES: [(&str, &str); 28] = [
     ("timeline.branch", "xyn timeline branch {name} [--at {entry_id}]"),
     ("timeline.comment", "xyn timeline comment {entry_id} {text}"),
     ("timeline.label", "xyn timeline label {name} [{entry_id}]"),
-    ("timeline.merge", "xyn timeline merge {from} [--into {into}] [--title {title}]"),
+    ("timeline.merge", "xyn timeline merge {from} [--into {into}] [--{favour}] [--title {title}]"),
     ("timeline.note", "xyn timeline note {title} [--branch {branch}] [--about {entry_id}]"),
     ("timeline.pin", "xyn timeline pin {entry_id}"),
     ("workspace.add", "xyn workspace add {dir} [--name {name}]"),

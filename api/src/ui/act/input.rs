@@ -16,8 +16,8 @@ pub(super) fn of(schema: &Value, form: &[(String, String)]) -> Result<Value, Api
             Some((path, kind)) => (path, Some(kind)),
             None => (name.as_str(), None),
         };
-        let parts: Vec<_> = path.split('.').collect();
-        if parts.len() > DEPTH_MAX || parts.iter().any(|part| part.is_empty()) {
+        let parts: Vec<_> = path.split('.').map(decoded).collect();
+        if parts.len() > DEPTH_MAX || parts.iter().any(String::is_empty) {
             return Err(ApiError::invalid(path, "the name of a field is words with dots between them"));
         }
         let kind = kind.or_else(|| kind_of(schema, &parts)).unwrap_or("string");
@@ -26,9 +26,22 @@ pub(super) fn of(schema: &Value, form: &[(String, String)]) -> Result<Value, Api
     Ok(Value::Object(input))
 }
 
+/// A field's name out of `words`; those that hold dots, colons or anything else a name is read by are encoded.
+pub(in crate::ui) fn name_of(words: &[&str]) -> String {
+    let encoded = |word: &&str| {
+        let word: String = form_urlencoded::byte_serialize(word.as_bytes()).collect();
+        word.replace('.', "%2E")
+    };
+    words.iter().map(encoded).collect::<Vec<_>>().join(".")
+}
+
+fn decoded(word: &str) -> String {
+    form_urlencoded::parse(word.as_bytes()).next().map(|(word, _)| word.into_owned()).unwrap_or_default()
+}
+
 /// The type that `schema` gives to the value at `parts`, when it gives just one.
-fn kind_of<'s>(schema: &'s Value, parts: &[&str]) -> Option<&'s str> {
-    let found = parts.iter().try_fold(schema, |schema, part| schema["properties"].get(part))?;
+fn kind_of<'s>(schema: &'s Value, parts: &[String]) -> Option<&'s str> {
+    let found = parts.iter().try_fold(schema, |schema, part| schema["properties"].get(part.as_str()))?;
     match &found["type"] {
         Value::String(kind) => Some(kind),
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
@@ -66,19 +79,19 @@ fn shown(text: &str) -> String {
 }
 
 /// Puts `value` at `parts`; several values of one name are a list.
-fn put(input: &mut Map<String, Value>, parts: &[&str], value: Value) -> Result<(), ApiError> {
+fn put(input: &mut Map<String, Value>, parts: &[String], value: Value) -> Result<(), ApiError> {
     let [name, deeper @ ..] = parts else { return Ok(()) };
     if deeper.is_empty() {
-        match input.get_mut(*name) {
+        match input.get_mut(name) {
             Some(Value::Array(values)) => values.push(value),
             Some(first) => *first = Value::Array(vec![first.take(), value]),
-            None => drop(input.insert((*name).to_owned(), value)),
+            None => drop(input.insert(name.clone(), value)),
         }
         return Ok(());
     }
-    match input.entry(*name).or_insert_with(|| Value::Object(Map::new())) {
+    match input.entry(name).or_insert_with(|| Value::Object(Map::new())) {
         Value::Object(inner) => put(inner, deeper, value),
-        _ => Err(ApiError::invalid(*name, "it is a value and has fields, which is not possible")),
+        _ => Err(ApiError::invalid(name, "it is a value and has fields, which is not possible")),
     }
 }
 
@@ -117,6 +130,13 @@ mod tests {
             "inputs": {"host": "web-1", "count": 2.5, "many": ["a", "b"]}, "source": "a\nb",
         });
         assert_eq!(read(&form), Ok(expected));
+    }
+
+    #[test]
+    fn a_name_may_hold_whatever_names_are_read_by() {
+        let place = "shop:src/a+b.rs & %2E=1";
+        let name = name_of(&["sides", place]);
+        assert_eq!(read(&[(&name, "ours")]), Ok(json!({"sides": {place: "ours"}})));
     }
 
     #[test]
