@@ -163,7 +163,7 @@ impl State {
         Some(GateRow {
             run_id: self.id,
             position: at,
-            step: self.step_name(at),
+            step: self.plan.steps[usize::from(at.step)].id.clone(),
             mode: gate.request.mode.clone(),
             status,
             requested_at: gate.since,
