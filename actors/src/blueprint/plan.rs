@@ -52,6 +52,8 @@ pub struct Trigger {
 pub struct Input {
     /// Name below `inputs`.
     pub name: String,
+    /// What it is for, for people.
+    pub description: Option<String>,
     /// Where it comes from when an event starts the run; without it the field of that name of `event.data`.
     pub from: Option<Template>,
     /// JSON Schema that the value must fit, compiled.

@@ -1,9 +1,9 @@
 //! Folds recorded events into the state. An event that does not fit the state means a damaged journal.
 
-use serde_json::Value;
-use xyn_store::Timestamp;
+use serde_json::{Value, json};
 use xyn_store::projection::{Fault, GateMode, RunStatus, StepKey};
 use xyn_store::scope::{Attribution, Principal};
+use xyn_store::{Json, Timestamp};
 
 use super::event::{Created, Event};
 use super::legal::Reason;
@@ -212,6 +212,8 @@ impl StepState {
                 let items: Vec<Value> = items.read().map_err(|_| "its items are no list")?;
                 self.phase = Phase::Running;
                 self.started_at.get_or_insert(now);
+                // The list may be long: what readers want to know of it is how far the step has come.
+                self.input = Some(Json::from(&json!({ "items": items.len() })));
                 self.fan = Some(Box::new(Fan { items: items.into(), ..Fan::default() }));
             }
             Event::StepRetried { due, .. } => self.phase = Phase::Backoff { since: now, due: *due },

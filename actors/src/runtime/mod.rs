@@ -226,6 +226,11 @@ impl Runtime {
         self.0.catalog.load_full()
     }
 
+    /// The plan that runs with this blueprint digest follow, which may be older than what is active.
+    pub fn plan(&self, digest: &Digest) -> Result<Arc<Plan>, StoreError> {
+        self.0.plan(digest)
+    }
+
     /// The node's limits on blueprints.
     pub fn limits(&self) -> &NodeLimits {
         &self.0.env.limits

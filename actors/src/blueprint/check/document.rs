@@ -113,7 +113,7 @@ impl<'a> Checker<'_, 'a> {
     fn input(&mut self, node: &'a Node, names: &Names<'_>) -> Option<Input> {
         let fields = self.doc.fields::<source::Input>(node, "an input")?;
         self.doc.required(fields, "an input", "name", "give it the name that templates use: `name: host`");
-        self.doc.text(fields, "description");
+        let description = self.doc.text(fields, "description").map(str::to_owned);
         let from = fields.get("from").map(|node| self.template(node, names));
         let schema = fields.get("schema").and_then(|node| self.json_schema(node));
         let required = self.doc.boolean(fields, "required").unwrap_or_default();
@@ -134,7 +134,7 @@ impl<'a> Checker<'_, 'a> {
             }
         }
         let name = self.doc.text(fields, "name")?.to_owned();
-        Some(Input { name, from, schema, required, default: default.map(Node::to_json) })
+        Some(Input { name, description, from, schema, required, default: default.map(Node::to_json) })
     }
 
     fn json_schema(&mut self, node: &'a Node) -> Option<Schema> {

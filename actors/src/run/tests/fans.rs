@@ -46,6 +46,8 @@ fn items_run_side_by_side_within_the_bound_and_keep_their_order() {
         .succeeds("f.0", json!("X"))
         .and(|story| {
             assert_eq!(all(story), json!({ "count": 3, "items": ["X", "Y", "Z"], "truncated": false }));
+            let given = story.state.steps[0].input.as_ref().map(|input| input.to_value());
+            assert_eq!(given, Some(json!({ "items": 3 })), "readers see how many there are");
             let inputs: Vec<_> = story.work.iter().map(|work| work.input["n"].clone()).collect();
             assert_eq!(inputs, ["x", "y", "z"]);
             let mut keys: Vec<_> = story.work.iter().map(|w| w.context.idempotency_key.clone()).collect();
