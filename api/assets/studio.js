@@ -39,6 +39,8 @@ const filled = (form) => {
     if (field.type === "radio" && !field.checked) continue;
     const value = field.type === "checkbox" ? field.checked : field.value;
     if (value === "" || value === false) continue;
+    // Of several buttons the first stands for all.
+    if (field.type === "submit" && field.name in values) continue;
     const [name, kind = field.dataset.type] = field.name.split(":");
     const typed = kind in TYPES ? TYPES[kind](value) : value;
     const parts = name.split(".").map((part) => decodeURIComponent(part.replaceAll("+", " ")));
@@ -66,11 +68,14 @@ const asCurl = (form) => {
 const asCli = (form) => {
   const values = filled(form);
   const word = (value) => /^[\w.:@/-]+$/.test(value) ? value : quoted(value);
+  // A text that reads as JSON is quoted, so that it stays a text.
+  const entry = ([name, value]) => `${name}=${typeof value === "string" && parsed(value) === value ? value : JSON.stringify(value)}`;
   const said = (value) => word(typeof value === "object" ? JSON.stringify(value) : String(value));
   return form.dataset.cli.replaceAll(/ ?\[([^\]]*)\]/g, (_, part) => {
-    const names = [...part.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+    const names = [...part.matchAll(/\{(\w+)[?=}]/g)].map((match) => match[1]);
     return names.every((name) => name in values) ? ` ${part}` : "";
   }).replaceAll(/\{(\w+)\?(\w+):(\w+)\}/g, (_, name, yes, no) => values[name] === true || values[name] === "true" ? yes : no
+  ).replaceAll(/\{(\w+)=(\w+)\}/g, (_, name, option) => Object.entries(values[name]).map((pair) => `--${option} ${word(entry(pair))}`).join(" ")
   ).replaceAll(/\{(\w+)\}/g, (_, name) => name in values ? said(values[name]) : name.toUpperCase());
 };
 
@@ -100,6 +105,8 @@ document.addEventListener("click", async (event) => {
     button.textContent = "copied";
     setTimeout(() => { button.textContent = "copy"; }, 1500);
   }
+  const shut = event.target.closest("[data-shuts]");
+  if (shut) shut.closest(shut.dataset.shuts)?.replaceChildren();
   const menu = event.target.closest(".menu");
   if (menu) {
     event.preventDefault();

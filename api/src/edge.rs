@@ -69,7 +69,8 @@ fn admit(
 }
 
 async fn serve(request: Request, next: Next, path: &str) -> Response {
-    let is_upload = request.method() == Method::POST && path.starts_with("/api/v1/artifacts");
+    let is_upload = request.method() == Method::POST
+        && (path.starts_with("/api/v1/artifacts") || path == "/ui/artifacts");
     let limit = if is_upload { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
     let served = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(limit, served).await {

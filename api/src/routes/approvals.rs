@@ -42,7 +42,7 @@ struct ListQuery {
 }
 
 /// Where a page begins: gates come first, intents after them, and then what other nodes ask.
-enum Place {
+pub(crate) enum Place {
     Gates(Option<Cursor>),
     Intents(Option<Cursor>),
     Questions(Option<Cursor>),
@@ -160,7 +160,7 @@ async fn list(
 }
 
 /// A page that begins at `place`, and goes on with the next list where one ends.
-fn waiting(
+pub(crate) fn waiting(
     reader: &Reader,
     own: PublicKey,
     mut place: Place,

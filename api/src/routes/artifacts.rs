@@ -113,7 +113,7 @@ async fn get(
 }
 
 /// The row of an artifact of this node, or what the timeline tells of another node's.
-pub(super) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactRow, ApiError> {
+pub(crate) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactRow, ApiError> {
     let row = state.read(|reader| reader.artifact(artifact_id))?;
     row.ok_or_else(|| ApiError::not_found("artifact", &artifact_id.to_string()))
 }
@@ -133,23 +133,29 @@ pub(super) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactR
 async fn put(State(state): State<AppState>, caller: Caller, request: Request) -> Result<Response, ApiError> {
     let kind = media_type(request.headers());
     let fields = match kind.as_deref() {
-        Some("multipart/form-data") => {
-            let mut request = request;
-            // The writer of the blob has the limit.
-            DefaultBodyLimit::disable().apply(&mut request);
-            let form = Multipart::from_request(request, &state).await;
-            let form = form.map_err(|error| ApiError::invalid("Content-Type", error.body_text()))?;
-            read_form(&state, form).await?
-        }
+        Some("multipart/form-data") => form_of(&state, request).await?,
         Some(kind) if kind == "application/json" || kind.ends_with("+json") => {
             JsonBody::<Fields>::from_request(request, &state).await?.0
         }
         other => return Err(unsupported(other, "application/json or multipart/form-data")),
     };
-    let outcome = state.submit(caller.intent(&state, "artifacts.put", fields.into())).await?;
-    let artifact_id = artifact_of(&outcome)?;
+    let artifact_id = keep(&state, caller, fields).await?;
     let artifact = Artifact::from(row(&state, artifact_id)?);
     Ok(created(&format!("/api/v1/artifacts/{artifact_id}"), artifact))
+}
+
+/// The fields of a multipart form, whose file is written already.
+pub(crate) async fn form_of(state: &AppState, mut request: Request) -> Result<Fields, ApiError> {
+    // The writer of the blob has the limit.
+    DefaultBodyLimit::disable().apply(&mut request);
+    let form = Multipart::from_request(request, state).await;
+    let form = form.map_err(|error| ApiError::invalid("Content-Type", error.body_text()))?;
+    read_form(state, form).await
+}
+
+/// Keeps the artifact that `fields` describe.
+pub(crate) async fn keep(state: &AppState, caller: Caller, fields: Fields) -> Result<ArtifactId, ApiError> {
+    artifact_of(&state.submit(caller.intent(state, "artifacts.put", fields.into())).await?)
 }
 
 /// Uploads bytes of which an artifact is made afterwards, by their digest: the first of two steps.

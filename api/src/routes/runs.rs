@@ -173,7 +173,7 @@ pub(super) fn run_of(outcome: &Outcome) -> Result<RunId, ApiError> {
 }
 
 /// The row of a run.
-pub(super) fn row(state: &AppState, run_id: RunId) -> Result<RunRow, ApiError> {
+pub(crate) fn row(state: &AppState, run_id: RunId) -> Result<RunRow, ApiError> {
     state.row(&RunRow::key_of(run_id), "run", run_id)
 }
 

@@ -25,9 +25,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 }
 
 /// A run and a step of it, as a path names them.
-struct StepPath {
-    run_id: RunId,
-    step_id: String,
+pub(crate) struct StepPath {
+    pub(crate) run_id: RunId,
+    pub(crate) step_id: String,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for StepPath {
@@ -90,7 +90,7 @@ async fn get(State(state): State<AppState>, path: StepPath, known: Known) -> Res
 }
 
 /// The step called `step_id`, or the item of a fan-out called `step.index`.
-fn find(reader: &Reader, run_id: RunId, step_id: &str) -> Result<Option<StepRow>, StoreError> {
+pub(crate) fn find(reader: &Reader, run_id: RunId, step_id: &str) -> Result<Option<StepRow>, StoreError> {
     let (step, item) = match step_id.rsplit_once('.') {
         Some((step, item)) => (step, item.parse().ok()),
         None => (step_id, None),

@@ -12,6 +12,7 @@ mod runs;
 mod streams;
 mod time_pages;
 mod timeline;
+mod work;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};

@@ -90,7 +90,8 @@ async fn perform(
     let input = input::of(&known.spec.input_schema, &form)?;
     let outcome = state.submit(caller.intent(&state, action.clone(), input)).await?;
     let next = form.iter().find(|(name, _)| name == "~next").map_or("/ui/events", |(_, next)| next);
-    let names = named(&outcome.subject, &outcome.output);
+    let mut names = named(&outcome.subject, &outcome.output);
+    names.entry("intent_id".to_owned()).or_insert_with(|| outcome.intent_id.to_string());
     Ok(Redirect::to(&local(&filled(next, &names), &action)).into_response())
 }
 

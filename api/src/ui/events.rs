@@ -15,9 +15,9 @@ use xyn_store::projection::{Cursor, RunFilter, RunRow, RunStatus};
 
 use super::act::{Act, Directory};
 use super::filters;
-use super::query::{Pager, ROWS, parsed};
+use super::query::{self, Pager, ROWS, parsed};
 use super::shell::{Shell, render};
-use super::words;
+use super::words::Excerpt;
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
 use crate::state::AppState;
@@ -50,12 +50,17 @@ struct List {
     pager: Pager,
     pinned: Vec<RunRow>,
     is_filtered: bool,
+    /// Where the list stands still as it is now, or goes on; empty on pages behind the first.
+    hold: String,
+    is_held: bool,
 }
 
-struct Row {
-    event: EventView,
-    glance: String,
-    tone: &'static str,
+/// An event in a list.
+pub(super) struct Row {
+    pub(super) event: EventView,
+    /// The beginning of its data.
+    pub(super) glance: String,
+    pub(super) tone: &'static str,
 }
 
 #[derive(Template)]
@@ -117,16 +122,23 @@ async fn read(
         ("since", &query.since),
         ("until", &query.until),
     ];
-    let is_filtered = filters.iter().any(|(_, value)| !value.is_empty());
+    let is_filtered = filters[..4].iter().any(|(_, value)| !value.is_empty());
+    let is_held = !query.until.is_empty();
     let mut pager = Pager::of("/ui/events", &filters, cursor.as_ref(), &page);
-    pager.live = pager.live.replacen("/ui/events", "/ui/events/_list", 1);
+    // Of what ends at an instant nothing comes anew.
+    pager.live =
+        if is_held { String::new() } else { pager.live.replacen("/ui/events", "/ui/events/_list", 1) };
+    let now = state.runtime().clock().now().to_string();
+    let until = if is_held { "" } else { now.as_str() };
+    let here = [&filters[..4], &[("until", until)]].concat();
+    let hold = if cursor.is_some() { String::new() } else { query::link("/ui/events", &here, None) };
     let items = page.items.into_iter().map(Row::of).collect();
     let pinned = if is_filtered || cursor.is_some() { Vec::new() } else { pinned };
-    Ok(List { items, pager, pinned, is_filtered })
+    Ok(List { items, pager, pinned, is_filtered, hold, is_held })
 }
 
 impl Row {
-    fn of(event: EventView) -> Self {
+    pub(super) fn of(event: EventView) -> Self {
         let data = event.data.as_str().to_owned();
         let glance: String = data.chars().take(GLANCE).collect();
         let glance = if glance.len() < data.len() { format!("{glance}…") } else { glance };
@@ -160,7 +172,7 @@ struct OnePart {
 
 struct One {
     event: EventView,
-    data: String,
+    data: Excerpt,
 }
 
 async fn one(
@@ -175,7 +187,7 @@ async fn one(
         Ok(found)
     });
     let event = read.await?.ok_or_else(|| ApiError::not_found("event", &event_id.to_string()))?;
-    let data = words::json(&event.data);
+    let data = Excerpt::of_json(&event.data);
     let one = One { event, data };
     if shell.is_part { render(&OnePart { one }) } else { render(&OnePage { shell, one }) }
 }

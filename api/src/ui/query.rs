@@ -38,15 +38,7 @@ impl Pager {
         cursor: Option<&Cursor>,
         page: &Page<T>,
     ) -> Self {
-        let link = |cursor: Option<&Cursor>| {
-            let mut query = form_urlencoded::Serializer::new(String::new());
-            query.extend_pairs(filters.iter().filter(|(_, value)| !value.is_empty()));
-            if let Some(cursor) = cursor {
-                query.append_pair("cursor", &cursor.to_string());
-            }
-            let query = query.finish();
-            if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
-        };
+        let link = |cursor: Option<&Cursor>| link(path, filters, cursor);
         let is_first = cursor.is_none();
         Self {
             first: if is_first { String::new() } else { link(None) },
@@ -54,4 +46,15 @@ impl Pager {
             live: if is_first { link(None) } else { String::new() },
         }
     }
+}
+
+/// The list at `path`, filtered by `filters`, from `cursor` on.
+pub(super) fn link(path: &str, filters: &[(&str, &str)], cursor: Option<&Cursor>) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(filters.iter().filter(|(_, value)| !value.is_empty()));
+    if let Some(cursor) = cursor {
+        query.append_pair("cursor", &cursor.to_string());
+    }
+    let query = query.finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }

@@ -1,4 +1,13 @@
-//! Runs: which there are and where they stand.
+//! Runs: which there are and where they stand; how one is started, and how one went.
+
+mod acts;
+mod detail;
+mod field;
+mod gantt;
+mod graph;
+mod launch;
+mod step;
+mod steps;
 
 use askama::Template;
 use axum::Router;
@@ -18,8 +27,23 @@ use crate::extract::Params;
 use crate::page::Label;
 use crate::state::AppState;
 
+pub(super) use acts::GateForm;
+
+/// Labels of a run that its row shows.
+const LABELS: usize = 3;
+/// Characters of a reason that a row holds.
+const WHY_MAX: usize = 120;
+
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/ui/runs", get(list)).route("/ui/runs/_list", get(list))
+    Router::new()
+        .route("/ui/runs", get(list))
+        .route("/ui/runs/_list", get(list))
+        .route("/ui/runs/new", get(launch::start))
+        .route("/ui/runs/{run_id}", get(detail::one))
+        .route("/ui/runs/{run_id}/_status", get(detail::status))
+        .route("/ui/runs/{run_id}/data", get(step::data))
+        .route("/ui/runs/{run_id}/fork", get(launch::fork))
+        .route("/ui/runs/{run_id}/steps/{step_id}", get(step::one))
 }
 
 #[derive(Deserialize, Default)]
@@ -42,6 +66,8 @@ struct List {
 struct Row {
     run: RunRow,
     state: Standing,
+    /// Why it failed, or until when it waits.
+    why: String,
     took: String,
 }
 
@@ -101,6 +127,18 @@ impl Row {
     fn of(run: RunRow) -> Self {
         let state = Standing::of_run(run.status, run.waiting_on.as_ref());
         let took = run.started_at.zip(run.completed_at).map(|(from, to)| words::took(from, to));
-        Self { state, took: took.unwrap_or_default(), run }
+        let until = run.waiting_on.as_ref().and_then(|waiting| waiting.until);
+        let why = match (&run.error, until) {
+            (Some(error), _) => error.message.chars().take(WHY_MAX).collect(),
+            (None, Some(until)) => {
+                format!("until {}", until.to_string().get(..16).unwrap_or_default().replace('T', " "))
+            }
+            (None, None) => String::new(),
+        };
+        Self { state, why, took: took.unwrap_or_default(), run }
+    }
+    /// The labels that a row has room for.
+    fn labels(&self) -> impl Iterator<Item = (&String, &String)> {
+        self.run.labels.iter().take(LABELS)
     }
 }

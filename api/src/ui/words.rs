@@ -79,6 +79,34 @@ pub(super) fn json(value: &Json) -> String {
     serde_json::to_string_pretty(&value.to_value()).unwrap_or_default()
 }
 
+/// The most of a text that a page shows, in bytes; all of it is a download.
+pub(super) const SHOWN_MAX: usize = 64 << 10;
+
+/// As much of a text as a page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Excerpt {
+    pub(super) text: String,
+    /// Whether there is more.
+    pub(super) is_cut: bool,
+}
+
+impl Excerpt {
+    /// The beginning of `text`.
+    pub(super) fn of(mut text: String) -> Self {
+        let is_cut = text.len() > SHOWN_MAX;
+        if is_cut {
+            text.truncate(text.floor_char_boundary(SHOWN_MAX));
+        }
+        Self { text, is_cut }
+    }
+
+    /// The beginning of a JSON text.
+    pub(super) fn of_json(value: &Json) -> Self {
+        // What is cut anyway is not taken apart for it.
+        Self::of(if value.as_str().len() > SHOWN_MAX { value.as_str().to_owned() } else { json(value) })
+    }
+}
+
 /// How long it took, in the unit that fits.
 pub(super) fn took(from: Timestamp, to: Timestamp) -> String {
     let ms = to.since(from).as_millis();
@@ -102,6 +130,14 @@ mod tests {
             assert_eq!(size(bytes), text);
         }
         assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_two_characters() {
+        let whole = Excerpt::of("short".into());
+        assert_eq!((whole.text.as_str(), whole.is_cut), ("short", false));
+        let long = Excerpt::of(format!("x{}", "ä".repeat(SHOWN_MAX)));
+        assert!(long.is_cut && long.text.len() == SHOWN_MAX - 1 && long.text.ends_with('ä'));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The command that does the same as an act, for those who go on in a shell.
 
 /// Commands by action: fields in braces; what is in brackets is left out while a field of it is empty, and
-/// `{field?yes:no}` is one word or the other.
+/// `{field?yes:no}` is one word or the other, `{field=option}` the option for each name and value of an object.
 pub(super) static LINES: [(&str, &str); 28] = [
     ("blueprints.promote", "xyn blueprint promote FILE"),
     (
@@ -25,11 +25,14 @@ pub(super) static LINES: [(&str, &str); 28] = [
     ("peer.revoke", "xyn peer revoke {node} [--reason {reason}]"),
     ("peer.rotate", "xyn peer rotate"),
     ("policies.activate", "xyn policy activate FILE"),
-    ("runs.cancel", "xyn run cancel {run_id} [--reason {reason}]"),
-    ("runs.fork", "xyn run fork {run_id} --from-step {from_step}"),
+    ("runs.cancel", "xyn run cancel {run_id} [--reason {reason}] [--{compensate?compensate:keep}]"),
+    ("runs.fork", "xyn run fork {run_id} --from-step {from_step} [{inputs=input}]"),
     ("runs.replay", "xyn run replay {run_id}"),
     ("runs.retry", "xyn run retry {run_id} [--from-step {from_step}]"),
-    ("runs.start", "xyn run start {blueprint} [--inputs-json {inputs}] [--priority {priority}]"),
+    (
+        "runs.start",
+        "xyn run start {blueprint} [--inputs-json {inputs}] [--priority {priority}] [{labels=label}]",
+    ),
     ("timeline.branch", "xyn timeline branch {name} [--at {entry_id}]"),
     ("timeline.comment", "xyn timeline comment {entry_id} {text}"),
     ("timeline.label", "xyn timeline label {name} [{entry_id}]"),
