@@ -7,10 +7,10 @@
 mod acts;
 mod approvals;
 mod artifacts;
-mod audit;
+pub(crate) mod audit;
 mod blueprints;
-mod capsules;
-mod deployments;
+pub(crate) mod capsules;
+pub(crate) mod deployments;
 mod downloads;
 mod drafts;
 mod events;
@@ -19,12 +19,12 @@ mod hooks;
 mod intents;
 pub(crate) mod mesh;
 pub(crate) mod peers;
-mod policies;
+pub(crate) mod policies;
 mod runs;
 mod schemas;
 mod steps;
 pub(crate) mod timeline;
-mod versions;
+pub(crate) mod versions;
 pub(crate) mod workspaces;
 
 pub(crate) use approvals::{Place, waiting};

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use xyn_actors::services::capsules::{self, CapsuleName, Found};
 use xyn_capsules::container::{BlobSource, Cover};
 use xyn_capsules::sign::Envelope;
+use xyn_store::blobs::Blobs;
 use xyn_store::projection::CapsuleRow;
 
 use super::downloads::{Asked, Bytes, answer};
@@ -132,19 +133,21 @@ async fn manifest(
 ) -> Result<Response, ApiError> {
     let row = here(&state, &name)?;
     let blobs = state.runtime().store().blobs().clone();
-    let bytes = blocking(move || {
-        let source = BlobSource::from(blobs.content(&row.file)?);
-        let damaged = |error: String| ApiError::new(Code::BlobDamaged, error);
-        let cover = Cover::read(source).map_err(|error| damaged(error.to_string()))?;
-        let envelope = Envelope::read(cover.manifest()).map_err(|error| damaged(error.to_string()))?;
-        // It was proved when it came; only the disk could have changed it.
-        match envelope.digest() == row.capsule {
-            true => Ok(envelope.unverified().to_vec()),
-            false => Err(damaged("the capsule is another one than was kept".to_owned())),
-        }
-    })
-    .await?;
+    let bytes = blocking(move || Ok(opened(&blobs, &row)?.1)).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
+}
+
+/// What a capsule that is here says before its files, and its manifest: the very bytes that its signers signed.
+pub(crate) fn opened(blobs: &Blobs, row: &CapsuleRow) -> Result<(Cover<BlobSource>, Vec<u8>), ApiError> {
+    let source = BlobSource::from(blobs.content(&row.file)?);
+    let damaged = |error: String| ApiError::new(Code::BlobDamaged, error);
+    let cover = Cover::read(source).map_err(|error| damaged(error.to_string()))?;
+    let envelope = Envelope::read(cover.manifest()).map_err(|error| damaged(error.to_string()))?;
+    // It was proved when it came; only the disk could have changed it.
+    match envelope.digest() == row.capsule {
+        true => Ok((cover, envelope.unverified().to_vec())),
+        false => Err(damaged("the capsule is another one than was kept".to_owned())),
+    }
 }
 
 /// The bytes of a capsule that is here, as a `.caps` file. A range of them resumes a download that broke off.
@@ -253,7 +256,7 @@ fn made(output: Value) -> Response {
 }
 
 /// The row of a capsule that is here.
-fn here(state: &AppState, name: &CapsuleName) -> Result<CapsuleRow, ApiError> {
+pub(crate) fn here(state: &AppState, name: &CapsuleName) -> Result<CapsuleRow, ApiError> {
     match state.read(|reader| capsules::find(reader, name))? {
         Some(Found::Here(row)) => Ok(*row),
         Some(Found::Elsewhere(_)) => {

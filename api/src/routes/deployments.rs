@@ -106,9 +106,14 @@ async fn logs(
     PathId(name): PathId<DeploymentName>,
 ) -> Result<String, ApiError> {
     let place = Place::of(&row(&state, &name)?);
+    log_of(&state, place, LOG_SHOWN_MAX_BYTES).await
+}
+
+/// The last `limit_bytes` that the processes at `place` said.
+pub(crate) async fn log_of(state: &AppState, place: Place, limit_bytes: usize) -> Result<String, ApiError> {
     let runtime = state.runtime().clone();
     blocking(move || {
-        let said = runtime.app_log(&place, LOG_SHOWN_MAX_BYTES);
+        let said = runtime.app_log(&place, limit_bytes);
         said.map_err(|error| ApiError::new(Code::Unavailable, format!("its log cannot be read: {error}")))
     })
     .await
@@ -146,7 +151,7 @@ fn shown(state: &AppState, row: DeploymentRow) -> Deployment {
     Deployment::of(row, served)
 }
 
-fn row(state: &AppState, name: &DeploymentName) -> Result<DeploymentRow, ApiError> {
+pub(crate) fn row(state: &AppState, name: &DeploymentName) -> Result<DeploymentRow, ApiError> {
     let row = state.read(|reader| name.find(reader))?;
     row.ok_or_else(|| ApiError::not_found("deployment", &name.to_string()))
 }

@@ -8,20 +8,22 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
+use axum::{Extension, Router};
 use serde_json::Value;
 use xyn_store::projection::Subject;
 
-use crate::error::ApiError;
+use super::shell::Shell;
+use crate::error::{ApiError, Code};
 use crate::extract::{media_type, read_body, unsupported};
 use crate::headers::Caller;
 use crate::limits::BODY_MAX_BYTES;
 use crate::state::AppState;
 
 mod cli;
+mod confirm;
 mod input;
 
 pub(super) use input::name_of;
@@ -52,6 +54,14 @@ impl Directory {
         let path = self.0.get(action).cloned().unwrap_or_else(|| "/api/v1/intents".to_owned());
         Act { action, path, cli: cli::line(action), fields, next: next.into() }
     }
+
+    /// The form that says again what `form` said.
+    fn again(&self, action: &'static str, form: &[(String, String)]) -> Act {
+        let (own, said): (Vec<_>, Vec<_>) = form.iter().partition(|(name, _)| name.starts_with('~'));
+        let fields: Vec<_> = said.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let next = own.iter().find(|(name, _)| name == "~next").map_or("/ui/events", |(_, next)| next);
+        self.act(action, &fields, next)
+    }
 }
 
 /// A form for one action, and the same act for the shell.
@@ -74,6 +84,8 @@ pub(super) fn routes() -> Router<AppState> {
 
 async fn perform(
     State(state): State<AppState>,
+    Extension(directory): Extension<Directory>,
+    shell: Shell,
     Path(action): Path<String>,
     caller: Caller,
     request: Request,
@@ -88,7 +100,13 @@ async fn perform(
     let known = state.runtime().registry().get(&action);
     let known = known.ok_or_else(|| ApiError::not_found("action", &action))?;
     let input = input::of(&known.spec.input_schema, &form)?;
-    let outcome = state.submit(caller.intent(&state, action.clone(), input)).await?;
+    let outcome = match state.submit(caller.intent(&state, action.clone(), input)).await {
+        Err(error) if error.fault().code == Code::ConfirmationRequired => {
+            let act = directory.again(known.spec.name, &form);
+            return confirm::page(shell, act, error.fault(), &parts.headers);
+        }
+        outcome => outcome?,
+    };
     let next = form.iter().find(|(name, _)| name == "~next").map_or("/ui/events", |(_, next)| next);
     let mut names = named(&outcome.subject, &outcome.output);
     names.entry("intent_id".to_owned()).or_insert_with(|| outcome.intent_id.to_string());

@@ -1,9 +1,179 @@
-//! Capsules: what each holds, who signed it, what was checked.
+//! Capsules: which there are, here and with members.
+//!
+//! Invariant: what is only offered is shown as not proved, and nothing of it is opened.
 
-use axum::Router;
+mod diff;
+mod inside;
+mod one;
+mod said;
 
+use askama::Template;
+use axum::extract::State;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use serde::Deserialize;
+use xyn_actors::services::capsules::{self, CapsuleName, Found};
+use xyn_store::projection::{Cursor, Origin, WorkspaceRow};
+use xyn_store::tables::Key;
+use xyn_store::timeline::Visibility;
+use xyn_store::timeline::entry::Entry;
+use xyn_store::{Digest, Order, Timestamp};
+
+use super::act::{Act, Directory};
+use super::filters;
+use super::query::{Pager, ROWS, parsed};
+use super::shell::{Shell, render};
+use super::words::State as Standing;
+use crate::error::ApiError;
+use crate::extract::Params;
 use crate::state::AppState;
+
+/// Workspaces that may be chosen to be packed.
+const WORKSPACES: usize = 50;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
+        .route("/ui/capsules", get(list))
+        .route("/ui/capsules/_list", get(list))
+        .route("/ui/capsules/diff", get(diff::show))
+        .route("/ui/capsules/{capsule}", get(one::show))
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ListQuery {
+    name: String,
+    cursor: String,
+}
+
+struct List {
+    items: Vec<Row>,
+    pager: Pager,
+}
+
+/// A capsule of the environment, as a list shows it.
+struct Row {
+    capsule: Digest,
+    app: String,
+    version: String,
+    generation: u64,
+    scope: &'static str,
+    size_bytes: u64,
+    from: String,
+    at: Timestamp,
+    state: Standing,
+}
+
+#[derive(Template)]
+#[template(path = "capsules.html")]
+struct Page {
+    shell: Shell,
+    list: List,
+    workspaces: Vec<String>,
+    pack: Act,
+}
+
+#[derive(Template)]
+#[template(path = "capsules.html", block = "list")]
+struct Part {
+    list: List,
+}
+
+async fn list(
+    State(state): State<AppState>,
+    Extension(directory): Extension<Directory>,
+    shell: Shell,
+    Params(query): Params<ListQuery>,
+) -> Result<Response, ApiError> {
+    if let Some(name) = parsed::<CapsuleName>("name", &query.name)? {
+        return Ok(Redirect::to(&format!("/ui/capsules/{name}")).into_response());
+    }
+    let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
+    let at = cursor.clone();
+    let read = state.scan(move |reader| {
+        let page = capsules::list(reader, at.as_ref(), ROWS)?;
+        let workspaces =
+            reader.page::<WorkspaceRow>(&Key::new(), Order::Ascending, None, WORKSPACES, |_| true)?;
+        Ok((page, workspaces.items))
+    });
+    let (page, workspaces) = read.await?;
+    let mut pager = Pager::of("/ui/capsules", &[], cursor.as_ref(), &page);
+    pager.live = pager.live.replacen("/ui/capsules", "/ui/capsules/_list", 1);
+    let list = List { items: page.items.into_iter().filter_map(Row::of).collect(), pager };
+    if shell.is_part {
+        return render(&Part { list });
+    }
+    let workspaces = workspaces.into_iter().map(|row| row.name).collect();
+    let pack = directory.act("capsule.pack", &[], "/ui/capsules/{capsule}");
+    render(&Page { shell, list, workspaces, pack })
+}
+
+impl Row {
+    /// What was found; none of a moment that offers nothing.
+    fn of(found: Found) -> Option<Self> {
+        match found {
+            Found::Here(row) => Some(Self {
+                capsule: row.capsule,
+                from: match row.origin {
+                    Origin::Packed => format!("packed here by {}", row.kept_by),
+                    Origin::Imported => format!("imported by {}", row.kept_by),
+                    Origin::Pulled => format!("packed by {}", row.created_by),
+                },
+                app: row.app,
+                version: row.version,
+                generation: row.generation,
+                scope: scope(row.visibility),
+                size_bytes: row.size_bytes,
+                at: row.kept_at,
+                state: Standing::new("here, proved", "ok"),
+            }),
+            Found::Elsewhere(entry) => Self::offered(*entry),
+        }
+    }
+
+    fn offered(entry: Entry) -> Option<Self> {
+        let Entry { at, note, .. } = entry;
+        let offer = note.refs.offer?;
+        let (app, version) = app_and_version(&offer.id);
+        Some(Self {
+            capsule: offer.capsule,
+            app,
+            version,
+            generation: offer.generation,
+            scope: scope(offer.visibility),
+            size_bytes: offer.size_bytes,
+            from: format!("offered by {}", note.principal),
+            at: at.at,
+            state: Standing::new("with members", "idle"),
+        })
+    }
+}
+
+/// The app and the version that an id says: `urn:xyn:app:shop@1.4.2`.
+pub(super) fn app_and_version(id: &str) -> (String, String) {
+    let (app, version) = id.split_once('@').unwrap_or((id, ""));
+    (app.rsplit(':').next().unwrap_or_default().to_owned(), version.to_owned())
+}
+
+/// Who may see it, in a word.
+fn scope(visibility: Visibility) -> &'static str {
+    match visibility {
+        Visibility::Private => "private",
+        Visibility::Env => "env",
+        Visibility::Lan => "lan",
+        Visibility::Public => "public",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_says_app_and_version() {
+        let both = |id| app_and_version(id);
+        assert_eq!(both("urn:xyn:app:shop@1.4.2"), ("shop".to_owned(), "1.4.2".to_owned()));
+        assert_eq!(both("<script>"), ("<script>".to_owned(), String::new()));
+    }
 }

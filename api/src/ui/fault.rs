@@ -107,7 +107,7 @@ fn page(shell: Shell, fault: &Fault, correlation_id: String, back: String) -> Re
 }
 
 /// The page of this node that the request came from.
-fn came_from(referrer: Option<&HeaderValue>, host: Option<&HeaderValue>) -> String {
+pub(super) fn came_from(referrer: Option<&HeaderValue>, host: Option<&HeaderValue>) -> String {
     let text = |value: Option<&HeaderValue>| value?.to_str().ok().map(str::to_owned);
     let page = text(referrer).zip(text(host)).and_then(|(referrer, host)| {
         let rest = referrer.strip_prefix("http://")?.strip_prefix(&host)?;
