@@ -15,11 +15,13 @@ mod blueprints;
 mod capsules;
 mod change;
 mod deploys;
+mod editor;
 mod events;
 mod fault;
 #[expect(unreachable_pub, reason = "the macro of filters writes functions that are `pub`")]
 mod filters;
 mod health;
+mod kept;
 mod lines;
 mod live;
 mod mesh;

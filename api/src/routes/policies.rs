@@ -8,7 +8,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use xyn_actors::governance::{self, Context, Identity, NamedStage, Resource, Risk, SessionFacts};
+use xyn_actors::governance::{
+    self, Context, Explanation, Identity, NamedStage, Resource, Risk, SessionFacts,
+};
 use xyn_store::projection::PolicyRow;
 use xyn_store::scope::Principal;
 
@@ -38,28 +40,28 @@ struct Activated {
 /// An act to explain the decision on.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Question {
+pub(crate) struct Question {
     /// The action, such as `http.call`.
-    action: String,
+    pub(crate) action: String,
     /// Stage of the target; the environment's own when left out.
-    stage: Option<String>,
+    pub(crate) stage: Option<String>,
     /// What is acted on.
     #[schema(value_type = Option<About>)]
-    resource: Option<Object<About>>,
+    pub(crate) resource: Option<Object<About>>,
     /// How much the act can break; what the action says when left out.
     #[schema(schema_with = schema::optional_risk, required = false)]
-    risk: Option<Risk>,
+    pub(crate) risk: Option<Risk>,
     /// Who acts; the caller when left out.
-    actor: Option<String>,
+    pub(crate) actor: Option<String>,
 }
 
 /// What an act is about.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct About {
+pub(crate) struct About {
     #[serde(rename = "type")]
-    kind: String,
-    id: String,
+    pub(crate) kind: String,
+    pub(crate) id: String,
 }
 
 /// Policies in force, by id.
@@ -162,6 +164,12 @@ async fn explain(
     State(state): State<AppState>,
     JsonBody(question): JsonBody<Question>,
 ) -> Result<Json<Value>, ApiError> {
+    let explanation = serde_json::to_value(explained(&state, question));
+    Ok(Json(explanation.map_err(|error| ApiError::unexpected(&error.to_string()))?))
+}
+
+/// What the policies in force decide on the act that `question` is about, and why.
+pub(crate) fn explained(state: &AppState, question: Question) -> Explanation {
     let runtime = state.runtime();
     let stage = question.stage.map_or(runtime.env().stage.into(), NamedStage::from);
     let own_risk = runtime.registry().get(&question.action).map(|action| action.spec.risk);
@@ -178,7 +186,5 @@ async fn explain(
         session: runtime.session().map(|id| SessionFacts { id: Some(id), mfa: None }),
         now: runtime.clock().now(),
     };
-    let explanation = governance::explain(runtime.catalog().policies(), &context);
-    let explanation = serde_json::to_value(&explanation);
-    Ok(Json(explanation.map_err(|error| ApiError::unexpected(&error.to_string()))?))
+    governance::explain(runtime.catalog().policies(), &context)
 }

@@ -16,7 +16,7 @@ use crate::schema;
 use crate::state::AppState;
 
 /// A row of which each version is kept.
-pub(super) trait Versioned: Row + Send + 'static {
+pub(crate) trait Versioned: Row + Send + 'static {
     /// What it is, for people.
     const KIND: &'static str;
 
@@ -80,10 +80,20 @@ pub(super) fn get<R: Versioned, T: Serialize + From<R>>(
     query: &VersionQuery,
     known: &Known,
 ) -> Result<Response, ApiError> {
+    let row = version::<R>(state, id, query.version.as_ref().map(|version| version.0))?;
+    known.json(&T::from(row))
+}
+
+/// The version of `id` that was asked for, or the one in force.
+pub(crate) fn version<R: Versioned>(
+    state: &AppState,
+    id: &str,
+    asked: Option<Version>,
+) -> Result<R, ApiError> {
     let versions = R::versions_of(id);
-    let row = state.read(|reader| match &query.version {
-        Some(version) => reader.get::<R>(&versions.u32(version.0.0)),
+    let row = state.read(|reader| match asked {
+        Some(version) => reader.get::<R>(&versions.u32(version.0)),
         None => Ok(reader.page(&versions, Order::Descending, None, 1, R::is_active)?.items.pop()),
     })?;
-    known.json(&T::from(row.ok_or_else(|| ApiError::not_found(R::KIND, id))?))
+    row.ok_or_else(|| ApiError::not_found(R::KIND, id))
 }

@@ -32,7 +32,7 @@ macro_rules! asset {
 const HTMX: Asset =
     Asset { name: "htmx.js", kind: JS, bytes: include_bytes!(concat!(env!("OUT_DIR"), "/htmx.js")) };
 
-static ASSETS: [Asset; 11] = [
+static ASSETS: [Asset; 12] = [
     asset!(CSS, "halo.css"),
     asset!(CSS, "studio.css"),
     asset!(CSS, "pages/work.css"),
@@ -41,6 +41,7 @@ static ASSETS: [Asset; 11] = [
     asset!(CSS, "pages/node.css"),
     asset!(JS, "studio.js"),
     asset!(JS, "time.js"),
+    asset!(JS, "edit.js"),
     asset!(SVG, "icons.svg"),
     asset!(SVG, "mark.svg"),
     HTMX,
