@@ -62,24 +62,24 @@ struct CheckpointView {
 
 /// The proof that an entry is in the log.
 #[derive(Serialize, ToSchema)]
-struct InclusionProof {
-    offset: u64,
-    size: u64,
+pub(crate) struct InclusionProof {
+    pub(crate) offset: u64,
+    pub(crate) size: u64,
     /// The entry's leaf.
     #[schema(schema_with = schema::digest)]
-    leaf: Digest,
+    pub(crate) leaf: Digest,
     /// The hashes beside its path, from the leaf up.
     #[schema(value_type = Vec<String>)]
-    hashes: Vec<Digest>,
+    pub(crate) hashes: Vec<Digest>,
 }
 
 /// The proof that a log continues an earlier state of it.
 #[derive(Serialize, ToSchema)]
-struct ConsistencyProof {
-    old_size: u64,
-    new_size: u64,
+pub(crate) struct ConsistencyProof {
+    pub(crate) old_size: u64,
+    pub(crate) new_size: u64,
     #[schema(value_type = Vec<String>)]
-    hashes: Vec<Digest>,
+    pub(crate) hashes: Vec<Digest>,
 }
 
 /// Which entry of which log.
@@ -158,14 +158,22 @@ async fn inclusion(
     State(state): State<AppState>,
     Params(query): Params<InclusionQuery>,
 ) -> Result<Json<InclusionProof>, ApiError> {
-    let offset = query.offset.0;
-    let size = within(&state, "size", query.size.map(|size| size.0))?;
+    Ok(Json(included(&state, query.offset.0, query.size.map(|size| size.0)).await?))
+}
+
+/// The proof that the entry `offset` is in the log of `size` entries, or of as many as there are.
+pub(crate) async fn included(
+    state: &AppState,
+    offset: u64,
+    size: Option<u64>,
+) -> Result<InclusionProof, ApiError> {
+    let size = within(state, "size", size)?;
     if offset >= size {
         return Err(ApiError::not_found("entry", &offset.to_string()).at("offset"));
     }
     let store = state.runtime().store().clone();
     let (leaf, hashes) = blocking(move || Ok(log::inclusion(&store.read()?, offset, size)?)).await?;
-    Ok(Json(InclusionProof { offset, size, leaf, hashes }))
+    Ok(InclusionProof { offset, size, leaf, hashes })
 }
 
 /// The proof that the log continues an earlier state of it and rewrote nothing.
@@ -181,14 +189,22 @@ async fn consistency(
     State(state): State<AppState>,
     Params(query): Params<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyProof>, ApiError> {
-    let new_size = within(&state, "new_size", query.new_size.map(|size| size.0))?;
-    let old_size = query.old_size.0;
+    Ok(Json(continued(&state, query.old_size.0, query.new_size.map(|size| size.0)).await?))
+}
+
+/// The proof that the log of `new_size` entries, or of as many as there are, continues that of `old_size`.
+pub(crate) async fn continued(
+    state: &AppState,
+    old_size: u64,
+    new_size: Option<u64>,
+) -> Result<ConsistencyProof, ApiError> {
+    let new_size = within(state, "new_size", new_size)?;
     if old_size > new_size {
         return Err(ApiError::not_found("log of size", &old_size.to_string()).at("old_size"));
     }
     let store = state.runtime().store().clone();
     let hashes = blocking(move || Ok(log::consistency(&store.read()?, old_size, new_size)?)).await?;
-    Ok(Json(ConsistencyProof { old_size, new_size, hashes }))
+    Ok(ConsistencyProof { old_size, new_size, hashes })
 }
 
 /// The size asked for, when the log has come so far, or the size it has.

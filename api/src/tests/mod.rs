@@ -9,6 +9,7 @@ mod peers;
 mod rates;
 mod refusals;
 mod runs;
+mod ship;
 mod streams;
 mod time_pages;
 mod timeline;
