@@ -13,7 +13,7 @@ use super::*;
 use crate::driver::address;
 use crate::driver::behaviour::STRANGER_CONNECTIONS;
 use crate::driver::carry::UNHEARD_BYTES_MAX;
-use crate::proto::conduct::{BYTES_BURST, Misdeed};
+use crate::proto::conduct::{BYTES_BURST, BYTES_PER_SECOND, Misdeed};
 use crate::proto::join::door::{self, STRANGERS_MAX};
 use crate::proto::sync::CREDIT_BYTES;
 use crate::wire::{self, Join, Message as _, Redeem};
@@ -245,7 +245,8 @@ async fn a_member_that_asks_and_does_not_listen_is_dropped_before_its_answers_pi
     while mallory.say_and_is_heard(&want).await {
         asked += 1;
     }
-    assert!(asked * (CREDIT_BYTES as usize) < UNHEARD_BYTES_MAX * 2, "{asked} answers were kept");
+    // On a machine that has much else to do some answers are given up meanwhile.
+    assert!(asked * (CREDIT_BYTES as usize) < UNHEARD_BYTES_MAX * 4, "{asked} answers were kept");
     let why = mallory.beside(alice.hear_refused(MALLORY, |why| why.label() != "protocol")).await;
     assert_eq!(why.label(), "stall");
 }
@@ -260,11 +261,12 @@ async fn a_member_that_floods_is_dropped_and_shunned() {
     });
     let feeds = wire::Bounded::new(made_up.collect()).expect("below the bound");
     let have = wire::encode(&wire::Sync::Have { feeds, ask: 0 });
-    let mut said_bytes = 0;
+    let (begun, mut said_bytes) = (std::time::Instant::now(), 0);
     while mallory.say_and_is_heard(&have).await {
         said_bytes += have.len() as u64;
     }
-    assert!(said_bytes <= 2 * BYTES_BURST, "{said_bytes} bytes were heard");
+    let allowed = BYTES_BURST + BYTES_PER_SECOND * (begun.elapsed().as_secs() + 1) + have.len() as u64;
+    assert!(said_bytes <= allowed, "{said_bytes} bytes were heard, {allowed} are allowed");
     let why = mallory.beside(alice.hear_refused(MALLORY, |why| why.label() != "protocol")).await;
     assert_eq!(why, Refusal::Misdeed(Misdeed::Flood));
     let _again = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
