@@ -31,8 +31,8 @@ pub struct Part<'a> {
 /// Two capsules in one, not packed yet.
 #[derive(Clone, Debug)]
 pub struct Joined {
-    /// The tree. At a conflict it has what the side has that was said to be right; where nobody said it, what ours
-    /// has, or a text in which the lines of both stand between markers.
+    /// The tree. At a conflict it has what the side has that was said to be right; where nobody said it, what
+    /// ours has, or a text in which the lines of both stand between markers.
     pub tree: Merged,
     /// What the manifest is made of.
     pub authored: Authored,
@@ -69,8 +69,8 @@ pub enum NotMerged {
     Manifest(#[from] crate::json::InvalidJson),
 }
 
-/// Merges `ours` and `theirs`, which began as `base`. Where they clash, `side` says whose is right, if somebody
-/// said that: it is asked with the path, or with the pointer to the field.
+/// Merges `ours` and `theirs`, which began as `base`. Where they clash, `side` says whose is right, if
+/// somebody said that: it is asked with the path, or with the pointer to the field.
 pub fn merge(
     base: Part<'_>,
     ours: Part<'_>,

@@ -1,8 +1,8 @@
 //! Proving a capsule: who vouches for it, before anything in it is looked into.
 //!
-//! Owns the order of the checks: the manifest's signatures, then that it is about this content, then that what
-//! it was packed with is there and says nothing about other content; only then is the tree read. Everything is
-//! offline. Invariant: a [`Trusted`] capsule is the one that its signers signed.
+//! Owns the order of the checks: the manifest's signatures, then that it is about this content, then that
+//! what it was packed with is there and says nothing about other content; only then is the tree read.
+//! Everything is offline. Invariant: a [`Trusted`] capsule is the one that its signers signed.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, Read};
@@ -92,8 +92,8 @@ pub enum NotTrusted {
 }
 
 impl<R: BufRead> Trusted<Opened<R>> {
-    /// Reads the cover of a capsule that may be encrypted, with one of `identities`. Its signers must have named
-    /// whom it was encrypted to: otherwise whoever may read a capsule could pass it on in their name.
+    /// Reads the cover of a capsule that may be encrypted, with one of `identities`. Its signers must have
+    /// named whom it was encrypted to: otherwise whoever may read a capsule could pass it on in their name.
     pub fn open_as<'a>(
         source: R,
         identities: &[Identity],
@@ -149,8 +149,8 @@ impl<R: Read> Trusted<R> {
         &self.claims
     }
 
-    /// What its packer said of this kind when it was packed. The manifest names it, so who signed that vouches
-    /// for it.
+    /// What its packer said of this kind when it was packed. The manifest names it, so who signed that
+    /// vouches for it.
     pub fn packed<P: Predicate>(&self) -> Option<P> {
         let packed = &self.manifest().attestations;
         let is_packed = |bytes: &&Vec<u8>| packed.iter().any(|packed| packed.sha256 == Digest::of(bytes));

@@ -1,7 +1,7 @@
 //! The header of an encrypted file: the key of the file, wrapped for each recipient, and what seals all that.
 //!
-//! Owns the lines as they are written and as they are read, each in its one form. Invariant: a key that was found
-//! in a header is that of the file only when the header is the one that was sealed with it.
+//! Owns the lines as they are written and as they are read, each in its one form. Invariant: a key that was
+//! found in a header is that of the file only when the header is the one that was sealed with it.
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, Read};

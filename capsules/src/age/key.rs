@@ -58,8 +58,8 @@ pub enum InvalidAgeKey {
 }
 
 impl Recipient {
-    /// The key of a file for this recipient alone: what they share, and what it wraps. `secret` is random, and
-    /// used once.
+    /// The key of a file for this recipient alone: what they share, and what it wraps. `secret` is random,
+    /// and used once.
     pub(super) fn wrap(
         &self,
         file_key: &FileKey,
@@ -106,8 +106,8 @@ impl Identity {
         Recipient(PublicKey::from(&self.0).to_bytes())
     }
 
-    /// The key of a file that was wrapped, when it was for this identity. Nothing is to be had of a `share` for
-    /// which everybody knows what is shared: that is a fault of `line`.
+    /// The key of a file that was wrapped, when it was for this identity. Nothing is to be had of a `share`
+    /// for which everybody knows what is shared: that is a fault of `line`.
     pub(super) fn unwrap(
         &self,
         share: &[u8; KEY_BYTES],

@@ -1,4 +1,5 @@
-//! The sealed pieces of an encrypted file: one behind the other, each bound to its place, the last one to its end.
+//! The sealed pieces of an encrypted file: one behind the other, each bound to its place, the last one to its
+//! end.
 //!
 //! Invariant: in memory is one piece; what is handed out was proved.
 
@@ -55,7 +56,8 @@ impl Pieces {
     }
 }
 
-/// Encrypts what is written, on its way to somewhere else. Nothing is whole before it was [finished](Self::finish).
+/// Encrypts what is written, on its way to somewhere else. Nothing is whole before it was
+/// [finished](Self::finish).
 pub struct Encrypting<W> {
     inner: W,
     pieces: Pieces,

@@ -1,7 +1,8 @@
 //! Unpacking a capsule into a folder that is not there yet.
 //!
-//! Owns the way of the files to their places: into a folder of our own beside the target; links come last, when
-//! nothing is written any more; then all is made lasting, and the folder takes its name in one go. Invariant: a folder that has its name has the whole tree, and what fails leaves nothing.
+//! Owns the way of the files to their places: into a folder of our own beside the target; links come last,
+//! when nothing is written any more; then all is made lasting, and the folder takes its name in one go.
+//! Invariant: a folder that has its name has the whole tree, and what fails leaves nothing.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, Write};

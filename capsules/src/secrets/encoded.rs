@@ -1,7 +1,7 @@
 //! Text that stands as base64 within a text.
 //!
-//! Invariant: no more than [`ENCODED_MAX_BYTES`] are read at once, and what does not begin like text, or like an
-//! archive, is not read at all: that is how images and hashes stay cheap.
+//! Invariant: no more than [`ENCODED_MAX_BYTES`] are read at once, and what does not begin like text, or like
+//! an archive, is not read at all: that is how images and hashes stay cheap.
 
 use std::ops::Range;
 

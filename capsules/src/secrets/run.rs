@@ -1,17 +1,18 @@
 //! Long runs of the characters that generated secrets are made of.
 //!
-//! Looks at 64 bytes at a time, as bits: no step waits for what another one found. Invariant: every run of [`RUN_MIN`] and more is found, once, whole.
+//! Looks at 64 bytes at a time, as bits: no step waits for what another one found. Invariant: every run of
+//! [`RUN_MIN`] and more is found, once, whole.
 
 use std::ops::Range;
 
 /// The shortest run worth a look: no token of a provider and no strong password is shorter.
-pub(super) const RUN_MIN: usize = 20;
+const RUN_MIN: usize = 20;
 
 /// Bytes that are looked at together, a bit for each.
 const BLOCK: usize = 64;
 
-/// Base64 in both alphabets, hexadecimal digits, and what providers put between the parts of a token. Without a
-/// branch, so that it becomes vectors.
+/// Base64 in both alphabets, hexadecimal digits, and what providers put between the parts of a token. Without
+/// a branch, so that it becomes vectors.
 const fn is_token(byte: u8) -> bool {
     let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     // The slash stands right before the digits.
@@ -44,7 +45,8 @@ fn long(bits: u128) -> u128 {
     let four = two & two >> 2;
     let eight = four & four >> 4;
     let sixteen = eight & eight >> 8;
-    sixteen & four >> 16
+    // The last four end where a run of that length does.
+    sixteen & four >> (RUN_MIN - 4)
 }
 
 /// The runs of `bytes` that begin at `from` or later.

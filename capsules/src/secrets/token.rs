@@ -140,8 +140,8 @@ const JSON_WEB_TOKEN: &str = "json-web-token";
 /// How JSON begins in base64.
 const OBJECT: &str = "eyJ";
 
-/// Which of all shapes, a bit for each, have a byte as their first, second or third one; the last bit is for JSON in
-/// base64. Most runs are no token, and that shows in three looks.
+/// Which of all shapes, a bit for each, have a byte as their first, second or third one; the last bit is for
+/// JSON in base64. Most runs are no token, and that shows in three looks.
 const BEGINS: [[u64; 256]; 3] = {
     assert!(SHAPES.len() < 63, "there is a bit for each");
     let mut begins = [[0; 256]; 3];

@@ -1,9 +1,9 @@
 //! Words beside which secrets stand, all searched for at once.
 //!
-//! Owns which word is judged by which rule. The search is Teddy's where the processor has what it needs, and an
-//! automaton elsewhere. Teddy tells by as many bytes as the shortest word has whether one may begin: the few of three
-//! bytes would have it look twice at much more, and are searched for by themselves. Invariant: fewer than 64 words of
-//! three bytes and more; beyond, the search slows down.
+//! Owns which word is judged by which rule. The search is Teddy's where the processor has what it needs, and
+//! an automaton elsewhere. Teddy tells by as many bytes as the shortest word has whether one may begin: the
+//! few of three bytes would have it look twice at much more, and are searched for by themselves. Invariant:
+//! fewer than 64 words of three bytes and more; beyond, the search slows down.
 
 use std::ops::Range;
 use std::sync::LazyLock;

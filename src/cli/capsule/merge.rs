@@ -34,8 +34,8 @@ pub(in crate::cli) struct Merge {
     /// The key that signs
     #[arg(long, value_name = "FILE", default_value = "capsule.key")]
     key: PathBuf,
-    /// Where both sides changed something, lay the merged files out in this new folder, each such text with the
-    /// lines of both between markers
+    /// Where both sides changed something, lay the merged files out in this new folder, each such text with
+    /// the lines of both between markers
     #[arg(long = "to", value_name = "DIR")]
     dir: Option<PathBuf>,
     #[command(flatten)]
