@@ -172,17 +172,8 @@ impl<'s> Drawn<'s> {
             let title = cut(&seen.title, TITLE_CHARS);
             let said = format!("{kind} on {}, {when}: {title}", cut(seen.branch.as_str(), LABEL_CHARS * 2));
             let (entry_id, is_pinned) = (seen.entry_id, seen.is_pinned);
-            Mark {
-                entry_id,
-                x: x_of(slot),
-                y: y_of(lane),
-                kind,
-                shape,
-                tone: tone_of(lane),
-                said,
-                flag,
-                is_pinned,
-            }
+            let (x, y, tone) = (x_of(slot), y_of(lane), tone_of(lane));
+            Mark { entry_id, x, y, kind, shape, tone, said, flag, is_pinned }
         };
         self.seen.iter().enumerate().map(mark).collect()
     }
