@@ -5,6 +5,7 @@
 //! the tree.
 
 pub mod age;
+pub mod attest;
 pub mod compare;
 pub mod container;
 pub mod countersign;

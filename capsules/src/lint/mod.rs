@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 pub use builtin::{HUGE_BYTES, builtin};
-pub use sql::{Dialect, SQL_MAX_BYTES, SqlFault, SqlRefusal, check_sql};
+pub use sql::{Dialect, SQL_MAX_BYTES, SqlFault, SqlRefusal, SqlStatement, check_sql, sql_statements};
 
 use crate::tree::RelPath;
 

@@ -107,6 +107,21 @@ pub enum ServiceKind {
     Worker,
     /// Keys and values.
     Kv,
+    /// A SQLite database, which is a file in the data of the deployment.
+    Sqlite,
+}
+
+impl ServiceKind {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Edge => "edge",
+            Self::Worker => "worker",
+            Self::Kv => "kv",
+            Self::Sqlite => "sqlite",
+        }
+    }
 }
 
 /// How the tree becomes what runs.

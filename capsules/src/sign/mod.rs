@@ -32,5 +32,7 @@ pub use ring::{
     Admitted, CLOCK_SKEW, Grant, InvalidRing, Key, RING_FORMAT_VERSION, RING_KEYS_MAX, RING_MAX_BYTES,
     Revoked, Right, Ring, Role,
 };
-pub use statement::{InvalidStatement, STATEMENT_MAX_BYTES, Statement, Subject, claimed_predicate_type};
+pub use statement::{
+    InvalidStatement, STATEMENT_MAX_BYTES, Statement, Subject, claimed_predicate_type, claimed_subject,
+};
 pub use trust::Trust;

@@ -100,6 +100,18 @@ pub fn claimed_predicate_type(envelope: &Envelope) -> Result<String, InvalidStat
     Ok(kind(bytes)?.predicate_type)
 }
 
+/// Which content the statement in `envelope` is about, from whomever it is.
+pub fn claimed_subject(envelope: &Envelope) -> Result<Digest, InvalidStatement> {
+    let bytes = envelope.unverified();
+    json::judge(bytes, STATEMENT_MAX_BYTES)?;
+    kind(bytes)?;
+    let shape: Shape<serde_json::Value> = json::parse(bytes)?;
+    match shape.subject.as_slice() {
+        [subject] => Ok(subject.digest.sha256),
+        subjects => Err(InvalidStatement::Subjects(subjects.len())),
+    }
+}
+
 impl Subject {
     /// Whether it is this content.
     pub(super) fn is(&self, wanted: &Digest) -> Result<(), NotVerified> {

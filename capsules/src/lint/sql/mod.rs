@@ -10,6 +10,8 @@ mod names;
 mod statement;
 mod tokens;
 
+use std::ops::Range;
+
 pub use tokens::Dialect;
 
 use statement::Statement;
@@ -60,8 +62,22 @@ pub enum SqlRefusal {
     TooDeep,
 }
 
+/// A statement of a seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SqlStatement<'s> {
+    /// The line it begins in, from 1.
+    pub line: usize,
+    /// Its text, without what ends it.
+    pub text: &'s str,
+}
+
 /// Checks a seed.
 pub fn check_sql(seed: &[u8], dialect: Dialect) -> Result<(), SqlFault> {
+    sql_statements(seed, dialect).map(drop)
+}
+
+/// The statements of a seed, each of which was checked.
+pub fn sql_statements(seed: &[u8], dialect: Dialect) -> Result<Vec<SqlStatement<'_>>, SqlFault> {
     let at = |offset: usize, refusal| {
         let before = &seed[..offset];
         let line = 1 + memchr::memchr_iter(b'\n', before).count();
@@ -75,22 +91,36 @@ pub fn check_sql(seed: &[u8], dialect: Dialect) -> Result<(), SqlFault> {
     if let Some(nul) = memchr::memchr(0, seed) {
         return Err(at(nul, SqlRefusal::NotText));
     }
-    check(text, dialect, 0).map_err(|(offset, refusal)| at(offset, refusal))
+    let spans = check(text, dialect, 0).map_err(|(offset, refusal)| at(offset, refusal))?;
+    let (mut line, mut counted) = (1, 0);
+    let statements = spans.into_iter().map(|span| {
+        line += memchr::memchr_iter(b'\n', &seed[counted..span.start]).count();
+        counted = span.start;
+        SqlStatement { line, text: &text[span] }
+    });
+    Ok(statements.collect())
 }
 
-fn check(text: &str, dialect: Dialect, depth: usize) -> Result<(), (usize, SqlRefusal)> {
+/// Where each statement of `text` stands.
+fn check(text: &str, dialect: Dialect, depth: usize) -> Result<Vec<Range<usize>>, (usize, SqlRefusal)> {
     if depth > BODY_DEPTH_MAX {
         return Err((0, SqlRefusal::TooDeep));
     }
     let mut statement = Statement::new(dialect, depth > 0);
     let mut tokens = Tokens::new(text, dialect);
+    let (mut spans, mut begun) = (Vec::new(), None);
     while let Some(token) = tokens.next()? {
         if let Some(body) = statement.body(&token)? {
             check(&body, dialect, depth + 1).map_err(|(_, refusal)| (token.start, refusal))?;
         }
-        statement.take(token)?;
+        if statement.take(token)? {
+            spans.extend(begun.take().map(|start| start..token.start));
+        } else {
+            begun.get_or_insert(token.start);
+        }
     }
-    statement.end()
+    spans.extend(begun.map(|start| start..text.len()));
+    statement.end().map(|()| spans)
 }
 
 #[cfg(test)]

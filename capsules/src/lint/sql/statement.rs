@@ -55,13 +55,13 @@ impl<'s> Statement<'s> {
         }
     }
 
-    /// Takes the next token.
-    pub(super) fn take(&mut self, token: Token<'s>) -> Result<(), Fault> {
+    /// Takes the next token; answers whether it ended the statement, of which it is no part then.
+    pub(super) fn take(&mut self, token: Token<'s>) -> Result<bool, Fault> {
         let is_end = token.text == ";" && token.kind == Kind::Sign && self.blocks == 0;
         if is_end || (self.is_body && BLOCK_WORDS.iter().any(|word| token.is(word))) {
             self.end()?;
             *self = Self::new(self.dialect, self.is_body);
-            return Ok(());
+            return Ok(true);
         }
         self.call(&token)?;
         if self.is_body && token.is("execute") {
@@ -73,7 +73,7 @@ impl<'s> Statement<'s> {
             self.head.push(token);
         }
         self.previous = Some(token);
-        Ok(())
+        Ok(false)
     }
 
     /// What is called by a name and `(`.

@@ -120,6 +120,25 @@ fn honest_seeds_are_taken() {
 }
 
 #[test]
+fn a_seed_is_its_statements_each_with_the_line_it_begins_in() {
+    let seed =
+        "-- first\nCREATE TABLE a (b); ; INSERT\nINTO a VALUES ('x;\n');\n\nDO $$ BEGIN x; END $$ -- last";
+    let told = |dialect| -> Vec<(usize, String)> {
+        let statements = sql_statements(seed.as_bytes(), dialect).expect("sound");
+        statements.iter().map(|statement| (statement.line, statement.text.to_owned())).collect()
+    };
+    let first = [
+        (2, "CREATE TABLE a (b)".to_owned()),
+        (2, "INSERT\nINTO a VALUES ('x;\n')".to_owned()),
+        (6, "DO $$ BEGIN x; END $$ -- last".to_owned()),
+    ];
+    assert_eq!(told(Dialect::Postgres), first);
+    let trigger = b"CREATE TRIGGER t AFTER INSERT ON a BEGIN DELETE FROM b; END; SELECT 1";
+    let statements = sql_statements(trigger, Dialect::Sqlite).expect("sound");
+    assert_eq!(statements.iter().map(|it| it.text.len()).collect::<Vec<_>>(), [59, 8]);
+}
+
+#[test]
 fn what_does_not_end_is_refused_where_it_begins() {
     for (seed, said) in [
         ("SELECT 1;\n  'abc", "line 2, column 3: the string that begins here does not end"),
