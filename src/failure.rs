@@ -119,7 +119,7 @@ impl Failure {
             Some(intent) if exit == Exit::Waiting => {
                 Some(format!("somebody approves with: xyn gate approve {intent}"))
             }
-            _ => hint(code, details["hint"].as_str()),
+            _ => hint(code, details["hint"].as_str()).map(|hint| filled(hint, details)),
         };
         let place = details["path"].as_str().filter(|place| !place.is_empty()).map(str::to_owned);
         let conflicts = details["conflicts"].as_array().cloned().unwrap_or_default().into_boxed_slice();
@@ -166,6 +166,15 @@ fn hint(code: &str, said: Option<&str>) -> Option<String> {
     about_the_case.or_else(|| own_hint(code)).or(said).map(str::to_owned)
 }
 
+/// The hint with what the answer says in the place of its capitals.
+fn filled(hint: String, details: &Value) -> String {
+    let said = [("ACTION", "action"), ("STAGE", "stage"), ("WORD", "confirm")];
+    said.into_iter().fold(hint, |hint, (mark, name)| match details[name].as_str() {
+        Some(value) => hint.replace(mark, value),
+        None => hint,
+    })
+}
+
 /// How the program ends that gets this answer.
 fn exit(status: u16, code: &str) -> Exit {
     match (status, code) {
@@ -198,6 +207,7 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::RunNotEnded => "wait for its end with: xyn run watch RUN; or stop it with: xyn run cancel RUN",
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",
         Code::ConfirmationRequired => "type it again with what confirms it: --confirm WORD",
+        Code::ServiceMissing | Code::SecretMissing => "see which secrets there are with: xyn secret list",
         Code::PortTaken => "name another port with: --port PORT",
         Code::NothingBefore => "see what serves where with: xyn deploy list",
         Code::MeshOff => "start the node with: xyn up --mesh on",

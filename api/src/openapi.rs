@@ -89,6 +89,7 @@ fn description(status: &str) -> &'static str {
         (name = "workspaces", description = "Folders whose trees are moments of the timeline"),
         (name = "capsules", description = "Apps sealed at a moment, here and with members"),
         (name = "deployments", description = "What serves where, and what served before"),
+        (name = "secrets", description = "Values that are kept for apps, and never shown"),
         (name = "audit", description = "What the node vouches for, and proofs of it"),
         (name = "schemas", description = "JSON Schemas for editors")
     )

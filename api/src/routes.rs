@@ -22,6 +22,7 @@ pub(crate) mod peers;
 pub(crate) mod policies;
 mod runs;
 mod schemas;
+mod secrets;
 mod steps;
 pub(crate) mod timeline;
 pub(crate) mod versions;
@@ -91,6 +92,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(workspaces::routes())
         .merge(capsules::routes())
         .merge(deployments::routes())
+        .merge(secrets::routes())
         .merge(audit::routes())
         .merge(schemas::routes())
 }

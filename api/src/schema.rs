@@ -2,13 +2,13 @@
 //!
 //! Owns the words that the document uses for them; the tests hold them against what the types render.
 
+mod names;
 mod peer;
 mod words;
 
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
-use xyn_actors::services::capsules::NAME_PATTERN;
 use xyn_store::projection::CURSOR_MAX_BYTES;
 use xyn_store::timeline::entry::NAME_MAX_CHARS;
 
@@ -219,9 +219,11 @@ types! {
     /// The id of a moment or the root of a tree.
     TreePlace: tree_place,
     /// A capsule.
-    CapsuleName: capsule_name,
+    CapsuleName: names::capsule_name,
     /// A deployment.
-    DeploymentName: deployment_name,
+    DeploymentName: names::deployment_name,
+    /// A secret.
+    SecretName: names::secret_name,
     /// A name.
     Name: name,
     /// Bytes.
@@ -233,16 +235,6 @@ types! {
 /// Bytes.
 fn binary() -> Part {
     text().format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary))).into()
-}
-
-/// A capsule: its digest, `APP@VERSION`, that as a URN, or `APP`.
-fn capsule_name() -> Part {
-    pattern(NAME_PATTERN)
-}
-
-/// A deployment: `APP.STAGE`, or `APP.STAGE.TARGET`.
-fn deployment_name() -> Part {
-    pattern("^[a-z0-9]([a-z0-9-]*[a-z0-9])?\\.(dev|staging|test|prod)(\\.(static|process))?$")
 }
 
 /// A name: not empty, and no character that would change the path.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
-use xyn_actors::runtime::{Intent, Outcome, Runtime};
+use xyn_actors::runtime::{Intent, Outcome, Refusal, Runtime};
 use xyn_actors::services::mesh::Status;
 use xyn_store::projection::Row;
 use xyn_store::scope::Principal;
@@ -103,7 +103,15 @@ impl AppState {
     /// Hands an intent to the Runtime.
     pub(crate) async fn submit(&self, intent: Intent) -> Result<Outcome, ApiError> {
         self.0.principals.take(|| intent.identity.principal.clone(), Instant::now())?;
-        Ok(self.0.runtime.submit(intent).await?)
+        let (action, stage) = (intent.action.clone(), self.0.runtime.stage_of(&intent));
+        let done = self.0.runtime.submit(intent).await;
+        done.map_err(|refusal| match &refusal {
+            // What was asked of the policies, so that whoever is denied can ask them again.
+            Refusal::Denied(_) => {
+                ApiError::from(refusal).with("action", action).with("stage", stage.as_str())
+            }
+            _ => refusal.into(),
+        })
     }
 
     /// Reads a row or two. For lists see [`AppState::scan`].

@@ -5,6 +5,7 @@ mod deploy;
 mod diff;
 mod export;
 mod keys;
+mod leave;
 mod look;
 mod merge;
 mod node;
@@ -67,6 +68,10 @@ pub(super) enum Command {
     Replay(rebuild::Arguments),
     #[command(hide = true)]
     Enter(place::Enter),
+    /// Put what was found out about a capsule into it, so that it travels along
+    Attest(attest::Attest),
+    /// Sign leave to install an older capsule
+    Leave(leave::Leave),
     /// Add a signature to a capsule
     Sign(sign::Sign),
     /// Say who may do what in an environment, in a signed file
@@ -120,6 +125,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Rebuild(arguments) => rebuild::rebuild(&arguments, context),
         Command::Replay(arguments) => rebuild::replay(&arguments, context),
         Command::Enter(arguments) => place::run(&arguments),
+        Command::Attest(arguments) => attest::run(&arguments, context).await,
+        Command::Leave(arguments) => leave::run(&arguments, context),
         Command::Sign(arguments) => sign::run(&arguments, context),
         Command::Ring(command) => ring::run(command, context),
         Command::Diff(arguments) => diff::run(&arguments, context),

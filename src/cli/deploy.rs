@@ -88,6 +88,7 @@ async fn show(arguments: &Show, context: &Context) -> Result<Exit, Failure> {
             ("capsule", text(current, "capsule")),
             ("moment", text(current, "entry_id")),
             ("before", short(&text(previous, "id")).to_owned()),
+            ("services", services(&deployment)),
         ];
         facts(&pairs, paint)
     })?;
@@ -101,6 +102,13 @@ async fn logs(arguments: &Show, context: &Context) -> Result<Exit, Failure> {
         context.out.raw(&chunk?)?;
     }
     Ok(Exit::Done)
+}
+
+/// Which secret is the address of which service.
+fn services(deployment: &Value) -> String {
+    let pairs = deployment["services"].as_object().into_iter().flatten();
+    let pairs = pairs.map(|(name, secret)| format!("{name}={}", secret.as_str().unwrap_or_default()));
+    pairs.collect::<Vec<_>>().join(" ")
 }
 
 /// Where it is served, or why it is not.

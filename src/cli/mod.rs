@@ -24,6 +24,7 @@ mod policy;
 mod run;
 mod save;
 mod schema;
+mod secret;
 mod sim;
 mod status;
 mod store;
@@ -121,6 +122,9 @@ enum Command {
     /// See what serves where
     #[command(subcommand)]
     Deploy(deploy::Command),
+    /// Keep values that apps are given, and nobody is shown
+    #[command(subcommand)]
+    Secret(secret::Command),
     /// Verify and read the audit chain
     #[command(subcommand)]
     Audit(audit::Command),
@@ -231,6 +235,7 @@ async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Workspace(command) => workspace::run(command, context).await,
         Command::Capsule(command) => capsule::run(command, context).await,
         Command::Deploy(command) => deploy::run(command, context).await,
+        Command::Secret(command) => secret::run(command, context).await,
         Command::Audit(command) => audit::run(command, context).await,
         Command::Store(command) => store::run(command, context).await,
         Command::Sim(command) => sim::run(command, context),
@@ -289,6 +294,7 @@ mod tests {
           workspace    Keep folders, moment by moment, and bring them back
           capsule      Seal an app into one signed file, and check such files
           deploy       See what serves where
+          secret       Keep values that apps are given, and nobody is shown
           audit        Verify and read the audit chain
           store        Check and mend the store of a stopped node
           sim          Run worlds of simulated nodes under every fault, and check what must hold

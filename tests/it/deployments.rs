@@ -1,7 +1,11 @@
 //! Apps that a node serves: deployed, switched and rolled back under load, killed, and stopped at every gate.
 
+mod databases;
+mod documents;
+mod evidence;
 mod gates;
 mod process;
+mod server;
 
 use std::fs;
 use std::sync::Arc;

@@ -19,6 +19,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How a panic that nobody contains begins.
 pub(crate) const PANIC: &str = "panicked at";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_xyn");
+/// How long a connection is kept that nobody uses.
+const IDLE_MAX: Duration = Duration::from_secs(4);
 /// How often is looked whether it has come.
 const LOOK: Duration = Duration::from_millis(10);
 /// A run whose steps all are done in the process.
@@ -180,7 +182,9 @@ impl Node {
         };
         let log = folder.log();
         let base = format!("http://{}", said["listen"][0].as_str().expect("an address"));
-        let http = Client::builder().no_proxy().timeout(PATIENCE).build().expect("a client");
+        // The node closes what is idle after ten seconds, perhaps just when the next request goes out.
+        let http = Client::builder().no_proxy().timeout(PATIENCE).pool_idle_timeout(IDLE_MAX);
+        let http = http.build().expect("a client");
         let [mesh, lan_catalogue] = ["mesh", "lan_catalogue"].map(|key| {
             let addresses = said[key].as_array().into_iter().flatten().filter_map(Value::as_str);
             addresses.map(str::to_owned).collect()

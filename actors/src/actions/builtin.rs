@@ -18,6 +18,7 @@ pub fn builtin() -> Registry {
         &super::workspaces::SERVICES,
         &super::capsules::SERVICES,
         &super::deployments::SERVICES,
+        &super::secrets::SERVICES,
     ]
     .concat();
     let services = services.into_iter().map(|service| (service(), Code::Service));

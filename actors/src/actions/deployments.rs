@@ -7,6 +7,7 @@ use super::Spec;
 use super::builtin::{answers, line, object, service, uuid};
 use super::capsules::{digest, keys, name, threshold};
 use crate::governance::Risk;
+use crate::services::deploy::SERVICES_MAX;
 
 /// Characters of a path that a healthy app answers.
 const PATH_MAX: u32 = 1_024;
@@ -55,6 +56,12 @@ fn deploy() -> Spec {
             "confirm": confirm(),
             "keys": keys(),
             "threshold": threshold(),
+            "services": {
+                "type": "object",
+                "maxProperties": SERVICES_MAX,
+                "propertyNames": line(SLUG_MAX_BYTES),
+                "additionalProperties": super::secrets::name(),
+            },
         }),
     );
     let output = answered(json!({ "gates": { "type": "array", "items": { "type": "object" } } }));

@@ -26,6 +26,7 @@ mod events_emit;
 pub mod http_call;
 mod peers;
 mod redact;
+mod secrets;
 mod workspaces;
 
 pub use builtin::builtin;

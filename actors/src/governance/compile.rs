@@ -4,6 +4,7 @@
 //! program does not know, a glob from a store that nobody checked) stays in the set. INVARIANT: such a rule
 //! matches at least what its author meant, and denies it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use xyn_store::scope::Stage;
@@ -12,8 +13,9 @@ use super::context::{Context, NamedStage};
 use super::decision::{Approvals, RuleRef, Unmet};
 use super::pattern::{Pattern, Subject};
 use super::policy::{ApprovalRule, Match, Policy, Rule};
+use super::read::is_about_deploying;
 use super::window::{self, Window};
-use super::words::{Effect, EvaluationMode, Reach, Risk};
+use super::words::{Effect, EvaluationMode, Proof, Reach, Risk};
 use crate::actions::Egress;
 
 /// A policy ready for evaluation.
@@ -44,6 +46,7 @@ pub(super) struct CompiledRule {
     actor: Option<Subject>,
     tests_required: bool,
     mfa: bool,
+    pub(super) evidence: BTreeSet<Proof>,
     window: Option<Window>,
     broken: Option<Arc<str>>,
 }
@@ -90,6 +93,9 @@ impl CompiledRule {
     fn new(rule: &Rule) -> Self {
         let mut faults = Vec::new();
         let requirements = rule.requirements.clone().unwrap_or_default();
+        if !requirements.evidence.is_empty() && !is_about_deploying(&rule.matches) {
+            faults.push("`evidence` is asked for by rules about `capsule.deploy` only".to_owned());
+        }
         let action = rule.matches.action.as_deref().map(Pattern::compile);
         let actor = rule.matches.actor.as_deref().map(Subject::compile);
         let window = requirements.time_window.as_ref().map(Window::compile);
@@ -109,6 +115,7 @@ impl CompiledRule {
             actor: keep(actor, &mut faults),
             tests_required: requirements.tests_required,
             mfa: requirements.mfa,
+            evidence: requirements.evidence.iter().copied().collect(),
             window: keep(window, &mut faults),
             broken: (!faults.is_empty()).then(|| faults.join("; ").into()),
         }

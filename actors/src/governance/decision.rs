@@ -3,6 +3,7 @@
 //! Owns the recorded shape: it serialises to JSON and to postcard alike, so variants and fields are only ever
 //! appended. Invariant: `approvals` is there exactly when the effect is `require_approval`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use xyn_store::{Json, Timestamp};
 
 use super::context::stage_word;
 use super::identity::Approver;
-use super::words::Effect;
+use super::words::{Effect, Proof};
 use crate::actions::Egress;
 
 /// The answer to one evaluation.
@@ -33,6 +34,9 @@ pub struct Decision {
     /// Why, the decisive reason first.
     #[serde(default)]
     pub reasons: Vec<Reason>,
+    /// What must be proved of the capsule that is deployed.
+    #[serde(default)]
+    pub evidence: BTreeSet<Proof>,
 }
 
 /// Names a rule of a version of a policy.
@@ -67,6 +71,7 @@ impl Decision {
             fields.retain(|name, _| match name.as_str() {
                 "approvals" => self.approvals.is_some(),
                 "egress" => self.egress != Egress::default(),
+                "evidence" => !self.evidence.is_empty(),
                 "reasons" => self.effect != Effect::Allow,
                 _ => true,
             });
@@ -163,6 +168,10 @@ impl fmt::Display for Decision {
         f.write_str(self.effect.as_str())?;
         if let Some(approvals) = &self.approvals {
             write!(f, " ({approvals})")?;
+        }
+        if !self.evidence.is_empty() {
+            let words: Vec<_> = self.evidence.iter().map(|proof| format!("`{}`", proof.as_str())).collect();
+            write!(f, " (with evidence of {})", words.join(" and "))?;
         }
         self.reasons.iter().enumerate().try_for_each(|(index, reason)| {
             let separator = if index == 0 { ": " } else { "; " };

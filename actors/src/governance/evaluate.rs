@@ -8,13 +8,15 @@
 //!
 //! Refuses to look anything up. Invariant: the same set and context give the same decision on every node.
 
+use std::collections::BTreeSet;
+
 use xyn_store::scope::Stage;
 
 use super::compile::{CompiledPolicy, CompiledRule};
 use super::context::{Context, NamedStage};
 use super::decision::{Approvals, Decision, Reason, RuleRef};
 use super::policy::Policy;
-use super::words::{Effect, EvaluationMode};
+use super::words::{Effect, EvaluationMode, Proof};
 use crate::actions::Egress;
 
 /// Most reasons a decision carries; the explanation has them all.
@@ -65,7 +67,14 @@ fn stage_default(stage: Stage) -> Effect {
 }
 
 fn by_default(effect: Effect, reason: Reason) -> Decision {
-    Decision { effect, approvals: None, egress: Egress::default(), matched: None, reasons: vec![reason] }
+    Decision {
+        effect,
+        approvals: None,
+        egress: Egress::default(),
+        matched: None,
+        reasons: vec![reason],
+        evidence: BTreeSet::new(),
+    }
 }
 
 /// What one or more matching rules say.
@@ -75,6 +84,7 @@ pub(super) struct Outcome {
     approvals: Option<Approvals>,
     egress: Egress,
     reasons: Vec<Reason>,
+    evidence: BTreeSet<Proof>,
 }
 
 impl Outcome {
@@ -89,12 +99,15 @@ impl Outcome {
         let approvals =
             (effect == Effect::RequireApproval).then(|| rule.approvals.clone().unwrap_or_default());
         let egress = if effect == Effect::Deny { Egress::default() } else { rule.egress };
-        Self { effect, matched, approvals, egress, reasons }
+        let evidence = rule.evidence.clone();
+        Self { effect, matched, approvals, egress, reasons, evidence }
     }
 
     /// The stronger effect with its reasons first; requirements and egress of equals are merged.
     fn combine(self, other: Self) -> Self {
         let (mut winner, loser) = if other.effect > self.effect { (other, self) } else { (self, other) };
+        // Who has to approve as well sees no less proof than who need not.
+        winner.evidence.extend(&loser.evidence);
         if winner.effect == loser.effect {
             winner.egress = union(winner.egress, loser.egress);
             if let (Some(mine), Some(theirs)) = (&mut winner.approvals, &loser.approvals) {
@@ -115,6 +128,7 @@ impl From<Outcome> for Decision {
             egress: outcome.egress,
             matched: Some(outcome.matched),
             reasons: outcome.reasons,
+            evidence: if outcome.effect == Effect::Deny { BTreeSet::new() } else { outcome.evidence },
         }
     }
 }

@@ -31,7 +31,7 @@ pub use identity::{Approver, Identity, InvalidApprover, Role};
 pub use policy::{ApprovalRule, Match, Policy, Requirements, Rule, TimeWindow};
 pub(crate) use read::approvers;
 pub use read::parse;
-pub use words::{Day, Effect, EvaluationMode, PolicyType, Reach, Risk, RiskMatch, StageMatch, Status};
+pub use words::{Day, Effect, EvaluationMode, PolicyType, Proof, Reach, Risk, RiskMatch, StageMatch, Status};
 
 /// JSON Schema of a policy, generated from the types.
 pub fn policy_json_schema() -> schemars::Schema {

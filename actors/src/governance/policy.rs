@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use xyn_store::Timestamp;
 
 use super::identity::Approver;
-use super::words::{Day, Effect, EvaluationMode, PolicyType, Reach, RiskMatch, StageMatch, Status};
+use super::words::{Day, Effect, EvaluationMode, PolicyType, Proof, Reach, RiskMatch, StageMatch, Status};
 
 /// Rules about who may do what where, immutable once active: a change is a new version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -119,6 +119,11 @@ pub struct Requirements {
     /// The session must have been opened with a second factor.
     #[serde(default)]
     pub mfa: bool,
+    /// The capsule must come with these, attested by who counts: only in rules whose `match` names the action
+    /// `capsule.deploy`.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    pub evidence: Vec<Proof>,
 }
 
 /// Whose approval is needed.

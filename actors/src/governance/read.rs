@@ -102,6 +102,11 @@ fn rule<'a>(doc: &mut Reader<'a>, node: &'a Node, seen: &mut BTreeMap<&'a str, u
     let priority = doc.whole(fields, "priority", i32::MIN..=i32::MAX).unwrap_or_default();
     let matches = fields.get("match").and_then(|node| matches(doc, node)).unwrap_or_default();
     let requirements = fields.get("requirements").and_then(|node| requirements(doc, node));
+    let asks = requirements.as_ref().is_some_and(|requirements| !requirements.evidence.is_empty());
+    if let Some(node) = fields.get("requirements").filter(|_| asks && !is_about_deploying(&matches)) {
+        let message = "`evidence` is of a capsule, and the rule is not about deploying one alone";
+        doc.fault(node, Code::Contradiction, message, "write `match: { action: capsule.deploy }`");
+    }
     let egress = doc.word_list(fields, "egress", "range of addresses", MAX_ENTRIES);
     doc.required(fields, what, "effect", "say `effect: allow`, `require_approval` or `deny`");
     let effect = doc.word(fields, "effect");
@@ -113,6 +118,11 @@ fn rule<'a>(doc: &mut Reader<'a>, node: &'a Node, seen: &mut BTreeMap<&'a str, u
         }
     }
     Some(Rule { rule_id: rule_id?.to_owned(), priority, matches, requirements, egress, effect: effect? })
+}
+
+/// Whether the rule is about the one action that looks for evidence.
+pub(super) fn is_about_deploying(matches: &Match) -> bool {
+    matches.action.as_deref() == Some("capsule.deploy")
 }
 
 fn matches<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<Match> {
@@ -138,6 +148,7 @@ fn requirements<'a>(doc: &mut Reader<'a>, node: &'a Node) -> Option<Requirements
         tests_required: doc.boolean(fields, "tests_required").unwrap_or_default(),
         time_window: fields.get("time_window").and_then(|node| time_window(doc, node)),
         mfa: doc.boolean(fields, "mfa").unwrap_or_default(),
+        evidence: doc.word_list(fields, "evidence", "kind of evidence", MAX_ENTRIES),
     })
 }
 

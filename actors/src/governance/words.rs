@@ -179,3 +179,23 @@ pub enum Reach {
     /// Link-local addresses, also where clouds keep their metadata services.
     LinkLocal,
 }
+
+/// What can be proved of a capsule before it is deployed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// It was built again and came out bit for bit.
+    Rebuild,
+    /// It passed a scenario of simulated nodes.
+    Simulation,
+}
+
+impl Proof {
+    /// The word for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Rebuild => "rebuild",
+            Self::Simulation => "simulation",
+        }
+    }
+}

@@ -46,6 +46,7 @@ use crate::governance::Identity;
 use crate::node::actor::Node;
 use crate::services::approvals::arrive;
 use crate::services::mesh::{self, Service as Mesh};
+use crate::services::secrets::{Vault, VaultError};
 use crate::services::timeline::{Service as Timeline, TimelineError, follower};
 use crate::services::{capsules, deploy, library, settle};
 
@@ -82,6 +83,7 @@ pub(crate) struct Inner {
     pub(crate) progress: progress::Progress,
     pub(crate) capsules: capsules::Turn,
     pub(crate) fronts: deploy::Fronts,
+    pub(crate) vault: Vault,
     backlog: backlog::Backlog,
     supervisor: OnceLock<Supervisor>,
     node: OnceLock<Node>,
@@ -103,6 +105,9 @@ pub enum StartError {
     /// A rebuild was begun and not finished.
     #[error("a rebuild of this folder was not finished; run `xyn store rebuild`")]
     HalfRebuilt,
+    /// Secrets that its key does not open.
+    #[error(transparent)]
+    Secrets(#[from] VaultError),
     /// Threads.
     #[error("cannot start the actor threads")]
     Threads(#[source] std::io::Error),
@@ -136,6 +141,7 @@ impl Runtime {
         drop(reader);
         Ok(Self(Arc::new(Inner {
             journal: store.journal()?,
+            vault: Vault::of(store.folder()),
             store,
             registry,
             catalog: ArcSwap::from_pointee(catalog),
@@ -169,6 +175,7 @@ impl Runtime {
         deploy::end_orphans(&store);
         let runtime = Self::read_only(store, registry, clock, env)?;
         let inner = &runtime.0;
+        inner.vault.list()?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from);
         let limit = inner.env.limits.concurrency;
         let supervisor =

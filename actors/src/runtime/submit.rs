@@ -25,6 +25,11 @@ impl Runtime {
     pub async fn submit(&self, intent: Intent) -> Result<Outcome, Refusal> {
         self.0.submit(intent, Origin::Here).await
     }
+
+    /// The stage by which policies judge `intent`.
+    pub fn stage_of(&self, intent: &Intent) -> Stage {
+        self.0.stage_of(intent)
+    }
 }
 
 impl Inner {
@@ -59,9 +64,7 @@ impl Inner {
             let name = intent.input["event_name"].as_str().unwrap_or_default();
             catalog.listeners(name).try_for_each(|active| self.admit_run(&active.plan))?;
         }
-        // The stage of a target that the input names is that of the act, whatever else was said of it.
-        let named = Some(&intent.input).filter(|_| services::deploy::is_of(&intent.action));
-        let stage = named.and_then(services::deploy::stage).or(intent.stage).unwrap_or(self.env.stage);
+        let stage = self.stage_of(&intent);
         let decision = self.decide(&intent.identity, &action.spec, stage, now);
         services::deploy::preflight(self, &intent, &decision).await?;
         let accept = Accept::new(&intent, stage, &decision, claim, now).from(origin);
@@ -81,6 +84,12 @@ impl Inner {
                 self.carry_out(intent, &action, accept, &decision).await
             }
         }
+    }
+
+    /// The stage by which `intent` is judged: that of a target which its input names, whatever else was said of it.
+    fn stage_of(&self, intent: &Intent) -> Stage {
+        let named = Some(&intent.input).filter(|_| services::deploy::is_of(&intent.action));
+        named.and_then(services::deploy::stage).or(intent.stage).unwrap_or(self.env.stage)
     }
 
     /// Refuses a run of `plan`, or what would start one, while too many stand in line before it.

@@ -12,6 +12,7 @@ pub mod mesh;
 pub(crate) mod outside;
 pub(crate) mod replay;
 pub(crate) mod runs;
+pub mod secrets;
 pub(crate) mod settle;
 pub mod timeline;
 pub mod workspace;
@@ -44,6 +45,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         action if action.starts_with("peer.") => mesh::serve(inner, intent, accept).await,
         action if deploy::is_of(action) => deploy::serve(inner, intent, accept).await,
         action if action.starts_with("capsule.") => capsules::serve(inner, intent, accept).await,
+        action if secrets::is_of(action) => secrets::serve(inner, intent, accept).await,
         action if action.starts_with("workspace.") => workspace::serve(inner, intent, accept).await,
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }

@@ -1,5 +1,7 @@
 //! Deployments: what serves where, and what served before.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 use xyn_actors::services::deploy::{Finding, Place, Served};
@@ -37,6 +39,8 @@ pub(crate) struct Deployment {
     previous: Option<ReleaseView>,
     /// The data of the capsule that was laid out here, now or before.
     seeds: Vec<SeedView>,
+    /// Which secret is the address of which service.
+    services: BTreeMap<String, String>,
 }
 
 /// Data that was laid out.
@@ -98,6 +102,7 @@ impl Deployment {
             current: row.current.into(),
             previous: row.previous.map(ReleaseView::from),
             seeds: row.seeds.into_iter().map(|(name, digest)| SeedView { name, digest }).collect(),
+            services: row.services.into_iter().collect(),
         }
     }
 }

@@ -181,7 +181,14 @@ table! {
     /// The capsule cannot be deployed here, or not on this target.
     DeployUnfit "deploy_unfit" CONFLICT "mend what the message names, pack it again, and deploy that";
     /// A service that the capsule needs is not there.
-    ServiceMissing "service_missing" CONFLICT "deploy a capsule that does without it";
+    ServiceMissing "service_missing" CONFLICT
+        "keep its address with `POST /api/v1/secrets`, and name that in `services`";
+    /// A variable of the capsule has no value, or a service no address.
+    SecretMissing "secret_missing" CONFLICT "keep what the message names with `POST /api/v1/secrets`";
+    /// What a policy wants proved of the capsule is not.
+    EvidenceMissing "evidence_missing" CONFLICT "make what the message names, and bring it with the capsule";
+    /// The secrets of the node cannot be opened.
+    SecretsClosed "secrets_closed" CONFLICT "restore the files that the message names from a backup";
     /// The capsule is not well on its target.
     Unhealthy "unhealthy" CONFLICT "mend it and pack it again; what served before still does";
     /// A port of the machine belongs to somebody else.

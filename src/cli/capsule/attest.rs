@@ -1,12 +1,56 @@
-//! What was found out about a capsule, signed and put beside it.
+//! What was found out about a capsule: signed and put beside it, and put into it by `xyn capsule attest`.
 
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+use serde_json::{Value, json};
+use xyn_capsules::attest::attest;
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::sign::{NotVerified, Predicate, Statement, Subject, seal};
 
-use super::keys;
-use crate::failure::Failure;
+use super::keys::{self, Trust};
+use super::{Context, node, not_trusted};
+use crate::cli::input;
+use crate::client::Need;
+use crate::failure::{Exit, Failure};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Attest {
+    /// The file of a capsule, which is replaced; or one that the node has: its digest, APP@VERSION, or APP
+    #[arg(value_name = "FILE|CAPSULE")]
+    capsule: PathBuf,
+    /// What was found out, signed: what `rebuild --attest` and `sim capsule` wrote
+    report: PathBuf,
+    #[command(flatten)]
+    trust: Trust,
+}
+
+/// Puts a report into a capsule: into its file, or into what the node knows of it.
+pub(super) async fn run(arguments: &Attest, context: &Context) -> Result<Exit, Failure> {
+    let Attest { capsule, report, trust } = arguments;
+    let text = input::text(report)?;
+    let into = |path: &Path| -> Result<Value, Failure> {
+        let done = attest(path, text.trim_end().as_bytes()).map_err(|error| not_trusted(path, &error))?;
+        Ok(json!({
+            "capsule": done.digest, "id": done.manifest.id, "kind": done.kind, "added": done.is_new,
+        }))
+    };
+    let document = match node::named(capsule) {
+        None => into(capsule)?,
+        Some(name) => {
+            let copy = node::copy(&name, context).await?;
+            let document = into(&copy.file())?;
+            let client = context.client(Need::Node).await?;
+            node::hand_in(&client, &copy.file(), trust).await?;
+            document
+        }
+    };
+    context.out.answer(&document, |_| match document["added"] == true {
+        true => format!("{} is attested {}", super::super::table::text(&document, "id"), document["kind"]),
+        false => "it was attested already".to_owned(),
+    })?;
+    Ok(Exit::Done)
+}
 
 /// Signs `said` about the capsule of `manifest` with the key in `key`, and writes the envelope to `target`.
 pub(in crate::cli) fn write<P: Predicate>(

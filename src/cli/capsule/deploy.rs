@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::keys::Trust;
 use super::node::{self, short};
+use crate::cli::input;
 use crate::cli::output::Unit;
 use crate::cli::table::text;
 use crate::client::{Need, route};
@@ -26,6 +27,9 @@ pub(in crate::cli) struct Deploy {
     /// A page that is answered well when the app is well
     #[arg(long, value_name = "PATH", default_value = "/")]
     health: String,
+    /// The secret that is the address of a service which the app needs, kept with `xyn secret put`
+    #[arg(long = "service", value_name = "NAME=SECRET")]
+    services: Vec<String>,
     #[command(flatten)]
     trust: Trust,
 }
@@ -89,7 +93,8 @@ impl Place {
 }
 
 pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit, Failure> {
-    let Deploy { capsule, place, port, health, trust } = arguments;
+    let Deploy { capsule, place, port, health, services, trust } = arguments;
+    let services = input::labels("--service", services)?;
     let client = context.client(Need::Node).await?;
     let mut body = trust.fields()?;
     let bar = context.out.progress("deploying", None, Unit::Time);
@@ -102,6 +107,9 @@ pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit
             body["capsule"] = name;
             body["health"] = json!(health);
             place.write(&mut body);
+            if !services.is_empty() {
+                body["services"] = Value::Object(services);
+            }
             if let Some(port) = port {
                 body["port"] = json!(port);
             }

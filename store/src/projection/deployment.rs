@@ -31,6 +31,8 @@ pub struct DeploymentRow {
     pub highest: (u64, Digest),
     /// The data of the capsule that was laid out here, now or by one before it: name and content.
     pub seeds: Vec<(String, Digest)>,
+    /// Which secret of the node is the address of which service of the app. Names only.
+    pub services: Vec<(String, String)>,
 }
 
 /// A capsule that serves, or did.

@@ -71,6 +71,8 @@ async fn production_asks_for_a_policy_and_then_for_the_word_of_who_asks() {
     let prod = ["capsule", "deploy", "shop", "--stage", "prod"];
     let denied = bench.node_folder(&prod);
     assert!(denied.code == 4, "{denied:?}");
+    let hint = "xyn policy explain --action capsule.deploy --stage prod";
+    assert!(denied.err.contains(hint), "{denied:?}");
     // No word for another stage than that of the target helps.
     let intent = json!({ "action": "capsule.deploy", "stage": "dev", "input": { "capsule": "shop", "stage": "prod" } });
     assert_eq!(bench.node.post("/api/v1/intents", &intent).await.status, 403);

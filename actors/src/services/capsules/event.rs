@@ -41,6 +41,11 @@ pub enum Event {
         /// Why.
         message: String,
     },
+    /// More is attested of one that is here.
+    Attested {
+        /// What is known of it.
+        row: Box<CapsuleRow>,
+    },
 }
 
 impl Event {
@@ -70,13 +75,14 @@ impl Event {
             Self::Verified { .. } => "xyn.capsule.verified",
             Self::Rejected { .. } => "xyn.capsule.rejected",
             Self::NotPacked { .. } => "xyn.capsule.pack.failed",
+            Self::Attested { .. } => "xyn.capsule.attested",
         }
     }
 
     /// The capsule it is about, where there is one.
     pub(crate) fn capsule(&self) -> Option<String> {
         match self {
-            Self::Kept { row, .. } => Some(row.capsule.to_string()),
+            Self::Kept { row, .. } | Self::Attested { row } => Some(row.capsule.to_string()),
             Self::Verified { capsule, .. } => Some(capsule.to_string()),
             Self::Rejected { what, .. } => Some(what.clone()),
             Self::NotPacked { .. } => None,
@@ -90,6 +96,7 @@ impl Event {
                 "capsule": row.capsule, "id": row.id, "generation": row.generation, "tree": row.tree,
                 "file": row.file, "size_bytes": row.size_bytes, "entry_id": row.entry_id,
             }),
+            Self::Attested { row } => json!({ "capsule": row.capsule, "id": row.id, "file": row.file }),
             Self::Verified { capsule, id } => json!({ "capsule": capsule, "id": id }),
             Self::Rejected { what, code, message } => {
                 json!({ "what": what, "code": code, "message": message })
@@ -100,7 +107,11 @@ impl Event {
 
     /// Puts the rows that it carries.
     pub(crate) fn render(&self, changes: &mut Changes) {
-        let Self::Kept { row, is_highest } = self else { return };
+        let (row, is_highest) = match self {
+            Self::Kept { row, is_highest } => (row, is_highest),
+            Self::Attested { row } => return changes.put(row.as_ref()),
+            Self::Verified { .. } | Self::Rejected { .. } | Self::NotPacked { .. } => return,
+        };
         row.write(changes);
         if *is_highest {
             let CapsuleRow { app, generation, capsule, .. } = row.as_ref();

@@ -4,10 +4,11 @@
 //! is packed or brought in from outside is newer than all of it.
 
 use xyn_capsules::manifest::{Line, Manifest, Slug};
-use xyn_capsules::sign::{Admitted, GENERATION_JUMP_MAX, Mark, Refused, Seen, decide};
+use xyn_capsules::sign::{Admitted, GENERATION_JUMP_MAX, Mark, Refused, Seen, Step, decide};
 use xyn_store::projection::{HighestRow, Origin};
 use xyn_store::{Reader, StoreError, Timestamp};
 
+use super::evidence::Leave;
 use super::name::urn;
 use crate::runtime::Refusal;
 
@@ -35,6 +36,17 @@ fn known(reader: &Reader, app: &Slug) -> Result<Option<Mark>, StoreError> {
     Ok(highest.filter(|mark| kept.is_none() || mark.generation > from).or(kept))
 }
 
+/// What installing `capsule` would be, with any of `leaves` where it needs one.
+pub(crate) fn step(
+    seen: &Seen,
+    capsule: &Admitted<Manifest>,
+    leaves: &[Leave],
+    now: Timestamp,
+) -> Result<Step, Refused> {
+    let without = decide(seen, capsule, None, now);
+    leaves.iter().fold(without, |step, leave| step.or_else(|_| decide(seen, capsule, Some(leave), now)))
+}
+
 /// The generation of the next capsule of `app`.
 pub(super) fn next(reader: &Reader, app: &Slug) -> Result<u64, StoreError> {
     Ok(known(reader, app)?.map_or(1, |mark| mark.generation.saturating_add(1)))
@@ -46,6 +58,7 @@ pub(super) fn next(reader: &Reader, app: &Slug) -> Result<u64, StoreError> {
 pub(super) fn admit(
     reader: &Reader,
     capsule: &Admitted<Manifest>,
+    leaves: &[Leave],
     origin: Origin,
     now: Timestamp,
 ) -> Result<bool, Refusal> {
@@ -56,7 +69,7 @@ pub(super) fn admit(
         Origin::Packed | Origin::Imported => known(reader, app)?,
     };
     let seen = Seen { env, app: app.clone(), highest };
-    match decide(&seen, capsule, None, now) {
+    match step(&seen, capsule, leaves, now) {
         Ok(_) => {}
         Err(Refused::Older { .. }) if origin == Origin::Pulled => {}
         Err(refused) => {

@@ -1,15 +1,17 @@
 //! Taking in a capsule that came as a file from outside: its bytes are a blob already, and nobody's word counts yet.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 use xyn_store::Digest;
+use xyn_store::blobs::Pins;
 use xyn_store::projection::{CapsuleRow, Origin};
 
 use super::keep::{Keeping, keep};
 use super::name::CapsuleName;
 use super::prove::{Content, Place, Proved, prove};
-use super::{catalogue, delta, generation, scratch, trust};
+use super::{catalogue, delta, evidence, generation, scratch, trust};
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::{blocking, field};
 
@@ -17,6 +19,8 @@ use crate::services::{blocking, field};
 enum Taken {
     /// A capsule that is here already.
     Known(Box<CapsuleRow>),
+    /// One that is here already, of which more is attested than was known.
+    Attested(Box<CapsuleRow>, Pins),
     New(Box<Keeping>),
 }
 
@@ -25,6 +29,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let (reading, input) = (inner.clone(), intent.input.clone());
     match blocking(move || take(&reading, &input)).await? {
         Taken::Known(row) => super::keep::again(inner, intent, accept, &row).await,
+        Taken::Attested(row, _pins) => super::keep::attested(inner, intent, accept, *row).await,
         Taken::New(keeping) => keep(inner, intent, accept, *keeping).await,
     }
 }
@@ -60,9 +65,10 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     };
     let reader = inner.store.read()?;
     if let Some(row) = reader.get(&CapsuleRow::key_of(&proved.capsule()))? {
-        return Ok(Taken::Known(Box::new(row)));
+        return more(inner, folder.path(), row, &proved);
     }
-    let is_highest = generation::admit(&reader, &proved.admitted, Origin::Imported, now)?;
+    let leaves = evidence::leaves(&proved.envelopes.1, &proved.manifest().tree, &ring, now);
+    let is_highest = generation::admit(&reader, &proved.admitted, &leaves, Origin::Imported, now)?;
     let before = newest(&reader, &proved)?;
     drop(reader);
     let (file, delta) = match base {
@@ -88,6 +94,20 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     let (moment, also) = (None, Map::new());
     let origin = Origin::Imported;
     Ok(Taken::New(Box::new(Keeping { proved, file, delta, parent, origin, is_highest, moment, also })))
+}
+
+/// Puts what the file of a capsule that is here attests, besides what was known of it, into the one that is kept. All
+/// of it was found sound, and is signed by who counts.
+fn more(inner: &Inner, folder: &Path, row: CapsuleRow, proved: &Proved) -> Result<Taken, Refusal> {
+    let blobs = inner.store.blobs();
+    let known = evidence::of(blobs, &row)?;
+    let new: Vec<_> =
+        proved.envelopes.1.iter().filter(|envelope| !known.contains(envelope)).cloned().collect();
+    if new.is_empty() {
+        return Ok(Taken::Known(Box::new(row)));
+    }
+    let (row, pins) = evidence::attest(blobs, folder, row, new)?;
+    Ok(Taken::Attested(Box::new(row), pins))
 }
 
 /// The newest capsule of the same app that is here.

@@ -101,6 +101,19 @@ fn row(keeping: Keeping, intent: &Intent, accept: &Accept, entry_id: Option<Entr
     }
 }
 
+/// Keeps what was attested of a capsule that is here, which `row` names from now on.
+pub(super) async fn attested(
+    inner: &Inner,
+    intent: &Intent,
+    accept: Accept,
+    row: CapsuleRow,
+) -> Result<Outcome, Refusal> {
+    let also = Map::from_iter([("is_new".to_owned(), Value::Bool(false))]);
+    let output = output(&row, also);
+    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output);
+    record(inner, intent, accepted, Some(Event::Attested { row: Box::new(row) })).await
+}
+
 fn note(row: &CapsuleRow, intent: &Intent, moment: Option<(EntryId, Branch)>) -> Note {
     let (kind, verb) = match row.origin {
         Origin::Packed => (Kind::Pack, "packed"),

@@ -7,7 +7,8 @@
 pub(crate) mod catalogue;
 mod delta;
 mod event;
-mod generation;
+pub(crate) mod evidence;
+pub(crate) mod generation;
 mod import;
 mod keep;
 mod name;

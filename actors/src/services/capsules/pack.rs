@@ -149,7 +149,7 @@ fn pack(inner: &Inner, input: &Value, source: Source, packer: &Line) -> Result<K
     make(draft, authored, &found.locks, &maker).map_err(not_made)?;
     let proved = prove(Place::File(&path), None, Content::Leave, &ring, now)?;
     let reader = inner.store.read()?;
-    let is_highest = generation::admit(&reader, &proved.admitted, Origin::Packed, now)?;
+    let is_highest = generation::admit(&reader, &proved.admitted, &[], Origin::Packed, now)?;
     let before = import::newest(&reader, &proved)?;
     drop(reader);
     let file = scratch::keep(blobs, &path)?;

@@ -160,7 +160,7 @@ fn take(
         return Err(Refusal::Conflict { code: "capsule_unsound", message });
     }
     let reader = inner.store.read()?;
-    let is_highest = generation::admit(&reader, &proved.admitted, Origin::Pulled, now)?;
+    let is_highest = generation::admit(&reader, &proved.admitted, &[], Origin::Pulled, now)?;
     // Members may have it from here as well, whichever way it came.
     blobs.hold(&file.0, FETCHED).map_err(refusal::blob)?;
     let parent = import::newest(&reader, &proved)?.map(|row| row.capsule);

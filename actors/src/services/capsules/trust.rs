@@ -39,7 +39,8 @@ pub(crate) fn ring(inner: &Inner, input: &Value, now: Timestamp) -> Result<Ring,
         }
     };
     let grant = || Grant { keys: keys.keys().copied().collect(), threshold };
-    let roles = BTreeMap::from([(Role::Publisher, grant()), (Role::Attestor, grant())]);
+    let roles =
+        BTreeMap::from([(Role::Publisher, grant()), (Role::Attestor, grant()), (Role::Rollback, grant())]);
     Ok(Ring {
         format_version: RING_FORMAT_VERSION,
         env,

@@ -1,5 +1,7 @@
 //! What happened to deployments: facts of the journal. Those that change one carry its row.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xyn_store::projection::{Changes, DeploymentRow, Target};
@@ -81,6 +83,8 @@ impl Event {
                 "capsule": row.current.capsule, "id": row.current.id, "generation": row.current.generation,
                 "tree": row.current.tree, "entry_id": row.current.entry_id,
                 "before": row.previous.as_ref().map(|previous| previous.capsule),
+                "seeds": row.seeds.iter().map(|(name, digest)| json!({ "name": name, "digest": digest })).collect::<Vec<_>>(),
+                "services": row.services.iter().cloned().collect::<BTreeMap<_, _>>(),
             })
         };
         let of_what = |What { capsule, stage, target }: &What| json!({ "capsule": capsule, "stage": stage, "target": target });

@@ -135,7 +135,7 @@ fn rows(inner: &Inner) -> Result<Vec<DeploymentRow>, StoreError> {
 }
 
 async fn open(inner: &Arc<Inner>, row: &DeploymentRow) -> Result<Front, Refusal> {
-    let serving: Serving = release::again(inner, &Place::of(row), &row.current).await?;
+    let serving: Serving = release::again(inner, row, &row.current).await?;
     bind(Some(row.port), serving).await
 }
 

@@ -4,21 +4,23 @@ use std::sync::Arc;
 
 use serde_json::json;
 use xyn_store::Digest;
-use xyn_store::ids::{self, EntryId};
+use xyn_store::ids;
 use xyn_store::projection::{DeploymentRow, IntentRow, IntentStatus, Release};
 use xyn_store::scope::Stage;
-use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_CHARS, Note, Refs, TITLE_MAX_CHARS};
+use xyn_store::timeline::entry::Kind;
 
 use super::confirm::Restatement;
 use super::front::{Front, Serving};
 use super::gates::{Finding, Gate, Ledger};
-use super::judge::{self, Depth, Judged, Wish, judge};
-use super::{Event, What, failure, fronts, hold, note, release, seeds, tell};
+use super::judge::{Depth, Judged, Wish, judge};
+use super::needs::{Attached, Given};
+use super::seeds::Sowing;
+use super::told::moment;
+use super::{Event, What, failure, fronts, hold, note, release, tell};
 use crate::actions::Action;
 use crate::governance::{Decision, Effect};
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
-use crate::services::timeline::milestone::fitting;
 use crate::services::timeline::{self, Acceptance};
 use crate::services::{blocking, outside};
 
@@ -42,9 +44,11 @@ pub(super) async fn preflight(
         }
         Ok(judged) => {
             ledger.pass(Gate::Policy, Ok(((), decision.to_string())))?;
-            match judge::services(&judged.manifest) {
-                Ok(_) => confirmed(inner, intent, &wish, &judged, &mut ledger),
-                missing => ledger.pass(Gate::Services, missing),
+            match ledger.pass(Gate::Services, judged.given(inner, &wish)) {
+                Ok(_) => judged
+                    .evidence(inner, &decision.evidence, &mut ledger)
+                    .and_then(|()| confirmed(inner, intent, &wish, &judged, &mut ledger)),
+                Err(missing) => Err(missing),
             }
         }
         Err(refusal) => Err(refusal),
@@ -120,6 +124,8 @@ struct Job {
     judged: Judged,
     release: Release,
     port: Option<u16>,
+    given: Given,
+    services: Attached,
 }
 
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
@@ -129,18 +135,19 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let (mut ledger, judged) = judged(inner, &wish, Depth::Bytes).await?;
     let passed = judged.and_then(|judged| {
         ledger.pass(Gate::Policy, Ok(((), accept.decision().to_string())))?;
-        ledger.pass(Gate::Services, judge::services(&judged.manifest))?;
-        ledger.skip(Gate::Evidence, "no policy asks for any");
+        let given = ledger.pass(Gate::Services, judged.given(inner, &wish))?;
+        judged.evidence(inner, &accept.decision().evidence, &mut ledger)?;
         confirmed(inner, intent, &wish, &judged, &mut ledger)?;
-        Ok((hold(inner, &judged.place)?, judged))
+        Ok((hold(inner, &judged.place)?, judged, given))
     });
-    let (_turn, judged) = match passed {
+    let (_turn, judged, given) = match passed {
         Ok(passed) => passed,
         Err(refusal) => {
             tell(inner, intent, ledger, &refusal).await;
             return Err(refusal);
         }
     };
+    let services = judged.attached(&wish);
     let release = Release {
         capsule: judged.row.capsule,
         id: judged.row.id.clone(),
@@ -161,7 +168,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let what =
         What { capsule: judged.row.id.clone(), stage: judged.place.stage, target: Some(judged.place.target) };
     note(inner, intent, Event::Accepted { what, gates: ledger.clone().findings() }).await;
-    let job = Job { judged, release, port: wish.port };
+    let job = Job { judged, release, port: wish.port, given, services };
     switch(inner, intent, begun, &action, job, ledger).await
 }
 
@@ -200,14 +207,15 @@ struct Ready {
 
 async fn ready(inner: &Arc<Inner>, job: &Job) -> Result<Ready, Refusal> {
     let Judged { row, manifest, place, before, .. } = &job.judged;
-    let (working, ground, described, tree) =
-        (inner.clone(), release::ground(inner, place), manifest.clone(), row.tree);
-    let seeds = blocking(move || {
-        let now = working.clock.now();
-        seeds::apply(working.store.blobs(), &tree, &described, &ground, now)
-    });
-    let seeds = seeds.await?;
-    let serving = release::ready(inner, place, &job.release, manifest.clone()).await?;
+    let sowing = Sowing {
+        blobs: inner.store.blobs().clone(),
+        root: row.tree,
+        manifest: manifest.clone(),
+        ground: release::ground(inner, place),
+        now: inner.clock.now(),
+    };
+    let seeds = sowing.apply(&job.given).await?;
+    let serving = release::ready(inner, place, &job.release, manifest.clone(), &job.given).await?;
     let open = inner.fronts.front(place).map(|front| front.port());
     let wanted = job.port.or(open).or(before.as_ref().map(|row| row.port));
     let front = match open {
@@ -286,28 +294,6 @@ fn row(job: &Job, port: u16, seeds: Vec<(String, Digest)>) -> DeploymentRow {
         previous,
         highest: before.as_ref().map_or(mark, |before| before.highest.max(mark)),
         seeds,
+        services: job.services.clone(),
     }
-}
-
-/// What the timeline says of a deployment that came to be `row`.
-pub(super) fn moment(
-    inner: &Inner,
-    row: &DeploymentRow,
-    kind: Kind,
-    verb: &str,
-    parents: Vec<EntryId>,
-) -> Note {
-    let current = &row.current;
-    let version = current.id.rsplit_once('@').map_or(current.id.as_str(), |(_, version)| version);
-    let title = format!("{} {version}: {verb}", current.name);
-    let refs = Refs {
-        capsule: Some(current.tree),
-        // Each app has a place of its own in the environment, so that one does not hide the other.
-        env: Some(fitting(&format!("{}/{}", inner.env.env_id, row.app), NAME_MAX_CHARS)),
-        stage: Some(row.stage),
-        parents,
-        ..Refs::default()
-    };
-    let title = fitting(&title, TITLE_MAX_CHARS);
-    Note { principal: current.by.clone(), branch: Branch::main(), kind, title, refs }
 }

@@ -3,10 +3,12 @@
 //! Reads and changes nothing but the chunk store, which takes in the tree. Blocks. Invariant: what comes out was
 //! signed by keys that count now, and when its bytes were asked for, every one of them was read.
 
+use std::collections::BTreeSet;
+
 use semver::Version;
 use serde_json::Value;
 use xyn_capsules::manifest::{Manifest, Scope};
-use xyn_capsules::sign::{Admitted, KeyId, Mark, NotVerified, Seen, Step, decide};
+use xyn_capsules::sign::{Admitted, KeyId, Mark, NotVerified, Ring, Seen, Step};
 use xyn_store::Timestamp;
 use xyn_store::blobs::Pins;
 use xyn_store::projection::{CapsuleRow, DeploymentRow, Target};
@@ -14,11 +16,15 @@ use xyn_store::scope::Stage;
 
 use super::gates::{Gate, Ledger};
 use super::name::Place;
+use super::needs::{self, Attached, Given};
 use super::release::unfit;
 use super::seeds;
+use crate::governance::Proof;
 use crate::runtime::{Inner, Refusal};
+use crate::services::capsules::evidence::Leave;
+use crate::services::capsules::generation::step;
 use crate::services::capsules::prove::{self, Content, admit, prove};
-use crate::services::capsules::{CapsuleName, catalogue, refusal, trust, verify};
+use crate::services::capsules::{CapsuleName, catalogue, evidence, refusal, trust, verify};
 
 /// The version of this core, which `minCore` is compared with.
 const CORE: &str = env!("CARGO_PKG_VERSION");
@@ -32,6 +38,8 @@ pub(super) struct Wish {
     pub(super) port: Option<u16>,
     pub(super) health: Option<String>,
     pub(super) confirm: Option<String>,
+    /// Which secret is the address of which service.
+    pub(super) services: Attached,
     /// The whole input: it names keys, too.
     pub(super) input: Value,
 }
@@ -52,8 +60,48 @@ pub(super) struct Judged {
     pub(super) place: Place,
     /// What is deployed there.
     pub(super) before: Option<DeploymentRow>,
+    /// Who counts.
+    ring: Ring,
     /// Keeps its tree until a row does.
     pub(super) _pins: Pins,
+}
+
+impl Judged {
+    /// What it is given there: what was attached before, and what `wish` attaches.
+    pub(super) fn given(&self, inner: &Inner, wish: &Wish) -> Result<(Given, String), Refusal> {
+        needs::given(inner, &self.place, &self.manifest, &self.attached(wish))
+    }
+
+    /// Whether what policies want proved of it is.
+    pub(super) fn evidence(
+        &self,
+        inner: &Inner,
+        wanted: &BTreeSet<Proof>,
+        ledger: &mut Ledger,
+    ) -> Result<(), Refusal> {
+        if wanted.is_empty() {
+            ledger.skip(Gate::Evidence, "no policy asks for any");
+            return Ok(());
+        }
+        let (envelopes, now) = (evidence::of(inner.store.blobs(), &self.row)?, inner.clock.now());
+        let proved = |proof: &Proof| evidence::proves(&envelopes, *proof, &self.row, &self.ring, now);
+        let missing: Vec<String> = wanted
+            .iter()
+            .filter_map(|proof| proved(proof).err().map(|why| lacks(*proof, why, &self.place.app)))
+            .collect();
+        let words: Vec<&str> = wanted.iter().map(|proof| proof.as_str()).collect();
+        let judged = match missing.is_empty() {
+            true => Ok(((), format!("attested: {}", words.join(", ")))),
+            false => Err(Refusal::Conflict { code: "evidence_missing", message: missing.join("; ") }),
+        };
+        ledger.pass(Gate::Evidence, judged)
+    }
+
+    /// Which secret is the address of which service, from now on.
+    pub(super) fn attached(&self, wish: &Wish) -> Attached {
+        let before = self.before.as_ref().map(|row| row.services.as_slice());
+        needs::joined(before.unwrap_or_default(), &wish.services)
+    }
 }
 
 impl Wish {
@@ -73,6 +121,7 @@ impl Wish {
             port,
             health: text("health"),
             confirm: text("confirm"),
+            services: needs::attached(input),
             input: input.clone(),
         })
     }
@@ -105,6 +154,7 @@ pub(super) fn judge(
         }
         Err(error) => return ledger.pass(Gate::Signature, Err(refusal::untrusted(error))),
     };
+    let leaves = evidence::leaves(cover.attestations(), &row.tree, &ring, now);
     let read = match depth {
         Depth::Manifest => Ok(((), is_whole())),
         Depth::Bytes => prove(bytes, None, Content::Take(blobs), &ring, now)
@@ -120,10 +170,28 @@ pub(super) fn judge(
     });
     let place = Place { app: row.app.clone(), stage: wish.stage, target };
     let before = place.row(&reader)?;
-    ledger.pass(Gate::Generation, generation(before.as_ref(), &admitted, now))?;
+    ledger.pass(Gate::Generation, generation(before.as_ref(), &admitted, &leaves, now))?;
     ledger.pass(Gate::Rights, rights(inner, &manifest, &signers)?)?;
-    ledger.pass(Gate::Compatibility, seeds::check(&manifest).and_then(|()| compatibility(&manifest)))?;
-    Ok(Judged { row, manifest, place, before, _pins: pins })
+    let seeds = match depth {
+        Depth::Manifest => Ok(()),
+        Depth::Bytes => seeds::check(blobs, &row.tree, &manifest),
+    };
+    ledger.pass(Gate::Compatibility, seeds.and_then(|()| compatibility(&manifest)))?;
+    Ok(Judged { row, manifest, place, before, ring, _pins: pins })
+}
+
+/// What is missing, and how it is made.
+fn lacks(proof: Proof, why: &str, app: &str) -> String {
+    let (what, how) = match proof {
+        Proof::Rebuild => ("a matching rebuild", format!("xyn capsule rebuild {app} --attest capsule.key")),
+        Proof::Simulation => (
+            "a simulation that passed",
+            format!("xyn sim capsule {app}.caps --scenario FILE --key capsule.key"),
+        ),
+    };
+    format!(
+        "a policy wants {what}, and it {why}; make it with: {how}; and bring it with: xyn capsule attest {app} REPORT"
+    )
 }
 
 /// Whether the envelope is sound, and only who signed it does not count.
@@ -141,11 +209,12 @@ fn named(signers: &[KeyId]) -> String {
 fn generation(
     before: Option<&DeploymentRow>,
     capsule: &Admitted<Manifest>,
+    leaves: &[Leave],
     now: Timestamp,
 ) -> Result<((), String), Refusal> {
     let highest = before.map(|row| Mark { generation: row.highest.0, capsule: row.highest.1 });
     let seen = Seen { env: capsule.env().clone(), app: capsule.value().id.app.clone(), highest };
-    match decide(&seen, capsule, None, now) {
+    match step(&seen, capsule, leaves, now) {
         Ok(step) => {
             let generation = capsule.value().generation;
             let why = match step {
@@ -153,7 +222,8 @@ fn generation(
                     Some(mark) => format!("{generation} follows {}", mark.generation),
                     None => format!("{generation} is the first here"),
                 },
-                Step::Again | Step::Back => format!("{generation} is the highest that served here"),
+                Step::Again => format!("{generation} is the highest that served here"),
+                Step::Back => format!("{generation} is older than what served here, and leave was signed"),
             };
             Ok(((), why))
         }
@@ -200,24 +270,4 @@ fn compatibility(manifest: &Manifest) -> Result<((), String), Refusal> {
         Some(needed) => Ok(((), format!("core {core} is not older than {needed}"))),
         None => Ok(((), format!("it runs on any core, so on {core}"))),
     }
-}
-
-/// Whether what it needs is there: this version attaches nothing.
-pub(super) fn services(manifest: &Manifest) -> Result<((), String), Refusal> {
-    let names: Vec<String> = manifest
-        .services
-        .iter()
-        .map(|service| {
-            let kind = serde_json::to_value(service.kind).unwrap_or_default();
-            format!("`{}` ({})", service.name, kind.as_str().unwrap_or_default())
-        })
-        .collect();
-    if names.is_empty() {
-        return Ok(((), "it needs none".to_owned()));
-    }
-    let message = format!(
-        "it needs {}, and this version attaches no services; deploy a capsule without them",
-        names.join(", ")
-    );
-    Err(Refusal::Conflict { code: "service_missing", message })
 }

@@ -12,11 +12,13 @@ mod gates;
 mod install;
 mod judge;
 mod name;
+mod needs;
 mod process;
 mod release;
 mod rollback;
 mod seeds;
 mod site;
+mod told;
 
 use std::sync::Arc;
 
@@ -37,6 +39,7 @@ pub use fronts::Served;
 pub(crate) use fronts::{Fronts, serve as keep_serving, serve_all};
 pub use gates::{Finding, Gate, Verdict};
 pub use name::{DeploymentName, InvalidDeploymentName, Place};
+pub(crate) use needs::SERVICES_MAX;
 pub(crate) use release::end_orphans;
 
 use gates::Ledger;
@@ -47,7 +50,7 @@ const DEPLOY: &str = "capsule.deploy";
 const ROLLBACK: &str = "capsule.rollback";
 
 /// The words for what stops a deployment that began.
-const WORDS: [&str; 3] = ["deploy_unfit", "unhealthy", "port_taken"];
+const WORDS: [&str; 5] = ["deploy_unfit", "unhealthy", "port_taken", "service_missing", "secret_missing"];
 
 /// The refusal that `word` is of, when it is one of these.
 pub(crate) fn of_word(word: &str, message: &str) -> Option<Refusal> {

@@ -16,6 +16,7 @@ use xyn_store::{Digest, Store};
 
 use super::front::Serving;
 use super::name::Place;
+use super::needs::{self, Given};
 use super::process::{self, Instance, Rooms};
 use super::seeds::Ground;
 use super::site::{NoSite, Site};
@@ -28,7 +29,11 @@ const FOLDER: &str = "deployments";
 const APP_NAME_CHARS: usize = 32;
 
 /// Makes `release` ready again, which served before.
-pub(super) async fn again(inner: &Arc<Inner>, place: &Place, release: &Release) -> Result<Serving, Refusal> {
+pub(super) async fn again(
+    inner: &Arc<Inner>,
+    row: &DeploymentRow,
+    release: &Release,
+) -> Result<Serving, Refusal> {
     let (reading, wanted) = (inner.clone(), release.clone());
     let manifest = blocking(move || {
         let row = reading.store.read()?.get::<CapsuleRow>(&CapsuleRow::key_of(&wanted.capsule))?;
@@ -36,7 +41,9 @@ pub(super) async fn again(inner: &Arc<Inner>, place: &Place, release: &Release) 
         manifest(&reading, &row)
     })
     .await?;
-    ready(inner, place, release, manifest).await
+    let place = Place::of(row);
+    let (given, _) = needs::given(inner, &place, &manifest, &row.services)?;
+    ready(inner, &place, release, manifest, &given).await
 }
 
 /// Makes `release` ready, whose tree is in the store and which `manifest` describes.
@@ -45,6 +52,7 @@ pub(super) async fn ready(
     place: &Place,
     release: &Release,
     manifest: Manifest,
+    given: &Given,
 ) -> Result<Serving, Refusal> {
     let unhealthy = |why: String| {
         let message = format!(
@@ -66,11 +74,11 @@ pub(super) async fn ready(
             Serving::Site(Arc::new(site.await?))
         }
         Target::Process => {
-            let plan = process::plan(&manifest, |name| std::env::var(name).ok());
+            let plan = process::plan(&manifest, &given.env);
             let plan = plan.map_err(|error| unfit(error.to_string()))?;
             let (laying, rooms, tree) = (inner.clone(), rooms(inner, place, &release.capsule), release.tree);
             let rooms = blocking(move || lay_out(&laying, rooms, &tree)).await?;
-            let started = Instance::start(plan, rooms, &release.health).await;
+            let started = Instance::start(plan, rooms, &release.health, given.scrub.clone()).await;
             Serving::Process(started.map_err(|error| unhealthy(error.to_string()))?)
         }
     };

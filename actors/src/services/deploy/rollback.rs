@@ -14,7 +14,8 @@ use xyn_store::timeline::entry::Kind;
 use super::confirm::Restatement;
 use super::front::Serving;
 use super::name::{DeploymentName, Place};
-use super::{Event, failure, fronts, hold, install, release};
+use super::told::moment;
+use super::{Event, failure, fronts, hold, release};
 use crate::governance::{Decision, Effect};
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
@@ -90,7 +91,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         Ok(begun) => begun,
         Err(answer) => return answer,
     };
-    let done = match release::again(inner, &place, &row.current).await {
+    let done = match release::again(inner, &row, &row.current).await {
         Ok(serving) => commit(inner, intent, begun.clone(), row, &previous, serving).await,
         Err(refusal) => Err(refusal),
     };
@@ -116,7 +117,7 @@ async fn commit(
         "before": row.previous.as_ref().map(|previous| &previous.id),
     });
     let verb = format!("back in {}", row.stage.as_str());
-    let note = install::moment(inner, &row, Kind::Rollback, &verb, vec![previous.entry_id]);
+    let note = moment(inner, &row, Kind::Rollback, &verb, vec![previous.entry_id]);
     let moments = vec![(row.current.entry_id, note)];
     let ended = IntentRow { status: IntentStatus::Completed, ..begun };
     let event = Record::Deployment(Box::new(Event::RolledBack { row: Box::new(row) }));

@@ -7,10 +7,13 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::services::secrets::Scrub;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// Bytes of a file until the next begins.
 const FILE_MAX_BYTES: u64 = 1 << 20;
+/// Bytes of a line that is written before its end came.
+const LINE_MAX_BYTES: usize = 256 << 10;
 /// Bytes that are read of a process in one go.
 const PIECE_BYTES: usize = 8 << 10;
 
@@ -21,12 +24,13 @@ pub(crate) struct Log(Arc<Mutex<Writing>>);
 struct Writing {
     path: PathBuf,
     file: Option<(File, u64)>,
+    scrub: Scrub,
 }
 
 impl Log {
-    /// The log at `path`; the file before it has `.1` behind the name.
-    pub(super) fn at(path: PathBuf) -> Self {
-        Self(Arc::new(Mutex::new(Writing { path, file: None })))
+    /// The log at `path`, without what `scrub` takes out; the file before it has `.1` behind the name.
+    pub(super) fn at(path: PathBuf, scrub: Scrub) -> Self {
+        Self(Arc::new(Mutex::new(Writing { path, file: None, scrub })))
     }
 
     /// Notes a line of the node's own.
@@ -42,11 +46,35 @@ impl Log {
         }
     }
 
-    /// Keeps what comes from `source` until its end.
+    /// Keeps what comes from `source` until its end, line by line: what is taken out of a line must be seen whole.
     pub(super) async fn follow(self, mut source: impl AsyncRead + Unpin) {
-        let mut piece = vec![0; PIECE_BYTES];
-        while let Ok(count @ 1..) = source.read(&mut piece).await {
-            self.write(&piece[..count]);
+        let (mut piece, mut held) = (vec![0; PIECE_BYTES], Vec::new());
+        loop {
+            // A pipe that breaks ends as well.
+            let count = source.read(&mut piece).await.unwrap_or_default();
+            held.extend_from_slice(&piece[..count]);
+            let end = match count {
+                0 => held.len(),
+                _ => self.whole(&held),
+            };
+            self.write(&held[..end]);
+            held.drain(..end);
+            if count == 0 {
+                return;
+            }
+        }
+    }
+
+    /// How much of `held` can be written: whole lines, and of one that does not end what no value can reach into.
+    fn whole(&self, held: &[u8]) -> usize {
+        match held.iter().rposition(|byte| *byte == b'\n') {
+            Some(newline) => newline + 1,
+            None if held.len() < LINE_MAX_BYTES => 0,
+            None => {
+                let writing = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                // A value may stand across the cut, so it is made where none does.
+                writing.scrub.cut(held, held.len().saturating_sub(writing.scrub.longest()))
+            }
         }
     }
 }
@@ -65,7 +93,8 @@ impl Writing {
             fs::rename(&self.path, before(&self.path))?;
             (file, length) = (OpenOptions::new().create(true).append(true).open(&self.path)?, 0);
         }
-        file.write_all(bytes)?;
+        let bytes = self.scrub.bytes(bytes);
+        file.write_all(&bytes)?;
         self.file = Some((file, length + bytes.len() as u64));
         Ok(())
     }
@@ -101,7 +130,7 @@ mod tests {
     async fn the_last_that_was_said_is_kept_and_never_more_than_two_files_of_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("app.log");
-        let log = Log::at(path.clone());
+        let log = Log::at(path.clone(), Scrub::default());
         let line = format!("{}\n", "x".repeat(99));
         for _ in 0..4 {
             log.clone().follow(line.repeat(8_000).as_bytes()).await;

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::services::secrets::Scrub;
 use log::Log;
 pub(super) use log::tail;
 use orphans::Noted;
@@ -86,9 +87,15 @@ pub(super) enum NotWell {
 }
 
 impl Instance {
-    /// Starts what `plan` says in `rooms`, and waits until it answers `health` well.
-    pub(super) async fn start(plan: Plan, rooms: Rooms, health: &str) -> Result<Arc<Self>, NotWell> {
-        let log = Log::at(rooms.log.clone());
+    /// Starts what `plan` says in `rooms`, and waits until it answers `health` well. What `scrub` takes out is not in
+    /// its log.
+    pub(super) async fn start(
+        plan: Plan,
+        rooms: Rooms,
+        health: &str,
+        scrub: Scrub,
+    ) -> Result<Arc<Self>, NotWell> {
+        let log = Log::at(rooms.log.clone(), scrub);
         let mut running = Running::start(&plan, &rooms, &log)?;
         running.well(health, &rooms.log).await?;
         let (told, port) = watch::channel(Some(running.port));

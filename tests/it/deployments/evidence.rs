@@ -1,0 +1,127 @@
+//! Evidence: what a policy wants proved of a capsule before it is deployed.
+
+use std::fs;
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::Bench;
+
+const SCENARIO: &str = "name: two\nseed: 1\nnodes: 2\ntopology: line\nlasts: 1h\nwork:\n  - {every: 10m}\n";
+
+/// Lets staging have only what passed a simulation.
+const POLICY: &str = "policy_id: pol.staging\npolicy_type: governance\nname: Staging\nstatus: draft\nversion: 1\n\
+    evaluation_mode: first_match\nrules:\n  - rule_id: proved\n    match: { action: capsule.deploy, stage: staging }\n    \
+    requirements: { evidence: [simulation] }\n    effect: allow\n";
+
+/// What the author says of the app, which others may have.
+fn authored(version: &str) -> String {
+    json!({ "id": "shop", "name": "The shop", "version": version, "rights": { "scope": "lan" } }).to_string()
+}
+
+impl Bench {
+    fn beside(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// Runs the program on files beside the app.
+    fn here(&self, arguments: &[&str]) -> crate::node::Said {
+        crate::node::Said::of(self.folder.program().current_dir(self.place.path()).args(arguments))
+    }
+}
+
+#[tokio::test]
+async fn a_policy_that_wants_a_simulation_is_met_by_one_that_passed_and_by_nothing_else() {
+    let bench = Bench::new().await;
+    bench.write("index.html", "<h1>one</h1>");
+    bench.write("capsule.json", authored("1.0.0"));
+    bench.node_folder(&["policy", "activate", &bench.folder.file("policy.yaml", POLICY)]).ok();
+    fs::write(bench.beside("two.yaml"), SCENARIO).expect("written");
+    bench.here(&["capsule", "keygen"]).ok();
+    bench.here(&["capsule", "pack", "shop"]).ok();
+    let file = "shop-1.0.0.caps";
+    let (deploy, trust) = (["capsule", "deploy", file, "--stage"], ["--pub", "capsule.key.pub"]);
+    let staging = [&deploy[..], &["staging"], &trust].concat();
+    let refused = bench.here(&staging);
+    for word in
+        ["the gate `evidence`", "a simulation that passed", "xyn sim capsule", "xyn capsule attest shop"]
+    {
+        assert!(refused.code == 6 && refused.err.contains(word), "{word}: {refused:?}");
+    }
+    // A stage for which nobody wants it does without.
+    bench.here(&[&deploy[..], &["dev"], &trust].concat()).ok();
+
+    let simulate = ["sim", "capsule", file, "--scenario", "two.yaml"];
+    bench.here(&[&simulate[..], &trust].concat()).ok();
+    let report = "shop-1.0.0.caps.simulation.json";
+    // What is said of another capsule is not said of this one.
+    bench.write("capsule.json", authored("2.0.0"));
+    bench.write("index.html", "<h1>two</h1>");
+    bench.here(&["capsule", "pack", "shop", "--generation", "2"]).ok();
+    let other = bench.here(&["capsule", "attest", "shop-2.0.0.caps", report]);
+    assert!(other.code != 0 && other.err.contains("attestation"), "{other:?}");
+
+    let said = bench.here(&["capsule", "attest", file, report]).ok();
+    assert!(said.contains("urn:xyn:predicate:simulation:v1"), "{said}");
+    bench.here(&["capsule", "verify", file, "--pub", "capsule.key.pub"]).ok();
+    let url = bench.here(&staging).ok();
+    assert_eq!(bench.read(url.trim()).await.1, "<h1>one</h1>");
+    let told = bench.events("xyn.capsule.deploy.completed").await;
+    assert_eq!(told[0]["data"]["gates"][7]["verdict"], "passed", "{told:?}");
+    assert_eq!(bench.events("xyn.capsule.attested").await.len(), 1);
+
+    // Somebody who does not count proves nothing.
+    bench.here(&["capsule", "keygen", "stranger.key"]).ok();
+    let stranger = ["sim", "capsule", "shop-2.0.0.caps", "--scenario", "two.yaml", "--key", "stranger.key"];
+    bench.here(&[&stranger[..], &trust].concat()).ok();
+    bench.here(&["capsule", "attest", "shop-2.0.0.caps", "shop-2.0.0.caps.simulation.json"]).ok();
+    let refused = bench.here(&[
+        "capsule",
+        "deploy",
+        "shop-2.0.0.caps",
+        "--stage",
+        "staging",
+        "--pub",
+        "capsule.key.pub",
+    ]);
+    assert!(refused.code == 6 && refused.err.contains("signed by nobody who counts"), "{refused:?}");
+    assert_eq!(bench.read(url.trim()).await.1, "<h1>one</h1>");
+}
+
+#[tokio::test]
+async fn an_older_capsule_is_deployed_with_leave_that_was_signed_for_just_that() {
+    let bench = Bench::new().await;
+    bench.here(&["capsule", "keygen"]).ok();
+    for (version, generation) in [("1.0.0", "1"), ("2.0.0", "2"), ("3.0.0", "3")] {
+        bench.write("index.html", format!("<h1>{version}</h1>"));
+        bench.write("capsule.json", authored(version));
+        bench.here(&["capsule", "pack", "shop", "--generation", generation]).ok();
+    }
+    let deploy = |version: &str| {
+        let file = format!("shop-{version}.caps");
+        bench.here(&["capsule", "deploy", &file, "--stage", "dev", "--pub", "capsule.key.pub"])
+    };
+    deploy("1.0.0").ok();
+    let url = deploy("2.0.0").ok();
+    let refused = deploy("1.0.0");
+    assert!(refused.code == 6 && refused.err.contains("the gate `generation`"), "{refused:?}");
+    let env = refused.err.split("which was seen in `").nth(1).and_then(|rest| rest.split('`').next());
+    let env = env.expect("it names the environment").to_owned();
+    let leave = |from: &str, env: &str| {
+        let leave =
+            ["capsule", "leave", "shop-1.0.0.caps", "--env", env, "--from", from, "--reason", "it broke"];
+        bench.here(&leave).ok();
+        bench.here(&["capsule", "attest", "shop-1.0.0.caps", "shop-1.0.0.caps.leave.json"]).ok();
+    };
+    leave("2", "elsewhere");
+    leave("7", &env);
+    let refused = deploy("1.0.0");
+    assert!(refused.code == 6 && refused.err.contains("the leave to go back is for"), "{refused:?}");
+    leave("2", &env);
+    deploy("1.0.0").ok();
+    assert_eq!(bench.read(url.trim()).await.1, "<h1>1.0.0</h1>");
+    // A newer one was seen since: the leave is spent.
+    deploy("3.0.0").ok();
+    assert_eq!(deploy("1.0.0").code, 6);
+    assert_eq!(bench.read(url.trim()).await.1, "<h1>3.0.0</h1>");
+}
