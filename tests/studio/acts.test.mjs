@@ -36,7 +36,7 @@ for (const javaScriptEnabled of [true, false]) {
       await form.getByRole("button", { name: "Emit" }).click();
       await page.getByTestId("told").waitFor();
       await page.getByRole("link", { name }).first().click();
-      await page.getByTestId("event").getByText('"answer": 42').waitFor();
+      await page.getByTestId("events-detail").getByText('"answer": 42').waitFor();
     });
   });
 }
@@ -87,7 +87,7 @@ test("keys alone lead everywhere: the palette, the list of keys, rows", async ()
     await page.keyboard.press("j");
     assert.ok(await page.evaluate(() => document.activeElement.matches(".row-link")));
     await page.keyboard.press("Enter");
-    await page.getByTestId("event").waitFor();
+    await page.getByTestId("events-detail").waitFor();
   });
 });
 

@@ -64,7 +64,7 @@ async function fill(node, read) {
   const deployment = await newest("deployments", "deployment");
   return {
     events: { path: "/ui/events", testid: "events-list" },
-    event: { path: `/ui/events/${event}`, testid: "event" },
+    event: { path: `/ui/events/${event}`, testid: "events-detail" },
     runs: { path: "/ui/runs", testid: "runs-list" },
     run: { path: `/ui/runs/${run}`, testid: "runs-detail" },
     run_asks: { path: `/ui/runs/${asking}`, testid: "runs-detail" },
@@ -86,7 +86,7 @@ async function fill(node, read) {
     blueprint: { path: "/ui/blueprints/bp.hello", testid: "blueprints-detail" },
     editor: { path: "/ui/blueprints/edit?from=bp.hello", testid: "blueprints-edit" },
     policies: { path: "/ui/policies", testid: "policies-list" },
-    audit: { path: "/ui/audit", testid: "audit" },
+    audit: { path: "/ui/audit", testid: "audit-chain" },
     mesh: { path: "/ui/mesh", testid: "mesh-status" },
     member: { path: `/ui/mesh/${member}`, testid: "member" },
     health: { path: "/ui/health", testid: "health-status" },

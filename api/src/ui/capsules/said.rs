@@ -31,6 +31,7 @@ impl Said {
                 ServiceKind::Edge => "edge",
                 ServiceKind::Worker => "worker",
                 ServiceKind::Kv => "keys and values",
+                ServiceKind::Sqlite => "SQLite",
             };
             (service.name.to_string(), kind)
         };
