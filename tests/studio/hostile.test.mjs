@@ -85,7 +85,7 @@ test("no page is changed by what others wrote", { timeout: 900_000 }, async () =
     assert.match(answer.headers()["content-security-policy"], /default-src 'none'/, path);
     assert.equal(await page.locator("[data-xss]").count(), 0, `${path} holds what somebody wrote as a part of itself`);
     assert.deepEqual(page.faults, [], path);
-    const links = await page.evaluate(() => [...document.querySelectorAll("a[href]")].map((link) => link.href));
+    const links = await page.evaluate(() => [...document.querySelectorAll("a[href]")].map((link) => new URL(link.getAttribute("href"), location).href));
     for (const link of links) {
       assert.doesNotMatch(link, /^(javascript|data|vbscript):/i, path);
       const url = new URL(link);

@@ -59,15 +59,15 @@ test("emit, watch, approve, look at what was made, seal a moment, deploy, break,
   await shop(folder, "1.4.2", "<h1>The shop</h1>");
   await go("/ui/workspaces");
   await page.getByTestId("do-workspace.add").getByRole("textbox").first().fill(folder);
-  await press("do-workspace.add", /add/i);
+  await press("do-workspace.add", "Add");
   await page.getByTestId("told").waitFor();
   await go("/ui/workspaces/shop");
-  await press("do-workspace.snapshot", /snapshot/i);
+  await press("do-workspace.snapshot", "Keep it as it is now");
   await page.getByTestId("told").waitFor();
   const opened = (await read("timeline?kind=edit&limit=1")).items[0]?.entry_id ?? (await read("timeline?limit=1")).items[0].entry_id;
   await shop(folder, "1.4.3", "<h1>Broken");
   await go("/ui/workspaces/shop");
-  await press("do-workspace.snapshot", /snapshot/i);
+  await press("do-workspace.snapshot", "Keep it as it is now");
   await page.getByTestId("told").waitFor();
   const broken = (await read("timeline?limit=1")).items[0].entry_id;
   for (const moment of [opened, broken]) {
@@ -95,8 +95,8 @@ test("emit, watch, approve, look at what was made, seal a moment, deploy, break,
   }
   await go("/ui/deploys");
   await page.getByRole("link", { name: /shop/ }).first().click();
-  await page.getByText("Roll back", { exact: false }).first().click();
-  await press("do-capsule.rollback", /roll back/i);
+  await page.locator("summary", { hasText: "Roll back" }).first().click();
+  await press("do-capsule.rollback", "Roll back");
   await page.getByTestId("told").waitFor();
   await serves("<h1>The shop</h1>");
 
