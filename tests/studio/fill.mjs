@@ -20,7 +20,12 @@ export async function pair() {
 /** The same in use; `pages` has the path and main region of each page. */
 export async function team() {
   const both = await pair();
-  return { ...both, pages: await fill(both.node, both.read) };
+  try {
+    return { ...both, pages: await fill(both.node, both.read) };
+  } catch (error) {
+    await both.stop();
+    throw error;
+  }
 }
 
 /** A folder with a small shop in it, as `version` says it is. */
@@ -60,7 +65,7 @@ async function fill(node, read) {
   const run = await newest("runs?status=completed", "run_id");
   const asking = await newest("runs?status=running", "run_id");
   const artifact = await newest("artifacts", "artifact_id");
-  const capsule = (await read("capsules")).items.find((it) => it.version === "1.4.3").capsule;
+  const capsule = (await read("capsules")).items.find((it) => it.id.endsWith("@1.4.3")).capsule;
   const deployment = await newest("deployments", "deployment");
   return {
     events: { path: "/ui/events", testid: "events-list" },

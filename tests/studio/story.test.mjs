@@ -40,12 +40,12 @@ test("emit, watch, approve, look at what was made, seal a moment, deploy, break,
   await watcher.waitForFunction(() => document.documentElement.dataset.link === "up");
   await far.goto(`${mate.url}/ui/timeline`);
   await emit("demo.deploy_requested", { service: "shop", version: "1.4.2" });
-  await watcher.getByText("waiting: gate").first().waitFor();
+  await watcher.locator(".state.wait", { hasText: "waiting: gate" }).first().waitFor();
 
   // A person approves, and the run ends.
   await go("/ui/approvals");
   await press("do-gates.answer", "Approve");
-  await watcher.getByText("completed").first().waitFor();
+  await watcher.locator(".state.ok", { hasText: "completed" }).first().waitFor();
 
   // Another run makes something, and it can be looked at.
   await emit("demo.hello", { name: "ada lovelace" });
@@ -87,14 +87,14 @@ test("emit, watch, approve, look at what was made, seal a moment, deploy, break,
     return until(`${url} to say ${text}`, async () => (await (await fetch(url)).text()).includes(text));
   };
   for (const [version, text] of [["1.4.2", "<h1>The shop</h1>"], ["1.4.3", "<h1>Broken"]]) {
-    await go(`/ui/capsules/${capsules.find((it) => it.version === version).capsule}`);
+    await go(`/ui/capsules/${capsules.find((it) => it.id.endsWith(`@${version}`)).capsule}`);
     await page.getByTestId("do-capsule.deploy").getByLabel("Stage").selectOption("staging");
     await press("do-capsule.deploy", "Deploy");
     await page.getByTestId("told").waitFor();
     await serves(text);
   }
   await go("/ui/deploys");
-  await page.getByRole("link", { name: /shop/ }).first().click();
+  await page.getByTestId("deploys-list").getByRole("link", { name: "1.4.3" }).first().click();
   await page.locator("summary", { hasText: "Roll back" }).first().click();
   await press("do-capsule.rollback", "Roll back");
   await page.getByTestId("told").waitFor();
