@@ -115,6 +115,22 @@ async fn a_blueprint_is_written_checked_saved_promoted_and_compared() {
     let draft = submit(&node, "/ui/do/drafts.save", &[&save[..], &[next]].concat()).await.expect("leads on");
     assert!(page(&node, &draft).await.contains("Validate what is saved"));
     assert!(page(&node, "/ui/blueprints?show=drafts").await.contains(shown));
+    let (_, id) = draft.split_once("draft=").expect("the draft is named");
+    let id = id.split(['&', '#']).next().unwrap_or_default();
+    for (action, fields) in [
+        ("drafts.save", &[("draft_id", "d-0"), ("draft_type", "blueprint"), fields[0], fields[1]][..]),
+        ("blueprints.promote", &[("draft_id", id)]),
+    ] {
+        let refused = submit(&node, &format!("/ui/do/{action}"), fields).await.expect_err("is refused");
+        let html = String::from_utf8(refused.body).expect("a page");
+        assert!(refused.status.is_client_error() && html.contains("Back to the text"), "{html}");
+        for (name, value) in fields {
+            let value = value.replace('<', "&#60;").replace('>', "&#62;").replace('"', "&#34;");
+            assert!(html.contains(&format!("name=\"{name}\" value=\"{value}\"")), "{action}: {name}");
+        }
+    }
+    let again = submit(&node, "/ui/blueprints/edit", &[("draft_id", id)]).await.expect_err("a page");
+    assert!(String::from_utf8_lossy(&again.body).contains("triger"), "the draft holds the text");
     node.promote(GREET).await;
     node.promote(&GREET.replace("name: Greet", "name: Greet again")).await;
     assert!(page(&node, "/ui/blueprints").await.contains("Greet again"));

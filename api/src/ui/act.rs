@@ -64,6 +64,26 @@ impl Directory {
     }
 }
 
+/// What a form said that was refused, for the page that takes it again.
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    pub(super) page: &'static str,
+    pub(super) fields: Vec<(String, String)>,
+}
+
+impl Refused {
+    /// `form` for the page where it was written; none of acts that nobody writes a text for.
+    fn of(action: &str, mut form: Vec<(String, String)>) -> Option<Self> {
+        let page = match action {
+            "policies.activate" => "/ui/policies/edit",
+            "drafts.save" | "blueprints.validate" | "blueprints.promote" => "/ui/blueprints/edit",
+            _ => return None,
+        };
+        form.retain(|(name, _)| !name.starts_with('~'));
+        Some(Self { page, fields: form })
+    }
+}
+
 /// A form for one action, and the same act for the shell.
 #[derive(Clone, Debug)]
 pub(super) struct Act {
@@ -99,13 +119,23 @@ async fn perform(
     let form: Vec<(String, String)> = form_urlencoded::parse(&body).into_owned().collect();
     let known = state.runtime().registry().get(&action);
     let known = known.ok_or_else(|| ApiError::not_found("action", &action))?;
-    let input = input::of(&known.spec.input_schema, &form)?;
-    let outcome = match state.submit(caller.intent(&state, action.clone(), input)).await {
+    let outcome = match input::of(&known.spec.input_schema, &form) {
+        Ok(input) => state.submit(caller.intent(&state, action.clone(), input)).await,
+        Err(error) => Err(error),
+    };
+    let outcome = match outcome {
+        Ok(outcome) => outcome,
         Err(error) if error.fault().code == Code::ConfirmationRequired => {
             let act = directory.again(known.spec.name, &form);
             return confirm::page(shell, act, error.fault(), &parts.headers);
         }
-        outcome => outcome?,
+        Err(error) => {
+            let mut response = error.into_response();
+            if let Some(refused) = Refused::of(&action, form) {
+                response.extensions_mut().insert(refused);
+            }
+            return Ok(response);
+        }
     };
     let next = form.iter().find(|(name, _)| name == "~next").map_or("/ui/events", |(_, next)| next);
     let mut names = named(&outcome.subject, &outcome.output);

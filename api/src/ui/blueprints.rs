@@ -169,6 +169,14 @@ struct Begun {
     from: String,
 }
 
+impl Begun {
+    /// What `draft` holds.
+    fn of(draft: DraftRow) -> Self {
+        let (name, notes) = (draft.name.clone(), draft.notes.clone().unwrap_or_default());
+        Self { name, notes, source: draft.content.clone(), draft: Some(draft), from: String::new() }
+    }
+}
+
 async fn edit(
     State(state): State<AppState>,
     Extension(directory): Extension<Directory>,
@@ -176,9 +184,7 @@ async fn edit(
     Params(query): Params<EditQuery>,
 ) -> Result<Response, ApiError> {
     let begun = if let Some(draft_id) = parsed::<DraftId>("draft", &query.draft)? {
-        let draft: DraftRow = state.row(&DraftRow::key_of(draft_id), "draft", draft_id)?;
-        let (name, notes) = (draft.name.clone(), draft.notes.clone().unwrap_or_default());
-        Begun { name, notes, source: draft.content.clone(), draft: Some(draft), from: String::new() }
+        Begun::of(state.row(&DraftRow::key_of(draft_id), "draft", draft_id)?)
     } else if !query.from.is_empty() && !query.from.contains('\0') {
         let asked = parsed::<Version>("version", &query.version)?;
         let row = version::<BlueprintRow>(&state, &query.from, asked)?;
@@ -204,12 +210,12 @@ async fn look(
         Some(id) => Some(state.row::<DraftRow>(&DraftRow::key_of(id), "draft", id)?),
         None => None,
     };
-    let begun = Begun {
-        name: field("name"),
-        notes: field("notes"),
-        source: field("definition"),
-        draft,
-        from: String::new(),
+    let source = field("definition");
+    let has_text = form_urlencoded::parse(&form).any(|(name, _)| name == "definition");
+    let begun = match draft {
+        // The form that validates or promotes a draft holds no text; the draft does.
+        Some(draft) if !has_text => Begun::of(draft),
+        draft => Begun { name: field("name"), notes: field("notes"), source, draft, from: String::new() },
     };
     show(&state, &directory, shell, begun).await
 }

@@ -7,6 +7,7 @@ use axum::response::{Html, IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde_json::Value;
 
+use super::act::Refused;
 use super::shell::{Shell, render};
 use crate::error::{ApiError, Fault};
 use crate::state::AppState;
@@ -38,6 +39,8 @@ struct Page {
     details: Vec<(String, String)>,
     correlation_id: String,
     back: String,
+    /// What was written, and where it can be mended.
+    refused: Option<Refused>,
 }
 
 /// A refusal in place of a part of a page.
@@ -62,8 +65,9 @@ pub(super) async fn shown(State(state): State<AppState>, request: Request, next:
         let correlation_id = interaction.map(|it| it.correlation_id.to_string()).unwrap_or_default();
         let back = came_from(headers.get(header::REFERER), headers.get(header::HOST));
         shell.here = back.clone();
-        response =
-            page(shell, error.fault(), correlation_id, back).unwrap_or_else(IntoResponse::into_response);
+        let refused = response.extensions_mut().remove::<Refused>();
+        response = page(shell, error.fault(), correlation_id, back, refused)
+            .unwrap_or_else(IntoResponse::into_response);
         *response.status_mut() = error.fault().status();
     }
     let kept = response.headers_mut();
@@ -74,7 +78,13 @@ pub(super) async fn shown(State(state): State<AppState>, request: Request, next:
     response
 }
 
-fn page(shell: Shell, fault: &Fault, correlation_id: String, back: String) -> Result<Response, ApiError> {
+fn page(
+    shell: Shell,
+    fault: &Fault,
+    correlation_id: String,
+    back: String,
+    refused: Option<Refused>,
+) -> Result<Response, ApiError> {
     let hint = fault.details.get("hint").and_then(Value::as_str).unwrap_or_default();
     if shell.is_part {
         let part = Part { message: &fault.message, hint }.render();
@@ -102,6 +112,7 @@ fn page(shell: Shell, fault: &Fault, correlation_id: String, back: String) -> Re
         details: details.map(|(name, value)| (name.clone(), text(value))).collect(),
         correlation_id,
         back,
+        refused,
     };
     render(&page)
 }
