@@ -108,6 +108,22 @@ pub fn page(
     Ok(search.page)
 }
 
+/// Entries of the journal among which the newest events are looked for.
+const NEWEST: usize = 1_500;
+
+/// The newest events of one of `names`, at most `limit`: one short pass, however long the journal is.
+pub fn newest(reader: &Reader, names: &[EventPattern], limit: usize) -> Result<Vec<EventView>, StoreError> {
+    let (mut found, mut seen) = (Vec::new(), 0);
+    let fits = |view: &EventView| names.iter().any(|name| name.matches(&view.event_name));
+    reader.log(u64::MAX, Order::Descending, |offset, envelope| {
+        seen += 1;
+        found.extend(record::views(offset, &envelope)?.into_iter().rev().filter(fits));
+        Ok(seen < NEWEST && found.len() < limit)
+    })?;
+    found.truncate(limit);
+    Ok(found)
+}
+
 /// A page being filled.
 struct Search<'s> {
     reader: &'s Reader,

@@ -196,6 +196,9 @@ async fn what_waits_is_answered_by_a_form() {
     node.form("gates.answer", &word).await;
     let html = node.page_with("/ui/approvals", "Nothing waits for you").await;
     assert!(html.contains("rejected") && html.contains("not yet"));
+    let part = request(Method::GET, "/ui/approvals/_list", &[("hx-request", "true")], Body::empty());
+    let part = String::from_utf8(node.send(part).await.body).expect("text");
+    assert!(part.contains("Nothing waits for you") && !part.contains("Decided lately"), "{part}");
     let html = node.page_with("/ui/runs?status=failed", "Ask").await;
     assert!(html.contains("/ui/runs?label=x:%22%3E"));
     node.stop().await;

@@ -9,7 +9,7 @@ use axum::routing::get;
 use axum::{Extension, Router};
 use serde::Deserialize;
 use serde_json::Value;
-use xyn_actors::events::{self, EventFilter};
+use xyn_actors::events;
 use xyn_actors::governance::Decision;
 use xyn_actors::record::EventView;
 use xyn_actors::runtime::Runtime;
@@ -31,7 +31,7 @@ use crate::state::AppState;
 
 /// What waits that a page shows: each is a card with a form.
 const CARDS: usize = 20;
-/// What was decided lately that a page shows, and the events among which it is looked for.
+/// What was decided lately that a page shows, and the answers among which it is looked for.
 const DECIDED: usize = 12;
 const DECIDED_SEEN: usize = 50;
 /// The page that an answer leads back to.
@@ -78,7 +78,6 @@ struct Decided {
 
 struct List {
     cards: Vec<Card>,
-    decided: Vec<Decided>,
     pager: Pager,
 }
 
@@ -87,6 +86,8 @@ struct List {
 struct Page {
     shell: Shell,
     list: List,
+    /// Read once, and not again whenever the journal moves.
+    decided: Vec<Decided>,
 }
 
 #[derive(Template)]
@@ -103,11 +104,12 @@ async fn list(
 ) -> Result<Response, ApiError> {
     let cursor = parsed::<Place>("cursor", &query.cursor)?;
     let is_first = cursor.is_none();
+    let tells = is_first && !shell.is_part;
     let (own, runtime) = (state.runtime().store().key().public(), state.runtime().clone());
     let read = state.scan(move |reader| {
         let page = waiting(reader, own, cursor.unwrap_or(Place::Gates(None)), CARDS)?;
         let names = names(reader, &page.items)?;
-        Ok((page, names, if is_first { decided(reader, &runtime)? } else { Vec::new() }))
+        Ok((page, names, if tells { decided(reader, &runtime)? } else { Vec::new() }))
     });
     let (page, names, decided) = read.await?;
     let link = |cursor: &str| format!("{HERE}?cursor={cursor}");
@@ -118,8 +120,8 @@ async fn list(
         live: if is_first { format!("{HERE}/_list") } else { String::new() },
     };
     let cards = page.items.into_iter().map(|asked| Card::of(&directory, asked, &names)).collect();
-    let list = List { cards, decided, pager };
-    if shell.is_part { render(&ListPart { list }) } else { render(&Page { shell, list }) }
+    let list = List { cards, pager };
+    if shell.is_part { render(&ListPart { list }) } else { render(&Page { shell, list, decided }) }
 }
 
 /// The names of the runs whose gates are among `asked`.
@@ -186,15 +188,11 @@ fn question(directory: &Directory, view: &QuestionView) -> Act {
     }
 }
 
-/// What people said lately, the latest first.
+/// What people said lately, the latest first, among the newest events.
 fn decided(reader: &Reader, runtime: &Runtime) -> Result<Vec<Decided>, StoreError> {
-    let mut events = Vec::new();
-    for name in ["xyn.*.approved", "xyn.*.rejected"] {
-        let filter = EventFilter { name: name.parse().ok(), ..EventFilter::default() };
-        events.extend(events::page(reader, &filter, None, DECIDED_SEEN)?.items);
-    }
+    let names = ["xyn.*.approved", "xyn.*.rejected"].into_iter().filter_map(|name| name.parse().ok());
+    let mut events = events::newest(reader, &names.collect::<Vec<_>>(), DECIDED_SEEN)?;
     runtime.name_steps(reader, &mut events)?;
-    events.sort_by_key(|event| std::cmp::Reverse(event.occurred_at));
     Ok(events.iter().filter_map(Decided::of).take(DECIDED).collect())
 }
 

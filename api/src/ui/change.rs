@@ -15,8 +15,10 @@ use super::lines::{self, Compared, FILE_MAX_BYTES, PART_ROWS, Row};
 use crate::dto::StateChange;
 use crate::routes::timeline::shown;
 
-/// Files of one workspace that a page names.
+/// Files that a page names, of all workspaces together.
 const FILES_MAX: usize = 100;
+/// Workspaces, stages and domains that a page names.
+const CHANGES_MAX: usize = 50;
 
 /// Something that differs.
 pub(super) struct Change {
@@ -81,12 +83,14 @@ pub(super) struct Lines {
 /// What differs between two moments, and in one file of them.
 pub(super) struct Changes {
     pub(super) items: Vec<Change>,
+    /// How many more there are.
+    pub(super) more: usize,
     pub(super) lines: Option<Lines>,
 }
 
 /// Compares two states. `page` is the path of the page with a query, to which a file's name is added.
 pub(super) fn between(blobs: &Blobs, from: &State, to: &State, page: &str, open: Option<&Open>) -> Changes {
-    let mut lines = None;
+    let (mut lines, mut room) = (None, FILES_MAX);
     let change = |StateChange { of, before, after }: StateChange| {
         let (what, name) = match of.split_once(':') {
             Some(("workspace", name)) => ("workspace", name.to_owned()),
@@ -97,14 +101,18 @@ pub(super) fn between(blobs: &Blobs, from: &State, to: &State, page: &str, open:
         let roots = [before, after].map(|root| root.unwrap_or_else(Directory::empty));
         let files = (what == "workspace").then(|| {
             let open = open.filter(|open| open.workspace == name);
-            let (files, shown) = files(blobs, roots, &name, page, open);
+            let (mut files, shown) = files(blobs, roots, &name, page, open);
+            files.items.truncate(room);
+            room -= files.items.len();
             lines = shown.or(lines.take());
             files
         });
         Change { what, name, before, after, files }
     };
-    let items = StateChange::between(from, to).into_iter().map(change).collect();
-    Changes { items, lines }
+    let all = StateChange::between(from, to);
+    let more = all.len().saturating_sub(CHANGES_MAX);
+    let items = all.into_iter().take(CHANGES_MAX).map(change).collect();
+    Changes { items, more, lines }
 }
 
 /// The differences of two trees.

@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use serde::Deserialize;
-use xyn_actors::events::{self, EventFilter};
+use xyn_actors::events;
 use xyn_actors::record::EventView;
 use xyn_actors::services::deploy::{Place, Served};
 use xyn_store::Order;
@@ -52,7 +52,6 @@ struct ListQuery {
 
 struct List {
     apps: Vec<App>,
-    failed: Vec<Failed>,
     pager: Pager,
 }
 
@@ -85,6 +84,8 @@ struct Failed {
 struct Page {
     shell: Shell,
     list: List,
+    /// Read once, and not again whenever the journal moves.
+    failed: Vec<Failed>,
 }
 
 #[derive(Template)]
@@ -99,19 +100,23 @@ async fn list(
     Params(query): Params<ListQuery>,
 ) -> Result<Response, ApiError> {
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
-    let at = cursor.clone();
+    let (at, is_part) = (cursor.clone(), shell.is_part);
     let read = state.scan(move |reader| {
         let rows =
             reader.page::<DeploymentRow>(&Key::new(), Order::Ascending, at.as_ref(), ROWS, |_| true)?;
-        let failed = EventFilter { name: "xyn.capsule.deploy.failed".parse().ok(), ..EventFilter::default() };
-        Ok((rows, events::page(reader, &failed, None, SEEN)?.items))
+        let name = "xyn.capsule.deploy.failed".parse().ok().filter(|_| !is_part);
+        let failed = name.map(|name| events::newest(reader, &[name], SEEN)).transpose()?;
+        Ok((rows, failed.unwrap_or_default()))
     });
     let (page, failed) = read.await?;
     let mut pager = Pager::of("/ui/deploys", &[], cursor.as_ref(), &page);
     pager.live = pager.live.replacen("/ui/deploys", "/ui/deploys/_list", 1);
     let slots = page.items.into_iter().map(|row| Slot::of(&state, row));
-    let list = List { apps: App::all(slots), failed: Failed::of(failed), pager };
-    if shell.is_part { render(&Part { list }) } else { render(&Page { shell, list }) }
+    let list = List { apps: App::all(slots), pager };
+    if shell.is_part {
+        return render(&Part { list });
+    }
+    render(&Page { shell, list, failed: Failed::of(failed) })
 }
 
 impl App {

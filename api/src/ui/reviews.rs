@@ -27,6 +27,8 @@ use crate::routes::timeline::branches::branch_page;
 use crate::routes::timeline::{missing, roster, shown, talk as threads};
 use crate::state::AppState;
 
+/// How often a list of reviews is read on until a page of those that fit is full.
+const READS_MAX: usize = 10;
 /// Comments of a review that the page shows: the newest.
 const COMMENTS_MAX: usize = 100;
 /// Branches that can be chosen from.
@@ -91,10 +93,16 @@ async fn list(
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
     let (at, now) = (cursor.clone(), state.runtime().clock().now());
     let read = move |reader: &Reader| {
-        let Rows { items: boards, next } = reader.reviews(Order::Descending, at.as_ref(), ROWS)?;
-        let mut items = Vec::with_capacity(boards.len());
-        for board in boards {
-            items.extend(threads::summary(reader, board, wanted, now)?);
+        let (mut items, mut next) = (Vec::new(), at);
+        for _ in 0..READS_MAX {
+            let page = reader.reviews(Order::Descending, next.as_ref(), ROWS - items.len())?;
+            for board in page.items {
+                items.extend(threads::summary(reader, board, wanted, now)?);
+            }
+            next = page.next;
+            if items.len() == ROWS || next.is_none() {
+                break;
+            }
         }
         Ok((Rows { items, next }, branch_page(reader, None, BRANCHES_MAX)?))
     };

@@ -23,9 +23,10 @@ use crate::extract::{NamePath, Params};
 use crate::routes::workspaces::row;
 use crate::state::AppState;
 
-/// Moments of a workspace that its page names, and those looked at to find them.
+/// Moments of a workspace that its page names, and the pages of all moments among which they are looked for.
 const MOMENTS: usize = 20;
-const LOOKED_AT: usize = 400;
+const PAGE: usize = 200;
+const PAGES: usize = 8;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -145,18 +146,21 @@ async fn look(state: &AppState, name: &str) -> Result<Files, ApiError> {
     Ok(change::of_folder(compared.differences))
 }
 
-/// The newest moments that changed the workspace.
+/// The newest moments that changed the workspace, among the newest of all.
 fn moments_of(reader: &Reader, name: &str) -> Result<Vec<Entry>, StoreError> {
-    let of = |kind| {
-        let filter = EntryFilter { kind: Some(kind), ..EntryFilter::default() };
-        let mut items = reader.entries(&filter, Order::Descending, None, LOOKED_AT)?.items;
-        items.retain(|entry| entry.note.refs.workspace.as_deref() == Some(name));
-        Ok::<_, StoreError>(items)
+    let is_of = |entry: &Entry| {
+        matches!(entry.note.kind, Kind::Edit | Kind::Merge | Kind::Rollback)
+            && entry.note.refs.workspace.as_deref() == Some(name)
     };
-    let mut items = of(Kind::Edit)?;
-    items.extend(of(Kind::Merge)?);
-    items.extend(of(Kind::Rollback)?);
-    items.sort_by_key(|entry| std::cmp::Reverse((entry.at, entry.entry_id)));
-    items.truncate(MOMENTS);
-    Ok(items)
+    let (mut found, mut cursor) = (Vec::new(), None);
+    for _ in 0..PAGES {
+        let page = reader.entries(&EntryFilter::default(), Order::Descending, cursor.as_ref(), PAGE)?;
+        found.extend(page.items.into_iter().filter(is_of));
+        cursor = page.next;
+        if found.len() >= MOMENTS || cursor.is_none() {
+            break;
+        }
+    }
+    found.truncate(MOMENTS);
+    Ok(found)
 }

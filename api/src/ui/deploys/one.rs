@@ -5,7 +5,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use serde_json::Value;
-use xyn_actors::events::{self, EventFilter};
+use xyn_actors::events;
 use xyn_actors::record::EventView;
 use xyn_actors::services::capsules::{CapsuleName, find_here};
 use xyn_actors::services::deploy::{DeploymentName, Place};
@@ -38,6 +38,8 @@ const LOG_BYTES: usize = 24 << 10;
 struct Page {
     shell: Shell,
     now: Now,
+    /// Read once, and not again whenever the journal moves.
+    events: Vec<Told>,
     log: Log,
     choices: Vec<CapsuleRow>,
     deploy: Act,
@@ -59,7 +61,6 @@ struct LogPart {
 struct Now {
     slot: Slot,
     rollback: Option<Act>,
-    events: Vec<Told>,
 }
 
 /// Something that happened to it.
@@ -92,22 +93,22 @@ pub(super) async fn show(
     PathId(name): PathId<DeploymentName>,
 ) -> Result<Response, ApiError> {
     let row = row(&state, &name)?;
-    let (wanted, app) = (row.clone(), row.app.clone());
+    let slot = Slot::of(&state, row.clone());
+    let fields = [("app", row.app.as_str()), ("stage", row.stage.as_str()), ("target", row.target.as_str())];
+    let here = format!("/ui/deploys/{}", slot.place);
+    let rollback = row.previous.is_some().then(|| directory.act("capsule.rollback", &fields, here.clone()));
+    let now = Now { slot, rollback };
+    if shell.is_part {
+        return render(&Part { now });
+    }
+    let wanted = row.clone();
     let read = state.scan(move |reader| {
         Ok((told(reader, &wanted)?, reader.capsules(Some(&wanted.app), None, CHOICES)?.items))
     });
     let (events, choices) = read.await?;
-    let slot = Slot::of(&state, row.clone());
-    let fields = [("app", app.as_str()), ("stage", row.stage.as_str()), ("target", row.target.as_str())];
-    let here = format!("/ui/deploys/{}", slot.place);
-    let rollback = row.previous.is_some().then(|| directory.act("capsule.rollback", &fields, here.clone()));
-    let now = Now { slot, rollback, events };
-    if shell.is_part {
-        return render(&Part { now });
-    }
     let deploy = directory.act("capsule.deploy", &fields[1..], here);
     let log = Log::read(&state, &row).await?;
-    render(&Page { shell, now, log, choices, deploy })
+    render(&Page { shell, now, events, log, choices, deploy })
 }
 
 /// The log of a deployment, as a part of its page.
@@ -148,12 +149,12 @@ impl Now {
     }
 }
 
-/// What happened to the deployment of `row`, newest first.
+/// What happened to the deployment of `row`, newest first, among the newest events.
 fn told(reader: &Reader, row: &DeploymentRow) -> Result<Vec<Told>, StoreError> {
-    let filter = EventFilter { name: "xyn.capsule.**".parse().ok(), ..EventFilter::default() };
+    let names: Vec<_> = "xyn.capsule.**".parse().into_iter().collect();
     let place = Place::of(row).to_string();
     let mut found = Vec::new();
-    for event in events::page(reader, &filter, None, SEEN)?.items {
+    for event in events::newest(reader, &names, SEEN)? {
         let data = event.data.to_value();
         let is_ours = match &event.resource {
             Some(about) => about.id == place,

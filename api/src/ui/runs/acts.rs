@@ -6,7 +6,7 @@ use xyn_store::projection::{GateMode, GateRow, GateStatus, RunRow};
 use xyn_store::tables::Key;
 use xyn_store::{Order, Reader, StoreError};
 
-use super::detail::names;
+use super::detail::Choices;
 use crate::dto::GateView;
 use crate::ui::act::{Act, Directory};
 use crate::ui::words::Excerpt;
@@ -22,7 +22,7 @@ pub(super) struct Acts {
     pub(super) retry: Option<Act>,
     pub(super) replay: Act,
     /// The steps from which a retry may begin.
-    pub(super) steps: Vec<String>,
+    pub(super) steps: Choices,
 }
 
 impl Acts {
@@ -34,7 +34,7 @@ impl Acts {
             cancel: (!is_over).then(|| act("runs.cancel", page.clone())),
             retry: is_over.then(|| act("runs.retry", "/ui/runs/{run_id}".to_owned())),
             replay: act("runs.replay", format!("{page}?replay={{intent_id}}#replay")),
-            steps: names(plan),
+            steps: Choices::of(plan),
         }
     }
 }

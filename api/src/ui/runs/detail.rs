@@ -161,7 +161,21 @@ fn report(state: &AppState, run_id: RunId, query: &RunQuery) -> Result<Option<Re
     }))
 }
 
-/// The names of the steps of `plan`.
-pub(super) fn names(plan: &Plan) -> Vec<String> {
-    plan.steps.iter().map(|step| step.id.clone()).collect()
+/// Steps that a form lets choose from.
+const CHOICES: usize = 50;
+
+/// The steps from which a run may be done anew.
+#[derive(Default)]
+pub(super) struct Choices {
+    pub(super) names: Vec<String>,
+    /// Whether there are others, which are written.
+    pub(super) is_cut: bool,
+}
+
+impl Choices {
+    /// The first steps of `plan`.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let names = plan.steps.iter().take(CHOICES).map(|step| step.id.clone()).collect();
+        Self { names, is_cut: plan.steps.len() > CHOICES }
+    }
 }

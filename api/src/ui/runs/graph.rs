@@ -3,8 +3,8 @@
 //! A step stands one layer behind the last of the steps that it needs; in its layer it stands near those.
 //! Invariant: the same edges always give the same places, and no two steps have the same one.
 
-/// Steps that a graph shows at most; a longer plan has the list alone.
-pub(super) const STEPS_MAX: usize = 150;
+/// Steps and edges that a graph shows at most; a plan with more has the list alone.
+const DRAWN_MAX: usize = 200;
 /// Width of a box.
 pub(super) const BOX_WIDTH: u32 = 172;
 /// Height of a box.
@@ -26,6 +26,12 @@ pub(super) struct Layout {
     pub(super) boxes: Vec<(u32, u32)>,
     /// The path of each edge.
     pub(super) edges: Vec<String>,
+}
+
+/// Whether a graph can be drawn of steps that need so many others, each.
+pub(super) fn fits(needs: impl ExactSizeIterator<Item = usize>) -> bool {
+    let steps = needs.len();
+    steps > 1 && steps + needs.sum::<usize>() <= DRAWN_MAX
 }
 
 /// Lays out steps of which `needs` has the indices of those that come before; always smaller ones.
@@ -132,17 +138,25 @@ mod tests {
     #[test]
     fn no_two_steps_have_one_place_and_all_are_in_the_picture() {
         // Each step needs some that are smaller, in a fixed mess.
-        let needs: Vec<Vec<usize>> = (0..STEPS_MAX)
+        let needs: Vec<Vec<usize>> = (0..150)
             .map(|step| (0..step).filter(|from| (step * 7 + from * 13) % 11 == 0).take(4).collect())
             .collect();
         let drawn = layout(&needs);
         let mut places = drawn.boxes.clone();
         places.sort_unstable();
         places.dedup();
-        assert_eq!(places.len(), STEPS_MAX);
+        assert_eq!(places.len(), needs.len());
         for (x, y) in drawn.boxes {
             assert!(x + BOX_WIDTH + MARGIN <= drawn.width && y + BOX_HEIGHT + MARGIN <= drawn.height);
         }
+    }
+
+    #[test]
+    fn a_plan_that_a_page_cannot_hold_is_not_drawn() {
+        assert!(fits([0, 1].into_iter()) && !fits([0].into_iter()) && !fits([].into_iter()));
+        assert!(fits(vec![1; DRAWN_MAX / 2].into_iter()), "steps and edges count alike");
+        assert!(!fits(vec![1; DRAWN_MAX / 2 + 1].into_iter()));
+        assert!(!fits(vec![DRAWN_MAX / 4; 5].into_iter()), "a few steps may have many edges");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use xyn_actors::blueprint::Plan;
 use xyn_store::ids::RunId;
 use xyn_store::projection::RunRow;
 
-use super::detail::names;
+use super::detail::Choices;
 use super::field::{Control, Field};
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
@@ -46,7 +46,7 @@ struct Form {
     fields: Vec<Field>,
     act: Act,
     /// The steps from which a fork does the work anew; empty for a start.
-    steps: Vec<String>,
+    steps: Choices,
 }
 
 #[derive(Template)]
@@ -81,7 +81,7 @@ pub(super) async fn start(
         let active = catalog.blueprint(&query.blueprint);
         let active = active.ok_or_else(|| ApiError::not_found("active blueprint", &query.blueprint))?;
         let act = directory.act("runs.start", &[("blueprint", &active.plan.id)], "/ui/runs/{run_id}");
-        Some(Form::of(&active.plan, act, &Value::Null, Vec::new()))
+        Some(Form::of(&active.plan, act, &Value::Null, Choices::default()))
     };
     render(&Page { shell, query, choices, more, form, origin: None })
 }
@@ -95,7 +95,7 @@ pub(super) async fn fork(
 ) -> Result<Response, ApiError> {
     let run = run_row(&state, run_id)?;
     let plan = plan(&state, &run).await?;
-    let steps = names(&plan);
+    let steps = Choices::of(&plan);
     let act = directory.act("runs.fork", &[("run_id", &run_id.to_string())], "/ui/runs/{run_id}");
     let form = Some(Form::of(&plan, act, &run.inputs.to_value(), steps));
     let (query, choices) = (LaunchQuery::default(), Vec::new());
@@ -116,7 +116,7 @@ impl Choice {
 }
 
 impl Form {
-    fn of(plan: &Plan, act: Act, inputs: &Value, steps: Vec<String>) -> Self {
+    fn of(plan: &Plan, act: Act, inputs: &Value, steps: Choices) -> Self {
         let fields = plan.inputs.iter().map(|input| Field::of(input, inputs.get(&input.name)));
         Self { id: plan.id.clone(), name: plan.name.clone(), fields: fields.collect(), act, steps }
     }

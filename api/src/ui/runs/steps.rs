@@ -18,7 +18,7 @@ const NAME_MAX: usize = 17;
 
 /// The steps of a run.
 pub(super) struct Chart {
-    /// The graph; none of a plan that is too long, or that has a single step.
+    /// The graph; none of a plan that a page cannot hold, or that has a single step.
     pub(super) graph: Option<Graph>,
     /// The steps of this page of the list.
     pub(super) lines: Vec<Line>,
@@ -73,7 +73,7 @@ pub(super) fn chart(
     let count = plan.steps.len();
     let from = from.min(count.saturating_sub(1));
     let page = from..count.min(from + ROWS);
-    let has_graph = (2..=graph::STEPS_MAX).contains(&count);
+    let has_graph = graph::fits(plan.steps.iter().map(|step| step.needs.len()));
     let wanted = if has_graph { 0..count } else { page.clone() };
     let mut rows = Vec::with_capacity(count);
     for index in 0..count {

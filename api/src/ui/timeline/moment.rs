@@ -11,7 +11,7 @@ use xyn_store::timeline::entry::Entry;
 use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::super::act::{Act, Directory};
-use super::super::change::{self, Change};
+use super::super::change::{self, Changes};
 use super::super::talk::{self, Comment};
 use super::shapes::drawing;
 use crate::dto::{Moment, MomentState};
@@ -22,6 +22,8 @@ use crate::state::AppState;
 const COMMENTS_MAX: usize = 40;
 /// Moments about this one that the page names.
 const ABOUT_MAX: usize = 12;
+/// Workspaces, deployments and domains of its state that the page names, of each kind.
+const HELD_MAX: usize = 12;
 
 /// What reading a moment needs.
 pub(super) struct Reading {
@@ -39,9 +41,11 @@ pub(super) struct Look {
     pub(super) labels: Vec<String>,
     pub(super) is_pinned: bool,
     pub(super) state: MomentState,
+    /// What the state holds and the page does not name.
+    pub(super) more: usize,
     /// The one before it on its branch.
     pub(super) before: Option<EntryId>,
-    pub(super) changes: Vec<Change>,
+    pub(super) changes: Changes,
     /// Moments that are about it.
     pub(super) about: Vec<About>,
     pub(super) comments: Vec<Comment>,
@@ -97,12 +101,14 @@ impl Reading {
     ) -> Result<Look, StoreError> {
         let entry_id = entry.entry_id;
         let view = moments::view(reader, entry_id, self.now)?;
-        let view = view.ok_or_else(|| StoreError::Inconsistent(format!("moment {entry_id} has no state")))?;
+        let mut view =
+            view.ok_or_else(|| StoreError::Inconsistent(format!("moment {entry_id} has no state")))?;
+        let more = cut(&mut view.state);
         let before = change::before(reader, &entry)?.map(|before| before.entry_id);
         let [from, to] = [before, Some(entry_id)].map(|at| change::state_at(reader, at));
         let from_id = before.map_or_else(|| "none".to_owned(), |before| before.to_string());
         let page = format!("/ui/timeline/diff?from={from_id}&to={entry_id}");
-        let changes = change::between(&self.blobs, &from?, &to?, &page, None).items;
+        let changes = change::between(&self.blobs, &from?, &to?, &page, None);
         let mut comments = talk::all(shown(reader, &Board::Comments(entry_id))?, &roster(reader)?);
         let hidden = comments.len().saturating_sub(COMMENTS_MAX);
         comments.drain(..hidden);
@@ -122,6 +128,7 @@ impl Reading {
             labels: view.labels,
             is_pinned: view.is_pinned,
             state: view.state,
+            more,
             kind,
             shape,
             before,
@@ -208,4 +215,14 @@ impl Reading {
         });
         Ok((Some(again), undo))
     }
+}
+
+/// Cuts `state` to what a page names; answers how much is left out.
+fn cut(state: &mut MomentState) -> usize {
+    let held = |state: &MomentState| state.workspaces.len() + state.deployed.len() + state.domains.len();
+    let all = held(state);
+    state.workspaces.truncate(HELD_MAX);
+    state.deployed.truncate(HELD_MAX);
+    state.domains.truncate(HELD_MAX);
+    all - held(state)
 }
