@@ -34,6 +34,8 @@ const quoted = (text) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
 const filled = (form) => {
   const values = {};
+  // What is no text is said by the form, or behind a colon by the field itself.
+  const kinds = new Map((form.dataset.types ?? "").split(" ").map((pair) => pair.split("=")));
   for (const field of qsa("[name]", form)) {
     if (field.name.startsWith("~") || field.disabled) continue;
     if (field.type === "radio" && !field.checked) continue;
@@ -41,7 +43,7 @@ const filled = (form) => {
     if (value === "" || value === false) continue;
     // Of several buttons the first stands for all.
     if (field.type === "submit" && field.name in values) continue;
-    const [name, kind = field.dataset.type] = field.name.split(":");
+    const [name, kind = kinds.get(field.name)] = field.name.split(":");
     const typed = kind in TYPES ? TYPES[kind](value) : value;
     const parts = name.split(".").map((part) => decodeURIComponent(part.replaceAll("+", " ")));
     const last = parts.pop();
@@ -61,6 +63,10 @@ const asCurl = (form) => {
     return encodeURIComponent(value ?? `{${name}}`);
   });
   const url = location.origin + path;
+  if (form.enctype === "multipart/form-data") {
+    const parts = qsa("[name]", form).map((field) => `${field.name}=${field.type === "file" ? `@${field.files[0]?.name ?? "FILE"}` : field.value}`);
+    return `curl ${quoted(url)} ${parts.map((part) => `-F ${quoted(part)}`).join(" ")}`;
+  }
   // An action without a route of its own is an intent by its name.
   const body = path === "/api/v1/intents" ? { action: form.dataset.action, input: values } : values;
   return `curl -X POST ${quoted(url)} -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
@@ -71,12 +77,17 @@ const asCli = (form) => {
   // A text that reads as JSON is quoted, so that it stays a text.
   const entry = ([name, value]) => `${name}=${typeof value === "string" && parsed(value) === value ? value : JSON.stringify(value)}`;
   const said = (value) => word(typeof value === "object" ? JSON.stringify(value) : String(value));
-  return form.dataset.cli.replaceAll(/ ?\[([^\]]*)\]/g, (_, part) => {
-    const names = [...part.matchAll(/\{(\w+)[?=}]/g)].map((match) => match[1]);
-    return names.every((name) => name in values) ? ` ${part}` : "";
-  }).replaceAll(/\{(\w+)\?(\w+):(\w+)\}/g, (_, name, yes, no) => values[name] === true || values[name] === "true" ? yes : no
+  // The word of a field's value, as in `{approve?true=approve,false=reject}`.
+  const choice = (name, words) => new Map(words.split(",").map((pair) => pair.split("="))).get(String(values[name] ?? ""));
+  const has = ([, name, words]) => words ? choice(name, words) !== undefined : name in values;
+  const line = form.dataset.cli.replaceAll(/( ?)\[([^\]]*)\]/g, (_, space, part) =>
+    [...part.matchAll(/\{(\w+)(?:\?([^}]*)|=\w+)?\}/g)].every(has) ? space + part : ""
+  ).replaceAll(/\{(\w+)\?([^}]*)\}/g, (_, name, words) => choice(name, words) ?? name.toUpperCase()
   ).replaceAll(/\{(\w+)=(\w+)\}/g, (_, name, option) => Object.entries(values[name]).map((pair) => `--${option} ${word(entry(pair))}`).join(" ")
   ).replaceAll(/\{(\w+)\}/g, (_, name) => name in values ? said(values[name]) : name.toUpperCase());
+  // What the command has no word for is not passed over; a file has its own fields.
+  const rest = Object.keys(values).filter((name) => !new RegExp(`\\{${name}[?=}]`).test(form.dataset.cli));
+  return rest.length && !/ FILE\b/.test(line) ? `${line} # without ${rest.join(", ")}` : line;
 };
 
 document.addEventListener("toggle", (event) => {
@@ -118,7 +129,21 @@ document.addEventListener("click", async (event) => {
 
 const palette = qs("#palette");
 const help = qs("#help");
-const places = () => qsa("[data-place]").map((link) => ({ name: link.dataset.place, note: link.dataset.note ?? "go to", go: () => link.click() }));
+const places = () => {
+  const links = qsa("[data-place]").map((link) => ({ name: link.dataset.place, note: link.dataset.note ?? "go to", go: () => link.click() }));
+  const acts = qsa("form.act button:not([type]), .top a.button").map((button) => ({ name: button.textContent.trim(), note: "on this page", go: () => leadTo(button) }));
+  // What the page offers by a name comes before what every page does.
+  return [...new Map([...links, ...acts].map((place) => [place.name, place])).values()];
+};
+// An act is chosen here and done there: its form is shown, and it is the person who sends it.
+const leadTo = (button) => {
+  const form = button.closest("form.act");
+  if (!form) { button.click(); return; }
+  for (let fold = button.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+  const field = qsa("input:not([type=hidden]), select, textarea", form).find((field) => field.checkVisibility()) ?? button;
+  field.scrollIntoView({ block: "center" });
+  field.focus();
+};
 
 const show = () => {
   const field = qs("input", palette);

@@ -16,6 +16,7 @@
   let drawn; // the moment under the needle when the tape was drawn
   let at; // the moment under the needle now
   let asked = false; // whether more of the tape is on its way
+  let late = false; // whether the journal moved meanwhile
   let frame = 0;
   let rest = 0;
   let shown = stage.dataset.at;
@@ -69,22 +70,25 @@
     if ((left || right) && !asked) more();
   };
 
-  /** Fetches the moments around the one under the needle, which stays where it is. */
-  const more = async () => {
+  /** Fetches the moments around the one under the needle, which stays where it is; `unless` there are no newer. */
+  const more = async (unless = "") => {
     asked = true;
     try {
-      const answer = await fetch(`/ui/timeline/_lanes?at=${ids[at]}${stage.dataset.rest}`, part);
-      if (!answer.ok) return;
+      const answer = await fetch(`/ui/timeline/_lanes?at=${ids[at]}&newest=${unless}${stage.dataset.rest}`, part);
+      if (!answer.ok || answer.status === 204) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("stage");
       if (!fresh?.querySelector(".track")) return;
+      const focus = stage.contains(document.activeElement) ? document.activeElement.dataset : {};
       const slider = document.activeElement === find(".slider");
       const id = ids[at];
       stage.replaceWith(fresh);
       stage = fresh;
       take(id);
-      if (slider) find(".slider").focus();
+      const again = slider ? ".slider" : "now" in focus ? "[data-now]" : focus.step && `[data-step="${focus.step}"]`;
+      if (again) find(again)?.focus({ preventScroll: true });
     } finally {
       asked = false;
+      if (late) news();
     }
   };
 
@@ -185,9 +189,12 @@
   });
 
   // What came meanwhile is drawn beside the chosen moment, once hands are off.
-  document.body.addEventListener("moved", () => {
-    if (!hold && !asked && at > ids.length - AHEAD) more();
-  });
+  const news = () => {
+    late = asked;
+    // What is newer than an end that is none is fetched on the way there.
+    if (!hold && !asked && stage.dataset.newer === "false" && at > ids.length - AHEAD) more(ids.at(-1));
+  };
+  document.body.addEventListener("moved", news);
 
   take(stage.dataset.at);
 })();

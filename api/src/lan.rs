@@ -76,7 +76,8 @@ impl From<CapsuleRow> for Shown {
     }
 }
 
-fn is_open(row: &CapsuleRow) -> bool {
+/// Whether everybody on the local network may have the capsule.
+pub(crate) fn is_open(row: &CapsuleRow) -> bool {
     row.visibility >= Visibility::Lan
 }
 

@@ -43,6 +43,11 @@ pub(crate) struct PageQuery {
 }
 
 impl PageQuery {
+    /// The page from `cursor` on, with as many rows as pages have.
+    pub(crate) fn from(cursor: Option<Cursor>) -> Self {
+        Self { limit: None, cursor: cursor.map(Parsed) }
+    }
+
     /// Where the page begins, and how many rows it has.
     pub(crate) fn place(self) -> (Option<Cursor>, usize) {
         (self.cursor.map(|cursor| cursor.0), rows(self.limit.as_ref()))

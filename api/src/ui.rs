@@ -46,7 +46,7 @@ use crate::state::AppState;
 
 /// Studio's routes. `document` is the OpenAPI document, which knows the route of each action.
 pub(crate) fn router(state: &AppState, document: &Value) -> Router<AppState> {
-    let directory = act::Directory::of(document);
+    let directory = act::Directory::of(document, state.runtime().registry());
     Router::new()
         .route("/", get(home))
         .route("/ui", get(home))

@@ -95,6 +95,20 @@ test("keys alone lead everywhere: the palette, the list of keys, rows", async ()
   });
 });
 
+test("the palette offers acts: those of the page, which it shows and does not send, and those of every page", async () => {
+  await on({}, async (page) => {
+    await page.goto(`${node.url}/ui/events`);
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("emit");
+    await page.keyboard.press("Enter");
+    assert.ok(await page.evaluate(() => document.activeElement.closest("[data-testid='do-events.emit']") !== null));
+    await page.keyboard.press("Control+k");
+    await page.keyboard.type("start a run");
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/ui/runs/new");
+  });
+});
+
 test("something is found by its id", async () => {
   const id = (await (await fetch(`${node.url}/api/v1/events?limit=1`)).json()).items[0].event_id;
   await on({}, async (page) => {

@@ -62,6 +62,7 @@ async fn a_capsule_is_shown_proved_compared_and_deployed_and_production_asks_fir
         ("?show=manifest", "urn:xyn:app:shop@1.1.0"),
     ] {
         let html = page(&node, &format!("/ui/capsules/{new}{part}")).await;
+        assert!(html.contains("data-types=\"port=integer"), "the form says what of it is no text");
         assert!(html.contains(holds), "{part}");
     }
     let diff = page(&node, &format!("/ui/capsules/diff?from={old}&to={new}")).await;

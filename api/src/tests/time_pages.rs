@@ -117,3 +117,19 @@ async fn joining_branches_asks_whose_change_is_right_where_both_changed_a_line()
     assert!(page(&node, &next).await.contains("class=\"lane merge"), "the curve of the merge is drawn");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn the_moments_come_again_only_when_there_is_a_newer_one() {
+    let node = Node::start().await;
+    let note = |title: &str| json!({ "title": title });
+    let first = made(&node, "/api/v1/timeline/note", note("first")).await;
+    let forms = page(&node, &format!("/ui/timeline?at={first}")).await;
+    assert!(forms.contains("data-types=\"pinned=boolean\""), "a form says what of it is no text");
+    let lanes = |newest: &str| format!("/ui/timeline/_lanes?at={first}&newest={newest}");
+    let same = node.get(&lanes(&first)).await;
+    assert_eq!((same.status, same.body.len()), (StatusCode::NO_CONTENT, 0));
+    let second = made(&node, "/api/v1/timeline/note", note("second")).await;
+    assert!(page(&node, &lanes(&first)).await.contains(&second));
+    assert!(page(&node, &lanes("")).await.contains(&second), "who has drawn nothing gets all");
+    node.stop().await;
+}

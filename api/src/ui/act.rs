@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::post;
 use axum::{Extension, Router};
 use serde_json::Value;
+use xyn_actors::actions::{Action, Registry};
 use xyn_store::projection::Subject;
 
 use super::shell::Shell;
@@ -30,13 +31,21 @@ pub(super) use input::name_of;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Where the API does each action.
+/// Where an action is done that has no route of its own: as an intent by its name.
+const INTENTS: &str = "/api/v1/intents";
+
+/// Where the API does each action, and what it takes.
 #[derive(Clone)]
-pub(super) struct Directory(Arc<BTreeMap<String, String>>);
+pub(super) struct Directory(Arc<BTreeMap<&'static str, Known>>);
+
+struct Known {
+    path: String,
+    types: String,
+}
 
 impl Directory {
-    /// The routes of actions in an OpenAPI document.
-    pub(super) fn of(document: &Value) -> Self {
+    /// The actions of `registry`, with their routes in an OpenAPI document.
+    pub(super) fn of(document: &Value, registry: &Registry) -> Self {
         let paths = document["paths"].as_object().into_iter().flatten();
         let route = |(path, methods): (&String, &Value)| {
             let action = methods["post"]["x-xyn-action"].as_str()?;
@@ -44,15 +53,21 @@ impl Directory {
         };
         // Events come in by a route that reads more shapes than the action's.
         let emit = ("events.emit".to_owned(), "/api/v1/events".to_owned());
-        Self(Arc::new(paths.filter_map(route).chain([emit]).collect()))
+        let mut routes: BTreeMap<_, _> = paths.filter_map(route).chain([emit]).collect();
+        let known = |action: &Action| {
+            let path = routes.remove(action.spec.name).unwrap_or_else(|| INTENTS.to_owned());
+            (action.spec.name, Known { path, types: input::types(&action.spec.input_schema) })
+        };
+        Self(Arc::new(registry.iter().map(known).collect()))
     }
 
     /// A form that does `action` with `fields`, which nobody changes, and then leads to `next`.
     pub(super) fn act(&self, action: &'static str, fields: &[(&str, &str)], next: impl Into<String>) -> Act {
         let fields = fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        // What has no route of its own is an intent by its name.
-        let path = self.0.get(action).cloned().unwrap_or_else(|| "/api/v1/intents".to_owned());
-        Act { action, path, cli: cli::line(action), fields, next: next.into() }
+        let known = self.0.get(action);
+        let (path, types) = known.map_or((INTENTS, ""), |known| (&known.path, &known.types));
+        let (path, types) = (path.to_owned(), types.to_owned());
+        Act { action, path, types, cli: cli::line(action), fields, next: next.into() }
     }
 
     /// The form that says again what `form` said.
@@ -90,6 +105,8 @@ pub(super) struct Act {
     pub(super) action: &'static str,
     /// The API's path, with the fields that are in it in braces.
     pub(super) path: String,
+    /// The types of its fields that are no text: `generation=integer port=integer`.
+    pub(super) types: String,
     /// The command, with fields in braces and what may be left out in brackets; empty when there is none.
     pub(super) cli: &'static str,
     /// What the form always sends.
@@ -184,6 +201,16 @@ pub(super) fn local(path: &str, done: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_act_knows_its_route_and_the_types_of_its_fields() {
+        let registry = xyn_actors::actions::builtin();
+        let directory = Directory::of(&crate::document(&registry), &registry);
+        let deploy = directory.act("capsule.deploy", &[], "");
+        assert_eq!(deploy.path, "/api/v1/deployments");
+        let types: Vec<_> = deploy.types.split(' ').collect();
+        assert!(types.contains(&"port=integer") && !deploy.types.contains("stage"), "{types:?}");
+    }
 
     #[test]
     fn a_form_leads_to_pages_of_studio_only() {

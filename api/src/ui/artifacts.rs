@@ -11,7 +11,7 @@ use serde::Deserialize;
 use xyn_store::ids::{ArtifactId, RunId};
 use xyn_store::projection::{ArtifactRow, Cursor};
 
-use super::act::Directory;
+use super::act::{Act, Directory};
 use super::query::{Pager, ROWS, parsed};
 use super::shell::{Shell, render};
 use super::words::Excerpt;
@@ -53,7 +53,7 @@ struct Page {
     query: ListQuery,
     list: List,
     /// The same upload for the shell.
-    curl: String,
+    put: Act,
 }
 
 #[derive(Template)]
@@ -79,8 +79,8 @@ async fn list(
     if shell.is_part {
         return render(&ListPart { list });
     }
-    let path = directory.act("artifacts.put", &[], "").path;
-    render(&Page { shell, query, list, curl: format!("curl -F file=@FILE -F kind=file {path}") })
+    let put = directory.act("artifacts.put", &[], "");
+    render(&Page { shell, query, list, put })
 }
 
 /// Keeps what a form brings, the way the API does.

@@ -157,7 +157,7 @@ pub(super) fn app_and_version(id: &str) -> (String, String) {
 }
 
 /// Who may see it, in a word.
-fn scope(visibility: Visibility) -> &'static str {
+pub(super) fn scope(visibility: Visibility) -> &'static str {
     match visibility {
         Visibility::Private => "private",
         Visibility::Env => "env",

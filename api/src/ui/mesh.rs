@@ -10,26 +10,32 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Json};
 use qrcode::{EcLevel, QrCode};
+use serde::Deserialize;
+use xyn_store::Order;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::projection::{CapsuleRow, Cursor};
+use xyn_store::tables::Key;
 
 use super::act::{Act, Directory};
+use super::capsules::scope;
 use super::filters;
+use super::query::{Pager, ROWS, link, parsed};
 use super::shell::{Shell, render};
 use super::words::{self, State as Standing};
-use crate::dto::{Connection, ExcludedRecord, Invited, Peer, Role, Standing as Membership, TraceLine};
+use crate::dto::{Connection, Invited, Peer, Role, Standing as Membership, TraceLine};
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
 use crate::headers::Caller;
+use crate::lan::is_open;
 use crate::page::PageQuery;
 use crate::routes::mesh::{self, MeshView};
 use crate::routes::peers::invitations::{self, NewInvitation};
 use crate::routes::peers::{members, trace};
-use crate::routes::timeline::talk;
 use crate::state::AppState;
 
-/// Members that the map has room for; the list has them all.
+/// Members of a page of the list that the map has room for.
 const MAP_MAX: usize = 24;
-/// Lines that the page shows of what happened lately.
+/// Lines that the page shows of what happened lately, and of what is offered.
 const LINES: usize = 12;
 const HOUR_S: f64 = 3_600.0;
 
@@ -45,7 +51,18 @@ pub(super) fn routes() -> Router<AppState> {
 struct Page {
     shell: Shell,
     status: Status,
-    excluded: Vec<ExcludedRecord>,
+    /// How many records do not count, up to [`ROWS`].
+    excluded: usize,
+    has_more_excluded: bool,
+    /// Capsules that everybody on the local network may have, and the scope of each.
+    offered: Vec<(&'static str, CapsuleRow)>,
+    has_more_offered: bool,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Query {
+    cursor: String,
 }
 
 #[derive(Template)]
@@ -58,6 +75,7 @@ struct Status {
     mesh: MeshView,
     fingerprint: String,
     members: Vec<Row>,
+    pager: Pager,
     dots: Vec<Dot>,
     lines: Vec<TraceLine>,
 }
@@ -79,19 +97,35 @@ struct Dot {
     lag: String,
 }
 
-async fn page(State(state): State<AppState>, shell: Shell) -> Result<Response, ApiError> {
-    let status = Status::of(&state).await?;
+async fn page(
+    State(state): State<AppState>,
+    shell: Shell,
+    Params(query): Params<Query>,
+) -> Result<Response, ApiError> {
+    let status = Status::of(&state, parsed("cursor", &query.cursor)?).await?;
     if shell.is_part {
         return render(&Part { status });
     }
-    let Json(excluded) = talk::excluded(State(state), Params(PageQuery::default())).await?;
-    render(&Page { shell, status, excluded: excluded.items })
+    let read = state.scan(|reader| {
+        let offered = reader.page::<CapsuleRow>(&Key::new(), Order::Ascending, None, LINES, is_open)?;
+        Ok((reader.excluded(None, ROWS)?, offered))
+    });
+    let (excluded, offered) = read.await?;
+    let (has_more_excluded, has_more_offered) = (excluded.next.is_some(), offered.next.is_some());
+    let offered = offered.items.into_iter().map(|row| (scope(row.visibility), row)).collect();
+    let excluded = excluded.items.len();
+    render(&Page { shell, status, excluded, has_more_excluded, offered, has_more_offered })
 }
 
 impl Status {
-    async fn of(state: &AppState) -> Result<Self, ApiError> {
+    /// The mesh, with the members from `cursor` on.
+    async fn of(state: &AppState, cursor: Option<Cursor>) -> Result<Self, ApiError> {
         let Json(mesh) = mesh::get(State(state.clone())).await?;
-        let Json(peers) = members::list(State(state.clone()), Params(PageQuery::default())).await?;
+        let live = link("/ui/mesh/_status", &[], cursor.as_ref());
+        let first = cursor.as_ref().map(|_| "/ui/mesh".to_owned()).unwrap_or_default();
+        let Json(peers) = members::list(State(state.clone()), Params(PageQuery::from(cursor))).await?;
+        let next = parsed::<Cursor>("cursor", &peers.next_cursor.unwrap_or_default())?;
+        let next = next.map(|next| link("/ui/mesh", &[], Some(&next))).unwrap_or_default();
         let Json(trace) = trace::list(State(state.clone()), Params(PageQuery::default())).await?;
         let members: Vec<_> = peers.items.into_iter().map(Row::of).collect();
         let others =
@@ -99,7 +133,15 @@ impl Status {
         let others: Vec<_> = others.take(MAP_MAX).collect();
         let dots = ring(others.len()).zip(&others).map(|(place, row)| row.dot(place)).collect();
         let lines = trace.items.into_iter().take(LINES).collect();
-        Ok(Self { fingerprint: mesh.node.fingerprint(), mesh, dots, lines, members })
+        let pager = Pager { first, next, live };
+        Ok(Self { fingerprint: mesh.node.fingerprint(), mesh, dots, lines, members, pager })
+    }
+}
+
+impl Status {
+    /// Whether there are more members than those of this page.
+    fn is_part(&self) -> bool {
+        !(self.pager.first.is_empty() && self.pager.next.is_empty())
     }
 }
 

@@ -16,6 +16,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use http::StatusCode;
 use serde::Deserialize;
 use xyn_store::Timestamp;
 use xyn_store::ids::EntryId;
@@ -59,6 +60,8 @@ struct Query {
     until: String,
     /// A moment that others are compared with.
     from: String,
+    /// The newest moment that is drawn already.
+    newest: String,
 }
 
 /// The moments as they are drawn, with the links that lead on.
@@ -97,6 +100,7 @@ struct Asked {
     branch: Option<Branch>,
     until: Option<Timestamp>,
     from: Option<EntryId>,
+    newest: Option<EntryId>,
     rest: String,
 }
 
@@ -111,6 +115,7 @@ impl Asked {
             branch: parsed("branch", &query.branch)?,
             until: parsed("until", &query.until)?,
             from: parsed("from", &query.from)?,
+            newest: parsed("newest", &query.newest)?,
             rest: if rest.is_empty() { rest } else { format!("&{rest}") },
         })
     }
@@ -156,7 +161,13 @@ async fn page(
 async fn drawing(State(state): State<AppState>, Params(query): Params<Query>) -> Result<Response, ApiError> {
     let asked = Asked::of(&query)?;
     let rest = asked.rest.clone();
-    let window = state.scan(move |reader| asked.window(reader, SPAN_MAX)).await?;
+    let drawn = state.scan(move |reader| {
+        let newest = window::newest(reader, asked.branch.as_ref())?.map(|entry| entry.entry_id);
+        let is_drawn = asked.newest.is_some() && asked.newest == newest;
+        Ok(if is_drawn { None } else { Some(asked.window(reader, SPAN_MAX)?) })
+    });
+    // Where nothing is newer than what is drawn already, there is nothing to draw.
+    let Some(window) = drawn.await? else { return Ok(StatusCode::NO_CONTENT.into_response()) };
     render(&Lanes { stage: Stage { window, rest } })
 }
 

@@ -35,6 +35,14 @@ pub(in crate::ui) fn name_of(words: &[&str]) -> String {
     words.iter().map(encoded).collect::<Vec<_>>().join(".")
 }
 
+/// The fields of `schema` that are no text, each with its type, for what copies a form.
+pub(super) fn types(schema: &Value) -> String {
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let typed = fields.filter_map(|(name, schema)| Some((name, type_of(schema)?)));
+    let typed = typed.filter(|(_, kind)| *kind != "string").map(|(name, kind)| format!("{name}={kind}"));
+    typed.collect::<Vec<_>>().join(" ")
+}
+
 fn decoded(word: &str) -> String {
     form_urlencoded::parse(word.as_bytes()).next().map(|(word, _)| word.into_owned()).unwrap_or_default()
 }
@@ -42,7 +50,12 @@ fn decoded(word: &str) -> String {
 /// The type that `schema` gives to the value at `parts`, when it gives just one.
 fn kind_of<'s>(schema: &'s Value, parts: &[String]) -> Option<&'s str> {
     let found = parts.iter().try_fold(schema, |schema, part| schema["properties"].get(part.as_str()))?;
-    match &found["type"] {
+    type_of(found)
+}
+
+/// The type that a value of `schema` has, when it has just one.
+fn type_of(schema: &Value) -> Option<&str> {
+    match &schema["type"] {
         Value::String(kind) => Some(kind),
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).find(|kind| *kind != "null"),
         _ => None,

@@ -42,7 +42,7 @@ pub(super) struct Wanted {
 /// The moments around the one that is `wanted`, or around the newest. None when there is none.
 pub(super) fn window(reader: &Reader, wanted: &Wanted) -> Result<Option<Window>, StoreError> {
     let filter = EntryFilter { branch: wanted.branch.clone(), ..EntryFilter::default() };
-    let newest = || Ok(reader.entries(&filter, Order::Descending, None, 1)?.items.pop());
+    let newest = || newest(reader, filter.branch.as_ref());
     let named = wanted.at.map_or_else(newest, |at| reader.entry(at))?;
     let Some(mut chosen) = named else { return Ok(None) };
     let place = reader.cursor_at(filter.branch.as_ref(), chosen.entry_id)?;
@@ -69,6 +69,12 @@ pub(super) fn window(reader: &Reader, wanted: &Wanted) -> Result<Option<Window>,
     let scene = scene(&marked(reader, seen)?, at, &lanes);
     let (has_older, has_newer) = (older.is_some(), newer.is_some());
     Ok(Some(Window { chosen, scene, earlier, later, much_earlier, much_later, has_older, has_newer }))
+}
+
+/// The newest moment, of a branch where one is named.
+pub(super) fn newest(reader: &Reader, branch: Option<&Branch>) -> Result<Option<Entry>, StoreError> {
+    let filter = EntryFilter { branch: branch.cloned(), ..EntryFilter::default() };
+    Ok(reader.entries(&filter, Order::Descending, None, 1)?.items.pop())
 }
 
 /// The moments with what people attached to them.
