@@ -140,15 +140,27 @@ impl<R: BufRead> Decrypted<R> {
     fn next(&mut self) -> Result<(), NotOpened> {
         (self.handed, self.is_over) = (0, true);
         self.piece.clear();
+        let opened = self.open();
+        match &opened {
+            Ok(is_last) => self.is_over = *is_last,
+            // What is there was not proved.
+            Err(_) => self.piece.clear(),
+        }
+        opened.map(drop)
+    }
+
+    /// Reads a piece and opens it; answers whether it is the last one.
+    fn open(&mut self) -> Result<bool, NotOpened> {
         let most = (PIECE_BYTES + TAG_BYTES) as u64;
         (&mut self.inner).take(most).read_to_end(&mut self.piece)?;
-        let is_last = self.inner.fill_buf()?.is_empty();
-        let opened = self.pieces.open(&mut self.piece, is_last);
-        if opened.is_err() {
-            self.piece.clear();
-        }
-        self.is_over = is_last || opened.is_err();
-        opened
+        let is_last = loop {
+            match self.inner.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                rest => break rest?.is_empty(),
+            }
+        };
+        self.pieces.open(&mut self.piece, is_last)?;
+        Ok(is_last)
     }
 }
 

@@ -193,3 +193,34 @@ fn keys_have_one_form_and_weak_ones_are_none() {
     assert_eq!(refused, InvalidAgeKey::Identity(2));
     assert!(!format!("{:?}", identity(1)).contains(&identity(1).secret_text()[16..40]));
 }
+
+/// Reads `bytes`, and every other time says `kind` instead.
+struct Faltering<'b> {
+    bytes: &'b [u8],
+    kind: std::io::ErrorKind,
+    falters: bool,
+}
+
+impl Read for Faltering<'_> {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        self.falters = !self.falters;
+        if self.falters { self.bytes.read(out) } else { Err(self.kind.into()) }
+    }
+}
+
+#[test]
+fn what_could_not_be_read_whole_is_not_handed_out_and_an_interruption_is_no_fault() {
+    let plain = vec![b'a'; 2 * PIECE_BYTES + 1];
+    let sealed = encrypted(&plain, &[1]);
+    let opened = |kind| {
+        let reader = BufReader::new(Faltering { bytes: &sealed, kind, falters: false });
+        Decrypted::new(reader, &[identity(1)]).expect("the header is whole")
+    };
+    let mut out = Vec::new();
+    let mut broken = opened(std::io::ErrorKind::TimedOut);
+    assert!(broken.read_to_end(&mut out).is_err());
+    broken.read_to_end(&mut out).expect("nothing comes behind a fault");
+    assert_eq!(out, b"");
+    opened(std::io::ErrorKind::Interrupted).read_to_end(&mut out).expect("whole");
+    assert_eq!(out, plain);
+}

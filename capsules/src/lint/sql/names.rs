@@ -173,6 +173,11 @@ pub(super) fn function(name: &str) -> Option<&'static str> {
     FUNCTIONS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, why)| *why)
 }
 
+/// Why the table `name` is refused.
+pub(super) fn relation(name: &str) -> Option<&'static str> {
+    name.eq_ignore_ascii_case("pg_settings").then_some(OTHERWISE)
+}
+
 /// Why `CREATE` or `ALTER` of `object` is refused.
 pub(super) fn object(name: &str) -> Option<&'static str> {
     OBJECTS.iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, why)| *why)

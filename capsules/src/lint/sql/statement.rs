@@ -63,6 +63,17 @@ impl<'s> Statement<'s> {
             *self = Self::new(self.dialect, self.is_body);
             return Ok(true);
         }
+        let is_behind_escapes = self.previous.is_some_and(|previous| previous.kind == Kind::Escaped);
+        if is_behind_escapes && token.kind == Kind::String {
+            return Err(named(
+                &token,
+                "E'…' '…'",
+                "its second part has escapes, too; write it as one string",
+            ));
+        }
+        if self.dialect == Dialect::Postgres && token.is_name() {
+            refuse(&token, || token.text.to_owned(), names::relation(token.text))?;
+        }
         self.call(&token)?;
         if self.is_body && token.is("execute") {
             return Err(named(&token, "EXECUTE", "it runs text as a statement, which cannot be checked"));

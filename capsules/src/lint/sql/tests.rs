@@ -83,6 +83,11 @@ fn what_reaches_out_of_postgres_is_refused_by_name() {
         ("SELECT 1 \\gexec", "what begins with `\\` is for a shell, not for the database; leave it out"),
         ("/* /* */ COMMIT; */ ROLLBACK", "ROLLBACK"),
         ("SELECT E'\\''; COMMIT; --'", "COMMIT"),
+        ("SELECT E'a'\n'b\\' '; COMMIT; --'", "E'…' '…'"),
+        ("SELECT E'a' -- c\n'b\\''; COMMIT; --'", "E'…' '…'"),
+        ("UPDATE pg_settings SET setting = 'off'", "pg_settings"),
+        ("UPDATE pg_catalog.\"pg_settings\" SET setting = 'off'", "pg_settings"),
+        ("SELECT \u{feff}E'\\'; COMMIT; --'", "COMMIT"),
     ] {
         assert_eq!(postgres(seed), name, "{seed}");
     }

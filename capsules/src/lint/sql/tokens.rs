@@ -90,7 +90,9 @@ impl<'s> Tokens<'s> {
     fn skip_blanks(&mut self) -> Result<(), Fault> {
         loop {
             let rest = &self.text[self.at..];
-            let blank = rest.len() - rest.trim_start_matches(is_blank).len();
+            // To PostgreSQL a mark of byte order is a letter.
+            let is_mark = |c| c == '\u{feff}' && self.is_sqlite();
+            let blank = rest.len() - rest.trim_start_matches(|c| is_blank(c) || is_mark(c)).len();
             self.at += blank;
             let rest = &rest[blank..];
             if rest.starts_with("--") {
@@ -181,7 +183,7 @@ impl<'s> Tokens<'s> {
 }
 
 fn is_blank(c: char) -> bool {
-    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c' | '\u{feff}')
+    matches!(c, ' ' | '\t' | '\n' | '\r' | '\x0b' | '\x0c')
 }
 
 fn is_name_start(c: char) -> bool {
