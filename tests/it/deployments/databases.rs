@@ -114,7 +114,7 @@ async fn seeds_of_postgres_run_in_one_transaction_of_a_role_that_owns_no_more_th
     let attach = ["--service", "db=app/shop/db"];
     assert!(bench.refused(&attach).contains("xyn secret put app/shop/db"));
     bench.secret("app/shop/db", &server.address("chief"));
-    assert!(bench.refused(&attach).contains("the role `chief` of the database reaches files and programs"));
+    assert!(bench.refused(&attach).contains("the role `chief` of the database reaches beyond its database"));
     assert_eq!(server.ask("shop", "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"), "0");
 
     bench.secret("app/shop/db", &server.address("shop"));

@@ -4,6 +4,7 @@
 //! confirmed is what was shown. Invariant: a token confirms one restatement, and a restatement that came to say
 //! anything else needs a new one.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -48,6 +49,8 @@ pub struct Restatement {
     pub target: Target,
     /// What serves there now.
     pub replaces: Option<String>,
+    /// Which secret is the address of which service.
+    pub services: BTreeMap<String, String>,
 }
 
 impl Restatement {
@@ -79,6 +82,9 @@ impl fmt::Display for Restatement {
             steps => write!(f, ", built by `{}`", steps.join("`, `"))?,
         }
         write!(f, ", to {} of environment `{env}` as {target}", stage.as_str())?;
+        for (service, secret) in &self.services {
+            write!(f, ", its service `{service}` at the address in the secret `{secret}`")?;
+        }
         match &self.replaces {
             Some(id) => write!(f, ", in place of `{id}`"),
             None => f.write_str(", where nothing serves yet"),
@@ -106,6 +112,7 @@ mod tests {
             stage: Stage::Prod,
             target: Target::Static,
             replaces: Some("urn:xyn:app:shop@1.4.1".to_owned()),
+            services: BTreeMap::from([("db".to_owned(), "app/shop/db".to_owned())]),
         }
     }
 
@@ -113,12 +120,13 @@ mod tests {
     fn only_the_token_of_what_is_shown_confirms_it() {
         let token = restatement().token();
         assert!(restatement().confirmed(Some(&token)).is_ok());
-        let changes: [fn(&mut Restatement); 5] = [
+        let changes: [fn(&mut Restatement); 6] = [
             |it| it.principal = Principal::new("eve@lab"),
             |it| it.capsule = Digest::of(b"another"),
             |it| it.replaces = None,
             |it| it.stage = Stage::Staging,
             |it| it.build.clear(),
+            |it| it.services.clear(),
         ];
         for change in changes {
             let mut other = restatement();
@@ -138,9 +146,16 @@ mod tests {
     #[test]
     fn what_is_about_to_happen_is_said_whole() {
         let said = restatement().to_string();
-        for part in
-            ["deploy `urn:xyn:app:shop@1.4.2`", "generation 3", "ada@lab", "`npm ci`", "to prod", "1.4.1`"]
-        {
+        for part in [
+            "deploy `urn:xyn:app:shop@1.4.2`",
+            "generation 3",
+            "ada@lab",
+            "`npm ci`",
+            "to prod",
+            "1.4.1`",
+            "`db`",
+            "`app/shop/db`",
+        ] {
             assert!(said.contains(part), "{part}: {said}");
         }
     }

@@ -16,7 +16,7 @@ use super::judge::{Depth, Judged, Wish, judge};
 use super::needs::{Attached, Given};
 use super::seeds::Sowing;
 use super::told::moment;
-use super::{Event, What, failure, fronts, hold, note, release, tell};
+use super::{Event, What, failure, fronts, note, release, tell};
 use crate::actions::Action;
 use crate::governance::{Decision, Effect};
 use crate::record::Record;
@@ -115,6 +115,7 @@ fn confirmed(
         stage: place.stage,
         target: place.target,
         replaces: before.as_ref().map(|row| row.current.id.clone()),
+        services: judged.attached(wish).into_iter().collect(),
     };
     ledger.pass(Gate::Confirmation, restatement.confirmed(wish.confirm.as_deref()))
 }
@@ -138,7 +139,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         let given = ledger.pass(Gate::Services, judged.given(inner, &wish))?;
         judged.evidence(inner, &accept.decision().evidence, &mut ledger)?;
         confirmed(inner, intent, &wish, &judged, &mut ledger)?;
-        Ok((hold(inner, &judged.place)?, judged, given))
+        Ok((judged.turn(inner)?, judged, given))
     });
     let (_turn, judged, given) = match passed {
         Ok(passed) => passed,

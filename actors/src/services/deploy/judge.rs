@@ -20,7 +20,7 @@ use super::needs::{self, Attached, Given};
 use super::release::unfit;
 use super::seeds;
 use crate::governance::Proof;
-use crate::runtime::{Inner, Refusal};
+use crate::runtime::{Held, Inner, Refusal};
 use crate::services::capsules::evidence::Leave;
 use crate::services::capsules::generation::step;
 use crate::services::capsules::prove::{self, Content, admit, prove};
@@ -95,6 +95,16 @@ impl Judged {
             false => Err(Refusal::Conflict { code: "evidence_missing", message: missing.join("; ") }),
         };
         ledger.pass(Gate::Evidence, judged)
+    }
+
+    /// Keeps others away from its place. Refused when one of them was there since: its generation and what it replaces
+    /// were judged by what was there before.
+    pub(super) fn turn(&self, inner: &Inner) -> Result<Held, Refusal> {
+        let turn = super::hold(inner, &self.place)?;
+        if self.place.row(&inner.store.read()?)? == self.before {
+            return Ok(turn);
+        }
+        Err(super::busy(format!("something else was deployed to `{}` meanwhile; ask again", self.place)))
     }
 
     /// Which secret is the address of which service, from now on.

@@ -110,10 +110,12 @@ fn turn(place: &Place) -> String {
 
 /// Keeps others away from `place`.
 fn hold(inner: &Inner, place: &Place) -> Result<Held, Refusal> {
-    inner.progress.take(&turn(place)).ok_or_else(|| Refusal::Conflict {
-        code: "deployment_busy",
-        message: format!("something is being deployed to `{place}`; ask again when it is done"),
-    })
+    let message = || format!("something is being deployed to `{place}`; ask again when it is done");
+    inner.progress.take(&turn(place)).ok_or_else(|| busy(message()))
+}
+
+fn busy(message: String) -> Refusal {
+    Refusal::Conflict { code: "deployment_busy", message }
 }
 
 /// Records that a capsule was not deployed.

@@ -4,12 +4,16 @@
 //! is a secret of the node, a variable from a secret, from the node's own environment or from the manifest. Invariant:
 //! nothing starts that lacks one of them, and no value is in what is said about them.
 
+mod address;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use xyn_capsules::manifest::{Manifest, Service, ServiceKind, Slug};
 use xyn_store::projection::Target;
+
+use address::passwords;
 
 use super::name::Place;
 use super::release::{self, unfit};
@@ -71,6 +75,7 @@ pub(super) fn given(
         data: &data,
         given: Given::default(),
         used: BTreeMap::new(),
+        of_node: Vec::new(),
     }
     .all(manifest, from_node)
 }
@@ -83,6 +88,8 @@ struct Search<'a> {
     data: &'a Path,
     given: Given,
     used: BTreeMap<SecretName, Secret>,
+    /// Values that the node's own environment gave, by their names there.
+    of_node: Vec<(SecretName, Secret)>,
 }
 
 impl Search<'_> {
@@ -96,10 +103,13 @@ impl Search<'_> {
             self.variables(manifest, from_node)?;
         }
         let names: Vec<String> = self.used.keys().map(|name| format!("`{name}`")).collect();
-        let passwords: Vec<(SecretName, Secret)> =
-            self.used.iter().filter_map(|(name, secret)| Some((name.clone(), password(secret)?))).collect();
-        let said = self.used.iter().chain(passwords.iter().map(|(name, secret)| (name, secret)));
-        self.given.scrub = Scrub::new(said);
+        let mut values = self.of_node;
+        values.extend(self.used);
+        let passwords: Vec<(SecretName, Secret)> = values
+            .iter()
+            .flat_map(|(name, secret)| passwords(secret).map(move |password| (name.clone(), password)))
+            .collect();
+        self.given.scrub = Scrub::new(values.iter().chain(&passwords).map(|(name, secret)| (name, secret)));
         let why = match (manifest.services.is_empty(), names.is_empty()) {
             (true, true) => "it needs none".to_owned(),
             (_, true) => "all are served by this node".to_owned(),
@@ -146,6 +156,14 @@ impl Search<'_> {
             name.parse().map_err(|error: crate::services::secrets::InvalidSecretName| {
                 Refusal::invalid("invalid_input", "/services", error.to_string())
             })?;
+        if !self.may_be_given(&name) {
+            let Place { app, .. } = self.place;
+            let why = format!(
+                "the secret `{name}` is another app's or another stage's; attach one below `app/{app}`, or one that \
+                 is of no app"
+            );
+            return Err(Refusal::invalid("invalid_input", "/services", why));
+        }
         let secret = self.vault.get(&name)?;
         let secret = secret.ok_or_else(|| {
             secret_missing(format!(
@@ -158,6 +176,17 @@ impl Search<'_> {
         Ok(Some(secret))
     }
 
+    /// Whether `name` is of no app, or of this one and of no other stage.
+    fn may_be_given(&self, name: &SecretName) -> bool {
+        let Place { app, stage, .. } = self.place;
+        let Some(of_app) = name.as_str().strip_prefix("app/") else { return true };
+        let Some(own) = of_app.strip_prefix(app.as_str()).and_then(|rest| rest.strip_prefix('/')) else {
+            return false;
+        };
+        let of = own.split_once('/').and_then(|(of, _)| super::stage_of(of));
+        of.is_none_or(|of| of == *stage)
+    }
+
     fn variables(
         &mut self,
         manifest: &Manifest,
@@ -168,7 +197,7 @@ impl Search<'_> {
             let name = name.as_str();
             let value = match self.secret(name)? {
                 Some(secret) => Some(secret.expose().to_owned()),
-                None => from_node(&given_as(&self.place.app, name)).or_else(|| default.clone()),
+                None => self.of_node(name, &from_node).or_else(|| default.clone()),
             };
             match value {
                 Some(value) => drop(self.given.env.insert(name.to_owned(), value)),
@@ -187,6 +216,16 @@ impl Search<'_> {
             names.join(", "),
             ways.join("; ")
         )))
+    }
+
+    /// The value that the node's own environment has for the variable `name`. It may be a secret as well.
+    fn of_node(&mut self, name: &str, from_node: impl Fn(&str) -> Option<String>) -> Option<String> {
+        let name = given_as(&self.place.app, name);
+        let value = from_node(&name)?;
+        if let Ok(name) = name.parse() {
+            self.of_node.push((name, Secret::new(value.as_str())));
+        }
+        Some(value)
     }
 
     /// The secret that is the value of the variable `name`: that of the stage before that of the app.
@@ -228,12 +267,6 @@ fn file(service: &Service, data: &Path) -> Result<PathBuf, Refusal> {
     }
     let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
     Err(unfit(format!("the `file` of its service `{}` is no plain file name: `{shown}`", service.name)))
-}
-
-/// The password in an address, which may be said alone.
-fn password(secret: &Secret) -> Option<Secret> {
-    let url = url::Url::parse(secret.expose()).ok()?;
-    url.password().map(Secret::new)
 }
 
 fn unattached(missing: &[&Service], app: &str) -> Refusal {

@@ -65,6 +65,7 @@ fn confirmed(inner: &Inner, intent: &Intent, row: &DeploymentRow, previous: &Rel
         stage: row.stage,
         target: row.target,
         replaces: Some(row.current.id.clone()),
+        services: row.services.iter().cloned().collect(),
     };
     let given = field(&intent.input, "confirm");
     restatement.confirmed((!given.is_empty()).then_some(given)).map(drop)

@@ -225,7 +225,11 @@ impl Vault {
         file.write_all(bytes)?;
         file.sync_all()?;
         fs::rename(&beside, path)?;
-        File::open(&self.folder)?.sync_all()
+        // The folder may be new itself.
+        for folder in [Some(self.folder.as_path()), self.folder.parent()].into_iter().flatten() {
+            File::open(folder)?.sync_all()?;
+        }
+        Ok(())
     }
 }
 

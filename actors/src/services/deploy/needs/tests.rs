@@ -26,8 +26,8 @@ fn search(
     let attached: Attached =
         attached.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
     let data = Path::new("/data");
-    let (given, used) = (Given::default(), BTreeMap::new());
-    Search { vault, place: &place, attached: &attached, data, given, used }
+    let (given, used, of_node) = (Given::default(), BTreeMap::new(), Vec::new());
+    Search { vault, place: &place, attached: &attached, data, given, used, of_node }
         .all(manifest, |name| (name == "XYN_APP_WEB_SHOP_MODE").then(|| "fast".to_owned()))
         .map_err(|refusal| refusal.to_string())
 }
@@ -91,4 +91,37 @@ fn what_is_missing_is_named_with_how_it_is_given() {
     );
     let outside = r#"[{"name": "db", "type": "sqlite", "config": {"file": "../node.key"}}]"#;
     assert!(said(outside, "{}", &[]).contains("is no plain file name"));
+}
+
+#[test]
+fn no_value_is_said_wherever_it_came_from_and_however_it_is_written() {
+    let (_folder, vault) = vault(&[
+        ("pg", "postgres://ada:h%40nter+22@localhost/shop"),
+        ("kv", "redis://:s%2Fecret@localhost"),
+        ("libpq", "host=localhost user=ada password='pass word'"),
+    ]);
+    let services = r#"[{"name": "a", "type": "postgres"}, {"name": "b", "type": "kv"},
+        {"name": "c", "type": "postgres"}]"#;
+    let manifest = manifest(services, r#"{"MODE": null}"#);
+    let attached = [("a", "pg"), ("b", "kv"), ("c", "libpq")];
+    let (given, _) = search(&vault, Stage::Dev, &attached, &manifest).expect("all is there");
+    assert_eq!(
+        given.scrub.text("h%40nter+22, h@nter+22, s/ecret, pass word, fast"),
+        "«secret:pg», «secret:pg», «secret:kv», «secret:libpq», «secret:XYN_APP_WEB_SHOP_MODE»"
+    );
+}
+
+#[test]
+fn an_app_is_not_given_the_secret_of_another_one_or_of_another_stage() {
+    let names = ["app/web-shop/db", "app/web-shop/prod/db", "app/web/db", "app/web-shop2/db", "shared/db"];
+    let (_folder, vault) = vault(&names.map(|name| (name, "postgres://localhost/x")));
+    let manifest = manifest(r#"[{"name": "db", "type": "postgres"}]"#, "{}");
+    let given = |stage| {
+        names.map(|name| match search(&vault, stage, &[("db", name)], &manifest) {
+            Ok(_) => true,
+            Err(said) => !said.contains("another app's or another stage's"),
+        })
+    };
+    assert_eq!(given(Stage::Dev), [true, false, false, false, true]);
+    assert_eq!(given(Stage::Prod), [true, true, false, false, true]);
 }

@@ -53,6 +53,7 @@ fn lay_out(sowing: &Sowing, seed: &Seed, entry: &Entry, place: &Path) -> io::Res
         }
         file.sync_all()?;
     }
+    notes::sync(Some(&beside))?;
     notes::note(&sowing.ground.notes, seed)?;
     fs::rename(&beside, place)?;
     notes::sync(place.parent())

@@ -19,10 +19,19 @@ pub(super) fn noted(notes: &Path, seed: &Seed) -> io::Result<Option<String>> {
 
 /// Notes that `seed` is applied.
 pub(super) fn note(notes: &Path, seed: &Seed) -> io::Result<()> {
-    fs::create_dir_all(notes)?;
-    let mut file = File::create(notes.join(seed.name.as_str()))?;
-    file.write_all(seed.digest.to_string().as_bytes())?;
-    file.sync_all()
+    put(notes, &notes.join(seed.name.as_str()), seed.digest.to_string().as_bytes())
+}
+
+/// Puts a file of these bytes at `place` in `folder`, whole or not at all.
+pub(super) fn put(folder: &Path, place: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(place).map_err(|error| error.error)?;
+    sync(Some(folder))?;
+    // It may be new itself.
+    sync(folder.parent())
 }
 
 /// Makes the names in `folder` lasting.

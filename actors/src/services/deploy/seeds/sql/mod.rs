@@ -23,7 +23,9 @@ const NOTES: &str = "_xyn_seeds";
 /// How long the seeds of a service may run.
 const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(120);
 /// Characters of a statement that a failure shows.
-const SHOWN_CHARS: usize = 80;
+const STATEMENT_CHARS: usize = 80;
+/// Characters of what a database says that a failure shows: a seed can let it say anything.
+const MESSAGE_CHARS: usize = 500;
 
 /// A seed whose statements were checked.
 pub(super) struct Script {
@@ -80,20 +82,29 @@ impl Script {
 
     fn failed(&self, fault: &Fault) -> String {
         let statement: String = fault.statement.split_whitespace().collect::<Vec<_>>().join(" ");
-        let escaped = |c: char| match c {
-            // Quotes are what statements are full of.
-            '\'' | '"' => c.to_string(),
-            c => c.escape_debug().to_string(),
-        };
-        let mut shown: String = statement.chars().take(SHOWN_CHARS).map(escaped).collect();
-        if statement.chars().count() > SHOWN_CHARS {
-            shown.push('…');
-        }
         format!(
-            "its seed `{}` (`{}`), line {}, at `{shown}`: {}; nothing of it was applied",
-            self.name, self.path, fault.line, fault.message
+            "its seed `{}` (`{}`), line {}, at `{}`: {}; nothing of it was applied",
+            self.name,
+            self.path,
+            fault.line,
+            shown(&statement, STATEMENT_CHARS),
+            fault.message
         )
     }
+}
+
+/// At most `most` characters of `text`, in one line.
+fn shown(text: &str, most: usize) -> String {
+    let escaped = |c: char| match c {
+        // Quotes are what statements are full of.
+        '\'' | '"' => c.to_string(),
+        c => c.escape_debug().to_string(),
+    };
+    let mut shown: String = text.chars().take(most).map(escaped).collect();
+    if text.chars().nth(most).is_some() {
+        shown.push('…');
+    }
+    shown
 }
 
 /// Runs those of `scripts` that `database` does not note as applied. The failure names seed, line and statement.

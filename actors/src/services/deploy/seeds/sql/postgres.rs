@@ -10,7 +10,7 @@ use tokio_postgres::{Config, NoTls, Transaction};
 use xyn_capsules::lint::sql_statements;
 use xyn_store::Timestamp;
 
-use super::{Fault, NOTES, RUN_MAX, Script};
+use super::{Fault, MESSAGE_CHARS, NOTES, RUN_MAX, Script, shown};
 use crate::services::secrets::Secret;
 
 /// How long a connection may take.
@@ -34,12 +34,17 @@ pub(super) async fn run(address: &Secret, scripts: &[Script], now: Timestamp) ->
     let (mut client, connection) = config.connect(NoTls).await.map_err(refused)?;
     // What it ends with, the client is told as well.
     let connected = tokio::spawn(connection);
+    let cancel = client.cancel_token();
     let seeding = async {
         let transaction = client.transaction().await.map_err(refused)?;
         seed(&transaction, scripts, now).await?;
         transaction.commit().await.map_err(refused)
     };
     let done = tokio::time::timeout(RUN_MAX, seeding).await;
+    if done.is_err() {
+        // The server notices that nobody listens only when it has something to say, and holds its locks until then.
+        let _ = tokio::time::timeout(CONNECT_MAX, cancel.cancel_query(NoTls)).await;
+    }
     // A connection that is cut off rolls back.
     connected.abort();
     done.unwrap_or_else(|_| Err(format!("its seeds ran for more than {} seconds", RUN_MAX.as_secs())))
@@ -74,7 +79,7 @@ fn near(config: &Config) -> Result<(), String> {
 async fn seed(transaction: &Transaction<'_>, scripts: &[Script], now: Timestamp) -> Result<(), String> {
     let refused = |error: tokio_postgres::Error| format!("the database: {}", said(&error));
     confined(transaction).await?;
-    let limits = format!("SET LOCAL lock_timeout = '{LOCK_MAX}'; SET LOCAL standard_conforming_strings = on");
+    let limits = format!("SET LOCAL lock_timeout = '{LOCK_MAX}'; {}", settings());
     transaction.batch_execute(&limits).await.map_err(refused)?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(refused)?;
     let here = transaction
@@ -107,27 +112,39 @@ async fn seed(transaction: &Transaction<'_>, scripts: &[Script], now: Timestamp)
 
 /// Refuses a role that reaches more than databases.
 async fn confined(transaction: &Transaction<'_>) -> Result<(), String> {
-    let question = "SELECT current_user::text, (SELECT rolsuper FROM pg_roles WHERE rolname = session_user) OR \
-                    EXISTS (SELECT 1 FROM unnest($1::text[]) AS reach WHERE pg_has_role(session_user, reach, 'MEMBER'))";
+    // It can take on whatever it is a member of, and one that makes roles may be given any.
+    let question = "SELECT session_user::text, EXISTS (SELECT 1 FROM pg_roles AS r WHERE \
+                    (r.rolsuper OR r.rolcreaterole OR r.rolname::text = ANY($1::text[])) AND \
+                    pg_has_role(session_user, r.oid, 'MEMBER'))";
     let reach: Vec<&str> = REACH.to_vec();
     let role = transaction.query_one(question, &[&reach]).await;
     let role = role.map_err(|error| format!("the database: {}", said(&error)))?;
     match role.get::<_, bool>(1) {
         false => Ok(()),
         true => Err(format!(
-            "the role `{}` of the database reaches files and programs of its server; attach it as a role that owns \
+            "the role `{}` of the database reaches beyond its database; attach it as a role that owns \
              its database and no more: CREATE ROLE shop LOGIN PASSWORD '…'",
             role.get::<_, String>(0)
         )),
     }
 }
 
+/// What holds for each statement, whatever those before it did: how it is read, and how long it may run.
+fn settings() -> String {
+    let seconds = RUN_MAX.as_secs();
+    format!("SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = '{seconds}s'")
+}
+
 async fn run_one(transaction: &Transaction<'_>, script: &Script) -> Result<(), Fault> {
-    let statements = sql_statements(script.text.as_bytes(), script.dialect);
+    let (statements, settings) = (sql_statements(script.text.as_bytes(), script.dialect), settings());
     // INVARIANT: they were read in the same way when the script was.
     for statement in statements.unwrap_or_default() {
-        // With parameters, though none, the server takes one statement and no more.
-        if let Err(error) = transaction.execute(statement.text, &[]).await {
+        let ran = match transaction.batch_execute(&settings).await {
+            // With parameters, though none, the server takes one statement and no more.
+            Ok(()) => transaction.execute(statement.text, &[]).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = ran {
             let message = said(&error);
             let line = statement.line + behind(&error, statement.text);
             return Err(Fault { line, statement: statement.text.to_owned(), message });
@@ -150,7 +167,7 @@ fn behind(error: &tokio_postgres::Error, text: &str) -> usize {
 /// What the server says, or why it cannot be heard.
 fn said(error: &tokio_postgres::Error) -> String {
     match error.as_db_error() {
-        Some(error) => error.message().to_owned(),
+        Some(error) => shown(error.message(), MESSAGE_CHARS),
         None => {
             let cause = std::error::Error::source(error).map(|source| format!(": {source}"));
             format!("{error}{}", cause.unwrap_or_default())

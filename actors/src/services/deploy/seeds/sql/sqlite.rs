@@ -13,12 +13,16 @@ use rusqlite::{Connection, OpenFlags};
 use xyn_capsules::lint::sql_statements;
 use xyn_store::Timestamp;
 
-use super::{Fault, NOTES, RUN_MAX, Script};
+use super::{Fault, MESSAGE_CHARS, NOTES, RUN_MAX, Script, shown};
 
 /// How long is waited for an app that holds the database.
 const BUSY_MAX: Duration = Duration::from_secs(10);
 /// Steps of its machine between two looks at the clock.
 const STEPS: i32 = 100_000;
+/// Bytes of a value.
+const VALUE_MAX_BYTES: i32 = 64 << 20;
+/// Pages that the database may grow to; there are 4 KiB in one.
+const PAGES_MAX: i32 = 1 << 20;
 
 pub(super) fn run(path: &Path, scripts: &[Script], now: Timestamp) -> Result<(), String> {
     let cannot =
@@ -52,9 +56,15 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         // A link could lead to any file of the node's user.
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
-    let mut database = Connection::open_with_flags(path, flags)?;
+    // The folder is the node's, and may well be behind one.
+    let folder = path.parent().and_then(|folder| folder.canonicalize().ok());
+    let real = folder.zip(path.file_name()).map(|(folder, name)| folder.join(name));
+    let real = real.ok_or_else(|| rusqlite::Error::InvalidPath(path.to_owned()))?;
+    let mut database = Connection::open_with_flags(real, flags)?;
     database.busy_timeout(BUSY_MAX)?;
     database.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    database.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_MAX_BYTES)?;
+    database.pragma_update(None, "max_page_count", PAGES_MAX)?;
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     database.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     let deadline = Instant::now() + RUN_MAX;
@@ -94,12 +104,12 @@ fn behind(error: &rusqlite::Error, text: &str) -> usize {
 /// What SQLite says, without the statement, which is shown beside it.
 fn said(error: &rusqlite::Error) -> String {
     match error {
-        rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
+        rusqlite::Error::SqlInputError { msg, .. } => shown(msg, MESSAGE_CHARS),
         rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::OperationInterrupted => {
             format!("it ran for more than {} seconds", RUN_MAX.as_secs())
         }
-        rusqlite::Error::SqliteFailure(_, Some(message)) => message.clone(),
-        other => other.to_string(),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => shown(message, MESSAGE_CHARS),
+        other => shown(&other.to_string(), MESSAGE_CHARS),
     }
 }
 
@@ -205,5 +215,30 @@ mod tests {
         let link = folder.path().join("link.db");
         std::os::unix::fs::symlink(&outside, &link).expect("linked");
         assert!(run(&link, &[script("CREATE TABLE a (b)")], at()).is_err() && !outside.exists());
+    }
+
+    #[test]
+    fn the_folder_of_the_data_may_be_behind_a_link() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::create_dir(&real).expect("made");
+        std::os::unix::fs::symlink(&real, &link).expect("linked");
+        run(&link.join("shop.db"), &[script("CREATE TABLE a (b)")], at()).expect("applied");
+        assert_eq!(count(&real.join("shop.db"), "a"), 0);
+    }
+
+    #[test]
+    fn a_value_without_measure_is_refused_and_a_failure_is_said_in_one_short_line() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("shop.db");
+        let endless = "CREATE TABLE a AS SELECT zeroblob(100000000) AS b";
+        assert!(run(&path, &[script(endless)], at()).expect_err("refused").contains("too big"));
+        let loud = format!(
+            "CREATE TABLE a (b); CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT RAISE(ABORT, '\n{}'); END; \
+             INSERT INTO a VALUES (1)",
+            "x".repeat(1 << 20)
+        );
+        let said = run(&path, &[script(&loud)], at()).expect_err("refused");
+        assert!(said.len() < 1_000 && said.contains(r"\nxxx") && !said.contains('\n'), "{said}");
     }
 }
