@@ -67,7 +67,7 @@ impl<'s> Statement<'s> {
         if is_behind_escapes && token.kind == Kind::String {
             return Err(named(
                 &token,
-                "E'…' '…'",
+                "continued E string",
                 "its second part has escapes, too; write it as one string",
             ));
         }
