@@ -73,8 +73,7 @@ async fn list(
     let at = cursor.clone();
     let page = state.scan(move |reader| reader.artifacts(run_id, at.as_ref(), ROWS)).await?;
     let filters = [("run_id", query.run_id.as_str())];
-    let mut pager = Pager::of("/ui/artifacts", &filters, cursor.as_ref(), &page);
-    pager.live = pager.live.replacen("/ui/artifacts", "/ui/artifacts/_list", 1);
+    let pager = Pager::of("/ui/artifacts", &filters, cursor.as_ref(), &page);
     let list = List { items: page.items, pager, is_filtered: run_id.is_some() };
     if shell.is_part {
         return render(&ListPart { list });

@@ -12,6 +12,7 @@ use xyn_store::ids::{ArtifactId, EntryId, EventId, RunId};
 use xyn_store::projection::{ArtifactRow, RunRow};
 
 use super::act::local;
+use super::query::field;
 use crate::error::{ApiError, Code};
 use crate::extract::Params;
 use crate::state::AppState;
@@ -22,15 +23,11 @@ pub(super) fn routes() -> Router<AppState> {
 
 /// Keeps the theme in the browser, for a year.
 async fn theme(form: Bytes) -> Response {
-    let value = |wanted: &str| {
-        let found = form_urlencoded::parse(&form).find(|(name, _)| name == wanted);
-        found.map(|(_, value)| value.into_owned()).unwrap_or_default()
-    };
-    let cookie = match value("theme").as_str() {
+    let cookie = match field(&form, "theme").as_str() {
         "light" => "theme=light; Path=/ui; Max-Age=31536000; SameSite=Strict; HttpOnly",
         _ => "theme=dark; Path=/ui; Max-Age=31536000; SameSite=Strict; HttpOnly",
     };
-    let mut response = Redirect::to(&local(&value("next"), "")).into_response();
+    let mut response = Redirect::to(&local(&field(&form, "next"), "")).into_response();
     response.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static(cookie));
     response
 }

@@ -16,10 +16,10 @@ use xyn_store::projection::{BlueprintRow, Cursor, DraftRow, DraftStatus};
 use xyn_store::tables::Key;
 
 use super::act::{Act, Directory};
-use super::editor::{self, Edited};
+use super::editor::Edited;
 use super::filters;
 use super::kept::{self, Kept, Shown};
-use super::query::{Pager, ROWS, parsed};
+use super::query::{self, Pager, ROWS, parsed};
 use super::shell::{Shell, render};
 use super::words::State as Standing;
 use crate::error::ApiError;
@@ -81,7 +81,7 @@ async fn list(
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
     let (at, filters) = (cursor.clone(), [("show", query.show.as_str())]);
     let (path, is_drafts) = ("/ui/blueprints", query.show == "drafts");
-    let mut list = if is_drafts {
+    let list = if is_drafts {
         let read = state.scan(move |reader| {
             reader.page::<DraftRow>(&Key::new(), Order::Descending, at.as_ref(), ROWS, |_| true)
         });
@@ -103,7 +103,6 @@ async fn list(
         let active = page.items.into_iter().map(Shown::shown).collect();
         List { active, drafts: Vec::new(), is_drafts, pager }
     };
-    list.pager.live = list.pager.live.replacen(path, "/ui/blueprints/_list", 1);
     if shell.is_part { render(&Part { list }) } else { render(&Page { shell, list }) }
 }
 
@@ -205,7 +204,7 @@ async fn look(
     shell: Shell,
     form: Bytes,
 ) -> Result<Response, ApiError> {
-    let field = |name: &str| editor::field(&form, name);
+    let field = |name: &str| query::field(&form, name);
     let draft = match parsed::<DraftId>("draft_id", &field("draft_id"))? {
         Some(id) => Some(state.row::<DraftRow>(&DraftRow::key_of(id), "draft", id)?),
         None => None,
@@ -243,7 +242,7 @@ async fn show(
 
 /// What is wrong with what somebody has typed so far.
 async fn check(State(state): State<AppState>, form: Bytes) -> Result<Response, ApiError> {
-    let source = editor::field(&form, "definition");
+    let source = query::field(&form, "definition");
     let check = move || Ok(Edited::of(source, |source| <BlueprintRow as Shown>::faults(&state, source)));
     blocking(check).await?.found.part()
 }

@@ -98,8 +98,7 @@ async fn list(
         Ok((page, workspaces.items))
     });
     let (page, workspaces) = read.await?;
-    let mut pager = Pager::of("/ui/capsules", &[], cursor.as_ref(), &page);
-    pager.live = pager.live.replacen("/ui/capsules", "/ui/capsules/_list", 1);
+    let pager = Pager::of("/ui/capsules", &[], cursor.as_ref(), &page);
     let list = List { items: page.items.into_iter().filter_map(Row::of).collect(), pager };
     if shell.is_part {
         return render(&Part { list });

@@ -109,8 +109,7 @@ async fn list(
         Ok((rows, failed.unwrap_or_default()))
     });
     let (page, failed) = read.await?;
-    let mut pager = Pager::of("/ui/deploys", &[], cursor.as_ref(), &page);
-    pager.live = pager.live.replacen("/ui/deploys", "/ui/deploys/_list", 1);
+    let pager = Pager::of("/ui/deploys", &[], cursor.as_ref(), &page);
     let slots = page.items.into_iter().map(|row| Slot::of(&state, row));
     let list = List { apps: App::all(slots), pager };
     if shell.is_part {

@@ -5,7 +5,6 @@
 //! is what the field holds, and nothing is kept by checking.
 
 use askama::Template;
-use axum::body::Bytes;
 use axum::response::Response;
 use xyn_actors::document::Issue;
 
@@ -91,12 +90,6 @@ impl Fault {
     }
 }
 
-/// The value of the field `name` of a form, with line feeds as files have them.
-pub(super) fn field(form: &Bytes, name: &str) -> String {
-    let found = form_urlencoded::parse(form).find(|(field, _)| field == name);
-    found.map(|(_, value)| value.replace("\r\n", "\n")).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use xyn_actors::governance;
@@ -115,9 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_has_line_feeds_and_nothing_is_wrong_with_nothing() {
-        let form = Bytes::from_static(b"name=x&source=a%0D%0Ab");
-        assert_eq!((field(&form, "source").as_str(), field(&form, "other").as_str()), ("a\nb", ""));
+    fn nothing_is_wrong_with_nothing() {
         assert_eq!(Edited::of("  \n".to_owned(), |_| unreachable!("nothing to check")).found.total, 0);
     }
 }

@@ -126,8 +126,9 @@ async fn read(
     let is_held = !query.until.is_empty();
     let mut pager = Pager::of("/ui/events", &filters, cursor.as_ref(), &page);
     // Of what ends at an instant nothing comes anew.
-    pager.live =
-        if is_held { String::new() } else { pager.live.replacen("/ui/events", "/ui/events/_list", 1) };
+    if is_held {
+        pager.live.clear();
+    }
     let now = state.runtime().clock().now().to_string();
     let until = if is_held { "" } else { now.as_str() };
     let here = [&filters[..4], &[("until", until)]].concat();

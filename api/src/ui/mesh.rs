@@ -19,7 +19,7 @@ use xyn_store::tables::Key;
 use super::act::{Act, Directory};
 use super::capsules::scope;
 use super::filters;
-use super::query::{Pager, ROWS, link, parsed};
+use super::query::{self, Pager, ROWS, link, parsed};
 use super::shell::{Shell, render};
 use super::words::{self, State as Standing};
 use crate::dto::{Connection, Invited, Peer, Role, Standing as Membership, TraceLine};
@@ -224,10 +224,7 @@ async fn invite(
     caller: Caller,
     form: Bytes,
 ) -> Result<Response, ApiError> {
-    let field = |wanted: &str| {
-        let found = form_urlencoded::parse(&form).find(|(name, _)| name == wanted);
-        found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
-    };
+    let field = |name: &str| query::field(&form, name).trim().to_owned();
     let hours = field("hours");
     let hours: f64 =
         hours.parse().map_err(|_| ApiError::invalid("hours", format!("`{hours}` is not a number")))?;

@@ -18,10 +18,10 @@ use xyn_store::projection::{Cursor, PolicyRow};
 use xyn_store::tables::Key;
 
 use super::act::{Act, Directory};
-use super::editor::{self, Edited};
+use super::editor::Edited;
 use super::filters;
 use super::kept::{self, Kept, Shown};
-use super::query::{Pager, ROWS, parsed};
+use super::query::{self, Pager, ROWS, parsed};
 use super::shell::{Shell, render};
 use crate::error::ApiError;
 use crate::extract::Params;
@@ -87,8 +87,7 @@ async fn list(
         reader.page::<PolicyRow>(&Key::new(), Order::Ascending, at.as_ref(), ROWS, Versioned::is_active)
     });
     let page = read.await?;
-    let mut pager = Pager::of("/ui/policies", &[], cursor.as_ref(), &page);
-    pager.live = pager.live.replacen("/ui/policies", "/ui/policies/_list", 1);
+    let pager = Pager::of("/ui/policies", &[], cursor.as_ref(), &page);
     let list = List { items: page.items.into_iter().map(Shown::shown).collect(), pager };
     if shell.is_part {
         return render(&Part { list });
@@ -145,7 +144,7 @@ async fn look(
     shell: Shell,
     form: Bytes,
 ) -> Result<Response, ApiError> {
-    show(&state, &directory, shell, editor::field(&form, "source"), String::new()).await
+    show(&state, &directory, shell, query::field(&form, "source"), String::new()).await
 }
 
 async fn show(
@@ -164,7 +163,7 @@ async fn show(
 
 /// What is wrong with what somebody has typed so far.
 async fn check(State(state): State<AppState>, form: Bytes) -> Result<Response, ApiError> {
-    let source = editor::field(&form, "source");
+    let source = query::field(&form, "source");
     let check = move || Ok(Edited::of(source, |source| <PolicyRow as Shown>::faults(&state, source)));
     blocking(check).await?.found.part()
 }

@@ -26,7 +26,7 @@ pub(super) struct Pager {
     pub(super) first: String,
     /// To the next page; empty at the end.
     pub(super) next: String,
-    /// Where the first page's rows come from again when the journal has moved; empty on other pages.
+    /// Where the first page's rows come from again when the journal has moved: its part `_list`. Empty on other pages.
     pub(super) live: String,
 }
 
@@ -43,9 +43,15 @@ impl Pager {
         Self {
             first: if is_first { String::new() } else { link(None) },
             next: page.next.as_ref().map(|next| link(Some(next))).unwrap_or_default(),
-            live: if is_first { link(None) } else { String::new() },
+            live: if is_first { self::link(&format!("{path}/_list"), filters, None) } else { String::new() },
         }
     }
+}
+
+/// The value of the field `name` of a form, with line feeds as files have them; empty when it is not there.
+pub(super) fn field(form: &[u8], name: &str) -> String {
+    let found = form_urlencoded::parse(form).find(|(field, _)| field == name);
+    found.map(|(_, value)| value.replace("\r\n", "\n")).unwrap_or_default()
 }
 
 /// The list at `path`, filtered by `filters`, from `cursor` on.
@@ -57,4 +63,23 @@ pub(super) fn link(path: &str, filters: &[(&str, &str)], cursor: Option<&Cursor>
     }
     let query = query.finish();
     if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_field_has_line_feeds() {
+        let form = b"name=x&source=a%0D%0Ab";
+        assert_eq!((field(form, "source").as_str(), field(form, "other").as_str()), ("a\nb", ""));
+    }
+
+    #[test]
+    fn a_first_page_that_may_change_asks_for_its_list() {
+        let page = Page::<()> { items: Vec::new(), next: None };
+        let pager = |cursor| Pager::of("/ui/runs", &[("label", "a:b")], cursor, &page);
+        assert_eq!(pager(None).live, "/ui/runs/_list?label=a%3Ab");
+        assert_eq!(pager(Some(&Cursor::from_bytes(vec![1]))).live, "");
+    }
 }

@@ -107,8 +107,7 @@ async fn list(
         Ok((Rows { items, next }, branch_page(reader, None, BRANCHES_MAX)?))
     };
     let (page, branches) = state.scan(read).await?;
-    let mut pager = Pager::of("/ui/reviews", &[("status", &query.status)], cursor.as_ref(), &page);
-    pager.live = pager.live.replacen("/ui/reviews", "/ui/reviews/_list", 1);
+    let pager = Pager::of("/ui/reviews", &[("status", &query.status)], cursor.as_ref(), &page);
     let row = |review: crate::dto::ReviewSummary| Row {
         entry_id: review.entry_id,
         standing: standing(review.status),

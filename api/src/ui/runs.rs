@@ -108,8 +108,7 @@ async fn list(
         ("until", &query.until),
     ];
     let is_filtered = filters.iter().any(|(_, value)| !value.is_empty());
-    let mut pager = Pager::of("/ui/runs", &filters, cursor.as_ref(), &page);
-    pager.live = pager.live.replacen("/ui/runs", "/ui/runs/_list", 1);
+    let pager = Pager::of("/ui/runs", &filters, cursor.as_ref(), &page);
     let list = List { items: page.items.into_iter().map(Row::of).collect(), pager, is_filtered };
     if shell.is_part { render(&Part { list }) } else { render(&Page { shell, query, list }) }
 }

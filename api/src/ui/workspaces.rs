@@ -73,8 +73,7 @@ async fn list(
         reader.page::<WorkspaceRow>(&Key::new(), Order::Ascending, at.as_ref(), ROWS, |_| true)
     });
     let page = page.await?;
-    let mut pager = Pager::of("/ui/workspaces", &[], cursor.as_ref(), &page);
-    pager.live = pager.live.replacen("/ui/workspaces", "/ui/workspaces/_list", 1);
+    let pager = Pager::of("/ui/workspaces", &[], cursor.as_ref(), &page);
     let list = List { items: page.items, pager };
     if shell.is_part {
         return render(&Part { list });

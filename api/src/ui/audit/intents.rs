@@ -102,8 +102,7 @@ impl List {
         let page = read.await?;
         let filters = [("status", query.status.as_str()), ("action", &query.action), ("actor", &query.actor)];
         let is_filtered = filters.iter().any(|(_, value)| !value.is_empty());
-        let mut pager = Pager::of("/ui/audit", &filters, cursor.as_ref(), &page);
-        pager.live = pager.live.replacen("/ui/audit", "/ui/audit/_list", 1);
+        let pager = Pager::of("/ui/audit", &filters, cursor.as_ref(), &page);
         Ok(Self { items: page.items.into_iter().map(Row::of).collect(), pager, is_filtered })
     }
 }
