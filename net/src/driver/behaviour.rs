@@ -4,7 +4,6 @@
 //! [`Gate`]'s. Invariant: every limit of the transport has a name here.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use libp2p::core::upgrade::Version;
@@ -18,11 +17,10 @@ use libp2p::{
     StreamProtocol, Swarm, SwarmBuilder, connection_limits, dcutr, identify, mdns, ping, relay,
     request_response,
 };
-use tokio::sync::Semaphore;
 use xyn_store::Digest;
 use xyn_store::trust::EnvId;
 
-use super::codec::{Codec, READING_BYTES_MAX};
+use super::codec::{Codec, READING_BYTES_MAX, Room, SHARE_BYTES};
 use super::gate::{Gate, Guard};
 use super::transport::{self, MUXED_STREAMS_MAX, Transport};
 use super::{Config, StartError};
@@ -168,14 +166,15 @@ pub(super) fn mesh(
         false => None,
     };
     let (transport, through) = transport::relayed(&keypair)?;
-    let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
-    let talk = |protocol, max, streams| exchange(protocol, (max, ACK_BYTES_MAX), timeout, streams, &budget);
+    let room = Room::new(READING_BYTES_MAX, SHARE_BYTES);
+    let talk =
+        |protocol, max, streams| exchange(protocol, (max, ACK_BYTES_MAX), timeout, streams, room.too());
     let members = Members {
         gossip: gossip(env),
         sync: talk(wire::Sync::PROTOCOL, wire::Sync::BYTES_MAX, STREAMS_MAX),
         witness: talk(wire::Witness::PROTOCOL, wire::Witness::BYTES_MAX, QUIET_STREAMS_MAX),
         contacts: talk(Contacts::PROTOCOL, Contacts::BYTES_MAX, QUIET_STREAMS_MAX),
-        join: door(timeout, &budget),
+        join: door(timeout, room.too()),
         blobs: blobs(timeout),
         identify: identify::Behaviour::new(
             identify::Config::new("/xyn/1".into(), keypair.public())
@@ -193,7 +192,7 @@ pub(super) fn mesh(
     let wire = Wire {
         limits: connection_limits::Behaviour::new(limits()),
         discovery: discovery.transpose().map_err(StartError::Discovery)?.into(),
-        gate: Gate::new(guard, members, door(timeout, &budget)),
+        gate: Gate::new(guard, members, door(timeout, room.too())),
     };
     Ok(swarm(keypair, transport, wire))
 }
@@ -201,18 +200,19 @@ pub(super) fn mesh(
 /// The swarm of a node that has a ticket: it speaks join and nothing else.
 pub(super) fn guest(keypair: Keypair, timeout: Duration) -> Result<Swarm<Exchange>, StartError> {
     let transport = transport::direct(&keypair)?;
-    Ok(swarm(keypair, transport, door(timeout, &Arc::new(Semaphore::new(READING_BYTES_MAX)))))
+    Ok(swarm(keypair, transport, door(timeout, Room::new(READING_BYTES_MAX, READING_BYTES_MAX))))
 }
 
-/// Blobs have a budget of their own: many large answers that come slowly keep no other message waiting.
+/// Blobs have room of their own: many large answers that come slowly keep no other message waiting. What comes was
+/// asked for, so that one source may have all of it.
 fn blobs(timeout: Duration) -> Exchange {
-    let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
-    exchange(Ask::PROTOCOL, (Ask::BYTES_MAX, Answer::BYTES_MAX), timeout, STREAMS_MAX, &budget)
+    let room = Room::new(READING_BYTES_MAX, READING_BYTES_MAX);
+    exchange(Ask::PROTOCOL, (Ask::BYTES_MAX, Answer::BYTES_MAX), timeout, STREAMS_MAX, room)
 }
 
-fn door(timeout: Duration, budget: &Arc<Semaphore>) -> Exchange {
+fn door(timeout: Duration, room: Room) -> Exchange {
     let bytes_max = (REDEEM_BYTES_MAX, wire::Join::BYTES_MAX);
-    exchange(wire::Join::PROTOCOL, bytes_max, timeout, DOOR_STREAMS_MAX, budget)
+    exchange(wire::Join::PROTOCOL, bytes_max, timeout, DOOR_STREAMS_MAX, room)
 }
 
 fn exchange(
@@ -220,11 +220,11 @@ fn exchange(
     (request_bytes_max, response_bytes_max): (usize, usize),
     timeout: Duration,
     streams_max: usize,
-    budget: &Arc<Semaphore>,
+    room: Room,
 ) -> Exchange {
     // Only what may be long is worth the work.
     let packs = protocol == wire::Sync::PROTOCOL;
-    let codec = Codec { request_bytes_max, response_bytes_max, timeout, packs, budget: Arc::clone(budget) };
+    let codec = Codec { request_bytes_max, response_bytes_max, timeout, packs, room };
     // The codec's own limit comes first, so that a slow peer is told from one that is gone.
     let config = request_response::Config::default()
         .with_request_timeout(timeout.saturating_mul(2))

@@ -2,8 +2,8 @@
 //! messages, the first bit of the length says whether this one is: then its length before that comes first.
 //!
 //! Owns how much of a stranger's or peer's message is held, and for how long it is waited for. Reads no
-//! message. Invariant: no more is allocated than the protocol allows one message, and all that are being read
-//! at a time share one budget.
+//! message. Invariant: no more is allocated than the protocol allows one message, all that are being read at a
+//! time share one budget, and no connection takes more of it than its share.
 
 use std::io;
 use std::sync::Arc;
@@ -12,10 +12,12 @@ use std::time::Duration;
 use libp2p::StreamProtocol;
 use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::request_response;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Bytes of messages that are being read at a time, from everybody.
 pub(super) const READING_BYTES_MAX: usize = 32 << 20;
+/// Those of one connection: some that are as long as may be. Whoever lets many wait takes no room of others.
+pub(super) const SHARE_BYTES: usize = 4 << 20;
 /// How long one message may take to arrive: the largest one at 70 kB a second.
 pub(super) const MESSAGE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -58,8 +60,48 @@ pub(super) struct Codec {
     pub(super) timeout: Duration,
     /// Whether requests are packed. What is content-addressed is so already.
     pub(super) packs: bool,
-    /// In bytes.
-    pub(super) budget: Arc<Semaphore>,
+    pub(super) room: Room,
+}
+
+/// Room for messages that are being read. A behaviour clones its codec for each connection, and that one for each
+/// stream: the first clone is a connection's, and its own clones share what it may take.
+pub(super) struct Room {
+    all: Arc<Semaphore>,
+    share: Arc<Semaphore>,
+    share_bytes: usize,
+    is_connections: bool,
+}
+
+impl Room {
+    /// So many bytes in all, of which a connection takes up to its share.
+    pub(super) fn new(bytes: usize, share_bytes: usize) -> Self {
+        Self::within(&Arc::new(Semaphore::new(bytes)), share_bytes)
+    }
+
+    /// The same room, for another protocol.
+    pub(super) fn too(&self) -> Self {
+        Self::within(&self.all, self.share_bytes)
+    }
+
+    fn within(all: &Arc<Semaphore>, share_bytes: usize) -> Self {
+        let share = Arc::new(Semaphore::new(share_bytes));
+        Self { all: Arc::clone(all), share, share_bytes, is_connections: false }
+    }
+
+    /// All of `bytes` at once: who holds a part and waits for the rest waits for those who do the same.
+    async fn take(&self, bytes: usize) -> [SemaphorePermit<'_>; 2] {
+        let bytes = u32::try_from(bytes).expect("no message is nearly this long");
+        let share = self.share.acquire_many(bytes).await.expect("it is never closed");
+        [share, self.all.acquire_many(bytes).await.expect("it is never closed")]
+    }
+}
+
+impl Clone for Room {
+    fn clone(&self) -> Self {
+        let room = self.too();
+        let share = if self.is_connections { Arc::clone(&self.share) } else { room.share };
+        Self { share, is_connections: true, ..room }
+    }
 }
 
 impl request_response::Codec for Codec {
@@ -119,10 +161,7 @@ impl Codec {
         if size > max {
             return Ok(Err(BadFrame::TooLarge { size, max }));
         }
-        // All of it at once: who holds a part and waits for the rest waits for those who do the same.
-        let held = if is_packed { size + max } else { size };
-        let held = u32::try_from(held).expect("no message is nearly this long");
-        let _held = self.budget.acquire_many(held).await.expect("the budget is never closed");
+        let _held = self.room.take(if is_packed { size + max } else { size }).await;
         let mut bytes = vec![0; size];
         io.read_exact(&mut bytes).await?;
         Ok(if is_packed { unpack(&bytes, max) } else { Ok(bytes) })
@@ -160,9 +199,9 @@ mod tests {
     use libp2p::futures::io::Cursor;
 
     fn codec() -> Codec {
-        let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
         let timeout = Duration::from_millis(50);
-        Codec { request_bytes_max: 8, response_bytes_max: 8, timeout, packs: false, budget }
+        let room = Room::new(READING_BYTES_MAX, SHARE_BYTES);
+        Codec { request_bytes_max: 8, response_bytes_max: 8, timeout, packs: false, room }
     }
 
     /// Reads what `bytes` are to a protocol that packs, with messages of up to `max` bytes.
@@ -237,18 +276,36 @@ mod tests {
         let codec = codec();
         let mut stalled = Cursor::new([0, 0, 0, 8, 1]).chain(Silence);
         assert_eq!(codec.read(&mut stalled, 8).await.expect("memory"), Err(BadFrame::Slow(codec.timeout)));
-        assert_eq!(codec.budget.available_permits(), READING_BYTES_MAX);
+        assert_eq!(codec.room.all.available_permits(), READING_BYTES_MAX);
+        assert_eq!(codec.room.share.available_permits(), SHARE_BYTES);
     }
 
     #[tokio::test]
     async fn all_that_is_being_read_at_a_time_shares_one_budget() {
-        let codec = Codec { budget: Arc::new(Semaphore::new(8)), ..codec() };
+        let codec = Codec { room: Room::new(8, 8), ..codec() };
         let mut stalled = Cursor::new([0, 0, 0, 8, 1]).chain(Silence);
         let mut whole = Cursor::new([0, 0, 0, 1, 7]);
         let (first, second) = tokio::join!(codec.read(&mut stalled, 8), codec.read(&mut whole, 8));
         let slow = Err(BadFrame::Slow(codec.timeout));
         assert_eq!((first.expect("memory"), second.expect("memory")), (slow.clone(), slow));
         assert_eq!(codec.read(&mut Cursor::new([0, 0, 0, 1, 7]), 8).await.expect("memory"), Ok(vec![7]));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_lets_its_messages_wait_takes_no_room_of_others() {
+        let all = Codec { room: Room::new(16, 8), ..codec() };
+        let [slow, quick] = [all.clone(), all.clone()];
+        let (first, second) = (slow.clone(), slow.clone());
+        let mut stalled = Cursor::new([0, 0, 0, 8, 1]).chain(Silence);
+        let (mut behind, mut beside) = (Cursor::new([0, 0, 0, 1, 7]), Cursor::new([0, 0, 0, 1, 7]));
+        let (stalled, behind, beside) = tokio::join!(
+            first.read(&mut stalled, 8),
+            second.read(&mut behind, 8),
+            quick.read(&mut beside, 8)
+        );
+        let late = Err(BadFrame::Slow(all.timeout));
+        assert_eq!((stalled.expect("memory"), behind.expect("memory")), (late.clone(), late));
+        assert_eq!(beside.expect("memory"), Ok(vec![7]));
     }
 
     /// A stream on which nothing arrives.

@@ -1,31 +1,27 @@
 //! A member of its own making that is asked for blobs.
 
-use std::sync::Arc;
-
 use libp2p::futures::StreamExt;
 use libp2p::request_response::{self, Message, ProtocolSupport};
 use libp2p::swarm::SwarmEvent;
 use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, noise, tcp, yamux};
-use tokio::sync::Semaphore;
 
 use super::people::key;
 use super::{MESSAGE_TIMEOUT, Node, PATIENCE};
 use crate::driver::address;
 use crate::driver::behaviour::{Exchange, ExchangeEvent};
-use crate::driver::codec::{Codec, READING_BYTES_MAX};
+use crate::driver::codec::{Codec, READING_BYTES_MAX, Room};
 use crate::wire::blobs::{Answer, Ask};
 use crate::wire::{self, MESSAGE_BYTES_MAX, Message as _};
 
 /// Connects `who` to a node and answers what it asks; where there is no answer, it is let wait.
 pub(super) async fn serve(who: u8, host: &Node, answer: impl Fn(Ask) -> Option<Answer> + Send + 'static) {
-    let budget = Arc::new(Semaphore::new(READING_BYTES_MAX));
     let max = MESSAGE_BYTES_MAX;
     let codec = Codec {
         request_bytes_max: max,
         response_bytes_max: max,
         timeout: MESSAGE_TIMEOUT,
         packs: false,
-        budget,
+        room: Room::new(READING_BYTES_MAX, READING_BYTES_MAX),
     };
     let protocols = [(StreamProtocol::new(Ask::PROTOCOL), ProtocolSupport::Full)];
     let exchange = Exchange::with_codec(codec, protocols, request_response::Config::default());
