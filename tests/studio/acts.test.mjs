@@ -66,11 +66,11 @@ test("an act is copied as curl, and the copied line does what the form would", a
     await form.getByLabel("Name").fill("demo.copied");
     await form.getByLabel("Data").fill(`{"quote": "it's"}`);
     await form.getByText("Copy as curl or CLI").click();
-    const curl = await form.locator("[data-copy=curl]").textContent();
+    const curl = await form.locator("[data-copy=curl]", { hasText: node.url }).textContent();
     const { execFileSync } = await import("node:child_process");
     const answer = JSON.parse(execFileSync("bash", ["-c", `${curl} --silent`], { encoding: "utf8" }));
     assert.match(answer.event_id, /^[0-9a-f-]{36}$/);
-    const cli = await form.locator("[data-copy=cli]").textContent();
+    const cli = await form.locator("[data-copy=cli]", { hasText: "demo.copied" }).textContent();
     assert.match(cli, /^xyn event emit demo\.copied --data /);
   });
 });
