@@ -46,7 +46,10 @@ impl Timeline {
     /// Brings the feeds to what the roster says now. Called whenever the roster changed.
     pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Changes, StoreError> {
         let mut draft = Draft::new(self.env, reader);
-        let rows: Vec<FeedRow> = self.feeds.values().copied().collect();
+        let own = self.row(&self.own(), cuts(&self.own()));
+        // Whoever is cut before its first record writes none.
+        let unwritten = (own.limit != Limit::NONE && self.feed(&own.feed).is_none()).then_some(own);
+        let rows: Vec<FeedRow> = self.feeds.values().copied().chain(unwritten).collect();
         for row in rows {
             self.relimit(&mut draft, row, cuts(&row.feed))?;
         }

@@ -124,3 +124,14 @@ fn a_node_that_is_cut_or_holds_another_key_writes_nothing() {
     let refused = node.timeline.say(node.store.key(), node.now, sayings());
     assert!(matches!(refused, Err(WriteError::Excluded(0))));
 }
+#[test]
+fn a_node_that_is_cut_before_it_wrote_anything_writes_nothing_either() {
+    let mut node = Node::new();
+    node.recut(&[(node.timeline.own(), Cut::Everything)].into());
+    let said = |node: &mut Node| node.timeline.say(node.store.key(), node.now, Vec::new());
+    assert!(matches!(said(&mut node), Err(WriteError::Excluded(0))));
+    node.reopen();
+    assert!(matches!(said(&mut node), Err(WriteError::Excluded(0))), "also after a restart");
+    node.recut(&BTreeMap::new());
+    assert!(said(&mut node).is_ok(), "and writes again when that is taken back");
+}
