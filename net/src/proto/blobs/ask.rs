@@ -31,6 +31,8 @@ pub(super) enum What {
     Manifest(u32),
     /// Chunks, by their number among those that were missing.
     Chunks(Vec<usize>),
+    /// Nobody waits for the answer any more. The peer has the question all the same.
+    Nothing,
 }
 
 impl Asked {
@@ -106,8 +108,16 @@ impl Blobs {
         };
         let (by, name) = fetch.said.iter().find_map(known).filter(|_| !is_settled)?;
         let (opening, object) = (fetch.list(by, name), fetch.object);
-        self.asks.retain(|_, asked| asked.object != object || matches!(asked.what, What::Manifest(_)));
+        self.give_up(object, |what| matches!(what, What::Chunks(_)));
         opening
+    }
+
+    /// Waits no longer for the answers to such questions. Those that are not answered count as long as they are open:
+    /// a peer has no more of them than it allows.
+    pub(super) fn give_up(&mut self, object: Digest, is_such: impl Fn(&What) -> bool) {
+        let is_meant = |asked: &Asked| asked.object == object && is_such(&asked.what);
+        self.asks.retain(|_, asked| !asked.is_answered || !is_meant(asked));
+        self.asks.values_mut().filter(|asked| is_meant(asked)).for_each(|asked| asked.what = What::Nothing);
     }
 
     /// Asks a peer for a parcel; answers whether it did.

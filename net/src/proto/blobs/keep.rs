@@ -66,6 +66,7 @@ impl Blobs {
             state.delivered(bytes.len() as u64, now.since(asked.at));
         }
         match (Answer::read(bytes), &asked.what) {
+            (_, What::Nothing) => {}
             (Ok(Answer::Chunks(parcel)), What::Chunks(which)) if !parcel.is_empty() => {
                 let Some(Fetch { object, stage: Stage::Fetching(chunks), .. }) = self.fetch(asked.object)
                 else {
@@ -260,7 +261,7 @@ impl Blobs {
         {
             fetch.stage = Stage::Assembling(chunks.size_bytes());
             // Chunks that others were asked for as well are not needed any more.
-            self.asks.retain(|_, asked| asked.object != object || matches!(asked.what, What::Manifest(_)));
+            self.give_up(object, |what| matches!(what, What::Chunks(_)));
             out.push(Output::Assemble(object));
         }
     }

@@ -201,7 +201,7 @@ impl Blobs {
 
     fn end(&mut self, object: Digest) {
         self.fetches.retain(|fetch| fetch.object != object);
-        self.asks.retain(|_, asked| asked.object != object);
+        self.give_up(object, |_| true);
     }
 
     fn fetch(&mut self, object: Digest) -> Option<&mut Fetch> {

@@ -22,7 +22,10 @@ fn assert_done(bed: &Bed, object: Digest) {
     let end = bed.nodes[0].progress.get(&object);
     assert!(matches!(end, Some(Progress::Done(_))), "{end:?}, {:?}", bed.drops);
     assert!(bed.nodes[0].shelf.has(&object));
-    assert!(bed.nodes[0].core.asks.is_empty() && bed.nodes[0].core.fetches.is_empty());
+    let core = &bed.nodes[0].core;
+    assert!(
+        core.asks.values().all(|asked| matches!(asked.what, ask::What::Nothing)) && core.fetches.is_empty()
+    );
 }
 
 #[test]
@@ -323,6 +326,30 @@ fn what_nobody_waits_for_any_more_is_closed_and_no_longer_asked_for() {
     bed.fetch(0, object);
     bed.until_done(0, object, MINUTE);
     assert_done(&bed, object);
+}
+
+#[test]
+fn a_question_that_nobody_waits_for_any_more_counts_until_it_is_answered() {
+    let mut bed = Bed::new(2, 1);
+    bed.connect(0, 1);
+    let now = bed.now;
+    let core = &mut bed.nodes[0].core;
+    let mut begin_and_stop = |object: Digest| {
+        let began = core.handle(Input::Fetch(Want::named(object, 1 << 30)), now);
+        core.handle(Input::Stop(object), now);
+        let ask = |output| if let Output::Ask { ask, .. } = output { Some(ask) } else { None };
+        began.into_iter().find_map(ask)
+    };
+    let asked: Vec<_> = (0..200_u64).map(|n| begin_and_stop(Digest::of(&n.to_be_bytes()))).collect();
+    let open: Vec<AskId> = asked.iter().copied().flatten().collect();
+    assert_eq!(open.len(), ASKS_PER_PEER, "its peer has all of them, and allows no more than so many");
+    assert!(asked[..ASKS_PER_PEER].iter().all(Option::is_some));
+    core.handle(Input::Answered { ask: open[0], bytes: None }, now);
+    let object = Digest::of(b"another");
+    assert!(matches!(
+        core.handle(Input::Fetch(Want::named(object, 1)), now)[..],
+        [_, Output::Ask { .. }, ..]
+    ));
 }
 
 #[test]
