@@ -43,6 +43,17 @@ fn no_scenario_file_breaks_a_law() {
     }
 }
 
+/// Worlds of the standard mix in which a law was broken once.
+const SCARS: [u64; 5] = [2271, 4427, 5304, 9622, 9993];
+
+#[test]
+fn worlds_that_broke_a_law_once_break_none() {
+    for seed in SCARS {
+        let report = run(mix::scenario(seed));
+        assert!(report.holds(), "seed {seed}\n{}", report.to_text());
+    }
+}
+
 /// Those that are too large to be run here as well.
 #[test]
 fn every_scenario_file_reads_and_says_what_its_liars_and_broken_machines_come_to() {

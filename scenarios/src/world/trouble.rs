@@ -164,6 +164,7 @@ impl World {
         self.vanish(node);
     }
 
+    /// The disk of a machine fails, or works again: with all that is on it, also another copy of its folder.
     fn fail_disk(&mut self, node: usize, failure: Option<Failure>) {
         let machine = &mut self.machines[node];
         machine.chest().fail(failure);
@@ -171,6 +172,10 @@ impl World {
             (Some(running), _) => running.shelf.base().fail(failure),
             (None, Some(base)) => base.fail(failure),
             (None, None) => {}
+        }
+        if let Some(copy) = &mut machine.copy {
+            copy.chest.fail(failure);
+            copy.base.fail(failure);
         }
     }
 
