@@ -56,7 +56,7 @@ fn converge(what: &str, sites: &[&Site], wanted: &[String]) {
 /// Waits until each of `sites` is connected to all the others.
 fn meet(what: &str, sites: &[&Site]) {
     wait(what, || {
-        let peers: Vec<usize> = sites.iter().map(|site| site.peers()).collect();
+        let peers: Vec<usize> = sites.iter().map(|site| site.peers().len()).collect();
         if peers.iter().all(|count| count + 1 == sites.len()) { Ok(()) } else { Err(format!("{peers:?}")) }
     });
 }
@@ -79,6 +79,27 @@ async fn nodes_on_a_network_that_is_cut_and_lossy_show_the_same_when_they_are_ba
             moved(&mut lab);
         }
         None => eprintln!("live: this machine allows no network namespaces: nothing was cut here"),
+    }
+}
+
+#[tokio::test]
+async fn two_behind_routers_meet_through_a_member_that_relays_and_then_find_a_way_of_their_own() {
+    let Some(lab) = Lab::behind_routers(3).await else {
+        eprintln!(
+            "live: this machine allows no network namespaces, or no nftables: nobody was behind a router here"
+        );
+        return;
+    };
+    let mut said = Vec::new();
+    lab.sites.iter().enumerate().for_each(|(at, site)| note(site, &format!("site {at} is here"), &mut said));
+    meet("two whom nobody can dial are connected", &lab.all());
+    converge("with what all wrote", &lab.all(), &said);
+    for site in &lab.sites[1..] {
+        wait("a way around the relay", || {
+            let ways = site.peers();
+            let is_direct = ways.iter().all(|way| !way.contains("/p2p-circuit"));
+            if is_direct && ways.len() == 2 { Ok(()) } else { Err(format!("{ways:?}")) }
+        });
     }
 }
 

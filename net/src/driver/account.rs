@@ -11,6 +11,7 @@ use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
 
+use super::address;
 use super::port::{Event, Peer, Port, Refusal, Status};
 use super::task::{Neighbour, Task};
 use crate::proto::sync;
@@ -76,7 +77,8 @@ impl<P: Port> Task<P> {
     }
 
     pub(super) fn reachable_at(&self, address: &Multiaddr) -> String {
-        format!("{address}/p2p/{}", self.me)
+        // Behind a relay it says so already.
+        format!("{}/p2p/{}", address::split(address.clone()).0, self.me)
     }
 }
 

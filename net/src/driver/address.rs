@@ -65,6 +65,11 @@ pub(super) fn relay(text: &str) -> Result<(PublicKey, Multiaddr), InvalidAddress
     Ok((node, address.with(Protocol::P2pCircuit)))
 }
 
+/// Whether an address leads through a relay.
+pub(super) fn is_relayed(address: &Multiaddr) -> bool {
+    address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
 /// Whether an address is on this machine or on its local network.
 pub(super) fn is_local(address: &Multiaddr) -> bool {
     match address.iter().next() {

@@ -179,7 +179,6 @@ pub(super) fn mesh(
         identify: identify::Behaviour::new(
             identify::Config::new("/xyn/1".into(), keypair.public())
                 .with_agent_version(concat!("xyn/", env!("CARGO_PKG_VERSION")).into())
-                .with_push_listen_addr_updates(true)
                 .with_cache_size(0),
         ),
         ping: ping::Behaviour::new(

@@ -14,7 +14,7 @@ use super::dial::Dialer;
 use super::port::{Event, Port, Refusal};
 use super::task::Task;
 use crate::proto::contacts::{Input, Output};
-use crate::wire::contacts::{Address, Contact};
+use crate::wire::contacts::{ADDRESSES_MAX, Address, Contact};
 use crate::wire::{self, Bounded};
 
 /// What was known before a restart. An address that is none is nothing that a start should fail for.
@@ -45,6 +45,7 @@ impl<P: Port> Task<P> {
                     let addresses = self.dialer.learned(node).iter().map(Multiaddr::to_string).collect();
                     self.port.notice(Event::Located { node, addresses });
                 }
+                Output::Introduced(contact) => self.introduced(&contact),
                 Output::Try { peer, contact } => self.rumoured(peer, contact),
                 Output::Drop { peer, reason } => self.drop_peer(peer, Refusal::Misdeed(reason)),
             }
@@ -58,16 +59,26 @@ impl<P: Port> Task<P> {
         }
     }
 
+    /// This node listens somewhere else than before. Its members tell it: what libp2p pushes over QUIC is lost where
+    /// the stream closes before it is taken up.
+    pub(super) fn moved(&mut self) {
+        let listens = self.swarm.listeners().map(|address| address::split(address.clone()).0);
+        let mut listens: Vec<Multiaddr> = listens.collect();
+        // Of too many those count most at which a node is reached that nobody can dial.
+        listens.sort_by_key(|address| !address::is_relayed(address));
+        let told = listens.iter().filter_map(|address| Address::new(address.as_ref())).take(ADDRESSES_MAX);
+        self.contacts(Input::Here(Bounded::new(told.collect()).expect("no more are taken")));
+    }
+
     /// A member that is here says where it listens.
-    pub(super) fn introduced(&mut self, peer: PeerId, listens: Vec<Multiaddr>) {
-        let Some(node) = address::node(peer) else { return };
-        let Some(at) = self.neighbours.get(&node).map(|neighbour| neighbour.address.clone()) else { return };
-        for address in listens {
+    fn introduced(&mut self, Contact { node, addresses }: &Contact) {
+        let Some(at) = self.neighbours.get(node).map(|neighbour| neighbour.address.clone()) else { return };
+        for address in addresses.iter().filter_map(|bytes| Multiaddr::try_from(bytes.to_vec()).ok()) {
             if self.is_of_use(&address, Some(&at)) {
-                self.dialer.learn(node, address::split(address).0);
+                self.dialer.learn(*node, address::split(address).0);
             }
         }
-        self.contacts(Input::Known(contact(&self.dialer, node)));
+        self.contacts(Input::Known(contact(&self.dialer, *node)));
     }
 
     /// Somebody on the local network says it is a member.

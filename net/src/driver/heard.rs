@@ -9,7 +9,7 @@ use libp2p::core::upgrade::NegotiationError;
 use libp2p::request_response::{InboundFailure, Message, OutboundFailure};
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::derive_prelude::Either;
-use libp2p::{gossipsub, identify, mdns, ping};
+use libp2p::{gossipsub, mdns, ping};
 use xyn_store::audit::signature::PublicKey;
 
 use super::address;
@@ -61,7 +61,9 @@ impl<P: Port> Task<P> {
                 }
                 self.port.notice(Event::Listening(self.reachable_at(&address)));
                 self.dialer.hurry();
+                self.moved();
             }
+            SwarmEvent::ExpiredListenAddr { .. } => self.moved(),
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed"),
             SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
                 // A relay that is gone is asked again when it is back.
@@ -96,10 +98,7 @@ impl<P: Port> Task<P> {
                 }
             }
             MembersEvent::Gossip(event) => tracing::trace!(?event, "news travel"),
-            MembersEvent::Identify(identify::Event::Received { peer_id, info, .. }) => {
-                self.introduced(peer_id, info.listen_addrs);
-            }
-            MembersEvent::Identify(_) => {}
+            MembersEvent::Identify(event) => tracing::trace!(?event, "what a peer speaks"),
             MembersEvent::Relay(event) => tracing::debug!(?event, "this node relays"),
             MembersEvent::Through(event) => tracing::debug!(?event, "through a relay"),
             MembersEvent::Punch(event) => tracing::debug!(?event, "a way around a relay"),

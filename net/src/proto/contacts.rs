@@ -1,7 +1,7 @@
 //! Who is where: members tell each other how the others are reached.
 //!
-//! Owns what is known at first hand (where a member answered, and what it said of itself), to whom that is told
-//! and how often. What others tell is tried and never told further: whoever answers must show the key that was
+//! Owns what is known at first hand (where this node listens, where a member answered, and what it said of itself),
+//! to whom that is told and how often. What others tell is tried and never told further: whoever answers must show the key that was
 //! dialled, so a liar brings about a failed attempt and nothing else. Invariant: whatever is remembered is of a
 //! member, or of one whose certificate may be on its way, of whom each peer may name [`EARLY_MAX`].
 
@@ -39,6 +39,8 @@ pub enum Input {
         /// [`wire::contacts::Contacts`].
         bytes: Vec<u8>,
     },
+    /// Where this node listens now.
+    Here(Addresses),
     /// Where a member is, at first hand: all that is known of it.
     Known(Contact),
     /// Other members.
@@ -59,6 +61,8 @@ pub enum Output {
     },
     /// Remember over a restart where a member is.
     Keep(Contact),
+    /// A peer says where it listens itself.
+    Introduced(Contact),
     /// A member may be there.
     Try {
         /// Who says so.
@@ -131,6 +135,10 @@ impl Contacts {
                 Vec::new()
             }
             Input::Received { peer, bytes } => self.received(peer, &bytes, now),
+            Input::Here(addresses) => {
+                self.learn(Contact { node: self.me, addresses });
+                self.spread(now)
+            }
             Input::Known(contact) => {
                 self.learn(contact);
                 self.spread(now)
@@ -146,7 +154,7 @@ impl Contacts {
     }
 
     fn learn(&mut self, Contact { node, addresses }: Contact) {
-        if node == self.me || self.roster.member(node).is_none() {
+        if node != self.me && self.roster.member(node).is_none() {
             return;
         }
         let told = match self.book.get(&node) {
@@ -172,11 +180,12 @@ impl Contacts {
         };
         let mut out = Vec::new();
         for contact in contacts {
-            // Everybody speaks for itself: where the peer is, it says when it comes.
-            if contact.node == self.me || contact.node == peer {
+            if contact.node == self.me {
                 continue;
             }
-            if self.roster.member(contact.node).is_some() {
+            if contact.node == peer {
+                out.push(Output::Introduced(contact));
+            } else if self.roster.member(contact.node).is_some() {
                 out.push(Output::Try { peer, contact });
             } else if state.early.len() < EARLY_MAX || state.early.contains_key(&contact.node) {
                 state.early.insert(contact.node, contact.addresses);
@@ -188,7 +197,7 @@ impl Contacts {
     /// A newcomer's address may be here before its certificate is.
     fn roster(&mut self, roster: Arc<Roster>) -> Vec<Output> {
         self.roster = roster;
-        self.book.retain(|node, _| self.roster.member(*node).is_some());
+        self.book.retain(|node, _| *node == self.me || self.roster.member(*node).is_some());
         let mut out = Vec::new();
         for (peer, state) in &mut self.peers {
             let come = state.early.extract_if(.., |node, _| self.roster.member(*node).is_some());
@@ -212,6 +221,7 @@ impl Contacts {
         }
         let told = self.peers.keys().flat_map(|peer| tell(*peer, news.iter().cloned()));
         let told: Vec<Output> = told.collect();
+        news.retain(|contact| contact.node != self.me);
         news.into_iter().map(Output::Keep).chain(told).collect()
     }
 }

@@ -16,7 +16,7 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::scope::Principal;
 use xyn_store::trust::{EnvId, Role};
 
-use super::network::{Network, address};
+use super::network::Network;
 use crate::node::{Folder, Node, PANIC, Said};
 
 /// The port of every mesh in a network of its own.
@@ -37,6 +37,8 @@ pub(crate) struct Site {
     address: Ipv4Addr,
     port: u16,
     is_cut_off: bool,
+    /// What is set beside where it listens.
+    settings: Vec<(&'static str, String)>,
     process: Option<Child>,
 }
 
@@ -49,7 +51,7 @@ impl Lab {
     /// The same, each in a network namespace; none where this machine allows none.
     #[expect(clippy::print_stderr, reason = "whoever reads the result must know what was tried")]
     pub(crate) async fn networked(count: usize) -> Option<Self> {
-        let network = Network::open(count)?;
+        let network = Network::open(count, false)?;
         match network.filters {
             true => eprintln!("live: network namespaces, cut and made lossy by nftables"),
             false => eprintln!("live: network namespaces, cut by taking links down: nft does not work here"),
@@ -57,10 +59,22 @@ impl Lab {
         Some(Self::open(count, Some(network)).await)
     }
 
+    /// The same, all but the first behind routers that let nobody in; the first relays. None where that cannot be.
+    pub(crate) async fn behind_routers(count: usize) -> Option<Self> {
+        let network = Network::open(count, true)?;
+        if network.filters { Some(Self::open(count, Some(network)).await) } else { None }
+    }
+
     async fn open(count: usize, network: Option<Network>) -> Self {
         let sites = (0..count).map(|at| Site::new(at, network.as_ref())).collect();
+        let is_hidden = network.as_ref().is_some_and(|network| network.is_hidden);
         let mut lab = Self { sites, network };
         let tickets = lab.sites[0].found(count - 1).await;
+        if is_hidden {
+            let relay = lab.sites[0].named("udp", "/quic-v1");
+            lab.sites[0].settings.push(("XYN_MESH_RELAY", "true".to_owned()));
+            lab.sites[1..].iter_mut().for_each(|it| it.settings.push(("XYN_MESH_RELAYS", relay.clone())));
+        }
         lab.start(0);
         for (site, ticket) in lab.sites[1..].iter_mut().zip(tickets) {
             site.start(true, Some(&ticket));
@@ -112,12 +126,12 @@ impl Site {
     fn new(at: usize, network: Option<&Network>) -> Self {
         let space = network.map(|network| network.space(at));
         let (address, port) = match network {
-            Some(_) => (address(at), PORT),
+            Some(network) => (network.address(at), PORT),
             None => (Ipv4Addr::LOCALHOST, free_port()),
         };
         let folder = Folder::new();
         let log = folder.file("live.log", "");
-        Self { folder, log, space, address, port, is_cut_off: false, process: None }
+        Self { folder, log, space, address, port, is_cut_off: false, settings: Vec::new(), process: None }
     }
 
     /// The program, where this site is.
@@ -139,7 +153,7 @@ impl Site {
         let node = Node::start_by(&self.folder, command).await;
         let key = NodeKey::load(&self.folder.data()).expect("it has a key").public();
         let root = NodeKey::found_root(&self.folder.data()).expect("it has the root's key").public();
-        let addresses = [named(&format!("/ip4/{}/tcp/{}", self.address, self.port), key)];
+        let addresses = [self.named("tcp", "")];
         let mut texts = Vec::new();
         for _ in 0..tickets {
             let (env, principal) = (EnvId::rooted_in(root), Principal::new("mate@lab"));
@@ -155,11 +169,18 @@ impl Site {
         texts
     }
 
+    /// Where it listens, and who it is.
+    fn named(&self, protocol: &str, rest: &str) -> String {
+        let key = NodeKey::load(&self.folder.data()).expect("it has a key").public();
+        named(&format!("/ip4/{}/{protocol}/{}{rest}", self.address, self.port), key)
+    }
+
     fn start(&mut self, has_mesh: bool, ticket: Option<&str>) {
         let host = format!("/ip4/{}", self.address);
         let listen = format!("{host}/tcp/{0},{host}/udp/{0}/quic-v1", self.port);
         let mut command = self.program();
         command.env("XYN_MESH", if has_mesh { "on" } else { "off" }).env("XYN_MESH_LISTEN", listen);
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         command.args(["up", "--json", "--listen", "127.0.0.1:0"]);
         command.args(ticket.into_iter().flat_map(|ticket| ["--join", ticket]));
         let log = File::options().append(true).open(&self.log).expect("the log opens");
@@ -176,11 +197,11 @@ impl Site {
         self.port += 1;
     }
 
-    /// How many members it is connected to.
-    pub(crate) fn peers(&self) -> usize {
+    /// Where the members are to which it is connected.
+    pub(crate) fn peers(&self) -> Vec<String> {
         let list = self.xyn(&["peer", "list", "--json"]).json();
         let members = list["items"].as_array().into_iter().flatten();
-        members.filter(|member| !member["connection"].is_null()).count()
+        members.filter_map(|it| it["connection"]["address"].as_str().map(str::to_owned)).collect()
     }
 
     fn said(&self) -> String {

@@ -14,37 +14,67 @@ const PREFIX: &str = "xyn";
 const CUT: &str = "chain in { type filter hook input priority 0; iifname != \"lo\" drop; }\n\
                    chain out { type filter hook output priority 0; oifname != \"lo\" drop; }";
 
+/// What a router lets through: what was asked for from within.
+const ROUTER: &str = "chain post { type nat hook postrouting priority 100; oifname \"eth0\" masquerade; }\n\
+     chain in { type filter hook input priority 0; iifname \"eth0\" ct state new drop; }\n\
+     chain through { type filter hook forward priority 0; iifname \"eth0\" ct state new drop; }";
+
 /// A bridge, and a namespace for each site on it.
 pub(super) struct Network {
     name: String,
     count: usize,
+    /// Whether all but the first site are behind routers of their own.
+    pub(super) is_hidden: bool,
     /// Whether there is nft.
     pub(super) filters: bool,
 }
 
 impl Network {
     /// None where this machine, or this user, may not.
-    pub(super) fn open(count: usize) -> Option<Self> {
+    pub(super) fn open(count: usize, is_hidden: bool) -> Option<Self> {
         sweep();
         let name = format!("{PREFIX}{}", std::process::id());
-        let mut network = Self { name, count: 0, filters: false };
+        let mut network = Self { name, count: 0, is_hidden, filters: false };
         let lan = network.lan();
         ip(&["netns", "add", &lan])?;
         ip(&["-n", &lan, "link", "add", "lan", "type", "bridge"])?;
         ip(&["-n", &lan, "link", "set", "lan", "up"])?;
         for at in 0..count {
-            let (space, port) = (network.space(at), format!("site{at}"));
-            ip(&["netns", "add", &space])?;
             network.count = at + 1;
-            ip(&["-n", &lan, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", &space])?;
-            ip(&["-n", &lan, "link", "set", &port, "master", "lan", "up"])?;
-            ip(&["-n", &space, "address", "add", &format!("{}/24", address(at)), "dev", "eth0"])?;
+            let space = network.space(at);
+            ip(&["netns", "add", &space])?;
             ip(&["-n", &space, "link", "set", "lo", "up"])?;
-            link(&space, true)?;
+            match network.router(at) {
+                None => network.attach(&space, at)?,
+                Some(router) => {
+                    ip(&["netns", "add", &router])?;
+                    network.attach(&router, at)?;
+                    hide(&router, &space, at)?;
+                }
+            }
         }
         network.filters =
             filter(&lan, "trial", &losing(0)).and_then(|()| filter(&lan, "trial", "")).is_some();
         Some(network)
+    }
+
+    /// Puts a namespace on the bridge.
+    fn attach(&self, space: &str, at: usize) -> Option<()> {
+        let (lan, port) = (self.lan(), format!("site{at}"));
+        ip(&["-n", &lan, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", space])?;
+        ip(&["-n", &lan, "link", "set", &port, "master", "lan", "up"])?;
+        ip(&["-n", space, "address", "add", &format!("{}/24", address(at)), "dev", "eth0"])?;
+        link(space, true)
+    }
+
+    /// The namespace of a site's router, where it has one.
+    fn router(&self, at: usize) -> Option<String> {
+        (self.is_hidden && at > 0).then(|| format!("{}-r{at}", self.name))
+    }
+
+    /// Where a site takes itself to be.
+    pub(super) fn address(&self, at: usize) -> Ipv4Addr {
+        if self.is_hidden && at > 0 { within(at, 2) } else { address(at) }
     }
 
     fn lan(&self) -> String {
@@ -75,12 +105,25 @@ impl Network {
 
 impl Drop for Network {
     fn drop(&mut self) {
-        let spaces = (0..self.count).map(|at| self.space(at)).chain([self.lan()]);
+        let routers = (0..self.count).filter_map(|at| self.router(at));
+        let spaces = (0..self.count).map(|at| self.space(at)).chain(routers).chain([self.lan()]);
         for space in spaces {
             // What is gone already needs no deleting.
             let _ = ip(&["netns", "delete", &space]);
         }
     }
+}
+
+/// Puts `space` behind `router`, which is on the bridge: nobody there sees more of it than what it asks for.
+fn hide(router: &str, space: &str, at: usize) -> Option<()> {
+    ip(&["-n", router, "link", "add", "eth1", "type", "veth", "peer", "name", "eth0", "netns", space])?;
+    for (end, device, last) in [(router, "eth1", 1), (space, "eth0", 2)] {
+        ip(&["-n", end, "address", "add", &format!("{}/24", within(at, last)), "dev", device])?;
+        ip(&["-n", end, "link", "set", device, "up"])?;
+    }
+    ip(&["-n", space, "route", "add", "default", "via", &within(at, 1).to_string()])?;
+    ip(&["netns", "exec", router, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"])?;
+    filter(router, "router", ROUTER)
 }
 
 /// Takes the link of a namespace up, with a way for what is sent to all, or down.
@@ -127,7 +170,12 @@ fn ip(arguments: &[&str]) -> Option<()> {
     said.status.success().then_some(())
 }
 
-/// Where the site with this number is.
-pub(super) fn address(at: usize) -> Ipv4Addr {
+/// An address in the network behind a router.
+fn within(at: usize, last: u8) -> Ipv4Addr {
+    Ipv4Addr::new(192, 168, u8::try_from(at).expect("a few sites"), last)
+}
+
+/// Where on the bridge the site with this number is, or its router.
+fn address(at: usize) -> Ipv4Addr {
     Ipv4Addr::new(10, 77, 0, u8::try_from(at + 1).expect("a few sites"))
 }

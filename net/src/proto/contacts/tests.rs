@@ -98,6 +98,30 @@ fn who_comes_hears_where_all_the_others_are_in_messages_that_fit() {
 }
 
 #[test]
+fn where_this_node_listens_everybody_hears_at_once_and_whoever_comes_later_too() {
+    let mut node = node(&[ME, BOB, CAROL], &[BOB]);
+    let me = of(ME, &["m"]);
+    assert_eq!(node.handle(Input::Here(me.addresses.clone()), at(0)), [send(BOB, vec![me.clone()])]);
+    assert_eq!(node.handle(Input::Connected(public(CAROL)), at(1)), [send(CAROL, vec![me.clone()])]);
+    assert_eq!(node.handle(Input::Here(me.addresses), at(9)), [], "it is where it was");
+    assert_eq!(node.handle(Input::Roster(roster([BOB, CAROL])), at(9)), []);
+    let moved = of(ME, &["m", "relayed"]);
+    let told = [send(BOB, vec![moved.clone()]), send(CAROL, vec![moved.clone()])];
+    let mut heard = node.handle(Input::Here(moved.addresses), at(9));
+    heard.sort_by_key(|output| *output != told[0]);
+    assert_eq!(heard, told);
+}
+
+#[test]
+fn what_a_peer_says_of_itself_is_no_rumour() {
+    let mut node = node(&[ME, BOB, CAROL], &[BOB]);
+    let contacts = vec![of(BOB, &["b"]), of(CAROL, &["c"]), of(ME, &["m"])];
+    let told =
+        [Output::Introduced(of(BOB, &["b"])), Output::Try { peer: public(BOB), contact: of(CAROL, &["c"]) }];
+    assert_eq!(node.handle(heard(BOB, contacts), at(0)), told);
+}
+
+#[test]
 fn two_nodes_alone_have_nothing_to_tell_each_other() {
     let mut node = node(&[ME, BOB], &[BOB]);
     assert_eq!(node.handle(Input::Known(of(BOB, &["b"])), at(0)), [Output::Keep(of(BOB, &["b"]))]);
