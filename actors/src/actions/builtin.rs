@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use xyn_store::timeline::board::COMMENT_MAX_CHARS;
+use xyn_store::timeline::board::{COMMENT_MAX_CHARS, PLACE_PATH_MAX_CHARS};
 use xyn_store::timeline::entry::{NAME_MAX_CHARS, TITLE_MAX_CHARS};
 
 use crate::governance::Risk;
@@ -271,18 +271,28 @@ fn timeline_pin() -> Spec {
 }
 
 fn timeline_comment() -> Spec {
+    let place = object(
+        &["path", "line"],
+        json!({
+            "workspace": line(NAME_MAX_CHARS),
+            "path": line(PLACE_PATH_MAX_CHARS),
+            "side": { "type": "string", "enum": ["before", "after"] },
+            "line": { "type": "integer", "minimum": 1, "maximum": u32::MAX },
+        }),
+    );
     let input = object(
         &["entry_id", "text"],
         json!({
             "entry_id": uuid(),
             "text": text(COMMENT_MAX_CHARS as u32),
             "on": { "type": "string", "enum": ["moment", "review"] },
+            "place": place,
             "comment_id": uuid(),
         }),
     );
     let output = answers(json!({ "entry_id": uuid(), "comment_id": uuid() }));
-    let description =
-        "Comments on a moment of the timeline, or in its review; with a comment's id, rewrites that one.";
+    let description = "Comments on a moment of the timeline, on a line that it changed, or in its review; \
+                       with a comment's id, rewrites that one.";
     service("timeline.comment", Risk::Low, description, input, output)
 }
 

@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::{CommentId, EntryId};
-use xyn_store::timeline::board::{self, View};
+use xyn_store::timeline::board::{self, Side, View};
 use xyn_store::timeline::{Excluded, Matter, Why};
 use xyn_store::trust::{Roster, Standing};
 
@@ -38,6 +38,41 @@ pub(crate) struct Comment {
     by: Option<String>,
     /// The words, of everyone who worked on them.
     text: String,
+    /// The line it is about; left out where it is about the whole moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    place: Option<Place>,
+}
+
+/// A line of a file in the change that a moment made.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Place {
+    /// The workspace; left out where there is only one, without a name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    workspace: Option<String>,
+    /// The file in it.
+    path: String,
+    /// Which of its two versions: `before` or `after`.
+    side: &'static str,
+    /// The line there, from 1.
+    #[schema(schema_with = schema::count)]
+    line: u32,
+}
+
+impl Place {
+    fn of(place: board::Place) -> Self {
+        let board::Place { workspace, path, side, line } = place;
+        Self { workspace, path, side: side_word(side), line }
+    }
+}
+
+/// The word for a version of a file that was changed.
+pub(crate) fn side_word(side: Side) -> &'static str {
+    match side {
+        Side::Before => "before",
+        Side::After => "after",
+    }
 }
 
 impl Comment {
@@ -45,9 +80,9 @@ impl Comment {
     pub(crate) fn all(view: View, roster: &Roster) -> Vec<Self> {
         let View::Thread { comments, .. } = view else { return Vec::new() };
         let shown = |comment: board::Comment| {
-            let board::Comment { at, comment_id, node, text } = comment;
+            let board::Comment { at, comment_id, node, text, place } = comment;
             let by = roster.member(node).map(|member| member.principal.to_string());
-            Self { comment_id, at: at.at, node, by, text }
+            Self { comment_id, at: at.at, node, by, text, place: place.map(Place::of) }
         };
         comments.into_iter().map(shown).collect()
     }

@@ -22,6 +22,42 @@ pub(in crate::cli) struct Comment {
     /// Rewrite this comment instead of adding one
     #[arg(long, value_name = "COMMENT", requires = "text")]
     rewrite: Option<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// The line that a comment is about.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Place {
+    /// Comment on this line of a file that the moment changed
+    #[arg(long, value_name = "PATH:LINE", value_parser = file, requires = "text")]
+    file: Option<(String, u32)>,
+    /// The workspace that the file is in
+    #[arg(long, value_name = "NAME", requires = "file")]
+    workspace: Option<String>,
+    /// The line as it was before the change
+    #[arg(long, requires = "file")]
+    before: bool,
+}
+
+/// A file and the number of a line of it.
+fn file(text: &str) -> Result<(String, u32), String> {
+    let place = text.rsplit_once(':').and_then(|(path, line)| Some((path.to_owned(), line.parse().ok()?)));
+    place
+        .filter(|(path, line)| !path.is_empty() && *line > 0)
+        .ok_or_else(|| "a place is PATH:LINE".to_owned())
+}
+
+impl Place {
+    fn value(self) -> Option<Value> {
+        let (path, line) = self.file?;
+        let side = if self.before { "before" } else { "after" };
+        let mut place = json!({ "path": path, "line": line, "side": side });
+        if let Some(workspace) = self.workspace {
+            place["workspace"] = workspace.into();
+        }
+        Some(place)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -33,7 +69,7 @@ pub(in crate::cli) struct Review {
     #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
     open: Option<String>,
     /// Comment in the review
-    #[arg(long, value_name = "TEXT", requires = "entry_id", group = "deed")]
+    #[arg(long, id = "text", value_name = "TEXT", requires = "entry_id", group = "deed")]
     say: Option<String>,
     /// Settle the review; with what there is to say
     #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
@@ -47,24 +83,26 @@ pub(in crate::cli) struct Review {
     /// List settled reviews too
     #[arg(long, conflicts_with = "entry_id")]
     all: bool,
+    #[command(flatten)]
+    place: Place,
 }
 
 pub(super) async fn comment(arguments: Comment, context: &Context) -> Result<Exit, Failure> {
-    let Comment { entry_id, text: words, rewrite } = arguments;
+    let Comment { entry_id, text: words, rewrite, place } = arguments;
     let Some(words) = words else {
         let client = context.client(Need::Read).await?;
         let view = client.get(&route(&["timeline", &entry_id.to_string(), "comments"])?).await?;
         comments(&view).show(&view, "nobody said anything yet", &context.out)?;
         return Ok(Exit::Done);
     };
-    let body = json!({ "entry_id": entry_id, "text": words, "comment_id": rewrite });
+    let body = json!({ "entry_id": entry_id, "text": words, "comment_id": rewrite, "place": place.value() });
     let answer = say("comment", body, context).await?;
     context.out.answer(&answer, |_| text(&answer, "comment_id"))?;
     Ok(Exit::Done)
 }
 
 pub(super) async fn review(arguments: Review, context: &Context) -> Result<Exit, Failure> {
-    let Review { entry_id, open, say: words, resolve, approve, reject, all } = arguments;
+    let Review { entry_id, open, say: words, resolve, approve, reject, all, place } = arguments;
     let Some(entry_id) = entry_id else { return reviews(all, context).await };
     let status = |status: &str, text: String| {
         ("review", json!({ "entry_id": entry_id, "status": status, "text": not_empty(text) }))
@@ -74,7 +112,10 @@ pub(super) async fn review(arguments: Review, context: &Context) -> Result<Exit,
     };
     let (verb, body) = match (open, words, resolve, approve, reject) {
         (Some(text), ..) => status("open", text),
-        (_, Some(text), ..) => ("comment", json!({ "entry_id": entry_id, "text": text, "on": "review" })),
+        (_, Some(text), ..) => {
+            let place = place.value();
+            ("comment", json!({ "entry_id": entry_id, "text": text, "on": "review", "place": place }))
+        }
         (_, _, Some(text), ..) => status("resolved", text),
         (_, _, _, Some(note), _) => verdict(true, note),
         (.., Some(note)) => verdict(false, note),
@@ -118,9 +159,21 @@ fn comments(view: &Value) -> Table {
     for comment in view["comments"].as_array().into_iter().flatten() {
         let [id, by, node, words] = ["comment_id", "by", "node", "text"].map(|key| text(comment, key));
         let who = if by.is_empty() { node.chars().take(8).collect() } else { by };
+        let words = match &comment["place"] {
+            Value::Null => words,
+            place => format!("{}: {words}", at(place)),
+        };
         table.row([id, instant(comment, "at"), who, words]);
     }
     table
+}
+
+/// A place as people write it.
+fn at(place: &Value) -> String {
+    let [workspace, path, side, line] = ["workspace", "path", "side", "line"].map(|key| text(place, key));
+    let workspace = if workspace.is_empty() { workspace } else { format!("{workspace}:") };
+    let before = if side == "before" { " before" } else { "" };
+    format!("{workspace}{path}:{line}{before}")
 }
 
 async fn reviews(all: bool, context: &Context) -> Result<Exit, Failure> {
@@ -152,7 +205,8 @@ mod tests {
             "entry_id": "e1", "status": "open",
             "comments": [
                 { "comment_id": "c1", "at": "2026-01-31T12:00:00Z", "by": "ada@lab", "node": "00", "text": "ready?" },
-                { "comment_id": "c2", "at": "2026-01-31T12:01:00Z", "node": "0123456789", "text": "two\nlines" },
+                { "comment_id": "c2", "at": "2026-01-31T12:01:00Z", "node": "0123456789", "text": "two\nlines",
+                    "place": { "workspace": "shop", "path": "a.rs", "side": "before", "line": 7 } },
             ],
             "verdicts": [{
                 "entry_id": "e2", "at": "2026-01-31T12:02:00Z", "kind": "approve", "branch": "main",
@@ -164,7 +218,7 @@ mod tests {
 
         COMMENT  AT                   WHO       WORDS
         c1       2026-01-31 12:00:00  ada@lab   ready?
-        c2       2026-01-31 12:01:00  01234567  two lines
+        c2       2026-01-31 12:01:00  01234567  shop:a.rs:7 before: two lines
 
         MOMENT  AT                   KIND     BRANCH  WHO     WHAT
         e2      2026-01-31 12:02:00  approve  main    bo@lab  approved `the plan`

@@ -8,6 +8,7 @@ use super::super::change::{self, ChangeError};
 use super::super::entry::is_name;
 use super::super::feed::FeedId;
 use super::Board;
+use super::place::Place;
 use crate::ids::{CommentId, EntryId};
 
 /// Characters that a comment, or a piece put into one, may have: what a schema can say, and a record can hold.
@@ -18,6 +19,8 @@ pub(super) const HEAD: &str = "head";
 pub(super) const CLOSED: &str = "closed";
 /// What the names of comments begin with.
 pub(super) const COMMENT: &str = "comment:";
+/// What the names of their places begin with.
+pub(super) const PLACE: &str = "place:";
 pub(super) const RESOLVED: &str = "resolved";
 
 /// Something done to a board.
@@ -39,6 +42,8 @@ pub enum Edit {
     Unpin(EntryId),
     /// Adds a comment.
     Comment(CommentId, String),
+    /// Says which line a comment is about.
+    Place(CommentId, Place),
     /// Changes a comment: replaces `delete` characters at `at` with `insert`.
     Revise {
         /// Which.
@@ -115,6 +120,13 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
             bounded("comment", text, COMMENT_MAX_CHARS)?;
             let object = document.put_object(ROOT, format!("{COMMENT}{id}"), ObjType::Text)?;
             document.splice_text(&object, 0, 0, text)?;
+        }
+        (Board::Comments(_) | Board::Review(_), Edit::Place(comment, place)) => {
+            text_of(document, *comment)?;
+            if !place.fits() {
+                return Err(EditError::OutOfBounds("place"));
+            }
+            document.put(ROOT, format!("{PLACE}{comment}"), place.encode())?;
         }
         (Board::Comments(_) | Board::Review(_), Edit::Revise { comment, at, delete, insert }) => {
             let object = text_of(document, *comment)?;

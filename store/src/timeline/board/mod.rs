@@ -6,6 +6,7 @@
 mod edit;
 mod fold;
 mod open;
+mod place;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -22,6 +23,7 @@ pub use fold::Folded;
 pub(super) use fold::{Contribution, fold};
 pub use open::BOARDS_OPEN_MAX;
 pub(super) use open::Open;
+pub use place::{PLACE_PATH_MAX_CHARS, Place, Side};
 pub use view::{Comment, View};
 
 /// Which board. The name is the document: authors who open the same one without knowing of each other merge.

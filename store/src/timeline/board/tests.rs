@@ -106,7 +106,36 @@ fn edits_that_do_not_fit_are_refused_and_change_nothing() {
     assert!(matches!(refuse(&Board::Comments(entry), &[revise]), EditError::UnknownComment(_)));
     let beyond = Edit::Revise { comment, at: 1, delete: usize::MAX, insert: String::new() };
     let begin = Edit::Comment(comment, "a".into());
-    assert!(matches!(refuse(&Board::Comments(entry), &[begin, beyond]), EditError::OutOfBounds("revision")));
+    assert!(matches!(
+        refuse(&Board::Comments(entry), &[begin.clone(), beyond]),
+        EditError::OutOfBounds("revision")
+    ));
+    let place = |line| Place { workspace: None, path: "a".into(), side: Side::After, line };
+    let nobodys = Edit::Place(comment_id("d"), place(1));
+    assert!(matches!(refuse(&Board::Comments(entry), &[nobodys]), EditError::UnknownComment(_)));
+    let nowhere = Edit::Place(comment, place(0));
+    assert!(matches!(refuse(&Board::Comments(entry), &[begin, nowhere]), EditError::OutOfBounds("place")));
+}
+
+#[test]
+fn a_comment_stands_at_the_line_that_its_author_named() {
+    let mut ana = Author::new(1, 1);
+    let board = Board::Review(ana.entry_id("x"));
+    let (comment, unplaced) = (comment_id("c"), comment_id("d"));
+    let place = Place { workspace: None, path: "src/a.rs".into(), side: Side::After, line: 12 };
+    let edits = [
+        Edit::Comment(comment, "why?".into()),
+        Edit::Place(comment, place.clone()),
+        Edit::Comment(unplaced, "fine".into()),
+    ];
+    let record = ana.edit(moment(1), &board, &[], &edits);
+    let Body::Board { change: Bytes(bytes), .. } = &record.content.body else { panic!("a board") };
+    assert_eq!(check(&board, &ana.feed, bytes), Ok(()));
+    let View::Thread { comments, .. } = fold(&board, &all(&[&record])).view else { panic!("a thread") };
+    let places: std::collections::BTreeMap<_, _> =
+        comments.into_iter().map(|comment| (comment.text, comment.place)).collect();
+    assert_eq!(places["why?"], Some(place));
+    assert_eq!(places["fine"], None);
 }
 
 #[test]

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::super::entry::is_name;
 use super::super::hlc::Hlc;
 use super::Board;
-use super::edit::{BASE, CLOSED, COMMENT, HEAD, RESOLVED};
+use super::edit::{BASE, CLOSED, COMMENT, HEAD, PLACE, RESOLVED};
+use super::place::Place;
 use crate::audit::signature::PublicKey;
 use crate::ids::{CommentId, EntryId};
 
@@ -23,6 +24,8 @@ pub struct Comment {
     pub node: PublicKey,
     /// The words, of everyone who worked on them.
     pub text: String,
+    /// The line it is about; the whole moment where none is said.
+    pub place: Option<Place>,
 }
 
 /// What is on a board.
@@ -93,7 +96,8 @@ fn comment(
         return None;
     }
     let (node, at) = origin(&document.hash_for_opid(&object)?)?;
-    Some(Comment { at, comment_id, node, text: document.text(&object).ok()? })
+    let place = text(document, &format!("{PLACE}{comment_id}")).and_then(|place| Place::decode(&place));
+    Some(Comment { at, comment_id, node, text: document.text(&object).ok()?, place })
 }
 
 /// All values of `key`; several where people wrote at the same time.
@@ -114,6 +118,11 @@ fn parse(value: &ScalarValue) -> Option<EntryId> {
 fn entry(document: &Automerge, key: &str) -> Option<EntryId> {
     let (value, _) = document.get(ROOT, key).ok()??;
     value.into_scalar().ok().as_ref().and_then(parse)
+}
+
+fn text(document: &Automerge, key: &str) -> Option<String> {
+    let (value, _) = document.get(ROOT, key).ok()??;
+    value.into_string().ok()
 }
 
 fn flag(document: &Automerge, key: &str) -> bool {

@@ -5,7 +5,7 @@
 
 use serde_json::json;
 use xyn_store::ids::CommentId;
-use xyn_store::timeline::board::{Board, Edit, View};
+use xyn_store::timeline::board::{Board, Edit, Place, View};
 use xyn_store::timeline::entry::{Kind, Refs, TITLE_MAX_CHARS};
 
 use super::super::milestone::fitting;
@@ -13,7 +13,7 @@ use super::{Deed, Wish, unchanged};
 use crate::runtime::Refusal;
 use crate::services::{field, id};
 
-/// Adds a comment to a moment, or rewrites one; in its review where the input says so.
+/// Adds a comment to a moment, or rewrites one; in its review, and at a line, where the input says so.
 pub(super) fn comment(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let (entry_id, text) = (wish.entry()?.entry_id, field(wish.input(), "text").to_owned());
     let board = match field(wish.input(), "on") {
@@ -34,7 +34,13 @@ pub(super) fn comment(wish: &Wish<'_>) -> Result<Deed, Refusal> {
             (comment_id, Edit::Comment(comment_id, text))
         }
     };
-    Ok(Deed::edit(board, vec![edit], json!({ "entry_id": entry_id, "comment_id": comment_id })))
+    let mut edits = vec![edit];
+    if let Some(place) = wish.input().get("place") {
+        let place: Place = serde_json::from_value(place.clone())
+            .map_err(|error| Refusal::invalid("invalid_input", "/place", error.to_string()))?;
+        edits.push(Edit::Place(comment_id, place));
+    }
+    Ok(Deed::edit(board, edits, json!({ "entry_id": entry_id, "comment_id": comment_id })))
 }
 
 /// Opens a review of a moment, settles it, or opens it again; with a comment where there is a text.
