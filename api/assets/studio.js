@@ -77,16 +77,18 @@ const asCli = (form) => {
   // A text that reads as JSON is quoted, so that it stays a text.
   const entry = ([name, value]) => `${name}=${typeof value === "string" && parsed(value) === value ? value : JSON.stringify(value)}`;
   const said = (value) => word(typeof value === "object" ? JSON.stringify(value) : String(value));
+  // `{place.line}` is a field in a field.
+  const value = (name) => name.split(".").reduce((inner, part) => inner?.[part], values);
   // The word of a field's value, as in `{approve?true=approve,false=reject}`.
-  const choice = (name, words) => new Map(words.split(",").map((pair) => pair.split("="))).get(String(values[name] ?? ""));
-  const has = ([, name, words]) => words ? choice(name, words) !== undefined : name in values;
+  const choice = (name, words) => new Map(words.split(",").map((pair) => pair.split("="))).get(String(value(name) ?? ""));
+  const has = ([, name, words]) => words ? choice(name, words) !== undefined : value(name) !== undefined;
   const line = form.dataset.cli.replaceAll(/( ?)\[([^\]]*)\]/g, (_, space, part) =>
-    [...part.matchAll(/\{(\w+)(?:\?([^}]*)|=\w+)?\}/g)].every(has) ? space + part : ""
-  ).replaceAll(/\{(\w+)\?([^}]*)\}/g, (_, name, words) => choice(name, words) ?? name.toUpperCase()
+    [...part.matchAll(/\{([\w.]+)(?:\?([^}]*)|=\w+)?\}/g)].every(has) ? space + part : ""
+  ).replaceAll(/\{([\w.]+)\?([^}]*)\}/g, (_, name, words) => choice(name, words) ?? name.toUpperCase()
   ).replaceAll(/\{(\w+)=(\w+)\}/g, (_, name, option) => Object.entries(values[name]).map((pair) => `--${option} ${word(entry(pair))}`).join(" ")
-  ).replaceAll(/\{(\w+)\}/g, (_, name) => name in values ? said(values[name]) : name.toUpperCase());
+  ).replaceAll(/\{([\w.]+)\}/g, (_, name) => value(name) === undefined ? name.toUpperCase() : said(value(name)));
   // What the command has no word for is not passed over; a file has its own fields.
-  const rest = Object.keys(values).filter((name) => !new RegExp(`\\{${name}[?=}]`).test(form.dataset.cli));
+  const rest = Object.keys(values).filter((name) => !new RegExp(`\\{${name}[.?=}]`).test(form.dataset.cli));
   return rest.length && !/ FILE\b/.test(line) ? `${line} # without ${rest.join(", ")}` : line;
 };
 

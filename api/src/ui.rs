@@ -18,6 +18,7 @@ mod deploys;
 mod editor;
 mod events;
 mod fault;
+mod file;
 #[expect(unreachable_pub, reason = "the macro of filters writes functions that are `pub`")]
 mod filters;
 mod health;

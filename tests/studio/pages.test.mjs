@@ -75,7 +75,7 @@ test("every command that a page offers exists, with its options", { timeout: 120
   assert.ok(lines.length > 0);
   for (const line of lines) {
     // Of the words that a field chooses among, the first one.
-    const said = line.replaceAll(/\{\w+\?[^}=]*=(\w+)[^}]*\}/g, "$1");
+    const said = line.replaceAll(/\{[\w.]+\?[^}=]*=(\w+)[^}]*\}/g, "$1");
     const words = said.split(" ").slice(1);
     const command = words.slice(0, words.findIndex((word, index) => index > 0 && !/^[a-z]+$/.test(word)) >>> 0);
     const help = await node.xyn(...command, "--help");

@@ -136,7 +136,7 @@ async fn a_blueprint_is_written_checked_saved_promoted_and_compared() {
     node.promote(&GREET.replace("name: Greet", "name: Greet again")).await;
     assert!(page(&node, "/ui/blueprints").await.contains("Greet again"));
     let changed = page(&node, "/ui/blueprints/bp.greet?version=2&against=1").await;
-    assert!(changed.contains("<td>name: Greet</td>") && changed.contains("<td>name: Greet again</td>"));
+    assert!(changed.contains("</span>name: Greet</td>") && changed.contains("</span>name: Greet again</td>"));
     assert!(page(&node, "/ui/blueprints/edit?from=bp.greet&version=1").await.contains("no fault found"));
     for missing in ["bp.nobody", "bp.greet?version=9", "%00"] {
         assert_eq!(node.get(&format!("/ui/blueprints/{missing}")).await.status, StatusCode::NOT_FOUND);

@@ -80,15 +80,31 @@ async fn a_review_shows_the_lines_that_differ_and_takes_a_comment_on_one() {
     assert_eq!(opened, (StatusCode::SEE_OTHER, format!("{review}?done=timeline.review")));
     let file = format!("{review}?workspace=shop&path=a.b%3Ac.txt");
     let html = page(&node, &file).await;
-    assert!(html.contains("on=%40%20shop%3Aa.b%3Ac.txt%3A2#say"), "the line can be spoken of: {html}");
+    let line = "&amp;side=after&amp;line=2#say";
+    assert!(html.contains(line), "the line can be spoken of: {html}");
     for view in ["split", "unified"] {
         let html = page(&node, &format!("{file}&view={view}")).await;
         assert!(html.contains("two") && html.contains("&#60;script&#62;"), "{view}: {html}");
+        assert!(!html.contains("class=\"below\""), "nobody has said anything yet");
+        let begun = page(&node, &format!("{file}&view={view}&side=before&line=2")).await;
+        assert!(
+            begun.contains("id=\"before-2\"") && begun.contains("name=\"place.line:integer\" value=\"2\"")
+        );
     }
-    let words = [("entry_id", changed.as_str()), ("on", "review"), ("text", "@ shop:a.b:c.txt:2\r\nWhy?")];
+    let words = [
+        ("entry_id", changed.as_str()),
+        ("on", "review"),
+        ("text", "Why?"),
+        ("place.workspace", "shop"),
+        ("place.path", "a.b:c.txt"),
+        ("place.side", "before"),
+        ("place.line:integer", "2"),
+    ];
     assert_eq!(form(&node, "timeline.comment", &words).await.0, StatusCode::SEE_OTHER);
     let html = page(&node, &review).await;
-    assert!(html.contains(">@ shop:a.b:c.txt:2</code>") && html.contains(">Why?</p>"), "{html}");
+    assert!(html.contains(">shop:a.b:c.txt:2 before</a>") && html.contains(">Why?</p>"), "{html}");
+    let html = page(&node, &file).await;
+    assert_eq!(html.matches(">Why?</p>").count(), 2, "below the line, and with what else was said");
     page(&node, &format!("/ui/timeline/files?at={changed}&workspace=shop&path=a.b%3Ac.txt")).await;
     assert!(page(&node, "/ui/reviews?status=open").await.contains(&review));
     assert!(!page(&node, "/ui/reviews?status=resolved").await.contains(&review));

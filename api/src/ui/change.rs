@@ -11,7 +11,8 @@ use xyn_store::timeline::entry::Entry;
 use xyn_store::timeline::{EntryFilter, State};
 use xyn_store::{Digest, Order, Reader, StoreError};
 
-use super::lines::{self, Compared, FILE_MAX_BYTES, PART_ROWS, Row};
+use super::file::{self, Lines, Sight};
+use super::lines::{self, Compared, FILE_MAX_BYTES};
 use crate::dto::StateChange;
 use crate::routes::timeline::shown;
 
@@ -59,25 +60,7 @@ pub(super) struct File {
 pub(super) struct Open {
     pub(super) workspace: String,
     pub(super) path: String,
-    /// Whether both sides stand beside each other.
-    pub(super) is_split: bool,
-    /// Which rows: pages of [`PART_ROWS`].
-    pub(super) part: usize,
-}
-
-/// What differs in a file.
-pub(super) struct Lines {
-    pub(super) workspace: String,
-    pub(super) path: String,
-    pub(super) verb: &'static str,
-    pub(super) is_split: bool,
-    pub(super) rows: Vec<Row>,
-    /// What there is instead of lines.
-    pub(super) told: String,
-    pub(super) part: usize,
-    pub(super) parts: usize,
-    /// To this file without a view, to which `&view=` and `&part=` can be added.
-    pub(super) href: String,
+    pub(super) view: Sight,
 }
 
 /// What differs between two moments, and in one file of them.
@@ -138,10 +121,10 @@ fn of_differences(
     open: Option<&Open>,
 ) -> (Files, Option<Lines>) {
     let wanted = open.and_then(|open| found.iter().find(|it| it.path.as_str() == open.path).zip(Some(open)));
-    let lines = wanted.map(|(found, open)| {
-        let href = link(page, workspace, &found.path);
-        Lines::of(blobs, found, workspace, href, open)
-    });
+    let read =
+        |node: &Node| blobs.read(&node.digest).map_err(|error| format!("It cannot be shown: {error}."));
+    let lines =
+        wanted.map(|(found, open)| lines_of(found, read, link(page, workspace, &found.path), &open.view));
     let count = found.len();
     let file = |it: Difference| {
         let is_open = open.is_some_and(|open| open.path == it.path.as_str());
@@ -168,55 +151,32 @@ impl File {
 /// To the file at `path` on `page`.
 pub(super) fn link(page: &str, workspace: &str, path: &RelPath) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
-    query.append_pair("workspace", workspace).append_pair("path", path.as_str());
+    query.extend_pairs([("workspace", workspace)].iter().filter(|(_, name)| !name.is_empty()));
+    query.append_pair("path", path.as_str());
     let sign = if page.contains('?') { '&' } else { '?' };
     format!("{page}{sign}{}", query.finish())
 }
 
-impl Lines {
-    fn of(blobs: &Blobs, found: &Difference, workspace: &str, href: String, open: &Open) -> Self {
-        let (mut rows, told) = match compared(blobs, found) {
-            Ok(Compared::Rows(rows)) if rows.is_empty() => (rows, "The lines are the same.".to_owned()),
-            Ok(Compared::Rows(rows)) => (rows, String::new()),
-            Ok(Compared::Binary) => (Vec::new(), format!("It is no text: {}.", sizes(found))),
-            Ok(Compared::TooLarge) => {
-                (Vec::new(), format!("It is too large to compare line by line: {}.", sizes(found)))
-            }
-            Err(why) => (Vec::new(), why),
-        };
-        if !open.is_split {
-            rows = lines::unified(&rows);
-        }
-        let parts = rows.len().div_ceil(PART_ROWS).max(1);
-        let part = open.part.min(parts - 1);
-        let rows = rows.into_iter().skip(part * PART_ROWS).take(PART_ROWS).collect();
-        let (verb, is_split) = (found.change().as_str(), open.is_split);
-        let (workspace, path) = (workspace.to_owned(), found.path.to_string());
-        Self { workspace, path, verb, is_split, rows, told, part, parts, href }
-    }
-
-    /// The page of these rows, to which more of a query can be added.
-    pub(super) fn here(&self) -> String {
-        let view = if self.is_split { "split" } else { "unified" };
-        format!("{}&view={view}&part={}", self.href, self.part)
-    }
-
-    /// How a comment on a line of it begins.
-    pub(super) fn place(&self, line: &usize) -> String {
-        super::talk::place(&self.workspace, &self.path, *line)
-    }
+/// What differs in a file of which `read` reads each version.
+pub(super) fn lines_of(
+    found: &Difference,
+    read: impl Fn(&Node) -> Result<Vec<u8>, String>,
+    href: String,
+    view: &Sight,
+) -> Lines {
+    let rows = compared(found, read).and_then(|compared| file::told(compared, || sizes(found)));
+    Lines::of(found.path.to_string(), found.change().as_str(), rows, href, view)
 }
 
-fn compared(blobs: &Blobs, found: &Difference) -> Result<Compared, String> {
+fn compared(found: &Difference, read: impl Fn(&Node) -> Result<Vec<u8>, String>) -> Result<Compared, String> {
     let sides = [found.before, found.after];
     if sides.iter().flatten().any(|node| node.size_bytes > FILE_MAX_BYTES) {
         return Ok(Compared::TooLarge);
     }
-    let read = |node: Option<Node>| match node.filter(|node| !node.is_directory()) {
-        Some(node) => blobs.read(&node.digest).map_err(|error| format!("It cannot be shown: {error}.")),
-        None => Ok(Vec::new()),
+    let bytes = |node: Option<Node>| {
+        node.filter(|node| !node.is_directory()).map_or(Ok(Vec::new()), |node| read(&node))
     };
-    let [before, after] = sides.map(read);
+    let [before, after] = sides.map(bytes);
     Ok(lines::compare(&before?, &after?))
 }
 

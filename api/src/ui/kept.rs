@@ -9,11 +9,12 @@ use xyn_store::Order;
 use xyn_store::Timestamp;
 use xyn_store::projection::{BlueprintRow, Cursor, PolicyRow};
 
+use super::file::{self, Lines, Sight};
 use super::filters;
-use super::lines::{self, Compared, FILE_MAX_BYTES, Mark, PART_ROWS, Row};
+use super::lines::{self, Compared, FILE_MAX_BYTES};
 use super::query::{Pager, parsed};
 use super::shell::{Shell, render};
-use super::words::State as Standing;
+use super::words::{State as Standing, size};
 use crate::error::ApiError;
 use crate::extract::{NamePath, Params};
 use crate::page::Version;
@@ -80,29 +81,20 @@ impl Shown for PolicyRow {
     }
 }
 
-impl Changed {
-    fn between(version: u32, before: &str, after: &str) -> Self {
-        let none = Self { before: version, ..Self::default() };
-        if before.len().max(after.len()) as u64 > FILE_MAX_BYTES {
-            return Self { told: "They are too long to be compared here.", ..none };
-        }
-        match lines::compare(before.as_bytes(), after.as_bytes()) {
-            Compared::Rows(rows) if rows.is_empty() => Self { told: "Both have the same text.", ..none },
-            Compared::Rows(rows) => {
-                let mut rows = lines::unified(&rows);
-                let count = |mark: Mark| {
-                    let cells = rows.iter().flat_map(|row| [&row.left, &row.right]).flatten();
-                    cells.filter(|cell| cell.mark == mark).count()
-                };
-                let (added, removed) = (count(Mark::Added), count(Mark::Removed));
-                let is_cut = rows.len() > PART_ROWS;
-                rows.truncate(PART_ROWS);
-                Self { rows, added, removed, is_cut, ..none }
-            }
-            Compared::Binary => Self { told: "One of them is no text.", ..none },
-            Compared::TooLarge => Self { told: "They have too many lines to be compared here.", ..none },
-        }
-    }
+/// What changed from version `before` to `kept`, as the page at `here` shows it.
+fn changed(before: &Kept, kept: &Kept, here: &str, view: &Sight) -> Lines {
+    let texts = [&before.source, &kept.source].map(|source| source.as_bytes());
+    let compared = match texts.iter().any(|text| text.len() as u64 > FILE_MAX_BYTES) {
+        true => Compared::TooLarge,
+        false => lines::compare(texts[0], texts[1]),
+    };
+    let sizes = || {
+        let [before, after] = texts.map(|text| size(text.len() as u64));
+        format!("{before} before, {after} after")
+    };
+    let title = format!("Version {} → {}", before.version, kept.version);
+    let href = format!("{here}?version={}&against={}", kept.version, before.version);
+    Lines::of(title, "changed", file::told(compared, sizes), href, view)
 }
 
 impl Kept {
@@ -118,6 +110,8 @@ pub(super) struct OneQuery {
     version: String,
     /// The version that it is held against.
     against: String,
+    view: String,
+    part: String,
     cursor: String,
 }
 
@@ -130,22 +124,9 @@ struct Page {
     /// Whether there is more of its text than is shown.
     is_cut: bool,
     /// What changed since another version.
-    changed: Option<Changed>,
+    changed: Option<Lines>,
     versions: Vec<Kept>,
     pager: Pager,
-}
-
-/// What changed since another version.
-#[derive(Default)]
-struct Changed {
-    before: u32,
-    rows: Vec<Row>,
-    added: usize,
-    removed: usize,
-    /// Whether there are more rows than are shown.
-    is_cut: bool,
-    /// What there is instead of lines.
-    told: &'static str,
 }
 
 /// The page of one, and of what changed in it.
@@ -158,21 +139,26 @@ pub(super) async fn one<R: Shown>(
     let asked = parsed::<Version>("version", &query.version)?;
     let against = parsed::<Version>("against", &query.against)?;
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
-    let mut kept = version::<R>(&state, &id, asked)?.shown();
-    let changed = match against {
+    let kept = version::<R>(&state, &id, asked)?.shown();
+    let place: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+    let here = format!("/ui/{}/{place}", R::SLUG);
+    let (changed, mut kept) = match against {
         Some(against) => {
             let before = version::<R>(&state, &id, Some(against))?.shown();
-            let after = kept.source.clone();
-            Some(blocking(move || Ok(Changed::between(before.version, &before.source, &after))).await?)
+            let (view, here) = (Sight::asked(&query.view, &query.part, false)?, here.clone());
+            let compare = move || {
+                let lines = changed(&before, &kept, &here, &view);
+                Ok((Some(lines), kept))
+            };
+            blocking(compare).await?
         }
-        None => None,
+        None => (None, kept),
     };
     let (keys, at) = (R::versions_of(&id), cursor.clone());
     let read =
         state.scan(move |reader| reader.page::<R>(&keys, Order::Descending, at.as_ref(), VERSIONS, |_| true));
     let page = read.await?;
-    let place: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
-    let pager = Pager::of(&format!("/ui/{}/{place}", R::SLUG), &[], cursor.as_ref(), &page);
+    let pager = Pager::of(&here, &[], cursor.as_ref(), &page);
     let cut = kept.source.floor_char_boundary(SHOWN_BYTES);
     let is_cut = cut < kept.source.len();
     kept.source.truncate(cut);
@@ -185,13 +171,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changed_is_bounded_and_counted_whole() {
-        let changed = Changed::between(1, "a\nb\n", "a\nc\nd\n");
-        assert_eq!((changed.added, changed.removed, changed.rows.len(), changed.is_cut), (2, 1, 4, false));
-        assert_eq!(Changed::between(1, "a", "a").told, "Both have the same text.");
-        let long = Changed::between(1, "", &"x\n".repeat(PART_ROWS * 3));
-        assert_eq!((long.added, long.rows.len(), long.is_cut), (PART_ROWS * 3, PART_ROWS, true));
-        let far = Changed::between(1, "", &"x".repeat(FILE_MAX_BYTES as usize + 1));
-        assert!(far.rows.is_empty() && !far.told.is_empty());
+    fn what_changed_is_told_with_its_versions_and_a_text_that_is_too_long_is_not_compared() {
+        let kept = |version, source: String| Kept {
+            id: "a b".into(),
+            version,
+            name: "A".into(),
+            trigger: String::new(),
+            is_active: true,
+            at: Timestamp::from_micros(0),
+            source,
+        };
+        let one = kept(1, "a\nb\n".into());
+        let lines = changed(&one, &kept(3, "a\nc\n".into()), "/ui/policies/a+b", &Sight::default());
+        assert_eq!((lines.title.as_str(), lines.added, lines.removed), ("Version 1 → 3", 1, 1));
+        assert_eq!(lines.here(), "/ui/policies/a+b?version=3&against=1&view=unified&part=0");
+        let far = changed(&one, &kept(2, "x".repeat(FILE_MAX_BYTES as usize + 1)), "", &Sight::default());
+        assert!(far.rows.is_empty() && far.told.contains("too large"), "{}", far.told);
     }
 }

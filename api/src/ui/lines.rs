@@ -8,8 +8,6 @@ use diffy::{DiffOptions, Line};
 /// Bytes and lines of a file that is compared; of more it is said how many there are.
 pub(super) const FILE_MAX_BYTES: u64 = 512 << 10;
 const LINES_MAX: usize = 20_000;
-/// Rows of one part: what a page holds.
-pub(super) const PART_ROWS: usize = 110;
 /// Lines around a change.
 const AROUND: usize = 3;
 /// Characters of a line that are shown.

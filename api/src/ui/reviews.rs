@@ -15,10 +15,11 @@ use xyn_store::{Order, Reader, StoreError, Timestamp};
 
 use super::act::{Act, Directory};
 use super::change::{self, Changes, Open};
+use super::file::Sight;
 use super::filters;
 use super::query::{Pager, ROWS, parsed};
 use super::shell::{Shell, render};
-use super::talk::{self, Comment};
+use super::talk::Comment;
 use super::words::State as Standing;
 use crate::dto::{Moment, review_status};
 use crate::error::ApiError;
@@ -30,7 +31,7 @@ use crate::state::AppState;
 /// How often a list of reviews is read on until a page of those that fit is full.
 const READS_MAX: usize = 10;
 /// Comments of a review that the page shows: the newest.
-const COMMENTS_MAX: usize = 100;
+const COMMENTS_MAX: usize = 60;
 /// Branches that can be chosen from.
 const BRANCHES_MAX: usize = 100;
 
@@ -135,7 +136,8 @@ struct OneQuery {
     view: String,
     part: String,
     /// The line that a comment is begun on.
-    on: String,
+    side: String,
+    line: String,
 }
 
 /// What is said and decided of a moment.
@@ -146,6 +148,13 @@ struct Thread {
     comments: Vec<Comment>,
     hidden: usize,
     verdicts: Vec<Verdict>,
+}
+
+impl Thread {
+    /// The page of the review.
+    fn page(&self) -> String {
+        format!("/ui/reviews/{}", self.entry_id)
+    }
 }
 
 struct Verdict {
@@ -161,9 +170,6 @@ struct OnePage {
     before: Option<EntryId>,
     changes: Changes,
     thread: Thread,
-    /// Where a comment on a line is begun.
-    say: String,
-    on: String,
     acts: Acts,
 }
 
@@ -192,8 +198,7 @@ async fn one(
     let open = Open {
         workspace: query.workspace.clone(),
         path: query.path.clone(),
-        is_split: query.view != "unified",
-        part: parsed("part", &query.part)?.unwrap_or_default(),
+        view: Sight::asked(&query.view, &query.part, true)?.at(&query.side, &query.line)?,
     };
     let (blobs, now) = (state.runtime().store().blobs().clone(), state.runtime().clock().now());
     let here = format!("/ui/reviews/{entry_id}");
@@ -206,10 +211,15 @@ async fn one(
         let thread = thread_of(reader, entry_id, now)?;
         Ok(Some((Moment::of(entry, now), before, changes, thread)))
     };
-    let (moment, before, changes, thread) = state.scan(read).await?.ok_or_else(|| missing(entry_id))?;
-    let say = changes.lines.as_ref().map(|lines| lines.here()).unwrap_or_default();
+    let (moment, before, mut changes, thread) = state.scan(read).await?.ok_or_else(|| missing(entry_id))?;
+    // Of a line, too, something is said in a review that was opened.
+    if let Some(lines) = changes.lines.as_mut().filter(|_| thread.standing.is_some()) {
+        let fields = [("entry_id", entry_id.to_string()), ("on", "review".to_owned())];
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        lines.with_talk(&directory, (&query.workspace, &query.path), &thread.comments, &fields);
+    }
     let acts = Acts::of(&directory, entry_id, &here);
-    render(&OnePage { shell, moment, before, changes, thread, say, on: query.on, acts })
+    render(&OnePage { shell, moment, before, changes, thread, acts })
 }
 
 async fn thread(
@@ -225,7 +235,7 @@ fn thread_of(reader: &Reader, entry_id: EntryId, now: Timestamp) -> Result<Threa
     let board: Option<View> = shown(reader, &Board::Review(entry_id))?;
     let review = threads::one_review(reader, entry_id, now)?;
     let standing = board.as_ref().map(|view| standing(review_status(view)));
-    let mut comments = talk::all(board, &roster(reader)?);
+    let mut comments = Comment::all(board, &roster(reader)?);
     let hidden = comments.len().saturating_sub(COMMENTS_MAX);
     comments.drain(..hidden);
     let verdict = |moment: Moment| {

@@ -1,59 +1,70 @@
 //! What people say of a moment, and of a line of a file in it.
 //!
-//! A comment is text, on every node and in every shell; one about a line begins with a line that says which:
-//! `@ workspace:path:line`. Invariant: whatever a comment says, all of it is shown.
+//! Invariant: whatever a comment says, all of it is shown.
 
 use xyn_store::Timestamp;
-use xyn_store::timeline::board::{self, View};
+use xyn_store::timeline::board::{self, Place, View};
 use xyn_store::trust::Roster;
 
+use crate::dto::side_word;
+
 /// A comment as a page shows it.
+#[derive(Clone)]
 pub(super) struct Comment {
     pub(super) at: Timestamp,
     /// Who began it, or the node when the roster does not say whose it is.
     pub(super) by: String,
-    /// The line it is about, as [`place`] names it; empty when it is about the whole.
-    pub(super) on: String,
+    /// The line it is about; none when it is about the whole.
+    pub(super) place: Option<Place>,
     pub(super) text: String,
 }
 
-/// How a line of a file is named in front of what is said of it.
-pub(super) fn place(workspace: &str, path: &str, line: usize) -> String {
-    format!("@ {workspace}:{path}:{line}")
-}
+impl Comment {
+    /// The comments on a board.
+    pub(super) fn all(view: Option<View>, roster: &Roster) -> Vec<Self> {
+        let Some(View::Thread { comments, .. }) = view else { return Vec::new() };
+        let comment = |comment: board::Comment| {
+            let by = roster.member(comment.node).map(|member| member.principal.to_string());
+            let by = by.unwrap_or_else(|| comment.node.to_string().chars().take(12).collect());
+            Self { at: comment.at.at, by, place: comment.place, text: comment.text }
+        };
+        comments.into_iter().map(comment).collect()
+    }
 
-/// The comments on a board.
-pub(super) fn all(view: Option<View>, roster: &Roster) -> Vec<Comment> {
-    let Some(View::Thread { comments, .. }) = view else { return Vec::new() };
-    let comment = |comment: board::Comment| {
-        let by = roster.member(comment.node).map(|member| member.principal.to_string());
-        let (on, text) = split(&comment.text);
-        let by = by.unwrap_or_else(|| comment.node.to_string().chars().take(12).collect());
-        Comment { at: comment.at.at, by, on: on.to_owned(), text: text.to_owned() }
-    };
-    comments.into_iter().map(comment).collect()
-}
+    /// The line it is about, as people write it: `shop:src/a.rs:12`.
+    pub(super) fn on(&self) -> Option<String> {
+        let Place { workspace, path, side, line } = self.place.as_ref()?;
+        let workspace = workspace.as_ref().map(|name| format!("{name}:")).unwrap_or_default();
+        let before = if *side == board::Side::Before { " before" } else { "" };
+        Some(format!("{workspace}{path}:{line}{before}"))
+    }
 
-/// The place that `text` begins with, and the rest.
-fn split(text: &str) -> (&str, &str) {
-    let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
-    let number = first.strip_prefix("@ ").and_then(|place| place.rsplit_once(':'));
-    match number {
-        Some((_, number)) if number.parse::<usize>().is_ok() => (first, rest.trim_start_matches('\n')),
-        _ => ("", text),
+    /// That line on `page`, which shows the files that a moment changed.
+    pub(super) fn href(&self, page: &str) -> String {
+        let Some(Place { workspace, path, side, line }) = &self.place else { return page.to_owned() };
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(workspace.iter().map(|name| ("workspace", name)));
+        query.append_pair("path", path).append_pair("side", side_word(*side));
+        query.append_pair("line", &line.to_string());
+        format!("{page}?{}#say", query.finish())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use xyn_store::timeline::board::Side;
+
     use super::*;
 
     #[test]
-    fn a_comment_on_a_line_names_it_first_and_all_others_are_left_as_they_are() {
-        let text = format!("{}\nWhy not 8?", place("shop", "src/a:b.rs", 12));
-        assert_eq!(split(&text), ("@ shop:src/a:b.rs:12", "Why not 8?"));
-        for text in ["", "@ ada: look", "plain\n@ a:b:1", "@", "@ a:b:1x\nno"] {
-            assert_eq!(split(text), ("", text), "{text}");
-        }
+    fn a_comment_on_a_line_says_which_and_leads_there() {
+        let place =
+            Place { workspace: Some("shop".into()), path: "src/a b.rs".into(), side: Side::Before, line: 7 };
+        let at = Timestamp::from_micros(0);
+        let mut comment = Comment { at, by: "ada".into(), place: Some(place), text: String::new() };
+        assert_eq!(comment.on().as_deref(), Some("shop:src/a b.rs:7 before"));
+        assert_eq!(comment.href("/r"), "/r?workspace=shop&path=src%2Fa+b.rs&side=before&line=7#say");
+        comment.place = None;
+        assert_eq!((comment.on(), comment.href("/r").as_str()), (None, "/r"));
     }
 }

@@ -1,6 +1,6 @@
 //! The command that does the same as an act, for those who go on in a shell.
 
-/// Commands by action, with fields in braces. `{field?value=word,…}` is the word of the field's value,
+/// Commands by action, with fields in braces, with a dot before one that lies in another. `{field?value=word,…}` is the word of the field's value,
 /// `{field=option}` the option for each name and value of an object. What is in brackets is left out while a
 /// field of it is empty or has no word.
 static LINES: [(&str, &str); 31] = [
@@ -37,7 +37,10 @@ static LINES: [(&str, &str); 31] = [
     ),
     ("timeline.approve", "xyn timeline review {entry_id} --{approve?true=approve,false=reject}[={note}]"),
     ("timeline.branch", "xyn timeline branch {name} [--at {entry_id}]"),
-    ("timeline.comment", "xyn timeline {on?review=review,=comment} {entry_id} [--{on?review=say}] {text}"),
+    (
+        "timeline.comment",
+        "xyn timeline {on?review=review,=comment} {entry_id} [--{on?review=say}] {text} [--file {place.path}:{place.line}] [--workspace {place.workspace}] [--{place.side?before=before}]",
+    ),
     ("timeline.label", "xyn timeline label {name} [{entry_id}]"),
     (
         "timeline.merge",
@@ -102,7 +105,10 @@ mod tests {
             let action = registry.get(name).expect("lines are of actions");
             for field in line.split('{').skip(1) {
                 let end = field.find(['}', '?', '=']).expect("braces are closed");
-                let known = &action.spec.input_schema["properties"][&field[..end]];
+                let mut deeper = field[..end].split('.');
+                let known =
+                    deeper.try_fold(&action.spec.input_schema, |schema, name| schema["properties"].get(name));
+                let known = known.unwrap_or(&serde_json::Value::Null);
                 assert!(known.is_object(), "{name} takes no `{}`", &field[..end]);
             }
         }

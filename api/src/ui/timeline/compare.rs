@@ -10,6 +10,7 @@ use xyn_store::ids::EntryId;
 use xyn_store::{Reader, StoreError};
 
 use super::super::change::{self, Changes, Open};
+use super::super::file::Sight;
 use super::super::filters;
 use super::super::query::parsed;
 use super::super::shell::{Shell, render};
@@ -74,8 +75,7 @@ async fn diff(
     let open = Open {
         workspace: query.workspace.clone(),
         path: query.path.clone(),
-        is_split: query.view == "split",
-        part: parsed("part", &query.part)?.unwrap_or_default(),
+        view: Sight::asked(&query.view, &query.part, false)?,
     };
     let (blobs, now) = (state.runtime().store().blobs().clone(), state.runtime().clock().now());
     let read = move |reader: &Reader| -> Result<Result<Two, EntryId>, StoreError> {

@@ -12,7 +12,7 @@ use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::super::act::{Act, Directory};
 use super::super::change::{self, Changes};
-use super::super::talk::{self, Comment};
+use super::super::talk::Comment;
 use super::shapes::drawing;
 use crate::dto::{Moment, MomentState};
 use crate::routes::timeline::{moments, roster, shown};
@@ -109,7 +109,7 @@ impl Reading {
         let from_id = before.map_or_else(|| "none".to_owned(), |before| before.to_string());
         let page = format!("/ui/timeline/diff?from={from_id}&to={entry_id}");
         let changes = change::between(&self.blobs, &from?, &to?, &page, None);
-        let mut comments = talk::all(shown(reader, &Board::Comments(entry_id))?, &roster(reader)?);
+        let mut comments = Comment::all(shown(reader, &Board::Comments(entry_id))?, &roster(reader)?);
         let hidden = comments.len().saturating_sub(COMMENTS_MAX);
         comments.drain(..hidden);
         let about = reader.entries_about(entry_id, None, ABOUT_MAX)?.items.into_iter();
