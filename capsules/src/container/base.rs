@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{BufReader, Seek, SeekFrom};
+use std::io::{BufReader, Read};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use xyn_store::Digest;
 use xyn_store::blobs::Blobs;
 
+use super::blob::BlobSource;
 use super::chunk::unpacked;
 use super::codec::Decoder;
 use super::error::ContainerError;
@@ -39,10 +40,34 @@ pub trait Base: Sync {
     }
 }
 
-/// A whole capsule in a file.
+/// Where the bytes of a capsule are.
+enum Bytes {
+    File(PathBuf, File),
+    Blob(Blobs, Digest),
+}
+
+impl Bytes {
+    fn read(&self, at: u64, count: usize) -> Result<Vec<u8>, ContainerError> {
+        match self {
+            Self::File(path, file) => {
+                let mut bytes = vec![0; count];
+                file.read_exact_at(&mut bytes, at).map_err(ContainerError::io("read", path))?;
+                Ok(bytes)
+            }
+            Self::Blob(blobs, digest) => {
+                let mut bytes = Vec::with_capacity(count);
+                for piece in blobs.content(digest)?.pieces(at..at + count as u64) {
+                    bytes.append(&mut piece?);
+                }
+                Ok(bytes)
+            }
+        }
+    }
+}
+
+/// A whole capsule in a file, or in a blob.
 pub struct CapsuleFile {
-    path: PathBuf,
-    file: File,
+    bytes: Bytes,
     envelopes: Envelopes,
     outline: Outline,
     /// The number of each content in the stream.
@@ -57,14 +82,27 @@ pub struct CapsuleFile {
 impl CapsuleFile {
     /// Opens the capsule at `path`, which is no delta.
     pub fn open(path: &Path, limits: Limits) -> Result<Self, ContainerError> {
-        let mut file = File::open(path).map_err(ContainerError::io("open", path))?;
-        let cover = Cover::read(BufReader::new(&file))?;
+        let file = File::open(path).map_err(ContainerError::io("open", path))?;
+        let end = file.metadata().map_err(ContainerError::io("read", path))?.len();
+        let source = file.try_clone().map_err(ContainerError::io("read", path))?;
+        let cover = Cover::read(BufReader::new(source))?;
+        Self::of(cover, Bytes::File(path.to_owned(), file), end, limits)
+    }
+
+    /// Opens the capsule that is the blob `digest`, and no delta.
+    pub fn stored(blobs: &Blobs, digest: &Digest, limits: Limits) -> Result<Self, ContainerError> {
+        let content = blobs.content(digest)?;
+        let end = content.size_bytes();
+        let cover = Cover::read(BlobSource::from(content))?;
+        Self::of(cover, Bytes::Blob(blobs.clone(), *digest), end, limits)
+    }
+
+    fn of<R: Read>(cover: Cover<R>, bytes: Bytes, end: u64, limits: Limits) -> Result<Self, ContainerError> {
         if cover.base().is_some() {
             return Err(ContainerError::Delta);
         }
         let capsule = cover.open(None, limits)?;
         let (mut at, envelopes, outline, index) = capsule.into_parts();
-        let end = file.seek(SeekFrom::End(0)).map_err(ContainerError::io("read", path))?;
         let (mut stored_at, mut starts) = (Vec::with_capacity(index.rows.len()), HashMap::new());
         for (number, row) in index.rows.iter().enumerate() {
             stored_at.push(at);
@@ -78,10 +116,10 @@ impl CapsuleFile {
             }
             std::cmp::Ordering::Greater => Err(ContainerError::Trailing { at }),
             std::cmp::Ordering::Equal => {
-                let (path, kept) = (path.to_owned(), Mutex::default());
                 let files = outline.layout.files.iter().enumerate();
                 let numbers = files.map(|(number, file)| (file.digest, number)).collect();
-                Ok(Self { path, file, envelopes, outline, numbers, index, stored_at, starts, kept })
+                let kept = Mutex::default();
+                Ok(Self { bytes, envelopes, outline, numbers, index, stored_at, starts, kept })
             }
         }
     }
@@ -122,9 +160,7 @@ impl CapsuleFile {
 
     fn chunk(&self, number: usize) -> Result<Vec<u8>, ContainerError> {
         let (row, at) = (&self.index.rows[number], self.stored_at[number]);
-        let mut stored = vec![0; row.stored_bytes() as usize];
-        let read = self.file.read_exact_at(&mut stored, at);
-        read.map_err(ContainerError::io("read", &self.path))?;
+        let stored = self.bytes.read(at, row.stored_bytes() as usize)?;
         let raw = unpacked(row, stored, None, &mut Decoder::new());
         raw.map_err(|error| error.at(self.index.part(number, &self.outline), at))
     }

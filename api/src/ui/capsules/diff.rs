@@ -1,6 +1,7 @@
-//! Two capsules beside each other: files, manifest, packages, seeds.
+//! Two capsules beside each other: files and their lines, manifest, packages, seeds.
 //!
-//! Invariant: of each list a bounded part is shown, and how many there are.
+//! Invariant: of each list a bounded part is shown, and how many there are; beside the lines of a file, only the
+//! list of files.
 
 use std::collections::BTreeSet;
 
@@ -11,19 +12,22 @@ use serde::Deserialize;
 use serde_json::Value;
 use xyn_actors::services::capsules::CapsuleName;
 use xyn_capsules::compare::{Comparison, Edition, compare};
+use xyn_capsules::container::CapsuleFile;
 use xyn_capsules::json::shown;
-use xyn_capsules::manifest::Manifest;
 use xyn_capsules::sbom;
-use xyn_capsules::sign::{Envelope, Payload, Predicate, Sbom, Statement, claimed_predicate_type};
-use xyn_capsules::tree::{Change, Difference, Limits};
+use xyn_capsules::sign::Envelope;
+use xyn_capsules::tree::{Change, Difference, Entry, Limits, Shelf};
 use xyn_store::blobs::Blobs;
 use xyn_store::projection::CapsuleRow;
 
 use crate::error::{ApiError, Code};
 use crate::extract::Params;
-use crate::routes::capsules::{here, opened};
+use crate::routes::capsules::here;
 use crate::state::{AppState, blocking};
+use crate::ui::change::{self, link};
+use crate::ui::file::{Lines, Sight};
 use crate::ui::filters;
+use crate::ui::lines::FILE_MAX_BYTES;
 use crate::ui::query::parsed;
 use crate::ui::shell::{Shell, render};
 
@@ -37,6 +41,10 @@ const VALUE_CHARS: usize = 120;
 pub(in crate::ui) struct DiffQuery {
     from: String,
     to: String,
+    /// The file that is looked into.
+    path: String,
+    view: String,
+    part: String,
 }
 
 #[derive(Template)]
@@ -46,6 +54,7 @@ struct Page {
     from: CapsuleRow,
     to: CapsuleRow,
     lists: Vec<List>,
+    lines: Option<Lines>,
 }
 
 /// What differs in one respect.
@@ -59,6 +68,8 @@ struct List {
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
     name: String,
+    /// To its lines; empty where it is no file.
+    href: String,
     /// `added`, `removed` or `changed`.
     change: &'static str,
     before: String,
@@ -88,37 +99,53 @@ pub(super) async fn show(
         here(&state, &name)
     };
     let (from, to) = (named("from", &query.from)?, named("to", &query.to)?);
-    let (store, rows) = (state.runtime().store().clone(), [from.clone(), to.clone()]);
-    let lists = blocking(move || Ok(lists(&compared(store.blobs(), &rows)?))).await?;
-    render(&Page { shell, from, to, lists })
-}
-
-fn compared(blobs: &Blobs, [before, after]: &[CapsuleRow; 2]) -> Result<Comparison, ApiError> {
-    let damaged = |error: String| ApiError::new(Code::BlobDamaged, error);
-    let read = |row: &CapsuleRow| {
-        let (cover, bytes) = opened(blobs, row)?;
-        let manifest = Manifest::read(&bytes).map_err(|error| damaged(error.to_string()))?;
-        let packages = cover.attestations().iter().find_map(|bytes| packages(bytes));
-        let capsule = cover.open(None, Limits::default()).map_err(|error| damaged(error.to_string()))?;
-        Ok::<_, ApiError>((capsule, manifest, packages))
+    let view = Sight::asked(&query.view, &query.part, false)?;
+    let (store, rows, path) = (state.runtime().store().clone(), [from.clone(), to.clone()], query.path);
+    let look = move || {
+        let files = [opened(store.blobs(), &rows[0])?, opened(store.blobs(), &rows[1])?];
+        let found = compared(&files)?;
+        let page = format!("/ui/capsules/diff?from={}&to={}", rows[0].capsule, rows[1].capsule);
+        let mut lists = lists(&found, &page);
+        let wanted = found.files.iter().find(|file| file.path.as_str() == path);
+        let lines = wanted.map(|file| {
+            lists.truncate(1);
+            change::lines_of(file, |node| content(&files, node), link(&page, "", &file.path), &view)
+        });
+        Ok((lists, lines))
     };
-    let (before, after) = (read(before)?, read(after)?);
-    let [one, other] = [&before, &after].map(|(capsule, manifest, packages)| Edition {
-        tree: capsule.outline(),
-        manifest: std::borrow::Cow::Borrowed(manifest),
-        packages: packages.clone(),
-    });
-    compare(&one, &other, Limits::default()).map_err(|error| damaged(error.to_string()))
+    let (lists, lines) = blocking(look).await?;
+    render(&Page { shell, from, to, lists, lines })
 }
 
-/// The packages that an attestation names, if it is about those.
-fn packages(bytes: &[u8]) -> Option<Sbom> {
-    let envelope = Envelope::read(bytes).ok()?;
-    let is_sbom = claimed_predicate_type(&envelope).is_ok_and(|kind| kind == Sbom::TYPE);
-    is_sbom.then(|| Statement::<Sbom>::read(envelope.unverified()).ok()).flatten().map(|said| said.predicate)
+/// The capsule of `row`, whose files can be read one by one.
+fn opened(blobs: &Blobs, row: &CapsuleRow) -> Result<CapsuleFile, ApiError> {
+    let file = CapsuleFile::stored(blobs, &row.file, Limits::default()).map_err(|error| damaged(&error))?;
+    // It was proved when it came; only the disk could have changed it.
+    match Envelope::read(file.manifest()).map_err(|error| damaged(&error))?.digest() == row.capsule {
+        true => Ok(file),
+        false => Err(ApiError::new(Code::BlobDamaged, "the capsule is another one than was kept")),
+    }
 }
 
-fn lists(found: &Comparison) -> Vec<List> {
+fn compared(files: &[CapsuleFile; 2]) -> Result<Comparison, ApiError> {
+    let [before, after] = files.each_ref().map(Edition::of);
+    let (before, after) = (before.map_err(|error| damaged(&error))?, after.map_err(|error| damaged(&error))?);
+    compare(&before, &after, Limits::default()).map_err(|error| damaged(&error))
+}
+
+fn damaged(error: &dyn std::error::Error) -> ApiError {
+    ApiError::new(Code::BlobDamaged, error.to_string())
+}
+
+/// The bytes of a file in one of the capsules.
+fn content(files: &[CapsuleFile; 2], node: &Entry) -> Result<Vec<u8>, String> {
+    let [before, after] = files;
+    let found =
+        before.read(&node.digest, FILE_MAX_BYTES).or_else(|_| after.read(&node.digest, FILE_MAX_BYTES));
+    found.map_err(|error| format!("It cannot be shown: {error}."))
+}
+
+fn lists(found: &Comparison, page: &str) -> Vec<List> {
     let is_right = |place: &str| place.starts_with("/rights");
     let is_seed = |place: &str| place.starts_with("/seeds");
     let field = |wanted: &dyn Fn(&str) -> bool| -> Vec<Row> {
@@ -141,7 +168,7 @@ fn lists(found: &Comparison) -> Vec<List> {
         Row::of(&seed.name, before, after)
     };
     vec![
-        List::of("Files", found.files.iter().map(file).collect()),
+        List::of("Files", found.files.iter().map(|found| file(found, page)).collect()),
         List::of("Manifest", field(&|place| !is_right(place) && !is_seed(place))),
         List::of("Rights", field(&is_right)),
         List::of("Packages", found.packages.iter().map(package).collect()),
@@ -149,12 +176,13 @@ fn lists(found: &Comparison) -> Vec<List> {
     ]
 }
 
-fn file(difference: &Difference) -> Row {
-    let told = |entry: Option<xyn_capsules::tree::Entry>| {
+fn file(difference: &Difference, page: &str) -> Row {
+    let told = |entry: Option<Entry>| {
         entry.map(|entry| format!("{}, {}", crate::ui::words::size(entry.size_bytes), entry.mode.as_str()))
     };
     let (before, after) = (told(difference.before), told(difference.after));
     let mut row = Row::of(&difference.path.to_string(), before, after);
+    row.href = link(page, "", &difference.path);
     if let (Change::Renamed, Some(from)) = (difference.change(), &difference.from) {
         row.before = format!("was {from}");
     }
@@ -176,8 +204,8 @@ impl Row {
             (Some(_), None) => "removed",
             (Some(_), Some(_)) => "changed",
         };
-        let name = name.to_owned();
-        Self { name, change, before: before.unwrap_or_default(), after: after.unwrap_or_default() }
+        let (name, href) = (name.to_owned(), String::new());
+        Self { name, href, change, before: before.unwrap_or_default(), after: after.unwrap_or_default() }
     }
 
     fn tone(&self) -> &'static str {

@@ -39,6 +39,24 @@ fn what_was_imported_is_the_tree_that_was_packed() {
 }
 
 #[test]
+fn a_file_is_read_out_of_a_capsule_that_is_a_blob() {
+    let place = Place::new();
+    let bytes = place.capsule(&filled(&place), &Options::default());
+    let store = store(&place, "node");
+    let digest = store.blobs().put(&bytes).expect("kept");
+    let capsule = CapsuleFile::stored(store.blobs(), &digest, Limits::default()).expect("opens");
+    let read = |path: &str| {
+        let entry = capsule.outline().listing().entries.iter().find(|(at, _)| at.as_str() == path);
+        Shelf::read(&capsule, &entry.expect("is there").1.digest, 6 << 20)
+    };
+    assert_eq!(read("a/large").expect("reads"), noise(5, 5 << 20));
+    assert_eq!(read("c/3/file10").expect("reads"), noise(10, 9_000));
+    let cut = store.blobs().put(&bytes[..bytes.len() - 1]).expect("kept");
+    let cut = CapsuleFile::stored(store.blobs(), &cut, Limits::default()).map(drop).expect_err("cut");
+    assert!(matches!(cut, ContainerError::Truncated { .. }), "{cut}");
+}
+
+#[test]
 fn an_import_that_was_cut_short_goes_on_where_it_was() {
     let place = Place::new();
     let bytes = place.capsule(&filled(&place), &Options::default());
