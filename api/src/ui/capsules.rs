@@ -24,7 +24,7 @@ use super::act::{Act, Directory};
 use super::filters;
 use super::query::{Pager, ROWS, parsed};
 use super::shell::{Shell, render};
-use super::words::State as Standing;
+use super::words::{State as Standing, app_and_version};
 use crate::error::ApiError;
 use crate::extract::Params;
 use crate::state::AppState;
@@ -149,12 +149,6 @@ impl Row {
     }
 }
 
-/// The app and the version that an id says: `urn:xyn:app:shop@1.4.2`.
-pub(super) fn app_and_version(id: &str) -> (String, String) {
-    let (app, version) = id.split_once('@').unwrap_or((id, ""));
-    (app.rsplit(':').next().unwrap_or_default().to_owned(), version.to_owned())
-}
-
 /// Who may see it, in a word.
 pub(super) fn scope(visibility: Visibility) -> &'static str {
     match visibility {
@@ -162,17 +156,5 @@ pub(super) fn scope(visibility: Visibility) -> &'static str {
         Visibility::Env => "env",
         Visibility::Lan => "lan",
         Visibility::Public => "public",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_says_app_and_version() {
-        let both = |id| app_and_version(id);
-        assert_eq!(both("urn:xyn:app:shop@1.4.2"), ("shop".to_owned(), "1.4.2".to_owned()));
-        assert_eq!(both("<script>"), ("<script>".to_owned(), String::new()));
     }
 }

@@ -18,11 +18,10 @@ use xyn_store::projection::{Cursor, DeploymentRow, Release};
 use xyn_store::scope::Stage;
 use xyn_store::tables::Key;
 
-use super::capsules::app_and_version;
 use super::filters;
 use super::query::{Pager, ROWS, parsed};
 use super::shell::{Shell, render};
-use super::words::State as Standing;
+use super::words::{State as Standing, app_and_version};
 use crate::error::ApiError;
 use crate::extract::Params;
 use crate::state::AppState;

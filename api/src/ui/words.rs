@@ -74,6 +74,18 @@ pub(super) fn word(value: &impl Serialize) -> String {
     value.as_str().unwrap_or_default().replace('_', " ")
 }
 
+/// The app and the version that an id says: `urn:xyn:app:shop@1.4.2`.
+pub(super) fn app_and_version(id: &str) -> (String, String) {
+    let (app, version) = id.split_once('@').unwrap_or((id, ""));
+    (app.rsplit(':').next().unwrap_or_default().to_owned(), version.to_owned())
+}
+
+/// The same in one: `shop 1.4.2`.
+pub(super) fn app_at_version(id: &str) -> String {
+    let (app, version) = app_and_version(id);
+    if version.is_empty() { app } else { format!("{app} {version}") }
+}
+
 /// JSON, a value a line.
 pub(super) fn json(value: &Json) -> String {
     serde_json::to_string_pretty(&value.to_value()).unwrap_or_default()
@@ -130,6 +142,19 @@ mod tests {
             assert_eq!(size(bytes), text);
         }
         assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn an_id_says_app_and_version() {
+        let cases = [
+            ("urn:xyn:app:shop@1.4.2", "shop", "1.4.2", "shop 1.4.2"),
+            ("<script>", "<script>", "", "<script>"),
+            ("", "", "", ""),
+        ];
+        for (id, app, version, both) in cases {
+            assert_eq!(app_and_version(id), (app.to_owned(), version.to_owned()));
+            assert_eq!(app_at_version(id), both);
+        }
     }
 
     #[test]

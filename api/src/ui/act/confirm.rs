@@ -12,6 +12,7 @@ use crate::error::{ApiError, Fault};
 use crate::ui::fault::came_from;
 use crate::ui::filters;
 use crate::ui::shell::{Shell, render};
+use crate::ui::words::app_at_version;
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
@@ -48,8 +49,8 @@ pub(super) fn page(
     let (id, stage) = (text("id"), text("stage"));
     shell.here.clone_from(&back);
     let page = Page {
-        what: what(&text("verb"), &short(&id), &stage),
-        replaces: short(&text("replaces")),
+        what: what(&text("verb"), &app_at_version(&id), &stage),
+        replaces: app_at_version(&text("replaces")),
         facts: vec![
             ("App", format!("{}, {id}", text("name"))),
             ("Generation", said["generation"].to_string()),
@@ -85,19 +86,13 @@ fn what(verb: &str, short: &str, stage: &str) -> String {
     }
 }
 
-/// App and version of an id: `urn:xyn:app:shop@1.4.2` is `shop 1.4.2`.
-fn short(id: &str) -> String {
-    id.rsplit(':').next().unwrap_or_default().replacen('@', " ", 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_will_happen_names_app_version_and_stage() {
-        let shop = short("urn:xyn:app:shop@1.4.2");
-        assert_eq!(what("deploy", &shop, "prod"), "Deploy shop 1.4.2 to prod");
-        assert_eq!(what("roll back to", &shop, "prod"), "Roll back to shop 1.4.2 in prod");
+        assert_eq!(what("deploy", "shop 1.4.2", "prod"), "Deploy shop 1.4.2 to prod");
+        assert_eq!(what("roll back to", "shop 1.4.2", "prod"), "Roll back to shop 1.4.2 in prod");
     }
 }

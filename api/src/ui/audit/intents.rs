@@ -16,7 +16,7 @@ use crate::state::AppState;
 use crate::ui::filters;
 use crate::ui::query::{Pager, ROWS, parsed};
 use crate::ui::shell::{Shell, render};
-use crate::ui::words::{self, Excerpt, State as Standing};
+use crate::ui::words::{self, Excerpt, State as Standing, app_at_version};
 
 /// What became of intents, by the word in the address, for people, and its tone.
 const STATUSES: [(IntentStatus, &str, &str, &str); 7] = [
@@ -135,8 +135,8 @@ impl Brought {
                 Self { text: place.to_owned(), link: format!("/ui/deploys/{}", encoded(place)) }
             }
             (_, Some(capsule), _) => {
-                let name = text("id").and_then(|id| id.rsplit(':').next()).unwrap_or(capsule);
-                Self { text: name.to_owned(), link: format!("/ui/capsules/{}", encoded(capsule)) }
+                let name = text("id").map_or_else(|| capsule.to_owned(), app_at_version);
+                Self { text: name, link: format!("/ui/capsules/{}", encoded(capsule)) }
             }
             (_, _, Some(moment)) => {
                 let link = format!("/ui/timeline?at={}", encoded(moment));

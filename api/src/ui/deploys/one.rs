@@ -19,10 +19,9 @@ use crate::extract::PathId;
 use crate::routes::deployments::{log_of, row};
 use crate::state::AppState;
 use crate::ui::act::{Act, Directory};
-use crate::ui::capsules::app_and_version;
 use crate::ui::filters;
 use crate::ui::shell::{Shell, render};
-use crate::ui::words::State as Standing;
+use crate::ui::words::{State as Standing, app_and_version};
 
 /// Capsules of the app that may be deployed next.
 const CHOICES: usize = 25;
