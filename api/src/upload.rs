@@ -6,15 +6,20 @@
 
 use axum::body::Bytes;
 use axum::extract::multipart::MultipartError;
+use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use futures::{Stream, StreamExt};
 use http::StatusCode;
 use tokio::sync::mpsc;
+use xyn_store::Digest;
 use xyn_store::blobs::{Blobs, Written};
 
 use crate::error::{ApiError, Code};
 use crate::extract::in_time;
 use crate::limits::{ARTIFACT_MAX_BYTES, BODY_PAUSE_MAX, UPLOAD_QUEUE};
-use crate::state::blocking;
+use crate::state::{AppState, blocking};
+
+/// The media type of a form that holds files.
+pub(crate) const FORM: &str = "multipart/form-data";
 
 /// Writes `pieces` as one blob of at most [`ARTIFACT_MAX_BYTES`].
 pub(crate) async fn write<E: Into<ApiError>>(
@@ -47,6 +52,28 @@ pub(crate) async fn write<E: Into<ApiError>>(
     writing.await.map_err(|error| ApiError::unexpected(&error.to_string()))?
 }
 
+/// The parts of a form, each as large as the writer of a blob lets it be.
+pub(crate) async fn form(state: &AppState, mut request: Request) -> Result<Multipart, ApiError> {
+    DefaultBodyLimit::disable().apply(&mut request);
+    let form = Multipart::from_request(request, state).await;
+    form.map_err(|error| ApiError::invalid("Content-Type", error.body_text()))
+}
+
+/// Keeps `pieces` as a blob that nothing names yet; answers its digest and length.
+pub(crate) async fn keep<E: Into<ApiError>>(
+    state: &AppState,
+    pieces: impl Stream<Item = Result<Bytes, E>>,
+) -> Result<(Digest, u64), ApiError> {
+    let blobs = state.runtime().store().blobs().clone();
+    let written = write(blobs.clone(), pieces).await?;
+    let kept = (written.digest(), written.size_bytes());
+    if let Written::Inline(_, bytes) = written {
+        // The journal keeps small blobs with the entry that names them; this one has none yet.
+        blocking(move || Ok(blobs.put(&bytes)?)).await?;
+    }
+    Ok(kept)
+}
+
 /// An upload whose sender stopped in the middle.
 pub(crate) fn broken_off(why: &str) -> ApiError {
     ApiError::invalid("body", format!("the upload broke off: {why}"))
@@ -69,7 +96,7 @@ impl From<axum::Error> for ApiError {
 mod tests {
     use futures::stream;
     use xyn_store::blobs::CHUNK_MAX;
-    use xyn_store::{Digest, Options, Store};
+    use xyn_store::{Options, Store};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::multipart::Field;
-use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request, State};
+use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -12,10 +12,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::runtime::Outcome;
-use xyn_store::Digest;
 use xyn_store::blobs::Written;
 use xyn_store::ids::{ArtifactId, RunId};
 use xyn_store::projection::{ArtifactRow, Cursor, Subject};
+use xyn_store::Digest;
 
 use super::{Fields, created};
 use crate::dto::Artifact;
@@ -25,7 +25,7 @@ use crate::headers::{Caller, Known};
 use crate::limits::FIELD_MAX_BYTES;
 use crate::page::{self, Limit, Listing};
 use crate::schema;
-use crate::state::{AppState, blocking};
+use crate::state::AppState;
 use crate::upload;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -133,7 +133,7 @@ pub(crate) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactR
 async fn put(State(state): State<AppState>, caller: Caller, request: Request) -> Result<Response, ApiError> {
     let kind = media_type(request.headers());
     let fields = match kind.as_deref() {
-        Some("multipart/form-data") => form_of(&state, request).await?,
+        Some(upload::FORM) => form_of(&state, request).await?,
         Some(kind) if kind == "application/json" || kind.ends_with("+json") => {
             JsonBody::<Fields>::from_request(request, &state).await?.0
         }
@@ -145,12 +145,8 @@ async fn put(State(state): State<AppState>, caller: Caller, request: Request) ->
 }
 
 /// The fields of a multipart form, whose file is written already.
-pub(crate) async fn form_of(state: &AppState, mut request: Request) -> Result<Fields, ApiError> {
-    // The writer of the blob has the limit.
-    DefaultBodyLimit::disable().apply(&mut request);
-    let form = Multipart::from_request(request, state).await;
-    let form = form.map_err(|error| ApiError::invalid("Content-Type", error.body_text()))?;
-    read_form(state, form).await
+pub(crate) async fn form_of(state: &AppState, request: Request) -> Result<Fields, ApiError> {
+    read_form(state, upload::form(state, request).await?).await
 }
 
 /// Keeps the artifact that `fields` describe.
@@ -169,14 +165,8 @@ pub(crate) async fn keep(state: &AppState, caller: Caller, fields: Fields) -> Re
     responses((status = 201, body = BlobRef), (status = 507))
 )]
 async fn put_blob(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
-    let blobs = state.runtime().store().blobs().clone();
-    let written = upload::write(blobs.clone(), request.into_body().into_data_stream()).await?;
-    let blob = BlobRef { sha256: written.digest(), byte_length: written.size_bytes() };
-    if let Written::Inline(_, bytes) = written {
-        // The journal keeps small blobs with the entry that names them; this one has none yet.
-        blocking(move || Ok(blobs.put(&bytes)?)).await?;
-    }
-    Ok(created("/api/v1/artifacts", blob))
+    let (sha256, byte_length) = upload::keep(&state, request.into_body().into_data_stream()).await?;
+    Ok(created("/api/v1/artifacts", BlobRef { sha256, byte_length }))
 }
 
 async fn read_form(state: &AppState, mut form: Multipart) -> Result<Fields, ApiError> {

@@ -1,5 +1,7 @@
 //! Capsules: the catalogue of the environment, what is said of each, their bytes; packed, taken in, fetched, proved.
 
+pub(crate) mod import;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -29,7 +31,7 @@ const CONTENT_TYPE: &str = "application/vnd.xyn.capsule";
 pub(super) fn routes() -> OpenApiRouter<AppState> {
     OpenApiRouter::new()
         .routes(routes!(list, pack))
-        .routes(routes!(import))
+        .merge(import::routes())
         .routes(routes!(get))
         .routes(routes!(manifest))
         .routes(routes!(download))
@@ -73,24 +75,6 @@ async fn pack(
     JsonBody(fields): JsonBody<Fields>,
 ) -> Result<Response, ApiError> {
     let outcome = state.submit(caller.intent(&state, "capsule.pack", fields.into())).await?;
-    Ok(made(outcome.output))
-}
-
-/// Proves an uploaded file that is a capsule, keeps it and offers it to members. It is uploaded as a blob first.
-#[utoipa::path(
-    post,
-    path = "/api/v1/capsule-imports",
-    tag = "capsules",
-    operation_id = "import_capsule",
-    extensions(("x-xyn-action" = json!("capsule.import"))),
-    responses((status = 201, body = CapsuleKept), (status = 507))
-)]
-async fn import(
-    State(state): State<AppState>,
-    caller: Caller,
-    JsonBody(fields): JsonBody<Fields>,
-) -> Result<Response, ApiError> {
-    let outcome = state.submit(caller.intent(&state, "capsule.import", fields.into())).await?;
     Ok(made(outcome.output))
 }
 

@@ -73,6 +73,57 @@ async fn what_does_not_fit_is_refused_by_its_code_and_field() {
     node.stop().await;
 }
 
+/// A form with one file.
+async fn upload(node: &Node, path: &str, file: &[u8]) -> Answer {
+    let head = "--x\r\ncontent-disposition: form-data; name=\"file\"; filename=\"a.caps\"\r\n\r\n";
+    let body = [head.as_bytes(), file, b"\r\n--x--\r\n"].concat();
+    let headers = [("content-type", "multipart/form-data; boundary=x")];
+    node.send(request(Method::POST, path, &headers, Body::from(body))).await
+}
+
+#[tokio::test]
+async fn a_file_is_taken_in_by_a_form_and_refused_in_the_same_words_as_by_the_api() {
+    let (node, _folder) = shop().await;
+    let made = pack(&node, "1.0.0", "env").await;
+    let file = node.get(&format!("{}/download", made.header("location"))).await.body;
+    let taken = upload(&node, "/ui/capsules", &file).await;
+    let capsule = made.json()["capsule"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(taken.status, StatusCode::SEE_OTHER);
+    assert_eq!(taken.header("location"), format!("/ui/capsules/{capsule}?done=capsule.import"));
+    assert_eq!(upload(&node, "/api/v1/capsule-imports", &file).await.json()["is_new"], json!(false));
+    let cut = &file[..file.len() - 1];
+    let refused = upload(&node, "/api/v1/capsule-imports", cut).await.json();
+    let page = upload(&node, "/ui/capsules", cut).await;
+    assert_eq!(page.status, StatusCode::CONFLICT);
+    let words = text(&refused["error"]["message"]);
+    let html = String::from_utf8(page.body.to_vec()).expect("text");
+    assert!(!words.is_empty() && html.contains(words), "{words}: {html}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn the_lines_of_a_file_in_two_capsules_are_held_against_each_other() {
+    let (node, folder) = shop().await;
+    let before = pack(&node, "1.0.0", "env").await.json();
+    let dir = folder.path().canonicalize().expect("there").join("shop");
+    std::fs::write(dir.join("index.html"), "<h1>good bye</h1>\n").expect("written");
+    std::fs::write(dir.join("logo"), b"\0\x01").expect("written");
+    let after = pack(&node, "1.1.0", "env").await.json();
+    let page = format!("/ui/capsules/diff?from={}&to={}", text(&before["capsule"]), text(&after["capsule"]));
+    let html = async |path: &str| String::from_utf8(node.get(path).await.body.to_vec()).expect("text");
+    let all = html(&page).await;
+    assert!(all.contains("path=index.html#file") && !all.contains("data-testid=\"lines\""), "{all}");
+    for view in ["unified", "split"] {
+        let file = html(&format!("{page}&path=index.html&view={view}")).await;
+        assert!(
+            file.contains("&#60;h1&#62;hello&#60;/h1&#62;") && file.contains("good bye"),
+            "{view}: {file}"
+        );
+    }
+    assert!(html(&format!("{page}&path=logo")).await.contains("It is no text"));
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn the_local_network_reads_what_is_for_it_and_nothing_else() {
     let (node, _folder) = shop().await;

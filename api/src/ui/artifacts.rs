@@ -21,10 +21,9 @@ use crate::extract::{Params, PathId, media_type, unsupported};
 use crate::headers::Caller;
 use crate::routes::{artifact_form, artifact_row, keep_artifact};
 use crate::state::AppState;
+use crate::upload::FORM;
 
 pub(super) use preview::{Part, Preview, preview};
-
-const FORM: &str = "multipart/form-data";
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -71,7 +70,8 @@ async fn list(
     let run_id = parsed::<RunId>("run_id", &query.run_id)?;
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
     let at = cursor.clone();
-    let page = state.scan(move |reader| reader.artifacts(run_id, at.as_ref(), ROWS)).await?;
+    let page =
+        state.scan(move |reader| reader.artifacts(run_id, at.as_ref(), ROWS)).await?;
     let filters = [("run_id", query.run_id.as_str())];
     let pager = Pager::of("/ui/artifacts", &filters, cursor.as_ref(), &page);
     let list = List { items: page.items, pager, is_filtered: run_id.is_some() };

@@ -8,7 +8,7 @@ mod one;
 mod said;
 
 use askama::Template;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -21,20 +21,23 @@ use xyn_store::timeline::entry::Entry;
 use xyn_store::{Digest, Order, Timestamp};
 
 use super::act::{Act, Directory};
-use super::filters;
 use super::query::{Pager, ROWS, parsed};
 use super::shell::{Shell, render};
 use super::words::{State as Standing, app_and_version};
+use super::{act, filters};
 use crate::error::ApiError;
-use crate::extract::Params;
+use crate::extract::{Params, media_type, unsupported};
+use crate::headers::Caller;
+use crate::routes::capsules::import;
 use crate::state::AppState;
+use crate::upload::FORM;
 
 /// Workspaces that may be chosen to be packed.
 const WORKSPACES: usize = 50;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
-        .route("/ui/capsules", get(list))
+        .route("/ui/capsules", get(list).post(upload))
         .route("/ui/capsules/_list", get(list))
         .route("/ui/capsules/diff", get(diff::show))
         .route("/ui/capsules/{capsule}", get(one::show))
@@ -72,6 +75,8 @@ struct Page {
     list: List,
     workspaces: Vec<String>,
     pack: Act,
+    /// The upload for the shell.
+    take: Act,
 }
 
 #[derive(Template)]
@@ -105,7 +110,25 @@ async fn list(
     }
     let workspaces = workspaces.into_iter().map(|row| row.name).collect();
     let pack = directory.act("capsule.pack", &[], "/ui/capsules/{capsule}");
-    render(&Page { shell, list, workspaces, pack })
+    let take = directory.act("capsule.import", &[], "");
+    render(&Page { shell, list, workspaces, pack, take })
+}
+
+/// Takes in the file that a form brings, the way the API does.
+async fn upload(
+    State(state): State<AppState>,
+    caller: Caller,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let kind = media_type(request.headers());
+    if kind.as_deref() != Some(FORM) {
+        return Err(unsupported(kind.as_deref(), FORM));
+    }
+    let fields = import::form_of(&state, request).await?;
+    let taken = import::take_in(&state, caller, fields).await?;
+    let capsule = taken["capsule"].as_str().unwrap_or_default();
+    let next = act::local(&format!("/ui/capsules/{capsule}"), "capsule.import");
+    Ok(Redirect::to(&next).into_response())
 }
 
 impl Row {
