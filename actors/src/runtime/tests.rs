@@ -199,7 +199,7 @@ async fn a_run_of_inside_steps_ends_in_one_append_and_keeps_its_artifact() {
     let reader = node.runtime.store().read().expect("reads");
     let stream = StreamId::from(uuid::Uuid::from(run));
     assert_eq!(reader.stream_offsets(stream, 10).expect("reads").len(), 1, "one append");
-    let artifacts = reader.artifacts(Some(run), None, 10).expect("reads").items;
+    let artifacts = reader.artifacts(Some(run), xyn_store::Order::Ascending, None, 10).expect("reads").items;
     let [artifact] = artifacts.as_slice() else { panic!("one artifact") };
     let ArtifactRow { sha256, .. } = artifact;
     assert_eq!(node.runtime.store().blob(sha256).expect("reads").expect("is there"), b"41!");

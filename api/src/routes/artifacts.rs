@@ -15,7 +15,7 @@ use xyn_actors::runtime::Outcome;
 use xyn_store::blobs::Written;
 use xyn_store::ids::{ArtifactId, RunId};
 use xyn_store::projection::{ArtifactRow, Cursor, Subject};
-use xyn_store::Digest;
+use xyn_store::{Digest, Order};
 
 use super::{Fields, created};
 use crate::dto::Artifact;
@@ -91,7 +91,8 @@ async fn list(
 ) -> Result<Json<Listing<Artifact>>, ApiError> {
     let limit = page::rows(query.limit.as_ref());
     let (run_id, cursor) = (query.run_id.map(|id| id.0), query.cursor.map(|cursor| cursor.0));
-    let page = state.scan(move |reader| reader.artifacts(run_id, cursor.as_ref(), limit)).await?;
+    let order = if run_id.is_some() { Order::Ascending } else { Order::Descending };
+    let page = state.scan(move |reader| reader.artifacts(run_id, order, cursor.as_ref(), limit)).await?;
     Ok(Json(Listing::of(page, Artifact::from)))
 }
 

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use serde::Deserialize;
+use xyn_store::Order;
 use xyn_store::ids::{ArtifactId, RunId};
 use xyn_store::projection::{ArtifactRow, Cursor};
 
@@ -71,7 +72,7 @@ async fn list(
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
     let at = cursor.clone();
     let page =
-        state.scan(move |reader| reader.artifacts(run_id, at.as_ref(), ROWS)).await?;
+        state.scan(move |reader| reader.artifacts(run_id, Order::Descending, at.as_ref(), ROWS)).await?;
     let filters = [("run_id", query.run_id.as_str())];
     let pager = Pager::of("/ui/artifacts", &filters, cursor.as_ref(), &page);
     let list = List { items: page.items, pager, is_filtered: run_id.is_some() };

@@ -79,19 +79,20 @@ impl Reader {
         Ok(ids)
     }
 
-    /// Artifacts of `run_id`, or all of them newest first.
+    /// Artifacts of `run_id`, or all of them, by when they were made.
     pub fn artifacts(
         &self,
         run_id: Option<RunId>,
+        order: Order,
         cursor: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page<ArtifactRow>, StoreError> {
         match run_id {
             Some(run_id) => {
                 let prefix = ArtifactRow::run_prefix(run_id);
-                self.page_by_index(Table::ArtifactsByRun, &prefix, Order::Ascending, cursor, limit, |_| true)
+                self.page_by_index(Table::ArtifactsByRun, &prefix, order, cursor, limit, |_| true)
             }
-            None => self.page(&Key::new(), Order::Descending, cursor, limit, |_| true),
+            None => self.page(&Key::new(), order, cursor, limit, |_| true),
         }
     }
 

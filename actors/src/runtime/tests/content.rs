@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use xyn_capsules::tree::{Limits, list};
 use xyn_store::blobs::{FETCHED, TIMELINE};
 use xyn_store::timeline::entry::Entry;
-use xyn_store::{Digest, Timestamp};
+use xyn_store::{Digest, Order, Timestamp};
 
 use super::*;
 use crate::services::content;
@@ -52,7 +52,7 @@ async fn what_runs_make_is_named_by_their_moments_and_held_for_others() {
     };
     node.until(|node| ended(node).is_some()).await;
     let reader = node.runtime.store().read().expect("reads");
-    let rows = reader.artifacts(Some(run), None, 10).expect("reads").items;
+    let rows = reader.artifacts(Some(run), Order::Ascending, None, 10).expect("reads").items;
     let moment = ended(&node).expect("is there");
     let [row] = rows.as_slice() else { panic!("{rows:?}") };
     let [made] = moment.note.refs.artifacts.as_slice() else { panic!("{moment:?}") };

@@ -280,7 +280,7 @@ outputs: [{ name: is_valid }]
     let run = node.run("bp.check", json!({ "draft": draft })).await;
     assert_eq!(node.end_of(run).await.outputs.expect("outputs").to_value(), json!({ "is_valid": false }));
     let reader = node.runtime.store().read().expect("reads");
-    let reports = reader.artifacts(None, None, 10).expect("reads").items.into_iter();
+    let reports = reader.artifacts(None, Order::Descending, None, 10).expect("reads").items.into_iter();
     let reports: Vec<_> = reports.filter(|row| row.metadata.to_value()["draft_id"] == draft).collect();
     assert_eq!(reports.len(), 2, "{reports:?}");
     for report in reports {

@@ -12,7 +12,7 @@ use xyn_store::scope::{Principal, Stage};
 use xyn_store::timeline::Made;
 use xyn_store::timeline::approval::{Approvals, Matter};
 use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_CHARS, Note, REFS_MAX, Refs, TITLE_MAX_CHARS};
-use xyn_store::{Reader, StoreError, Timestamp};
+use xyn_store::{Order, Reader, StoreError, Timestamp};
 
 use crate::record::Record;
 use crate::services::approvals::ask;
@@ -195,7 +195,7 @@ impl<'a> Sketch<'a> {
 
 /// What `run` made until `at`.
 fn made_by(run: RunId, at: Timestamp, reader: &Reader) -> Result<Vec<Made>, StoreError> {
-    let rows = reader.artifacts(Some(run), None, REFS_MAX + 1)?.items;
+    let rows = reader.artifacts(Some(run), Order::Ascending, None, REFS_MAX + 1)?.items;
     Ok(rows.iter().filter(|row| row.created_at <= at).map(made).collect())
 }
 

@@ -11,7 +11,7 @@ use xyn_actors::blueprint::Plan;
 use xyn_actors::events::{self, EventFilter};
 use xyn_store::ids::{IntentId, RunId};
 use xyn_store::projection::{ArtifactRow, IntentRow, Payload, RunRow, Subject};
-use xyn_store::{Reader, StoreError};
+use xyn_store::{Order, Reader, StoreError};
 
 use super::acts::{Acts, GateForm, gates};
 use super::launch::plan;
@@ -120,7 +120,7 @@ async fn read(state: &AppState, directory: &Directory, run: RunRow, from: usize)
         let mut page = events::page(reader, &filter, None, EVENTS)?;
         runtime.name_steps(reader, &mut page.items)?;
         let chart = chart(reader, &row, &steps, from, now)?;
-        let artifacts = reader.artifacts(Some(row.run_id), None, ARTIFACTS)?.items;
+        let artifacts = reader.artifacts(Some(row.run_id), Order::Ascending, None, ARTIFACTS)?.items;
         Ok((chart, gates(reader, row.run_id)?, page.items, artifacts))
     });
     let (chart, gates, events, artifacts) = read.await?;
