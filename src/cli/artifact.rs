@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use futures::StreamExt;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::Context;
 use super::on_the_way::patiently;
@@ -37,9 +37,9 @@ pub(super) struct Put {
     /// Its name; the file's own when left out
     #[arg(long)]
     name: Option<String>,
-    /// Its media type
-    #[arg(long, value_name = "TYPE", default_value = "application/octet-stream")]
-    content_type: String,
+    /// Its media type; told by its name and its beginning when left out
+    #[arg(long, value_name = "TYPE")]
+    content_type: Option<String>,
     /// What it is
     #[arg(long, default_value = "file", value_parser = ["log", "report", "bundle", "file"])]
     kind: String,
@@ -78,13 +78,22 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
 
 async fn put(arguments: Put, context: &Context) -> Result<Exit, Failure> {
     let fail = |error: std::io::Error| Failure::file("read", &arguments.file, &error);
-    let file = tokio::fs::File::open(&arguments.file).await.map_err(fail)?;
+    let mut file = tokio::fs::File::open(&arguments.file).await.map_err(fail)?;
     let metadata = file.metadata().await.map_err(fail)?;
     if !metadata.is_file() {
         return Err(Failure::failed("file", format!("`{}` is no file", arguments.file.display())));
     }
     let own_name = arguments.file.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = arguments.name.or(own_name).unwrap_or_default();
+    let content_type = match arguments.content_type {
+        Some(content_type) => content_type,
+        None => {
+            let mut beginning = vec![0; CHUNK_BYTES];
+            let read = file.read(&mut beginning).await.map_err(fail)?;
+            file.rewind().await.map_err(fail)?;
+            media_type(&name, &beginning[..read]).to_owned()
+        }
+    };
     let client = context.client(Need::Node).await?;
     let bar = context.out.progress(&name, Some(metadata.len()), Unit::Bytes);
     let counted = bar.clone();
@@ -101,8 +110,8 @@ async fn put(arguments: Put, context: &Context) -> Result<Exit, Failure> {
     let body = reqwest::Body::wrap_stream(chunks);
     let part = Part::stream_with_length(body, metadata.len())
         .file_name(name.clone())
-        .mime_str(&arguments.content_type)
-        .map_err(|_| Failure::usage(format!("`{}` is no media type", arguments.content_type)))?;
+        .mime_str(&content_type)
+        .map_err(|_| Failure::usage(format!("`{content_type}` is no media type")))?;
     let mut form = Form::new().text("name", name).text("kind", arguments.kind);
     if let Some(run_id) = arguments.run {
         form = form.text("run_id", run_id);
@@ -113,6 +122,34 @@ async fn put(arguments: Put, context: &Context) -> Result<Exit, Failure> {
     let answer = answer?;
     context.out.answer(&answer, |_| text(&answer, "artifact_id"))?;
     Ok(Exit::Done)
+}
+
+/// The media type of a file called `name` that begins so.
+fn media_type(name: &str, beginning: &[u8]) -> &'static str {
+    let extension = name.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    match extension.as_deref() {
+        Some("csv") => "text/csv",
+        Some("gif") => "image/gif",
+        Some("gz" | "tgz") => "application/gzip",
+        Some("jpeg" | "jpg") => "image/jpeg",
+        Some("json") => "application/json",
+        Some("jsonl" | "ndjson") => "application/x-ndjson",
+        Some("md") => "text/markdown",
+        Some("pdf") => "application/pdf",
+        Some("png") => "image/png",
+        Some("webp") => "image/webp",
+        Some("yaml" | "yml") => "application/yaml",
+        Some("zip") => "application/zip",
+        _ if is_text(beginning) => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Whether bytes are the beginning of a text.
+fn is_text(beginning: &[u8]) -> bool {
+    // The last character may go on behind the beginning.
+    let is_utf8 = std::str::from_utf8(beginning).map_or_else(|error| error.error_len().is_none(), |_| true);
+    is_utf8 && !beginning.contains(&0)
 }
 
 async fn get(arguments: Get, context: &Context) -> Result<Exit, Failure> {
@@ -166,4 +203,23 @@ fn table(artifacts: &Value) -> Table {
         table.row([id, name, kind, bytes, instant(artifact, "created_at"), run]);
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_type_of_its_name_or_is_text_or_bytes() {
+        assert_eq!(media_type("report.JSON", b"\0"), "application/json");
+        for text in ["plain", "a.rs", "Makefile", ".hidden"] {
+            assert_eq!(media_type(text, "stra\u{df}e".as_bytes()), "text/plain; charset=utf-8", "{text}");
+        }
+        let cut = &"stra\u{df}".as_bytes()[..5];
+        assert_eq!(media_type("cut", cut), "text/plain; charset=utf-8", "in the middle of a character");
+        for bytes in [&b"a\0b"[..], b"\xff\xfe", b"\xe9t\xe9"] {
+            assert_eq!(media_type("a", bytes), "application/octet-stream", "{bytes:?}");
+        }
+        assert_eq!(media_type("page.html", b"<p>"), "text/plain; charset=utf-8", "shown as it is written");
+    }
 }
