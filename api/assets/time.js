@@ -5,6 +5,7 @@
 (() => {
   const PITCH = 22; // between two moments: the `PITCH` of the drawing
   const REST_MS = 120; // how long a moment has to stand before it is looked at
+  const AGAIN_MS = 1_000; // between two looks at a moment that stands while things happen
   const AHEAD = 45; // moments that should be left in the direction of an end that is none
 
   let stage = document.getElementById("stage");
@@ -21,6 +22,9 @@
   let rest = 0;
   let shown = stage.dataset.at;
   let panel; // aborts a look at a moment that is not wanted any more
+  let told = ""; // the panel of the moment, as the node told it last
+  let again = 0; // the time until the moment is looked at again
+  let looked = 0; // when that was
   const part = { headers: { "HX-Request": "true" } };
 
   const find = (selector) => stage.querySelector(selector);
@@ -106,15 +110,31 @@
     document.getElementById("moment").setAttribute("aria-busy", "true");
     try {
       const answer = await fetch(`/ui/timeline/_moment?at=${id}${stage.dataset.rest}`, { ...part, signal: panel.signal });
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("moment");
+      const text = await answer.text();
+      const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("moment");
       if (!fresh) return;
       document.getElementById("moment").replaceWith(fresh);
-      shown = id;
+      [shown, told] = [id, text];
     } catch (error) {
       if (error.name !== "AbortError") throw error;
     } finally {
       if (ids[at] === id) document.getElementById("moment").removeAttribute("aria-busy");
     }
+  };
+
+  /** Looks at the moment again that is shown: something may be said of it, and what is typed into its forms stays. */
+  const renew = () => {
+    again ||= setTimeout(async () => {
+      [again, looked] = [0, performance.now()];
+      const id = shown;
+      const answer = await fetch(`/ui/timeline/_moment?at=${id}${stage.dataset.rest}`, part);
+      const text = answer.ok ? await answer.text() : told;
+      const target = document.getElementById("moment");
+      // Another moment may have come under the needle meanwhile, which is looked at anew.
+      if (text === told || id !== shown || id !== ids[at] || target.ariaBusy) return;
+      told = text;
+      await window.htmx.swap({ sourceElement: target, target, text, swap: "outerMorph" });
+    }, Math.max(0, looked + AGAIN_MS - performance.now()));
   };
 
   // ---- hands and keys ----
@@ -195,6 +215,7 @@
     if (!hold && !asked && stage.dataset.newer === "false" && at > ids.length - AHEAD) more(ids.at(-1));
   };
   document.body.addEventListener("moved", news);
+  document.body.addEventListener("moved", renew);
 
   take(stage.dataset.at);
 })();
