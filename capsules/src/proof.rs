@@ -14,14 +14,15 @@ use crate::container::{Base, Capsule, ContainerError, Cover};
 use crate::manifest::{Line, Manifest};
 use crate::sign::{
     DiffSummary, Envelope, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Payload, Predicate,
-    Provenance, Rebuild, Rollback, Sbom, Simulation, Statement, Trust, Verified, claimed_predicate_type,
+    Provenance, Quorum, Rebuild, Rollback, Sbom, Simulation, Statement, Trust, Verified,
+    claimed_predicate_type,
 };
 use crate::tree::Limits;
 
 /// A capsule whose signers are those who were asked for. Its tree was not read yet.
 pub struct Trusted<R> {
     manifest: Verified<Manifest>,
-    needed: usize,
+    quorum: Quorum,
     claims: Vec<Claim>,
     cover: Cover<R>,
 }
@@ -115,13 +116,13 @@ impl<R: Read> Trusted<R> {
         let (cover, trust) = (Cover::read(source)?, trust.into());
         let envelope = Envelope::read(cover.manifest()).map_err(NotVerified::from);
         let opened = envelope.and_then(|envelope| trust.manifest(&envelope));
-        let (manifest, needed) = opened.map_err(NotTrusted::Manifest)?;
+        let (manifest, quorum) = opened.map_err(NotTrusted::Manifest)?;
         let (said, held) = (manifest.value().tree, cover.root());
         if said != held {
             return Err(NotTrusted::Tree { said, held });
         }
         let claims = claims(&cover, manifest.value(), trust)?;
-        Ok(Self { manifest, needed, claims, cover })
+        Ok(Self { manifest, quorum, claims, cover })
     }
 
     /// What it says of itself.
@@ -139,9 +140,9 @@ impl<R: Read> Trusted<R> {
         self.manifest.signers()
     }
 
-    /// How many had to sign it.
-    pub fn needed(&self) -> usize {
-        self.needed
+    /// Who had to sign it.
+    pub fn quorum(&self) -> &Quorum {
+        &self.quorum
     }
 
     /// What is said of it.
@@ -217,8 +218,8 @@ fn signers(
         Simulation::TYPE => of::<Simulation>,
         Rollback::TYPE => of::<Rollback>,
         _ => {
-            let (have, need) = (0, 1);
-            return Err(NotVerified::Threshold { have, need, passed_over: Default::default() });
+            let (have, need, right) = (0, 1, None);
+            return Err(NotVerified::Threshold { have, need, right, passed_over: Default::default() });
         }
     };
     open(envelope, trust, tree)

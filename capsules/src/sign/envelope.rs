@@ -5,6 +5,7 @@
 //! hand out what it holds as anything but bytes: [`Quorum`](super::Quorum) opens it. Invariant: what a
 //! signature covers are the very bytes that are read.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
@@ -141,6 +142,24 @@ impl Envelope {
                 Ok(())
             }
         }
+    }
+
+    /// Adds those signatures of `other` that are of `keys`, where both hold the same. Answers whether one is new.
+    pub fn join(&mut self, other: &Self, keys: &BTreeSet<KeyId>) -> Result<bool, InvalidEnvelope> {
+        if (&other.payload_type, &other.payload) != (&self.payload_type, &self.payload) {
+            return Ok(false);
+        }
+        let is_new = |signature: &&Signature| {
+            signature.key_id.is_some_and(|id| keys.contains(&id)) && !self.signatures.contains(signature)
+        };
+        let new: Vec<_> = other.signatures.iter().filter(is_new).cloned().collect();
+        let count = self.signatures.len() + new.len();
+        if count > SIGNATURES_MAX {
+            return Err(InvalidEnvelope::TooMany(count));
+        }
+        let is_any = !new.is_empty();
+        self.signatures.extend(new);
+        Ok(is_any)
     }
 
     /// What it says that it holds.

@@ -7,7 +7,7 @@ use xyn_store::{Digest, Timestamp};
 use super::envelope::InvalidEnvelope;
 use super::key::{BadSignature, KeyId};
 use super::quorum::Barred;
-use super::ring::InvalidRing;
+use super::ring::{InvalidRing, Right};
 use super::statement::InvalidStatement;
 use crate::manifest::{InvalidManifest, Line};
 
@@ -37,12 +37,14 @@ pub enum NotVerified {
         source: BadSignature,
     },
     /// Too few signed.
-    #[error("{have} of {need} needed signatures{}", passed_over_text(passed_over))]
+    #[error("{have} of {need} needed signatures{}{}", right_text(right.as_ref()), passed_over_text(passed_over))]
     Threshold {
         /// How many count.
         have: usize,
         /// How many are needed.
         need: usize,
+        /// Which right those must have who sign; nothing where somebody named them.
+        right: Option<Right>,
         /// Whose do not, and why.
         passed_over: BTreeMap<KeyId, Barred>,
     },
@@ -83,6 +85,10 @@ pub enum NotVerified {
 
 /// Keys named in one message.
 const NAMED: usize = 4;
+
+fn right_text(right: Option<&Right>) -> String {
+    right.map(|right| format!(" of `{right}` keys")).unwrap_or_default()
+}
 
 fn passed_over_text(keys: &BTreeMap<KeyId, Barred>) -> String {
     let named = keys.iter().take(NAMED).map(|(id, why)| format!("; key `{id}` {why}"));

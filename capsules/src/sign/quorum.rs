@@ -14,6 +14,7 @@ use super::error::NotVerified;
 use super::key::{KeyId, PublicKey};
 use super::payload::Payload;
 use super::predicate::Predicate;
+use super::ring::Right;
 use super::statement::Statement;
 use crate::json::shown;
 use crate::manifest::Manifest;
@@ -25,6 +26,8 @@ pub struct Quorum {
     /// Keys that are known and do not count, and why.
     barred: BTreeMap<KeyId, Barred>,
     threshold: usize,
+    /// By what right they count; nothing where somebody named them.
+    right: Option<Right>,
 }
 
 /// A threshold that no signatures could fulfil, or that none would.
@@ -77,13 +80,14 @@ impl Quorum {
         match threshold as usize {
             0 => Err(InvalidQuorum::Zero),
             least if least > keys.len() => Err(InvalidQuorum::TooFew { threshold, keys: keys.len() }),
-            threshold => Ok(Self { keys, barred: BTreeMap::new(), threshold }),
+            threshold => Ok(Self { keys, barred: BTreeMap::new(), threshold, right: None }),
         }
     }
 
     /// The one `key`.
     pub fn one(key: PublicKey) -> Self {
-        Self { keys: BTreeMap::from([(key.id(), key)]), barred: BTreeMap::new(), threshold: 1 }
+        let keys = BTreeMap::from([(key.id(), key)]);
+        Self { keys, barred: BTreeMap::new(), threshold: 1, right: None }
     }
 
     /// What a key ring allows; its threshold is at least 1, and may be out of reach.
@@ -91,8 +95,9 @@ impl Quorum {
         keys: BTreeMap<KeyId, PublicKey>,
         barred: BTreeMap<KeyId, Barred>,
         threshold: u32,
+        right: Right,
     ) -> Self {
-        Self { keys, barred, threshold: threshold.max(1) as usize }
+        Self { keys, barred, threshold: threshold.max(1) as usize, right: Some(right) }
     }
 
     /// Who counts.
@@ -103,6 +108,11 @@ impl Quorum {
     /// How many of them must have signed.
     pub fn threshold(&self) -> usize {
         self.threshold
+    }
+
+    /// By what right they count; nothing where somebody named them.
+    pub fn right(&self) -> Option<&Right> {
+        self.right.as_ref()
     }
 
     /// Opens a manifest, whenever it was made.
@@ -156,7 +166,7 @@ impl Quorum {
             }
         }
         if held.is_empty() {
-            return Err(NotVerified::Threshold { have: 0, need: self.threshold, passed_over });
+            return Err(self.missed(0, passed_over));
         }
         Ok(Signers { held, passed_over })
     }
@@ -171,7 +181,11 @@ impl Quorum {
         }
         let why = |id| self.barred.get(&id).copied().unwrap_or(Barred::Unknown);
         passed_over.extend(others.into_iter().map(|id| (id, why(id))));
-        Err(NotVerified::Threshold { have: counted.len(), need: self.threshold, passed_over })
+        Err(self.missed(counted.len(), passed_over))
+    }
+
+    fn missed(&self, have: usize, passed_over: BTreeMap<KeyId, Barred>) -> NotVerified {
+        NotVerified::Threshold { have, need: self.threshold, right: self.right.clone(), passed_over }
     }
 }
 

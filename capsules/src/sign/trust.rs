@@ -28,14 +28,14 @@ impl<'a> From<&'a Quorum> for Trust<'a> {
 }
 
 impl Trust<'_> {
-    /// Opens a manifest; answers how many had to sign it, too.
-    pub fn manifest(&self, envelope: &Envelope) -> Result<(Verified<Manifest>, usize), NotVerified> {
-        match self {
-            Self::Keys(quorum) => Ok((quorum.manifest(envelope)?, quorum.threshold())),
+    /// Opens a manifest; answers who had to sign it, too.
+    pub fn manifest(&self, envelope: &Envelope) -> Result<(Verified<Manifest>, Quorum), NotVerified> {
+        match *self {
+            Self::Keys(quorum) => Ok((quorum.manifest(envelope)?, quorum.clone())),
             Self::Ring(ring, now) => {
-                let verified = ring.manifest(envelope, *now)?.into_verified();
-                let needed = ring.publishers(&verified.value().id.app, *now)?.threshold();
-                Ok((verified, needed))
+                let verified = ring.manifest(envelope, now)?.into_verified();
+                let quorum = ring.publishers(&verified.value().id.app, now)?;
+                Ok((verified, quorum))
             }
         }
     }

@@ -9,7 +9,7 @@ use xyn_capsules::age::Opened;
 use xyn_capsules::container::{Base, Capsule, CapsuleFile, Cover, Verified};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::proof::{Claim, Trusted};
-use xyn_capsules::sign::{Envelope, KeyId, NotVerified, claimed_predicate_type};
+use xyn_capsules::sign::{Envelope, KeyId, NotVerified, Quorum, claimed_predicate_type};
 use xyn_capsules::tree::Limits;
 
 use super::keys::Trust;
@@ -155,7 +155,7 @@ fn prove(
     let trusted = trusted.map_err(|error| not_trusted(path, &error))?;
     let (manifest, digest) = (trusted.manifest().clone(), trusted.digest().to_string());
     recent(&manifest, arguments)?;
-    let needed = trusted.needed();
+    let quorum = trusted.quorum().clone();
     let (signers, claims) = (trusted.signers().clone(), trusted.claims().to_vec());
     let bar = context.out.progress("verifying", None, Unit::Time);
     let capsule = trusted.open(base.as_ref().map(|base| base as &dyn Base), Limits::default());
@@ -171,14 +171,15 @@ fn prove(
         "size_bytes": verified.size_bytes,
         "stored_bytes": verified.stored_bytes,
         "signers": signers,
-        "threshold": needed,
+        "threshold": quorum.threshold(),
+        "right": quorum.right().map(ToString::to_string),
         "recipients": manifest.recipients,
         "attestations": claims.iter().map(|claim| json!({
             "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed,
         })).collect::<Vec<_>>(),
     });
     let mut text = said(&manifest, &digest, context.out.paint);
-    text.push_str(&checked(&signers, needed, &claims, &verified, context.out.paint));
+    text.push_str(&checked(&signers, &quorum, &claims, &verified, context.out.paint));
     Ok(Proved { document, text })
 }
 
@@ -212,13 +213,15 @@ fn said(manifest: &Manifest, digest: &str, paint: Paint) -> String {
 /// What was checked, for people.
 fn checked(
     signers: &BTreeSet<KeyId>,
-    threshold: usize,
+    quorum: &Quorum,
     claims: &[Claim],
     verified: &Verified,
     paint: Paint,
 ) -> String {
     let by = signers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let mut lines = vec![format!("signed by {} of {threshold} needed: {by}", signers.len())];
+    let right = quorum.right().map(|right| format!(" `{right}` keys")).unwrap_or_default();
+    let mut lines =
+        vec![format!("signed by {} of {} needed{right}: {by}", signers.len(), quorum.threshold())];
     lines.extend(claims.iter().map(|claim| match claim.is_packed {
         true => format!("packed with {}", claim.kind),
         false => format!("with {}, signed by who counts", claim.kind),

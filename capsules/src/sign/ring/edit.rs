@@ -4,6 +4,7 @@
 //! does not count any more stays, with the reason.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use xyn_store::Timestamp;
 
@@ -85,14 +86,16 @@ impl Ring {
         self.revoke(old, at, reason)
     }
 
+    /// Every right that is given, and to whom.
+    pub fn grants(&self) -> impl Iterator<Item = (Right, &Grant)> {
+        let roles = self.roles.iter().map(|(role, grant)| (Right::Role(*role), grant));
+        roles.chain(self.apps.iter().map(|(app, grant)| (Right::App(app.clone()), grant)))
+    }
+
     /// The rights of the key `id`, as words.
     pub fn rights(&self, id: KeyId) -> Vec<String> {
-        let has = |grant: &Grant| grant.keys.contains(&id);
-        let roles =
-            self.roles.iter().filter(|(_, grant)| has(grant)).map(|(role, _)| role.as_str().to_owned());
-        roles
-            .chain(self.apps.iter().filter(|(_, grant)| has(grant)).map(|(app, _)| format!("app {app}")))
-            .collect()
+        let has = |(_, grant): &(Right, &Grant)| grant.keys.contains(&id);
+        self.grants().filter(has).map(|(right, _)| right.to_string()).collect()
     }
 
     fn granted(&mut self, right: Right) -> &mut Grant {
@@ -100,6 +103,15 @@ impl Ring {
         match right {
             Right::Role(role) => self.roles.entry(role).or_insert_with(none),
             Right::App(app) => self.apps.entry(app).or_insert_with(none),
+        }
+    }
+}
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Role(role) => f.write_str(role.as_str()),
+            Self::App(app) => write!(f, "app {app}"),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use xyn_store::{Digest, Timestamp};
 
-use super::{Grant, InvalidRing, Key, Ring, Role};
+use super::{Grant, InvalidRing, Key, Right, Ring, Role};
 use crate::manifest::{Line, Manifest, Slug};
 use crate::sign::envelope::Envelope;
 use crate::sign::error::NotVerified;
@@ -74,7 +74,8 @@ impl Ring {
     /// was issued and expired since. A revoked one never does: a root key that leaked is revoked, expired or not.
     pub fn succeed(&self, envelope: &Envelope, now: Timestamp) -> Result<Self, NotVerified> {
         // When it was issued is known only when somebody who may say so signed it.
-        let ever = self.quorum_at(self.roles.get(&Role::Root), 1, Timestamp::EPOCH, now);
+        let root = Right::Role(Role::Root);
+        let ever = self.quorum_at(self.roles.get(&Role::Root), 1, root, Timestamp::EPOCH, now);
         let signers = ever.signers::<Self>(envelope)?;
         let next = <Self as Payload>::read(envelope.unverified())?;
         if next.env != self.env {
@@ -101,20 +102,28 @@ impl Ring {
     /// Who may publish `app` at `now`: its own publishers, or those of all apps.
     pub fn publishers(&self, app: &Slug, now: Timestamp) -> Result<Quorum, NotVerified> {
         self.current(now)?;
-        Ok(match self.apps.get(app) {
-            Some(grant) => self.quorum_at([grant], grant.threshold, now, now),
-            None => self.role_at(Role::Publisher, now, now),
-        })
+        Ok(self.publishers_at(app, now, now))
     }
 
     /// Lets a capsule in, whose publishers signed it.
     pub fn manifest(&self, envelope: &Envelope, now: Timestamp) -> Result<Admitted<Manifest>, NotVerified> {
         self.current(now)?;
+        self.manifest_again(envelope, now, now)
+    }
+
+    /// Lets a capsule in again, which was let in at `at`. What only expired since, be it a key or this ring, does not
+    /// stand in the way back; what was revoked does.
+    pub fn manifest_again(
+        &self,
+        envelope: &Envelope,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> Result<Admitted<Manifest>, NotVerified> {
         // Which app it is, and so who must sign, is read only from what some publisher signed.
-        let some = self.apps.values().chain(self.roles.get(&Role::Publisher));
-        let signers = self.quorum_at(some, 1, now, now).signers::<Manifest>(envelope)?;
+        let (some, right) = (self.apps.values().chain(self.roles.get(&Role::Publisher)), Role::Publisher);
+        let signers = self.quorum_at(some, 1, Right::Role(right), at, now).signers::<Manifest>(envelope)?;
         let manifest = <Manifest as Payload>::read(envelope.unverified())?;
-        let counted = self.publishers(&manifest.id.app, now)?.count(signers)?;
+        let counted = self.publishers_at(&manifest.id.app, at, now).count(signers)?;
         not_future(manifest.created_at, now)?;
         Ok(Admitted { env: self.env.clone(), verified: Verified::new(manifest, envelope, counted) })
     }
@@ -128,6 +137,13 @@ impl Ring {
     ) -> Result<Admitted<Statement<P>>, NotVerified> {
         let verified = self.quorum(P::ROLE, now)?.statement(envelope, tree)?;
         Ok(Admitted { env: self.env.clone(), verified })
+    }
+
+    fn publishers_at(&self, app: &Slug, at: Timestamp, now: Timestamp) -> Quorum {
+        match self.apps.get(app) {
+            Some(grant) => self.quorum_at([grant], grant.threshold, Right::App(app.clone()), at, now),
+            None => self.role_at(Role::Publisher, at, now),
+        }
     }
 
     fn current(&self, now: Timestamp) -> Result<(), NotVerified> {
@@ -145,14 +161,15 @@ impl Ring {
 
     fn role_at(&self, role: Role, at: Timestamp, now: Timestamp) -> Quorum {
         let grant = self.roles.get(&role);
-        self.quorum_at(grant, grant.map_or(1, |grant| grant.threshold), at, now)
+        self.quorum_at(grant, grant.map_or(1, |grant| grant.threshold), Right::Role(role), at, now)
     }
 
-    /// `threshold` of the keys in `grants` that were good at `at` and are not revoked by `now`.
+    /// `threshold` of the keys in `grants`, which `right` names, that were good at `at` and are not revoked by `now`.
     fn quorum_at<'a>(
         &self,
         grants: impl IntoIterator<Item = &'a Grant>,
         threshold: u32,
+        right: Right,
         at: Timestamp,
         now: Timestamp,
     ) -> Quorum {
@@ -164,7 +181,7 @@ impl Ring {
                 None => drop(keys.insert(*id, key.key)),
             }
         }
-        Quorum::of_ring(keys, barred, threshold)
+        Quorum::of_ring(keys, barred, threshold, right)
     }
 }
 

@@ -103,7 +103,7 @@ fn a_key_id_that_lies_is_no_second_signer() {
     assert_eq!(opened(&lie.expect("reads")), Err(refused));
     let stranger = tampered(&signed(&[1]), |e| e["signatures"][0]["keyid"] = id(7).to_string().into());
     let passed_over = BTreeMap::from([(id(7), Barred::Unknown)]);
-    let refused = NotVerified::Threshold { have: 0, need: 1, passed_over };
+    let refused = NotVerified::Threshold { have: 0, need: 1, right: None, passed_over };
     assert_eq!(opened(&stranger.expect("reads")), Err(refused));
 }
 
@@ -119,7 +119,7 @@ fn one_key_counts_once_however_it_is_named() {
         envelope["signatures"] = json!([signature, signature, nameless, absent]);
     });
     let twice = twice.expect("reads");
-    let refused = NotVerified::Threshold { have: 1, need: 2, passed_over: BTreeMap::new() };
+    let refused = NotVerified::Threshold { have: 1, need: 2, right: None, passed_over: BTreeMap::new() };
     assert_eq!(two.manifest(&twice), Err(refused));
     assert!(two.manifest(&signed(&[2, 1])).is_ok());
     for name in [id(1).to_string().to_uppercase(), format!(" {}", id(1)), public(1).to_string()[1..].into()] {
@@ -136,8 +136,18 @@ fn a_signature_without_a_key_id_counts_for_whom_it_is() {
     let nameless = tampered(&signed(&[2]), |envelope| envelope["signatures"][0]["keyid"] = "".into());
     let nameless = nameless.expect("reads");
     assert_eq!(opened(&nameless).expect("signed").signers(), &BTreeSet::from([id(2)]));
-    let refused = NotVerified::Threshold { have: 0, need: 1, passed_over: BTreeMap::new() };
+    let refused = NotVerified::Threshold { have: 0, need: 1, right: None, passed_over: BTreeMap::new() };
     assert_eq!(Quorum::one(public(7)).manifest(&nameless), Err(refused));
+}
+
+#[test]
+fn signatures_of_the_same_come_together_and_only_those_that_are_wanted() {
+    let (mut envelope, keys) = (signed(&[1]), BTreeSet::from([id(2)]));
+    assert_eq!(envelope.join(&signed(&[2, 3]), &keys), Ok(true));
+    assert_eq!(envelope.claimed_signers().collect::<Vec<_>>(), [id(1), id(2)]);
+    assert_eq!(envelope.join(&signed(&[2]), &keys), Ok(false), "it stands there");
+    let other = sealed(&about_sample(leave(9, 7)), &[2]);
+    assert_eq!(signed(&[1]).join(&other, &keys), Ok(false), "what is said of something else");
 }
 
 #[test]

@@ -24,8 +24,20 @@ fn key(ring: &mut Ring, number: u8) -> &mut Key {
     ring.keys.get_mut(&id(number)).expect("it is in the sample")
 }
 
+/// That no publisher signed, and that the key of this number did, which does not count.
 fn barred(number: u8, why: Barred) -> Result<(), NotVerified> {
-    Err(NotVerified::Threshold { have: 0, need: 1, passed_over: BTreeMap::from([(id(number), why)]) })
+    barred_from(Some(Right::Role(Role::Publisher)), number, why)
+}
+
+/// The same of those who have another right, or were named.
+fn barred_from(right: Option<Right>, number: u8, why: Barred) -> Result<(), NotVerified> {
+    let passed_over = BTreeMap::from([(id(number), why)]);
+    Err(NotVerified::Threshold { have: 0, need: 1, right, passed_over })
+}
+
+/// That one of the two signed who must.
+fn one_of_two(right: Right, passed_over: BTreeMap<KeyId, Barred>) -> Result<(), NotVerified> {
+    Err(NotVerified::Threshold { have: 1, need: 2, right: Some(right), passed_over })
 }
 
 #[test]
@@ -38,18 +50,23 @@ fn each_role_may_do_its_own_thing_and_no_other() {
     }
     assert_eq!(published(7), barred(7, Barred::Unknown));
     let said = published(7).expect_err("a stranger").to_string();
-    assert_eq!(said, format!("0 of 1 needed signatures; key `{}` is not known here", id(7)));
+    assert_eq!(
+        said,
+        format!("0 of 1 needed signatures of `publisher` keys; key `{}` is not known here", id(7))
+    );
     let statement = |signer| sealed(&about_sample(leave(9, 7)), &[signer]);
     let given = |signer| ring.statement::<Rollback>(&statement(signer), &tree, now()).map(drop);
     assert_eq!(given(4), Ok(()));
     for other in [1, 3, 9] {
-        assert_eq!(given(other), barred(other, Barred::Role), "attesting is no leave to go back");
+        let barred = barred_from(Some(Right::Role(Role::Rollback)), other, Barred::Role);
+        assert_eq!(given(other), barred, "attesting is no leave to go back");
     }
     let sbom = |signer| {
         let sbom = Sbom(json!({ "bomFormat": "CycloneDX" }).as_object().expect("an object").clone());
         ring.statement::<Sbom>(&sealed(&about_sample(sbom), &[signer]), &tree, now()).map(drop)
     };
-    assert_eq!((sbom(3), sbom(4)), (Ok(()), barred(4, Barred::Role)));
+    let barred = barred_from(Some(Right::Role(Role::Attestor)), 4, Barred::Role);
+    assert_eq!((sbom(3), sbom(4)), (Ok(()), barred));
     let another = Digest::of(b"another tree");
     let refused = ring.statement::<Rollback>(&statement(4), &another, now()).expect_err("about another");
     assert_eq!(refused, NotVerified::Subject { found: tree, wanted: another });
@@ -73,10 +90,12 @@ fn an_app_can_have_publishers_and_a_threshold_of_its_own() {
     ring.apps.insert(slug("shop"), grant(&[1, 5], 2));
     assert!(ring.manifest(&signed(&[5, 1]), now()).is_ok());
     let refused = ring.manifest(&signed(&[1]), now()).map(drop);
-    assert_eq!(refused, Err(NotVerified::Threshold { have: 1, need: 2, passed_over: BTreeMap::new() }));
+    assert_eq!(refused, one_of_two(Right::App(slug("shop")), BTreeMap::new()));
     let refused = ring.manifest(&signed(&[1, 2]), now()).map(drop);
     let passed_over = BTreeMap::from([(id(2), Barred::Role)]);
-    assert_eq!(refused, Err(NotVerified::Threshold { have: 1, need: 2, passed_over }));
+    assert_eq!(refused, one_of_two(Right::App(slug("shop")), passed_over));
+    let said = refused.expect_err("refused").to_string();
+    assert!(said.starts_with("1 of 2 needed signatures of `app shop` keys; key `"), "{said}");
     ring.apps = BTreeMap::from([(slug("other"), grant(&[5], 1))]);
     assert_eq!(
         ring.manifest(&signed(&[5]), now()).map(drop),
@@ -96,9 +115,27 @@ fn a_key_counts_until_it_expires_or_is_revoked_and_says_when() {
     key(&mut leaked, 1).revoked = Some(Revoked { at: now(), reason: line("lost in a train") });
     assert!(leaked.manifest(&signed(&[1]), before).is_ok());
     let said = leaked.manifest(&signed(&[1]), now()).expect_err("revoked").to_string();
-    let wanted = format!("0 of 1 needed signatures; key `{}` was revoked at {}", id(1), now());
+    let wanted =
+        format!("0 of 1 needed signatures of `publisher` keys; key `{}` was revoked at {}", id(1), now());
     assert_eq!(said, wanted);
     assert!(leaked.manifest(&signed(&[1, 2]), now()).is_ok(), "key 2 signed as well");
+}
+
+#[test]
+fn what_was_let_in_comes_in_again_though_it_expired_since_but_not_when_it_was_revoked() {
+    let mut ring = ring();
+    let (then, late) = (now(), at("2030-01-01T00:00:00Z"));
+    key(&mut ring, 1).expires = Some(at(LATER));
+    assert!(ring.expires < late && ring.manifest(&signed(&[1]), late).is_err());
+    assert!(ring.manifest_again(&signed(&[1]), then, late).is_ok());
+    assert_eq!(
+        ring.manifest_again(&signed(&[1]), late, late).map(drop),
+        barred(1, Barred::Expired(at(LATER))),
+        "it was not good any more"
+    );
+    key(&mut ring, 1).revoked = Some(Revoked { at: at(LATER), reason: line("leaked") });
+    let refused = ring.manifest_again(&signed(&[1]), then, late).map(drop);
+    assert_eq!(refused, barred(1, Barred::Revoked(at(LATER))), "whenever it was let in");
 }
 
 #[test]
@@ -147,8 +184,8 @@ fn the_next_ring_is_signed_by_the_old_root_and_by_its_own() {
     let taken = ring().succeed(&sealed(&rotated, &[9, 5]), now()).expect("signed by both");
     assert_eq!(taken, rotated);
     let only_old = ring().succeed(&sealed(&rotated, &[9]), now()).map(drop);
-    let passed_over = BTreeMap::from([(id(9), Barred::Revoked(rotated.issued_at))]);
-    assert_eq!(only_old, Err(NotVerified::Threshold { have: 0, need: 1, passed_over }));
+    let barred = |number, why| barred_from(Some(Right::Role(Role::Root)), number, why);
+    assert_eq!(only_old, barred(9, Barred::Revoked(rotated.issued_at)));
     assert_eq!(ring().succeed(&sealed(&rotated, &[5]), now()).map(drop), barred(5, Barred::Role));
     assert_eq!(ring().succeed(&sealed(&rotated, &[7]), now()).map(drop), barred(7, Barred::Unknown));
     let third = Ring { version: 3, ..rotated.clone() };
@@ -163,7 +200,7 @@ fn the_root_may_need_several() {
     let next = Ring { version: 2, ..ring.clone() };
     assert!(ring.succeed(&sealed(&next, &[9, 5]), now()).is_ok());
     let refused = ring.succeed(&sealed(&next, &[9]), now()).map(drop);
-    assert_eq!(refused, Err(NotVerified::Threshold { have: 1, need: 2, passed_over: BTreeMap::new() }));
+    assert_eq!(refused, one_of_two(Right::Role(Role::Root), BTreeMap::new()));
     let lowered = Ring { version: 2, roles: super::ring().roles, ..ring.clone() };
     assert!(ring.succeed(&sealed(&lowered, &[9]), now()).is_err(), "one of two cannot lower the threshold");
 }
@@ -215,9 +252,10 @@ fn the_first_ring_is_that_of_the_key_that_was_pinned() {
     let envelope = sealed(&ring(), &[9]);
     assert_eq!(Ring::pinned(&envelope, &Quorum::one(public(9)), now()), Ok(ring()));
     let refused = Ring::pinned(&envelope, &Quorum::one(public(8)), now()).map(drop);
-    assert_eq!(refused, barred(9, Barred::Unknown));
+    assert_eq!(refused, barred_from(None, 9, Barred::Unknown));
     let refused = Ring::pinned(&sealed(&ring(), &[8]), &Quorum::one(public(8)), now()).map(drop);
-    assert_eq!(refused, barred(8, Barred::Unknown), "its own root did not sign it");
+    let barred = barred_from(Some(Right::Role(Role::Root)), 8, Barred::Unknown);
+    assert_eq!(refused, barred, "its own root did not sign it");
     let wanted = Ring::TYPE;
     let refused = Ring::pinned(&signed(&[9]), &Quorum::one(public(9)), now()).map(drop);
     assert_eq!(refused, Err(NotVerified::Type { found: Manifest::TYPE.to_owned(), wanted }));
