@@ -202,7 +202,9 @@ fn own_hint(code: &str) -> Option<&'static str> {
         }
         Code::SessionClosed => "start the node again with: xyn up",
         Code::CapsuleElsewhere => "fetch it with: xyn capsule pull CAPSULE",
-        Code::CapsuleUntrusted => "name who you trust with --pub KEY, after asking who made it",
+        Code::CapsuleUntrusted => {
+            "name who you trust with --pub KEY; where a key ring is in force, see: xyn capsule ring current"
+        }
         Code::RunEnded => "do it again with: xyn run retry RUN",
         Code::RunNotEnded => "wait for its end with: xyn run watch RUN; or stop it with: xyn run cancel RUN",
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",

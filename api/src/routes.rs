@@ -20,6 +20,7 @@ mod intents;
 pub(crate) mod mesh;
 pub(crate) mod peers;
 pub(crate) mod policies;
+mod rings;
 mod runs;
 mod schemas;
 mod secrets;
@@ -93,6 +94,7 @@ fn documented() -> OpenApiRouter<AppState> {
         .merge(capsules::routes())
         .merge(deployments::routes())
         .merge(secrets::routes())
+        .merge(rings::routes())
         .merge(audit::routes())
         .merge(schemas::routes())
 }

@@ -128,7 +128,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Attest(arguments) => attest::run(&arguments, context).await,
         Command::Leave(arguments) => leave::run(&arguments, context),
         Command::Sign(arguments) => sign::run(&arguments, context),
-        Command::Ring(command) => ring::run(command, context),
+        Command::Ring(command) => ring::run(command, context).await,
         Command::Diff(arguments) => diff::run(&arguments, context),
         Command::Merge(arguments) => merge::run(&arguments, context),
         Command::Export(arguments) => export::export(&arguments, context),

@@ -73,6 +73,8 @@ pub enum Table {
     CapsulesHighest,
     /// App ‖ stage ‖ target → deployment row.
     Deployments,
+    /// Environment → the key ring that is in force there.
+    KeyRings,
     /// Digest → where the chunk stands in its pack.
     Chunks,
     /// Digest of a blob of several chunks, or of one with children → its length, its manifest, its children.
@@ -140,7 +142,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 59] = [
+    pub const ALL: [Self; 60] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -170,6 +172,7 @@ impl Table {
         Self::CapsulesByTree,
         Self::CapsulesHighest,
         Self::Deployments,
+        Self::KeyRings,
         Self::Chunks,
         Self::Objects,
         Self::Manifests,
@@ -203,7 +206,7 @@ impl Table {
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 27] = [
+    pub const DERIVED: [Self; 28] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
@@ -231,6 +234,7 @@ impl Table {
         Self::CapsulesByTree,
         Self::CapsulesHighest,
         Self::Deployments,
+        Self::KeyRings,
     ];
 
     /// Tables that `store rebuild` only empties: what they hold saves work and says nothing new.
@@ -283,6 +287,7 @@ impl Table {
             Self::CapsulesByTree => "capsules_by_tree",
             Self::CapsulesHighest => "capsules_highest",
             Self::Deployments => "deployments",
+            Self::KeyRings => "key_rings",
             Self::Chunks => "chunks",
             Self::Objects => "objects",
             Self::Manifests => "manifests",

@@ -252,3 +252,33 @@ async fn the_catalogue_for_the_local_network_is_off_until_it_is_asked_for() {
     assert_eq!(get("/api/v1/health").await.status(), 404);
     assert!(node.stop().await.success());
 }
+
+#[tokio::test]
+async fn a_member_fetches_what_the_publishers_of_its_key_ring_signed_and_nothing_else() {
+    let ([ada, bob, _eve], _) = team().await;
+    let app = App::of(&ada);
+    app.version("1.0.0");
+    app.write("index.html", "<h1>The shop</h1>\n");
+    let one = pack(&ada, &["--workspace", "shop"]);
+    offered(&bob, "urn:xyn:app:shop@1.0.0").await;
+    let [root, ring] = ["root.key", "lab.ring"].map(|name| app.path(name).to_str().expect("text").to_owned());
+    xyn(&bob, &["capsule", "keygen", &root]).ok();
+    xyn(&bob, &["capsule", "ring", "new", &ring, "--key", &root]).ok();
+    let public = format!("{root}.pub");
+    xyn(&bob, &["capsule", "ring", "use", &ring, "--pub", &public]).ok();
+    let stranger = xyn(&bob, &["capsule", "pull", "shop"]);
+    let words = ["version 1 of the key ring", "0 of 1 needed signatures of `publisher` keys"];
+    assert!(stranger.code == 6 && words.iter().all(|word| stranger.err.contains(word)), "{stranger:?}");
+    assert_eq!(bob.node().all("/api/v1/capsules").await[0]["is_here"], false);
+
+    let node = ada.key().to_string();
+    let add = ["capsule", "ring", "add", &ring, "--pub", &node, "--as", "publisher", "--key", &root];
+    xyn(&bob, &add).ok();
+    xyn(&bob, &["capsule", "ring", "use", &ring]).ok();
+    assert_eq!(pull(&bob, "shop")["capsule"], one["capsule"]);
+    let proved = xyn(&bob, &["capsule", "verify", "shop"]).ok();
+    assert!(
+        proved.contains("signed by 1 of 1 needed `publisher` keys, by version 2 of the key ring"),
+        "{proved}"
+    );
+}

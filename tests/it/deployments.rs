@@ -5,9 +5,11 @@ mod documents;
 mod evidence;
 mod gates;
 mod process;
+mod rings;
 mod server;
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -61,6 +63,15 @@ impl Bench {
 
     fn node_folder(&self, arguments: &[&str]) -> Said {
         Said::of(self.folder.program().args(arguments))
+    }
+
+    fn beside(&self, name: &str) -> PathBuf {
+        self.place.path().join(name)
+    }
+
+    /// Runs the program on files beside the app.
+    fn here(&self, arguments: &[&str]) -> Said {
+        Said::of(self.folder.program().current_dir(self.place.path()).args(arguments))
     }
 
     /// Deploys the newest capsule of the app; answers where it is served.

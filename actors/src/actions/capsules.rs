@@ -10,13 +10,13 @@ use crate::governance::Risk;
 use crate::services::capsules::{NAME_MAX_CHARS, NAME_PATTERN};
 
 /// Actions that the service of capsules carries out.
-pub(super) const SERVICES: [fn() -> Spec; 4] = [pack, import, pull, verify];
+pub(super) const SERVICES: [fn() -> Spec; 5] = [pack, import, pull, verify, trust];
 
 pub(super) fn digest() -> Value {
     json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
 }
 
-/// Whose signatures count; those of the environment's members when nobody is named.
+/// Whose signatures count; when nobody is named, those of the key ring in force, or of members.
 pub(super) fn keys() -> Value {
     json!({ "type": "array", "minItems": 1, "maxItems": RING_KEYS_MAX, "uniqueItems": true, "items": digest() })
 }
@@ -99,9 +99,26 @@ fn verify() -> Spec {
         "size_bytes": { "type": "integer" },
         "stored_bytes": { "type": "integer" },
         "signers": { "type": "array", "items": digest() },
+        "threshold": { "type": "integer" },
+        "right": { "type": ["string", "null"] },
+        "by": { "type": "object" },
     }));
     let description = "Proves a capsule that is here: who signed it, and every byte of it.";
     service("capsule.verify", Risk::Low, description, input, output)
+}
+
+fn trust() -> Spec {
+    let input =
+        object(&["ring"], json!({ "ring": { "type": "object" }, "keys": keys(), "threshold": threshold() }));
+    let output = answers(json!({
+        "env": { "type": "string" },
+        "version": { "type": "integer" },
+        "file": digest(),
+        "entry_id": { "type": "string", "format": "uuid" },
+    }));
+    let description = "Puts a signed key ring into force, which from then on says who counts: the first when the named \
+        keys signed it, each that follows when the root of the one before did.";
+    service("capsule.trust", Risk::High, description, input, output)
 }
 
 /// A digest, an app in a version, or an app.

@@ -223,4 +223,20 @@ pub(crate) struct CapsuleProved {
     /// Public keys whose signatures were counted.
     #[schema(value_type = Vec<schema::NodeKey>)]
     signers: Vec<PublicKey>,
+    /// How many had to sign.
+    threshold: u32,
+    /// Which right those must have who sign, such as `publisher`, or `app shop`.
+    right: Option<String>,
+    by: CountedBy,
+}
+
+/// Who says whose signatures count.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what the action answers with")]
+struct CountedBy {
+    /// `ring`: the key ring in force; `keys`: whoever asked named them; `members`: all members count.
+    kind: String,
+    /// Of a key ring: which version of it.
+    #[schema(required = false)]
+    version: u64,
 }

@@ -159,7 +159,7 @@ table! {
     CapsuleUnsound "capsule_unsound" CONFLICT "get the file again from who made it, and compare its digest";
     /// Nobody signed the capsule whose word counts here.
     CapsuleUntrusted "capsule_untrusted" CONFLICT
-        "name the public keys that you trust with `keys`, after asking who made it";
+        "name the public keys that you trust with `keys`; a deployment needs those of the key ring in force";
     /// The capsule is not newer than what was seen of its app.
     CapsuleGeneration "capsule_generation" CONFLICT "pack it again: the next generation is counted by itself";
     /// The capsule only holds what differs from one that is not here.
@@ -185,6 +185,8 @@ table! {
         "keep its address with `POST /api/v1/secrets`, and name that in `services`";
     /// A variable of the capsule has no value, or a service no address.
     SecretMissing "secret_missing" CONFLICT "keep what the message names with `POST /api/v1/secrets`";
+    /// The key ring is not the one that follows, or not signed by who may sign it.
+    RingRefused "ring_refused" CONFLICT "take every ring in turn, each signed by the root of the one before";
     /// What a policy wants proved of the capsule is not.
     EvidenceMissing "evidence_missing" CONFLICT "make what the message names, and bring it with the capsule";
     /// The secrets of the node cannot be opened.

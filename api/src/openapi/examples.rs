@@ -73,6 +73,14 @@ pub(super) fn of(operation: &str) -> Option<Value> {
         "pack_capsule" => json!({ "workspace": "shop", "entry_id": ID }),
         "import_capsule" => json!({ "sha256": DIGEST, "keys": [KEY] }),
         "deploy_capsule" => json!({ "capsule": "shop@1.4.2", "stage": "staging", "target": "static" }),
+        "put_key_ring" => json!({
+            "ring": {
+                "payloadType": "application/vnd.xyn.keyring.v1+json",
+                "payload": "e30=",
+                "signatures": [{ "keyid": DIGEST, "sig": "MEUCIQ==" }],
+            },
+            "keys": [KEY],
+        }),
         "put_secret" => json!({ "name": "app/shop/API_KEY", "value": "what nobody else should know" }),
         "activate_policy" => json!({ "source": POLICY }),
         "explain_policy" => json!({ "action": "http.call", "stage": "prod" }),

@@ -157,8 +157,11 @@ impl Trust {
     /// What a node is told of them; nothing where none is given: then it knows whom it believes.
     pub(super) fn fields(&self) -> Result<Value, Failure> {
         if let Some(ring) = &self.ring {
-            let failure = Failure::usage("a node takes keys, not a key ring").at(ring.display().to_string());
-            return Err(failure.hint("name the keys with --pub KEY, or the capsule by its file"));
+            let failure = Failure::usage("a node has the key ring that is in force");
+            let failure = failure.at(format!("--ring {}", ring.display()));
+            return Err(
+                failure.hint("put this one into force with: xyn capsule ring use FILE; or leave it out")
+            );
         }
         let keys: Vec<String> = self.keys()?.iter().map(ToString::to_string).collect();
         Ok(if keys.is_empty() { json!({}) } else { json!({ "keys": keys, "threshold": self.threshold }) })

@@ -217,10 +217,15 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
     let signers: Vec<&str> = signers.collect();
     context.out.answer(&answer, |paint| {
         format!(
-            "{} {} generation {}, signed by {}\n{} every byte of {} files, {} bytes, is what the tree names",
+            "{} {} generation {}, signed by {} of {} needed `{}` keys, by {}: {}\n\
+             {} every byte of {} files, {} bytes, is what the tree names",
             paint.good("ok"),
             short(&text(&answer, "id")),
             text(&answer, "generation"),
+            signers.len(),
+            text(&answer, "threshold"),
+            text(&answer, "right"),
+            basis(&answer["by"]),
             signers.join(", "),
             paint.good("ok"),
             text(&answer, "files"),
@@ -228,6 +233,15 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
         )
     })?;
     Ok(Exit::Done)
+}
+
+/// Who says who counts.
+fn basis(by: &Value) -> String {
+    match by["kind"].as_str() {
+        Some("ring") => format!("version {} of the key ring", by["version"]),
+        Some("keys") => "the keys that were named".to_owned(),
+        _ => "the keys of members".to_owned(),
+    }
 }
 
 /// The capsule of the node that is meant where no file has the path. The folder of an app is often called as it is.

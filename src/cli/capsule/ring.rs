@@ -1,8 +1,8 @@
 //! `xyn capsule ring`: who may do what in an environment, as a signed file.
 
+mod node;
 mod words;
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use crate::cli::input;
 use crate::cli::output::Paint;
 use crate::failure::{Exit, Failure};
 
-pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     let now = Clock::system().now();
     match command {
-        Command::New(arguments) => new(&arguments, now, context),
+        Command::New(arguments) => new(&arguments, now, context).await,
         Command::Add(arguments) => change(&arguments.ring, &arguments.signing, now, context, |ring| {
             let key = Key {
                 expires: arguments.key_days.map(|days| later(now, days)),
@@ -52,10 +52,12 @@ pub(super) fn run(command: Command, context: &Context) -> Result<Exit, Failure> 
         }),
         Command::Take(arguments) => take(&arguments, now, context),
         Command::Show(arguments) => show(&arguments.ring, now, context),
+        Command::Use(arguments) => node::put(&arguments, context).await,
+        Command::Current(arguments) => node::current(&arguments, now, context).await,
     }
 }
 
-fn new(arguments: &New, now: Timestamp, context: &Context) -> Result<Exit, Failure> {
+async fn new(arguments: &New, now: Timestamp, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.ring;
     if path.symlink_metadata().is_ok() {
         let message = format!("`{}` is there already", path.display());
@@ -65,7 +67,11 @@ fn new(arguments: &New, now: Timestamp, context: &Context) -> Result<Exit, Failu
     let secrets = arguments.signing.secrets()?;
     let Some(first) = secrets.first() else { return Err(Failure::usage("no key was named")) };
     let key = Key::new(first.public(), arguments.name.clone().unwrap_or_else(|| packer(first.public())));
-    let ring = Ring::first(arguments.env.clone(), key, now, later(now, arguments.signing.days));
+    let env = match &arguments.env {
+        Some(env) => env.clone(),
+        None => node::env(context).await?,
+    };
+    let ring = Ring::first(env, key, now, later(now, arguments.signing.days));
     let envelope = signed(path, &ring, &secrets)?;
     write(path, &envelope)?;
     show(path, now, context)
@@ -109,12 +115,6 @@ fn show(path: &Path, now: Timestamp, context: &Context) -> Result<Exit, Failure>
 fn told(ring: &Ring, now: Timestamp, paint: Paint) -> String {
     let over = if ring.expires <= now { paint.bad(", which is over") } else { String::new() };
     let mut text = format!("{} version {}, until {}{over}\n", ring.env, ring.version, ring.expires);
-    let thresholds: BTreeMap<String, u32> = ring
-        .roles
-        .iter()
-        .map(|(role, grant)| (role.as_str().to_owned(), grant.threshold))
-        .chain(ring.apps.iter().map(|(app, grant)| (format!("app {app}"), grant.threshold)))
-        .collect();
     for (id, key) in &ring.keys {
         let rights = match (&key.revoked, key.expires) {
             (Some(revoked), _) => paint.bad(&format!("revoked at {}: {}", revoked.at, revoked.reason)),
@@ -126,8 +126,8 @@ fn told(ring: &Ring, now: Timestamp, paint: Paint) -> String {
         };
         text.push_str(&format!("{} {}: {rights}\n", paint.dim(&id.to_string()), key.name));
     }
-    for (right, threshold) in thresholds.iter().filter(|(_, threshold)| **threshold > 1) {
-        text.push_str(&format!("{right} needs {threshold} signatures\n"));
+    for (right, grant) in ring.grants().filter(|(_, grant)| grant.threshold > 1) {
+        text.push_str(&format!("{right} needs {} signatures\n", grant.threshold));
     }
     text.trim_end().to_owned()
 }

@@ -14,6 +14,7 @@ mod library;
 mod page;
 mod payload;
 mod peer;
+mod ring;
 mod run;
 mod session;
 mod snapshot;
@@ -38,6 +39,7 @@ pub use library::{BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatu
 pub use page::{CURSOR_MAX_BYTES, Cursor, InvalidCursor, Page};
 pub use payload::Payload;
 pub use peer::{ContactRow, VouchedRow, WitnessRow};
+pub use ring::RingRow;
 pub use run::{Fault, Lineage, RunFilter, RunRow, RunStatus, WaitKind, Waiting};
 pub use session::SessionRow;
 pub use snapshot::SnapshotRow;

@@ -1,7 +1,6 @@
 //! Evidence: what a policy wants proved of a capsule before it is deployed.
 
 use std::fs;
-use std::path::PathBuf;
 
 use serde_json::json;
 
@@ -17,17 +16,6 @@ const POLICY: &str = "policy_id: pol.staging\npolicy_type: governance\nname: Sta
 /// What the author says of the app, which others may have.
 fn authored(version: &str) -> String {
     json!({ "id": "shop", "name": "The shop", "version": version, "rights": { "scope": "lan" } }).to_string()
-}
-
-impl Bench {
-    fn beside(&self, name: &str) -> PathBuf {
-        self.place.path().join(name)
-    }
-
-    /// Runs the program on files beside the app.
-    fn here(&self, arguments: &[&str]) -> crate::node::Said {
-        crate::node::Said::of(self.folder.program().current_dir(self.place.path()).args(arguments))
-    }
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! Capsules: moments are sealed, files are taken in, and what is not sound, not signed or not newer is refused.
 
 mod offers;
+mod rings;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,8 +30,13 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
+        Self::with(Clock::system()).await
+    }
+
+    async fn with(clock: Clock) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let node = start(&folder.path().join("data")).await;
+        let data = folder.path().join("data");
+        let node = start_in(&data, actions::builtin(), clock, Environment::default()).await;
         let bench = Self { node, folder };
         bench.write("index.html", "<h1>one</h1>\n");
         bench.write("numbers", &(0..20_000).map(|n| format!("{n}\n")).collect::<String>());

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xyn_store::Digest;
-use xyn_store::projection::{CapsuleRow, Changes, HighestRow, Origin};
+use xyn_store::projection::{CapsuleRow, Changes, HighestRow, Origin, RingRow};
 
 use super::{given, refusal};
 use crate::runtime::Refusal;
@@ -41,10 +41,15 @@ pub enum Event {
         /// Why.
         message: String,
     },
-    /// More is attested of one that is here.
+    /// More is signed or attested of one that is here.
     Attested {
         /// What is known of it.
         row: Box<CapsuleRow>,
+    },
+    /// A key ring came into force.
+    Ring {
+        /// Which.
+        row: Box<RingRow>,
     },
 }
 
@@ -57,6 +62,8 @@ impl Event {
         }
         Some(match action {
             "capsule.pack" => Self::NotPacked { code, message },
+            // A key that is none was named for a ring.
+            "capsule.trust" => return None,
             _ => {
                 let what = ["capsule", "sha256"].into_iter().find_map(|name| given(input, name));
                 Self::Rejected { what: what.unwrap_or_default().to_owned(), code, message }
@@ -76,6 +83,7 @@ impl Event {
             Self::Rejected { .. } => "xyn.capsule.rejected",
             Self::NotPacked { .. } => "xyn.capsule.pack.failed",
             Self::Attested { .. } => "xyn.capsule.attested",
+            Self::Ring { .. } => "xyn.capsule.ring.changed",
         }
     }
 
@@ -85,7 +93,7 @@ impl Event {
             Self::Kept { row, .. } | Self::Attested { row } => Some(row.capsule.to_string()),
             Self::Verified { capsule, .. } => Some(capsule.to_string()),
             Self::Rejected { what, .. } => Some(what.clone()),
-            Self::NotPacked { .. } => None,
+            Self::NotPacked { .. } | Self::Ring { .. } => None,
         }
     }
 
@@ -97,6 +105,7 @@ impl Event {
                 "file": row.file, "size_bytes": row.size_bytes, "entry_id": row.entry_id,
             }),
             Self::Attested { row } => json!({ "capsule": row.capsule, "id": row.id, "file": row.file }),
+            Self::Ring { row } => json!({ "env": row.env, "version": row.version, "file": row.file }),
             Self::Verified { capsule, id } => json!({ "capsule": capsule, "id": id }),
             Self::Rejected { what, code, message } => {
                 json!({ "what": what, "code": code, "message": message })
@@ -110,6 +119,7 @@ impl Event {
         let (row, is_highest) = match self {
             Self::Kept { row, is_highest } => (row, is_highest),
             Self::Attested { row } => return changes.put(row.as_ref()),
+            Self::Ring { row } => return changes.put(row.as_ref()),
             Self::Verified { .. } | Self::Rejected { .. } | Self::NotPacked { .. } => return,
         };
         row.write(changes);

@@ -1,16 +1,19 @@
 //! What is attested of a capsule that is here, and what of it proves something.
 //!
-//! Attestations are in the capsule's file; one that comes later makes it another file of the same capsule. Invariant:
-//! what proves something was signed by who counts, about the very content.
+//! Attestations and signatures are in the capsule's file; one that comes later makes it another file of the same
+//! capsule. Invariant: what proves something was signed by who counts, about the very content.
 
 use std::path::Path;
 
-use xyn_capsules::sign::{Admitted, Envelope, Predicate, Rebuild, Ring, Rollback, Simulation, Statement};
+use xyn_capsules::sign::{
+    Admitted, Envelope, InvalidEnvelope, Predicate, Rebuild, Ring, Rollback, Simulation, Statement,
+};
 use xyn_store::blobs::{Blobs, Pins};
 use xyn_store::projection::CapsuleRow;
 use xyn_store::{Digest, Timestamp};
 
-use super::{prove, refusal, scratch};
+use super::prove::{self, Proved};
+use super::{refusal, scratch};
 use crate::governance::Proof;
 use crate::runtime::Refusal;
 
@@ -22,22 +25,40 @@ pub(crate) fn of(blobs: &Blobs, row: &CapsuleRow) -> Result<Vec<Vec<u8>>, Refusa
     Ok(prove::Place::Blob(blobs, &row.file).cover()?.attestations().to_vec())
 }
 
-/// Puts `envelopes` into the file of the capsule of `row`, which works in `folder`; answers the row of the new file.
-/// Members go on to offer the one before, which stays as long as a moment names it.
-pub(crate) fn attest(
+/// Puts signatures and attestations that `proved` has, and the file of the capsule of `row` has not, into one with all
+/// of them, which is worked at in `folder`; answers its row. Nothing where there are none. Members go on to offer the
+/// file before, which stays as long as a moment names it.
+pub(super) fn join(
     blobs: &Blobs,
     folder: &Path,
-    row: CapsuleRow,
-    envelopes: Vec<Vec<u8>>,
-) -> Result<(CapsuleRow, Pins), Refusal> {
-    let (target, mut pins) = (folder.join("attested.caps"), blobs.pins());
+    row: &CapsuleRow,
+    proved: &Proved,
+) -> Result<Option<(CapsuleRow, Pins)>, Refusal> {
+    let unsound = |error: InvalidEnvelope| Refusal::Conflict {
+        code: "capsule_unsound",
+        message: format!("the manifest: {error}"),
+    };
     let cover = prove::Place::Blob(blobs, &row.file).cover()?;
-    let (manifest, mut all) = (cover.manifest().to_vec(), cover.attestations().to_vec());
-    all.extend(envelopes);
-    cover.seal_again(&manifest, &all, &target).map_err(refusal::file)?;
+    let (mut envelope, mut attestations) =
+        (Envelope::read(cover.manifest()).map_err(unsound)?, cover.attestations().to_vec());
+    let (manifest, known) = (Envelope::read(&proved.envelopes.0).map_err(unsound)?, attestations.len());
+    // Whoever does not count could have written anything.
+    let is_signed = envelope.join(&manifest, proved.admitted.verified().signers()).map_err(unsound)?;
+    for new in &proved.envelopes.1 {
+        if !attestations.contains(new) {
+            attestations.push(new.clone());
+        }
+    }
+    if !is_signed && attestations.len() == known {
+        return Ok(None);
+    }
+    let (target, mut pins) = (folder.join("joined.caps"), blobs.pins());
+    cover.seal_again(&envelope.to_bytes(), &attestations, &target).map_err(refusal::file)?;
     let (file, size_bytes) = scratch::keep(blobs, &target)?;
     pins.add(file);
-    Ok((CapsuleRow { file, size_bytes, ..row }, pins))
+    let mut signers = row.signers.clone();
+    signers.extend(proved.signers.iter().filter(|signer| !row.signers.contains(signer)));
+    Ok(Some((CapsuleRow { file, size_bytes, signers, ..row.clone() }, pins)))
 }
 
 /// Whether `envelopes` prove `wanted` of the capsule of `row`, by who counts in `ring`. The error says why not.

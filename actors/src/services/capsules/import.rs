@@ -11,7 +11,8 @@ use xyn_store::projection::{CapsuleRow, Origin};
 use super::keep::{Keeping, keep};
 use super::name::CapsuleName;
 use super::prove::{Content, Place, Proved, prove};
-use super::{catalogue, delta, evidence, generation, scratch, trust};
+use super::trust::Counting;
+use super::{catalogue, delta, evidence, generation, scratch};
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::{blocking, field};
 
@@ -19,7 +20,7 @@ use crate::services::{blocking, field};
 enum Taken {
     /// A capsule that is here already.
     Known(Box<CapsuleRow>),
-    /// One that is here already, of which more is attested than was known.
+    /// One that is here already, of which more is signed or attested than was known.
     Attested(Box<CapsuleRow>, Pins),
     New(Box<Keeping>),
 }
@@ -44,7 +45,7 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     // What is worked with stays, though nobody names it yet.
     let mut pins = blobs.pins();
     pins.add(digest);
-    let (ring, folder) = (trust::ring(inner, input, now)?, scratch::folder(inner)?);
+    let (counting, folder) = (Counting::of(inner, input, now)?, scratch::folder(inner)?);
     let place = Place::Blob(blobs, &digest);
     let base = match place.base()? {
         None => None,
@@ -60,14 +61,14 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
         }
     };
     let proved = match &base {
-        Some((file, _)) => prove(place, Some(file), Content::Take(blobs), &ring, now)?,
-        None => prove(place, None, Content::Leave, &ring, now)?,
+        Some((file, _)) => prove(place, Some(file), Content::Take(blobs), &counting, now)?,
+        None => prove(place, None, Content::Leave, &counting, now)?,
     };
     let reader = inner.store.read()?;
     if let Some(row) = reader.get(&CapsuleRow::key_of(&proved.capsule()))? {
         return more(inner, folder.path(), row, &proved);
     }
-    let leaves = evidence::leaves(&proved.envelopes.1, &proved.manifest().tree, &ring, now);
+    let leaves = evidence::leaves(&proved.envelopes.1, &proved.manifest().tree, &counting.ring, now);
     let is_highest = generation::admit(&reader, &proved.admitted, &leaves, Origin::Imported, now)?;
     let before = newest(&reader, &proved)?;
     drop(reader);
@@ -82,7 +83,7 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
             let delta = match &before {
                 // What differs is found in the store.
                 Some(before) => {
-                    prove(place, None, Content::Take(blobs), &ring, now)?;
+                    prove(place, None, Content::Take(blobs), &counting, now)?;
                     delta::write(blobs, folder.path(), &proved, before, size_bytes)?
                 }
                 None => None,
@@ -96,18 +97,14 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     Ok(Taken::New(Box::new(Keeping { proved, file, delta, parent, origin, is_highest, moment, also })))
 }
 
-/// Puts what the file of a capsule that is here attests, besides what was known of it, into the one that is kept. All
-/// of it was found sound, and is signed by who counts.
+/// Puts what the file of a capsule that is here holds besides what was known of it, signatures and attestations, into
+/// the one that is kept. All of it was found sound, and is signed by who counts.
 fn more(inner: &Inner, folder: &Path, row: CapsuleRow, proved: &Proved) -> Result<Taken, Refusal> {
-    let blobs = inner.store.blobs();
-    let known = evidence::of(blobs, &row)?;
-    let new: Vec<_> =
-        proved.envelopes.1.iter().filter(|envelope| !known.contains(envelope)).cloned().collect();
-    if new.is_empty() {
-        return Ok(Taken::Known(Box::new(row)));
-    }
-    let (row, pins) = evidence::attest(blobs, folder, row, new)?;
-    Ok(Taken::Attested(Box::new(row), pins))
+    let joined = evidence::join(inner.store.blobs(), folder, &row, proved)?;
+    Ok(match joined {
+        None => Taken::Known(Box::new(row)),
+        Some((row, pins)) => Taken::Attested(Box::new(row), pins),
+    })
 }
 
 /// The newest capsule of the same app that is here.

@@ -101,7 +101,7 @@ fn row(keeping: Keeping, intent: &Intent, accept: &Accept, entry_id: Option<Entr
     }
 }
 
-/// Keeps what was attested of a capsule that is here, which `row` names from now on.
+/// Keeps what was signed or attested later of a capsule that is here, in the file that `row` names from now on.
 pub(super) async fn attested(
     inner: &Inner,
     intent: &Intent,

@@ -1,8 +1,9 @@
 //! Capsules in a node: packed from moments, taken in as files, fetched from members, proved.
 //!
 //! Owns which capsules this node has and whom it believes; how one is made and proved is the floor's below. What is
-//! signed by members counts, as long as nobody names other keys. Invariant: a row stands for bytes that were proved
-//! from the first to the last, and the row, the pin of the bytes and the moment that offers them are in one append.
+//! signed by members counts, as long as no key ring is in force and nobody names other keys. Invariant: a row stands for
+//! bytes that were proved from the first to the last, and the row, the pin of the bytes and the moment that offers them
+//! are in one append.
 
 pub(crate) mod catalogue;
 mod delta;
@@ -16,6 +17,7 @@ mod pack;
 pub(crate) mod prove;
 mod pull;
 pub(crate) mod refusal;
+mod ring;
 mod scratch;
 pub(crate) mod trust;
 pub(crate) mod verify;
@@ -33,6 +35,7 @@ pub use catalogue::{Found, find, find_here, list};
 pub use event::Event;
 pub use name::{CapsuleName, InvalidCapsuleName, NAME_MAX_CHARS, NAME_PATTERN};
 pub(crate) use refusal::of_word;
+pub use ring::KeyRing;
 pub(crate) use scratch::clean;
 
 /// Lets one capsule at a time become one of this node's, so that generations are counted.
@@ -52,6 +55,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         let done = match intent.action.as_str() {
             "capsule.pack" => pack::serve(&inner, &intent, accept).await,
             "capsule.import" => import::serve(&inner, &intent, accept).await,
+            "capsule.trust" => ring::serve(&inner, &intent, accept).await,
             "capsule.pull" => pull::serve(&inner, &intent, accept).await,
             _ => verify::serve(&inner, &intent, accept).await,
         };

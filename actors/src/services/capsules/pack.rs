@@ -26,7 +26,8 @@ use xyn_store::timeline::entry::Branch;
 use super::keep::{Keeping, keep};
 use super::name::CapsuleName;
 use super::prove::{Content, Place, prove};
-use super::{delta, generation, given, import, refusal, scratch, trust};
+use super::trust::{self, Counting};
+use super::{delta, generation, given, import, refusal, scratch};
 use crate::runtime::{self, Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::{blocking, content, id};
 
@@ -134,7 +135,7 @@ fn pack(inner: &Inner, input: &Value, source: Source, packer: &Line) -> Result<K
     let (blobs, now) = (inner.store.blobs(), inner.clock.now());
     let mut pins = blobs.pins();
     pins.add(source.root);
-    let (ring, folder) = (trust::ring(inner, &Value::Null, now)?, scratch::folder(inner)?);
+    let (counting, folder) = (Counting::members(inner, now)?, scratch::folder(inner)?);
     let mut authored = authored(blobs, &source.root, input)?;
     authored.generation = input.get("generation").and_then(Value::as_u64).or(authored.generation);
     let name: Option<CapsuleName> = authored.id.parse().ok();
@@ -147,7 +148,7 @@ fn pack(inner: &Inner, input: &Value, source: Source, packer: &Line) -> Result<K
     let generation = next.unwrap_or(1);
     let maker = Maker { key: &key, name: packer, generation, now, version, built: &[], parent: None };
     make(draft, authored, &found.locks, &maker).map_err(not_made)?;
-    let proved = prove(Place::File(&path), None, Content::Leave, &ring, now)?;
+    let proved = prove(Place::File(&path), None, Content::Leave, &counting, now)?;
     let reader = inner.store.read()?;
     let is_highest = generation::admit(&reader, &proved.admitted, &[], Origin::Packed, now)?;
     let before = import::newest(&reader, &proved)?;

@@ -10,13 +10,14 @@ use std::path::Path;
 use xyn_capsules::container::{Base, BlobSource, Cover, Verified, import};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::proof::Trusted;
-use xyn_capsules::sign::{Admitted, Envelope, NotVerified, Ring};
+use xyn_capsules::sign::{Admitted, Envelope, NotVerified, Quorum, Ring, Trust};
 use xyn_capsules::tree::Limits;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::blobs::Blobs;
 use xyn_store::{Digest, Timestamp};
 
 use super::refusal;
+use super::trust::Counting;
 use crate::runtime::Refusal;
 
 /// Bytes read at once.
@@ -27,6 +28,8 @@ pub(crate) struct Proved {
     pub(super) admitted: Admitted<Manifest>,
     /// Whose signatures were counted.
     pub(super) signers: Vec<PublicKey>,
+    /// Who had to sign.
+    pub(super) quorum: Quorum,
     pub(crate) verified: Verified,
     /// The envelope of its manifest, and those of its attestations.
     pub(super) envelopes: (Vec<u8>, Vec<Vec<u8>>),
@@ -76,27 +79,27 @@ pub(crate) enum Content<'a> {
     Take(&'a Blobs),
 }
 
-/// Proves the capsule at `place`, which may need `base`, by who counts in `ring` at `now`.
+/// Proves the capsule at `place`, which may need `base`, by who is `counting` at `now`.
 pub(crate) fn prove(
     place: Place<'_>,
     base: Option<&dyn Base>,
     content: Content<'_>,
-    ring: &Ring,
+    counting: &Counting,
     now: Timestamp,
 ) -> Result<Proved, Refusal> {
-    let cover = place.cover()?;
+    let (cover, ring) = (place.cover()?, &counting.ring);
     let envelopes = (cover.manifest().to_vec(), cover.attestations().to_vec());
-    let admitted = admit(&cover, ring, now).map_err(refusal::untrusted)?;
-    let publishers = ring.publishers(&admitted.value().id.app, now).map_err(refusal::untrusted)?;
-    let trusted = Trusted::read(place.open()?, &publishers).map_err(refusal::not_trusted)?;
+    let admitted = admit(&cover, ring, now).map_err(|error| counting.refused(error))?;
+    let trusted = Trusted::read(place.open()?, Trust::Ring(ring, now)).map_err(refusal::not_trusted)?;
     let held = trusted.signers().iter().filter_map(|id| ring.keys.get(id));
     let signers = held.map(|key| PublicKey::from_bytes(*key.key.as_bytes())).collect();
+    let quorum = trusted.quorum().clone();
     let capsule = trusted.open(base, Limits::default()).map_err(refusal::file)?;
     let verified = match content {
         Content::Leave => capsule.verify(),
         Content::Take(blobs) => import(capsule, blobs).map(|imported| imported.verified),
     };
-    Ok(Proved { admitted, signers, verified: verified.map_err(refusal::file)?, envelopes })
+    Ok(Proved { admitted, signers, quorum, verified: verified.map_err(refusal::file)?, envelopes })
 }
 
 /// Lets the manifest of a capsule in, by who counts in `ring` at `now`. Nothing of its content was proved.

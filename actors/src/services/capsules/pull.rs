@@ -17,8 +17,9 @@ use xyn_store::{Digest, Reader, StoreError};
 use super::keep::{Keeping, again, keep};
 use super::name::CapsuleName;
 use super::prove::{Content, Place, prove};
+use super::trust::Counting;
 use super::verify::named;
-use super::{catalogue, delta, generation, import, refusal, scratch, trust};
+use super::{catalogue, delta, generation, import, refusal, scratch};
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::blocking;
 use crate::services::content::{self, Brought};
@@ -132,11 +133,11 @@ fn take(
     brought: Brought,
 ) -> Result<Keeping, Refusal> {
     let (blobs, now) = (inner.store.blobs(), inner.clock.now());
-    let (ring, folder) = (trust::ring(inner, input, now)?, scratch::folder(inner)?);
+    let (counting, folder) = (Counting::of(inner, input, now)?, scratch::folder(inner)?);
     let (proved, file, delta) = match way {
         Way::Whole => {
             let place = Place::Blob(blobs, &offer.file);
-            let proved = prove(place, None, Content::Leave, &ring, now)?;
+            let proved = prove(place, None, Content::Leave, &counting, now)?;
             (proved, (offer.file, offer.size_bytes), None)
         }
         Way::Deltas(row, deltas) => {
@@ -144,7 +145,7 @@ fn take(
             let mut proved = None;
             for delta in deltas {
                 let place = Place::Blob(blobs, &delta.file);
-                let one = prove(place, Some(&*base), Content::Take(blobs), &ring, now)?;
+                let one = prove(place, Some(&*base), Content::Take(blobs), &counting, now)?;
                 let tree = StoredTree::new(blobs, one.verified.root, Limits::default());
                 base = Box::new(tree.map_err(refusal::file)?);
                 proved = Some(one);

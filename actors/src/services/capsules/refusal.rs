@@ -2,7 +2,6 @@
 
 use xyn_capsules::container::ContainerError;
 use xyn_capsules::proof::NotTrusted;
-use xyn_capsules::sign::NotVerified;
 use xyn_capsules::tree::TreeError;
 use xyn_store::StoreError;
 use xyn_store::blobs::BlobError;
@@ -65,12 +64,6 @@ pub(super) fn not_trusted(error: NotTrusted) -> Refusal {
         | NotTrusted::Attestation { .. }
         | NotTrusted::Stranger { .. } => Refusal::Conflict { code: "capsule_untrusted", message },
     }
-}
-
-/// Why nobody whose word counts here signed the manifest.
-pub(crate) fn untrusted(error: NotVerified) -> Refusal {
-    let message = format!("the manifest: {}", with_causes(&error));
-    Refusal::Conflict { code: "capsule_untrusted", message }
 }
 
 /// What is wrong with the store.

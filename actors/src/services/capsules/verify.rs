@@ -7,32 +7,42 @@ use xyn_store::projection::{CapsuleRow, Subject};
 
 use super::name::CapsuleName;
 use super::prove::{Content, Place, Proved, prove};
-use super::{Event, catalogue, record, trust};
+use super::trust::{Basis, Counting};
+use super::{Event, catalogue, record};
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::{blocking, field};
 
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     let name = named(&intent.input)?;
     let (reading, input) = (inner.clone(), intent.input.clone());
-    let (row, proved) = blocking(move || {
+    let (row, proved, by) = blocking(move || {
         let row = catalogue::here(&reading.store.read()?, &name)?;
         let row = row.ok_or_else(|| missing(&reading, &name))?;
         let now = reading.clock.now();
-        let ring = trust::ring(&reading, &input, now)?;
+        let counting = Counting::of(&reading, &input, now)?;
         let place = Place::Blob(reading.store.blobs(), &row.file);
-        let proved = prove(place, None, Content::Leave, &ring, now)?;
-        Ok((row, proved))
+        let proved = prove(place, None, Content::Leave, &counting, now)?;
+        Ok((row, proved, by(&counting)))
     })
     .await?;
-    let Proved { signers, verified, .. } = &proved;
+    let Proved { signers, quorum, verified, .. } = &proved;
     let CapsuleRow { capsule, id, generation, .. } = row;
     let output = json!({
         "verified": true, "capsule": capsule, "id": id, "generation": generation, "tree": verified.root,
         "files": verified.files, "size_bytes": verified.size_bytes, "stored_bytes": verified.stored_bytes,
-        "signers": signers,
+        "signers": signers, "threshold": quorum.threshold(), "right": quorum.right().map(ToString::to_string), "by": by,
     });
     let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output);
     record(inner, intent, accepted, Some(Event::Verified { capsule, id })).await
+}
+
+/// Who says who counts; of a key ring which version of it.
+fn by(counting: &Counting) -> Value {
+    match counting.basis {
+        Basis::Ring => json!({ "kind": "ring", "version": counting.ring.version }),
+        Basis::Named => json!({ "kind": "keys" }),
+        Basis::Members => json!({ "kind": "members" }),
+    }
 }
 
 /// The capsule that an input names.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use semver::Version;
 use serde_json::Value;
 use xyn_capsules::manifest::{Manifest, Scope};
-use xyn_capsules::sign::{Admitted, KeyId, Mark, NotVerified, Ring, Seen, Step};
+use xyn_capsules::sign::{Admitted, Mark, NotVerified, Seen, Step};
 use xyn_store::Timestamp;
 use xyn_store::blobs::Pins;
 use xyn_store::projection::{CapsuleRow, DeploymentRow, Target};
@@ -24,7 +24,8 @@ use crate::runtime::{Held, Inner, Refusal};
 use crate::services::capsules::evidence::Leave;
 use crate::services::capsules::generation::step;
 use crate::services::capsules::prove::{self, Content, admit, prove};
-use crate::services::capsules::{CapsuleName, catalogue, evidence, refusal, trust, verify};
+use crate::services::capsules::trust::{self, Basis, Counting};
+use crate::services::capsules::{CapsuleName, catalogue, evidence, verify};
 
 /// The version of this core, which `minCore` is compared with.
 const CORE: &str = env!("CARGO_PKG_VERSION");
@@ -60,8 +61,7 @@ pub(super) struct Judged {
     pub(super) place: Place,
     /// What is deployed there.
     pub(super) before: Option<DeploymentRow>,
-    /// Who counts.
-    ring: Ring,
+    counting: Counting,
     /// Keeps its tree until a row does.
     pub(super) _pins: Pins,
 }
@@ -84,7 +84,8 @@ impl Judged {
             return Ok(());
         }
         let (envelopes, now) = (evidence::of(inner.store.blobs(), &self.row)?, inner.clock.now());
-        let proved = |proof: &Proof| evidence::proves(&envelopes, *proof, &self.row, &self.ring, now);
+        let proved =
+            |proof: &Proof| evidence::proves(&envelopes, *proof, &self.row, &self.counting.ring, now);
         let missing: Vec<String> = wanted
             .iter()
             .filter_map(|proof| proved(proof).err().map(|why| lacks(*proof, why, &self.place.app)))
@@ -149,30 +150,29 @@ pub(super) fn judge(
     let row = row.ok_or_else(|| verify::missing(inner, &wish.capsule))?;
     let mut pins = blobs.pins();
     [row.file, row.tree].into_iter().for_each(|digest| pins.add(digest));
-    let ring = trust::ring(inner, &wish.input, now)?;
+    let counting = Counting::for_deployment(inner, &wish.input, now)?;
     let bytes = prove::Place::Blob(blobs, &row.file);
     let cover = match bytes.cover() {
         Ok(cover) => cover,
         Err(unsound) => return ledger.pass(Gate::Signature, Err(unsound)),
     };
     let is_whole = || "the envelope is whole".to_owned();
-    let admitted = match admit(&cover, &ring, now) {
+    let admitted = match admit(&cover, &counting.ring, now) {
         Ok(admitted) => admitted,
         Err(error) if is_about_trust(&error) => {
             ledger.pass(Gate::Signature, Ok(((), is_whole())))?;
-            return ledger.pass(Gate::Trust, Err(refusal::untrusted(error)));
+            return ledger.pass(Gate::Trust, Err(counting.refused(error)));
         }
-        Err(error) => return ledger.pass(Gate::Signature, Err(refusal::untrusted(error))),
+        Err(error) => return ledger.pass(Gate::Signature, Err(counting.refused(error))),
     };
-    let leaves = evidence::leaves(cover.attestations(), &row.tree, &ring, now);
+    let leaves = evidence::leaves(cover.attestations(), &row.tree, &counting.ring, now);
     let read = match depth {
         Depth::Manifest => Ok(((), is_whole())),
-        Depth::Bytes => prove(bytes, None, Content::Take(blobs), &ring, now)
+        Depth::Bytes => prove(bytes, None, Content::Take(blobs), &counting, now)
             .map(|proved| ((), format!("every byte of {} files was read", proved.verified.files))),
     };
     ledger.pass(Gate::Signature, read)?;
-    let signers: Vec<KeyId> = admitted.verified().signers().iter().copied().collect();
-    ledger.pass(Gate::Trust, Ok(((), format!("signed by {}", named(&signers)))))?;
+    ledger.pass(Gate::Trust, Ok(((), signed(&counting, &admitted, now)?)))?;
     let manifest = admitted.value().clone();
     let target = wish.target.unwrap_or(match manifest.app.framework.as_str() {
         "static" | "astro" | "vite" => Target::Static,
@@ -181,13 +181,13 @@ pub(super) fn judge(
     let place = Place { app: row.app.clone(), stage: wish.stage, target };
     let before = place.row(&reader)?;
     ledger.pass(Gate::Generation, generation(before.as_ref(), &admitted, &leaves, now))?;
-    ledger.pass(Gate::Rights, rights(inner, &manifest, &signers)?)?;
+    ledger.pass(Gate::Rights, rights(inner, &admitted, counting.basis)?)?;
     let seeds = match depth {
         Depth::Manifest => Ok(()),
         Depth::Bytes => seeds::check(blobs, &row.tree, &manifest),
     };
     ledger.pass(Gate::Compatibility, seeds.and_then(|()| compatibility(&manifest)))?;
-    Ok(Judged { row, manifest, place, before, ring, _pins: pins })
+    Ok(Judged { row, manifest, place, before, counting, _pins: pins })
 }
 
 /// What is missing, and how it is made.
@@ -210,9 +210,14 @@ fn is_about_trust(error: &NotVerified) -> bool {
     matches!(error, Threshold { .. } | Future { .. } | RingExpired { .. })
 }
 
-fn named(signers: &[KeyId]) -> String {
-    let keys: Vec<String> = signers.iter().map(|key| format!("`{key}`")).collect();
-    keys.join(", ")
+/// Who signed it and counts, and how many of whom had to.
+fn signed(counting: &Counting, capsule: &Admitted<Manifest>, now: Timestamp) -> Result<String, Refusal> {
+    let keys: Vec<String> = capsule.verified().signers().iter().map(|key| format!("`{key}`")).collect();
+    let quorum = counting.ring.publishers(&capsule.value().id.app, now);
+    let quorum = quorum.map_err(|error| counting.refused(error))?;
+    let right = quorum.right().map(|right| format!(" `{right}`")).unwrap_or_default();
+    let (have, need) = (keys.len(), quorum.threshold());
+    Ok(format!("signed by {have} of {need} needed{right} keys, by {counting}: {}", keys.join(", ")))
 }
 
 /// Whether it follows what served at its place.
@@ -247,11 +252,13 @@ fn generation(
 /// Whether its rights let it be used here.
 fn rights(
     inner: &Inner,
-    manifest: &Manifest,
-    signers: &[KeyId],
+    capsule: &Admitted<Manifest>,
+    basis: Basis,
 ) -> Result<Result<((), String), Refusal>, Refusal> {
-    let (rights, members) = (&manifest.rights, trust::members(inner)?);
-    let is_ours = signers.iter().any(|signer| members.contains_key(signer));
+    let (rights, members) = (&capsule.value().rights, trust::members(inner)?);
+    let by_member = capsule.verified().signers().iter().any(|signer| members.contains_key(signer));
+    // The key ring is the environment's own.
+    let is_ours = by_member || basis == Basis::Ring;
     let scope = match rights.scope {
         Scope::Private => "private",
         Scope::Env => "env",

@@ -1,11 +1,13 @@
 //! Rolling back: the capsule that served before serves again.
 //!
-//! It passed the gates when it was deployed, and its files are still here, so nothing is fetched, built or unpacked.
-//! Data stays as it is. Invariant: a rollback goes to what served before and nowhere else; done again, it goes back.
+//! It passed the gates when it was deployed, and its files are still here, so nothing is fetched, built or unpacked; a
+//! key ring has a word on it again, for the key of who signed it may be revoked by now. Data stays as it is.
+//! Invariant: a rollback goes to what served before and nowhere else; done again, it goes back.
 
 use std::sync::Arc;
 
 use serde_json::json;
+use xyn_capsules::sign::{Envelope, NotVerified};
 use xyn_store::ids;
 use xyn_store::projection::{CapsuleRow, DeploymentRow, IntentRow, IntentStatus, Release};
 use xyn_store::scope::Stage;
@@ -19,8 +21,10 @@ use super::{Event, failure, fronts, hold, release};
 use crate::governance::{Decision, Effect};
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::services::capsules::prove;
+use crate::services::capsules::trust::Counting;
 use crate::services::timeline::{self, Acceptance};
-use crate::services::{field, outside};
+use crate::services::{blocking, field, outside};
 
 /// Asks for the word that production needs, unless a policy denies it anyway.
 pub(super) fn preflight(inner: &Inner, intent: &Intent, decision: &Decision) -> Result<(), Refusal> {
@@ -79,6 +83,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     // Whoever had the turn before may have changed what there is.
     let (row, previous) = target(inner, intent)?;
     confirmed(inner, intent, &row, &previous)?;
+    counts(inner, &previous).await?;
     let current = Release {
         at: accept.now,
         by: intent.identity.principal.clone(),
@@ -100,6 +105,23 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         Err(refusal) => outside::end(inner, intent, begun, &action, Err(failure(&refusal))).await,
         done => done,
     }
+}
+
+/// Checks `previous` by the key ring in force, if there is one.
+async fn counts(inner: &Arc<Inner>, previous: &Release) -> Result<(), Refusal> {
+    let (reading, previous) = (inner.clone(), previous.clone());
+    blocking(move || {
+        let now = reading.clock.now();
+        let Some(counting) = Counting::in_force(&reading, now)? else { return Ok(()) };
+        let row = reading.store.read()?.get::<CapsuleRow>(&CapsuleRow::key_of(&previous.capsule))?;
+        let row =
+            row.ok_or_else(|| Refusal::NotFound { kind: "capsule", id: previous.capsule.to_string() })?;
+        let cover = prove::Place::Blob(reading.store.blobs(), &row.file).cover()?;
+        let envelope = Envelope::read(cover.manifest()).map_err(NotVerified::from);
+        let again = envelope.and_then(|it| counting.ring.manifest_again(&it, previous.at, now));
+        again.map(drop).map_err(|error| counting.refused(error))
+    })
+    .await
 }
 
 /// Records that what served before serves again, and switches.

@@ -24,15 +24,19 @@ pub(in crate::cli) enum Command {
     Take(Take),
     /// Show who may do what
     Show(Show),
+    /// Put a ring into force on the node: from then on it says whose capsules are verified, fetched and deployed
+    Use(Use),
+    /// Show the ring that is in force on the node
+    Current(Current),
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct New {
     /// The ring; a file that is not there yet
     pub(super) ring: PathBuf,
-    /// The environment that it is for
+    /// The environment that it is for; that of the node when left out
     #[arg(long)]
-    pub(super) env: Line,
+    pub(super) env: Option<Line>,
     /// Whose key it is
     #[arg(long)]
     pub(super) name: Option<Line>,
@@ -118,6 +122,25 @@ pub(in crate::cli) struct Take {
 pub(in crate::cli) struct Show {
     /// The ring
     pub(super) ring: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Use {
+    /// The ring
+    pub(super) ring: PathBuf,
+    /// The key of the root of the first ring, or its file; may be given again. A ring that follows another needs none
+    #[arg(long = "pub", value_name = "KEY|FILE")]
+    pub(super) roots: Vec<String>,
+    /// How many of them must have signed it
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(super) threshold: u32,
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct Current {
+    /// Write the ring to a file, for another machine
+    #[arg(short, long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
 }
 
 /// A role, as people name it.
