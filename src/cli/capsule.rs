@@ -122,8 +122,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
             }
             look::unpack(&arguments, context)
         }
-        Command::Rebuild(arguments) => rebuild::rebuild(&arguments, context),
-        Command::Replay(arguments) => rebuild::replay(&arguments, context),
+        Command::Rebuild(arguments) => rebuild::run(rebuild::rebuild, arguments, context).await,
+        Command::Replay(arguments) => rebuild::run(rebuild::replay, arguments, context).await,
         Command::Enter(arguments) => place::run(&arguments),
         Command::Attest(arguments) => attest::run(&arguments, context).await,
         Command::Leave(arguments) => leave::run(&arguments, context),

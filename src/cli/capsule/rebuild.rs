@@ -17,7 +17,7 @@ use xyn_store::{Clock, Digest};
 use super::keys::Judge;
 use super::place::{Place, not_built};
 use super::private::Opening;
-use super::{Context, Trust, attest, base, not_trusted, open};
+use super::{Context, Trust, attest, base, node, not_trusted, open};
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure};
 
@@ -28,7 +28,8 @@ const REPORTED: usize = 1_000;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The capsule
+    /// The capsule: a file, or one that the node has
+    #[arg(value_name = "FILE|CAPSULE")]
     file: PathBuf,
     #[command(flatten)]
     trust: Trust,
@@ -42,9 +43,23 @@ pub(in crate::cli) struct Arguments {
     /// Sign a report of it with this key
     #[arg(long, value_name = "KEYFILE")]
     attest: Option<PathBuf>,
-    /// Where the report goes; `CAPSULE.rebuild.json` when left out
+    /// Where the report goes; `CAPSULE.rebuild.json` when left out, in the current folder for one that the node has
     #[arg(long, value_name = "FILE", requires = "attest")]
     report: Option<PathBuf>,
+}
+
+/// Does `what` with a file, or with a copy of what the node has.
+pub(super) async fn run(
+    what: fn(&Arguments, &Context) -> Result<Exit, Failure>,
+    mut arguments: Arguments,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let Some(name) = node::named(&arguments.file) else { return what(&arguments, context) };
+    let copy = node::copy(&name, context).await?;
+    arguments.report.get_or_insert_with(|| attest::beside(&arguments.file, "rebuild"));
+    arguments.trust = arguments.trust.or(copy.signers());
+    arguments.file = copy.file();
+    what(&arguments, context)
 }
 
 pub(super) fn rebuild(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {

@@ -2,20 +2,32 @@
 
 use std::fs;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Bench;
 
 const SCENARIO: &str = "name: two\nseed: 1\nnodes: 2\ntopology: line\nlasts: 1h\nwork:\n  - {every: 10m}\n";
 
-/// Lets staging have only what passed a simulation.
-const POLICY: &str = "policy_id: pol.staging\npolicy_type: governance\nname: Staging\nstatus: draft\nversion: 1\n\
-    evaluation_mode: first_match\nrules:\n  - rule_id: proved\n    match: { action: capsule.deploy, stage: staging }\n    \
-    requirements: { evidence: [simulation] }\n    effect: allow\n";
+/// Lets staging have only what `proof` was made of.
+fn policy(proof: &str) -> String {
+    format!(
+        "policy_id: pol.staging\npolicy_type: governance\nname: Staging\nstatus: draft\nversion: 1\n\
+         evaluation_mode: first_match\nrules:\n  - rule_id: proved\n    \
+         match: {{ action: capsule.deploy, stage: staging }}\n    \
+         requirements: {{ evidence: [{proof}] }}\n    effect: allow\n"
+    )
+}
 
 /// What the author says of the app, which others may have.
 fn authored(version: &str) -> String {
-    json!({ "id": "shop", "name": "The shop", "version": version, "rights": { "scope": "lan" } }).to_string()
+    built(version, &json!({}))
+}
+
+/// The same of an app that is built so.
+fn built(version: &str, build: &Value) -> String {
+    let rights = json!({ "scope": "lan" });
+    json!({ "id": "shop", "name": "The shop", "version": version, "rights": rights, "build": build })
+        .to_string()
 }
 
 #[tokio::test]
@@ -23,7 +35,7 @@ async fn a_policy_that_wants_a_simulation_is_met_by_one_that_passed_and_by_nothi
     let bench = Bench::new().await;
     bench.write("index.html", "<h1>one</h1>");
     bench.write("capsule.json", authored("1.0.0"));
-    bench.node_folder(&["policy", "activate", &bench.folder.file("policy.yaml", POLICY)]).ok();
+    bench.node_folder(&["policy", "activate", &bench.folder.file("policy.yaml", &policy("simulation"))]).ok();
     fs::write(bench.beside("two.yaml"), SCENARIO).expect("written");
     bench.here(&["capsule", "keygen"]).ok();
     bench.here(&["capsule", "pack", "shop"]).ok();
@@ -74,6 +86,48 @@ async fn a_policy_that_wants_a_simulation_is_met_by_one_that_passed_and_by_nothi
     ]);
     assert!(refused.code == 6 && refused.err.contains("signed by nobody who counts"), "{refused:?}");
     assert_eq!(bench.read(url.trim()).await.1, "<h1>one</h1>");
+}
+
+#[tokio::test]
+async fn a_policy_that_wants_a_rebuild_is_met_by_one_that_came_out_bit_for_bit_and_by_no_other() {
+    let bench = Bench::new().await;
+    let page = "<h1>built</h1>";
+    bench.write("part.txt", page);
+    bench.write("dist/index.html", page);
+    let step = "mkdir -p dist && cat part.txt > dist/index.html";
+    bench.write("capsule.json", built("1.0.0", &json!({ "steps": [step], "outDir": "dist" })));
+    bench.node_folder(&["policy", "activate", &bench.folder.file("policy.yaml", &policy("rebuild"))]).ok();
+    bench.here(&["capsule", "keygen"]).ok();
+    bench.here(&["capsule", "pack", "shop", "--build"]).ok();
+    let trust = ["--pub", "capsule.key.pub"];
+    let with_trust = |words: &[&str]| bench.here(&[words, &trust[..]].concat());
+    with_trust(&["capsule", "push", "shop-1.0.0.caps"]).ok();
+    let staging = || with_trust(&["capsule", "deploy", "shop", "--stage", "staging"]);
+    let refused = staging();
+    let words = ["the gate `evidence`", "a matching rebuild", "nobody who counts", "rebuild shop --attest"];
+    assert!(refused.code == 6 && words.iter().all(|word| refused.err.contains(word)), "{refused:?}");
+
+    // As the refusal says: what the node has is built again here, in a sandbox, and the report goes back to it.
+    let attest = || with_trust(&["capsule", "attest", "shop", "shop.rebuild.json"]);
+    bench.here(&["capsule", "rebuild", "shop", "--attest", "capsule.key"]).ok();
+    let said = attest().ok();
+    assert!(said.contains("urn:xyn:predicate:rebuild:v1"), "{said}");
+    let url = staging().ok();
+    assert_eq!(bench.read(url.trim()).await.1, page);
+    let told = bench.events("xyn.capsule.deploy.completed").await;
+    assert_eq!(told[0]["data"]["gates"][7]["why"], "attested: rebuild", "{told:?}");
+
+    // A build that comes to something else each time is attested as such, and goes nowhere.
+    let step = "mkdir -p dist && head -c 16 /dev/urandom | od > dist/luck";
+    bench.write("capsule.json", built("2.0.0", &json!({ "steps": [step], "outDir": "dist" })));
+    bench.here(&["capsule", "pack", "shop", "--build", "--generation", "2"]).ok();
+    with_trust(&["capsule", "push", "shop-2.0.0.caps"]).ok();
+    let differs = bench.here(&["capsule", "rebuild", "shop", "--attest", "capsule.key"]);
+    assert!(differs.code == 1 && differs.err.contains("`luck` is another with each build"), "{differs:?}");
+    attest().ok();
+    let refused = staging();
+    assert!(refused.code == 6 && refused.err.contains("came to another result"), "{refused:?}");
+    assert_eq!(bench.read(url.trim()).await.1, page);
 }
 
 #[tokio::test]

@@ -192,15 +192,20 @@ pub(super) fn judge(
 
 /// What is missing, and how it is made.
 fn lacks(proof: Proof, why: &str, app: &str) -> String {
-    let (what, how) = match proof {
-        Proof::Rebuild => ("a matching rebuild", format!("xyn capsule rebuild {app} --attest capsule.key")),
+    let (what, how, report) = match proof {
+        Proof::Rebuild => (
+            "a matching rebuild",
+            format!("xyn capsule rebuild {app} --attest capsule.key"),
+            format!("{app}.rebuild.json"),
+        ),
         Proof::Simulation => (
             "a simulation that passed",
             format!("xyn sim capsule {app}.caps --scenario FILE --key capsule.key"),
+            format!("{app}.caps.simulation.json"),
         ),
     };
     format!(
-        "a policy wants {what}, and it {why}; make it with: {how}; and bring it with: xyn capsule attest {app} REPORT"
+        "a policy wants {what}, and it {why}; make it with: {how}; and bring it with: xyn capsule attest {app} {report}"
     )
 }
 
