@@ -5,7 +5,10 @@
 
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
+use sha2::Sha256;
+use xyn_store::audit::key::NodeKey;
 use xyn_store::projection::{Asked, ClaimRow, Fault, IntentRow, IntentStatus, Subject};
 use xyn_store::scope::Stage;
 use xyn_store::{Digest, Timestamp};
@@ -17,6 +20,8 @@ use crate::governance::approval::Elsewhere;
 
 /// How long an idempotency key is remembered.
 pub(crate) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+/// What the node's secret for fingerprints is derived for.
+const FINGERPRINTS: &str = "xyn intent fingerprint v1";
 
 /// An intent that was decided on and is not recorded yet.
 pub(crate) struct Accept {
@@ -186,13 +191,20 @@ pub(super) struct Claim {
 }
 
 impl Claim {
-    /// The claim of `intent`, if it has a key.
-    pub(super) fn of(intent: &Intent) -> Option<Self> {
+    /// The claim of `intent`, if it has a key, on the node of `node`. What was asked for is remembered as a code that
+    /// only this node can make: an input may hold a secret, and a short one could be found by trying.
+    pub(super) fn of(intent: &Intent, node: &NodeKey) -> Option<Self> {
         let shown = intent.idempotency_key.clone()?;
         let input = intent.input.to_string();
         let stage = intent.stage.map_or("", |stage| stage.as_str());
-        let parts = [intent.action.as_bytes(), b"\0", stage.as_bytes(), b"\0", input.as_bytes()];
         let key = format!("{}\n{shown}", intent.identity.principal);
-        Some(Self { key, shown, fingerprint: Digest::of_parts(&parts) })
+        let secret = node.derived_secret(FINGERPRINTS);
+        let mut code =
+            Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of every length");
+        for part in [&*intent.action, "\0", stage, "\0", &*input] {
+            code.update(part.as_bytes());
+        }
+        let fingerprint = Digest::from_bytes(code.finalize().into_bytes().into());
+        Some(Self { key, shown, fingerprint })
     }
 }

@@ -22,7 +22,7 @@ impl Inner {
 
     /// The answer to an append that was not made: an earlier outcome of the same key, or a refusal.
     pub(crate) fn answer_append(&self, error: AppendError, intent: &Intent) -> Result<Outcome, Refusal> {
-        match (error, Claim::of(intent)) {
+        match (error, Claim::of(intent, self.store.key())) {
             (AppendError::Claimed(row), Some(claim)) => self.answer_claim(&claim, &row),
             (error, _) => Err(error.into()),
         }

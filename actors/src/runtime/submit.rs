@@ -44,7 +44,7 @@ impl Inner {
         if let Some(wrong) = action.input.validate(&intent.input).into_iter().next() {
             return Err(Refusal::invalid("invalid_input", wrong.path, wrong.message));
         }
-        let claim = Claim::of(&intent);
+        let claim = Claim::of(&intent, self.store.key());
         let _held = match &claim {
             Some(claim) => {
                 let held = self.progress.take(&claim.key);

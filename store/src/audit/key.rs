@@ -14,6 +14,7 @@ use ed25519_dalek::{Signer, SigningKey};
 
 use crate::audit::hex;
 use crate::audit::signature::{PublicKey, Signature, message};
+use crate::digest::Digest;
 use crate::durable;
 
 /// The name of the key's file in the data folder: 64 hex digits and a line feed.
@@ -160,6 +161,12 @@ impl NodeKey {
         self.0.to_bytes()
     }
 
+    /// A secret of its own for one purpose, from which the key cannot be had: the same for as long as the node has
+    /// this key. `purpose` is a line that no other use of the key has.
+    pub fn derived_secret(&self, purpose: &'static str) -> Digest {
+        Digest::of_parts(&[purpose.as_bytes(), b"\0", self.0.as_bytes()])
+    }
+
     /// A key from a secret kept elsewhere: a root key in a safe, or the keys of a simulation, derived from
     /// its seed.
     pub fn from_secret(secret: [u8; 32]) -> Self {
@@ -207,6 +214,16 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         fs::metadata(path).expect("the key is there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn each_purpose_has_a_secret_of_its_own_which_is_not_the_key_and_stays() {
+        let (key, other) = (NodeKey::from_secret([7; 32]), NodeKey::from_secret([8; 32]));
+        let secret = key.derived_secret("one");
+        assert_eq!(secret, NodeKey::from_secret([7; 32]).derived_secret("one"));
+        assert_ne!(secret, key.derived_secret("another"));
+        assert_ne!(secret, other.derived_secret("one"));
+        assert_ne!(secret.as_bytes(), &[7; 32]);
     }
 
     #[test]

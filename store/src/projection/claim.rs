@@ -36,7 +36,7 @@ pub enum Subject {
 pub struct ClaimRow {
     /// Scope and key as the sender gave them.
     pub key: String,
-    /// Digest of what was asked for; another body under the same key is refused.
+    /// A code of what was asked for, which only the node can make; another body under the same key is refused.
     pub fingerprint: Digest,
     /// The intent that claimed it; its row holds the answer.
     pub intent_id: IntentId,

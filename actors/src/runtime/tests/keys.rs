@@ -1,7 +1,7 @@
 //! What an idempotency key remembers.
 
 use serde_json::json;
-use xyn_store::projection::{IntentRow, IntentStatus, Payload};
+use xyn_store::projection::{ClaimRow, IntentRow, IntentStatus, Payload};
 
 use super::crash::Reach;
 use super::intents::APPROVED;
@@ -99,4 +99,28 @@ async fn a_repeated_key_of_a_parked_intent_parks_no_second_one() {
     assert_eq!(node.events("test.made").len(), 1);
     node.stop().await;
     rebuilds_to_the_same(folder.path(), reach.registry());
+}
+
+#[tokio::test]
+async fn what_a_key_was_given_for_cannot_be_guessed_from_the_journal_and_is_known_after_a_restart() {
+    let folders = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+    let pin = |value: &str| json!({ "name": "app/shop/PIN", "value": value });
+    let mut fingerprints = Vec::new();
+    for folder in &folders {
+        let node = start(folder.path()).await;
+        node.submit_with_key("secret.put", pin("1234"), Some("k")).await.expect("kept");
+        let reader = node.runtime.store().read().expect("reads");
+        let claim = reader.get::<ClaimRow>(&ClaimRow::key_of("operator@local\nk")).expect("reads");
+        fingerprints.push(claim.expect("it is claimed").fingerprint);
+        drop(reader);
+        node.stop().await;
+    }
+    // Whoever has the journal of one node could try all values; what comes out is another thing on each node.
+    assert_ne!(fingerprints[0], fingerprints[1]);
+    let node = start(folders[0].path()).await;
+    let again = node.submit_with_key("secret.put", pin("1234"), Some("k")).await.expect("answers");
+    assert_eq!((again.repeated, &again.output["version"]), (true, &json!(1)));
+    let other = node.submit_with_key("secret.put", pin("4321"), Some("k")).await;
+    assert!(matches!(other, Err(Refusal::KeyReused { .. })), "{other:?}");
+    node.stop().await;
 }
