@@ -1,4 +1,4 @@
-//! Deploying a capsule: the gates, the making ready, the one append, the switch.
+//! Deploying a capsule that passed the gates: the making ready, the one append, the switch.
 
 use std::sync::Arc;
 
@@ -6,119 +6,24 @@ use serde_json::json;
 use xyn_store::Digest;
 use xyn_store::ids;
 use xyn_store::projection::{DeploymentRow, IntentRow, IntentStatus, Release};
-use xyn_store::scope::Stage;
 use xyn_store::timeline::entry::Kind;
 
-use super::confirm::Restatement;
 use super::front::{Front, Serving};
 use super::gates::{Finding, Gate, Ledger};
-use super::judge::{Depth, Judged, Wish, judge};
+use super::judge::{Depth, Judged, Wish};
 use super::needs::{Attached, Given};
+use super::passage::pass;
 use super::seeds::Sowing;
 use super::told::moment;
 use super::{Event, What, failure, fronts, note, release, tell};
 use crate::actions::Action;
-use crate::governance::{Decision, Effect};
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::services::outside;
 use crate::services::timeline::{self, Acceptance};
-use crate::services::{blocking, outside};
 
 /// What is asked for when nobody says what a healthy app answers.
 const HEALTH: &str = "/";
-
-/// Leads a capsule through the gates before the policies, by what it says of itself.
-pub(super) async fn preflight(
-    inner: &Arc<Inner>,
-    intent: &Intent,
-    decision: &Decision,
-) -> Result<(), Refusal> {
-    let wish = Wish::read(&intent.input)?;
-    let (mut ledger, judged) = judged(inner, &wish, Depth::Manifest).await?;
-    let passed = match judged {
-        Ok(judged) if decision.effect == Effect::Deny => {
-            // The intent is denied and recorded so by whoever asked; here is said how far it came.
-            let why = Refusal::Denied(Box::new(decision.clone()));
-            drop(judged);
-            ledger.pass(Gate::Policy, Err(why))
-        }
-        Ok(judged) => {
-            ledger.pass(Gate::Policy, Ok(((), decision.to_string())))?;
-            match ledger.pass(Gate::Services, judged.given(inner, &wish)) {
-                Ok(_) => judged
-                    .evidence(inner, &decision.evidence, &mut ledger)
-                    .and_then(|()| confirmed(inner, intent, &wish, &judged, &mut ledger)),
-                Err(missing) => Err(missing),
-            }
-        }
-        Err(refusal) => Err(refusal),
-    };
-    match passed {
-        Ok(()) => Ok(()),
-        Err(refusal) => {
-            tell(inner, intent, ledger, &refusal).await;
-            match refusal {
-                Refusal::Denied(_) => Ok(()),
-                refusal => Err(refusal),
-            }
-        }
-    }
-}
-
-/// What the first gates find. Only a store that cannot be read has no ledger.
-async fn judged(
-    inner: &Arc<Inner>,
-    wish: &Wish,
-    depth: Depth,
-) -> Result<(Ledger, Result<Judged, Refusal>), Refusal> {
-    let (reading, wish) = (inner.clone(), wish.clone());
-    blocking(move || {
-        let mut ledger = Ledger::default();
-        let judged = judge(&reading, &wish, depth, &mut ledger);
-        Ok((ledger, judged))
-    })
-    .await
-}
-
-/// The gate of production.
-fn confirmed(
-    inner: &Inner,
-    intent: &Intent,
-    wish: &Wish,
-    judged: &Judged,
-    ledger: &mut Ledger,
-) -> Result<(), Refusal> {
-    if wish.stage != Stage::Prod {
-        ledger.skip(Gate::Confirmation, "only production asks for one");
-        return Ok(());
-    }
-    let Judged { row, manifest, place, before, .. } = judged;
-    let moment = match row.entry_id {
-        Some(entry_id) => {
-            let entry = inner.store.read()?.entry(entry_id)?;
-            entry.map(|entry| (entry.note.branch.to_string(), entry_id))
-        }
-        None => None,
-    };
-    let restatement = Restatement {
-        verb: "deploy",
-        principal: intent.identity.principal.clone(),
-        id: row.id.clone(),
-        name: row.name.clone(),
-        generation: row.generation,
-        capsule: row.capsule,
-        tree: row.tree,
-        packed_by: row.created_by.clone(),
-        moment,
-        build: manifest.build.steps.iter().map(ToString::to_string).collect(),
-        env: inner.env.env_id.clone(),
-        stage: place.stage,
-        target: place.target,
-        replaces: before.as_ref().map(|row| row.current.id.clone()),
-        services: judged.attached(wish).into_iter().collect(),
-    };
-    ledger.pass(Gate::Confirmation, restatement.confirmed(wish.confirm.as_deref()))
-}
 
 /// A capsule that passed every gate but the last.
 struct Job {
@@ -133,21 +38,15 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let unknown = || Refusal::NotFound { kind: "action", id: intent.action.clone() };
     let action = inner.registry.get(&intent.action).ok_or_else(unknown)?.clone();
     let wish = Wish::read(&intent.input)?;
-    let (mut ledger, judged) = judged(inner, &wish, Depth::Bytes).await?;
-    let passed = judged.and_then(|judged| {
-        ledger.pass(Gate::Policy, Ok(((), accept.decision().to_string())))?;
-        let given = ledger.pass(Gate::Services, judged.given(inner, &wish))?;
-        judged.evidence(inner, &accept.decision().evidence, &mut ledger)?;
-        confirmed(inner, intent, &wish, &judged, &mut ledger)?;
-        Ok((judged.turn(inner)?, judged, given))
-    });
-    let (_turn, judged, given) = match passed {
-        Ok(passed) => passed,
-        Err(refusal) => {
-            tell(inner, intent, ledger, &refusal).await;
-            return Err(refusal);
-        }
-    };
+    let (ledger, passed) = pass(inner, intent, &wish, Depth::Bytes, &accept.decision()).await?;
+    let (_turn, judged, given) =
+        match passed.and_then(|(judged, given)| Ok((judged.turn(inner)?, judged, given))) {
+            Ok(held) => held,
+            Err(refusal) => {
+                tell(inner, intent, ledger, &refusal).await;
+                return Err(refusal);
+            }
+        };
     let services = judged.attached(&wish);
     let release = Release {
         capsule: judged.row.capsule,

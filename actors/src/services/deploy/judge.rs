@@ -4,6 +4,7 @@
 //! signed by keys that count now, and when its bytes were asked for, every one of them was read.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use semver::Version;
 use serde_json::Value;
@@ -68,8 +69,8 @@ pub(super) struct Judged {
 
 impl Judged {
     /// What it is given there: what was attached before, and what `wish` attaches.
-    pub(super) fn given(&self, inner: &Inner, wish: &Wish) -> Result<(Given, String), Refusal> {
-        needs::given(inner, &self.place, &self.manifest, &self.attached(wish))
+    pub(super) async fn given(&self, inner: &Arc<Inner>, wish: &Wish) -> Result<(Given, String), Refusal> {
+        needs::given(inner, &self.place, &self.manifest, &self.attached(wish)).await
     }
 
     /// Whether what policies want proved of it is.

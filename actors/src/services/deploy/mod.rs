@@ -13,6 +13,7 @@ mod install;
 mod judge;
 mod name;
 mod needs;
+mod passage;
 mod process;
 mod release;
 mod rollback;
@@ -83,7 +84,7 @@ pub(crate) async fn preflight(
     decision: &Decision,
 ) -> Result<(), Refusal> {
     match intent.action.as_str() {
-        DEPLOY => install::preflight(inner, intent, decision).await,
+        DEPLOY => passage::preflight(inner, intent, decision).await,
         ROLLBACK => rollback::preflight(inner, intent, decision),
         _ => Ok(()),
     }

@@ -8,6 +8,7 @@ mod address;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde_json::Value;
 use xyn_capsules::manifest::{Manifest, Service, ServiceKind, Slug};
@@ -18,7 +19,8 @@ use address::passwords;
 use super::name::Place;
 use super::release::{self, unfit};
 use crate::runtime::{Inner, Refusal};
-use crate::services::secrets::{Scrub, Secret, SecretName, Vault, VaultError};
+use crate::services::blocking;
+use crate::services::secrets::{Scrub, Secret, SecretName, Secrets};
 
 /// Services that one input attaches.
 pub(crate) const SERVICES_MAX: usize = 32;
@@ -60,16 +62,18 @@ pub(super) fn joined(before: &[(String, String)], now: &[(String, String)]) -> A
 }
 
 /// All that `manifest` needs at `place`; the error says what is missing, and how it is given.
-pub(super) fn given(
-    inner: &Inner,
+pub(super) async fn given(
+    inner: &Arc<Inner>,
     place: &Place,
     manifest: &Manifest,
     attached: &[(String, String)],
 ) -> Result<(Given, String), Refusal> {
+    let reading = inner.clone();
+    let secrets = blocking(move || Ok(reading.vault.open()?)).await?;
     let data = release::ground(inner, place).data;
     let from_node = |name: &str| std::env::var(name).ok();
     Search {
-        vault: &inner.vault,
+        secrets: &secrets,
         place,
         attached,
         data: &data,
@@ -82,7 +86,7 @@ pub(super) fn given(
 
 /// What was found so far.
 struct Search<'a> {
-    vault: &'a Vault,
+    secrets: &'a Secrets,
     place: &'a Place,
     attached: &'a [(String, String)],
     data: &'a Path,
@@ -164,8 +168,7 @@ impl Search<'_> {
             );
             return Err(Refusal::invalid("invalid_input", "/services", why));
         }
-        let secret = self.vault.get(&name)?;
-        let secret = secret.ok_or_else(|| {
+        let secret = self.secrets.get(&name).ok_or_else(|| {
             secret_missing(format!(
                 "the service `{}` is attached by the secret `{name}`, which this node does not have; keep its \
                  address with: xyn secret put {name}",
@@ -173,7 +176,7 @@ impl Search<'_> {
             ))
         })?;
         self.used.insert(name, secret.clone());
-        Ok(Some(secret))
+        Ok(Some(secret.clone()))
     }
 
     /// Whether `name` is of no app, or of this one and of no other stage.
@@ -195,7 +198,7 @@ impl Search<'_> {
         let mut missing = BTreeSet::new();
         for (name, default) in &manifest.app.env {
             let name = name.as_str();
-            let value = match self.secret(name)? {
+            let value = match self.secret(name) {
                 Some(secret) => Some(secret.expose().to_owned()),
                 None => self.of_node(name, &from_node).or_else(|| default.clone()),
             };
@@ -229,16 +232,16 @@ impl Search<'_> {
     }
 
     /// The secret that is the value of the variable `name`: that of the stage before that of the app.
-    fn secret(&mut self, name: &str) -> Result<Option<Secret>, VaultError> {
+    fn secret(&mut self, name: &str) -> Option<Secret> {
         let Place { app, stage, .. } = self.place;
         for path in [format!("app/{app}/{}/{name}", stage.as_str()), format!("app/{app}/{name}")] {
             let Ok(path) = path.parse::<SecretName>() else { continue };
-            if let Some(secret) = self.vault.get(&path)? {
+            if let Some(secret) = self.secrets.get(&path) {
                 self.used.insert(path, secret.clone());
-                return Ok(Some(secret));
+                return Some(secret.clone());
             }
         }
-        Ok(None)
+        None
     }
 }
 

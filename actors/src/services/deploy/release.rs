@@ -42,7 +42,7 @@ pub(super) async fn again(
     })
     .await?;
     let place = Place::of(row);
-    let (given, _) = needs::given(inner, &place, &manifest, &row.services)?;
+    let (given, _) = needs::given(inner, &place, &manifest, &row.services).await?;
     ready(inner, &place, release, manifest, &given).await
 }
 

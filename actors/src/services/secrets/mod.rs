@@ -20,7 +20,7 @@ use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal, Runtime};
 pub use name::{InvalidSecretName, NAME_MAX_CHARS, NAME_PATTERN, SecretName};
 pub(crate) use scrub::Scrub;
 pub use vault::{Known, VALUE_MAX_BYTES, VaultError};
-pub(crate) use vault::{Secret, Vault};
+pub(crate) use vault::{Secret, Secrets, Vault};
 
 /// The action that puts one.
 const PUT: &str = "secret.put";

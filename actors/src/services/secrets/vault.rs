@@ -86,7 +86,9 @@ pub(crate) struct Vault {
     turn: Mutex<()>,
 }
 
-type Kept = BTreeMap<SecretName, (Known, Secret)>;
+/// All secrets as they were at one moment.
+#[derive(Default, Serialize, Deserialize)]
+pub(crate) struct Secrets(BTreeMap<SecretName, (Known, Secret)>);
 
 impl Secret {
     pub(crate) fn new(value: impl Into<String>) -> Self {
@@ -105,62 +107,23 @@ impl fmt::Debug for Secret {
     }
 }
 
+impl Secrets {
+    /// The value of `name`.
+    pub(crate) fn get(&self, name: &SecretName) -> Option<&Secret> {
+        self.0.get(name).map(|(_, secret)| secret)
+    }
+}
+
 impl Vault {
     /// The vault in the data folder `data`.
     pub(crate) fn of(data: &Path) -> Self {
         Self { folder: data.join("secrets"), turn: Mutex::default() }
     }
 
-    /// What may be known of each secret, by name.
-    pub(crate) fn list(&self) -> Result<Vec<Known>, VaultError> {
-        Ok(self.read()?.into_values().map(|(known, _)| known).collect())
-    }
-
-    /// The value of `name`.
-    pub(crate) fn get(&self, name: &SecretName) -> Result<Option<Secret>, VaultError> {
-        Ok(self.read()?.remove(name).map(|(_, secret)| secret))
-    }
-
-    /// Keeps `value` as `name`, in place of what it was; answers how many values it had.
-    pub(crate) fn put(
-        &self,
-        name: &SecretName,
-        value: Secret,
-        by: &Principal,
-        at: Timestamp,
-    ) -> Result<u32, VaultError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut kept = self.read()?;
-        if kept.len() >= SECRETS_MAX && !kept.contains_key(name) {
-            return Err(VaultError::Full);
-        }
-        let version = kept.get(name).map_or(0, |(known, _)| known.version).saturating_add(1);
-        let known = Known { name: name.clone(), version, at, by: by.clone() };
-        kept.insert(name.clone(), (known, value));
-        self.write(&kept).map(|()| version)
-    }
-
-    /// Forgets `name`.
-    pub(crate) fn delete(&self, name: &SecretName) -> Result<(), VaultError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut kept = self.read()?;
-        match kept.remove(name) {
-            Some(_) => self.write(&kept),
-            None => Ok(()),
-        }
-    }
-
-    fn key_path(&self) -> PathBuf {
-        self.folder.join("key")
-    }
-
-    fn sealed_path(&self) -> PathBuf {
-        self.folder.join("sealed")
-    }
-
-    fn read(&self) -> Result<Kept, VaultError> {
+    /// All secrets as they are now. Reads and opens the whole file, so whoever needs several opens it once; blocks.
+    pub(crate) fn open(&self) -> Result<Secrets, VaultError> {
         let path = self.sealed_path();
-        let Some(sealed) = read(&path)? else { return Ok(Kept::new()) };
+        let Some(sealed) = read(&path)? else { return Ok(Secrets::default()) };
         let key = self.key()?.ok_or_else(|| VaultError::NoKey(self.key_path()))?;
         let damaged = || VaultError::Damaged(path.clone());
         let (head, rest) = sealed.split_at_checked(MAGIC.len() + DIGEST_BYTES).ok_or_else(damaged)?;
@@ -176,7 +139,49 @@ impl Vault {
         postcard::from_bytes(&opened.map_err(|_| damaged())?).map_err(|_| damaged())
     }
 
-    fn write(&self, kept: &Kept) -> Result<(), VaultError> {
+    /// What may be known of each secret, by name.
+    pub(crate) fn list(&self) -> Result<Vec<Known>, VaultError> {
+        Ok(self.open()?.0.into_values().map(|(known, _)| known).collect())
+    }
+
+    /// Keeps `value` as `name`, in place of what it was; answers how many values it had.
+    pub(crate) fn put(
+        &self,
+        name: &SecretName,
+        value: Secret,
+        by: &Principal,
+        at: Timestamp,
+    ) -> Result<u32, VaultError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Secrets(mut kept) = self.open()?;
+        if kept.len() >= SECRETS_MAX && !kept.contains_key(name) {
+            return Err(VaultError::Full);
+        }
+        let version = kept.get(name).map_or(0, |(known, _)| known.version).saturating_add(1);
+        let known = Known { name: name.clone(), version, at, by: by.clone() };
+        kept.insert(name.clone(), (known, value));
+        self.write(&Secrets(kept)).map(|()| version)
+    }
+
+    /// Forgets `name`.
+    pub(crate) fn delete(&self, name: &SecretName) -> Result<(), VaultError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let Secrets(mut kept) = self.open()?;
+        match kept.remove(name) {
+            Some(_) => self.write(&Secrets(kept)),
+            None => Ok(()),
+        }
+    }
+
+    fn key_path(&self) -> PathBuf {
+        self.folder.join("key")
+    }
+
+    fn sealed_path(&self) -> PathBuf {
+        self.folder.join("sealed")
+    }
+
+    fn write(&self, kept: &Secrets) -> Result<(), VaultError> {
         let io = |action| move |path: &Path, source| VaultError::Io { action, path: path.to_owned(), source };
         fs::DirBuilder::new()
             .recursive(true)

@@ -4,6 +4,7 @@ use xyn_store::Timestamp;
 use xyn_store::scope::{Principal, Stage};
 
 use super::*;
+use crate::services::secrets::Vault;
 
 fn manifest(services: &str, env: &str) -> Manifest {
     let text = format!(
@@ -27,7 +28,8 @@ fn search(
         attached.iter().map(|(name, secret)| ((*name).to_owned(), (*secret).to_owned())).collect();
     let data = Path::new("/data");
     let (given, used, of_node) = (Given::default(), BTreeMap::new(), Vec::new());
-    Search { vault, place: &place, attached: &attached, data, given, used, of_node }
+    let secrets = &vault.open().expect("opens");
+    Search { secrets, place: &place, attached: &attached, data, given, used, of_node }
         .all(manifest, |name| (name == "XYN_APP_WEB_SHOP_MODE").then(|| "fast".to_owned()))
         .map_err(|refusal| refusal.to_string())
 }
