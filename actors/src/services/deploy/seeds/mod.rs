@@ -52,8 +52,7 @@ impl Sowing {
         for (service, scripts) in scripts {
             let database = given.databases.get(&service).cloned();
             let database = database.ok_or_else(|| unfit(format!("there is no database `{service}`")))?;
-            let ran = sql::run(database, scripts, sowing.now).await;
-            ran.map_err(|failure| unfit(given.scrub.text(&failure)))?;
+            sql::run(database, scripts, &given.scrub, sowing.now).await.map_err(unfit)?;
         }
         blocking(move || sowing.lay_out()).await
     }

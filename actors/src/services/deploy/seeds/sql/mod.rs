@@ -15,6 +15,7 @@ use crate::runtime::Refusal;
 use crate::services::blocking;
 use crate::services::deploy::needs::Database;
 use crate::services::deploy::release::unfit;
+use crate::services::secrets::Scrub;
 
 /// Bytes of a seed: it is in memory while it runs.
 pub(super) const SCRIPT_MAX_BYTES: usize = 32 << 20;
@@ -40,9 +41,9 @@ pub(super) struct Script {
 struct Fault {
     /// The line, from 1.
     line: usize,
-    /// The statement.
+    /// The statement, as it stands in the seed.
     statement: String,
-    /// What the database said.
+    /// What the database said, as [`shown`] shows it.
     message: String,
 }
 
@@ -80,21 +81,23 @@ impl Script {
         Ok(Self { name, path, digest: seed.digest, dialect, text })
     }
 
-    fn failed(&self, fault: &Fault) -> String {
-        let statement: String = fault.statement.split_whitespace().collect::<Vec<_>>().join(" ");
+    fn failed(&self, fault: &Fault, scrub: &Scrub) -> String {
         format!(
             "its seed `{}` (`{}`), line {}, at `{}`: {}; nothing of it was applied",
             self.name,
             self.path,
             fault.line,
-            shown(&statement, STATEMENT_CHARS),
+            shown(&fault.statement, STATEMENT_CHARS, scrub),
             fault.message
         )
     }
 }
 
-/// At most `most` characters of `text`, in one line.
-fn shown(text: &str, most: usize) -> String {
+/// At most `most` characters of `text`, in one line, without values of secrets: those are taken out of what is still
+/// whole.
+fn shown(text: &str, most: usize, scrub: &Scrub) -> String {
+    let text = scrub.text(text);
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let escaped = |c: char| match c {
         // Quotes are what statements are full of.
         '\'' | '"' => c.to_string(),
@@ -107,13 +110,41 @@ fn shown(text: &str, most: usize) -> String {
     shown
 }
 
-/// Runs those of `scripts` that `database` does not note as applied. The failure names seed, line and statement.
-pub(super) async fn run(database: Database, scripts: Vec<Script>, now: Timestamp) -> Result<(), String> {
+/// Runs those of `scripts` that `database` does not note as applied. The failure names seed, line and statement, and
+/// no value that `scrub` takes out.
+pub(super) async fn run(
+    database: Database,
+    scripts: Vec<Script>,
+    scrub: &Scrub,
+    now: Timestamp,
+) -> Result<(), String> {
     match database {
-        Database::Postgres(address) => postgres::run(&address, &scripts, now).await,
+        Database::Postgres(address) => postgres::run(&address, &scripts, scrub, now).await,
         Database::Sqlite(path) => {
-            let ran = blocking(move || Ok(sqlite::run(&path, &scripts, now))).await;
+            let scrub = scrub.clone();
+            let ran = blocking(move || Ok(sqlite::run(&path, &scripts, &scrub, now))).await;
             ran.unwrap_or_else(|refusal| Err(refusal.to_string()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::secrets::{Secret, SecretName};
+
+    #[test]
+    fn a_value_is_taken_out_before_what_is_said_is_cut() {
+        let (name, secret): (SecretName, _) =
+            ("pg".parse().expect("a name"), Secret::new("hunter 22\nof all"));
+        let scrub = Scrub::new([(&name, &secret)]);
+        // Each of these cuts would leave the beginning of the value.
+        for most in 6..20 {
+            let said = shown("say: hunter 22\nof all!", most, &scrub);
+            assert_eq!(said, shown("say: «secret:pg»!", most, &Scrub::default()));
+            assert!(!said.contains("hu"), "{said}");
+        }
+        assert_eq!(shown("a\n  b\t'c'", 80, &scrub), "a b 'c'");
+        assert_eq!(shown("abcdef", 3, &scrub), "abc…");
     }
 }

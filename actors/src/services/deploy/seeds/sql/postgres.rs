@@ -11,7 +11,7 @@ use xyn_capsules::lint::sql_statements;
 use xyn_store::Timestamp;
 
 use super::{Fault, MESSAGE_CHARS, NOTES, RUN_MAX, Script, shown};
-use crate::services::secrets::Secret;
+use crate::services::secrets::{Scrub, Secret};
 
 /// How long a connection may take.
 const CONNECT_MAX: std::time::Duration = std::time::Duration::from_secs(10);
@@ -22,14 +22,19 @@ const LOCK: i64 = 0x0078_796e_7365_6564;
 /// Roles that reach files and programs of the server.
 const REACH: [&str; 3] = ["pg_execute_server_program", "pg_read_server_files", "pg_write_server_files"];
 
-pub(super) async fn run(address: &Secret, scripts: &[Script], now: Timestamp) -> Result<(), String> {
+pub(super) async fn run(
+    address: &Secret,
+    scripts: &[Script],
+    scrub: &Scrub,
+    now: Timestamp,
+) -> Result<(), String> {
     let mut config: Config = address.expose().parse().map_err(|_| {
         "what is attached is no address of a PostgreSQL server; write one such as \
          `postgres://NAME:PASSWORD@localhost/DATABASE`"
             .to_owned()
     })?;
     near(&config)?;
-    let refused = |error: tokio_postgres::Error| format!("the database: {}", said(&error));
+    let refused = |error: tokio_postgres::Error| format!("the database: {}", said(&error, scrub));
     config.connect_timeout(CONNECT_MAX).application_name("xyn");
     let (mut client, connection) = config.connect(NoTls).await.map_err(refused)?;
     // What it ends with, the client is told as well.
@@ -37,7 +42,7 @@ pub(super) async fn run(address: &Secret, scripts: &[Script], now: Timestamp) ->
     let cancel = client.cancel_token();
     let seeding = async {
         let transaction = client.transaction().await.map_err(refused)?;
-        seed(&transaction, scripts, now).await?;
+        seed(&transaction, scripts, scrub, now).await?;
         transaction.commit().await.map_err(refused)
     };
     let done = tokio::time::timeout(RUN_MAX, seeding).await;
@@ -76,9 +81,14 @@ fn near(config: &Config) -> Result<(), String> {
     }
 }
 
-async fn seed(transaction: &Transaction<'_>, scripts: &[Script], now: Timestamp) -> Result<(), String> {
-    let refused = |error: tokio_postgres::Error| format!("the database: {}", said(&error));
-    confined(transaction).await?;
+async fn seed(
+    transaction: &Transaction<'_>,
+    scripts: &[Script],
+    scrub: &Scrub,
+    now: Timestamp,
+) -> Result<(), String> {
+    let refused = |error: tokio_postgres::Error| format!("the database: {}", said(&error, scrub));
+    confined(transaction, scrub).await?;
     let limits = format!("SET LOCAL lock_timeout = '{LOCK_MAX}'; {}", settings());
     transaction.batch_execute(&limits).await.map_err(refused)?;
     transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(refused)?;
@@ -99,7 +109,7 @@ async fn seed(transaction: &Transaction<'_>, scripts: &[Script], now: Timestamp)
         if transaction.query_opt(&known, &[&digest]).await.map_err(refused)?.is_some() {
             continue;
         }
-        run_one(transaction, script).await.map_err(|fault| script.failed(&fault))?;
+        run_one(transaction, script, scrub).await.map_err(|fault| script.failed(&fault, scrub))?;
         let now_in = transaction.query_one("SELECT txid_current()::text", &[]).await.map_err(refused)?;
         if now_in.get::<_, String>(0) != began {
             return Err(format!("its seed `{}` ended the transaction it runs in", script.name));
@@ -111,20 +121,20 @@ async fn seed(transaction: &Transaction<'_>, scripts: &[Script], now: Timestamp)
 }
 
 /// Refuses a role that reaches more than databases.
-async fn confined(transaction: &Transaction<'_>) -> Result<(), String> {
+async fn confined(transaction: &Transaction<'_>, scrub: &Scrub) -> Result<(), String> {
     // It can take on whatever it is a member of, and one that makes roles may be given any.
     let question = "SELECT session_user::text, EXISTS (SELECT 1 FROM pg_roles AS r WHERE \
                     (r.rolsuper OR r.rolcreaterole OR r.rolname::text = ANY($1::text[])) AND \
                     pg_has_role(session_user, r.oid, 'MEMBER'))";
     let reach: Vec<&str> = REACH.to_vec();
     let role = transaction.query_one(question, &[&reach]).await;
-    let role = role.map_err(|error| format!("the database: {}", said(&error)))?;
+    let role = role.map_err(|error| format!("the database: {}", said(&error, scrub)))?;
     match role.get::<_, bool>(1) {
         false => Ok(()),
         true => Err(format!(
             "the role `{}` of the database reaches beyond its database; attach it as a role that owns \
              its database and no more: CREATE ROLE shop LOGIN PASSWORD '…'",
-            role.get::<_, String>(0)
+            shown(role.get(0), MESSAGE_CHARS, scrub)
         )),
     }
 }
@@ -135,7 +145,7 @@ fn settings() -> String {
     format!("SET LOCAL standard_conforming_strings = on; SET LOCAL statement_timeout = '{seconds}s'")
 }
 
-async fn run_one(transaction: &Transaction<'_>, script: &Script) -> Result<(), Fault> {
+async fn run_one(transaction: &Transaction<'_>, script: &Script, scrub: &Scrub) -> Result<(), Fault> {
     let (statements, settings) = (sql_statements(script.text.as_bytes(), script.dialect), settings());
     // INVARIANT: they were read in the same way when the script was.
     for statement in statements.unwrap_or_default() {
@@ -145,7 +155,7 @@ async fn run_one(transaction: &Transaction<'_>, script: &Script) -> Result<(), F
             Err(error) => Err(error),
         };
         if let Err(error) = ran {
-            let message = said(&error);
+            let message = said(&error, scrub);
             let line = statement.line + behind(&error, statement.text);
             return Err(Fault { line, statement: statement.text.to_owned(), message });
         }
@@ -165,14 +175,15 @@ fn behind(error: &tokio_postgres::Error, text: &str) -> usize {
 }
 
 /// What the server says, or why it cannot be heard.
-fn said(error: &tokio_postgres::Error) -> String {
-    match error.as_db_error() {
-        Some(error) => shown(error.message(), MESSAGE_CHARS),
+fn said(error: &tokio_postgres::Error, scrub: &Scrub) -> String {
+    let said = match error.as_db_error() {
+        Some(error) => error.message().to_owned(),
         None => {
             let cause = std::error::Error::source(error).map(|source| format!(": {source}"));
             format!("{error}{}", cause.unwrap_or_default())
         }
-    }
+    };
+    shown(&said, MESSAGE_CHARS, scrub)
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use xyn_capsules::lint::sql_statements;
 use xyn_store::Timestamp;
 
 use super::{Fault, MESSAGE_CHARS, NOTES, RUN_MAX, Script, shown};
+use crate::services::secrets::Scrub;
 
 /// How long is waited for an app that holds the database.
 const BUSY_MAX: Duration = Duration::from_secs(10);
@@ -24,9 +25,10 @@ const VALUE_MAX_BYTES: i32 = 64 << 20;
 /// Pages that the database may grow to; there are 4 KiB in one.
 const PAGES_MAX: i32 = 1 << 20;
 
-pub(super) fn run(path: &Path, scripts: &[Script], now: Timestamp) -> Result<(), String> {
-    let cannot =
-        |error: rusqlite::Error| format!("the database `{}` cannot be used: {error}", path.display());
+pub(super) fn run(path: &Path, scripts: &[Script], scrub: &Scrub, now: Timestamp) -> Result<(), String> {
+    let cannot = |error: rusqlite::Error| {
+        format!("the database `{}` cannot be used: {}", path.display(), said(&error, scrub))
+    };
     let mut database = open(path).map_err(cannot)?;
     // What fails leaves it open, and a connection that is closed rolls back.
     database.execute_batch("BEGIN IMMEDIATE").map_err(cannot)?;
@@ -41,9 +43,9 @@ pub(super) fn run(path: &Path, scripts: &[Script], now: Timestamp) -> Result<(),
             continue;
         }
         database.authorizer(Some(judge)).map_err(cannot)?;
-        let ran = run_one(&database, script);
+        let ran = run_one(&database, script, scrub);
         database.authorizer(None::<fn(AuthContext<'_>) -> Authorization>).map_err(cannot)?;
-        ran.map_err(|fault| script.failed(&fault))?;
+        ran.map_err(|fault| script.failed(&fault, scrub))?;
         let note = format!("INSERT INTO {NOTES} (digest, name, applied_at) VALUES (?1, ?2, ?3)");
         database.execute(&note, (&digest, &script.name, now.to_string())).map_err(cannot)?;
     }
@@ -72,7 +74,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(database)
 }
 
-fn run_one(database: &Connection, script: &Script) -> Result<(), Fault> {
+fn run_one(database: &Connection, script: &Script, scrub: &Scrub) -> Result<(), Fault> {
     let statements = sql_statements(script.text.as_bytes(), script.dialect);
     // INVARIANT: they were read in the same way when the script was.
     for statement in statements.unwrap_or_default() {
@@ -84,7 +86,7 @@ fn run_one(database: &Connection, script: &Script) -> Result<(), Fault> {
         ran.map_err(|error| Fault {
             line: statement.line + behind(&error, statement.text),
             statement: statement.text.to_owned(),
-            message: said(&error),
+            message: said(&error, scrub),
         })?;
     }
     Ok(())
@@ -102,14 +104,15 @@ fn behind(error: &rusqlite::Error, text: &str) -> usize {
 }
 
 /// What SQLite says, without the statement, which is shown beside it.
-fn said(error: &rusqlite::Error) -> String {
+fn said(error: &rusqlite::Error, scrub: &Scrub) -> String {
+    let shown = |text: &str| shown(text, MESSAGE_CHARS, scrub);
     match error {
-        rusqlite::Error::SqlInputError { msg, .. } => shown(msg, MESSAGE_CHARS),
+        rusqlite::Error::SqlInputError { msg, .. } => shown(msg),
         rusqlite::Error::SqliteFailure(code, _) if code.code == rusqlite::ErrorCode::OperationInterrupted => {
             format!("it ran for more than {} seconds", RUN_MAX.as_secs())
         }
-        rusqlite::Error::SqliteFailure(_, Some(message)) => shown(message, MESSAGE_CHARS),
-        other => shown(&other.to_string(), MESSAGE_CHARS),
+        rusqlite::Error::SqliteFailure(_, Some(message)) => shown(message),
+        other => shown(&other.to_string()),
     }
 }
 
@@ -165,8 +168,8 @@ mod tests {
         database.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).expect("counts")
     }
 
-    fn at() -> Timestamp {
-        Timestamp::from_micros(1)
+    fn run(path: &Path, scripts: &[Script]) -> Result<(), String> {
+        super::run(path, scripts, &Scrub::default(), Timestamp::from_micros(1))
     }
 
     #[test]
@@ -174,12 +177,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("shop.db");
         let first = "CREATE TABLE goods (name TEXT UNIQUE);\nINSERT INTO goods VALUES ('tea'), ('salt');";
-        run(&path, &[script(first)], at()).expect("applied");
-        run(&path, &[script(first)], at()).expect("known");
+        run(&path, &[script(first)]).expect("applied");
+        run(&path, &[script(first)]).expect("known");
         assert_eq!((count(&path, "goods"), count(&path, NOTES)), (2, 1));
         let broken = "INSERT INTO goods VALUES ('rice');\n\nINSERT INTO goods\n  VALUES ('tea');";
         let also = "INSERT INTO goods VALUES ('bread')";
-        let said = run(&path, &[script(also), script(broken)], at()).expect_err("refused");
+        let said = run(&path, &[script(also), script(broken)]).expect_err("refused");
         assert_eq!(
             said,
             "its seed `first` (`seeds/first.sql`), line 3, at `INSERT INTO goods VALUES ('tea')`: UNIQUE constraint \
@@ -187,7 +190,7 @@ mod tests {
         );
         assert_eq!((count(&path, "goods"), count(&path, NOTES)), (2, 1));
         let unknown = "SELECT 1;\nSELECT\n  nothing FROM goods";
-        assert!(run(&path, &[script(unknown)], at()).expect_err("refused").contains("line 3, at"));
+        assert!(run(&path, &[script(unknown)]).expect_err("refused").contains("line 3, at"));
     }
 
     #[test]
@@ -195,7 +198,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("shop.db");
         let outside = folder.path().join("outside.db");
-        run(&path, &[script("CREATE TABLE goods (name)")], at()).expect("applied");
+        run(&path, &[script("CREATE TABLE goods (name)")]).expect("applied");
         let mut database = open(&path).expect("opens");
         database.authorizer(Some(judge)).expect("set");
         for statement in [
@@ -214,7 +217,7 @@ mod tests {
         assert!(!outside.exists());
         let link = folder.path().join("link.db");
         std::os::unix::fs::symlink(&outside, &link).expect("linked");
-        assert!(run(&link, &[script("CREATE TABLE a (b)")], at()).is_err() && !outside.exists());
+        assert!(run(&link, &[script("CREATE TABLE a (b)")]).is_err() && !outside.exists());
     }
 
     #[test]
@@ -223,7 +226,7 @@ mod tests {
         let (real, link) = (folder.path().join("real"), folder.path().join("link"));
         std::fs::create_dir(&real).expect("made");
         std::os::unix::fs::symlink(&real, &link).expect("linked");
-        run(&link.join("shop.db"), &[script("CREATE TABLE a (b)")], at()).expect("applied");
+        run(&link.join("shop.db"), &[script("CREATE TABLE a (b)")]).expect("applied");
         assert_eq!(count(&real.join("shop.db"), "a"), 0);
     }
 
@@ -232,13 +235,13 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("shop.db");
         let endless = "CREATE TABLE a AS SELECT zeroblob(100000000) AS b";
-        assert!(run(&path, &[script(endless)], at()).expect_err("refused").contains("too big"));
+        assert!(run(&path, &[script(endless)]).expect_err("refused").contains("too big"));
         let loud = format!(
             "CREATE TABLE a (b); CREATE TRIGGER t BEFORE INSERT ON a BEGIN SELECT RAISE(ABORT, '\n{}'); END; \
              INSERT INTO a VALUES (1)",
             "x".repeat(1 << 20)
         );
-        let said = run(&path, &[script(&loud)], at()).expect_err("refused");
-        assert!(said.len() < 1_000 && said.contains(r"\nxxx") && !said.contains('\n'), "{said}");
+        let said = run(&path, &[script(&loud)]).expect_err("refused");
+        assert!(said.len() < 1_000 && said.contains(": xxx") && !said.contains('\n'), "{said}");
     }
 }
