@@ -177,7 +177,11 @@ impl<'s> Statement<'s> {
     }
 
     fn set(&self, first: &Token<'_>) -> Result<(), Fault> {
-        let at = if matches!(self.word(1).as_str(), "local" | "session") { 2 } else { 1 };
+        self.setting(first, if matches!(self.word(1).as_str(), "local" | "session") { 2 } else { 1 })
+    }
+
+    /// Judges the setting whose name is the token `at`, and its value.
+    fn setting(&self, first: &Token<'_>, at: usize) -> Result<(), Fault> {
         let setting = self.head.get(at).map_or(String::new(), |token| token.text.to_ascii_lowercase());
         refuse(first, || format!("SET {setting}"), names::setting(&setting))?;
         let value = self.head.get(at + 2).map_or("", |token| token.text);
@@ -193,7 +197,30 @@ impl<'s> Statement<'s> {
             let name = about(at + 1).and_then(|at| self.head.get(at)).map_or("", |token| token.text);
             return refuse(first, || format!("EXTENSION {name}"), names::extension(name));
         }
+        if matches!(object.as_str(), "function" | "procedure" | "routine") {
+            self.settings(first)?;
+        }
         if self.is_code() { self.language(first) } else { Ok(()) }
+    }
+
+    /// Judges what a function sets while it runs: by that its body is read, too.
+    fn settings(&self, first: &Token<'_>) -> Result<(), Fault> {
+        if self.length > HEAD_MAX {
+            return Err(named(first, "FUNCTION", "it says too much of itself to be checked"));
+        }
+        let (mut depth, mut tokens) = (0_usize, self.head.iter().enumerate().peekable());
+        while let Some((index, token)) = tokens.next() {
+            match (token.kind, token.text) {
+                // What is called `set` here is an argument, or a column.
+                (Kind::Sign, "(") => depth += 1,
+                (Kind::Sign, ")") => depth = depth.saturating_sub(1),
+                _ if depth > 0 || !token.is("set") => {}
+                // The function itself may be called so, and may be moved to another schema.
+                _ if tokens.peek().is_some_and(|(_, next)| next.text == "(" || next.is("schema")) => {}
+                _ => self.setting(token, index + 1)?,
+            }
+        }
+        Ok(())
     }
 
     /// Code is in a language that is checked, and in a string.

@@ -77,6 +77,25 @@ fn what_reaches_out_of_postgres_is_refused_by_name() {
         ("CREATE FUNCTION f() RETURNS int LANGUAGE C AS 'x.so', 'f'", "LANGUAGE C"),
         ("CREATE FUNCTION f() RETURNS int AS $a$ SELECT 1; $a$ LANGUAGE \"plperlu\"", "LANGUAGE plperlu"),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; END", "BEGIN ATOMIC"),
+        (
+            "CREATE FUNCTION f() RETURNS text LANGUAGE sql SET standard_conforming_strings = off AS $$ SELECT '\\' $$",
+            "SET standard_conforming_strings",
+        ),
+        (
+            "CREATE OR REPLACE PROCEDURE f(set int, b int DEFAULT (1)) AS $$ $$ LANGUAGE sql SET search_path = a \
+             SET \"Standard_Conforming_Strings\" TO 'off'",
+            "SET standard_conforming_strings",
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql SET standard_conforming_strings FROM CURRENT AS 'SELECT 1'",
+            "SET standard_conforming_strings",
+        ),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql SET role = postgres AS 'SELECT 1'", "SET role"),
+        (
+            "ALTER FUNCTION f(int) STRICT SET standard_conforming_strings TO off",
+            "SET standard_conforming_strings",
+        ),
+        ("ALTER ROUTINE f SET session_authorization TO x", "SET session_authorization"),
         ("CREATE SERVER s FOREIGN DATA WRAPPER file_fdw", "CREATE SERVER"),
         ("SELECT U&\"\\006co_export\"(1)", "U&\"…\""),
         ("\\! id", "what begins with `\\` is for a shell, not for the database; leave it out"),
@@ -111,6 +130,8 @@ fn honest_seeds_are_taken() {
         "CREATE EXTENSION IF NOT EXISTS \"uuid-ossp\" WITH SCHEMA public;",
         "CREATE OR REPLACE FUNCTION touch() RETURNS trigger AS $$\nDECLARE n int := 1;\nBEGIN\n  IF n > 0 THEN NEW.at := now(); END IF;\n\
          RETURN NEW;\nEND;\n$$ LANGUAGE plpgsql; CREATE TRIGGER t BEFORE UPDATE ON a FOR EACH ROW EXECUTE FUNCTION touch();",
+        "CREATE FUNCTION a.set(set text) RETURNS TABLE (set text) AS $$ SELECT 1 $$ LANGUAGE sql SET search_path TO a, b \
+         SET standard_conforming_strings = on; ALTER FUNCTION f() SET SCHEMA other; ALTER TABLE t SET SCHEMA other;",
         "/* /* in one another */ */ SELECT $a$ COMMIT; $b$ $a$, $1, E'\\'; COMMIT; --';",
     ] {
         assert_eq!(postgres(seed), "", "{seed}");
