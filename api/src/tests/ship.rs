@@ -99,6 +99,30 @@ async fn a_capsule_is_shown_proved_compared_and_deployed_and_production_asks_fir
 }
 
 #[tokio::test]
+async fn production_shows_which_services_will_be_attached_by_which_secrets() {
+    let (node, _folder) = shop().await;
+    let secret = json!({ "name": "shared/cache", "value": "redis://:hunter22@localhost" });
+    let kept = node.post("/api/v1/intents", &json!({ "action": "secret.put", "input": secret })).await;
+    assert!(kept.status.is_success(), "{:?}", kept.json());
+    submit(&node, "/ui/do/policies.activate", &[("source", OPEN)]).await.expect("in force");
+    let services = json!([{ "name": "cache", "type": "kv" }]);
+    let manifest = json!({ "id": "shop", "name": "Shop", "version": "1.0.0", "services": services });
+    let made = node.post("/api/v1/capsules", &json!({ "workspace": "shop", "manifest": manifest })).await;
+    let capsule = text(&made.json()["capsule"]).to_owned();
+    let fields = [
+        ("capsule", capsule.as_str()),
+        ("stage", "prod"),
+        ("services.cache", "shared/cache"),
+        ("target", "static"),
+    ];
+    let asked = submit(&node, "/ui/do/capsule.deploy", &fields).await.expect_err("production asks");
+    let html = String::from_utf8(asked.body).expect("a page");
+    let said = "<code>cache</code> at the address in the secret <code>shared/cache</code>";
+    assert!(html.contains(said) && !html.contains("hunter22"), "{html}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_blueprint_is_written_checked_saved_promoted_and_compared() {
     let node = Node::start().await;
     let broken = format!("id: bp.greet\nname: \"{HOSTILE}\"\ntriger: {{}}\n");

@@ -25,6 +25,8 @@ struct Page {
     capsule: String,
     moment: String,
     build: Vec<String>,
+    /// Services that are attached, each with the secret that is its address.
+    services: Vec<(String, String)>,
     /// Whether something else was confirmed before.
     is_outdated: bool,
     word: String,
@@ -64,6 +66,7 @@ pub(super) fn page(
         capsule: text("capsule"),
         moment: said["moment"][1].as_str().unwrap_or_default().to_owned(),
         build: said["build"].as_array().into_iter().flatten().filter_map(step).take(50).collect(),
+        services: said["services"].as_object().into_iter().flatten().filter_map(attached).collect(),
         is_outdated,
         word,
         act,
@@ -76,6 +79,10 @@ pub(super) fn page(
 
 fn step(step: &Value) -> Option<String> {
     step.as_str().map(str::to_owned)
+}
+
+fn attached((service, secret): (&String, &Value)) -> Option<(String, String)> {
+    Some((service.clone(), secret.as_str()?.to_owned()))
 }
 
 /// What will happen, in a few words.
