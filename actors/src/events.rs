@@ -1,7 +1,8 @@
 //! Reading the journal as events: pages newest first, one by id, and following oldest first.
 
-use std::fmt;
-use std::str::FromStr;
+mod position;
+
+use std::collections::BTreeSet;
 
 use xyn_store::envelope::Envelope;
 use xyn_store::ids::{EventId, RunId, StreamId};
@@ -11,6 +12,8 @@ use xyn_store::{Order, Reader, StoreError, Timestamp};
 
 use crate::blueprint::EventPattern;
 use crate::record::{self, EventView};
+
+pub use position::{InvalidPosition, Position};
 
 /// Which events are shown. Empty shows all.
 #[derive(Clone, Debug, Default)]
@@ -38,56 +41,6 @@ impl EventFilter {
     }
 }
 
-/// A place in the journal: entry and record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// Offset of the entry.
-    pub offset: u64,
-    /// Index of the record in it.
-    pub index: u32,
-}
-
-/// A text that is no position.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a position such as 1234.0")]
-pub struct InvalidPosition(String);
-
-impl fmt::Display for Position {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.offset, self.index)
-    }
-}
-
-impl FromStr for Position {
-    type Err = InvalidPosition;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let parts = text
-            .split_once('.')
-            .and_then(|(offset, index)| Some((offset.parse().ok()?, index.parse().ok()?)));
-        let (offset, index) = parts.ok_or_else(|| InvalidPosition(text.chars().take(80).collect()))?;
-        Ok(Self { offset, index })
-    }
-}
-
-impl Position {
-    /// The place right behind this record.
-    pub fn next(self) -> Self {
-        Self { index: self.index.saturating_add(1), ..self }
-    }
-
-    fn cursor(self) -> Cursor {
-        let bytes = [self.offset.to_be_bytes().as_slice(), &self.index.to_be_bytes()].concat();
-        Cursor::from_bytes(bytes)
-    }
-
-    fn of(cursor: &Cursor) -> Option<Self> {
-        let (offset, index) = cursor.as_bytes().split_first_chunk::<8>()?;
-        let index = <[u8; 4]>::try_from(index).ok()?;
-        Some(Self { offset: u64::from_be_bytes(*offset), index: u32::from_be_bytes(index) })
-    }
-}
-
 /// Entries looked at for one page; a page that reaches it is short and has a next one.
 const SCAN_LIMIT: usize = 10_000;
 
@@ -108,18 +61,29 @@ pub fn page(
     Ok(search.page)
 }
 
-/// Entries of the journal among which the newest events are looked for.
-const NEWEST: usize = 1_500;
+/// Entries that are looked at for the newest events of some names, in blocks that hold such an event.
+const NEWEST: u64 = 1_500;
 
-/// The newest events of one of `names`, at most `limit`: one short pass, however long the journal is.
+/// The newest events of `names`, at most `limit`: a short pass over the blocks that hold one, however far back.
 pub fn newest(reader: &Reader, names: &[EventPattern], limit: usize) -> Result<Vec<EventView>, StoreError> {
-    let (mut found, mut seen) = (Vec::new(), 0);
+    let mut blocks = BTreeSet::new();
+    for name in names {
+        blocks.extend(reader.blocks_named(name.prefix(), |known| name.matches(known))?);
+    }
     let fits = |view: &EventView| names.iter().any(|name| name.matches(&view.event_name));
-    reader.log(u64::MAX, Order::Descending, |offset, envelope| {
-        seen += 1;
-        found.extend(record::views(offset, &envelope)?.into_iter().rev().filter(fits));
-        Ok(seen < NEWEST && found.len() < limit)
-    })?;
+    let mut found = Vec::new();
+    for block in blocks.into_iter().rev().take(NEWEST.div_ceil(NAME_BLOCK) as usize) {
+        let first = block * NAME_BLOCK;
+        reader.log(first + NAME_BLOCK - 1, Order::Descending, |offset, envelope| {
+            if offset >= first {
+                found.extend(record::views(offset, &envelope)?.into_iter().rev().filter(fits));
+            }
+            Ok(offset > first && found.len() < limit)
+        })?;
+        if found.len() >= limit {
+            break;
+        }
+    }
     found.truncate(limit);
     Ok(found)
 }
@@ -243,7 +207,9 @@ fn candidates(reader: &Reader, filter: &EventFilter) -> Result<Candidates, Store
         return Ok(Candidates::Offsets(offsets));
     }
     match &filter.name {
-        Some(pattern) => Ok(Candidates::Blocks(reader.blocks_named(|name| pattern.matches(name))?)),
+        Some(pattern) => {
+            Ok(Candidates::Blocks(reader.blocks_named(pattern.prefix(), |name| pattern.matches(name))?))
+        }
         None => Ok(Candidates::All),
     }
 }

@@ -81,6 +81,13 @@ impl EventPattern {
         self.parts.iter().all(|part| matches!(part, Part::Exactly(_)))
     }
 
+    /// What every name that matches begins with.
+    pub fn prefix(&self) -> &str {
+        // A `**` may stand for nothing, and then its dot is not there either.
+        let end = self.text.find('*').unwrap_or(self.text.len());
+        self.text[..end].trim_end_matches('.')
+    }
+
     /// The text as the author wrote it.
     pub fn as_str(&self) -> &str {
         &self.text
@@ -195,8 +202,9 @@ mod tests {
             parts in proptest::collection::vec(proptest::sample::select(vec!["a", "b", "*", "**"]), 1..7),
             names in proptest::collection::vec(proptest::sample::select(vec!["a", "b"]), 1..8),
         ) {
-            let fits = by_definition(&parts, &names);
-            prop_assert_eq!(pattern(&parts.join(".")).matches(&names.join(".")), fits);
+            let (fits, pattern, name) = (by_definition(&parts, &names), pattern(&parts.join(".")), names.join("."));
+            prop_assert_eq!(pattern.matches(&name), fits);
+            prop_assert!(!fits || name.starts_with(pattern.prefix()));
         }
     }
 }

@@ -82,6 +82,12 @@ async fn a_capsule_is_shown_proved_compared_and_deployed_and_production_asks_fir
     let dev = deploy(&old, "dev", "").await.expect("leads on");
     assert!(dev.starts_with("/ui/deploys/shop.dev.static?done="), "{dev}");
     assert!(page(&node, "/ui/deploys").await.contains("serving"));
+    let moment = node.get("/api/v1/deployments/shop.dev").await.json()["current"]["entry_id"].clone();
+    let moment = page(&node, &format!("/ui/timeline?at={}", text(&moment))).await;
+    assert!(
+        moment.contains("Roll back to here") && moment.contains("Undo in dev"),
+        "it is one of this node's"
+    );
     assert!(page(&node, "/ui/deploys/shop.dev.static/_log").await.contains("no process"));
     let open = submit(&node, "/ui/do/policies.activate", &[("source", OPEN)]).await;
     assert!(open.is_ok());

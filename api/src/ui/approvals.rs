@@ -188,10 +188,11 @@ fn question(directory: &Directory, view: &QuestionView) -> Act {
     }
 }
 
-/// What people said lately, the latest first, among the newest events.
+/// What people said lately, the latest first.
 fn decided(reader: &Reader, runtime: &Runtime) -> Result<Vec<Decided>, StoreError> {
-    let names = ["xyn.*.approved", "xyn.*.rejected"].into_iter().filter_map(|name| name.parse().ok());
-    let mut events = events::newest(reader, &names.collect::<Vec<_>>(), DECIDED_SEEN)?;
+    let names = ["xyn.gate.approved", "xyn.gate.rejected", "xyn.intent.approved", "xyn.intent.rejected"];
+    let names: Vec<_> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
+    let mut events = events::newest(reader, &names, DECIDED_SEEN)?;
     runtime.name_steps(reader, &mut events)?;
     Ok(events.iter().filter_map(Decided::of).take(DECIDED).collect())
 }

@@ -104,10 +104,10 @@ impl Reader {
         Ok(streams)
     }
 
-    /// Blocks of the log that hold an event whose name `matches`, ascending.
-    pub fn blocks_named(&self, matches: impl Fn(&str) -> bool) -> Result<Vec<u64>, StoreError> {
+    /// Blocks of the log that hold an event whose name begins with `prefix` and `matches`, ascending.
+    pub fn blocks_named(&self, prefix: &str, matches: impl Fn(&str) -> bool) -> Result<Vec<u64>, StoreError> {
         let mut blocks = Vec::new();
-        self.scan(Table::Names, &[], None, Order::Ascending, |key, _| {
+        self.scan(Table::Names, prefix.as_bytes(), None, Order::Ascending, |key, _| {
             if let Some((name, block)) = key.split_last_chunk::<8>()
                 && std::str::from_utf8(&name[..name.len().saturating_sub(1)]).is_ok_and(&matches)
             {

@@ -56,3 +56,27 @@ async fn events_are_refused_behind_a_dispatcher_that_lags_and_none_is_lost() {
         .expect("emits");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn the_newest_events_of_a_name_are_found_however_much_happened_since() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let emit = |name: &'static str| node.submit("events.emit", json!({ "event_name": name }));
+    let seldom =
+        [emit("test.seldom").await, emit("test.seldom.too").await].map(|event| event.expect("emits"));
+    for _ in 0..8 {
+        let often = futures::future::join_all((0..250).map(|_| emit("test.often"))).await;
+        often.into_iter().for_each(|event| drop(event.expect("emits")));
+    }
+    let reader = node.runtime.store().read().expect("reads");
+    let newest = |name: &str, limit| {
+        let found = crate::events::newest(&reader, &[name.parse().expect("a name")], limit).expect("reads");
+        found.into_iter().map(|event| json!(event.event_id)).collect::<Vec<_>>()
+    };
+    let [first, second] = seldom.map(|event| event.output["event_id"].clone());
+    assert_eq!(newest("test.seldom.**", 5), [second.clone(), first]);
+    assert_eq!(newest("test.seldom.**", 1), [second]);
+    assert_eq!((newest("test.often", 7).len(), newest("test.nothing", 7).len()), (7, 0));
+    drop(reader);
+    node.stop().await;
+}

@@ -42,6 +42,7 @@ pub use gates::{Finding, Gate, Verdict};
 pub use name::{DeploymentName, InvalidDeploymentName, Place};
 pub(crate) use needs::SERVICES_MAX;
 pub(crate) use release::end_orphans;
+pub use told::app;
 
 use gates::Ledger;
 

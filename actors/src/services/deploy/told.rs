@@ -21,11 +21,36 @@ pub(super) fn moment(
     let refs = Refs {
         capsule: Some(current.tree),
         // Each app has a place of its own in the environment, so that one does not hide the other.
-        env: Some(fitting(&format!("{}/{}", inner.env.env_id, row.app), NAME_MAX_CHARS)),
+        env: Some(fitting(&place(&inner.env.env_id, &row.app), NAME_MAX_CHARS)),
         stage: Some(row.stage),
         parents,
         ..Refs::default()
     };
     let title = fitting(&title, TITLE_MAX_CHARS);
     Note { principal: current.by.clone(), branch: Branch::main(), kind, title, refs }
+}
+
+/// How the timeline calls the place of `app` in the environment `env`.
+fn place(env: &str, app: &str) -> String {
+    format!("{env}/{app}")
+}
+
+/// The app of which a moment that refers to `refs` changed what is deployed in the environment `env`.
+pub fn app<'r>(refs: &'r Refs, env: &str) -> Option<&'r str> {
+    let (of, app) = refs.env.as_deref()?.rsplit_once('/')?;
+    (of == env).then_some(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_is_known_by_the_place_it_has_in_the_environment() {
+        let refs = Refs { env: Some(place("lab/eu", "shop")), ..Refs::default() };
+        assert_eq!(
+            (app(&refs, "lab/eu"), app(&refs, "lab"), app(&Refs::default(), "lab")),
+            (Some("shop"), None, None)
+        );
+    }
 }

@@ -25,7 +25,7 @@ use crate::ui::words::{State as Standing, app_and_version};
 
 /// Capsules of the app that may be deployed next.
 const CHOICES: usize = 25;
-/// Events of capsules that are looked at for those of one deployment.
+/// Events of deployments that are looked at for those of one.
 const SEEN: usize = 200;
 /// Events that are shown.
 const TOLD: usize = 12;
@@ -148,9 +148,10 @@ impl Now {
     }
 }
 
-/// What happened to the deployment of `row`, newest first, among the newest events.
+/// What happened to the deployment of `row`, newest first.
 fn told(reader: &Reader, row: &DeploymentRow) -> Result<Vec<Told>, StoreError> {
-    let names: Vec<_> = "xyn.capsule.**".parse().into_iter().collect();
+    let names = ["xyn.capsule.deploy.*", "xyn.capsule.rolled_back"];
+    let names: Vec<_> = names.into_iter().filter_map(|name| name.parse().ok()).collect();
     let place = Place::of(row).to_string();
     let mut found = Vec::new();
     for event in events::newest(reader, &names, SEEN)? {

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use xyn_actors::services::deploy;
 use xyn_store::blobs::Blobs;
 use xyn_store::ids::EntryId;
-use xyn_store::projection::{CapsuleRow, WorkspaceRow};
+use xyn_store::projection::WorkspaceRow;
 use xyn_store::scope::Stage as DeployStage;
 use xyn_store::timeline::board::Board;
 use xyn_store::timeline::entry::Entry;
@@ -199,19 +200,19 @@ impl Reading {
         entry: &Entry,
     ) -> Result<(Option<(&'static str, Act)>, Option<(&'static str, Act)>), StoreError> {
         let refs = &entry.note.refs;
-        let is_here = refs.env.as_deref() == Some(self.env_id.as_str());
-        let (Some(capsule), Some(stage)) = (refs.capsule, refs.stage.filter(|_| is_here)) else {
+        let (Some(app), Some(tree), Some(stage)) =
+            (deploy::app(refs, &self.env_id), refs.capsule, refs.stage)
+        else {
             return Ok((None, None));
         };
         let stage = DeployStage::as_str(stage);
         let next = "/ui/timeline?at={entry_id}";
-        let fields = [("capsule", capsule.to_string()), ("stage", stage.to_owned())];
-        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let tree_name = tree.to_string();
+        let fields = [("capsule", tree_name.as_str()), ("stage", stage)];
         let again = (stage, self.directory.act("capsule.deploy", &fields, next));
-        let row = reader.get::<CapsuleRow>(&CapsuleRow::key_of(&capsule))?;
-        let undo = row.map(|row| {
-            let fields = [("app", row.app.as_str()), ("stage", stage)];
-            (stage, self.directory.act("capsule.rollback", &fields, next))
+        let is_here = !reader.capsules_of(&tree, 1)?.is_empty();
+        let undo = is_here.then(|| {
+            (stage, self.directory.act("capsule.rollback", &[("app", app), ("stage", stage)], next))
         });
         Ok((Some(again), undo))
     }
