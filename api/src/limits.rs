@@ -8,8 +8,9 @@ pub const BODY_MAX_BYTES: usize = 1 << 20;
 pub const BODY_DISCARD_MAX_BYTES: u64 = 32 << 20;
 /// Bytes of a webhook's body.
 pub const HOOK_BODY_MAX_BYTES: usize = 1 << 20;
-/// Bytes of an artifact.
-pub const ARTIFACT_MAX_BYTES: u64 = 250 << 20;
+/// Bytes of a blob that is uploaded by itself: the largest are capsules, which are worked on in pieces however large
+/// they are. What is made of it may have a lower limit, and the quota of the store comes before this as a rule.
+pub const BLOB_MAX_BYTES: u64 = 16 << 30;
 /// Bytes of a text field in a multipart upload.
 pub const FIELD_MAX_BYTES: usize = 64 << 10;
 /// Pieces of an upload that wait for the disk.

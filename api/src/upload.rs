@@ -15,21 +15,22 @@ use xyn_store::blobs::{Blobs, Written};
 
 use crate::error::{ApiError, Code};
 use crate::extract::in_time;
-use crate::limits::{ARTIFACT_MAX_BYTES, BODY_PAUSE_MAX, UPLOAD_QUEUE};
+use crate::limits::{BLOB_MAX_BYTES, BODY_PAUSE_MAX, UPLOAD_QUEUE};
 use crate::state::{AppState, blocking};
 
 /// The media type of a form that holds files.
 pub(crate) const FORM: &str = "multipart/form-data";
 
-/// Writes `pieces` as one blob of at most [`ARTIFACT_MAX_BYTES`].
+/// Writes `pieces` as one blob of at most `limit_bytes`.
 pub(crate) async fn write<E: Into<ApiError>>(
     blobs: Blobs,
+    limit_bytes: u64,
     pieces: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Written, ApiError> {
     let (sender, mut receiver) = mpsc::channel::<Bytes>(UPLOAD_QUEUE);
     let (finish, finished) = tokio::sync::oneshot::channel::<()>();
     let writing = tokio::spawn(blocking(move || {
-        let mut writer = blobs.writer(ARTIFACT_MAX_BYTES);
+        let mut writer = blobs.writer(limit_bytes);
         while let Some(piece) = receiver.blocking_recv() {
             writer = writer.write(&piece)?;
         }
@@ -65,7 +66,7 @@ pub(crate) async fn keep<E: Into<ApiError>>(
     pieces: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<(Digest, u64), ApiError> {
     let blobs = state.runtime().store().blobs().clone();
-    let written = write(blobs.clone(), pieces).await?;
+    let written = write(blobs.clone(), BLOB_MAX_BYTES, pieces).await?;
     let kept = (written.digest(), written.size_bytes());
     if let Written::Inline(_, bytes) = written {
         // The journal keeps small blobs with the entry that names them; this one has none yet.
@@ -100,6 +101,8 @@ mod tests {
 
     use super::*;
 
+    const LIMIT_BYTES: u64 = 1 << 30;
+
     fn pieces(count: usize, fault: Option<&'static str>) -> impl Stream<Item = Result<Bytes, ApiError>> {
         let good = (0..count).map(|_| Ok(Bytes::from_static(&[7; 1000])));
         stream::iter(good.chain(fault.map(|why| Err(broken_off(why)))))
@@ -116,10 +119,10 @@ mod tests {
     #[tokio::test]
     async fn a_large_upload_is_stored_and_a_small_one_stays_in_memory() {
         let (_folder, store) = store(1 << 30);
-        let large = write(store.blobs().clone(), pieces(100, None)).await.expect("writes");
+        let large = write(store.blobs().clone(), LIMIT_BYTES, pieces(100, None)).await.expect("writes");
         assert_eq!(large, Written::Stored { digest: Digest::of(&[7; 100_000]), size_bytes: 100_000 });
         let used = store.blobs().used_bytes();
-        let small = write(store.blobs().clone(), pieces(1, None)).await.expect("writes");
+        let small = write(store.blobs().clone(), LIMIT_BYTES, pieces(1, None)).await.expect("writes");
         assert_eq!(small, Written::Inline(Digest::of(&[7; 1000]), vec![7; 1000]));
         assert_eq!(store.blobs().used_bytes(), used);
     }
@@ -133,7 +136,7 @@ mod tests {
         };
         // So many that some chunks were written.
         let count = 8 * CHUNK_MAX / 1000;
-        assert!(write(store.blobs().clone(), pieces(count, Some("gone"))).await.is_err());
+        assert!(write(store.blobs().clone(), LIMIT_BYTES, pieces(count, Some("gone"))).await.is_err());
         while store.blobs().used_bytes() != 0 || files() != 0 {
             tokio::task::yield_now().await;
         }
@@ -142,7 +145,19 @@ mod tests {
     #[tokio::test]
     async fn an_upload_over_the_quota_is_refused() {
         let (_folder, store) = store(50);
-        let error = write(store.blobs().clone(), pieces(100, None)).await.expect_err("is over");
+        let error = write(store.blobs().clone(), LIMIT_BYTES, pieces(100, None)).await.expect_err("is over");
         assert_eq!(error.fault().code, Code::QuotaReached);
+    }
+
+    #[tokio::test]
+    async fn an_upload_over_its_limit_is_refused_with_it_and_leaves_nothing() {
+        let (_folder, store) = store(1 << 30);
+        let at_limit = write(store.blobs().clone(), 100_000, pieces(100, None)).await;
+        assert_eq!(at_limit.expect("is within").size_bytes(), 100_000);
+        let used = store.blobs().used_bytes();
+        let error = write(store.blobs().clone(), 99_999, pieces(100, None)).await.expect_err("is over");
+        assert_eq!(error.fault().code, Code::TooLarge);
+        assert!(error.fault().message.contains("99999"), "{}", error.fault().message);
+        assert_eq!(store.blobs().used_bytes(), used);
     }
 }

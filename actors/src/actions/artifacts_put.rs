@@ -9,6 +9,9 @@ use super::{Content, Context, Effects, Failure, Idempotence, NewArtifact, Spec};
 use crate::blueprint::FailureKind;
 use crate::governance::Risk;
 
+/// Bytes of an artifact.
+pub const ARTIFACT_MAX_BYTES: u64 = 250 << 20;
+
 pub(super) fn spec() -> Spec {
     Spec {
         name: "artifacts.put",
@@ -22,7 +25,7 @@ pub(super) fn spec() -> Spec {
                 "content": {},
                 "content_base64": { "type": "string", "format": "byte" },
                 "sha256": { "type": "string", "pattern": "^[0-9a-f]{64}$" },
-                "byte_length": { "type": "integer", "minimum": 0 },
+                "byte_length": { "type": "integer", "minimum": 0, "maximum": ARTIFACT_MAX_BYTES },
                 "content_type": { "type": "string", "maxLength": 200 },
                 "kind": { "enum": ["log", "report", "bundle", "file"] },
                 "run_id": { "type": "string", "format": "uuid" },

@@ -29,6 +29,7 @@ mod redact;
 mod secrets;
 mod workspaces;
 
+pub use artifacts_put::ARTIFACT_MAX_BYTES;
 pub use builtin::builtin;
 pub use effects::Surroundings;
 pub(crate) use effects::{EffectFault, Pledged};

@@ -11,6 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use xyn_actors::actions::ARTIFACT_MAX_BYTES;
 use xyn_actors::runtime::Outcome;
 use xyn_store::blobs::Written;
 use xyn_store::ids::{ArtifactId, RunId};
@@ -155,7 +156,8 @@ pub(crate) async fn keep(state: &AppState, caller: Caller, fields: Fields) -> Re
     artifact_of(&state.submit(caller.intent(state, "artifacts.put", fields.into())).await?)
 }
 
-/// Uploads bytes of which an artifact is made afterwards, by their digest: the first of two steps.
+/// Uploads bytes of which an artifact is made afterwards, or which are a capsule to import, by their digest: the first
+/// of two steps.
 #[utoipa::path(
     post,
     path = "/api/v1/artifacts/blobs",
@@ -208,7 +210,7 @@ async fn read_file(state: &AppState, part: Field<'_>, fields: &mut Fields) -> Re
     let content_type = part.content_type().unwrap_or("application/octet-stream").to_owned();
     fields.insert("content_type".to_owned(), content_type.into());
     let blobs = state.runtime().store().blobs().clone();
-    let content = match upload::write(blobs, part).await? {
+    let content = match upload::write(blobs, ARTIFACT_MAX_BYTES, part).await? {
         Written::Inline(_, bytes) => vec![("content_base64", Value::from(BASE64_STANDARD.encode(bytes)))],
         Written::Stored { digest, size_bytes } => {
             vec![("sha256", digest.to_string().into()), ("byte_length", size_bytes.into())]

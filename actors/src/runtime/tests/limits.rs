@@ -46,3 +46,18 @@ async fn what_was_promoted_under_raised_limits_is_read_and_rebuilt_under_lower_o
     }
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_blob_may_be_larger_than_an_artifact_and_none_is_made_of_it_then() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let artifact =
+        |byte_length: u64| json!({ "name": "a", "sha256": Digest::of(b"a"), "byte_length": byte_length });
+    let refused = async |byte_length| {
+        let refused = node.submit("artifacts.put", artifact(byte_length)).await.expect_err("is not there");
+        refused.code().to_owned()
+    };
+    assert_eq!(refused(actions::ARTIFACT_MAX_BYTES + 1).await, "invalid_input");
+    assert_ne!(refused(actions::ARTIFACT_MAX_BYTES).await, "invalid_input");
+    node.stop().await;
+}
