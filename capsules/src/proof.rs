@@ -196,6 +196,12 @@ fn claims<R: Read>(
     cover.attestations().iter().enumerate().map(claim).collect()
 }
 
+/// Whether what the envelope `bytes` says is about the content `tree`, and is said by somebody who counts.
+pub fn counts<'a>(bytes: &[u8], tree: &Digest, trust: impl Into<Trust<'a>>) -> bool {
+    let Ok(envelope) = Envelope::read(bytes) else { return false };
+    claimed_predicate_type(&envelope).is_ok_and(|kind| signers(&envelope, &kind, trust.into(), tree).is_ok())
+}
+
 /// Who signed the statement in `envelope` about `tree`. Nobody counts for a kind that is not known here.
 fn signers(
     envelope: &Envelope,

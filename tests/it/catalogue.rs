@@ -11,6 +11,8 @@ use tempfile::TempDir;
 use crate::node::{Node, Said, eventually};
 use crate::team::{Mate, converge, team};
 
+const SCENARIO: &str = "name: two\nseed: 1\nnodes: 2\ntopology: line\nlasts: 1h\nwork:\n  - {every: 10m}\n";
+
 /// An app in a folder that a mate's node has under its eye.
 struct App {
     place: TempDir,
@@ -140,6 +142,41 @@ async fn an_earlier_moment_is_sealed_fetched_proved_and_laid_out_and_the_next_ve
     ada.stop().await;
     assert_eq!(pull(&eve, "shop")["capsule"], two["capsule"]);
     assert_eq!(xyn(&eve, &["--json", "capsule", "verify", "shop"]).json()["verified"], true);
+}
+
+#[tokio::test]
+async fn what_is_attested_later_reaches_members_who_have_the_capsule_and_little_of_it_travels() {
+    let ([ada, bob, _eve], _) = team().await;
+    let app = App::of(&ada);
+    app.version("1.0.0");
+    app.write("index.html", "<h1>The shop</h1>\n");
+    app.write("goods", lines(1, 2 << 20));
+    let file = app.path("shop.caps");
+    let path = file.to_str().expect("text");
+    let one = pack(&ada, &["--workspace", "shop", "--out", path]);
+    offered(&bob, "urn:xyn:app:shop@1.0.0").await;
+    pull(&bob, "shop");
+    let attested = || -> Vec<Value> {
+        let known = xyn(&bob, &["--json", "capsule", "inspect", "shop"]).json();
+        known["attestations"].as_array().cloned().expect("a list")
+    };
+    let packed_with = attested().len();
+
+    let (key, scenario) = (ada.folder.data().join("node.key"), ada.folder.file("two.yaml", SCENARIO));
+    let (key, public) = (key.to_str().expect("text"), ada.key().to_string());
+    xyn(&ada, &["sim", "capsule", path, "--scenario", &scenario, "--pub", &public, "--key", key]).ok();
+    xyn(&ada, &["capsule", "attest", "shop", &format!("{path}.simulation.json")]).ok();
+    let before = came(&bob).await;
+    let again = eventually("the report comes", async || {
+        let again = pull(&bob, "shop");
+        (attested().len() > packed_with).then_some(again)
+    })
+    .await;
+    assert_eq!((&again["capsule"], &again["is_new"]), (&one["capsule"], &false.into()));
+    assert!(attested().contains(&"urn:xyn:predicate:simulation:v1".into()), "{:?}", attested());
+    let moved = came(&bob).await - before;
+    assert!(2.0 * moved < bytes(&one["size_bytes"]), "{moved} bytes came for a report about {one}");
+    assert_eq!(xyn(&bob, &["--json", "capsule", "verify", "shop"]).json()["verified"], true);
 }
 
 #[tokio::test]

@@ -72,6 +72,8 @@ pub enum Origin {
 
 impl Row for CapsuleRow {
     const TABLE: Table = Table::Capsules;
+    /// No two capsules have a file in common, so whoever lets go of one's files takes them from no other.
+    const HOLDER: &'static str = "capsule";
 
     fn key(&self) -> Key {
         Self::key_of(&self.capsule)
@@ -91,10 +93,21 @@ impl CapsuleRow {
     /// Puts the row and the ways to it.
     pub fn write(&self, changes: &mut Changes) {
         changes.put(self);
-        let key = Self::app_prefix(&self.app).u64(self.generation);
-        changes.mark(Table::CapsulesByApp, key.bytes(self.capsule.as_bytes()));
-        let key = Self::tree_prefix(&self.tree).bytes(self.capsule.as_bytes());
-        changes.mark(Table::CapsulesByTree, key);
+        self.ways().into_iter().for_each(|(table, key)| changes.mark(table, key));
+    }
+
+    /// Puts the row, whose file came to be another than `before`.
+    pub fn replace(&self, before: &Digest, changes: &mut Changes) {
+        changes.unpin(Self::HOLDER, before);
+        changes.put(self);
+    }
+
+    /// The rows by which it is found, by its app and by its content.
+    fn ways(&self) -> [(Table, Key); 2] {
+        let capsule = self.capsule.as_bytes();
+        let of_app = Self::app_prefix(&self.app).u64(self.generation).bytes(capsule);
+        let of_tree = Self::tree_prefix(&self.tree).bytes(capsule);
+        [(Table::CapsulesByApp, of_app), (Table::CapsulesByTree, of_tree)]
     }
 
     /// Before the capsules of `app`, by generation.

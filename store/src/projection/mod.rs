@@ -51,6 +51,9 @@ pub use workspace::{KnownTree, WorkspaceRow};
 pub trait Row: Serialize + DeserializeOwned {
     /// Where rows of this type live.
     const TABLE: Table;
+    /// For whom the blobs that the row names are kept: for the journal, which will name them for ever, unless rows of
+    /// this type may go and their blobs with them.
+    const HOLDER: &'static str = "";
 
     /// The row's key.
     fn key(&self) -> Key;
@@ -84,10 +87,9 @@ impl Changes {
         self.0.is_empty()
     }
 
-    /// Puts `row`, in place of one with the same key, and pins the blobs it names for the journal, which will name them
-    /// for ever.
+    /// Puts `row`, in place of one with the same key, and pins the blobs it names.
     pub fn put<R: Row>(&mut self, row: &R) {
-        row.blobs().iter().for_each(|digest| self.pin("", digest));
+        row.blobs().iter().for_each(|digest| self.pin(R::HOLDER, digest));
         let value = postcard::to_stdvec(row).expect("rows hold no type that postcard refuses");
         self.put_bytes(R::TABLE, row.key(), value);
     }

@@ -67,7 +67,7 @@ pub fn find_here(
     }
 }
 
-/// The moments that offer the capsule which `name` means, the best one in front.
+/// The moments that offer the capsule which `name` means, the earliest in front.
 pub(super) fn offered(reader: &Reader, name: &CapsuleName) -> Result<Vec<Entry>, StoreError> {
     let of_app = |app: &str| reader.offers_of_app(&urn(app), OFFERS);
     let mut entries = match name {
@@ -88,6 +88,8 @@ pub(super) fn offered(reader: &Reader, name: &CapsuleName) -> Result<Vec<Entry>,
     // Of several capsules that the name could mean, the first one.
     let first = entries.first().and_then(|entry| entry.note.refs.offer.as_ref()).map(|offer| offer.capsule);
     entries.retain(|entry| entry.note.refs.offer.as_ref().map(|offer| offer.capsule) == first);
+    // What was attested later may be by somebody who does not count here, and is judged piece by piece behind it.
+    entries.sort_by_key(|entry| entry.at);
     Ok(entries)
 }
 

@@ -45,6 +45,8 @@ pub enum Event {
     Attested {
         /// What is known of it.
         row: Box<CapsuleRow>,
+        /// The file that it was in before.
+        before: Digest,
     },
     /// A key ring came into force.
     Ring {
@@ -90,7 +92,7 @@ impl Event {
     /// The capsule it is about, where there is one.
     pub(crate) fn capsule(&self) -> Option<String> {
         match self {
-            Self::Kept { row, .. } | Self::Attested { row } => Some(row.capsule.to_string()),
+            Self::Kept { row, .. } | Self::Attested { row, .. } => Some(row.capsule.to_string()),
             Self::Verified { capsule, .. } => Some(capsule.to_string()),
             Self::Rejected { what, .. } => Some(what.clone()),
             Self::NotPacked { .. } | Self::Ring { .. } => None,
@@ -104,7 +106,7 @@ impl Event {
                 "capsule": row.capsule, "id": row.id, "generation": row.generation, "tree": row.tree,
                 "file": row.file, "size_bytes": row.size_bytes, "entry_id": row.entry_id,
             }),
-            Self::Attested { row } => json!({ "capsule": row.capsule, "id": row.id, "file": row.file }),
+            Self::Attested { row, .. } => json!({ "capsule": row.capsule, "id": row.id, "file": row.file }),
             Self::Ring { row } => json!({ "env": row.env, "version": row.version, "file": row.file }),
             Self::Verified { capsule, id } => json!({ "capsule": capsule, "id": id }),
             Self::Rejected { what, code, message } => {
@@ -118,7 +120,7 @@ impl Event {
     pub(crate) fn render(&self, changes: &mut Changes) {
         let (row, is_highest) = match self {
             Self::Kept { row, is_highest } => (row, is_highest),
-            Self::Attested { row } => return changes.put(row.as_ref()),
+            Self::Attested { row, before } => return row.replace(before, changes),
             Self::Ring { row } => return changes.put(row.as_ref()),
             Self::Verified { .. } | Self::Rejected { .. } | Self::NotPacked { .. } => return,
         };

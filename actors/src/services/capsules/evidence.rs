@@ -25,39 +25,42 @@ pub(crate) fn of(blobs: &Blobs, row: &CapsuleRow) -> Result<Vec<Vec<u8>>, Refusa
     Ok(prove::Place::Blob(blobs, &row.file).cover()?.attestations().to_vec())
 }
 
-/// Puts signatures and attestations that `proved` has, and the file of the capsule of `row` has not, into one with all
-/// of them, which is worked at in `folder`; answers its row. Nothing where there are none. Members go on to offer the
-/// file before, which stays as long as a moment names it.
+/// Puts what came to be known of the capsule of `row` into a file with all of it, which is worked at in `folder`: the
+/// signatures in the manifest of `signed` and `attestations`, all of them of who counts. Answers the row of that file,
+/// or nothing when there was nothing new. The file before stays as long as a moment offers it.
 pub(super) fn join(
     blobs: &Blobs,
     folder: &Path,
     row: &CapsuleRow,
-    proved: &Proved,
+    signed: Option<&Proved>,
+    attestations: Vec<Vec<u8>>,
 ) -> Result<Option<(CapsuleRow, Pins)>, Refusal> {
     let unsound = |error: InvalidEnvelope| Refusal::Conflict {
         code: "capsule_unsound",
         message: format!("the manifest: {error}"),
     };
     let cover = prove::Place::Blob(blobs, &row.file).cover()?;
-    let (mut envelope, mut attestations) =
-        (Envelope::read(cover.manifest()).map_err(unsound)?, cover.attestations().to_vec());
-    let (manifest, known) = (Envelope::read(&proved.envelopes.0).map_err(unsound)?, attestations.len());
-    // Whoever does not count could have written anything.
-    let is_signed = envelope.join(&manifest, proved.admitted.verified().signers()).map_err(unsound)?;
-    for new in &proved.envelopes.1 {
-        if !attestations.contains(new) {
-            attestations.push(new.clone());
+    let mut envelope = Envelope::read(cover.manifest()).map_err(unsound)?;
+    let (mut signers, mut is_signed) = (row.signers.clone(), false);
+    if let Some(proved) = signed {
+        let manifest = Envelope::read(&proved.envelopes.0).map_err(unsound)?;
+        is_signed = envelope.join(&manifest, proved.admitted.verified().signers()).map_err(unsound)?;
+        signers.extend(proved.signers.iter().filter(|signer| !row.signers.contains(signer)));
+    }
+    let mut all = cover.attestations().to_vec();
+    let known = all.len();
+    for attestation in attestations {
+        if !all.contains(&attestation) {
+            all.push(attestation);
         }
     }
-    if !is_signed && attestations.len() == known {
+    if !is_signed && all.len() == known {
         return Ok(None);
     }
     let (target, mut pins) = (folder.join("joined.caps"), blobs.pins());
-    cover.seal_again(&envelope.to_bytes(), &attestations, &target).map_err(refusal::file)?;
+    cover.seal_again(&envelope.to_bytes(), &all, &target).map_err(refusal::file)?;
     let (file, size_bytes) = scratch::keep(blobs, &target)?;
     pins.add(file);
-    let mut signers = row.signers.clone();
-    signers.extend(proved.signers.iter().filter(|signer| !row.signers.contains(signer)));
     Ok(Some((CapsuleRow { file, size_bytes, signers, ..row.clone() }, pins)))
 }
 

@@ -1,9 +1,10 @@
 //! Taking in a capsule that came as a file from outside: its bytes are a blob already, and nobody's word counts yet.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
+use xyn_capsules::proof::counts;
+use xyn_capsules::sign::Trust;
 use xyn_store::Digest;
 use xyn_store::blobs::Pins;
 use xyn_store::projection::{CapsuleRow, Origin};
@@ -21,7 +22,11 @@ enum Taken {
     /// A capsule that is here already.
     Known(Box<CapsuleRow>),
     /// One that is here already, of which more is signed or attested than was known.
-    Attested(Box<CapsuleRow>, Pins),
+    Attested {
+        row: Box<CapsuleRow>,
+        before: Digest,
+        _pins: Pins,
+    },
     New(Box<Keeping>),
 }
 
@@ -30,7 +35,9 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let (reading, input) = (inner.clone(), intent.input.clone());
     match blocking(move || take(&reading, &input)).await? {
         Taken::Known(row) => super::keep::again(inner, intent, accept, &row).await,
-        Taken::Attested(row, _pins) => super::keep::attested(inner, intent, accept, *row).await,
+        Taken::Attested { row, before, _pins } => {
+            super::keep::attested(inner, intent, accept, *row, before).await
+        }
         Taken::New(keeping) => keep(inner, intent, accept, *keeping).await,
     }
 }
@@ -65,8 +72,20 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
         None => prove(place, None, Content::Leave, &counting, now)?,
     };
     let reader = inner.store.read()?;
-    if let Some(row) = reader.get(&CapsuleRow::key_of(&proved.capsule()))? {
-        return more(inner, folder.path(), row, &proved);
+    if let Some(row) = reader.get::<CapsuleRow>(&CapsuleRow::key_of(&proved.capsule()))? {
+        // All that it attests was found sound. Where a key ring is in force, only whom that admits adds to what is
+        // here, whoever was named for this act: a deployment refuses a capsule with the word of anybody else.
+        let mut attestations = proved.envelopes.1.clone();
+        if let Some(Counting { ring, .. }) = Counting::in_force(inner, now)? {
+            attestations.retain(|envelope| counts(envelope, &row.tree, Trust::Ring(&ring, now)));
+        }
+        let more = evidence::join(blobs, folder.path(), &row, Some(&proved), attestations)?;
+        return Ok(match more {
+            Some((attested, pins)) => {
+                Taken::Attested { row: Box::new(attested), before: row.file, _pins: pins }
+            }
+            None => Taken::Known(Box::new(row)),
+        });
     }
     let leaves = evidence::leaves(&proved.envelopes.1, &proved.manifest().tree, &counting.ring, now);
     let is_highest = generation::admit(&reader, &proved.admitted, &leaves, Origin::Imported, now)?;
@@ -95,16 +114,6 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     let (moment, also) = (None, Map::new());
     let origin = Origin::Imported;
     Ok(Taken::New(Box::new(Keeping { proved, file, delta, parent, origin, is_highest, moment, also })))
-}
-
-/// Puts what the file of a capsule that is here holds besides what was known of it, signatures and attestations, into
-/// the one that is kept. All of it was found sound, and is signed by who counts.
-fn more(inner: &Inner, folder: &Path, row: CapsuleRow, proved: &Proved) -> Result<Taken, Refusal> {
-    let joined = evidence::join(inner.store.blobs(), folder, &row, proved)?;
-    Ok(match joined {
-        None => Taken::Known(Box::new(row)),
-        Some((row, pins)) => Taken::Attested(Box::new(row), pins),
-    })
 }
 
 /// The newest capsule of the same app that is here.

@@ -101,17 +101,29 @@ fn row(keeping: Keeping, intent: &Intent, accept: &Accept, entry_id: Option<Entr
     }
 }
 
-/// Keeps what was signed or attested later of a capsule that is here, in the file that `row` names from now on.
+/// Keeps what was signed or attested later of a capsule that is here, which `row` names from now on in a file in the place of `before`.
+/// Members who have it already learn of that by another offer of the same capsule.
 pub(super) async fn attested(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     intent: &Intent,
     accept: Accept,
     row: CapsuleRow,
+    before: Digest,
 ) -> Result<Outcome, Refusal> {
     let also = Map::from_iter([("is_new".to_owned(), Value::Bool(false))]);
     let output = output(&row, also);
-    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output);
-    record(inner, intent, accepted, Some(Event::Attested { row: Box::new(row) })).await
+    let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
+    let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
+    let note = (row.visibility != Visibility::Private).then(|| {
+        let offered = row.entry_id.into_iter().collect();
+        // What differs from the capsule before it was offered with the first file.
+        let row = CapsuleRow { delta: None, ..row.clone() };
+        offer(&row, intent, (Kind::Verify, "attested"), offered, Branch::main())
+    });
+    let event = Event::Attested { row: Box::new(row), before };
+    let Some(note) = note else { return record(inner, intent, accepted, Some(event)).await };
+    let by = Acceptance::of(accepted, intent.attribution(), vec![Record::Capsule(Box::new(event))]);
+    timeline::say(inner, intent, vec![(entry_id, note)], by, output).await
 }
 
 fn note(row: &CapsuleRow, intent: &Intent, moment: Option<(EntryId, Branch)>) -> Note {
@@ -119,6 +131,21 @@ fn note(row: &CapsuleRow, intent: &Intent, moment: Option<(EntryId, Branch)>) ->
         Origin::Packed => (Kind::Pack, "packed"),
         Origin::Imported | Origin::Pulled => (Kind::Import, "imported"),
     };
+    let (parents, branch) = match moment {
+        Some((entry_id, branch)) => (vec![entry_id], branch),
+        None => (Vec::new(), Branch::main()),
+    };
+    offer(row, intent, (kind, verb), parents, branch)
+}
+
+/// A moment that offers the file of `row` to members.
+fn offer(
+    row: &CapsuleRow,
+    intent: &Intent,
+    (kind, verb): (Kind, &str),
+    parents: Vec<EntryId>,
+    branch: Branch,
+) -> Note {
     let offer = Offer {
         capsule: row.capsule,
         id: row.id.clone(),
@@ -127,10 +154,6 @@ fn note(row: &CapsuleRow, intent: &Intent, moment: Option<(EntryId, Branch)>) ->
         file: row.file,
         size_bytes: row.size_bytes,
         delta: row.delta,
-    };
-    let (parents, branch) = match moment {
-        Some((entry_id, branch)) => (vec![entry_id], branch),
-        None => (Vec::new(), Branch::main()),
     };
     let refs = Refs { capsule: Some(row.tree), offer: Some(Box::new(offer)), parents, ..Refs::default() };
     let title = format!("{} {}: {verb}, generation {}", row.name, row.version, row.generation);

@@ -12,6 +12,7 @@ pub(crate) mod evidence;
 pub(crate) mod generation;
 mod import;
 mod keep;
+mod later;
 mod name;
 mod pack;
 pub(crate) mod prove;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use xyn_store::ids::{self, EventId};
+use xyn_store::journal::AppendError;
 use xyn_store::projection::Subject;
 
 use crate::record::Record;
@@ -70,13 +72,18 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
 /// Records that a capsule was not packed or not taken. Other refusals are the intent's own business.
 async fn tell(inner: &Inner, intent: &Intent, refusal: &Refusal) {
     let Some(event) = Event::of_refusal(&intent.action, &intent.input, refusal) else { return };
+    if let Err(error) = note(inner, intent, event).await {
+        tracing::warn!(%error, "a refused capsule is not recorded");
+    }
+}
+
+/// Records `event` beside the intent that it belongs to.
+async fn note(inner: &Inner, intent: &Intent, event: Event) -> Result<(), AppendError> {
     let (now, by) = (inner.clock.now(), intent.attribution());
     let mut recording = Recording::default();
     let id: EventId = ids::fresh(now);
     recording.entry(stream(id), 0, now, &by, &[Record::Capsule(Box::new(event))]);
-    if let Err(error) = recording.commit(inner).await {
-        tracing::warn!(%error, "a refused capsule is not recorded");
-    }
+    recording.commit(inner).await.map(drop)
 }
 
 /// Records an intent that is done, with what it came to.

@@ -19,7 +19,7 @@ use super::name::CapsuleName;
 use super::prove::{Content, Place, prove};
 use super::trust::Counting;
 use super::verify::named;
-use super::{catalogue, delta, generation, import, refusal, scratch};
+use super::{catalogue, delta, generation, import, later, refusal, scratch};
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::blocking;
 use crate::services::content::{self, Brought};
@@ -30,7 +30,8 @@ const DELTAS_MAX: usize = 16;
 const OFFERS: usize = 16;
 
 /// The words for what another way may do better.
-const LACKING: [&str; 4] = ["files_missing", "content_unsound", "capsule_unsound", "capsule_base_missing"];
+pub(super) const LACKING: [&str; 4] =
+    ["files_missing", "content_unsound", "capsule_unsound", "capsule_base_missing"];
 
 /// What is fetched.
 #[derive(Clone)]
@@ -44,12 +45,33 @@ enum Way {
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     let name = named(&intent.input)?;
     let (offer, ways) = match wanted(&inner.store.read()?, &name)? {
-        Wanted::Here(row) => return again(inner, intent, accept, &row).await,
+        Wanted::Here(row) => {
+            let row = later::take_over(inner, intent, *row).await?;
+            return again(inner, intent, accept, &row).await;
+        }
         Wanted::Offered(offer, ways) => (offer, ways),
         Wanted::Nowhere => return Err(Refusal::NotFound { kind: "capsule", id: name.to_string() }),
     };
+    let outcome = fetched(inner, intent, accept, &offer, ways).await?;
+    // What differs may have been packed before more was attested.
+    if let Some(row) = inner.store.read()?.get(&CapsuleRow::key_of(&offer.capsule))?
+        && let Err(refusal) = later::take_over(inner, intent, row).await
+    {
+        tracing::info!(capsule = %offer.capsule, %refusal, "what was attested of it later is not here yet");
+    }
+    Ok(outcome)
+}
+
+/// Fetches what is offered by the first of `ways` that leads there, or all of it.
+async fn fetched(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    accept: Accept,
+    offer: &Offer,
+    ways: Vec<Way>,
+) -> Result<Outcome, Refusal> {
     for way in ways {
-        match fetch(inner, intent, &offer, way).await {
+        match fetch(inner, intent, offer, way).await {
             Ok((keeping, _turn)) => return keep(inner, intent, accept, keeping).await,
             Err(refusal) if !LACKING.contains(&refusal.code()) => return Err(refusal),
             Err(refusal) => {
@@ -57,16 +79,6 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
             }
         }
     }
-    fetch_whole(inner, intent, accept, &offer).await
-}
-
-/// Fetches all of a capsule.
-async fn fetch_whole(
-    inner: &Arc<Inner>,
-    intent: &Intent,
-    accept: Accept,
-    offer: &Offer,
-) -> Result<Outcome, Refusal> {
     let (keeping, _turn) = fetch(inner, intent, offer, Way::Whole).await?;
     keep(inner, intent, accept, keeping).await
 }

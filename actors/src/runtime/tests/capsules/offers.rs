@@ -1,5 +1,8 @@
 //! Offers of others: followed as far as they are so, by the way with the fewest bytes, and believed in nothing.
 
+use xyn_capsules::attest::attest;
+use xyn_capsules::container::Cover;
+use xyn_capsules::sign::{Rebuild, Statement, Subject, seal};
 use xyn_store::blobs::FETCHED;
 use xyn_store::scope::Stage;
 use xyn_store::timeline::Delta;
@@ -160,5 +163,80 @@ async fn the_catalogue_shows_what_is_here_in_front_and_each_offer_once() {
     drop(reader);
     for bench in [ada, bob] {
         bench.node.stop().await;
+    }
+}
+
+/// A rebuild of the capsule in the file at `path` that came to what was packed, as `key` says.
+fn rebuilt(path: &Path, key: &SecretKey) -> Vec<u8> {
+    let cover = Cover::read(fs::File::open(path).expect("there")).expect("whole");
+    let (tree, at) = (cover.root(), Timestamp::from_micros(1_700_000_000_000_000));
+    let said = Rebuild {
+        expected: tree,
+        found: tree,
+        different: Vec::new(),
+        replayed: Vec::new(),
+        sandbox: "none".to_owned(),
+        started_at: at,
+        finished_at: at,
+    };
+    let subject = Subject { name: "shop".parse().expect("a line"), tree };
+    seal(&Statement { subject, predicate: said }, key).expect("signed").to_bytes()
+}
+
+#[tokio::test]
+async fn what_is_attested_later_is_offered_again_and_taken_over_from_who_counts() {
+    let (ada, bob) = (Bench::new().await, Bench::new().await);
+    let packed = ada.pack(json!({ "workspace": "shop" })).await;
+    let (first, one) = ada.offers().remove(0);
+    bob.take(&ada, &one.file);
+    bob.offer(one.clone(), tree(&first)).await;
+    let keys = json!([ada.signer()[0], key(7).public().to_string()]);
+    let pull = async || {
+        let input = json!({ "capsule": "shop", "keys": keys });
+        bob.node.submit("capsule.pull", input).await.expect("pulled").output
+    };
+    assert_eq!(pull().await["is_new"], Value::Null);
+    let attested = async |signer: u8| {
+        let path = ada.file(&json!(ada.rows()[0].file), "attested.caps");
+        attest(&path, &rebuilt(&path, &key(signer))).expect("attested");
+        let counting = [7, signer].map(|seed| key(seed).public().to_string());
+        let mut keys = vec![ada.signer()[0].clone(), json!(counting[0]), json!(counting[1])];
+        keys.dedup();
+        let input = json!({ "sha256": ada.upload(&path), "keys": keys });
+        ada.node.submit("capsule.import", input).await.expect("taken");
+        let (entry, offer) = ada.offers().pop().expect("it is offered again");
+        assert_eq!((json!(offer.capsule), offer.file), (packed["capsule"].clone(), ada.rows()[0].file));
+        assert_eq!((entry.note.kind, entry.note.refs.parents.clone()), (Kind::Verify, vec![first.entry_id]));
+        bob.take(&ada, &offer.file);
+        bob.offer(offer, tree(&entry)).await;
+    };
+    let known = |bench: &Bench| -> usize {
+        let path = bench.file(&json!(bench.rows()[0].file), "known.caps");
+        Cover::read(fs::File::open(path).expect("there")).expect("whole").attestations().len()
+    };
+    let packed_with = known(&bob);
+    attested(7).await;
+    assert_eq!(pull().await["file"], json!(bob.rows()[0].file));
+    assert_eq!((known(&bob), known(&ada)), (packed_with + 1, packed_with + 1));
+    // What nobody says who counts here is left where it is.
+    attested(8).await;
+    pull().await;
+    assert_eq!((known(&bob), known(&ada)), (packed_with + 1, packed_with + 2));
+    assert_eq!(bob.told(), ["xyn.capsule.replicated", "xyn.capsule.attested"]);
+    // The file before is kept for whoever was offered it, and for nobody else.
+    let blobs = ada.node.runtime.store().blobs();
+    assert!(blobs.is_pinned(&one.file, TIMELINE).expect("reads"));
+    assert!(!blobs.is_pinned(&one.file, "capsule").expect("reads"));
+    // Who comes later gets all of it at once.
+    let eve = Bench::new().await;
+    for (entry, offer) in ada.offers() {
+        eve.take(&ada, &offer.file);
+        eve.offer(offer, tree(&entry)).await;
+    }
+    eve.node.submit("capsule.pull", json!({ "capsule": "shop", "keys": keys })).await.expect("pulled");
+    assert_eq!(known(&eve), packed_with + 1);
+    for bench in [ada, bob, eve] {
+        bench.node.stop().await;
+        rebuilds_to_the_same(&bench.folder.path().join("data"), actions::builtin());
     }
 }
