@@ -4,6 +4,7 @@ pub(super) mod attest;
 mod deploy;
 mod diff;
 mod export;
+mod gc;
 mod keys;
 mod leave;
 mod look;
@@ -56,6 +57,8 @@ pub(super) enum Command {
     Deploy(deploy::Deploy),
     /// Let what served before serve again; prints where
     Rollback(deploy::Rollback),
+    /// Let go of old capsules that nothing needs any more
+    Gc(gc::Gc),
     /// Show what a capsule says of itself; verifies nothing
     Inspect(look::Inspect),
     /// Check who signed a capsule, and every byte of it
@@ -100,6 +103,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Push(arguments) => node::push(&arguments, context).await,
         Command::Deploy(arguments) => deploy::deploy(&arguments, context).await,
         Command::Rollback(arguments) => deploy::rollback(&arguments, context).await,
+        Command::Gc(arguments) => gc::run(&arguments, context).await,
         Command::Inspect(arguments) => match node::named(&arguments.file) {
             None => look::inspect(&arguments, context),
             Some(name) => {

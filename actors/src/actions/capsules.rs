@@ -1,16 +1,18 @@
 //! The actions on capsules.
 
 use serde_json::{Value, json};
+use xyn_capsules::manifest::SLUG_MAX_BYTES;
 use xyn_capsules::sign::RING_KEYS_MAX;
 
 use super::Spec;
-use super::builtin::{answers, object, service, uuid};
+use super::builtin::{answers, line, object, service, uuid};
 use super::workspaces;
 use crate::governance::Risk;
+use crate::services::capsules::gc::KEEP;
 use crate::services::capsules::{NAME_MAX_CHARS, NAME_PATTERN};
 
 /// Actions that the service of capsules carries out.
-pub(super) const SERVICES: [fn() -> Spec; 5] = [pack, import, pull, verify, trust];
+pub(super) const SERVICES: [fn() -> Spec; 6] = [pack, import, pull, verify, trust, gc];
 
 pub(super) fn digest() -> Value {
     json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
@@ -119,6 +121,28 @@ fn trust() -> Spec {
     let description = "Puts a signed key ring into force, which from then on says who counts: the first when the named \
         keys signed it, each that follows when the root of the one before did.";
     service("capsule.trust", Risk::High, description, input, output)
+}
+
+fn gc() -> Spec {
+    let input = object(
+        &[],
+        json!({
+            "app": line(SLUG_MAX_BYTES),
+            "keep": { "type": "integer", "minimum": 1, "maximum": 1_000_000, "default": KEEP },
+            "dry_run": { "type": "boolean", "default": false },
+        }),
+    );
+    let shown = |also: &str| json!({ "type": "array", "items": { "type": "object", "required": ["capsule", "id", "generation", also] } });
+    let output = answers(json!({
+        "dry_run": { "type": "boolean" },
+        "removed": shown("size_bytes"),
+        "needed": shown("why"),
+        "size_bytes": { "type": "integer" },
+    }));
+    let description = "Lets go of capsules behind the newest of each app that nothing needs: that neither serve nor \
+        served before, are not pinned or named on the timeline, and are named by no intent that is not done. Their \
+        bytes are freed in time.";
+    service("capsule.gc", Risk::High, description, input, output)
 }
 
 /// A digest, an app in a version, or an app.

@@ -1,8 +1,9 @@
 //! What members may be given: what a moment of the timeline names, and all that leads on from there.
 //!
-//! Content stays for four reasons: a row names it, for good; a moment of this node's own names it, for good
-//! ([`TIMELINE`]); it was fetched and a moment of anybody's names it ([`FETCHED`]); or somebody is at work with it
-//! ([`Pins`](super::Pins), in memory). All else goes when the sweep's grace is over.
+//! Content stays for four reasons: a row names it, for good unless it is the row of a capsule that is let go of; a
+//! moment of this node's own names it, for good with the same exception ([`TIMELINE`]); it was fetched and a moment of
+//! anybody's names it ([`FETCHED`]); or somebody is at work with it ([`Pins`](super::Pins), in memory). All else goes
+//! when the sweep's grace is over.
 //!
 //! Owns the two holders whose pins make it others' too, and the look from a blob at its descendants. Whoever asks for
 //! something says by which named blob it came to want it, and is answered when that one is pinned by one of

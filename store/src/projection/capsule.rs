@@ -102,6 +102,13 @@ impl CapsuleRow {
         changes.put(self);
     }
 
+    /// Takes away the row and the ways to it, and lets go of its files.
+    pub fn remove(&self, changes: &mut Changes) {
+        changes.remove_row(self);
+        self.ways().into_iter().for_each(|(table, key)| changes.unmark(table, key));
+        self.blobs().iter().for_each(|file| changes.unpin(Self::HOLDER, file));
+    }
+
     /// The rows by which it is found, by its app and by its content.
     fn ways(&self) -> [(Table, Key); 2] {
         let capsule = self.capsule.as_bytes();

@@ -89,15 +89,37 @@ impl Reader {
         contents: &BTreeSet<Digest>,
     ) -> Result<BTreeMap<Digest, BTreeSet<PublicKey>>, StoreError> {
         let mut namers: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        self.each_named(contents, |digest, _, moment| {
+            namers.entry(digest).or_default().insert(moment.feed.node);
+        })?;
+        Ok(namers)
+    }
+
+    /// Which of `contents` are named by a moment whose references `admit` lets through. Reads the whole timeline, too.
+    pub fn named(
+        &self,
+        contents: &BTreeSet<Digest>,
+        admit: impl Fn(&Refs) -> bool,
+    ) -> Result<BTreeSet<Digest>, StoreError> {
+        let mut named = BTreeSet::new();
+        self.each_named(contents, |digest, refs, _| named.extend(admit(refs).then_some(digest)))?;
+        Ok(named)
+    }
+
+    /// Tells `visit` of each of `contents` that a moment names, with its references.
+    fn each_named(
+        &self,
+        contents: &BTreeSet<Digest>,
+        mut visit: impl FnMut(Digest, &Refs, Moment),
+    ) -> Result<(), StoreError> {
         self.scan(Table::TimelineMoments, &[], None, Order::Ascending, |key, value| {
             let refs = page::note(value)?.refs;
             let named = refs.contents().chain(refs.artifacts.iter().map(|made| made.sha256));
             for digest in named.filter(|digest| contents.contains(digest)) {
-                namers.entry(digest).or_default().insert(rows::read_moment(key)?.feed.node);
+                visit(digest, &refs, rows::read_moment(key)?);
             }
             Ok(true)
-        })?;
-        Ok(namers)
+        })
     }
 
     /// What is known of an artifact: its row, or of one that another node made what the first moment says that names

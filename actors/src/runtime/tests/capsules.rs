@@ -1,5 +1,6 @@
 //! Capsules: moments are sealed, files are taken in, and what is not sound, not signed or not newer is refused.
 
+mod gc;
 mod offers;
 mod rings;
 

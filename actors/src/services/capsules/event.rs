@@ -53,6 +53,11 @@ pub enum Event {
         /// Which.
         row: Box<RingRow>,
     },
+    /// It was let go of.
+    Removed {
+        /// What was known of it.
+        row: Box<CapsuleRow>,
+    },
 }
 
 impl Event {
@@ -86,13 +91,16 @@ impl Event {
             Self::NotPacked { .. } => "xyn.capsule.pack.failed",
             Self::Attested { .. } => "xyn.capsule.attested",
             Self::Ring { .. } => "xyn.capsule.ring.changed",
+            Self::Removed { .. } => "xyn.capsule.removed",
         }
     }
 
     /// The capsule it is about, where there is one.
     pub(crate) fn capsule(&self) -> Option<String> {
         match self {
-            Self::Kept { row, .. } | Self::Attested { row, .. } => Some(row.capsule.to_string()),
+            Self::Kept { row, .. } | Self::Attested { row, .. } | Self::Removed { row } => {
+                Some(row.capsule.to_string())
+            }
             Self::Verified { capsule, .. } => Some(capsule.to_string()),
             Self::Rejected { what, .. } => Some(what.clone()),
             Self::NotPacked { .. } | Self::Ring { .. } => None,
@@ -108,6 +116,10 @@ impl Event {
             }),
             Self::Attested { row, .. } => json!({ "capsule": row.capsule, "id": row.id, "file": row.file }),
             Self::Ring { row } => json!({ "env": row.env, "version": row.version, "file": row.file }),
+            Self::Removed { row } => json!({
+                "capsule": row.capsule, "id": row.id, "generation": row.generation, "file": row.file,
+                "size_bytes": row.size_bytes,
+            }),
             Self::Verified { capsule, id } => json!({ "capsule": capsule, "id": id }),
             Self::Rejected { what, code, message } => {
                 json!({ "what": what, "code": code, "message": message })
@@ -116,12 +128,13 @@ impl Event {
         }
     }
 
-    /// Puts the rows that it carries.
+    /// Puts the rows that it carries, or takes them away.
     pub(crate) fn render(&self, changes: &mut Changes) {
         let (row, is_highest) = match self {
             Self::Kept { row, is_highest } => (row, is_highest),
             Self::Attested { row, before } => return row.replace(before, changes),
             Self::Ring { row } => return changes.put(row.as_ref()),
+            Self::Removed { row } => return row.remove(changes),
             Self::Verified { .. } | Self::Rejected { .. } | Self::NotPacked { .. } => return,
         };
         row.write(changes);

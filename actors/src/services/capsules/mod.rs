@@ -9,6 +9,7 @@ pub(crate) mod catalogue;
 mod delta;
 mod event;
 pub(crate) mod evidence;
+pub(crate) mod gc;
 pub(crate) mod generation;
 mod import;
 mod keep;
@@ -58,6 +59,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
             "capsule.pack" => pack::serve(&inner, &intent, accept).await,
             "capsule.import" => import::serve(&inner, &intent, accept).await,
             "capsule.trust" => ring::serve(&inner, &intent, accept).await,
+            "capsule.gc" => gc::serve(&inner, &intent, accept).await,
             "capsule.pull" => pull::serve(&inner, &intent, accept).await,
             _ => verify::serve(&inner, &intent, accept).await,
         };

@@ -102,11 +102,18 @@ impl Judged {
     /// Keeps others away from its place. Refused when one of them was there since: its generation and what it replaces
     /// were judged by what was there before.
     pub(super) fn turn(&self, inner: &Inner) -> Result<Held, Refusal> {
-        let turn = super::hold(inner, &self.place)?;
-        if self.place.row(&inner.store.read()?)? == self.before {
-            return Ok(turn);
+        let (turn, reader) = (super::hold(inner, &self.place)?, inner.store.read()?);
+        let Place { app, .. } = &self.place;
+        match () {
+            () if self.place.row(&reader)? != self.before => {
+                let message = format!("something else was deployed to `{}` meanwhile; ask again", self.place);
+                Err(super::busy(message))
+            }
+            () if reader.get::<CapsuleRow>(&CapsuleRow::key_of(&self.row.capsule))?.is_none() => {
+                Err(super::busy(format!("the capsule of `{app}` was let go of meanwhile; import it again")))
+            }
+            () => Ok(turn),
         }
-        Err(super::busy(format!("something else was deployed to `{}` meanwhile; ask again", self.place)))
     }
 
     /// Which secret is the address of which service, from now on.

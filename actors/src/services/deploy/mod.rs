@@ -116,6 +116,14 @@ fn hold(inner: &Inner, place: &Place) -> Result<Held, Refusal> {
     inner.progress.take(&turn(place)).ok_or_else(|| busy(message()))
 }
 
+/// Keeps others from deploying `app` anywhere; none when somebody is at it.
+pub(crate) fn hold_app(inner: &Inner, app: &str) -> Option<Vec<Held>> {
+    let stages = [Stage::Dev, Stage::Staging, Stage::Prod].into_iter();
+    let places = stages.flat_map(|stage| [Target::Static, Target::Process].map(|target| (stage, target)));
+    let turns = places.map(|(stage, target)| turn(&Place { app: app.to_owned(), stage, target }));
+    turns.map(|turn| inner.progress.take(&turn)).collect()
+}
+
 fn busy(message: String) -> Refusal {
     Refusal::Conflict { code: "deployment_busy", message }
 }

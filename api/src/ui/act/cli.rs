@@ -3,13 +3,14 @@
 /// Commands by action, with fields in braces, with a dot before one that lies in another. `{field?value=word,…}` is the word of the field's value,
 /// `{field=option}` the option for each name and value of an object. What is in brackets is left out while a
 /// field of it is empty or has no word.
-static LINES: [(&str, &str); 32] = [
+static LINES: [(&str, &str); 33] = [
     ("artifacts.put", "xyn artifact put FILE [--kind {kind}]"),
     ("blueprints.promote", "xyn blueprint promote FILE"),
     (
         "capsule.deploy",
         "xyn capsule deploy {capsule} --stage {stage} [--target {target}] [--port {port}] [--health {health}] [--confirm {confirm}]",
     ),
+    ("capsule.gc", "xyn capsule gc [{app}] [--keep {keep}] [--{dry_run?true=dry-run}]"),
     ("capsule.import", "xyn capsule push FILE"),
     ("capsule.pack", "xyn capsule pack [--at {entry_id}] [--workspace {workspace}]"),
     ("capsule.pull", "xyn capsule pull {capsule}"),
