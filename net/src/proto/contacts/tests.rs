@@ -149,12 +149,8 @@ fn a_member_that_moves_all_the_time_is_told_of_now_and_then() {
 fn what_a_peer_says_of_others_is_tried_and_neither_kept_nor_told_further() {
     let mut node = node(&[ME, BOB, CAROL, 4], &[BOB, 4]);
     let carol = of(CAROL, &["c"]);
-    let tried = node.handle(heard(BOB, vec![of(ME, &["m"]), of(BOB, &["b"]), carol.clone()]), at(0));
-    assert_eq!(
-        tried,
-        [Output::Try { peer: public(BOB), contact: carol }],
-        "of itself a peer says it elsewhere"
-    );
+    let tried = node.handle(heard(BOB, vec![of(ME, &["m"]), carol.clone()]), at(0));
+    assert_eq!(tried, [Output::Try { peer: public(BOB), contact: carol }]);
     assert_eq!(node.handle(Input::Tick, at(9)), []);
     assert_eq!(node.handle(Input::Connected(public(4)), at(9)), []);
 }
