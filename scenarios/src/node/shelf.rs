@@ -320,7 +320,14 @@ impl Shelf {
             return Ok(());
         }
         let before: Vec<(FeedId, Known)> = self.feeds()?.into_iter().collect();
-        let changes = self.with(|timeline, reader, _| timeline.recut(reader, |feed| roster.cut(*feed)))?;
+        let is_out = roster.is_out(self.own.node);
+        let changes = self.with(|timeline, reader, _| {
+            let mut changes = timeline.recut(reader, |feed| roster.cut(*feed))?;
+            if is_out {
+                changes.extend(timeline.silence());
+            }
+            Ok(changes)
+        })?;
         self.commit(changes)?;
         // Not before it is durable: until then all of it is to be done again.
         self.roster = Arc::new(roster);

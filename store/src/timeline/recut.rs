@@ -46,14 +46,24 @@ impl Timeline {
     /// Brings the feeds to what the roster says now. Called whenever the roster changed.
     pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Changes, StoreError> {
         let mut draft = Draft::new(self.env, reader);
-        let own = self.row(&self.own(), cuts(&self.own()));
-        // Whoever is cut before its first record writes none.
-        let unwritten = (own.limit != Limit::NONE && self.feed(&own.feed).is_none()).then_some(own);
-        let rows: Vec<FeedRow> = self.feeds.values().copied().chain(unwritten).collect();
+        let rows: Vec<FeedRow> = self.feeds.values().copied().collect();
         for row in rows {
             self.relimit(&mut draft, row, cuts(&row.feed))?;
         }
         self.finish(draft)
+    }
+
+    /// Keeps a node from writing that was put out before its first record: there is no feed yet that a cut could limit.
+    /// A later [`recut`](Self::recut) lets it write again.
+    pub fn silence(&mut self) -> Changes {
+        let mut changes = Changes::default();
+        let own = self.own();
+        if self.feed(&own).is_none() {
+            let row = self.row(&own, Cut::Everything);
+            changes.put(&row);
+            self.feeds.insert(own, row);
+        }
+        changes
     }
 
     /// Moves what is behind the old or the new limit of a feed to the right side of it.

@@ -132,6 +132,11 @@ impl Roster {
         self.members.get(&node)
     }
 
+    /// Whether it had a place, and has it no more.
+    pub fn is_out(&self, node: PublicKey) -> bool {
+        self.member(node).is_some_and(|member| member.standing() != Standing::Active)
+    }
+
     /// All who have, or had, a place, by key.
     pub fn members(&self) -> impl Iterator<Item = (PublicKey, &Member)> {
         self.members.iter().map(|(node, member)| (*node, member))

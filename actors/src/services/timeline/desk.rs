@@ -206,11 +206,14 @@ impl Desk {
         inner: &Arc<Inner>,
         mut timeline: Timeline,
     ) -> Result<Timeline, TimelineError> {
-        let (env, reading) = (self.shared.env, inner.clone());
+        let (env, own, reading) = (self.shared.env, self.shared.own.node, inner.clone());
         let work = move || -> Result<(Timeline, Roster, Changes), StoreError> {
             let reader = reading.store.read()?;
             let roster = reader.roster(env)?;
-            let changes = timeline.recut(&reader, |feed| roster.cut(*feed))?;
+            let mut changes = timeline.recut(&reader, |feed| roster.cut(*feed))?;
+            if roster.is_out(own) {
+                changes.extend(timeline.silence());
+            }
             Ok((timeline, roster, changes))
         };
         let done = tokio::task::spawn_blocking(work).await;

@@ -125,9 +125,10 @@ fn a_node_that_is_cut_or_holds_another_key_writes_nothing() {
     assert!(matches!(refused, Err(WriteError::Excluded(0))));
 }
 #[test]
-fn a_node_that_is_cut_before_it_wrote_anything_writes_nothing_either() {
+fn a_node_that_was_put_out_before_it_wrote_anything_writes_nothing_either() {
     let mut node = Node::new();
-    node.recut(&[(node.timeline.own(), Cut::Everything)].into());
+    let silenced = node.timeline.silence();
+    node.commit(silenced);
     let said = |node: &mut Node| node.timeline.say(node.store.key(), node.now, Vec::new());
     assert!(matches!(said(&mut node), Err(WriteError::Excluded(0))));
     node.reopen();
