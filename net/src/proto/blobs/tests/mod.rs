@@ -3,6 +3,7 @@
 //! Owns the bed: it carries out what the cores ask for and looks at every step whether limits are kept.
 
 mod laws;
+mod questions;
 mod shelf;
 mod stories;
 
