@@ -150,7 +150,7 @@ for (const javaScriptEnabled of [true, false]) {
       if (javaScriptEnabled && view === "split") {
         await accessible(page, "a review with a comment that is begun");
         await form.getByText("Copy as curl or CLI").click();
-        assert.match(await form.locator("[data-copy=cli]").textContent(), /--file long\.txt:60 --workspace long$/);
+        await form.locator("[data-copy=cli]", { hasText: /--file long\.txt:60 --workspace long$/ }).waitFor();
       }
       await form.getByLabel(label).fill(`${words}, ${view}`);
       await form.getByRole("button", { name: "Comment", exact: true }).click();
