@@ -138,14 +138,16 @@ test("an event shows on an open page within 200 ms, and a flood of them does not
     const emit = (name) => fetch(`${node.url}/api/v1/events`, {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ event_name: name }),
     });
+    // What the driver of the browser does when it looks for something for the first time is no part of it.
+    await page.getByRole("link", { name: "Console" }).first().waitFor();
     const took = [];
     for (let round = 0; round < 10; round += 1) {
+      await page.waitForTimeout(250);
       const name = `demo.seen_${round}`;
       const seen = page.getByRole("link", { name }).first().waitFor().then(() => performance.now());
       const began = performance.now();
       await emit(name);
       took.push(await seen - began);
-      await page.waitForTimeout(250);
     }
     took.sort((one, other) => one - other);
     assert.ok(took[5] < 10 * PIXEL_MS, `an event took ${took[5]} ms to show`);
@@ -157,8 +159,8 @@ test("an event shows on an open page within 200 ms, and a flood of them does not
     const end = Date.now() + 4_000;
     let sent = 0;
     while (Date.now() < end) {
-      await Promise.all(Array.from({ length: 10 }, () => emit("demo.flood")));
-      sent += 10;
+      await Promise.all(Array.from({ length: 20 }, () => emit("demo.flood")));
+      sent += 20;
       await page.waitForTimeout(15);
     }
     const long = await page.evaluate(() => globalThis.long);
