@@ -14,7 +14,7 @@ use xyn_store::Digest;
 use xyn_store::blobs::{Blobs, Written};
 
 use crate::error::{ApiError, Code};
-use crate::extract::in_time;
+use crate::extract::{in_time, media_type, unsupported};
 use crate::limits::{BLOB_MAX_BYTES, BODY_PAUSE_MAX, UPLOAD_QUEUE};
 use crate::state::{AppState, blocking};
 
@@ -53,8 +53,12 @@ pub(crate) async fn write<E: Into<ApiError>>(
     writing.await.map_err(|error| ApiError::unexpected(&error.to_string()))?
 }
 
-/// The parts of a form, each as large as the writer of a blob lets it be.
+/// The parts of a form, each as large as the writer of a blob lets it be. Anything else is refused.
 pub(crate) async fn form(state: &AppState, mut request: Request) -> Result<Multipart, ApiError> {
+    let kind = media_type(request.headers());
+    if kind.as_deref() != Some(FORM) {
+        return Err(unsupported(kind.as_deref(), FORM));
+    }
     DefaultBodyLimit::disable().apply(&mut request);
     let form = Multipart::from_request(request, state).await;
     form.map_err(|error| ApiError::invalid("Content-Type", error.body_text()))

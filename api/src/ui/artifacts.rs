@@ -18,11 +18,10 @@ use super::shell::{Shell, render};
 use super::words::Excerpt;
 use super::{act, filters};
 use crate::error::ApiError;
-use crate::extract::{Params, PathId, media_type, unsupported};
+use crate::extract::{Params, PathId};
 use crate::headers::Caller;
 use crate::routes::{artifact_form, artifact_row, keep_artifact};
 use crate::state::AppState;
-use crate::upload::FORM;
 
 pub(super) use preview::{Part, Preview, preview};
 
@@ -89,10 +88,6 @@ async fn upload(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let kind = media_type(request.headers());
-    if kind.as_deref() != Some(FORM) {
-        return Err(unsupported(kind.as_deref(), FORM));
-    }
     let fields = artifact_form(&state, request).await?;
     let artifact_id = keep_artifact(&state, caller, fields).await?;
     let next = act::local(&format!("/ui/artifacts/{artifact_id}"), "artifacts.put");

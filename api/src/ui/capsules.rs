@@ -26,11 +26,10 @@ use super::shell::{Shell, render};
 use super::words::{State as Standing, app_and_version};
 use super::{act, filters};
 use crate::error::ApiError;
-use crate::extract::{Params, media_type, unsupported};
+use crate::extract::Params;
 use crate::headers::Caller;
 use crate::routes::capsules::import;
 use crate::state::AppState;
-use crate::upload::FORM;
 
 /// Workspaces that may be chosen to be packed.
 const WORKSPACES: usize = 50;
@@ -120,10 +119,6 @@ async fn upload(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let kind = media_type(request.headers());
-    if kind.as_deref() != Some(FORM) {
-        return Err(unsupported(kind.as_deref(), FORM));
-    }
     let fields = import::form_of(&state, request).await?;
     let taken = import::take_in(&state, caller, fields).await?;
     let capsule = taken["capsule"].as_str().unwrap_or_default();
