@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Bench;
+use crate::node::eventually;
 
 #[tokio::test]
 async fn what_a_gate_stops_says_at_which_and_nothing_serves() {
@@ -117,7 +118,8 @@ async fn production_asks_for_a_policy_and_then_for_the_word_of_who_asks() {
     assert!(
         asked["error"]["message"].as_str().expect("text").contains("in place of `urn:xyn:app:shop@1.0.0`")
     );
-    bench.node_folder(&[&prod[..], &["--confirm", &word]].concat()).ok();
+    let confirmed = [&prod[..], &["--confirm", &word]].concat();
+    bench.node_folder(&confirmed).ok();
     let back = ["capsule", "rollback", "shop", "--stage", "prod"];
     let asked = bench.node_folder(&back);
     assert!(asked.code == 6 && asked.err.contains("roll back to `urn:xyn:app:shop@1.0.0`"), "{asked:?}");
@@ -126,4 +128,37 @@ async fn production_asks_for_a_policy_and_then_for_the_word_of_who_asks() {
     let word = asked["error"]["details"]["confirm"].as_str().expect("a word").to_owned();
     bench.node_folder(&[&back[..], &["--confirm", &word]].concat()).ok();
     assert_eq!(bench.read(&url).await.1, "<h1>one</h1>");
+    // A word is used up: the same version over the same one is asked about again.
+    let again = bench.node_folder(&confirmed);
+    assert!(
+        again.code == 6 && again.err.contains("what was confirmed is not what would happen now"),
+        "{again:?}"
+    );
+    assert_eq!(bench.read(&url).await.1, "<h1>one</h1>");
+}
+
+#[tokio::test]
+async fn what_was_confirmed_for_production_happens_once_others_approved_it() {
+    let bench = Bench::new().await;
+    bench.write("index.html", "<h1>one</h1>");
+    bench.pack("1.0.0", &json!({}));
+    let policy = "policy_id: pol.prod\npolicy_type: governance\nname: Production\nevaluation_mode: first_match\n\
+        rules:\n  - { rule_id: ask, match: { action: \"capsule.*\", stage: prod }, effect: require_approval, \
+        requirements: { approvals: { allow_requester: true } } }\n";
+    bench.node_folder(&["policy", "activate", &bench.folder.file("policy.yaml", policy)]).ok();
+    let prod = ["capsule", "deploy", "shop", "--stage", "prod"];
+    let body = json!({ "capsule": "shop", "stage": "prod" });
+    let asked = bench.node.post("/api/v1/deployments", &body).await.body;
+    let word = asked["error"]["details"]["confirm"].as_str().expect("a word").to_owned();
+    bench.node_folder(&[&prod[..], &["--confirm", &word]].concat()).says(5, &["xyn gate approve"]);
+    let waiting = bench.node_folder(&["gate", "list", "--json"]).json();
+    let intent = waiting["items"][0]["intent_id"].as_str().expect("an intent waits");
+    assert_eq!(bench.node.get("/api/v1/deployments").await["items"], json!([]));
+    bench.node_folder(&["gate", "approve", intent]).ok();
+    let serves = async || {
+        let served =
+            bench.node.get("/api/v1/deployments").await["items"][0]["url"].as_str().map(str::to_owned)?;
+        (bench.read(&served).await.1 == "<h1>one</h1>").then_some(())
+    };
+    eventually("it is served", serves).await;
 }

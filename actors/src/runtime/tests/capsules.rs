@@ -267,6 +267,17 @@ async fn a_file_from_outside_is_taken_when_the_keys_that_are_named_signed_every_
     assert_eq!((&proved["verified"], &proved["tree"]), (&json!(true), &taken["tree"]));
     let (code, _) = bench.refused("capsule.verify", json!({ "capsule": "shop" })).await;
     assert_eq!(code, "capsule_untrusted");
+    // The team sees both.
+    let said = |kind, title: &'static str| {
+        move |moments: &[Entry]| moments.iter().any(|it| it.note.kind == kind && it.note.title == title)
+    };
+    let moments = bench
+        .node
+        .until_moments(said(Kind::Verify, "urn:xyn:app:shop@1.0.0: every byte is what was signed"))
+        .await;
+    let verified = moments.iter().find(|it| it.note.kind == Kind::Verify).expect("just seen");
+    assert_eq!(json!(verified.note.refs.capsule), proved["capsule"]);
+    bench.node.until_moments(said(Kind::Reject, "shop: refused as a capsule: capsule_untrusted")).await;
     bench.node.stop().await;
 }
 

@@ -1,17 +1,17 @@
 //! The word that production needs: whoever asks says it again, knowing what is about to happen.
 //!
 //! Pure. Owns what is restated, and the token that stands for it. The token is no secret: it proves that what is
-//! confirmed is what was shown. Invariant: a token confirms one restatement, and a restatement that came to say
-//! anything else needs a new one.
+//! confirmed is what was shown. Invariant: a token confirms one restatement and is used up by what it lets happen; a
+//! restatement that came to say anything else needs a new one.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
-use xyn_store::Digest;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::Target;
 use xyn_store::scope::{Principal, Stage};
+use xyn_store::{Digest, Timestamp};
 
 use crate::runtime::Refusal;
 
@@ -49,6 +49,8 @@ pub struct Restatement {
     pub target: Target,
     /// What serves there now.
     pub replaces: Option<String>,
+    /// Since when it does: the same version in the same place, later on, is asked about again.
+    pub replaces_since: Option<Timestamp>,
     /// Which secret is the address of which service.
     pub services: BTreeMap<String, String>,
 }
@@ -112,6 +114,7 @@ mod tests {
             stage: Stage::Prod,
             target: Target::Static,
             replaces: Some("urn:xyn:app:shop@1.4.1".to_owned()),
+            replaces_since: Some(Timestamp::from_micros(1)),
             services: BTreeMap::from([("db".to_owned(), "app/shop/db".to_owned())]),
         }
     }
@@ -120,8 +123,9 @@ mod tests {
     fn only_the_token_of_what_is_shown_confirms_it() {
         let token = restatement().token();
         assert!(restatement().confirmed(Some(&token)).is_ok());
-        let changes: [fn(&mut Restatement); 6] = [
+        let changes: [fn(&mut Restatement); 7] = [
             |it| it.principal = Principal::new("eve@lab"),
+            |it| it.replaces_since = Some(Timestamp::from_micros(2)),
             |it| it.capsule = Digest::of(b"another"),
             |it| it.replaces = None,
             |it| it.stage = Stage::Staging,

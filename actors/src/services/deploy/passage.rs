@@ -114,6 +114,7 @@ fn confirmed(
         stage: place.stage,
         target: place.target,
         replaces: before.as_ref().map(|row| row.current.id.clone()),
+        replaces_since: before.as_ref().map(|row| row.current.at),
         services: judged.attached(wish).into_iter().collect(),
     };
     ledger.pass(Gate::Confirmation, restatement.confirmed(wish.confirm.as_deref()))

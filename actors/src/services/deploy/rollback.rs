@@ -69,6 +69,7 @@ fn confirmed(inner: &Inner, intent: &Intent, row: &DeploymentRow, previous: &Rel
         stage: row.stage,
         target: row.target,
         replaces: Some(row.current.id.clone()),
+        replaces_since: Some(row.current.at),
         services: row.services.iter().cloned().collect(),
     };
     let given = field(&intent.input, "confirm");

@@ -17,6 +17,7 @@ use xyn_store::{Order, Reader, StoreError, Timestamp};
 use crate::record::Record;
 use crate::services::approvals::ask;
 use crate::services::approvals::people::People;
+use crate::services::capsules;
 use crate::{node, run};
 
 /// Bytes of all artifacts that one moment names.
@@ -45,6 +46,7 @@ pub(crate) fn note(
                 sketch.approvals.settled.push(Matter::Intent(row.intent_id));
                 sketch.say(Kind::Gate, &row.action, "expired without approval");
             }
+            Record::Capsule(event) => sketch.capsule(event),
             Record::ArtifactCreated(row) => sketch.made.push(made(row)),
             Record::Node(node::Event::BlueprintActivated(row)) => {
                 sketch.refs.stage = Some(stage);
@@ -99,6 +101,20 @@ impl<'a> Sketch<'a> {
     fn say(&mut self, kind: Kind, subject: &str, phrase: &str) {
         self.subject = Some(subject.to_owned());
         self.happened(kind, phrase.to_owned());
+    }
+
+    /// What was proved of a capsule. One that came or went says so in a moment of its own, which offers it.
+    fn capsule(&mut self, event: &capsules::Event) {
+        match event {
+            capsules::Event::Verified { capsule, id } => {
+                self.refs.capsule = Some(*capsule);
+                self.say(Kind::Verify, id, "every byte is what was signed");
+            }
+            capsules::Event::Rejected { what, code, .. } => {
+                self.say(Kind::Reject, what, &format!("refused as a capsule: {code}"));
+            }
+            _ => {}
+        }
     }
 
     fn answered(&mut self, row: &IntentRow) {
