@@ -1,4 +1,4 @@
-//! Rebuilding: throws away everything derived and folds the log again.
+//! Rebuilding: throws away everything derived and folds the log and the timeline's records again.
 //!
 //! Works through the log in its order, so that rows come to be exactly as they did when it was written. A marker
 //! stands in the database while it is under way; a node does not start on a half-rebuilt folder.
@@ -13,6 +13,8 @@ use crate::projection::Changes;
 use crate::reader::Order;
 use crate::store::Store;
 use crate::tables::{Key, NAME_BLOCK, Table};
+use crate::timeline::Timeline;
+use crate::timeline::feed::FeedId;
 use crate::{Digest, Reader};
 
 const MARKER: &[u8] = b"rebuilding";
@@ -32,8 +34,8 @@ pub trait Projector {
 }
 
 impl Store {
-    /// Deletes every derived row and makes them anew. `progress` is told of entries folded. Nobody else may use the
-    /// store meanwhile.
+    /// Deletes every derived row and makes them anew, those of the timeline behind those of the log. `progress` is
+    /// told of entries folded. Nobody else may use the store meanwhile.
     pub fn rebuild(
         &self,
         projector: &mut dyn Projector,
@@ -57,7 +59,26 @@ impl Store {
         engine.guard(|| batch.commit(&engine))?;
         engine.guard(|| unmark(&engine))?;
         progress(entries);
+        drop(reader);
+        self.rebuild_shared()?;
         Ok(entries)
+    }
+
+    /// The rows of the timeline, counted as far as the roster says.
+    fn rebuild_shared(&self) -> Result<(), StoreError> {
+        let reader = self.read()?;
+        let Some(env) = reader.environment()? else { return Ok(()) };
+        let roster = reader.roster(env)?;
+        drop(reader);
+        self.rebuild_timeline(env.root(), |feed| roster.cut(*feed), |_| {})?;
+        if !roster.is_out(self.key().public()) {
+            return Ok(());
+        }
+        // Whoever was put out before the first record has a row that follows from none.
+        let own = FeedId { node: self.key().public(), incarnation: self.incarnation().id };
+        let silenced = Timeline::open(&self.read()?, env.root(), own)?.silence();
+        let engine = self.engine()?;
+        engine.guard(|| Batch { changes: silenced, ..Batch::default() }.commit(&engine))
     }
 }
 

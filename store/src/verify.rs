@@ -1,5 +1,5 @@
 //! The check of everything that is kept: the engine's pages, every row, the audit chain, the bytes of artifacts, and
-//! whether what is derived is what the journal says.
+//! whether what is derived is what the journal and the timeline's records say.
 //!
 //! Works on a scratch copy, so that the folder stays as it is, and tries there what would mend it. Invariant: a
 //! report without a fault means that whatever an answer is made of was looked at.
@@ -202,9 +202,9 @@ fn artifacts(store: &Store, reader: &Reader, report: &mut Report) -> Result<(), 
     })
 }
 
-/// Compares what stood there with what the journal says.
+/// Compares what stood there with what the journal and the timeline's records say.
 fn derived(before: &Reader, after: &Reader, now: Timestamp, report: &mut Report) {
-    for table in Table::DERIVED {
+    for table in Table::DERIVED.into_iter().chain(Table::TIMELINE_DERIVED) {
         let [mut other, mut missing, mut strange] = [0_u64; 3];
         let compared = after.scan(table, &[], None, Order::Ascending, |key, value| {
             match before.get_raw(table, key) {
@@ -226,9 +226,9 @@ fn derived(before: &Reader, after: &Reader, now: Timestamp, report: &mut Report)
             report.fault(format!("table `{}` cannot be compared: {error}", table.name()));
         }
         for (count, what) in [
-            (other, "say something else than the journal"),
+            (other, "say something else than what they come from"),
             (missing, "are missing"),
-            (strange, "have nothing in the journal to come from"),
+            (strange, "have nothing to come from"),
         ] {
             if count > 0 {
                 report.fault(format!("table `{}`: {count} rows {what}", table.name()));

@@ -7,14 +7,20 @@ use std::path::Path;
 use super::files::{Folder, Verdict};
 use super::full;
 use super::ledger::{changes_of, events_of};
+use crate::audit::key::NodeKey;
 use crate::envelope::Envelope;
+use crate::journal::Append;
 use crate::projection::{Changes, Row, RunRow};
 use crate::rebuild::Projector;
+use crate::scope::Principal;
 use crate::simulation::Dice;
 use crate::store::DATABASE_FILE;
 use crate::tables::{Key, Table, seal};
+use crate::timeline::feed::FeedId;
+use crate::timeline::{Saying, Timeline, first_certificate};
+use crate::trust::EnvId;
 use crate::verify::{Report, verify};
-use crate::{Options, Store, StoreError, Timestamp};
+use crate::{Options, Order, Store, StoreError, Timestamp};
 
 const PAGE_BYTES: usize = 4096;
 /// How a page of the engine begins that only leads to others.
@@ -129,14 +135,14 @@ async fn rows_that_lie_are_told_and_a_rebuild_mends_them() {
     let lie = Some(postcard::to_stdvec(&row).expect("encodes"));
     let stranger = Key::new().bytes(&[7; 16]).into_bytes();
     let meddlings = [
-        (RunRow::TABLE, key.as_slice(), lie, "table `runs`: 1 rows say something else than the journal"),
-        (RunRow::TABLE, &key, None, "table `runs`: 1 rows are missing"),
         (
-            Table::RunsActive,
-            &stranger,
-            Some(vec![]),
-            "table `runs_active`: 1 rows have nothing in the journal",
+            RunRow::TABLE,
+            key.as_slice(),
+            lie,
+            "table `runs`: 1 rows say something else than what they come from",
         ),
+        (RunRow::TABLE, &key, None, "table `runs`: 1 rows are missing"),
+        (Table::RunsActive, &stranger, Some(vec![]), "table `runs_active`: 1 rows have nothing to come from"),
         (Table::Meta, b"rebuilding", Some(vec![]), "a rebuild was begun and not finished"),
     ];
     for (table, key, value, fault) in meddlings {
@@ -164,4 +170,39 @@ async fn a_journal_that_lost_an_entry_is_beyond_a_rebuild() {
         let report = checked(folder.path());
         assert!(!report.is_sound() && !report.rebuild_mends, "{table:?}: {report:?}");
     }
+}
+
+#[tokio::test]
+async fn rows_of_the_timeline_that_are_gone_are_told_and_a_rebuild_mends_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = Store::open(folder.path(), Options::default()).expect("opens");
+    let (root, key) = (NodeKey::from_secret([9; 32]), store.key());
+    let env = EnvId::rooted_in(root.public());
+    let own = FeedId { node: key.public(), incarnation: store.incarnation().id };
+    let first = first_certificate(&root, key, Principal::local_operator(), Timestamp::EPOCH).expect("signs");
+    let mut timeline = Timeline::open(&store.read().expect("reads"), env.root(), own).expect("opens");
+    let saying = vec![Saying::Statement(first.as_bytes().to_vec())];
+    let mut changes = timeline.say(key, Timestamp::EPOCH, saying).expect("says").changes;
+    changes.put_environment(env);
+    let append = Append { changes, ..Append::default() };
+    store.journal().expect("open").append(append).await.expect("commits");
+    store.close();
+    drop(store);
+    assert_eq!(checked(folder.path()).faults, [] as [String; 0]);
+    let place = {
+        let store = Store::open(folder.path(), Options::default()).expect("opens");
+        let mut places = Vec::new();
+        let reader = store.read().expect("reads");
+        let keep = |key: &[u8], _: &[u8]| {
+            places.push(key.to_vec());
+            Ok(true)
+        };
+        reader.scan(Table::TimelineStatements, &[], None, Order::Ascending, keep).expect("reads");
+        store.close();
+        places.pop().expect("a statement")
+    };
+    meddle(folder.path(), Table::TimelineStatements, &place, None);
+    let report = checked(folder.path());
+    assert!(report.faults.iter().any(|told| told == "table `timeline_statements`: 1 rows are missing"));
+    assert!(report.rebuild_mends);
 }
