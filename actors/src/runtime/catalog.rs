@@ -7,8 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 use xyn_store::projection::{BlueprintRow, BlueprintStatus, PolicyRow, PolicyStatus};
-use xyn_store::tables::Key;
-use xyn_store::{Digest, Order, Reader, Store, StoreError};
+use xyn_store::{Digest, Reader, Store, StoreError};
 
 use crate::actions::Registry;
 use crate::blueprint::{self, NodeLimits, Plan, Scope};
@@ -58,7 +57,7 @@ impl Catalog {
     pub fn load(reader: &Reader, registry: &Registry, limits: &NodeLimits) -> Result<Self, CatalogError> {
         let mut catalog = Self::default();
         for row in
-            all::<BlueprintRow>(reader)?.into_iter().filter(|row| row.status == BlueprintStatus::Active)
+            reader.all::<BlueprintRow>()?.into_iter().filter(|row| row.status == BlueprintStatus::Active)
         {
             let plan = blueprint::compile_promoted(row.source.as_bytes(), registry, limits);
             let plan = plan.map_err(|issues| {
@@ -72,7 +71,7 @@ impl Catalog {
             })?;
             catalog.blueprints.insert(row.blueprint_id, Active { version: row.version, plan: plan.into() });
         }
-        for row in all::<PolicyRow>(reader)?.into_iter().filter(|row| row.status == PolicyStatus::Active) {
+        for row in reader.all::<PolicyRow>()?.into_iter().filter(|row| row.status == PolicyStatus::Active) {
             let policy = governance::parse(row.source.as_bytes()).map_err(|issues| {
                 let fault = issues.first().map(ToString::to_string).unwrap_or_default();
                 CatalogError::Invalid {
@@ -142,19 +141,6 @@ impl Catalog {
                 && trigger.when.as_ref().is_none_or(|when| when.truthy(&scope).unwrap_or(false))
         };
         self.blueprints.values().filter(matches).map(|active| active.plan.clone()).collect()
-    }
-}
-
-/// Every row of a small table.
-fn all<R: xyn_store::projection::Row>(reader: &Reader) -> Result<Vec<R>, StoreError> {
-    let (mut rows, mut cursor) = (Vec::new(), None);
-    loop {
-        let page = reader.page::<R>(&Key::new(), Order::Ascending, cursor.as_ref(), 500, |_| true)?;
-        rows.extend(page.items);
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(rows),
-        }
     }
 }
 

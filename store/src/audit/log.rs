@@ -126,17 +126,8 @@ fn subtree<T>(reader: &Reader, range: Range<u64>, then: impl Fn(&[Digest]) -> T)
 pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, StoreError> {
     let reader = store.read()?;
     let head = Head::read(&reader)?;
-    let mut checkpoints: HashMap<u64, SignedCheckpoint> = HashMap::new();
-    let mut cursor = None;
-    loop {
-        let page =
-            reader.page::<SignedCheckpoint>(&Key::new(), Order::Ascending, cursor.as_ref(), 500, |_| true)?;
-        checkpoints.extend(page.items.into_iter().map(|signed| (signed.checkpoint.size, signed)));
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => break,
-        }
-    }
+    let checkpoints = reader.all::<SignedCheckpoint>()?.into_iter();
+    let mut checkpoints: HashMap<_, _> = checkpoints.map(|signed| (signed.checkpoint.size, signed)).collect();
     let mut report = Report::default();
     let keys = match reader.environment()? {
         Some(env) => reader.roster(env)?.heritage(store.key().public()),

@@ -100,6 +100,16 @@ impl Reader {
         })
     }
 
+    /// Every row of type `R`, in the order of their keys: for tables that are small by what they hold.
+    pub fn all<R: Row>(&self) -> Result<Vec<R>, StoreError> {
+        let mut rows = Vec::new();
+        self.scan(R::TABLE, &[], None, Order::Ascending, |_, value| {
+            rows.push(decode::<R>(value)?);
+            Ok(true)
+        })?;
+        Ok(rows)
+    }
+
     /// A page of rows of type `R` below `prefix` that `admit` lets through, in `order`.
     pub fn page<R: Row>(
         &self,

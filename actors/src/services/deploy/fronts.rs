@@ -7,9 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use xyn_store::StoreError;
 use xyn_store::projection::DeploymentRow;
-use xyn_store::tables::Key;
-use xyn_store::{Order, StoreError};
 
 use super::front::{Front, Serving};
 use super::name::Place;
@@ -18,8 +17,6 @@ use crate::runtime::{Inner, Refusal};
 
 /// How long what cannot be served rests until it is tried again.
 const REST: Duration = Duration::from_secs(5);
-/// Rows that are read at once.
-const PAGE: usize = 200;
 
 /// What is served where.
 #[derive(Default)]
@@ -98,7 +95,7 @@ pub(crate) async fn serve(inner: Arc<Inner>) {
 
 /// Serves whatever the rows say and is not served.
 pub(crate) async fn serve_all(inner: &Arc<Inner>) -> Result<(), StoreError> {
-    for row in rows(inner)? {
+    for row in inner.store.read()?.all::<DeploymentRow>()? {
         let place = Place::of(&row);
         if inner.fronts.front(&place).is_some() {
             continue;
@@ -119,19 +116,6 @@ pub(crate) async fn serve_all(inner: &Arc<Inner>) -> Result<(), StoreError> {
         inner.fronts.held().insert(place, held);
     }
     Ok(())
-}
-
-fn rows(inner: &Inner) -> Result<Vec<DeploymentRow>, StoreError> {
-    let (reader, mut rows, mut cursor) = (inner.store.read()?, Vec::new(), None);
-    loop {
-        let page =
-            reader.page(&Key::new(), Order::Ascending, cursor.as_ref(), PAGE, |_: &DeploymentRow| true)?;
-        rows.extend(page.items);
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(rows),
-        }
-    }
 }
 
 async fn open(inner: &Arc<Inner>, row: &DeploymentRow) -> Result<Front, Refusal> {

@@ -5,15 +5,11 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use xyn_store::Reader;
 use xyn_store::projection::WorkspaceRow;
-use xyn_store::tables::Key;
-use xyn_store::{Order, Reader};
 
 use super::blocking;
 use crate::runtime::{Inner, Refusal};
-
-/// Workspaces looked up at once.
-const PAGE: usize = 200;
 
 /// The folder at `text`, without links.
 pub(super) async fn folder(inner: &Arc<Inner>, text: &str) -> Result<PathBuf, Refusal> {
@@ -90,20 +86,12 @@ fn nested(path: &Path, overlap: Overlap, what: &str) -> Refusal {
 
 /// Refuses a path in or around a workspace.
 pub(super) fn apart_from_workspaces(reader: &Reader, path: &Path) -> Result<(), Refusal> {
-    let mut cursor = None;
-    loop {
-        let page =
-            reader.page::<WorkspaceRow>(&Key::new(), Order::Ascending, cursor.as_ref(), PAGE, |_| true)?;
-        for row in &page.items {
-            if let Some(overlap) = overlap(path, Path::new(&row.dir)) {
-                return Err(nested(path, overlap, &format!("the workspace `{}`", row.name)));
-            }
-        }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => return Ok(()),
+    for row in reader.all::<WorkspaceRow>()? {
+        if let Some(overlap) = overlap(path, Path::new(&row.dir)) {
+            return Err(nested(path, overlap, &format!("the workspace `{}`", row.name)));
         }
     }
+    Ok(())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
