@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, watch};
 use xyn_net::driver::{Event, Port};
 use xyn_net::proto::join::door;
+use xyn_net::proto::kept;
 use xyn_net::proto::sync::{Proof, Refused};
 use xyn_net::wire::{self, Growth, Known, News, Payload, Redeem};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
@@ -114,17 +115,8 @@ pub(crate) struct Shelf(pub(crate) Arc<Book>);
 impl Port for Shelf {
     async fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<wire::Frame> {
         let Self(book) = self;
-        let (reader, mut left, mut at) = (book.reader(), credit as usize, after + 1);
-        let mut frames = Vec::new();
-        while at <= to && left > 0 {
-            let range = reader.feed_range(book.env.root(), &feed, at, left).expect("reads");
-            let Some(bytes) = range else { break };
-            let frame = book.on_the_wire(&bytes);
-            left = left.saturating_sub(bytes.len());
-            at = frame.to + 1;
-            frames.push(frame);
-        }
-        frames
+        let env = book.env.root();
+        kept::frames(&book.reader(), env, &feed, after, to, credit as usize).expect("reads")
     }
 
     async fn read_proof(&self, _: FeedId) -> Option<Proof> {

@@ -10,5 +10,6 @@ pub mod contacts;
 pub mod gossip;
 pub mod held;
 pub mod join;
+pub mod kept;
 pub mod sync;
 pub mod witness;

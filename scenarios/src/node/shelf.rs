@@ -9,15 +9,15 @@ pub(crate) mod paper;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use xyn_net::proto::kept;
 use xyn_net::proto::sync::{Proof, Refused};
-use xyn_net::wire::{FRAME_BYTES_MAX, Frame, Known, Payload};
+use xyn_net::wire::{Frame, Known, Payload};
 use xyn_store::audit::key::NodeKey;
 use xyn_store::projection::Changes;
 use xyn_store::simulation::Base;
-use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::timeline::frame::{FRAME_MAX_BYTES, Frame as Sealed};
+use xyn_store::timeline::frame::Frame as Sealed;
 use xyn_store::timeline::{Saying, Timeline, Written, fork};
 use xyn_store::trust::{EnvId, Placed, Roster};
 use xyn_store::{Digest, Reader, StoreError, Timestamp};
@@ -147,7 +147,7 @@ impl Shelf {
     pub(crate) fn feeds(&self) -> Result<BTreeMap<FeedId, Known>, StoreError> {
         let reader = self.base.read()?;
         let rows = self.timeline.iter().flat_map(Timeline::feeds);
-        rows.map(|row| Ok((row.feed, Known { head: reader.last_shared(row)?, fork: row.fork }))).collect()
+        rows.map(|row| Ok((row.feed, kept::known_of(&reader, row)?))).collect()
     }
 
     /// Opens the timeline again after a failure, if that can be done now.
@@ -197,7 +197,7 @@ impl Shelf {
 
     fn known(&self, feed: FeedId) -> Result<Known, StoreError> {
         match self.timeline.as_ref().and_then(|timeline| timeline.feed(&feed)) {
-            Some(row) => Ok(Known { head: self.base.read()?.last_shared(row)?, fork: row.fork }),
+            Some(row) => kept::known_of(&self.base.read()?, row),
             None => Ok(Known::default()),
         }
     }
@@ -210,20 +210,8 @@ impl Shelf {
 
     /// Frames of a feed, as [`Port::read`](xyn_net::driver::Port::read).
     pub(crate) fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<Frame> {
-        let Ok(reader) = self.base.read() else {
-            return Vec::new();
-        };
-        let (mut frames, mut next, mut left) = (Vec::new(), after.saturating_add(1), credit as usize);
-        while next <= to {
-            let bound = if frames.is_empty() { FRAME_MAX_BYTES } else { left.min(FRAME_MAX_BYTES) };
-            let Ok(Some(bytes)) = reader.feed_range(self.env.root(), &feed, next, bound) else { break };
-            let Some((_, from, to)) = Sealed::span(&bytes) else { break };
-            let Some(payload) = Payload::<FRAME_BYTES_MAX>::new(&bytes) else { break };
-            left = left.saturating_sub(bytes.len());
-            frames.push(Frame { from, to, bytes: payload });
-            next = to + 1;
-        }
-        frames
+        let read = |reader: Reader| kept::frames(&reader, self.env.root(), &feed, after, to, credit as usize);
+        self.base.read().and_then(read).unwrap_or_default()
     }
 
     /// Whether a moment that counts names the content `digest`.
@@ -249,7 +237,8 @@ impl Shelf {
         let admission = self
             .with(|timeline, reader, roster| timeline.admit(reader, &bytes, now, |feed| roster.cut(*feed)))
             .map_err(busy)?;
-        let verdict = verdict(&admission, frames);
+        let first = frames.first().map_or(0, |frame| frame.from);
+        let verdict = kept::answer(feed, first, &admission.verdicts);
         self.remarks.extend(admission.verdicts.iter().filter_map(Happening::judged));
         let moves_roster = !admission.proofs.is_empty() || admission.has_statements;
         self.commit(admission.changes).map_err(busy)?;
@@ -339,21 +328,4 @@ impl Shelf {
         }
         Ok(())
     }
-}
-
-/// What the mesh is told of an admission.
-fn verdict(admission: &Admission, frames: &[Frame]) -> Result<(), Refused> {
-    for (verdict, frame) in admission.verdicts.iter().zip(frames) {
-        match verdict {
-            Verdict::Refused(Refusal::PastCut(_)) => return Err(Refused::Cut),
-            // Nothing behind a fork is taken, and its author is to blame alone.
-            Verdict::Refused(Refusal::Equivocation(_)) => {}
-            Verdict::Refused(_) => return Err(Refused::False),
-            Verdict::Paced(_) => return Err(Refused::Paced),
-            // How far back the two differ, earlier records show.
-            Verdict::Forked { seq, .. } if *seq < frame.from => return Err(Refused::Unlinked),
-            Verdict::Forked { .. } | Verdict::Admitted { .. } | Verdict::Duplicate | Verdict::Gap { .. } => {}
-        }
-    }
-    Ok(())
 }

@@ -176,19 +176,8 @@ impl Reader {
         self.page(&Key::new().bytes(&kind[..1]), order, cursor, limit, |_| true)
     }
 
-    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`. None when there
-    /// is nothing, or when only the whole [pack](Self::pack) can be had.
-    pub fn feed_range(
-        &self,
-        env: PublicKey,
-        feed: &FeedId,
-        from: u64,
-        max_bytes: usize,
-    ) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.feed_frame(env, feed, from, max_bytes)?.map(|(_, bytes)| bytes))
-    }
-
-    /// The same, with the number of the frame's last record.
+    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`, and the number of its
+    /// last record. None when there is nothing, or when only the whole [pack](Self::pack) can be had.
     pub fn feed_frame(
         &self,
         env: PublicKey,

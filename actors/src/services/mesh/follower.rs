@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use xyn_net::driver::{Mesh, Stopped, World};
+use xyn_net::proto::kept::{known, known_of};
 use xyn_net::wire::{Frame, Known, News, Payload};
+use xyn_store::StoreError;
+use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::frame::FRAME_MAX_BYTES;
 use xyn_store::trust::Roster;
-use xyn_store::{Reader, StoreError};
 
-use super::gather::{known, known_of};
 use crate::runtime::Inner;
-use crate::services::timeline;
 
 /// Frames that are published as news in one go: whoever writes more is caught up with.
 const NEWS_MAX: usize = 16;
@@ -60,34 +60,54 @@ impl Follower {
     }
 
     async fn tell(&mut self) -> Result<(), Lost> {
-        let inner = Arc::clone(&self.inner);
-        let timeline = inner.timeline()?;
-        let roster = timeline.roster();
-        let reader = inner.store.read()?;
-        if !Arc::ptr_eq(&roster, &self.roster) {
+        let (inner, published) = (Arc::clone(&self.inner), self.published);
+        let roster = inner.timeline()?.roster();
+        let is_new = !Arc::ptr_eq(&roster, &self.roster);
+        let work = move || Committed::read(&inner, published, is_new);
+        let read = tokio::task::spawn_blocking(work).await;
+        let Committed { feeds, news, own, known } =
+            read.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        if is_new {
             self.roster = Arc::clone(&roster);
             self.mesh.roster_changed(roster).await?;
-            for row in reader.feeds()? {
-                self.mesh.grew(row.feed, known_of(&reader, &row)?).await?;
-            }
         }
-        self.publish(timeline, &reader).await
+        for (feed, known) in feeds {
+            self.mesh.grew(feed, known).await?;
+        }
+        for news in news {
+            self.published = news.frame.to;
+            self.mesh.publish(news, known).await?;
+        }
+        self.published = self.published.max(known.seq());
+        Ok(self.mesh.grew(own, known).await?)
     }
+}
 
-    async fn publish(&mut self, timeline: &timeline::Service, reader: &Reader) -> Result<(), Lost> {
-        let (env, feed) = (timeline.env().root(), timeline.own());
-        let known = known(reader, feed)?;
-        for _ in 0..NEWS_MAX {
-            if self.published >= known.seq() {
-                return Ok(());
-            }
-            let from = self.published + 1;
-            let Some((to, bytes)) = reader.feed_frame(env, &feed, from, FRAME_MAX_BYTES)? else { break };
+/// What the mesh is to be told, read in one go: a reader is not held while the mesh makes room.
+struct Committed {
+    /// Every feed, where the roster is new.
+    feeds: Vec<(FeedId, Known)>,
+    news: Vec<News>,
+    own: FeedId,
+    /// What is known of its own feed.
+    known: Known,
+}
+
+impl Committed {
+    /// What was committed behind `published` of its own feed, and every feed where `all` are asked for.
+    fn read(inner: &Inner, published: u64, all: bool) -> Result<Self, Lost> {
+        let (timeline, reader) = (inner.timeline()?, inner.store.read()?);
+        let (env, own) = (timeline.env().root(), timeline.own());
+        let rows = if all { reader.feeds()? } else { Vec::new() };
+        let feeds = rows.iter().map(|row| Ok((row.feed, known_of(&reader, row)?)));
+        let feeds = feeds.collect::<Result<_, StoreError>>()?;
+        let (known, mut news, mut from) = (known(&reader, own)?, Vec::new(), published + 1);
+        while from <= known.seq() && news.len() < NEWS_MAX {
+            let Some((to, bytes)) = reader.feed_frame(env, &own, from, FRAME_MAX_BYTES)? else { break };
             let Some(bytes) = Payload::behind(0, bytes) else { break };
-            self.published = to;
-            self.mesh.publish(News { feed, frame: Frame { from, to, bytes } }, known).await?;
+            news.push(News { feed: own, frame: Frame { from, to, bytes } });
+            from = to + 1;
         }
-        self.published = known.seq();
-        Ok(self.mesh.grew(feed, known).await?)
+        Ok(Self { feeds, news, own, known })
     }
 }

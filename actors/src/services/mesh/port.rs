@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use xyn_net::driver::{Event as Notice, Port};
 use xyn_net::proto::join::door;
+use xyn_net::proto::kept::{self, known};
 use xyn_net::proto::sync::{Proof, Refused};
 use xyn_net::wire::{Frame, Growth, Known, Payload, Redeem};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
@@ -18,12 +19,11 @@ use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::projection::VouchedRow;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork;
-use xyn_store::timeline::frame::FRAME_MAX_BYTES;
-use xyn_store::trust::{Claim, Invitation, NotRedeemed, Placed, Roster};
+use xyn_store::trust::{Invitation, NotRedeemed};
 use xyn_store::{Digest, Reader, StoreError};
 
 use super::Shared;
-use super::gather::{PARCELS_MAX, Parcel, WAITING_BYTES_MAX, known};
+use super::gather::{PARCELS_MAX, Parcel, WAITING_BYTES_MAX};
 use crate::governance::Identity;
 use crate::node::actor::by_node;
 use crate::runtime::{Inner, Intent, Origin, Recording, Refusal};
@@ -88,8 +88,10 @@ impl Desk {
 
 impl Port for Desk {
     async fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<Frame> {
-        let frames =
-            self.look_up(move |inner, reader| frames(inner, reader, &feed, after, to, credit as usize));
+        let frames = self.look_up(move |inner, reader| {
+            let env = inner.timeline()?.env().root();
+            kept::frames(reader, env, &feed, after, to, credit as usize)
+        });
         frames.await.unwrap_or_default()
     }
 
@@ -178,29 +180,6 @@ impl Port for Desk {
     }
 }
 
-/// Frames of `feed` behind record `after`, as far as they come within `credit`.
-fn frames(
-    inner: &Inner,
-    reader: &Reader,
-    feed: &FeedId,
-    after: u64,
-    to: u64,
-    credit: usize,
-) -> Result<Vec<Frame>, StoreError> {
-    let env = inner.timeline()?.env().root();
-    let (mut frames, mut from, mut left) = (Vec::new(), after.saturating_add(1), credit);
-    while from <= to {
-        // The first one may be longer than asked for: a frame cannot be cut.
-        let room = if frames.is_empty() { FRAME_MAX_BYTES } else { left };
-        let Some((last, bytes)) = reader.feed_frame(env, feed, from, room)? else { break };
-        let Some(bytes) = Payload::behind(0, bytes) else { break };
-        left = left.saturating_sub(bytes.len());
-        frames.push(Frame { from, to: last, bytes });
-        from = last + 1;
-    }
-    Ok(frames)
-}
-
 /// Lets in whoever shows a ticket that is good: first its secret is checked, which goes no further, and then an
 /// intent is submitted that says what the ticket says.
 async fn redeem(inner: &Arc<Inner>, peer: PublicKey, request: Redeem) -> door::Decision {
@@ -227,7 +206,7 @@ async fn redeem(inner: &Arc<Inner>, peer: PublicKey, request: Redeem) -> door::D
     }
     let reader = inner.store.read().map_err(unavailable)?;
     let statements = reader.statements(timeline.env()).map_err(unavailable)?;
-    Ok(welcome(statements, &timeline.roster(), inner.store.key().public(), peer))
+    Ok(kept::welcome(statements, &timeline.roster(), inner.store.key().public(), peer))
 }
 
 fn not_redeemed(refusal: Refusal) -> NotRedeemed {
@@ -241,14 +220,4 @@ fn not_redeemed(refusal: Refusal) -> NotRedeemed {
             NotRedeemed::Unavailable
         }
     }
-}
-
-/// Of all that was said about who belongs: what a newcomer needs to see this node and itself as members.
-fn welcome(statements: Vec<Placed>, roster: &Roster, me: PublicKey, newcomer: PublicKey) -> Vec<Placed> {
-    let matters = |node: PublicKey| node == me || node == newcomer || roster.ranks_above(node, me);
-    let is_about = |placed: &Placed| match &placed.statement.statement().claim {
-        Claim::Certificate(certificate) => matters(certificate.node),
-        Claim::Revocation(revocation) => matters(revocation.node),
-    };
-    statements.into_iter().filter(is_about).collect()
 }

@@ -9,14 +9,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use xyn_net::driver::{Config, Event as Notice, Mesh, World};
+use xyn_net::proto::kept::known_of;
 use xyn_store::audit::log;
 use xyn_store::ids::StreamId;
 use xyn_store::projection::{ContactRow, VouchedRow, WitnessRow};
-use xyn_store::tables::Key;
-use xyn_store::{Order, Reader, StoreError, ids};
+use xyn_store::{Reader, StoreError, ids};
 
 use super::follower::Follower;
-use super::gather::known_of;
 use super::port::{Desk, Trays};
 use super::{Event, MeshError, Shared, gather, invite};
 use crate::node::actor::by_node;
@@ -33,8 +32,6 @@ const STEADY: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long a message may take to arrive.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Rows of one kind that are read at a start.
-const ROWS_MAX: usize = 4096;
 
 /// A mesh that runs.
 pub(super) struct Running {
@@ -81,8 +78,9 @@ fn world(inner: &Inner, reader: &Reader) -> Result<World, StoreError> {
     let rows = reader.feeds()?;
     let feeds = rows.iter().map(|row| Ok((row.feed, known_of(reader, row)?)));
     let feeds = feeds.collect::<Result<_, StoreError>>()?;
-    let vouched = reader.page::<VouchedRow>(&Key::new(), Order::Ascending, None, ROWS_MAX, |_| true)?.items;
-    let contacts = reader.page::<ContactRow>(&Key::new(), Order::Ascending, None, ROWS_MAX, |_| true)?.items;
+    // All of them: a log that this node forgot it had vouched for could be rewritten.
+    let vouched = reader.all::<VouchedRow>()?;
+    let contacts = reader.all::<ContactRow>()?;
     Ok(World {
         roster: timeline.roster(),
         feeds,

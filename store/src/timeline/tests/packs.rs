@@ -27,9 +27,9 @@ fn a_newcomer_from_packs_has_what_a_replay_gives_and_packs_are_the_same_everywhe
         admitted(&verdict);
     }
     let reader = author.store.read().expect("reads");
-    let rest = reader.feed_range(env(), &feed, 2 * PACK_RECORDS + 1, FRAME_MAX_BYTES);
+    let rest = reader.feed_frame(env(), &feed, 2 * PACK_RECORDS + 1, FRAME_MAX_BYTES);
     drop(reader);
-    newcomer.admit(&[rest.expect("reads").expect("is there")]);
+    newcomer.admit(&[rest.expect("reads").expect("is there").1]);
     assert_eq!(newcomer.digest(), author.digest());
     assert_eq!(newcomer.rows(), replayed.rows());
     let mut torn = packs(&author)[0].clone();
@@ -51,13 +51,13 @@ fn any_record_on_can_be_served_under_a_signature() {
     // The other one comes to signatures of its own choosing, for it asks for little at a time.
     for max_bytes in (0..).map(|step| 100_000 + step * 10_000).take(40) {
         let have = other.timeline.feed(&feed).map_or(0, |row| row.head.seq);
-        let Some(frame) = reader.feed_range(env(), &feed, have + 1, max_bytes).expect("reads") else {
+        let Some((_, frame)) = reader.feed_frame(env(), &feed, have + 1, max_bytes).expect("reads") else {
             break;
         };
         assert!(frame.len() <= max_bytes);
         admitted(&other.admit(&[frame])[0]);
     }
     assert_eq!(other.digest(), node.digest());
-    assert!(reader.feed_range(env(), &feed, 2101, FRAME_MAX_BYTES).expect("reads").is_none());
-    assert!(reader.feed_range(env(), &feed, 0, FRAME_MAX_BYTES).expect("reads").is_none());
+    assert!(reader.feed_frame(env(), &feed, 2101, FRAME_MAX_BYTES).expect("reads").is_none());
+    assert!(reader.feed_frame(env(), &feed, 0, FRAME_MAX_BYTES).expect("reads").is_none());
 }

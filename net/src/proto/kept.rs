@@ -1,0 +1,117 @@
+//! What a node keeps, as others ask about it and hand it in.
+//!
+//! Owns how far a feed is known, which frames answer a question and what verdicts are to whoever sent the frames.
+//! Reads and writes nothing but through a reader, so that a node and a simulator run the same code. Invariant: what
+//! is answered counts here, and is durable.
+
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::FeedRow;
+use xyn_store::timeline::admit::{Refusal, Verdict};
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::frame::FRAME_MAX_BYTES;
+use xyn_store::trust::{Claim, Placed, Roster};
+use xyn_store::{Reader, StoreError};
+
+use super::sync::Refused;
+use crate::wire::{Frame, Known, Payload};
+
+/// How far `feed` is known here, and counts.
+pub fn known(reader: &Reader, feed: FeedId) -> Result<Known, StoreError> {
+    reader.feed(&feed)?.map_or(Ok(Known::default()), |row| known_of(reader, &row))
+}
+
+/// How far the feed of `row` counts here.
+pub fn known_of(reader: &Reader, row: &FeedRow) -> Result<Known, StoreError> {
+    Ok(Known { head: reader.last_shared(row)?, fork: row.fork })
+}
+
+/// Frames of `feed` behind record `after`, as far as they come within `credit` bytes.
+pub fn frames(
+    reader: &Reader,
+    env: PublicKey,
+    feed: &FeedId,
+    after: u64,
+    to: u64,
+    credit: usize,
+) -> Result<Vec<Frame>, StoreError> {
+    let (mut frames, mut from, mut left) = (Vec::new(), after.saturating_add(1), credit);
+    while from <= to {
+        // The first one may be longer than asked for: a frame cannot be cut.
+        let room = if frames.is_empty() { FRAME_MAX_BYTES } else { left };
+        let Some((last, bytes)) = reader.feed_frame(env, feed, from, room)? else { break };
+        let Some(bytes) = Payload::behind(0, bytes) else { break };
+        left = left.saturating_sub(bytes.len());
+        frames.push(Frame { from, to: last, bytes });
+        from = last + 1;
+    }
+    Ok(frames)
+}
+
+/// What the verdicts on frames of `feed`, which were said to begin with record `first`, are to the mesh.
+pub fn answer(feed: FeedId, first: u64, verdicts: &[Verdict]) -> Result<(), Refused> {
+    verdicts.iter().try_for_each(|verdict| match verdict {
+        Verdict::Admitted { feed: found, .. }
+        | Verdict::Gap { feed: found, .. }
+        | Verdict::Forked { feed: found, .. }
+            if *found != feed =>
+        {
+            Err(Refused::False)
+        }
+        Verdict::Paced(found) if *found != feed => Err(Refused::False),
+        Verdict::Paced(_) => Err(Refused::Paced),
+        // Where the sender's feed branched off is further back than what it sent.
+        Verdict::Forked { seq, .. } if *seq < first => Err(Refused::Unlinked),
+        Verdict::Admitted { .. } | Verdict::Duplicate | Verdict::Gap { .. } | Verdict::Forked { .. } => {
+            Ok(())
+        }
+        // That is known here, and what is known is the answer.
+        Verdict::Refused(Refusal::Equivocation(_)) => Ok(()),
+        Verdict::Refused(Refusal::Unprovable(_)) => Err(Refused::Unlinked),
+        Verdict::Refused(Refusal::PastCut(_)) => Err(Refused::Cut),
+        Verdict::Refused(Refusal::Frame(_) | Refusal::Change { .. }) => Err(Refused::False),
+    })
+}
+
+/// Of all that was said about who belongs: what a newcomer needs to see this node and itself as members.
+pub fn welcome(statements: Vec<Placed>, roster: &Roster, me: PublicKey, newcomer: PublicKey) -> Vec<Placed> {
+    let matters = |node: PublicKey| node == me || node == newcomer || roster.ranks_above(node, me);
+    let is_about = |placed: &Placed| match &placed.statement.statement().claim {
+        Claim::Certificate(certificate) => matters(certificate.node),
+        Claim::Revocation(revocation) => matters(revocation.node),
+    };
+    statements.into_iter().filter(is_about).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use xyn_store::timeline::fork::ProofError;
+    use xyn_store::timeline::frame::FrameError;
+
+    const ALICE: FeedId = FeedId { node: PublicKey::from_bytes([1; 32]), incarnation: 1 };
+    const BOB: FeedId = FeedId { node: PublicKey::from_bytes([2; 32]), incarnation: 1 };
+
+    #[test]
+    fn each_verdict_has_its_answer() {
+        let admitted = |feed| Verdict::Admitted { feed, first: 7, last: 9, from_future: 0 };
+        let refused = Verdict::Refused;
+        let cases = [
+            (admitted(ALICE), Ok(())),
+            (admitted(BOB), Err(Refused::False)),
+            (Verdict::Duplicate, Ok(())),
+            (Verdict::Gap { feed: ALICE, have: 3, is_kept: true }, Ok(())),
+            (Verdict::Forked { feed: ALICE, seq: 7 }, Ok(())),
+            (Verdict::Forked { feed: ALICE, seq: 6 }, Err(Refused::Unlinked)),
+            (Verdict::Paced(ALICE), Err(Refused::Paced)),
+            (Verdict::Paced(BOB), Err(Refused::False)),
+            (refused(Refusal::Equivocation(2)), Ok(())),
+            (refused(Refusal::Unprovable(ProofError::NoContradiction)), Err(Refused::Unlinked)),
+            (refused(Refusal::PastCut(7)), Err(Refused::Cut)),
+            (refused(Refusal::Frame(FrameError::BadSignature)), Err(Refused::False)),
+        ];
+        for (verdict, expected) in cases {
+            assert_eq!(answer(ALICE, 7, std::slice::from_ref(&verdict)), expected, "{verdict:?}");
+            assert_eq!(answer(ALICE, 7, &[admitted(ALICE), verdict]), expected);
+        }
+    }
+}
