@@ -98,7 +98,7 @@ async fn download(
     known: Known,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let row = state.read(|reader| capsules::find_here(reader, &name, is_open))?;
-    let row = row.ok_or_else(|| ApiError::not_found("capsule", &name.to_string()))?;
+    let missing = ApiError::not_found("capsule", &name.to_string());
+    let row = state.scan(move |reader| capsules::find_here(reader, &name, is_open)).await?.ok_or(missing)?;
     answer(&state, &capsule_bytes(&row), async || Ok(()), Asked { method, known, headers }).await
 }

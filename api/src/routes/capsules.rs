@@ -95,8 +95,9 @@ async fn get(
     PathId(name): PathId<CapsuleName>,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let found = state.read(|reader| capsules::find(reader, &name))?.and_then(Capsule::of);
-    known.json(&found.ok_or_else(|| ApiError::not_found("capsule", &name.to_string()))?)
+    let missing = ApiError::not_found("capsule", &name.to_string());
+    let found = state.scan(move |reader| capsules::find(reader, &name)).await?;
+    known.json(&found.and_then(Capsule::of).ok_or(missing)?)
 }
 
 /// The manifest of a capsule that is here: the very document that its signers signed.
@@ -115,7 +116,7 @@ async fn manifest(
     State(state): State<AppState>,
     PathId(name): PathId<CapsuleName>,
 ) -> Result<Response, ApiError> {
-    let row = here(&state, &name)?;
+    let row = here(&state, &name).await?;
     let blobs = state.runtime().store().blobs().clone();
     let bytes = blocking(move || Ok(opened(&blobs, &row)?.1)).await?;
     Ok(([(header::CONTENT_TYPE, "application/json")], bytes).into_response())
@@ -165,7 +166,7 @@ async fn download(
     known: Known,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let row = here(&state, &name)?;
+    let row = here(&state, &name).await?;
     answer(&state, &bytes(&row), async || Ok(()), Asked { method, known, headers }).await
 }
 
@@ -240,8 +241,9 @@ fn made(output: Value) -> Response {
 }
 
 /// The row of a capsule that is here.
-pub(crate) fn here(state: &AppState, name: &CapsuleName) -> Result<CapsuleRow, ApiError> {
-    match state.read(|reader| capsules::find(reader, name))? {
+pub(crate) async fn here(state: &AppState, name: &CapsuleName) -> Result<CapsuleRow, ApiError> {
+    let wanted = name.clone();
+    match state.scan(move |reader| capsules::find(reader, &wanted)).await? {
         Some(Found::Here(row)) => Ok(*row),
         Some(Found::Elsewhere(_)) => {
             let message = format!("the capsule `{name}` is with members, and not here");

@@ -35,8 +35,12 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let unknown = || Refusal::NotFound { kind: "action", id: intent.action.clone() };
     let action = inner.registry.get(&intent.action).ok_or_else(unknown)?.clone();
     let name = named(&intent.input)?;
-    if intent.action != PUT && !inner.vault.list()?.iter().any(|known| known.name == name) {
-        return Err(Refusal::NotFound { kind: "secret", id: name.to_string() });
+    if intent.action != PUT {
+        let (reading, wanted) = (inner.clone(), name.clone());
+        let known = blocking(move || Ok(reading.vault.list()?.iter().any(|known| known.name == wanted)));
+        if !known.await? {
+            return Err(Refusal::NotFound { kind: "secret", id: name.to_string() });
+        }
     }
     let under_way = intent.intent_id.to_string();
     let _under_way = inner.progress.take(&under_way).ok_or(Refusal::InProgress { key: under_way })?;

@@ -93,12 +93,12 @@ pub(super) async fn show(
     shell: Shell,
     Params(query): Params<DiffQuery>,
 ) -> Result<Response, ApiError> {
-    let named = |field: &str, text: &str| {
+    let named = async |field: &str, text: &str| {
         let name = parsed::<CapsuleName>(field, text)?;
         let name = name.ok_or_else(|| ApiError::invalid(field, "say which capsule"))?;
-        here(&state, &name)
+        here(&state, &name).await
     };
-    let (from, to) = (named("from", &query.from)?, named("to", &query.to)?);
+    let (from, to) = (named("from", &query.from).await?, named("to", &query.to).await?);
     let view = Sight::asked(&query.view, &query.part, false)?;
     let (store, rows, path) = (state.runtime().store().clone(), [from.clone(), to.clone()], query.path);
     let look = move || {
