@@ -45,6 +45,9 @@ pub(super) async fn run(arguments: &Gc, context: &Context) -> Result<Exit, Failu
             )),
         }
     }
+    if answer["goes_on"] == true && !dry_run {
+        context.out.hint("there are more: run it again");
+    }
     Ok(Exit::Done)
 }
 

@@ -10,10 +10,9 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xyn_store::blobs::{FETCHED, TIMELINE};
 use xyn_store::projection::{CapsuleRow, DeploymentRow, IntentRow, Subject};
-use xyn_store::tables::Key;
 use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::Refs;
-use xyn_store::{Digest, Order, Reader, StoreError};
+use xyn_store::{Digest, Reader, StoreError};
 
 use super::name::CapsuleName;
 use super::{Event, catalogue};
@@ -25,6 +24,8 @@ use crate::services::{blocking, deploy};
 pub(crate) const KEEP: u64 = 5;
 /// Capsules that one intent lets go of; of more, the next one does.
 const REMOVED_MAX: usize = 500;
+/// Capsules that are named as needed.
+const NEEDED_MAX: usize = 500;
 /// Rows that are read at once.
 const PAGE: usize = 200;
 /// Moments that are read to find where the files of a capsule were offered.
@@ -38,8 +39,10 @@ struct Plan {
     needed: Vec<(CapsuleRow, &'static str)>,
     /// Files that members had from here.
     files: BTreeSet<Digest>,
+    /// Whether there is more to do than one intent does.
+    goes_on: bool,
     /// Keeps others from deploying the apps whose capsules go.
-    _turns: Vec<Held>,
+    turns: Vec<Held>,
 }
 
 /// What needs a capsule, by its digest or that of its content.
@@ -77,7 +80,7 @@ fn plan(inner: &Inner, input: &Value) -> Result<Plan, Refusal> {
     let mut busy = BTreeSet::new();
     for app in old.iter().map(|row| row.app.clone()).collect::<BTreeSet<_>>() {
         match deploy::hold_app(inner, &app) {
-            Some(turns) => plan._turns.extend(turns),
+            Some(turns) => plan.turns.extend(turns),
             None => drop(busy.insert(app)),
         }
     }
@@ -86,9 +89,13 @@ fn plan(inner: &Inner, input: &Value) -> Result<Plan, Refusal> {
     for row in old {
         let need = needs.get(&row.capsule).or_else(|| needs.get(&row.tree)).copied();
         match need.or(busy.contains(&row.app).then_some("its app is being deployed")) {
-            Some(need) => plan.needed.push((row, need)),
+            Some(need) if plan.needed.len() < NEEDED_MAX => plan.needed.push((row, need)),
+            Some(_) => {}
             None if plan.removed.len() < REMOVED_MAX => plan.removed.push(row),
-            None => break,
+            None => {
+                plan.goes_on = true;
+                break;
+            }
         }
     }
     plan.files = files(&reader, &plan.removed)?;
@@ -117,18 +124,9 @@ fn old(reader: &Reader, app: Option<&str>, keep: usize) -> Result<Vec<CapsuleRow
 /// What needs which capsules.
 fn needs(inner: &Inner, reader: &Reader) -> Result<Needs, StoreError> {
     let mut needs = Needs::new();
-    let mut cursor = None;
-    loop {
-        let page =
-            reader.page(&Key::new(), Order::Ascending, cursor.as_ref(), PAGE, |_: &DeploymentRow| true)?;
-        for row in page.items {
-            needs.insert(row.current.capsule, "it serves");
-            needs.extend(row.previous.map(|previous| (previous.capsule, "it served before what serves now")));
-        }
-        match page.next {
-            Some(next) => cursor = Some(next),
-            None => break,
-        }
+    for row in reader.all::<DeploymentRow>()? {
+        needs.insert(row.current.capsule, "it serves");
+        needs.extend(row.previous.map(|previous| (previous.capsule, "it served before what serves now")));
     }
     marked(reader, &mut needs)?;
     asked(inner, reader, &mut needs)?;
@@ -230,5 +228,6 @@ fn output(plan: &Plan, is_dry: bool) -> Value {
         "removed": removed.collect::<Vec<_>>(),
         "needed": needed.collect::<Vec<_>>(),
         "size_bytes": plan.removed.iter().map(|row| row.size_bytes).sum::<u64>(),
+        "goes_on": plan.goes_on,
     })
 }
