@@ -2,6 +2,8 @@
 //!
 //! Owns the order of the checks: the manifest's signatures, then that it is about this content, then that
 //! what it was packed with is there and says nothing about other content; only then is the tree read.
+//! What somebody said who does not count is passed over and told: whoever hands a capsule on could add it, and
+//! who counts changes with the key ring. What somebody said who counts holds, or the capsule is refused.
 //! Everything is offline. Invariant: a [`Trusted`] capsule is the one that its signers signed.
 
 use std::collections::BTreeSet;
@@ -11,6 +13,7 @@ use xyn_store::Digest;
 
 use crate::age::{Identity, NotOpened, Opened, Recipient};
 use crate::container::{Base, Capsule, ContainerError, Cover};
+use crate::json::shown;
 use crate::manifest::{Line, Manifest};
 use crate::sign::{
     DiffSummary, Envelope, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Payload, Predicate,
@@ -30,12 +33,27 @@ pub struct Trusted<R> {
 /// Something that is said of a capsule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
+    /// Which attestation it is, from 1.
+    pub number: usize,
     /// The type of what is said.
     pub kind: String,
     /// Who says it, and counts.
     pub signers: BTreeSet<KeyId>,
     /// Whether the capsule was packed with it: then its packer vouches for it.
     pub is_packed: bool,
+    /// Why nobody vouches for it. Then it proves nothing, and stands in the way of nothing.
+    pub ignored: Option<Ignored>,
+}
+
+/// Why what is said does not count.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ignored {
+    /// Nobody says it who may.
+    #[error("{0}")]
+    Signers(NotVerified),
+    /// It is of a kind of which nothing is known here, whoever says it.
+    #[error("this kind is not known here")]
+    Kind,
 }
 
 /// Why a capsule is not taken.
@@ -70,17 +88,6 @@ pub enum NotTrusted {
         number: usize,
         /// What is wrong with it.
         source: NotVerified,
-    },
-    /// Nobody vouches for it.
-    #[error(
-        "attestation {number} (`{kind}`) is signed by nobody who counts, and the capsule was not packed with it; \
-         take it out, or trust who signed it"
-    )]
-    Stranger {
-        /// Which, from 1.
-        number: usize,
-        /// What it says it is.
-        kind: String,
     },
     /// It was packed with something that is not there.
     #[error("the attestation `{kind}` ({digest}) that it was packed with is missing or was swapped")]
@@ -184,14 +191,14 @@ fn claims<R: Read>(
         let kind =
             claimed_predicate_type(&envelope).map_err(|error: InvalidStatement| unsound(error.into()))?;
         let is_packed = packed.contains(&Digest::of(bytes));
-        match signers(&envelope, &kind, trust, &manifest.tree) {
-            Ok(signers) => Ok(Claim { kind, signers, is_packed }),
-            Err(NotVerified::Threshold { .. }) if is_packed => {
-                Ok(Claim { kind, signers: BTreeSet::new(), is_packed })
-            }
-            Err(NotVerified::Threshold { .. }) => Err(NotTrusted::Stranger { number, kind }),
-            Err(source) => Err(unsound(source)),
-        }
+        let (signers, ignored) = match signers(&envelope, &kind, trust, &manifest.tree) {
+            Ok(signers) => (signers, None),
+            // Who signed the manifest vouches for it.
+            Err(Unproved::Ignored(_)) if is_packed => (BTreeSet::new(), None),
+            Err(Unproved::Ignored(why)) => (BTreeSet::new(), Some(why)),
+            Err(Unproved::Unsound(source)) => return Err(unsound(source)),
+        };
+        Ok(Claim { number, kind, signers, is_packed, ignored })
     };
     cover.attestations().iter().enumerate().map(claim).collect()
 }
@@ -202,13 +209,21 @@ pub fn counts<'a>(bytes: &[u8], tree: &Digest, trust: impl Into<Trust<'a>>) -> b
     claimed_predicate_type(&envelope).is_ok_and(|kind| signers(&envelope, &kind, trust.into(), tree).is_ok())
 }
 
+/// Why nobody is known to say a statement.
+enum Unproved {
+    /// Nobody who counts says it.
+    Ignored(Ignored),
+    /// Somebody who counts is said to say it, and that is not so; or says it of something else.
+    Unsound(NotVerified),
+}
+
 /// Who signed the statement in `envelope` about `tree`. Nobody counts for a kind that is not known here.
 fn signers(
     envelope: &Envelope,
     kind: &str,
     trust: Trust<'_>,
     tree: &Digest,
-) -> Result<BTreeSet<KeyId>, NotVerified> {
+) -> Result<BTreeSet<KeyId>, Unproved> {
     fn of<P: Predicate>(
         envelope: &Envelope,
         trust: Trust<'_>,
@@ -223,12 +238,28 @@ fn signers(
         Rebuild::TYPE => of::<Rebuild>,
         Simulation::TYPE => of::<Simulation>,
         Rollback::TYPE => of::<Rollback>,
-        _ => {
-            let (have, need, right) = (0, 1, None);
-            return Err(NotVerified::Threshold { have, need, right, passed_over: Default::default() });
-        }
+        _ => return Err(Unproved::Ignored(Ignored::Kind)),
     };
-    open(envelope, trust, tree)
+    open(envelope, trust, tree).map_err(|error| match error {
+        NotVerified::Threshold { .. } | NotVerified::Unsigned => Unproved::Ignored(Ignored::Signers(error)),
+        error => Unproved::Unsound(error),
+    })
+}
+
+impl Claim {
+    /// That it does not count, and why, for people; nothing where it counts.
+    pub fn passed_over(&self) -> Option<String> {
+        let Self { number, kind, ignored, .. } = self;
+        ignored.as_ref().map(|why| format!("attestation {number} (`{}`) does not count: {why}", shown(kind)))
+    }
+}
+
+/// Whether what the envelope `bytes` says is refused, whoever brings it: somebody who counts is named for it, and it is
+/// not so, or is about other content than `tree`.
+pub fn contradicts<'a>(bytes: &[u8], tree: &Digest, trust: impl Into<Trust<'a>>) -> bool {
+    let Ok(envelope) = Envelope::read(bytes) else { return true };
+    let Ok(kind) = claimed_predicate_type(&envelope) else { return true };
+    matches!(signers(&envelope, &kind, trust.into(), tree), Err(Unproved::Unsound(_)))
 }
 
 #[cfg(test)]

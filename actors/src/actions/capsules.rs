@@ -46,6 +46,11 @@ fn kept(also: Value) -> Value {
     answers(properties)
 }
 
+/// What is said of a capsule and does not count here, and why: a line for people each.
+fn ignored() -> Value {
+    json!({ "type": "array", "items": { "type": "string" } })
+}
+
 fn pack() -> Spec {
     let mut input = object(
         &[],
@@ -71,7 +76,7 @@ fn pack() -> Spec {
 
 fn import() -> Spec {
     let input = object(&["sha256"], json!({ "sha256": digest(), "keys": keys(), "threshold": threshold() }));
-    let output = kept(json!({ "is_new": { "type": "boolean" } }));
+    let output = kept(json!({ "is_new": { "type": "boolean" }, "ignored": ignored() }));
     let description = "Proves an uploaded file that is a capsule, or what differs from one that is here, keeps it and \
         offers it to members.";
     service("capsule.import", Risk::Medium, description, input, output)
@@ -83,6 +88,7 @@ fn pull() -> Spec {
         "is_new": { "type": "boolean" },
         "fetched": { "type": "integer" },
         "fetched_bytes": { "type": "integer" },
+        "ignored": ignored(),
     }));
     let description = "Fetches a capsule that members offer, proves it and keeps it; of one that follows another \
         which is here, only what differs.";
@@ -104,6 +110,11 @@ fn verify() -> Spec {
         "threshold": { "type": "integer" },
         "right": { "type": ["string", "null"] },
         "by": { "type": "object" },
+        "attestations": {
+            "type": "array",
+            "items": { "type": "object", "required": ["type", "signers", "packed"] },
+        },
+        "ignored": ignored(),
     }));
     let description = "Proves a capsule that is here: who signed it, and every byte of it.";
     service("capsule.verify", Risk::Low, description, input, output)

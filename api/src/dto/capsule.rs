@@ -195,6 +195,9 @@ pub(crate) struct CapsuleKept {
     /// What the checks of a pack note.
     #[schema(required = false)]
     findings: Vec<String>,
+    /// What is said of it and does not count here, and why; of one that was imported or pulled.
+    #[schema(required = false)]
+    ignored: Vec<String>,
     /// Files that were fetched from members.
     #[schema(required = false)]
     fetched: u64,
@@ -228,6 +231,22 @@ pub(crate) struct CapsuleProved {
     /// Which right those must have who sign, such as `publisher`, or `app shop`.
     right: Option<String>,
     by: CountedBy,
+    /// What is said of it by who counts, and what it was packed with.
+    attestations: Vec<CountedAttestation>,
+    /// What else is said of it and does not count here, and why.
+    ignored: Vec<String>,
+}
+
+/// Something that is said of a capsule.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what the action answers with")]
+struct CountedAttestation {
+    /// The type of its predicate.
+    r#type: String,
+    /// Ids of keys whose signatures count.
+    signers: Vec<String>,
+    /// Whether the capsule was packed with it: then its packer vouches for it.
+    packed: bool,
 }
 
 /// Who says whose signatures count.

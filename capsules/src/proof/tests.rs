@@ -89,12 +89,48 @@ fn swapped_lost_and_foreign_attestations_are_named() {
     assert_eq!(swapped, lost, "the provenance of another capsule, well signed");
     let more = refused(&with(&place, &capsule, |attestations| attestations.push(other)));
     assert!(more.starts_with("attestation 2: the statement is about content `"), "{more}");
-    let stranger = refused(&with(&place, &capsule, |attestations| attestations.push(claim(tree, 9))));
-    assert!(stranger.contains("is signed by nobody who counts"), "{stranger}");
     let trusted =
         read(&with(&place, &capsule, |attestations| attestations.push(claim(tree, 1)))).expect("sound");
     let told: Vec<_> = trusted.claims().iter().map(|claim| (claim.is_packed, claim.signers.len())).collect();
     assert_eq!(told, [(true, 1), (false, 1)]);
+}
+
+#[test]
+fn what_somebody_says_who_does_not_count_is_passed_over_and_told_and_what_was_changed_is_refused() {
+    let place = Place::new();
+    let capsule = shop(&place);
+    let tree = open(&capsule).outline().root();
+    let other = Digest::of(b"another tree");
+    // Whatever a stranger says, also of other content, and what nobody signed.
+    let unsigned = {
+        let mut said: serde_json::Value = serde_json::from_slice(&claim(tree, 1)).expect("JSON");
+        said["signatures"] = serde_json::json!([]);
+        serde_json::to_vec(&said).expect("JSON")
+    };
+    let strangers = [claim(tree, 9), claim(other, 9), unsigned];
+    let trusted = read(&with(&place, &capsule, |all| all.extend(strangers))).expect("they are no reason");
+    let told: Vec<_> = trusted.claims().iter().filter_map(Claim::passed_over).collect();
+    let key = key(9).public().id();
+    let stranger = format!(
+        "(`{}`) does not count: 0 of 1 needed signatures; key `{key}` is not known here",
+        Rebuild::TYPE
+    );
+    assert_eq!(told[..2], [format!("attestation 2 {stranger}"), format!("attestation 3 {stranger}")]);
+    assert!(told[2].starts_with("attestation 4 ") && told[2].contains("nobody signed it"), "{told:?}");
+    assert!(trusted.claims()[1..].iter().all(|claim| claim.signers.is_empty()));
+    let ring = Quorum::one(crate::fixture::key(1).public());
+    assert!(!counts(&claim(tree, 9), &tree, &ring) && !contradicts(&claim(tree, 9), &tree, &ring));
+
+    // Whoever counts is held to what is said in their name.
+    let mut changed: serde_json::Value = serde_json::from_slice(&claim(tree, 1)).expect("JSON");
+    changed["payload"] =
+        serde_json::from_slice::<serde_json::Value>(&claim(other, 1)).expect("JSON")["payload"].clone();
+    let changed = serde_json::to_vec(&changed).expect("JSON");
+    let refusal = refused(&with(&place, &capsule, |all| all.push(changed.clone())));
+    assert!(refusal.starts_with("attestation 2: the signature of key `"), "{refusal}");
+    let refusal = refused(&with(&place, &capsule, |all| all.extend([claim(tree, 9), claim(other, 1)])));
+    assert!(refusal.starts_with("attestation 3: the statement is about content `"), "{refusal}");
+    assert!(contradicts(&changed, &tree, &ring) && contradicts(&claim(other, 1), &tree, &ring));
 }
 
 #[test]

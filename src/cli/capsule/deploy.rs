@@ -100,7 +100,10 @@ pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit
     let bar = context.out.progress("deploying", None, Unit::Time);
     let name = match node::named(capsule) {
         Some(name) => Ok(json!(name.to_string())),
-        None => node::hand_in(&client, capsule, trust).await.map(|answer| answer["capsule"].clone()),
+        None => node::hand_in(&client, capsule, trust).await.map(|answer| {
+            node::tell_ignored(&answer, context);
+            answer["capsule"].clone()
+        }),
     };
     let answer = match name {
         Ok(name) => {

@@ -176,6 +176,7 @@ fn prove(
         "recipients": manifest.recipients,
         "attestations": claims.iter().map(|claim| json!({
             "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed,
+            "ignored": claim.ignored.as_ref().map(ToString::to_string),
         })).collect::<Vec<_>>(),
     });
     let mut text = said(&manifest, &digest, context.out.paint);
@@ -222,16 +223,15 @@ fn checked(
     let right = quorum.right().map(|right| format!(" `{right}` keys")).unwrap_or_default();
     let mut lines =
         vec![format!("signed by {} of {} needed{right}: {by}", signers.len(), quorum.threshold())];
-    lines.extend(claims.iter().map(|claim| match claim.is_packed {
+    let counted = claims.iter().filter(|claim| claim.ignored.is_none());
+    lines.extend(counted.map(|claim| match claim.is_packed {
         true => format!("packed with {}", claim.kind),
         false => format!("with {}, signed by who counts", claim.kind),
     }));
     let Verified { files, size_bytes, .. } = verified;
     lines.push(format!("every byte of {files} files, {size_bytes} bytes, is what the tree names"));
-    lines
-        .iter()
-        .map(|line| format!("{} {line}\n", paint.good("ok")))
-        .collect::<String>()
-        .trim_end()
-        .to_owned()
+    let lines = lines.iter().map(|line| format!("{} {line}", paint.good("ok")));
+    let ignored = claims.iter().filter_map(Claim::passed_over);
+    let ignored = ignored.map(|line| format!("{} {line}", paint.warn("ignored")));
+    lines.chain(ignored).collect::<Vec<_>>().join("\n")
 }

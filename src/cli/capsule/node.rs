@@ -144,6 +144,7 @@ pub(super) async fn pull(arguments: &Pull, context: &Context) -> Result<Exit, Fa
             text(&answer, "size_bytes")
         )),
     }
+    tell_ignored(&answer, context);
     Ok(Exit::Done)
 }
 
@@ -154,6 +155,7 @@ pub(super) async fn push(arguments: &Push, context: &Context) -> Result<Exit, Fa
     bar.finish_and_clear();
     let answer = answer?;
     context.out.answer(&answer, |_| text(&answer, "capsule"))?;
+    tell_ignored(&answer, context);
     Ok(Exit::Done)
 }
 
@@ -216,9 +218,16 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
     let signers = answer["signers"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let signers: Vec<&str> = signers.collect();
     context.out.answer(&answer, |paint| {
+        let said = |claim: &Value| match claim["packed"] == true {
+            true => format!("\n{} packed with {}", paint.good("ok"), text(claim, "type")),
+            false => format!("\n{} with {}, signed by who counts", paint.good("ok"), text(claim, "type")),
+        };
+        let said: String = items(&answer["attestations"]).map(said).collect();
+        let passed_over = |line: &str| format!("\n{} {line}", paint.warn("ignored"));
+        let ignored: String = items(&answer["ignored"]).filter_map(Value::as_str).map(passed_over).collect();
         format!(
-            "{} {} generation {}, signed by {} of {} needed `{}` keys, by {}: {}\n\
-             {} every byte of {} files, {} bytes, is what the tree names",
+            "{} {} generation {}, signed by {} of {} needed `{}` keys, by {}: {}{said}\n\
+             {} every byte of {} files, {} bytes, is what the tree names{ignored}",
             paint.good("ok"),
             short(&text(&answer, "id")),
             text(&answer, "generation"),
@@ -233,6 +242,17 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
         )
     })?;
     Ok(Exit::Done)
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// Says what of a capsule the node does not count, and why.
+pub(super) fn tell_ignored(answer: &Value, context: &Context) {
+    let lines = items(&answer["ignored"]).filter_map(Value::as_str);
+    lines
+        .for_each(|line| context.out.note(&format!("{} {line}", context.out.paint_messages.warn("ignored"))));
 }
 
 /// Who says who counts.

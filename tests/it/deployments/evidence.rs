@@ -84,7 +84,8 @@ async fn a_policy_that_wants_a_simulation_is_met_by_one_that_passed_and_by_nothi
         "--pub",
         "capsule.key.pub",
     ]);
-    assert!(refused.code == 6 && refused.err.contains("signed by nobody who counts"), "{refused:?}");
+    assert!(refused.code == 6 && refused.err.contains("the gate `evidence`"), "{refused:?}");
+    assert!(refused.err.contains("attested by nobody who counts here"), "{refused:?}");
     assert_eq!(bench.read(url.trim()).await.1, "<h1>one</h1>");
 }
 

@@ -220,8 +220,51 @@ async fn leave_to_go_back_is_given_by_who_has_that_role_and_by_nobody_else() {
     };
     // To publish is no leave to go back.
     leave("shop-by-ada.caps", "ada.key");
-    refused(bench.install("by-ada", &[]), &["signed by nobody who counts"]);
+    let words = ["does not count: 0 of 1 needed signatures of `rollback` keys", "may not do this"];
+    refused(bench.install("by-ada", &[]), &[&["the gate `generation`"], &words[..]].concat());
     leave("shop-1.0.0.caps", "carol.key");
     bench.install("1.0.0", &[]).ok();
     assert_eq!(bench.read(url.trim()).await.1, "<h1>1.0.0</h1>");
+}
+
+#[tokio::test]
+async fn what_a_stranger_attests_stands_in_the_way_of_nothing_and_proves_nothing() {
+    let (bench, [ada, _]) = bench().await;
+    let eve = bench.keygen("eve2");
+    let file = "shop-1.0.0.caps";
+    for key in ["eve2.key", "ada.key"] {
+        let leave = ["capsule", "leave", file, "--env", "lab", "--from", "2", "--reason", "so", "--key", key];
+        bench.here(&leave).ok();
+        bench.here(&["capsule", "attest", file, "shop-1.0.0.caps.leave.json"]).ok();
+    }
+    // As long as Eve is named, her word counts; it is there from the very first on.
+    let named = ["--pub", "ada.key.pub", "--pub", "eve2.key.pub"];
+    let taken = bench.here(&with(&["--json", "capsule", "push", file], &named)).json();
+    assert_eq!(taken["ignored"], json!([]));
+    bench.puts(&["--pub", "root.key.pub"]).ok();
+    bench.sign("1.0.0", "bob");
+    let url = bench.install("1.0.0", &[]).ok();
+    assert_eq!(bench.read(url.trim()).await.1, "<h1>1.0.0</h1>");
+    let (may_not, unknown) =
+        (format!("key `{ada}` may not do this"), format!("key `{eve}` is not known here"));
+    let told = bench.events("xyn.capsule.deploy.completed").await;
+    let why = told[0]["data"]["gates"][0]["why"].as_str().expect("a text");
+    let words =
+        ["every byte of", "attestation 2 (`urn:xyn:predicate:rollback:v1`) does not count", "attestation 3"];
+    assert!(
+        words.iter().all(|word| why.contains(word)) && why.contains(&may_not) && why.contains(&unknown),
+        "{why}"
+    );
+    let proved = bench.here(&["--json", "capsule", "verify", "shop"]).json();
+    let of = |name: &str| proved[name].as_array().map(Vec::len);
+    assert_eq!((of("attestations"), of("ignored")), (Some(1), Some(2)), "{proved}");
+    // Whoever has the file alone is told the same, and a changed byte is refused as ever.
+    let alone = bench.here(&["capsule", "verify", file, "--ring", RING]).ok();
+    assert!(alone.contains("ignored attestation 2") && alone.contains(&unknown), "{alone}");
+    let mut bytes = fs::read(bench.beside(file)).expect("there");
+    let at = bytes.windows(4).rposition(|four| four == b"sig\"").expect("a signature") + 20;
+    bytes[at] ^= 1;
+    fs::write(bench.beside("changed.caps"), bytes).expect("written");
+    let changed = bench.here(&["capsule", "push", "changed.caps"]);
+    refused(changed, &["attestation 3, from byte ", "was changed after it was written"]);
 }

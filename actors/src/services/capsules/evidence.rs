@@ -3,10 +3,13 @@
 //! Attestations and signatures are in the capsule's file; one that comes later makes it another file of the same
 //! capsule. Invariant: what proves something was signed by who counts, about the very content.
 
+use std::fmt;
 use std::path::Path;
 
+use xyn_capsules::manifest::Manifest;
+use xyn_capsules::proof::contradicts;
 use xyn_capsules::sign::{
-    Admitted, Envelope, InvalidEnvelope, Predicate, Rebuild, Ring, Rollback, Simulation, Statement,
+    Admitted, Envelope, Predicate, Rebuild, Ring, Rollback, Simulation, Statement, Trust,
 };
 use xyn_store::blobs::{Blobs, Pins};
 use xyn_store::projection::CapsuleRow;
@@ -26,35 +29,42 @@ pub(crate) fn of(blobs: &Blobs, row: &CapsuleRow) -> Result<Vec<Vec<u8>>, Refusa
 }
 
 /// Puts what came to be known of the capsule of `row` into a file with all of it, which is worked at in `folder`: the
-/// signatures in the manifest of `signed` and `attestations`, all of them of who counts. Answers the row of that file,
-/// or nothing when there was nothing new. The file before stays as long as a moment offers it.
+/// signatures in the manifest of `signed` and `attestations`, all of them of who counts. What stands in the name of who
+/// counts in `ring` and is not so goes: the capsule would be refused for it. Answers the row of that file, or nothing
+/// when there was nothing new. The file before stays as long as a moment offers it.
 pub(super) fn join(
     blobs: &Blobs,
     folder: &Path,
     row: &CapsuleRow,
     signed: Option<&Proved>,
     attestations: Vec<Vec<u8>>,
+    (ring, now): (&Ring, Timestamp),
 ) -> Result<Option<(CapsuleRow, Pins)>, Refusal> {
-    let unsound = |error: InvalidEnvelope| Refusal::Conflict {
+    let unsound = |error: &dyn fmt::Display| Refusal::Conflict {
         code: "capsule_unsound",
         message: format!("the manifest: {error}"),
     };
     let cover = prove::Place::Blob(blobs, &row.file).cover()?;
-    let mut envelope = Envelope::read(cover.manifest()).map_err(unsound)?;
+    let mut envelope = Envelope::read(cover.manifest()).map_err(|error| unsound(&error))?;
+    let packed = Manifest::read(envelope.unverified()).map_err(|error| unsound(&error))?.attestations;
     let (mut signers, mut is_signed) = (row.signers.clone(), false);
     if let Some(proved) = signed {
-        let manifest = Envelope::read(&proved.envelopes.0).map_err(unsound)?;
-        is_signed = envelope.join(&manifest, proved.admitted.verified().signers()).map_err(unsound)?;
+        let manifest = Envelope::read(&proved.envelopes.0).map_err(|error| unsound(&error))?;
+        let joined = envelope.join(&manifest, proved.admitted.verified().signers());
+        is_signed = joined.map_err(|error| unsound(&error))?;
         signers.extend(proved.signers.iter().filter(|signer| !row.signers.contains(signer)));
     }
     let mut all = cover.attestations().to_vec();
-    let known = all.len();
+    all.retain(|bytes| {
+        let is_packed = || packed.iter().any(|packed| packed.sha256 == Digest::of(bytes));
+        !contradicts(bytes, &row.tree, Trust::Ring(ring, now)) || is_packed()
+    });
     for attestation in attestations {
         if !all.contains(&attestation) {
             all.push(attestation);
         }
     }
-    if !is_signed && all.len() == known {
+    if !is_signed && all == cover.attestations() {
         return Ok(None);
     }
     let (target, mut pins) = (folder.join("joined.caps"), blobs.pins());

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use xyn_capsules::proof::counts;
 use xyn_capsules::sign::Trust;
 use xyn_store::Digest;
 use xyn_store::blobs::Pins;
 use xyn_store::projection::{CapsuleRow, Origin};
 
-use super::keep::{Keeping, keep};
+use super::keep::{Keeping, again, attested, keep};
 use super::name::CapsuleName;
 use super::prove::{Content, Place, Proved, prove};
 use super::trust::Counting;
@@ -19,12 +19,13 @@ use crate::services::{blocking, field};
 
 /// What came of a file.
 enum Taken {
-    /// A capsule that is here already.
-    Known(Box<CapsuleRow>),
+    /// A capsule that is here already. What is said of it in the file and does not count.
+    Known(Box<CapsuleRow>, Vec<String>),
     /// One that is here already, of which more is signed or attested than was known.
     Attested {
         row: Box<CapsuleRow>,
         before: Digest,
+        ignored: Vec<String>,
         _pins: Pins,
     },
     New(Box<Keeping>),
@@ -34,9 +35,9 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let _turn = inner.capsules.take().await;
     let (reading, input) = (inner.clone(), intent.input.clone());
     match blocking(move || take(&reading, &input)).await? {
-        Taken::Known(row) => super::keep::again(inner, intent, accept, &row).await,
-        Taken::Attested { row, before, _pins } => {
-            super::keep::attested(inner, intent, accept, *row, before).await
+        Taken::Known(row, ignored) => again(inner, intent, accept, &row, ignored).await,
+        Taken::Attested { row, before, ignored, _pins } => {
+            attested(inner, intent, accept, *row, before, ignored).await
         }
         Taken::New(keeping) => keep(inner, intent, accept, *keeping).await,
     }
@@ -73,18 +74,19 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     };
     let reader = inner.store.read()?;
     if let Some(row) = reader.get::<CapsuleRow>(&CapsuleRow::key_of(&proved.capsule()))? {
-        // All that it attests was found sound. Where a key ring is in force, only whom that admits adds to what is
-        // here, whoever was named for this act: a deployment refuses a capsule with the word of anybody else.
+        // Only whose word counts adds to what is here: where a key ring is in force whom that admits, whoever was named
+        // for this act.
+        let judge = Counting::in_force(inner, now)?.unwrap_or(counting);
         let mut attestations = proved.envelopes.1.clone();
-        if let Some(Counting { ring, .. }) = Counting::in_force(inner, now)? {
-            attestations.retain(|envelope| counts(envelope, &row.tree, Trust::Ring(&ring, now)));
-        }
-        let more = evidence::join(blobs, folder.path(), &row, Some(&proved), attestations)?;
+        attestations.retain(|envelope| counts(envelope, &row.tree, Trust::Ring(&judge.ring, now)));
+        let ignored = proved.ignored();
+        let more =
+            evidence::join(blobs, folder.path(), &row, Some(&proved), attestations, (&judge.ring, now))?;
         return Ok(match more {
             Some((attested, pins)) => {
-                Taken::Attested { row: Box::new(attested), before: row.file, _pins: pins }
+                Taken::Attested { row: Box::new(attested), before: row.file, ignored, _pins: pins }
             }
-            None => Taken::Known(Box::new(row)),
+            None => Taken::Known(Box::new(row), ignored),
         });
     }
     let leaves = evidence::leaves(&proved.envelopes.1, &proved.manifest().tree, &counting.ring, now);
@@ -111,7 +113,7 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
         }
     };
     let parent = before.map(|row| row.capsule);
-    let (moment, also) = (None, Map::new());
+    let (moment, also) = (None, Map::from_iter([("ignored".to_owned(), json!(proved.ignored()))]));
     let origin = Origin::Imported;
     Ok(Taken::New(Box::new(Keeping { proved, file, delta, parent, origin, is_highest, moment, also })))
 }

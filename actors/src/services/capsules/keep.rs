@@ -60,15 +60,15 @@ pub(super) async fn keep(
     timeline::say(inner, intent, vec![moment], by, output).await
 }
 
-/// Answers an intent about a capsule that is here already.
+/// Answers an intent about a capsule that is here already, of which `ignored` does not count.
 pub(super) async fn again(
     inner: &Inner,
     intent: &Intent,
     accept: Accept,
     row: &CapsuleRow,
+    ignored: Vec<String>,
 ) -> Result<Outcome, Refusal> {
-    let also = Map::from_iter([("is_new".to_owned(), Value::Bool(false))]);
-    let output = output(row, also);
+    let output = output(row, known(ignored));
     let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output);
     record(inner, intent, accepted, None).await
 }
@@ -109,9 +109,9 @@ pub(super) async fn attested(
     accept: Accept,
     row: CapsuleRow,
     before: Digest,
+    ignored: Vec<String>,
 ) -> Result<Outcome, Refusal> {
-    let also = Map::from_iter([("is_new".to_owned(), Value::Bool(false))]);
-    let output = output(&row, also);
+    let output = output(&row, known(ignored));
     let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
     let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
     let note = (row.visibility != Visibility::Private).then(|| {
@@ -124,6 +124,12 @@ pub(super) async fn attested(
     let Some(note) = note else { return record(inner, intent, accepted, Some(event)).await };
     let by = Acceptance::of(accepted, intent.attribution(), vec![Record::Capsule(Box::new(event))]);
     timeline::say(inner, intent, vec![(entry_id, note)], by, output).await
+}
+
+/// What is answered besides of a capsule that is here already.
+fn known(ignored: Vec<String>) -> Map<String, Value> {
+    let also = [("is_new", Value::Bool(false)), ("ignored", json!(ignored))];
+    Map::from_iter(also.map(|(name, value)| (name.to_owned(), value)))
 }
 
 fn note(row: &CapsuleRow, intent: &Intent, moment: Option<(EntryId, Branch)>) -> Note {

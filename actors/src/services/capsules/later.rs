@@ -84,6 +84,6 @@ fn take(
     }
     envelopes.retain(|envelope| counts(envelope, &row.tree, Trust::Ring(&ring, now)));
     let folder = scratch::folder(inner)?;
-    let attested = evidence::join(blobs, folder.path(), &row, None, envelopes)?;
+    let attested = evidence::join(blobs, folder.path(), &row, None, envelopes, (&ring, now))?;
     Ok((row, attested))
 }

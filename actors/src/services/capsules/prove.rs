@@ -9,7 +9,7 @@ use std::path::Path;
 
 use xyn_capsules::container::{Base, BlobSource, Cover, Verified, import};
 use xyn_capsules::manifest::Manifest;
-use xyn_capsules::proof::Trusted;
+use xyn_capsules::proof::{Claim, Trusted};
 use xyn_capsules::sign::{Admitted, Envelope, NotVerified, Quorum, Ring, Trust};
 use xyn_capsules::tree::Limits;
 use xyn_store::audit::signature::PublicKey;
@@ -31,6 +31,8 @@ pub(crate) struct Proved {
     /// Who had to sign.
     pub(super) quorum: Quorum,
     pub(crate) verified: Verified,
+    /// What is said of it.
+    pub(super) claims: Vec<Claim>,
     /// The envelope of its manifest, and those of its attestations.
     pub(super) envelopes: (Vec<u8>, Vec<Vec<u8>>),
 }
@@ -93,13 +95,13 @@ pub(crate) fn prove(
     let trusted = Trusted::read(place.open()?, Trust::Ring(ring, now)).map_err(refusal::not_trusted)?;
     let held = trusted.signers().iter().filter_map(|id| ring.keys.get(id));
     let signers = held.map(|key| PublicKey::from_bytes(*key.key.as_bytes())).collect();
-    let quorum = trusted.quorum().clone();
+    let (quorum, claims) = (trusted.quorum().clone(), trusted.claims().to_vec());
     let capsule = trusted.open(base, Limits::default()).map_err(refusal::file)?;
     let verified = match content {
         Content::Leave => capsule.verify(),
         Content::Take(blobs) => import(capsule, blobs).map(|imported| imported.verified),
     };
-    Ok(Proved { admitted, signers, quorum, verified: verified.map_err(refusal::file)?, envelopes })
+    Ok(Proved { admitted, signers, quorum, verified: verified.map_err(refusal::file)?, claims, envelopes })
 }
 
 /// Lets the manifest of a capsule in, by who counts in `ring` at `now`. Nothing of its content was proved.
@@ -115,6 +117,11 @@ impl Proved {
     /// What it says of itself.
     pub(super) fn manifest(&self) -> &Manifest {
         self.admitted.value()
+    }
+
+    /// What is said of it and does not count, and why.
+    pub(crate) fn ignored(&self) -> Vec<String> {
+        self.claims.iter().filter_map(Claim::passed_over).collect()
     }
 
     /// Its name.

@@ -47,7 +47,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let (offer, ways) = match wanted(&inner.store.read()?, &name)? {
         Wanted::Here(row) => {
             let row = later::take_over(inner, intent, *row).await?;
-            return again(inner, intent, accept, &row).await;
+            return again(inner, intent, accept, &row, Vec::new()).await;
         }
         Wanted::Offered(offer, ways) => (offer, ways),
         Wanted::Nowhere => return Err(Refusal::NotFound { kind: "capsule", id: name.to_string() }),
@@ -177,7 +177,11 @@ fn take(
     // Members may have it from here as well, whichever way it came.
     blobs.hold(&file.0, FETCHED).map_err(refusal::blob)?;
     let parent = import::newest(&reader, &proved)?.map(|row| row.capsule);
-    let also = [("fetched", json!(brought.blobs)), ("fetched_bytes", json!(brought.size_bytes))];
+    let also = [
+        ("fetched", json!(brought.blobs)),
+        ("fetched_bytes", json!(brought.size_bytes)),
+        ("ignored", json!(proved.ignored())),
+    ];
     let also = Map::from_iter(also.map(|(name, value)| (name.to_owned(), value)));
     Ok(Keeping { proved, file, delta, parent, origin: Origin::Pulled, is_highest, moment: None, also })
 }

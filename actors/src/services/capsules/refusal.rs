@@ -59,10 +59,9 @@ pub(super) fn not_trusted(error: NotTrusted) -> Refusal {
         NotTrusted::Tree { .. } | NotTrusted::Missing { .. } | NotTrusted::NotOpened(_) => {
             Refusal::Conflict { code: "capsule_unsound", message }
         }
-        NotTrusted::Manifest(_)
-        | NotTrusted::NotMeant(_)
-        | NotTrusted::Attestation { .. }
-        | NotTrusted::Stranger { .. } => Refusal::Conflict { code: "capsule_untrusted", message },
+        NotTrusted::Manifest(_) | NotTrusted::NotMeant(_) | NotTrusted::Attestation { .. } => {
+            Refusal::Conflict { code: "capsule_untrusted", message }
+        }
     }
 }
 

@@ -25,12 +25,16 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         Ok((row, proved, by(&counting)))
     })
     .await?;
-    let Proved { signers, quorum, verified, .. } = &proved;
+    let Proved { signers, quorum, verified, claims, .. } = &proved;
     let CapsuleRow { capsule, id, generation, .. } = row;
+    let attestations = claims.iter().filter(|claim| claim.ignored.is_none());
+    let attestations = attestations
+        .map(|claim| json!({ "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed }));
     let output = json!({
         "verified": true, "capsule": capsule, "id": id, "generation": generation, "tree": verified.root,
         "files": verified.files, "size_bytes": verified.size_bytes, "stored_bytes": verified.stored_bytes,
         "signers": signers, "threshold": quorum.threshold(), "right": quorum.right().map(ToString::to_string), "by": by,
+        "attestations": attestations.collect::<Vec<_>>(), "ignored": proved.ignored(),
     });
     let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output);
     record(inner, intent, accepted, Some(Event::Verified { capsule, id })).await

@@ -24,7 +24,7 @@ use crate::governance::Proof;
 use crate::runtime::{Held, Inner, Refusal};
 use crate::services::capsules::evidence::Leave;
 use crate::services::capsules::generation::step;
-use crate::services::capsules::prove::{self, Content, admit, prove};
+use crate::services::capsules::prove::{self, Content, Proved, admit, prove};
 use crate::services::capsules::trust::{self, Basis, Counting};
 use crate::services::capsules::{CapsuleName, catalogue, evidence, verify};
 
@@ -177,7 +177,7 @@ pub(super) fn judge(
     let read = match depth {
         Depth::Manifest => Ok(((), is_whole())),
         Depth::Bytes => prove(bytes, None, Content::Take(blobs), &counting, now)
-            .map(|proved| ((), format!("every byte of {} files was read", proved.verified.files))),
+            .map(|proved| ((), read_to_its_end(&proved))),
     };
     ledger.pass(Gate::Signature, read)?;
     ledger.pass(Gate::Trust, Ok(((), signed(&counting, &admitted, now)?)))?;
@@ -196,6 +196,12 @@ pub(super) fn judge(
     };
     ledger.pass(Gate::Compatibility, seeds.and_then(|()| compatibility(&manifest)))?;
     Ok(Judged { row, manifest, place, before, counting, _pins: pins })
+}
+
+/// That every byte of a capsule was read, and what is said of it that does not count.
+fn read_to_its_end(proved: &Proved) -> String {
+    let read = format!("every byte of {} files was read", proved.verified.files);
+    [vec![read], proved.ignored()].concat().join("; ")
 }
 
 /// What is missing, and how it is made.
