@@ -131,7 +131,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Enter(arguments) => place::run(&arguments),
         Command::Attest(arguments) => attest::run(&arguments, context).await,
         Command::Leave(arguments) => leave::run(&arguments, context),
-        Command::Sign(arguments) => sign::run(&arguments, context),
+        Command::Sign(arguments) => sign::run(&arguments, context).await,
         Command::Ring(command) => ring::run(command, context).await,
         Command::Diff(arguments) => diff::run(&arguments, context),
         Command::Merge(arguments) => merge::run(&arguments, context),

@@ -1,5 +1,7 @@
 //! Capsules of a team: sealed from any moment on one node, fetched by the others, proved everywhere.
 
+mod signers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;

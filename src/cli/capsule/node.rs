@@ -244,7 +244,7 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
     Ok(Exit::Done)
 }
 
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
+pub(super) fn items(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
 }
 

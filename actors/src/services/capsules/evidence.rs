@@ -3,19 +3,21 @@
 //! Attestations and signatures are in the capsule's file; one that comes later makes it another file of the same
 //! capsule. Invariant: what proves something was signed by who counts, about the very content.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::proof::contradicts;
 use xyn_capsules::sign::{
-    Admitted, Envelope, Predicate, Rebuild, Ring, Rollback, Simulation, Statement, Trust,
+    Admitted, Envelope, KeyId, Predicate, Rebuild, Ring, Rollback, Simulation, Statement, Trust,
 };
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::blobs::{Blobs, Pins};
 use xyn_store::projection::CapsuleRow;
 use xyn_store::{Digest, Timestamp};
 
-use super::prove::{self, Proved};
+use super::prove;
 use super::{refusal, scratch};
 use crate::governance::Proof;
 use crate::runtime::Refusal;
@@ -28,15 +30,35 @@ pub(crate) fn of(blobs: &Blobs, row: &CapsuleRow) -> Result<Vec<Vec<u8>>, Refusa
     Ok(prove::Place::Blob(blobs, &row.file).cover()?.attestations().to_vec())
 }
 
+/// Signatures on the manifest of a capsule, by who may publish it.
+pub(super) struct Signed {
+    envelope: Envelope,
+    signers: BTreeSet<KeyId>,
+    keys: Vec<PublicKey>,
+}
+
+impl Signed {
+    /// Those that count in `ring`, be they enough or not, on the manifest in `bytes`; none where it is that of another
+    /// capsule than `capsule`.
+    pub(super) fn read(bytes: &[u8], capsule: &Digest, ring: &Ring, now: Timestamp) -> Option<Self> {
+        let envelope = Envelope::read(bytes).ok().filter(|envelope| envelope.digest() == *capsule)?;
+        let admitted = ring.of_any_publisher().manifest(&envelope, now).ok()?;
+        let signers = admitted.verified().signers().clone();
+        let held = signers.iter().filter_map(|id| ring.keys.get(id));
+        let keys = held.map(|key| PublicKey::from_bytes(*key.key.as_bytes())).collect();
+        Some(Self { envelope, signers, keys })
+    }
+}
+
 /// Puts what came to be known of the capsule of `row` into a file with all of it, which is worked at in `folder`: the
-/// signatures in the manifest of `signed` and `attestations`, all of them of who counts. What stands in the name of who
+/// signatures of `signed` and `attestations`, all of them of who counts. What stands in the name of who
 /// counts in `ring` and is not so goes: the capsule would be refused for it. Answers the row of that file, or nothing
 /// when there was nothing new. The file before stays as long as a moment offers it.
 pub(super) fn join(
     blobs: &Blobs,
     folder: &Path,
     row: &CapsuleRow,
-    signed: Option<&Proved>,
+    signed: &[Signed],
     attestations: Vec<Vec<u8>>,
     (ring, now): (&Ring, Timestamp),
 ) -> Result<Option<(CapsuleRow, Pins)>, Refusal> {
@@ -48,11 +70,13 @@ pub(super) fn join(
     let mut envelope = Envelope::read(cover.manifest()).map_err(|error| unsound(&error))?;
     let packed = Manifest::read(envelope.unverified()).map_err(|error| unsound(&error))?.attestations;
     let (mut signers, mut is_signed) = (row.signers.clone(), false);
-    if let Some(proved) = signed {
-        let manifest = Envelope::read(&proved.envelopes.0).map_err(|error| unsound(&error))?;
-        let joined = envelope.join(&manifest, proved.admitted.verified().signers());
-        is_signed = joined.map_err(|error| unsound(&error))?;
-        signers.extend(proved.signers.iter().filter(|signer| !row.signers.contains(signer)));
+    for signed in signed {
+        is_signed |= envelope.join(&signed.envelope, &signed.signers).map_err(|error| unsound(&error))?;
+        for key in &signed.keys {
+            if !signers.contains(key) {
+                signers.push(*key);
+            }
+        }
     }
     let mut all = cover.attestations().to_vec();
     all.retain(|bytes| {

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 use xyn_capsules::proof::counts;
-use xyn_capsules::sign::Trust;
+use xyn_capsules::sign::{Envelope, Trust};
 use xyn_store::Digest;
 use xyn_store::blobs::Pins;
 use xyn_store::projection::{CapsuleRow, Origin};
 
+use super::evidence::Signed;
 use super::keep::{Keeping, again, attested, keep};
 use super::name::CapsuleName;
 use super::prove::{Content, Place, Proved, prove};
@@ -24,7 +25,7 @@ enum Taken {
     /// One that is here already, of which more is signed or attested than was known.
     Attested {
         row: Box<CapsuleRow>,
-        before: Digest,
+        before: Box<CapsuleRow>,
         ignored: Vec<String>,
         _pins: Pins,
     },
@@ -37,7 +38,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     match blocking(move || take(&reading, &input)).await? {
         Taken::Known(row, ignored) => again(inner, intent, accept, &row, ignored).await,
         Taken::Attested { row, before, ignored, _pins } => {
-            attested(inner, intent, accept, *row, before, ignored).await
+            attested(inner, intent, accept, *row, &before, ignored).await
         }
         Taken::New(keeping) => keep(inner, intent, accept, *keeping).await,
     }
@@ -53,8 +54,12 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     // What is worked with stays, though nobody names it yet.
     let mut pins = blobs.pins();
     pins.add(digest);
-    let (counting, folder) = (Counting::of(inner, input, now)?, scratch::folder(inner)?);
-    let place = Place::Blob(blobs, &digest);
+    let (place, folder) = (Place::Blob(blobs, &digest), scratch::folder(inner)?);
+    // A signature more on what is here already is taken before they are enough; only who counts adds to it.
+    let counting = match known(inner, place)? {
+        true => Counting::for_deployment(inner, input, now)?.of_any(),
+        false => Counting::of(inner, input, now)?,
+    };
     let base = match place.base()? {
         None => None,
         Some(tree) => {
@@ -74,17 +79,14 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     };
     let reader = inner.store.read()?;
     if let Some(row) = reader.get::<CapsuleRow>(&CapsuleRow::key_of(&proved.capsule()))? {
-        // Only whose word counts adds to what is here: where a key ring is in force whom that admits, whoever was named
-        // for this act.
-        let judge = Counting::in_force(inner, now)?.unwrap_or(counting);
-        let mut attestations = proved.envelopes.1.clone();
-        attestations.retain(|envelope| counts(envelope, &row.tree, Trust::Ring(&judge.ring, now)));
+        let (ring, mut attestations) = (&counting.ring, proved.envelopes.1.clone());
+        attestations.retain(|envelope| counts(envelope, &row.tree, Trust::Ring(ring, now)));
+        let signed: Vec<_> = Signed::read(&proved.envelopes.0, &row.capsule, ring, now).into_iter().collect();
         let ignored = proved.ignored();
-        let more =
-            evidence::join(blobs, folder.path(), &row, Some(&proved), attestations, (&judge.ring, now))?;
+        let more = evidence::join(blobs, folder.path(), &row, &signed, attestations, (ring, now))?;
         return Ok(match more {
             Some((attested, pins)) => {
-                Taken::Attested { row: Box::new(attested), before: row.file, ignored, _pins: pins }
+                Taken::Attested { row: Box::new(attested), before: Box::new(row), ignored, _pins: pins }
             }
             None => Taken::Known(Box::new(row), ignored),
         });
@@ -116,6 +118,14 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     let (moment, also) = (None, Map::from_iter([("ignored".to_owned(), json!(proved.ignored()))]));
     let origin = Origin::Imported;
     Ok(Taken::New(Box::new(Keeping { proved, file, delta, parent, origin, is_highest, moment, also })))
+}
+
+/// Whether the capsule at `place` is said to be one that is here already.
+fn known(inner: &Inner, place: Place<'_>) -> Result<bool, Refusal> {
+    // What is no envelope is told where it is proved.
+    let Ok(envelope) = Envelope::read(place.cover()?.manifest()) else { return Ok(false) };
+    let row = inner.store.read()?.get::<CapsuleRow>(&CapsuleRow::key_of(&envelope.digest()))?;
+    Ok(row.is_some())
 }
 
 /// The newest capsule of the same app that is here.

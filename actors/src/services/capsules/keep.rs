@@ -101,14 +101,14 @@ fn row(keeping: Keeping, intent: &Intent, accept: &Accept, entry_id: Option<Entr
     }
 }
 
-/// Keeps what was signed or attested later of a capsule that is here, which `row` names from now on in a file in the place of `before`.
+/// Keeps what was signed or attested later of the capsule of which `before` was the row, and `row` is from now on.
 /// Members who have it already learn of that by another offer of the same capsule.
 pub(super) async fn attested(
     inner: &Arc<Inner>,
     intent: &Intent,
     accept: Accept,
     row: CapsuleRow,
-    before: Digest,
+    before: &CapsuleRow,
     ignored: Vec<String>,
 ) -> Result<Outcome, Refusal> {
     let output = output(&row, known(ignored));
@@ -116,11 +116,12 @@ pub(super) async fn attested(
     let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
     let note = (row.visibility != Visibility::Private).then(|| {
         let offered = row.entry_id.into_iter().collect();
+        let verb = if row.signers == before.signers { "attested" } else { "signed" };
         // What differs from the capsule before it was offered with the first file.
         let row = CapsuleRow { delta: None, ..row.clone() };
-        offer(&row, intent, (Kind::Verify, "attested"), offered, Branch::main())
+        offer(&row, intent, (Kind::Verify, verb), offered, Branch::main())
     });
-    let event = Event::Attested { row: Box::new(row), before };
+    let event = Event::Attested { row: Box::new(row), before: before.file };
     let Some(note) = note else { return record(inner, intent, accepted, Some(event)).await };
     let by = Acceptance::of(accepted, intent.attribution(), vec![Record::Capsule(Box::new(event))]);
     timeline::say(inner, intent, vec![(entry_id, note)], by, output).await

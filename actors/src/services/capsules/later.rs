@@ -1,4 +1,5 @@
-//! What was attested of a capsule after it was offered: members say so by another offer of it, whose file holds more.
+//! What was signed or attested of a capsule after it was offered: members say so by another offer of it, whose file
+//! holds more.
 //!
 //! Owns which offers are looked into, and that what they bring is taken over. Of the files nothing but their envelopes
 //! is read: the content that is here was proved. Invariant: what is taken over is about that very content, and signed
@@ -14,6 +15,7 @@ use xyn_store::blobs::Pins;
 use xyn_store::projection::CapsuleRow;
 use xyn_store::{Digest, StoreError};
 
+use super::evidence::Signed;
 use super::prove::Place;
 use super::pull::LACKING;
 use super::trust::Counting;
@@ -26,7 +28,7 @@ const OFFERS: usize = 16;
 /// Offers of one capsule that are read to find those.
 const SEEN: usize = 1_000;
 
-/// Takes over what members attest of the capsule of `row` besides what is known here; answers what is known of it then.
+/// Takes over what members sign and attest of the capsule of `row` besides what is known here; answers what is known of it then.
 /// What cannot be had right now is left for another time.
 pub(super) async fn take_over(
     inner: &Arc<Inner>,
@@ -34,7 +36,7 @@ pub(super) async fn take_over(
     row: CapsuleRow,
 ) -> Result<CapsuleRow, Refusal> {
     let mut files = BTreeSet::new();
-    for (file, size_bytes) in others(inner, &row)? {
+    for (file, size_bytes) in others(inner, &row.capsule, &row.file)? {
         match content::bring_blob(inner, file, size_bytes).await {
             Ok(_) => drop(files.insert(file)),
             Err(refusal) if LACKING.contains(&refusal.code()) => {
@@ -55,17 +57,20 @@ pub(super) async fn take_over(
     Ok(row)
 }
 
-/// The files in which members offer the capsule of `row`, besides the one that is kept.
-fn others(inner: &Inner, row: &CapsuleRow) -> Result<Vec<(Digest, u64)>, StoreError> {
-    let offers = inner.store.read()?.offers_of(&row.capsule, SEEN)?.into_iter();
-    let offers =
-        offers.filter_map(|entry| entry.note.refs.offer).filter(|offer| offer.capsule == row.capsule);
-    let files = offers.map(|offer| (offer.file, offer.size_bytes)).filter(|(file, _)| *file != row.file);
+/// The files in which members offer `capsule`, besides `known`: the newest.
+pub(super) fn others(
+    inner: &Inner,
+    capsule: &Digest,
+    known: &Digest,
+) -> Result<Vec<(Digest, u64)>, StoreError> {
+    let offers = inner.store.read()?.offers_of(capsule, SEEN)?.into_iter();
+    let offers = offers.filter_map(|entry| entry.note.refs.offer).filter(|offer| offer.capsule == *capsule);
+    let files = offers.map(|offer| (offer.file, offer.size_bytes)).filter(|(file, _)| file != known);
     let files: Vec<_> = files.collect();
     Ok(files.into_iter().rev().take(OFFERS).collect())
 }
 
-/// The capsule as it is known, and as it is with what is new of what `files` attest.
+/// The capsule as it is known, and as it is with what is new of what was signed and attested in `files`.
 fn take(
     inner: &Inner,
     input: &Value,
@@ -74,16 +79,19 @@ fn take(
 ) -> Result<(CapsuleRow, Option<(CapsuleRow, Pins)>), Refusal> {
     let (blobs, now) = (inner.store.blobs(), inner.clock.now());
     let row = inner.store.read()?.get(&CapsuleRow::key_of(&row.capsule))?.unwrap_or(row);
-    let Counting { ring, .. } = Counting::of(inner, input, now)?;
-    let mut envelopes = Vec::new();
+    let Counting { ring, .. } = Counting::for_deployment(inner, input, now)?;
+    let (mut signed, mut envelopes) = (Vec::new(), Vec::new());
     for file in files {
         match Place::Blob(blobs, &file).cover() {
-            Ok(cover) => envelopes.extend_from_slice(cover.attestations()),
+            Ok(cover) => {
+                signed.extend(Signed::read(cover.manifest(), &row.capsule, &ring, now));
+                envelopes.extend_from_slice(cover.attestations());
+            }
             Err(refusal) => tracing::info!(capsule = %row.capsule, %refusal, "an offer of it is no capsule"),
         }
     }
     envelopes.retain(|envelope| counts(envelope, &row.tree, Trust::Ring(&ring, now)));
     let folder = scratch::folder(inner)?;
-    let attested = evidence::join(blobs, folder.path(), &row, None, envelopes, (&ring, now))?;
+    let attested = evidence::join(blobs, folder.path(), &row, &signed, envelopes, (&ring, now))?;
     Ok((row, attested))
 }

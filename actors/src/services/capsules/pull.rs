@@ -33,6 +33,12 @@ const OFFERS: usize = 16;
 pub(super) const LACKING: [&str; 4] =
     ["files_missing", "content_unsound", "capsule_unsound", "capsule_base_missing"];
 
+/// The word for signatures that do not count, or are not enough.
+const UNTRUSTED: &str = "capsule_untrusted";
+
+/// A capsule that was fetched and proved, and the turn that whoever keeps it has.
+type Fetched<'a> = (Keeping, tokio::sync::MutexGuard<'a, ()>);
+
 /// What is fetched.
 #[derive(Clone)]
 enum Way {
@@ -52,8 +58,13 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         Wanted::Offered(offer, ways) => (offer, ways),
         Wanted::Nowhere => return Err(Refusal::NotFound { kind: "capsule", id: name.to_string() }),
     };
-    let outcome = fetched(inner, intent, accept, &offer, ways).await?;
-    // What differs may have been packed before more was attested.
+    let (keeping, turn) = match fetched(inner, intent, &offer, ways).await {
+        Err(refusal) if refusal.code() == UNTRUSTED => signed_later(inner, intent, &offer, refusal).await?,
+        done => done?,
+    };
+    let outcome = keep(inner, intent, accept, keeping).await?;
+    drop(turn);
+    // What differs may have been packed before more was signed or attested.
     if let Some(row) = inner.store.read()?.get(&CapsuleRow::key_of(&offer.capsule))?
         && let Err(refusal) = later::take_over(inner, intent, row).await
     {
@@ -63,24 +74,42 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
 }
 
 /// Fetches what is offered by the first of `ways` that leads there, or all of it.
-async fn fetched(
-    inner: &Arc<Inner>,
+async fn fetched<'a>(
+    inner: &'a Arc<Inner>,
     intent: &Intent,
-    accept: Accept,
     offer: &Offer,
     ways: Vec<Way>,
-) -> Result<Outcome, Refusal> {
+) -> Result<Fetched<'a>, Refusal> {
     for way in ways {
         match fetch(inner, intent, offer, way).await {
-            Ok((keeping, _turn)) => return keep(inner, intent, accept, keeping).await,
+            Ok(fetched) => return Ok(fetched),
             Err(refusal) if !LACKING.contains(&refusal.code()) => return Err(refusal),
             Err(refusal) => {
                 tracing::info!(capsule = %offer.capsule, %refusal, "what differs is not enough: all of it is fetched");
             }
         }
     }
-    let (keeping, _turn) = fetch(inner, intent, offer, Way::Whole).await?;
-    keep(inner, intent, accept, keeping).await
+    fetch(inner, intent, offer, Way::Whole).await
+}
+
+/// Fetches what is offered in another file: those who signed the first one are not enough, as `refused` says.
+async fn signed_later<'a>(
+    inner: &'a Arc<Inner>,
+    intent: &Intent,
+    offer: &Offer,
+    refused: Refusal,
+) -> Result<Fetched<'a>, Refusal> {
+    for (file, size_bytes) in later::others(inner, &offer.capsule, &offer.file)? {
+        let other = Offer { file, size_bytes, delta: None, ..offer.clone() };
+        match fetch(inner, intent, &other, Way::Whole).await {
+            Ok(fetched) => return Ok(fetched),
+            Err(refusal) if refusal.code() == UNTRUSTED || LACKING.contains(&refusal.code()) => {
+                tracing::info!(capsule = %offer.capsule, %refusal, "another offer of it is no better");
+            }
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    Err(refused)
 }
 
 /// What somebody who names a capsule is to get.
@@ -105,13 +134,13 @@ fn wanted(reader: &Reader, name: &CapsuleName) -> Result<Wanted, StoreError> {
     }
 }
 
-/// Fetches and proves a capsule; answers it with the turn that whoever keeps it has.
+/// Fetches and proves a capsule.
 async fn fetch<'a>(
     inner: &'a Arc<Inner>,
     intent: &Intent,
     offer: &Offer,
     way: Way,
-) -> Result<(Keeping, tokio::sync::MutexGuard<'a, ()>), Refusal> {
+) -> Result<Fetched<'a>, Refusal> {
     let files = match &way {
         Way::Deltas(_, deltas) => deltas.iter().map(|delta| (delta.file, delta.size_bytes)).collect(),
         Way::Whole => vec![(offer.file, offer.size_bytes)],

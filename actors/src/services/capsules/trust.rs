@@ -56,7 +56,8 @@ impl Counting {
         Self::in_force(inner, now)?.map_or_else(|| Self::members(inner, now), Ok)
     }
 
-    /// Who counts for a deployment: those of the key ring in force, whoever is named besides.
+    /// Who counts for a deployment, and for what is added to a capsule: those of the key ring in force, whoever is named
+    /// besides.
     pub(crate) fn for_deployment(inner: &Inner, input: &Value, now: Timestamp) -> Result<Self, Refusal> {
         Self::in_force(inner, now)?.map_or_else(|| Self::of(inner, input, now), Ok)
     }
@@ -65,6 +66,11 @@ impl Counting {
     pub(crate) fn in_force(inner: &Inner, now: Timestamp) -> Result<Option<Self>, Refusal> {
         let known = ring::in_force(inner, now)?;
         Ok(known.map(|known| Self { ring: known.ring, basis: Basis::Ring }))
+    }
+
+    /// The same, of whom one is enough: for a signature more on a capsule that is here already.
+    pub(super) fn of_any(self) -> Self {
+        Self { ring: self.ring.of_any_publisher(), ..self }
     }
 
     /// Any member: this node signs what it packs as one of them.
