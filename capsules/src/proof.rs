@@ -16,7 +16,7 @@ use crate::container::{Base, Capsule, ContainerError, Cover};
 use crate::json::shown;
 use crate::manifest::{Line, Manifest};
 use crate::sign::{
-    DiffSummary, Envelope, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Payload, Predicate,
+    DiffSummary, Envelope, FirstRun, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Payload, Predicate,
     Provenance, Quorum, Rebuild, Rollback, Sbom, Simulation, Statement, Trust, Verified,
     claimed_predicate_type,
 };
@@ -41,6 +41,8 @@ pub struct Claim {
     pub signers: BTreeSet<KeyId>,
     /// Whether the capsule was packed with it: then its packer vouches for it.
     pub is_packed: bool,
+    /// What it comes to, in words, where somebody who counts says it and the kind does not say enough.
+    pub summary: Option<String>,
     /// Why nobody vouches for it. Then it proves nothing, and stands in the way of nothing.
     pub ignored: Option<Ignored>,
 }
@@ -191,14 +193,15 @@ fn claims<R: Read>(
         let kind =
             claimed_predicate_type(&envelope).map_err(|error: InvalidStatement| unsound(error.into()))?;
         let is_packed = packed.contains(&Digest::of(bytes));
-        let (signers, ignored) = match signers(&envelope, &kind, trust, &manifest.tree) {
-            Ok(signers) => (signers, None),
+        let nobody = (BTreeSet::new(), None);
+        let ((signers, summary), ignored) = match said(&envelope, &kind, trust, &manifest.tree) {
+            Ok(said) => (said, None),
             // Who signed the manifest vouches for it.
-            Err(Unproved::Ignored(_)) if is_packed => (BTreeSet::new(), None),
-            Err(Unproved::Ignored(why)) => (BTreeSet::new(), Some(why)),
+            Err(Unproved::Ignored(_)) if is_packed => (nobody, None),
+            Err(Unproved::Ignored(why)) => (nobody, Some(why)),
             Err(Unproved::Unsound(source)) => return Err(unsound(source)),
         };
-        Ok(Claim { number, kind, signers, is_packed, ignored })
+        Ok(Claim { number, kind, signers, is_packed, summary, ignored })
     };
     cover.attestations().iter().enumerate().map(claim).collect()
 }
@@ -206,7 +209,7 @@ fn claims<R: Read>(
 /// Whether what the envelope `bytes` says is about the content `tree`, and is said by somebody who counts.
 pub fn counts<'a>(bytes: &[u8], tree: &Digest, trust: impl Into<Trust<'a>>) -> bool {
     let Ok(envelope) = Envelope::read(bytes) else { return false };
-    claimed_predicate_type(&envelope).is_ok_and(|kind| signers(&envelope, &kind, trust.into(), tree).is_ok())
+    claimed_predicate_type(&envelope).is_ok_and(|kind| said(&envelope, &kind, trust.into(), tree).is_ok())
 }
 
 /// Why nobody is known to say a statement.
@@ -217,19 +220,23 @@ enum Unproved {
     Unsound(NotVerified),
 }
 
-/// Who signed the statement in `envelope` about `tree`. Nobody counts for a kind that is not known here.
-fn signers(
+/// Who signed a statement and counts, and what it comes to.
+type Said = (BTreeSet<KeyId>, Option<String>);
+
+/// Who says the statement in `envelope` about `tree`. Nobody counts for a kind that is not known here.
+fn said(
     envelope: &Envelope,
     kind: &str,
     trust: Trust<'_>,
     tree: &Digest,
-) -> Result<BTreeSet<KeyId>, Unproved> {
+) -> Result<Said, Unproved> {
     fn of<P: Predicate>(
         envelope: &Envelope,
         trust: Trust<'_>,
         tree: &Digest,
-    ) -> Result<BTreeSet<KeyId>, NotVerified> {
-        Ok(trust.statement::<P>(envelope, tree)?.signers().clone())
+    ) -> Result<Said, NotVerified> {
+        let verified = trust.statement::<P>(envelope, tree)?;
+        Ok((verified.signers().clone(), verified.value().predicate.summary()))
     }
     let open = match kind {
         Provenance::TYPE => of::<Provenance>,
@@ -238,6 +245,7 @@ fn signers(
         Rebuild::TYPE => of::<Rebuild>,
         Simulation::TYPE => of::<Simulation>,
         Rollback::TYPE => of::<Rollback>,
+        FirstRun::TYPE => of::<FirstRun>,
         _ => return Err(Unproved::Ignored(Ignored::Kind)),
     };
     open(envelope, trust, tree).map_err(|error| match error {
@@ -259,7 +267,7 @@ impl Claim {
 pub fn contradicts<'a>(bytes: &[u8], tree: &Digest, trust: impl Into<Trust<'a>>) -> bool {
     let Ok(envelope) = Envelope::read(bytes) else { return true };
     let Ok(kind) = claimed_predicate_type(&envelope) else { return true };
-    matches!(signers(&envelope, &kind, trust.into(), tree), Err(Unproved::Unsound(_)))
+    matches!(said(&envelope, &kind, trust.into(), tree), Err(Unproved::Unsound(_)))
 }
 
 #[cfg(test)]

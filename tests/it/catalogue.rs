@@ -1,6 +1,6 @@
 //! Capsules of a team: sealed from any moment on one node, fetched by the others, proved everywhere.
 
-mod signers;
+mod later;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -3,6 +3,7 @@
 mod databases;
 mod documents;
 mod evidence;
+mod first_run;
 mod gates;
 mod process;
 mod rings;

@@ -247,6 +247,8 @@ struct CountedAttestation {
     signers: Vec<String>,
     /// Whether the capsule was packed with it: then its packer vouches for it.
     packed: bool,
+    /// What it comes to, in words; null where the kind says enough.
+    summary: Option<String>,
 }
 
 /// Who says whose signatures count.

@@ -9,7 +9,9 @@ use xyn_capsules::age::Opened;
 use xyn_capsules::container::{Base, Capsule, CapsuleFile, Cover, Verified};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::proof::{Claim, Trusted};
-use xyn_capsules::sign::{Envelope, KeyId, NotVerified, Quorum, claimed_predicate_type};
+use xyn_capsules::sign::{
+    Envelope, FirstRun, KeyId, NotVerified, Payload, Predicate, Quorum, Statement, claimed_predicate_type,
+};
 use xyn_capsules::tree::Limits;
 
 use super::keys::Trust;
@@ -94,7 +96,10 @@ pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Fa
             let counts = counted.as_ref().is_some_and(|counted| counted.contains(&signer));
             line("signed by", &format!("{signer}{}", if counts { ", who counts" } else { ", so it says" }));
         });
-        claims.iter().for_each(|kind| line("with", kind));
+        claims.iter().zip(cover.attestations()).for_each(|(kind, bytes)| {
+            let ran = first_run(bytes).map(|summary| format!(", so it says {summary}"));
+            line("with", &format!("{kind}{}", ran.unwrap_or_default()));
+        });
         if let Some(base) = cover.base() {
             line("delta from", &base.to_string());
         }
@@ -115,6 +120,12 @@ fn claimed(bytes: &[u8]) -> String {
     let envelope = Envelope::read(bytes).map_err(|error| error.to_string());
     let kind = envelope.and_then(|envelope| claimed_predicate_type(&envelope).map_err(|e| e.to_string()));
     kind.unwrap_or_else(|error| format!("not sound: {error}"))
+}
+
+/// What an attestation says of a first run, from whomever it is.
+fn first_run(bytes: &[u8]) -> Option<String> {
+    let envelope = Envelope::read(bytes).ok()?;
+    Statement::<FirstRun>::read(envelope.unverified()).ok()?.predicate.summary()
 }
 
 pub(super) fn verify(arguments: &Verify, context: &Context) -> Result<Exit, Failure> {
@@ -175,7 +186,7 @@ fn prove(
         "right": quorum.right().map(ToString::to_string),
         "recipients": manifest.recipients,
         "attestations": claims.iter().map(|claim| json!({
-            "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed,
+            "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed, "summary": claim.summary,
             "ignored": claim.ignored.as_ref().map(ToString::to_string),
         })).collect::<Vec<_>>(),
     });
@@ -226,7 +237,10 @@ fn checked(
     let counted = claims.iter().filter(|claim| claim.ignored.is_none());
     lines.extend(counted.map(|claim| match claim.is_packed {
         true => format!("packed with {}", claim.kind),
-        false => format!("with {}, signed by who counts", claim.kind),
+        false => {
+            let summary = claim.summary.as_ref().map(|summary| format!(": {summary}")).unwrap_or_default();
+            format!("with {}, signed by who counts{summary}", claim.kind)
+        }
     }));
     let Verified { files, size_bytes, .. } = verified;
     lines.push(format!("every byte of {files} files, {size_bytes} bytes, is what the tree names"));

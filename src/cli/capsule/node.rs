@@ -220,7 +220,11 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
     context.out.answer(&answer, |paint| {
         let said = |claim: &Value| match claim["packed"] == true {
             true => format!("\n{} packed with {}", paint.good("ok"), text(claim, "type")),
-            false => format!("\n{} with {}, signed by who counts", paint.good("ok"), text(claim, "type")),
+            false => {
+                let summary = claim["summary"].as_str().map(|summary| format!(": {summary}"));
+                let (ok, kind) = (paint.good("ok"), text(claim, "type"));
+                format!("\n{ok} with {kind}, signed by who counts{}", summary.unwrap_or_default())
+            }
         };
         let said: String = items(&answer["attestations"]).map(said).collect();
         let passed_over = |line: &str| format!("\n{} {line}", paint.warn("ignored"));

@@ -15,7 +15,7 @@ const KEY: &str = "key-that-nobody-sees-7";
 
 impl Bench {
     /// Keeps a secret, handed in as a file.
-    fn secret(&self, name: &str, value: &str) {
+    pub(super) fn secret(&self, name: &str, value: &str) {
         let file = self.folder.file("value", &format!("{value}\n"));
         self.node_folder(&["secret", "put", name, "--file", &file]).ok();
         fs::remove_file(file).expect("removed");

@@ -58,6 +58,21 @@ pub enum Event {
         /// What was known of it.
         row: Box<CapsuleRow>,
     },
+    /// It was made to serve for the first time here, and the node attests how it fared.
+    FirstRun {
+        /// What is known of it.
+        row: Box<CapsuleRow>,
+        /// The file that it was in before; none where the report is not in the capsule, but beside the app.
+        before: Option<Digest>,
+        /// In which stage.
+        stage: String,
+        /// On which target.
+        target: String,
+        /// Whether it was well.
+        is_well: bool,
+        /// What was found.
+        found: String,
+    },
 }
 
 impl Event {
@@ -92,15 +107,17 @@ impl Event {
             Self::Attested { .. } => "xyn.capsule.attested",
             Self::Ring { .. } => "xyn.capsule.ring.changed",
             Self::Removed { .. } => "xyn.capsule.removed",
+            Self::FirstRun { .. } => "xyn.capsule.first_run.attested",
         }
     }
 
     /// The capsule it is about, where there is one.
     pub(crate) fn capsule(&self) -> Option<String> {
         match self {
-            Self::Kept { row, .. } | Self::Attested { row, .. } | Self::Removed { row } => {
-                Some(row.capsule.to_string())
-            }
+            Self::Kept { row, .. }
+            | Self::Attested { row, .. }
+            | Self::Removed { row }
+            | Self::FirstRun { row, .. } => Some(row.capsule.to_string()),
             Self::Verified { capsule, .. } => Some(capsule.to_string()),
             Self::Rejected { what, .. } => Some(what.clone()),
             Self::NotPacked { .. } | Self::Ring { .. } => None,
@@ -120,6 +137,10 @@ impl Event {
                 "capsule": row.capsule, "id": row.id, "generation": row.generation, "file": row.file,
                 "size_bytes": row.size_bytes,
             }),
+            Self::FirstRun { row, before, stage, target, is_well, found } => json!({
+                "capsule": row.capsule, "id": row.id, "file": row.file, "joined": before.is_some(),
+                "stage": stage, "target": target, "is_well": is_well, "found": found,
+            }),
             Self::Verified { capsule, id } => json!({ "capsule": capsule, "id": id }),
             Self::Rejected { what, code, message } => {
                 json!({ "what": what, "code": code, "message": message })
@@ -133,6 +154,8 @@ impl Event {
         let (row, is_highest) = match self {
             Self::Kept { row, is_highest } => (row, is_highest),
             Self::Attested { row, before } => return row.replace(before, changes),
+            Self::FirstRun { row, before: Some(before), .. } => return row.replace(before, changes),
+            Self::FirstRun { before: None, .. } => return,
             Self::Ring { row } => return changes.put(row.as_ref()),
             Self::Removed { row } => return row.remove(changes),
             Self::Verified { .. } | Self::Rejected { .. } | Self::NotPacked { .. } => return,

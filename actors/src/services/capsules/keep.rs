@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 use xyn_capsules::manifest::Scope;
 use xyn_store::Digest;
-use xyn_store::ids::{self, EntryId};
+use xyn_store::ids::{self, EntryId, EventId};
 use xyn_store::projection::{CapsuleRow, Origin, Subject};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs, TITLE_MAX_CHARS};
 use xyn_store::timeline::{Delta, Offer, Visibility};
@@ -114,17 +114,36 @@ pub(super) async fn attested(
     let output = output(&row, known(ignored));
     let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
     let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
-    let note = (row.visibility != Visibility::Private).then(|| {
-        let offered = row.entry_id.into_iter().collect();
-        let verb = if row.signers == before.signers { "attested" } else { "signed" };
-        // What differs from the capsule before it was offered with the first file.
-        let row = CapsuleRow { delta: None, ..row.clone() };
-        offer(&row, intent, (Kind::Verify, verb), offered, Branch::main())
-    });
+    let verb = if row.signers == before.signers { "attested" } else { "signed" };
+    let note = anew(&row, intent, verb);
     let event = Event::Attested { row: Box::new(row), before: before.file };
     let Some(note) = note else { return record(inner, intent, accepted, Some(event)).await };
     let by = Acceptance::of(accepted, intent.attribution(), vec![Record::Capsule(Box::new(event))]);
     timeline::say(inner, intent, vec![(entry_id, note)], by, output).await
+}
+
+/// Records `event`, by which `row` holds more than was offered, beside `intent`, which is done.
+pub(super) async fn found_out(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    row: &CapsuleRow,
+    event: Event,
+) -> Result<(), Refusal> {
+    let Some(note) = anew(row, intent, "attested") else {
+        return Ok(super::note(inner, intent, event).await?);
+    };
+    let (now, records) = (inner.clock.now(), vec![Record::Capsule(Box::new(event))]);
+    let (id, entry_id): (EventId, EntryId) = (ids::fresh(now), ids::fresh(now));
+    let by = Acceptance::beside(id, intent.attribution(), records);
+    timeline::say(inner, intent, vec![(entry_id, note)], by, Value::Null).await.map(drop)
+}
+
+/// A moment that offers `row` in its new file; none where nobody is told of it.
+fn anew(row: &CapsuleRow, intent: &Intent, verb: &str) -> Option<Note> {
+    let offered = row.entry_id.into_iter().collect();
+    // What differs from the capsule before it was offered with the first file.
+    let row = (row.visibility != Visibility::Private).then(|| CapsuleRow { delta: None, ..row.clone() })?;
+    Some(offer(&row, intent, (Kind::Verify, verb), offered, Branch::main()))
 }
 
 /// What is answered besides of a capsule that is here already.

@@ -9,6 +9,7 @@ pub(crate) mod catalogue;
 mod delta;
 mod event;
 pub(crate) mod evidence;
+pub(crate) mod found;
 pub(crate) mod gc;
 pub(crate) mod generation;
 mod import;

@@ -28,8 +28,11 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let Proved { signers, quorum, verified, claims, .. } = &proved;
     let CapsuleRow { capsule, id, generation, .. } = row;
     let attestations = claims.iter().filter(|claim| claim.ignored.is_none());
-    let attestations = attestations
-        .map(|claim| json!({ "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed }));
+    let attestations = attestations.map(|claim| {
+        json!({
+            "type": claim.kind, "signers": claim.signers, "packed": claim.is_packed, "summary": claim.summary,
+        })
+    });
     let output = json!({
         "verified": true, "capsule": capsule, "id": id, "generation": generation, "tree": verified.root,
         "files": verified.files, "size_bytes": verified.size_bytes, "stored_bytes": verified.stored_bytes,

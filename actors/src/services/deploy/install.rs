@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use xyn_capsules::sign::FirstRun;
 use xyn_store::Digest;
 use xyn_store::ids;
 use xyn_store::projection::{DeploymentRow, IntentRow, IntentStatus, Release};
@@ -15,7 +16,7 @@ use super::needs::{Attached, Given};
 use super::passage::pass;
 use super::seeds::Sowing;
 use super::told::moment;
-use super::{Event, What, failure, fronts, note, release, tell};
+use super::{Event, What, failure, first_run, fronts, note, release, tell};
 use crate::actions::Action;
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
@@ -82,18 +83,23 @@ async fn switch(
     mut ledger: Ledger,
 ) -> Result<Outcome, Refusal> {
     let well = format!("`{}` was answered well", job.release.health);
-    let ready = ready(inner, &job).await.map(|ready| (ready, well));
+    let mut run = None;
+    let ready = ready(inner, &job, &mut run).await.map(|ready| (ready, well));
     let done = match ledger.pass(Gate::Switch, ready) {
         Ok(ready) => commit(inner, intent, begun.clone(), &job, ledger.clone().findings(), ready).await,
         Err(refusal) => Err(refusal),
     };
-    match done {
+    let answer = match done {
         Ok(outcome) => Ok(outcome),
         Err(refusal) => {
             tell(inner, intent, ledger, &refusal).await;
             outside::end(inner, intent, begun, action, Err(failure(&refusal))).await
         }
+    };
+    if let Some(run) = run {
+        first_run::keep(inner, intent, &job.judged.place, job.release.capsule, run).await;
     }
+    answer
 }
 
 /// A capsule that is ready to take over.
@@ -105,7 +111,8 @@ struct Ready {
     seeds: Vec<(String, Digest)>,
 }
 
-async fn ready(inner: &Arc<Inner>, job: &Job) -> Result<Ready, Refusal> {
+/// Makes the capsule of `job` ready; of its run is told in `run`.
+async fn ready(inner: &Arc<Inner>, job: &Job, run: &mut Option<FirstRun>) -> Result<Ready, Refusal> {
     let Judged { row, manifest, place, before, .. } = &job.judged;
     let sowing = Sowing {
         blobs: inner.store.blobs().clone(),
@@ -115,7 +122,10 @@ async fn ready(inner: &Arc<Inner>, job: &Job) -> Result<Ready, Refusal> {
         now: inner.clock.now(),
     };
     let seeds = sowing.apply(&job.given).await?;
-    let serving = release::ready(inner, place, &job.release, manifest.clone(), &job.given).await?;
+    let began = inner.clock.now();
+    let ran = release::ready(inner, place, &job.release, manifest.clone(), &job.given).await;
+    *run = first_run::report(inner, place, &job.release, &job.given, began, &ran).await;
+    let serving = ran.map_err(|why| why.refusal(&job.release))?;
     let open = inner.fronts.front(place).map(|front| front.port());
     let wanted = job.port.or(open).or(before.as_ref().map(|row| row.port));
     let front = match open {

@@ -6,6 +6,7 @@
 
 mod confirm;
 mod event;
+mod first_run;
 mod front;
 mod fronts;
 mod gates;

@@ -28,6 +28,43 @@ const FOLDER: &str = "deployments";
 /// Characters of the name of a folder that a capsule was laid out in: the first of its digest.
 const APP_NAME_CHARS: usize = 32;
 
+/// Why a release does not serve.
+pub(super) enum NotReady {
+    /// It was made to, and is not well.
+    Unwell {
+        /// Why, with what it said.
+        why: String,
+        /// What was found.
+        found: String,
+        /// How its process ended, where it did.
+        exit: Option<String>,
+    },
+    /// It did not come to that.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for NotReady {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl NotReady {
+    /// What whoever wanted `release` is told.
+    pub(super) fn refusal(self, release: &Release) -> Refusal {
+        let why = match self {
+            Self::Unwell { why, .. } => why,
+            Self::Refused(refusal) => return refusal,
+        };
+        let message = format!(
+            "`{}` is not well: {why}; what served before still does. Mend it and pack it again, or name another \
+             page with `health`",
+            release.id
+        );
+        Refusal::Conflict { code: "unhealthy", message }
+    }
+}
+
 /// Makes `release` ready again, which served before.
 pub(super) async fn again(
     inner: &Arc<Inner>,
@@ -43,7 +80,7 @@ pub(super) async fn again(
     .await?;
     let place = Place::of(row);
     let (given, _) = needs::given(inner, &place, &manifest, &row.services).await?;
-    ready(inner, &place, release, manifest, &given).await
+    ready(inner, &place, release, manifest, &given).await.map_err(|why| why.refusal(release))
 }
 
 /// Makes `release` ready, whose tree is in the store and which `manifest` describes.
@@ -53,15 +90,7 @@ pub(super) async fn ready(
     release: &Release,
     manifest: Manifest,
     given: &Given,
-) -> Result<Serving, Refusal> {
-    let unhealthy = |why: String| {
-        let message = format!(
-            "`{}` is not well: {why}; what served before still does. Mend it and pack it again, or name another \
-             page with `health`",
-            release.id
-        );
-        Refusal::Conflict { code: "unhealthy", message }
-    };
+) -> Result<Serving, NotReady> {
     let serving = match place.target {
         Target::Static => {
             let (reading, tree) = (inner.clone(), release.tree);
@@ -79,15 +108,20 @@ pub(super) async fn ready(
             let (laying, rooms, tree) = (inner.clone(), rooms(inner, place, &release.capsule), release.tree);
             let rooms = blocking(move || lay_out(&laying, rooms, &tree)).await?;
             let started = Instance::start(plan, rooms, &release.health, given.scrub.clone()).await;
-            Serving::Process(started.map_err(|error| unhealthy(error.to_string()))?)
+            Serving::Process(started.map_err(|error| NotReady::Unwell {
+                why: error.to_string(),
+                found: error.found(),
+                exit: error.exit().map(str::to_owned),
+            })?)
         }
     };
-    serving.probe(&release.health).await.map_err(unhealthy)?;
+    let probed = serving.probe(&release.health).await;
+    probed.map_err(|why| NotReady::Unwell { found: why.clone(), why, exit: None })?;
     Ok(serving)
 }
 
 /// The folder of what runs at `place`.
-fn folder(inner: &Inner, place: &Place) -> PathBuf {
+pub(super) fn folder(inner: &Inner, place: &Place) -> PathBuf {
     inner.store.folder().join(FOLDER).join(place.to_string())
 }
 

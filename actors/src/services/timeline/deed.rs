@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use xyn_store::blobs::Blobs;
-use xyn_store::ids::{self, EntryId};
+use xyn_store::ids::{self, EntryId, EventId};
 use xyn_store::projection::{IntentRow, Subject};
 use xyn_store::scope::Attribution;
 use xyn_store::timeline::board::{Board, Edit, EditError, View};
@@ -42,6 +42,8 @@ enum Word {
     Accepted(Box<Accepted>),
     /// It began before, and ends with this and an output.
     Ended(Box<IntentRow>, Value),
+    /// Nothing: it is done already, and this came of it, in an entry of its own.
+    Beside(EventId),
 }
 
 impl Acceptance {
@@ -55,6 +57,11 @@ impl Acceptance {
         Self { word: Word::Ended(Box::new(row), output), by, also }
     }
 
+    /// Of what came of an intent that is done already: the entry has the name `id`.
+    pub(crate) fn beside(id: EventId, by: Attribution, also: Vec<Record>) -> Self {
+        Self { word: Word::Beside(id), by, also }
+    }
+
     /// Puts the acceptance beside the record, in one entry with what came of it.
     pub(crate) fn record(self, recording: &mut Recording, now: Timestamp, added: Vec<Record>) {
         let Self { word, by, also } = self;
@@ -66,6 +73,9 @@ impl Acceptance {
                 let (stream, seq) = (stream(row.intent_id), row.begun_seq());
                 let records: Vec<_> = [Record::IntentEnded(row)].into_iter().chain(came_of).collect();
                 recording.entry(stream, seq, now, &by, &records);
+            }
+            Word::Beside(id) => {
+                recording.entry(stream(id), 0, now, &by, &came_of.collect::<Vec<_>>());
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use xyn_capsules::container::{BlobSource, Cover};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::sign::{
-    DiffSummary, Envelope, Payload, Predicate, Provenance, Rebuild, Rollback, Sbom, Simulation, Statement,
+    DiffSummary, Envelope, FirstRun, Payload, Predicate, Provenance, Rebuild, Rollback, Sbom, Simulation, Statement,
     claimed_predicate_type,
 };
 use xyn_capsules::tree::Limits;
@@ -142,6 +142,7 @@ impl Claim {
             Sbom::TYPE => ("Bill of materials (CycloneDX)", said(bytes).map(packages)),
             DiffSummary::TYPE => ("What changed since its parent", said(bytes).map(changes)),
             Rebuild::TYPE => ("Built again", said(bytes).map(rebuilt)),
+            FirstRun::TYPE => ("First run", said(bytes).map(ran)),
             Simulation::TYPE => ("Simulated", None),
             Rollback::TYPE => ("Rollback allowed", None),
             _ => ("Something this version does not know", None),
@@ -198,6 +199,13 @@ fn rebuilt(report: Rebuild) -> Vec<(&'static str, String)> {
     let different: Vec<_> = report.different.iter().take(20).map(ToString::to_string).collect();
     let mut facts = vec![("It came to", verdict.to_owned()), ("In", report.sandbox)];
     facts.extend((!different.is_empty()).then(|| ("Different", different.join(", "))));
+    facts
+}
+
+fn ran(run: FirstRun) -> Vec<(&'static str, String)> {
+    let mut facts: Vec<_> = run.summary().map(|summary| ("It was", summary)).into_iter().collect();
+    facts.extend(run.exit.map(|exit| ("Its process ended", exit)));
+    facts.extend(run.environment.into_iter().take(20).map(|(name, value)| ("On", format!("{name} {value}"))));
     facts
 }
 

@@ -6,6 +6,7 @@
 mod provenance;
 mod report;
 mod rollback;
+mod run;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +17,7 @@ use super::ring::Role;
 pub use provenance::{BuildDefinition, Builder, Metadata, Provenance, Resource, RunDetails};
 pub use report::{Check, DiffSummary, FileChanges, PackageChanges, Rebuild, Replayed, Simulation};
 pub use rollback::Rollback;
+pub use run::{FirstRun, RUN_LOG_MAX_BYTES};
 
 /// Something that can be said of the content of a capsule.
 pub trait Predicate: Serialize + DeserializeOwned {
@@ -27,6 +29,11 @@ pub trait Predicate: Serialize + DeserializeOwned {
     /// What of it cannot be.
     fn check(&self) -> Result<(), &'static str> {
         Ok(())
+    }
+
+    /// What it comes to, in words for people; nothing where the kind says enough.
+    fn summary(&self) -> Option<String> {
+        None
     }
 }
 

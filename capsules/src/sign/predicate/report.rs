@@ -51,6 +51,10 @@ impl Rebuild {
 impl Predicate for Rebuild {
     const TYPE: &'static str = "urn:xyn:predicate:rebuild:v1";
 
+    fn summary(&self) -> Option<String> {
+        Some(if self.matches() { "it came out bit for bit" } else { "it came out otherwise" }.to_owned())
+    }
+
     fn check(&self) -> Result<(), &'static str> {
         match () {
             () if self.expected == self.found && !self.different.is_empty() => {
@@ -147,4 +151,8 @@ impl Simulation {
 
 impl Predicate for Simulation {
     const TYPE: &'static str = "urn:xyn:predicate:simulation:v1";
+
+    fn summary(&self) -> Option<String> {
+        Some(if self.passed() { "it passed" } else { "it did not pass" }.to_owned())
+    }
 }

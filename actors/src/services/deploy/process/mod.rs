@@ -86,6 +86,25 @@ pub(super) enum NotWell {
     Late(String, String),
 }
 
+impl NotWell {
+    /// How the process ended, where it did.
+    pub(super) fn exit(&self) -> Option<&str> {
+        match self {
+            Self::Ended(how, _) => Some(how),
+            Self::Start { .. } | Self::Late(..) => None,
+        }
+    }
+
+    /// Why, without what it said.
+    pub(super) fn found(&self) -> String {
+        match self {
+            Self::Start { .. } => self.to_string(),
+            Self::Ended(how, _) => Self::Ended(how.clone(), String::new()).to_string(),
+            Self::Late(last, _) => Self::Late(last.clone(), String::new()).to_string(),
+        }
+    }
+}
+
 impl Instance {
     /// Starts what `plan` says in `rooms`, and waits until it answers `health` well. What `scrub` takes out is not in
     /// its log.

@@ -1,4 +1,4 @@
-//! Signatures that come later: people on several nodes sign one capsule, until they are enough.
+//! What comes to a capsule later: signatures of people on several nodes, and how it fared where it was deployed.
 
 use super::*;
 
@@ -62,7 +62,8 @@ async fn a_threshold_of_two_is_met_by_two_people_on_two_nodes() {
     let moved = came(&ada).await - before;
     assert!(2.0 * moved < bytes(&one["size_bytes"]), "{moved} bytes came for a signature on {one}");
     let url = deploy().ok();
-    let page = reqwest::get(url.trim()).await.expect("answered").text().await.expect("text");
+    let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+    let page = http.get(url.trim()).send().await.expect("answered").text().await.expect("text");
     assert_eq!(page, "<h1>The shop</h1>\n");
     // Eve had none: she gets the one that two signed, though the first that was offered is not enough.
     let came = eventually("it is offered with both", async || {
@@ -71,4 +72,24 @@ async fn a_threshold_of_two_is_met_by_two_people_on_two_nodes() {
     })
     .await;
     assert_eq!((&came.json()["capsule"], signers(&eve)), (&one["capsule"], 2));
+}
+
+#[tokio::test]
+async fn how_a_capsule_fared_on_one_node_is_known_on_the_others() {
+    let ([ada, bob, _eve], _) = team().await;
+    let app = App::of(&ada);
+    app.version("1.0.0");
+    app.write("index.html", "<h1>The shop</h1>\n");
+    let one = pack(&ada, &["--workspace", "shop"]);
+    offered(&bob, "urn:xyn:app:shop@1.0.0").await;
+    pull(&bob, "shop");
+    xyn(&ada, &["capsule", "deploy", "shop", "--stage", "staging"]).ok();
+    let said = eventually("the report comes", async || {
+        assert_eq!(pull(&bob, "shop")["capsule"], one["capsule"]);
+        let said = xyn(&bob, &["capsule", "verify", "shop"]).ok();
+        said.contains("first-run").then_some(said)
+    })
+    .await;
+    let words = "ok with urn:xyn:predicate:first-run:v1, signed by who counts: well in staging as static after ";
+    assert!(said.contains(words), "{said}");
 }
