@@ -5,7 +5,7 @@
 //! Invariant: no answer leaves without a correlation id, no error without its shape.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::Instrument;
 
 use crate::error::{ApiError, Code, ErrorBody, ErrorShape, Problem};
-use crate::limits::{REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
+use crate::limits::{LENGTHY_TIMEOUT, REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 use crate::metrics::UNMATCHED;
 use crate::rate::Peer;
 use crate::state::AppState;
@@ -26,6 +26,9 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// Routes whose callers are not limited.
 const UNLIMITED: [&str; 4] = ["/api/v1/health", "/healthz", "/readyz", "/metrics"];
+
+/// Where routes begin whose requests take as long as capsules and blobs are large.
+const LENGTHY: [&str; 3] = ["/api/v1/capsule", "/api/v1/deployments", "/api/v1/artifacts/blobs"];
 
 /// Takes `request` in, has it served and lets the answer out.
 pub(crate) async fn pass(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
@@ -69,9 +72,7 @@ fn admit(
 }
 
 async fn serve(request: Request, next: Next, path: &str) -> Response {
-    let is_upload = request.method() == Method::POST
-        && (path.starts_with("/api/v1/artifacts") || path == "/ui/artifacts");
-    let limit = if is_upload { UPLOAD_TIMEOUT } else { REQUEST_TIMEOUT };
+    let limit = limit(request.method(), path);
     let served = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(limit, served).await {
         Ok(Ok(response)) => response,
@@ -80,6 +81,17 @@ async fn serve(request: Request, next: Next, path: &str) -> Response {
             let message = format!("the request took longer than {} seconds", limit.as_secs());
             ApiError::new(Code::TimedOut, message).into_response()
         }
+    }
+}
+
+/// How long the answer to a request may take until it begins.
+fn limit(method: &Method, path: &str) -> Duration {
+    let is_below = |places: &[&str]| places.iter().any(|place| path.starts_with(place));
+    match *method {
+        // The sender of a body may not pause for long, whatever it has.
+        Method::POST if is_below(&LENGTHY) => LENGTHY_TIMEOUT,
+        Method::POST if is_below(&["/api/v1/artifacts"]) || path == "/ui/artifacts" => UPLOAD_TIMEOUT,
+        _ => REQUEST_TIMEOUT,
     }
 }
 
@@ -135,6 +147,17 @@ mod tests {
 
     fn asks(accept: &'static str) -> bool {
         accepts_problem(&HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(accept))]))
+    }
+
+    #[test]
+    fn what_reads_a_large_capsule_to_its_end_has_time_for_it_and_nothing_else_has() {
+        let post = |path: &str| limit(&Method::POST, path);
+        for path in ["/api/v1/capsule-imports", "/api/v1/capsules/{capsule}/pull", "/api/v1/artifacts/blobs"] {
+            assert_eq!(post(path), LENGTHY_TIMEOUT, "{path}");
+        }
+        assert_eq!(post("/api/v1/artifacts"), UPLOAD_TIMEOUT);
+        assert_eq!(post("/api/v1/intents"), REQUEST_TIMEOUT);
+        assert_eq!(limit(&Method::GET, "/api/v1/capsules"), REQUEST_TIMEOUT);
     }
 
     #[test]

@@ -22,7 +22,9 @@ pub(crate) use route::route;
 
 /// Longest wait for a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Longest wait for a whole answer; streams and large bodies have none.
+/// How often is looked whether the other end is still there, while nothing comes.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+/// Longest wait for a whole answer; streams, large bodies and acts on capsules have none.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 /// Most bytes of a JSON answer.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
@@ -56,6 +58,7 @@ impl Client {
         let http = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_keepalive(KEEPALIVE)
             .user_agent(concat!("xyn/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| Failure::failed("client", with_causes(&error)))?;
@@ -131,6 +134,12 @@ impl Client {
         let (http, base) = self.node()?;
         let request = http.post(format!("{base}{API}{path}")).json(body).timeout(ANSWER_TIMEOUT);
         document(self.send(request).await?).await
+    }
+
+    /// Posts `body` to `path` of the API, for what takes as long as a node reads and writes.
+    pub(crate) async fn post_at_length(&self, path: &str, body: &Value) -> Result<Value, Failure> {
+        let (http, base) = self.node()?;
+        document(self.send(http.post(format!("{base}{API}{path}")).json(body)).await?).await
     }
 
     /// Posts `body` to `path` of the API: the answer, and the failure to end with where it waits for approval first.

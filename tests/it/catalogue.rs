@@ -1,5 +1,6 @@
 //! Capsules of a team: sealed from any moment on one node, fetched by the others, proved everywhere.
 
+mod large;
 mod later;
 
 use std::fs;

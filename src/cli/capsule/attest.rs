@@ -41,7 +41,7 @@ pub(super) async fn run(arguments: &Attest, context: &Context) -> Result<Exit, F
             let copy = node::copy(&name, context).await?;
             let document = into(&copy.file())?;
             let client = context.client(Need::Node).await?;
-            let answer = node::hand_in(&client, &copy.file(), trust).await?;
+            let answer = node::hand_in(&client, &copy.file(), trust, context).await?;
             node::tell_ignored(&answer, context);
             document
         }

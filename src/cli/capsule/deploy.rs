@@ -9,6 +9,7 @@ use super::Context;
 use super::keys::Trust;
 use super::node::{self, short};
 use crate::cli::input;
+use crate::cli::on_the_way::at_length;
 use crate::cli::output::Unit;
 use crate::cli::table::text;
 use crate::client::{Need, route};
@@ -100,7 +101,7 @@ pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit
     let bar = context.out.progress("deploying", None, Unit::Time);
     let name = match node::named(capsule) {
         Some(name) => Ok(json!(name.to_string())),
-        None => node::hand_in(&client, capsule, trust).await.map(|answer| {
+        None => node::hand_in(&client, capsule, trust, context).await.map(|answer| {
             node::tell_ignored(&answer, context);
             answer["capsule"].clone()
         }),
@@ -119,7 +120,7 @@ pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit
             if let Some(target) = place.target() {
                 body["target"] = json!(target);
             }
-            client.post("/deployments", &body).await
+            at_length(context, "deploying it", client.post_at_length("/deployments", &body)).await
         }
         Err(failure) => Err(failure),
     };

@@ -11,7 +11,7 @@ use super::Context;
 use super::keys::Trust;
 use super::pack::Pack;
 use crate::cli::input;
-use crate::cli::on_the_way::patiently;
+use crate::cli::on_the_way::{at_length, patiently};
 use crate::cli::output::Unit;
 use crate::cli::save::save;
 use crate::cli::table::{Column, Table, facts, instant, text};
@@ -131,7 +131,10 @@ pub(super) async fn pull(arguments: &Pull, context: &Context) -> Result<Exit, Fa
     let (path, body) =
         (route(&["capsules", &arguments.capsule.to_string(), "pull"])?, arguments.trust.fields()?);
     let bar = context.out.progress(&format!("fetching {}", arguments.capsule), None, Unit::Time);
-    let answer = patiently(context, async || client.post(&path, &body).await).await;
+    let answer = patiently(context, async || {
+        at_length(context, "fetching and proving it", client.post_at_length(&path, &body)).await
+    });
+    let answer = answer.await;
     bar.finish_and_clear();
     let answer = answer?;
     context.out.answer(&answer, |_| text(&answer, "capsule"))?;
@@ -151,7 +154,7 @@ pub(super) async fn pull(arguments: &Pull, context: &Context) -> Result<Exit, Fa
 pub(super) async fn push(arguments: &Push, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Node).await?;
     let bar = context.out.progress("handing it in", None, Unit::Time);
-    let answer = hand_in(&client, &arguments.file, &arguments.trust).await;
+    let answer = hand_in(&client, &arguments.file, &arguments.trust, context).await;
     bar.finish_and_clear();
     let answer = answer?;
     context.out.answer(&answer, |_| text(&answer, "capsule"))?;
@@ -160,14 +163,20 @@ pub(super) async fn push(arguments: &Push, context: &Context) -> Result<Exit, Fa
 }
 
 /// Hands the file of a capsule to the node, which proves it.
-pub(super) async fn hand_in(client: &Client, path: &Path, trust: &Trust) -> Result<Value, Failure> {
+pub(super) async fn hand_in(
+    client: &Client,
+    path: &Path,
+    trust: &Trust,
+    context: &Context,
+) -> Result<Value, Failure> {
     let mut body = trust.fields()?;
     let fail = |error: std::io::Error| Failure::file("read", path, &error);
     let file = tokio::fs::File::open(path).await.map_err(fail)?;
     let at = |failure: Failure| failure.at(path.display().to_string());
-    let blob = client.post_file("/artifacts/blobs", file).await.map_err(at)?;
-    body["sha256"] = blob["sha256"].clone();
-    client.post("/capsule-imports", &body).await.map_err(at)
+    let blob = at_length(context, "handing it in", client.post_file("/artifacts/blobs", file)).await;
+    body["sha256"] = blob.map_err(at)?["sha256"].clone();
+    let taken = client.post_at_length("/capsule-imports", &body);
+    at_length(context, "proving it", taken).await.map_err(at)
 }
 
 /// Packs files that the node has.
@@ -187,7 +196,10 @@ pub(super) async fn pack(arguments: &Pack, context: &Context) -> Result<Exit, Fa
     }
     let client = context.client(Need::Node).await?;
     let bar = context.out.progress("packing", None, Unit::Time);
-    let answer = patiently(context, async || client.post("/capsules", &body).await).await;
+    let answer = patiently(context, async || {
+        at_length(context, "packing", client.post_at_length("/capsules", &body)).await
+    });
+    let answer = answer.await;
     bar.finish_and_clear();
     let answer = answer?;
     let capsule = text(&answer, "capsule");
@@ -212,7 +224,8 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
     let client = context.client(Need::Node).await?;
     let bar = context.out.progress("verifying", None, Unit::Time);
     let path = route(&["capsules", &name.to_string(), "verify"])?;
-    let answer = client.post(&path, &trust.fields()?).await;
+    let fields = trust.fields()?;
+    let answer = at_length(context, "proving it", client.post_at_length(&path, &fields)).await;
     bar.finish_and_clear();
     let answer = answer?;
     let signers = answer["signers"].as_array().into_iter().flatten().filter_map(Value::as_str);

@@ -42,7 +42,7 @@ async fn at_node(name: &CapsuleName, arguments: &Sign, context: &Context) -> Res
     let path = copy.file();
     let signed = countersign(&path, &key, None).map_err(|error| not_trusted(&arguments.capsule, &error))?;
     let client = context.client(Need::Node).await?;
-    let mut answer = node::hand_in(&client, &path, &arguments.trust).await?;
+    let mut answer = node::hand_in(&client, &path, &arguments.trust, context).await?;
     let known = client.get(&route(&["capsules", &signed.digest.to_string()])?).await?;
     let signers: Vec<&str> = node::items(&known["proved"]["signers"]).filter_map(Value::as_str).collect();
     let public = key.public().to_string();

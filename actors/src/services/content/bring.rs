@@ -48,8 +48,8 @@ pub(super) enum NotBrought {
     Off,
     /// Nobody who is connected gives it.
     Nowhere,
-    /// The time is over.
-    Late,
+    /// The time is over: how much of it is here, and how long it is, where that is known.
+    Late(Option<(u64, u64)>),
     /// What members say of it is not so, or this store does not keep it.
     Fetch(NotFetched),
 }
@@ -142,7 +142,7 @@ async fn once(
     until: Instant,
 ) -> Option<Result<u64, NotBrought>> {
     let mut fetch: Fetch = mesh.fetch(want.clone()).await.ok()?;
-    let mut progress = fetch.progress();
+    let (mut progress, mut came) = (fetch.progress(), None);
     loop {
         let end = match progress {
             Progress::Done(size_bytes) => return Some(Ok(size_bytes)),
@@ -150,7 +150,8 @@ async fn once(
             Progress::Failed(why) => return Some(Err(NotBrought::Fetch(why))),
             Progress::Absent => patience.min(until),
             Progress::Searching => until,
-            Progress::Fetching { .. } => {
+            Progress::Fetching { here_bytes, size_bytes, .. } => {
+                came = Some((here_bytes, size_bytes));
                 patience = Instant::now() + RETURN_WITHIN;
                 until
             }
@@ -158,7 +159,7 @@ async fn once(
         match timeout_at(end, fetch.changed()).await {
             Ok(changed) => progress = changed.ok()?,
             Err(_) if progress == Progress::Absent => return Some(Err(NotBrought::Nowhere)),
-            Err(_) => return Some(Err(NotBrought::Late)),
+            Err(_) => return Some(Err(NotBrought::Late(came))),
         }
     }
 }

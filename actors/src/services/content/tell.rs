@@ -37,10 +37,12 @@ pub(super) async fn refusal(
     match why {
         NotBrought::Off => missing("the mesh of this node is off").await,
         NotBrought::Nowhere => missing("nobody who is connected has it").await,
-        NotBrought::Late => {
+        NotBrought::Late(came) => {
             let Brought { blobs, size_bytes } = brought;
+            let here = came.map(|(here, size)| format!(": {here} of {size} bytes of it are here"));
+            let here = here.unwrap_or_default();
             let message =
-                format!("{what} is still on its way; {blobs} blobs of {size_bytes} bytes came so far");
+                format!("{what} is still on its way{here}; {blobs} blobs of {size_bytes} bytes came so far");
             Refusal::Conflict { code: "files_on_the_way", message }
         }
         NotBrought::Fetch(why) => {
