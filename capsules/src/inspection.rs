@@ -16,8 +16,8 @@ use std::thread;
 use xyn_store::blobs::Blobs;
 
 use crate::container::{BlobSource, Draft, workers};
-use crate::lint::{self, Lint, Pack, check_file, check_pack};
-use crate::manifest::Authored;
+use crate::lint::{self, Lint, Pack, check_file, check_pack, check_variables};
+use crate::manifest::{AUTHORED, Authored};
 use crate::sbom::{self, Lock, LockError};
 use crate::secrets::{self, Allow};
 use crate::tree::{Entry, Mode, RelPath, TreeError, target};
@@ -44,6 +44,8 @@ struct Found {
     files: BTreeMap<RelPath, (u64, Vec<secrets::Finding>)>,
     lints: Vec<lint::Finding>,
     locks: BTreeMap<RelPath, Vec<u8>>,
+    /// The author's own file, which is packed as well.
+    authored: Vec<u8>,
 }
 
 /// What was found out.
@@ -98,6 +100,9 @@ impl Inspection {
         if at == 0 && sbom::is_lock(path) {
             found.locks.insert(path.clone(), bytes.to_vec());
         }
+        if at == 0 && path.as_str() == AUTHORED {
+            found.authored = bytes.to_vec();
+        }
     }
 
     /// What was found out, when all of `draft` was packed from `origin`.
@@ -108,7 +113,7 @@ impl Inspection {
         origin: &Origin,
     ) -> Result<Findings, NotInspected> {
         let Self { allow, lints, found } = self;
-        let Found { mut files, lints: mut said, mut locks } =
+        let Found { mut files, lints: mut said, mut locks, authored: mut written } =
             found.into_inner().unwrap_or_else(PoisonError::into_inner);
         let is_seen = |path: &RelPath, entry: &Entry| {
             files.get(path).is_some_and(|(seen, _)| *seen == entry.size_bytes)
@@ -125,10 +130,14 @@ impl Inspection {
             if sbom::is_lock(path) {
                 locks.insert(path.clone(), origin.read(path, entry).map_err(unread)?);
             }
+            if path.as_str() == AUTHORED {
+                written = origin.read(path, entry).map_err(unread)?;
+            }
         }
         let secrets = files.into_values().flat_map(|(_, findings)| findings);
         let read = locks.iter().filter_map(|(path, bytes)| sbom::read(path, bytes));
         said.extend(check_pack(&lints, &pack(draft, authored, origin)?));
+        said.extend(check_variables(&written, authored.slug()));
         said.sort();
         Ok(Findings {
             secrets: secrets.filter(|finding| !allow.allows(finding)).collect(),

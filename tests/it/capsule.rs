@@ -243,13 +243,28 @@ fn packages_and_secret_variables_are_told_by_the_manifest() {
         r#"{"id": "shop", "name": "Shop", "version": "1.0.0",
             "app": {"env": {"PORT": "8080", "DB_PASSWORD": "hunter2-but-longer"}}}"#,
     );
+    // What is allowed here is what else looks like a secret: this file is packed as it is.
     app.write("app/.capsuleallow", "capsule.json # its values are taken out of the manifest\n");
-    app.pack(&["--out", "shop.caps"]);
+    let said = app.xyn(&["capsule", "pack", "app", "--out", "shop.caps"]);
+    let told = [
+        "`capsule.json`:2: secret-variable: the value of `DB_PASSWORD`",
+        "xyn secret put app/shop/DB_PASSWORD",
+    ];
+    assert!(said.code == 1 && told.iter().all(|told| said.err.contains(told)), "{}", said.err);
+    assert!(!said.err.contains("hunter2") && !app.path("shop.caps").exists(), "{}", said.err);
+    // Beside the app it is not packed, and the manifest leaves the value out.
+    fs::rename(app.path("app/capsule.json"), app.path("secret.json")).expect("moved");
+    app.write("app/capsule.json", r#"{"app": {"env": {"DB_PASSWORD": null}}}"#);
+    app.pack(&["--out", "shop.caps", "--manifest", "secret.json"]);
+    app.xyn(&["capsule", "unpack", "shop.caps", "--to", "out", "--pub", "capsule.key.pub"]).ok();
+    let unpacked = files(&app.path("out"));
+    assert_eq!(unpacked.len(), 5, "{unpacked:?}");
+    assert!(unpacked.iter().all(|(_, bytes)| !String::from_utf8_lossy(bytes).contains("hunter2")));
     let told = app.xyn(&["--json", "capsule", "inspect", "shop.caps"]).json();
     assert_eq!(told["manifest"]["app"]["env"], json!({ "PORT": "8080", "DB_PASSWORD": null }));
     assert_eq!(told["attestations"], json!(["https://slsa.dev/provenance/v1", "https://cyclonedx.org/bom"]));
     assert_eq!(app.verify("shop.caps").json()["attestations"].as_array().map(Vec::len), Some(2));
     app.write("app/go.sum", "what is this\n");
-    let said = app.xyn(&["capsule", "pack", "app"]);
+    let said = app.xyn(&["capsule", "pack", "app", "--manifest", "secret.json"]);
     assert!(said.code == 1 && said.err.contains("go.sum"), "{}", said.err);
 }

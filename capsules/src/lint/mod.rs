@@ -1,17 +1,20 @@
 //! What a pack checks of its own content before it is sealed.
 //!
-//! Owns the hook that checks go through, the checks that every pack has, and what a seed of SQL may not say.
+//! Owns the hook that checks go through, the checks that every pack has, and what a seed of SQL or the author's own
+//! file may not say.
 //! Refuses to change anything. Invariant: a check sees what is packed and nothing else, so it says the same
 //! everywhere.
 
 mod builtin;
 mod sql;
+mod variables;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub use builtin::{HUGE_BYTES, builtin};
 pub use sql::{Dialect, SQL_MAX_BYTES, SqlFault, SqlRefusal, SqlStatement, check_sql, sql_statements};
+pub use variables::check_variables;
 
 use crate::tree::RelPath;
 

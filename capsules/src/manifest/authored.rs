@@ -19,6 +19,9 @@ use crate::json::{self, InvalidJson, shown};
 use crate::sign::KeyId;
 use crate::tree::RelPath;
 
+/// What the file is called, at the root of the app.
+pub const AUTHORED: &str = "capsule.json";
+
 /// What an author says of an app: its id, name and version, and what differs from the defaults.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -201,6 +204,11 @@ impl Authored {
     /// Reads what an author wrote.
     pub fn read(bytes: &[u8]) -> Result<Self, InvalidJson> {
         json::read(bytes, MANIFEST_MAX_BYTES)
+    }
+
+    /// Which app it says that it is.
+    pub fn slug(&self) -> &str {
+        id::split(&self.id).0
     }
 }
 

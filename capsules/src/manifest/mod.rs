@@ -23,7 +23,8 @@ use serde_json::{Map, Value};
 use xyn_store::{Digest, Timestamp};
 
 pub use authored::{
-    Authored, AuthoredBuild, AuthoredPacker, AuthoredSeed, Facts, Unfilled, authored_json_schema, fill,
+    AUTHORED, Authored, AuthoredBuild, AuthoredPacker, AuthoredSeed, Facts, Unfilled, authored_json_schema,
+    fill,
 };
 pub use id::{AppId, ID_MAX_BYTES, InvalidAppId};
 pub use license::{InvalidLicense, LICENSE_MAX_BYTES, License};

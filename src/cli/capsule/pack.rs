@@ -10,7 +10,7 @@ use xyn_capsules::container::{self, Base, Options};
 use xyn_capsules::inspection::{Findings, Inspection, Origin};
 use xyn_capsules::lint::Severity;
 use xyn_capsules::make::{Made, Maker, NotMade, make, redact};
-use xyn_capsules::manifest::Authored;
+use xyn_capsules::manifest::{AUTHORED, Authored};
 use xyn_capsules::rebuild::Recipe;
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
 use xyn_capsules::sign::Resource;
@@ -24,8 +24,6 @@ use crate::cli::input;
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure, with_causes};
 
-/// What the author writes, at the root of the app.
-const AUTHORED: &str = "capsule.json";
 /// Findings that are told one by one.
 const SECRETS_TOLD: usize = 20;
 

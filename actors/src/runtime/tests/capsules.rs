@@ -203,6 +203,9 @@ async fn what_stops_a_pack_is_said_with_its_place_and_leaves_no_capsule() {
     assert!(code == "secrets_found" && message.contains("`settings`:1"), "{code}: {message}");
     assert!(!message.contains("ghp_16C7e42F292c6912E7710c838347Ae178B4a"), "{message}");
     fs::remove_file(bench.app().join("settings")).expect("removed");
+    bench.version("1.0.0", r#", "app": {"env": {"DB_PASSWORD": "hunter2"}}"#);
+    let (code, message) = bench.refused("capsule.pack", json!({ "workspace": "shop" })).await;
+    assert_eq!((code.as_str(), message.contains("hunter2")), ("capsule_vetoed", false), "{message}");
     bench.write("capsule.json", r#"{"id": "Shop!", "name": "The shop", "version": "1.0.0"}"#);
     let (code, message) = bench.refused("capsule.pack", json!({ "workspace": "shop" })).await;
     assert!(code == "capsule_unfit" && message.contains("`/id`"), "{code}: {message}");
@@ -218,7 +221,7 @@ async fn what_stops_a_pack_is_said_with_its_place_and_leaves_no_capsule() {
     assert_eq!(bench.refused("capsule.pack", nowhere).await.0, "not_found");
     assert_eq!(bench.refused("capsule.pack", json!({ "workspace": "nobody" })).await.0, "not_found");
     let failed = "xyn.capsule.pack.failed";
-    assert_eq!(bench.told(), [failed, failed, failed, "xyn.capsule.pack.completed"]);
+    assert_eq!(bench.told(), [failed, failed, failed, failed, "xyn.capsule.pack.completed"]);
     bench.node.stop().await;
 }
 

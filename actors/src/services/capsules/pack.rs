@@ -13,7 +13,7 @@ use xyn_capsules::container::{Draft, Options, pack_tree};
 use xyn_capsules::inspection::{Findings, Inspection, NotInspected, Origin as Packed};
 use xyn_capsules::lint::Severity;
 use xyn_capsules::make::{Maker, NotMade, make};
-use xyn_capsules::manifest::{Authored, Line, MANIFEST_MAX_BYTES};
+use xyn_capsules::manifest::{AUTHORED, Authored, Line, MANIFEST_MAX_BYTES};
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
 use xyn_capsules::tree::{Limits, RelPath, Shelf, TreeError, find};
 use xyn_store::Digest;
@@ -31,8 +31,6 @@ use super::{delta, generation, given, import, refusal, scratch};
 use crate::runtime::{self, Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::{blocking, content, id};
 
-/// What the author writes, at the root of the app.
-const AUTHORED: &str = "capsule.json";
 /// Findings that one refusal names.
 const FINDINGS_TOLD: usize = 20;
 /// Bytes of a file that says what may be packed.

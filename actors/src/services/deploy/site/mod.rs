@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::{Bytes, Frame};
-use xyn_capsules::manifest::Manifest;
+use xyn_capsules::manifest::{AUTHORED, Manifest};
 use xyn_capsules::tree::{self, Entry, Limits, Mode, RelPath, TreeError};
 use xyn_store::Digest;
 use xyn_store::blobs::{BlobError, Blobs, Pieces};
@@ -35,8 +35,6 @@ const WHOLE_MAX_BYTES: u64 = 512 << 10;
 const TARGET_MAX_BYTES: u64 = 4_096;
 /// What is shown where nothing is found, if the site has it.
 const NOT_FOUND: &str = "404.html";
-/// What the author wrote for the packing.
-const AUTHORED: &str = "capsule.json";
 
 /// The files of a capsule, as they are shown.
 pub(super) struct Site {
