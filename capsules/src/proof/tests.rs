@@ -20,6 +20,7 @@ fn refused(path: &Path) -> String {
 fn rebuild(tree: Digest) -> Rebuild {
     let at = "2026-11-21T12:00:00Z".parse().expect("an instant");
     Rebuild {
+        capsule: None,
         expected: tree,
         found: tree,
         different: Vec::new(),

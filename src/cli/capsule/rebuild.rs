@@ -81,6 +81,8 @@ struct Job<'a> {
 /// A capsule that was built.
 struct Again {
     manifest: Manifest,
+    /// Its name.
+    capsule: Digest,
     recipe: Recipe,
     /// What came of it for its packer: the tree, and files.
     expected: Digest,
@@ -105,6 +107,7 @@ impl<'a> Job<'a> {
         let again = self.build()?;
         let different = again.built.differs_from(&again.listed).map_err(|error| self.unreadable(&error))?;
         let report = Rebuild {
+            capsule: Some(again.capsule),
             expected: again.expected,
             found: again.built.root(),
             different: different.into_iter().take(REPORTED).collect(),
@@ -129,7 +132,7 @@ impl<'a> Job<'a> {
         let identities = self.arguments.opening.identities()?;
         let trusted = Trusted::open_as(open(path)?, &identities, self.judge.trust());
         let trusted = trusted.map_err(|error| not_trusted(path, &error))?;
-        let manifest = trusted.manifest().clone();
+        let (manifest, capsule) = (trusted.manifest().clone(), trusted.digest());
         let expected =
             manifest.expected.build_digest.ok_or_else(|| self.nothing("a build should come to"))?;
         let provenance = trusted.packed::<Provenance>();
@@ -139,7 +142,7 @@ impl<'a> Job<'a> {
         let built =
             recipe.build(&self.cell, |tree| trusted.open(base, Limits::default())?.unpack(tree).map(drop));
         let built = built.map_err(|error| self.not_built(&error))?;
-        Ok(Again { manifest, recipe, expected, listed, built })
+        Ok(Again { manifest, capsule, recipe, expected, listed, built })
     }
 
     /// Runs what the manifest says behind the build.

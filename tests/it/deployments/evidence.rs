@@ -118,10 +118,20 @@ async fn a_policy_that_wants_a_rebuild_is_met_by_one_that_came_out_bit_for_bit_a
     let told = bench.events("xyn.capsule.deploy.completed").await;
     assert_eq!(told[0]["data"]["gates"][7]["why"], "attested: rebuild", "{told:?}");
 
+    // Another recipe for the same files is another capsule, and nothing was proved of that.
+    let other = built("1.1.0", &json!({ "steps": ["true"], "outDir": "dist" }));
+    fs::write(bench.beside("other.json"), other).expect("written");
+    let pack =
+        ["capsule", "pack", "shop", "--manifest", "other.json", "--generation", "2", "--out", "other.caps"];
+    bench.here(&pack).ok();
+    bench.here(&["capsule", "attest", "other.caps", "shop.rebuild.json"]).ok();
+    let refused = with_trust(&["capsule", "deploy", "other.caps", "--stage", "staging"]);
+    assert!(refused.code == 6 && refused.err.contains("of another capsule of the same files"), "{refused:?}");
+
     // A build that comes to something else each time is attested as such, and goes nowhere.
     let step = "mkdir -p dist && head -c 16 /dev/urandom | od > dist/luck";
     bench.write("capsule.json", built("2.0.0", &json!({ "steps": [step], "outDir": "dist" })));
-    bench.here(&["capsule", "pack", "shop", "--build", "--generation", "2"]).ok();
+    bench.here(&["capsule", "pack", "shop", "--build", "--generation", "3"]).ok();
     with_trust(&["capsule", "push", "shop-2.0.0.caps"]).ok();
     let differs = bench.here(&["capsule", "rebuild", "shop", "--attest", "capsule.key"]);
     assert!(differs.code == 1 && differs.err.contains("`luck` is another with each build"), "{differs:?}");

@@ -98,22 +98,29 @@ pub(super) fn join(
     Ok(Some((CapsuleRow { file, size_bytes, signers, ..row.clone() }, pins)))
 }
 
-/// Whether `envelopes` prove `wanted` of the capsule of `row`, by who counts in `ring`. The error says why not.
+/// Whether `envelopes` prove `wanted` of the capsule of `row`, which `manifest` describes, by who counts in `ring`. The
+/// error says why not.
 pub(crate) fn proves(
     envelopes: &[Vec<u8>],
     wanted: Proof,
     row: &CapsuleRow,
+    manifest: &Manifest,
     ring: &Ring,
     now: Timestamp,
 ) -> Result<(), &'static str> {
+    let expected = manifest.expected.build_digest;
+    let rebuilt = |report: &Rebuild| report.proves(&row.capsule, expected.as_ref());
     let held = match wanted {
-        Proof::Rebuild => found(envelopes, row, ring, now, Rebuild::matches),
-        Proof::Simulation => found(envelopes, row, ring, now, Simulation::passed),
+        Proof::Rebuild => found(envelopes, row, ring, now, rebuilt),
+        Proof::Simulation => found(envelopes, row, ring, now, |report: &Simulation| Some(report.passed())),
     };
-    match (held.contains(&true), held.is_empty()) {
-        (true, _) => Ok(()),
-        (false, false) => Err("was attested, and came to another result"),
-        (false, true) => Err("was attested by nobody who counts here"),
+    match () {
+        () if held.contains(&Some(true)) => Ok(()),
+        () if held.contains(&Some(false)) => Err("was attested, and came to another result"),
+        () if held.contains(&None) => {
+            Err("was attested of another capsule of the same files, or of none by name")
+        }
+        () => Err("was attested by nobody who counts here"),
     }
 }
 
@@ -125,14 +132,14 @@ pub(crate) fn leaves(envelopes: &[Vec<u8>], tree: &Digest, ring: &Ring, now: Tim
         .collect()
 }
 
-/// What each statement of the kind says that counts.
+/// What each statement of the kind says that counts; nothing of this capsule when it is about another.
 fn found<P: Predicate>(
     envelopes: &[Vec<u8>],
     row: &CapsuleRow,
     ring: &Ring,
     now: Timestamp,
-    holds: impl Fn(&P) -> bool,
-) -> Vec<bool> {
+    holds: impl Fn(&P) -> Option<bool>,
+) -> Vec<Option<bool>> {
     let admitted = envelopes
         .iter()
         .filter_map(|bytes| ring.statement::<P>(&Envelope::read(bytes).ok()?, &row.tree, now).ok());

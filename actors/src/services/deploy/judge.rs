@@ -85,8 +85,8 @@ impl Judged {
             return Ok(());
         }
         let (envelopes, now) = (evidence::of(inner.store.blobs(), &self.row)?, inner.clock.now());
-        let proved =
-            |proof: &Proof| evidence::proves(&envelopes, *proof, &self.row, &self.counting.ring, now);
+        let Self { row, manifest, counting, .. } = self;
+        let proved = |proof: &Proof| evidence::proves(&envelopes, *proof, row, manifest, &counting.ring, now);
         let missing: Vec<String> = wanted
             .iter()
             .filter_map(|proof| proved(proof).err().map(|why| lacks(*proof, why, &self.place.app)))

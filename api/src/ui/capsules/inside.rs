@@ -198,6 +198,7 @@ fn rebuilt(report: Rebuild) -> Vec<(&'static str, String)> {
     let verdict = if report.matches() { "bit for bit the same" } else { "not the same" };
     let different: Vec<_> = report.different.iter().take(20).map(ToString::to_string).collect();
     let mut facts = vec![("It came to", verdict.to_owned()), ("In", report.sandbox)];
+    facts.extend(report.capsule.map(|capsule| ("Of the capsule", capsule.to_string())));
     facts.extend((!different.is_empty()).then(|| ("Different", different.join(", "))));
     facts
 }

@@ -12,6 +12,10 @@ use crate::tree::RelPath;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rebuild {
+    /// Which capsule: of the bytes of its manifest, which says how it is built. One that does not say it proves nothing,
+    /// for another capsule may build the same files in another way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capsule: Option<Digest>,
     /// The tree that the manifest expects.
     pub expected: Digest,
     /// The tree that came of it.
@@ -42,6 +46,13 @@ pub struct Replayed {
 }
 
 impl Rebuild {
+    /// Whether it proves that the capsule `capsule` comes to what its manifest says, which is `expected`. None when it is
+    /// about another capsule.
+    pub fn proves(&self, capsule: &Digest, expected: Option<&Digest>) -> Option<bool> {
+        let is_about_it = self.capsule.as_ref() == Some(capsule);
+        is_about_it.then(|| expected == Some(&self.expected) && self.matches())
+    }
+
     /// Whether all came out as expected, bit for bit.
     pub fn matches(&self) -> bool {
         self.expected == self.found && self.replayed.iter().all(|run| run.expected == run.found)

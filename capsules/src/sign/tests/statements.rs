@@ -33,6 +33,7 @@ fn provenance() -> Provenance {
 
 fn rebuild() -> Rebuild {
     Rebuild {
+        capsule: Some(Digest::of(b"capsule")),
         expected: Digest::of(b"built"),
         found: Digest::of(b"otherwise"),
         different: vec!["main.js".parse().expect("a path")],
@@ -195,6 +196,23 @@ fn what_cannot_be_is_not_signed_in_the_first_place() {
     assert!(unsound(about_sample(all_the_same).write()).contains("both trees are one"));
     assert!(unsound(about_sample(leave(7, 7)).write()).contains("no way back"));
     assert!(unsound(about_sample(Sbom(Default::default())).write()).contains("CycloneDX"));
+}
+
+#[test]
+fn a_rebuild_proves_what_is_signed_of_its_own_capsule_and_nothing_else() {
+    let [capsule, built, other] = [b"capsule".as_slice(), b"built", b"other"].map(Digest::of);
+    let same = Rebuild { found: built, different: Vec::new(), ..rebuild() };
+    let unbound = Rebuild { capsule: None, ..same.clone() };
+    for (report, about, expected, wanted) in [
+        (&same, capsule, Some(built), Some(true)),
+        (&same, capsule, Some(other), Some(false)),
+        (&same, capsule, None, Some(false)),
+        (&same, other, Some(built), None),
+        (&unbound, capsule, Some(built), None),
+        (&rebuild(), capsule, Some(built), Some(false)),
+    ] {
+        assert_eq!(report.proves(&about, expected.as_ref()), wanted, "{report:?} of {about}, {expected:?}");
+    }
 }
 
 #[test]

@@ -171,6 +171,7 @@ fn rebuilt(path: &Path, key: &SecretKey) -> Vec<u8> {
     let cover = Cover::read(fs::File::open(path).expect("there")).expect("whole");
     let (tree, at) = (cover.root(), Timestamp::from_micros(1_700_000_000_000_000));
     let said = Rebuild {
+        capsule: None,
         expected: tree,
         found: tree,
         different: Vec::new(),
