@@ -205,6 +205,7 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::CapsuleUntrusted => {
             "name who you trust with --pub KEY; where a key ring is in force, see: xyn capsule ring current"
         }
+        Code::BuildDiffers => "see what differs with: xyn capsule rebuild CAPSULE; pack what is reproducible",
         Code::RunEnded => "do it again with: xyn run retry RUN",
         Code::RunNotEnded => "wait for its end with: xyn run watch RUN; or stop it with: xyn run cancel RUN",
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",

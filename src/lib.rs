@@ -6,5 +6,6 @@
 pub mod cli;
 mod client;
 pub mod config;
+mod door;
 mod failure;
 pub mod node;

@@ -13,6 +13,8 @@ use xyn_api::{AppState, Guard};
 use xyn_store::trust::Ticket;
 use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
 
+use crate::door::door;
+
 mod lan;
 
 /// Name of the file in the data folder that says where a running node listens.
@@ -148,8 +150,10 @@ impl Node {
             mesh::join(&store, &clock, ticket).await?;
         }
         let (listeners, catalogue) = (bind(options.listen).await?, bind(options.lan_catalogue).await?);
+        // A program whose file is gone builds nothing, and says so when it should.
+        let env = Environment { door: door().ok(), ..options.env };
         let (runtime, background) =
-            Runtime::start(store.clone(), actions::builtin(), clock.clone(), options.env).await?;
+            Runtime::start(store.clone(), actions::builtin(), clock.clone(), env).await?;
         if let Some(settings) = options.mesh
             && let Err(error) = runtime.start_mesh(settings)
         {

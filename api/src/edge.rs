@@ -27,8 +27,9 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// Routes whose callers are not limited.
 const UNLIMITED: [&str; 4] = ["/api/v1/health", "/healthz", "/readyz", "/metrics"];
 
-/// Where routes begin whose requests take as long as capsules and blobs are large.
-const LENGTHY: [&str; 3] = ["/api/v1/capsule", "/api/v1/deployments", "/api/v1/artifacts/blobs"];
+/// Where routes begin whose requests take as long as capsules and blobs are large, or as what is built first.
+const LENGTHY: [&str; 5] =
+    ["/api/v1/capsule", "/api/v1/deployments", "/api/v1/artifacts/blobs", "/api/v1/intents", "/ui/do/"];
 
 /// Takes `request` in, has it served and lets the answer out.
 pub(crate) async fn pass(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
@@ -152,11 +153,11 @@ mod tests {
     #[test]
     fn what_reads_a_large_capsule_to_its_end_has_time_for_it_and_nothing_else_has() {
         let post = |path: &str| limit(&Method::POST, path);
-        for path in ["/api/v1/capsule-imports", "/api/v1/capsules/{capsule}/pull", "/api/v1/artifacts/blobs"] {
+        for path in ["/api/v1/capsule-imports", "/api/v1/capsules/{capsule}/pull", "/ui/do/{action}"] {
             assert_eq!(post(path), LENGTHY_TIMEOUT, "{path}");
         }
         assert_eq!(post("/api/v1/artifacts"), UPLOAD_TIMEOUT);
-        assert_eq!(post("/api/v1/intents"), REQUEST_TIMEOUT);
+        assert_eq!(post("/api/v1/events"), REQUEST_TIMEOUT);
         assert_eq!(limit(&Method::GET, "/api/v1/capsules"), REQUEST_TIMEOUT);
     }
 

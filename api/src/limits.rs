@@ -31,7 +31,7 @@ pub const LOG_SHOWN_MAX_BYTES: usize = 256 << 10;
 pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long the sender of a body may pause.
 pub const BODY_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// How long an act on capsules or the upload of a blob may take: many GiB are read to their end.
+/// How long an act on capsules or the upload of a blob may take: many GiB are read to their end, or something is built.
 pub const LENGTHY_TIMEOUT: Duration = Duration::from_secs(6 * 3_600);
 /// How long an upload may take.
 pub const UPLOAD_TIMEOUT: Duration = Duration::from_secs(600);

@@ -16,8 +16,8 @@ use crate::container::{Base, Capsule, ContainerError, Cover};
 use crate::json::shown;
 use crate::manifest::{Line, Manifest};
 use crate::sign::{
-    DiffSummary, Envelope, FirstRun, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Payload, Predicate,
-    Provenance, Quorum, Rebuild, Rollback, Sbom, Simulation, Statement, Trust, Verified,
+    DiffSummary, Envelope, FirstRun, InvalidEnvelope, InvalidStatement, KeyId, NotVerified, Payload,
+    Predicate, Provenance, Quorum, Rebuild, Rollback, Sbom, Simulation, Statement, Trust, Verified,
     claimed_predicate_type,
 };
 use crate::tree::Limits;
@@ -162,18 +162,23 @@ impl<R: Read> Trusted<R> {
     /// What its packer said of this kind when it was packed. The manifest names it, so who signed that
     /// vouches for it.
     pub fn packed<P: Predicate>(&self) -> Option<P> {
-        let packed = &self.manifest().attestations;
-        let is_packed = |bytes: &&Vec<u8>| packed.iter().any(|packed| packed.sha256 == Digest::of(bytes));
-        self.cover.attestations().iter().filter(is_packed).find_map(|bytes| {
-            let statement = Statement::<P>::read(Envelope::read(bytes).ok()?.unverified()).ok()?;
-            (statement.subject.tree == self.manifest().tree).then_some(statement.predicate)
-        })
+        packed(self.manifest(), self.cover.attestations())
     }
 
     /// Looks into its tree, which may need that of `base`.
     pub fn open(self, base: Option<&dyn Base>, limits: Limits) -> Result<Capsule<'_, R>, ContainerError> {
         self.cover.open(base, limits)
     }
+}
+
+/// What `attestations` say of this kind with which the capsule of `manifest` was packed.
+pub fn packed<P: Predicate>(manifest: &Manifest, attestations: &[Vec<u8>]) -> Option<P> {
+    let packed = &manifest.attestations;
+    let is_packed = |bytes: &&Vec<u8>| packed.iter().any(|packed| packed.sha256 == Digest::of(bytes));
+    attestations.iter().filter(is_packed).find_map(|bytes| {
+        let statement = Statement::<P>::read(Envelope::read(bytes).ok()?.unverified()).ok()?;
+        (statement.subject.tree == manifest.tree).then_some(statement.predicate)
+    })
 }
 
 fn claims<R: Read>(
@@ -224,17 +229,8 @@ enum Unproved {
 type Said = (BTreeSet<KeyId>, Option<String>);
 
 /// Who says the statement in `envelope` about `tree`. Nobody counts for a kind that is not known here.
-fn said(
-    envelope: &Envelope,
-    kind: &str,
-    trust: Trust<'_>,
-    tree: &Digest,
-) -> Result<Said, Unproved> {
-    fn of<P: Predicate>(
-        envelope: &Envelope,
-        trust: Trust<'_>,
-        tree: &Digest,
-    ) -> Result<Said, NotVerified> {
+fn said(envelope: &Envelope, kind: &str, trust: Trust<'_>, tree: &Digest) -> Result<Said, Unproved> {
+    fn of<P: Predicate>(envelope: &Envelope, trust: Trust<'_>, tree: &Digest) -> Result<Said, NotVerified> {
         let verified = trust.statement::<P>(envelope, tree)?;
         Ok((verified.signers().clone(), verified.value().predicate.summary()))
     }

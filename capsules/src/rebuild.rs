@@ -5,21 +5,27 @@
 //! asks for a part of the network, which no workcell can hold it to. Invariant: what is compared is all that
 //! stands there, and nothing from outside.
 
+mod record;
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::Path;
 
-use xyn_store::Digest;
+use xyn_store::blobs::Blobs;
+use xyn_store::{Digest, Timestamp};
 
 use crate::container::{ContainerError, Cover, Options, pack};
 use crate::manifest::{App, Build, Line, Network};
 use crate::sign::Resource;
 use crate::tree::folder::Folder;
 use crate::tree::{
-    Descent, Limits, Listing, Looked, Overlay, RelPath, TreeError, diff, is_hidden, list, look_whole,
+    Descent, Limits, Listing, Looked, Overlay, RelPath, Seen, TreeError, Wish, diff, graft, is_hidden, list,
+    look_whole, restore, snapshot_whole,
 };
 use crate::workcell::{Ended, Room, Workcell, WorkcellError};
+
+pub use record::NotRecorded;
 
 /// Files of a build that a capsule lists; of more, only the tree is known.
 const LISTED_MAX: u64 = 10_000;
@@ -147,6 +153,15 @@ impl Recipe {
         Ok(Built { output, room })
     }
 
+    /// Builds the tree `root` of the chunk store.
+    pub fn build_stored(&self, cell: &Workcell, blobs: &Blobs, root: &Digest) -> Result<Built, NotBuilt> {
+        let wish = Wish { root: *root, base: None, force: false, remove: false };
+        self.build(cell, |tree| {
+            restore(blobs, tree, &wish, &Seen::default(), Timestamp::from_micros(0), Limits::default())?;
+            Ok(())
+        })
+    }
+
     /// Builds what a capsule of the folder `dir` would hold; answers the digest of its tree, too.
     pub fn build_folder(&self, cell: &Workcell, dir: &Path) -> Result<(Digest, Built), NotBuilt> {
         let between = tempfile::tempdir().map_err(ContainerError::io("create a folder for", dir))?;
@@ -206,6 +221,20 @@ impl Recipe {
             (output, 0) => Ok(output),
             _ => Err(NotBuilt::Special(out_dir.clone())),
         }
+    }
+
+    /// Keeps in `blobs` the tree `root` of which `built` was built, with what was built in its place; answers the root of
+    /// that. Nobody keeps it yet: it is swept in time.
+    pub fn keep(&self, built: &Built, blobs: &Blobs, root: &Digest) -> Result<Digest, NotBuilt> {
+        let out_dir = &self.out_dir;
+        let kept = || -> Result<Digest, TreeError> {
+            let mut descent = Descent::new(Folder::open(&built.room.tree())?);
+            let output = snapshot_whole(blobs, descent.folder(out_dir)?, Limits::default())?;
+            // INVARIANT: nothing runs in the room any more, so what is kept is what was looked at.
+            debug_assert_eq!(output, built.root());
+            graft(blobs, root, out_dir, &output)
+        };
+        kept().map_err(|source| NotBuilt::Output { out_dir: out_dir.clone(), source })
     }
 }
 

@@ -109,7 +109,11 @@ mod tests {
             |_| {},
             async || {
                 asked.set(asked.get() + 1);
-                if asked.get() < 99 { Err(on_the_way(&format!("{} bytes are here", asked.get()))) } else { Ok(()) }
+                if asked.get() < 99 {
+                    Err(on_the_way(&format!("{} bytes are here", asked.get())))
+                } else {
+                    Ok(())
+                }
             },
         );
         answer.await.expect("more came each time");

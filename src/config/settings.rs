@@ -117,6 +117,7 @@ impl Settings {
             hooks: self.hooks.iter().map(hook).collect::<Result<_, _>>()?,
             cron: self.cron_entries()?,
             limits: self.limits.node_limits()?,
+            ..runtime::Environment::default()
         })
     }
 

@@ -1,5 +1,6 @@
 //! Apps that a node serves: deployed, switched and rolled back under load, killed, and stopped at every gate.
 
+mod builds;
 mod databases;
 mod documents;
 mod evidence;

@@ -10,7 +10,7 @@ use super::{Inner, Intent, Outcome, Refusal};
 use crate::actions::Failure;
 use crate::governance::{Decision, Effect};
 use crate::record::{self, Record};
-use crate::services::{capsules, deploy, secrets, workspace};
+use crate::services::{capsules, deploy, secrets, workcell, workspace};
 
 impl Inner {
     /// What came of an earlier intent with the same key, as long as the key is remembered.
@@ -117,7 +117,7 @@ pub(crate) fn refusal(failure: Failure) -> Refusal {
 }
 
 fn failed(fault: Fault) -> Refusal {
-    let known = [workspace::of_word, capsules::of_word, deploy::of_word, secrets::of_word]
+    let known = [workspace::of_word, capsules::of_word, deploy::of_word, secrets::of_word, workcell::of_word]
         .iter()
         .find_map(|of| of(&fault.code, &fault.message));
     if let Some(refusal) = known {

@@ -1,5 +1,6 @@
 //! The environment a node serves: what configuration says about it.
 
+use xyn_capsules::workcell::Door;
 use xyn_store::scope::Stage;
 
 use crate::blueprint::NodeLimits;
@@ -18,6 +19,8 @@ pub struct Environment {
     pub cron: Vec<cron::Entry>,
     /// Bounds of every blueprint.
     pub limits: NodeLimits,
+    /// How this program is started again to be the first process in a workcell; none where nothing is built.
+    pub door: Option<Door>,
     /// When the node dies.
     #[cfg(test)]
     pub(crate) fuse: super::tests::fuse::Fuse,
@@ -31,6 +34,7 @@ impl Default for Environment {
             hooks: Vec::new(),
             cron: Vec::new(),
             limits: NodeLimits::default(),
+            door: None,
             #[cfg(test)]
             fuse: Default::default(),
         }

@@ -48,6 +48,7 @@ use crate::services::approvals::arrive;
 use crate::services::mesh::{self, Service as Mesh};
 use crate::services::secrets::{Vault, VaultError};
 use crate::services::timeline::{Service as Timeline, TimelineError, follower};
+use crate::services::workcell::Workcells;
 use crate::services::{capsules, deploy, library, settle};
 
 pub use catalog::{Active, Catalog, CatalogError};
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) progress: progress::Progress,
     pub(crate) capsules: capsules::Turn,
     pub(crate) fronts: deploy::Fronts,
+    pub(crate) workcells: Workcells,
     pub(crate) vault: Vault,
     backlog: backlog::Backlog,
     supervisor: OnceLock<Supervisor>,
@@ -154,6 +156,7 @@ impl Runtime {
             progress: progress::Progress::default(),
             capsules: capsules::Turn::default(),
             fronts: deploy::Fronts::default(),
+            workcells: Workcells::default(),
             supervisor: OnceLock::new(),
             node: OnceLock::new(),
             sessions: OnceLock::new(),
@@ -327,6 +330,7 @@ impl Runtime {
     /// Stops in good order: no new intents, the stop recorded, everything appended written.
     pub async fn stop(&self, background: Background) {
         self.0.stopping.send_replace(true);
+        self.0.workcells.stop();
         if let Some(mesh) = self.0.mesh.get() {
             mesh.stop().await;
         }

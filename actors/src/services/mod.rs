@@ -15,6 +15,7 @@ pub(crate) mod runs;
 pub mod secrets;
 pub(crate) mod settle;
 pub mod timeline;
+pub(crate) mod workcell;
 pub mod workspace;
 
 use std::sync::Arc;

@@ -65,6 +65,9 @@ struct ReleaseView {
     /// Root of its content.
     #[schema(schema_with = schema::digest)]
     tree: Digest,
+    /// Root of what serves: its content, with what was built of that where its recipe leaves it.
+    #[schema(schema_with = schema::digest)]
+    served: Digest,
     /// What it answers well when it is well.
     health: String,
     /// When it began to serve.
@@ -79,8 +82,8 @@ struct ReleaseView {
 
 impl From<Release> for ReleaseView {
     fn from(release: Release) -> Self {
-        let Release { capsule, id, name, generation, tree, health, at, by, entry_id } = release;
-        Self { capsule, id, name, generation, tree, health, at, by, entry_id }
+        let Release { capsule, id, name, generation, tree, served, health, at, by, entry_id } = release;
+        Self { capsule, id, name, generation, tree, served, health, at, by, entry_id }
     }
 }
 

@@ -180,6 +180,14 @@ table! {
     DeployRights "deploy_rights" CONFLICT "ask its maker for a capsule that may be used here";
     /// The capsule cannot be deployed here, or not on this target.
     DeployUnfit "deploy_unfit" CONFLICT "mend what the message names, pack it again, and deploy that";
+    /// The machine cannot put up a sandbox to build in.
+    NoSandbox "no_sandbox" CONFLICT "install on the node's machine what the message names, and ask again";
+    /// A step of the recipe failed, or asks for more than it is given.
+    NotBuilt "not_built" CONFLICT
+        "mend the step that the message names: inside are only /usr, the app in /build, a /tmp, and no network";
+    /// A build came to something else than its manifest says.
+    BuildDiffers "build_differs" CONFLICT
+        "build it twice with `xyn capsule rebuild`, which tells what differs each time; pack what is reproducible";
     /// A service that the capsule needs is not there.
     ServiceMissing "service_missing" CONFLICT
         "keep its address with `POST /api/v1/secrets`, and name that in `services`";

@@ -13,6 +13,7 @@ mod diff;
 mod directory;
 mod error;
 pub(crate) mod folder;
+mod graft;
 mod ignored;
 mod limit;
 mod link;
@@ -33,6 +34,7 @@ pub use clash::{Clash, Conflict, Favour, Side};
 pub use diff::{Change, Difference, compare, diff};
 pub use directory::{Directory, Entry, InvalidDirectory, Mode};
 pub use error::TreeError;
+pub use graft::graft;
 pub use limit::{Exceeded, Limits};
 pub use link::{InvalidLink, Target};
 pub use listing::{Listing, find, list};
@@ -51,7 +53,7 @@ pub(crate) use build::Builder;
 pub(crate) use descent::Descent;
 pub(crate) use listing::target;
 pub(crate) use look::look_whole;
-pub(crate) use snapshot::Portions;
+pub(crate) use snapshot::{Portions, snapshot_whole};
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -63,6 +63,16 @@ pub fn snapshot(
     }
 }
 
+/// Takes `folder` and all that is in it, as [`look_whole`](super::look_whole) looks at it. Nobody keeps the tree yet.
+pub(crate) fn snapshot_whole(blobs: &Blobs, folder: &Folder, limits: Limits) -> Result<Digest, TreeError> {
+    let keeper = Storing { portions: Portions::new(blobs), piece: Vec::new() };
+    let nothing = Seen::default();
+    let walk = Walk::new(keeper, &nothing, Timestamp::from_micros(0), limits).without_rules();
+    let (scanned, keeper) = walk.run(folder, None)?;
+    keeper.portions.commit()?;
+    Ok(scanned.root)
+}
+
 fn take(blobs: &Blobs, dir: &Path, seen: &Seen, now: Timestamp, limits: Limits) -> Result<Taken, TreeError> {
     let keeper = Storing { portions: Portions::new(blobs), piece: Vec::new() };
     let (scanned, keeper) = Walk::new(keeper, seen, now, limits).run(&Folder::open(dir)?, None)?;

@@ -22,6 +22,8 @@ mod watch;
 use std::collections::BTreeMap;
 use std::io;
 use std::process::{Child, ExitStatus};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -44,6 +46,8 @@ pub struct Workcell {
     door: Door,
     walls: Walls,
     bounds: Bounds,
+    /// Set when nothing is to be run any more.
+    stop: Arc<AtomicBool>,
 }
 
 /// Why something was not done in a workcell.
@@ -52,6 +56,9 @@ pub enum WorkcellError {
     /// There are no walls on this machine.
     #[error("this machine cannot put up a sandbox: {0}")]
     NoWalls(String),
+    /// Whoever asked for it stops.
+    #[error("it was ended, because whoever runs it stops")]
+    Stopped,
     /// It used up what it was given.
     #[error(transparent)]
     Exceeded(#[from] Exceeded),
@@ -75,7 +82,8 @@ impl Workcell {
     /// A workcell whose walls were tried.
     pub fn new(door: Door, bounds: Bounds) -> Result<Self, WorkcellError> {
         // However little a build may take, trying takes what it takes.
-        let cell = Self { door, walls: Walls::find()?, bounds: Bounds::default() };
+        let (walls, stop) = (Walls::find()?, Arc::default());
+        let cell = Self { door, walls, bounds: Bounds::default(), stop };
         let room = cell.room()?;
         room.hand_over(0)?;
         let ended = cell.run(&room, "exit 0", &BTreeMap::new())?;
@@ -88,7 +96,13 @@ impl Workcell {
     /// A workcell without walls: what runs in it sees, reaches and may do what its caller does. Only the
     /// environment and the limits are those of any workcell.
     pub fn without_walls(door: Door, bounds: Bounds) -> Self {
-        Self { door, walls: Walls::None, bounds }
+        Self { door, walls: Walls::None, bounds, stop: Arc::default() }
+    }
+
+    /// The same, in which what runs is ended as soon as `stop` is set.
+    #[must_use]
+    pub fn until(self, stop: Arc<AtomicBool>) -> Self {
+        Self { stop, ..self }
     }
 
     /// What holds, for reports: `none`, where nothing does.
@@ -126,7 +140,8 @@ impl Workcell {
         let mut command = self.walls.command(&self.door, &entry, room)?;
         let spawned = command.env_clear().envs(fixed()).stdout(out).stderr(err).spawn();
         let child = spawned.map_err(WorkcellError::io("start a workcell"))?;
-        let status = Running { child, walls: &self.walls }.end(Watch::new(room, self.bounds))?;
+        let running = Running { child, walls: &self.walls };
+        let status = running.end(Watch::new(room, self.bounds), &self.stop)?;
         room.ended(status)
     }
 }
@@ -151,8 +166,8 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    /// Waits for the end, which comes at the latest when something is used up.
-    fn end(mut self, mut watch: Watch<'_>) -> Result<ExitStatus, WorkcellError> {
+    /// Waits for the end, which comes at the latest when something is used up, or `stop` is set.
+    fn end(mut self, mut watch: Watch<'_>, stop: &AtomicBool) -> Result<ExitStatus, WorkcellError> {
         let mut pause = FIRST_LOOK;
         loop {
             let ended = self.child.try_wait().map_err(WorkcellError::io("wait for a workcell"))?;
@@ -160,6 +175,9 @@ impl Running<'_> {
             watch.look(Pid::from_child(&self.child), ended.is_some())?;
             if let Some(status) = ended {
                 return Ok(status);
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Err(WorkcellError::Stopped);
             }
             thread::sleep(pause);
             pause = (pause * 2).min(LOOK);

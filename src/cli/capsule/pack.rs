@@ -9,9 +9,9 @@ use xyn_capsules::compare::Edition;
 use xyn_capsules::container::{self, Base, Options};
 use xyn_capsules::inspection::{Findings, Inspection, Origin};
 use xyn_capsules::lint::Severity;
-use xyn_capsules::make::{Made, Maker, NotMade, make, redact};
+use xyn_capsules::make::{Made, Maker, NotMade, make};
 use xyn_capsules::manifest::{AUTHORED, Authored};
-use xyn_capsules::rebuild::Recipe;
+use xyn_capsules::rebuild::{NotRecorded, Recipe};
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
 use xyn_capsules::sign::Resource;
 use xyn_capsules::tree::RelPath;
@@ -135,35 +135,18 @@ fn build(
     context: &Context,
 ) -> Result<(Digest, Vec<Resource>), Failure> {
     let place = || arguments.dir.display().to_string();
-    redact(authored);
-    let created_at = *authored.created_at.get_or_insert_with(|| Clock::system().now());
-    let recipe = Recipe::new(&authored.build.clone().fill(&authored.app, created_at), &authored.app);
+    let recipe = Recipe::of(authored, Clock::system().now());
     let cell = arguments.place.workcell()?;
     let bar = context.out.progress("building", None, Unit::Time);
     let built = recipe.build_folder(&cell, &arguments.dir);
     let (tree, built) = built.map_err(|error| not_built(place(), &error))?;
     bar.finish_and_clear();
-    let (found, said) = (built.root(), authored.expected.build_digest);
-    if let Some(said) = said.filter(|said| *said != found) {
-        let message = format!("`/expected/buildDigest` is {said}, and the build came to {found}");
-        return Err(Failure::failed("build_differs", message)
-            .at(place())
-            .hint("write that, or leave it out"));
-    }
-    authored.expected.build_digest = Some(found);
-    for output in &mut authored.expected.outputs {
-        let found = recipe.replay(&cell, &built, &output.run);
-        let found = found.map_err(|error| not_built(place(), &error))?;
-        if output.digest.is_some_and(|said| said != found) {
-            let message =
-                format!("`/expected/outputs`: what `{}` answers has the digest {found}", output.run);
-            let hint = "write that, or leave it out";
-            return Err(Failure::failed("output_differs", message).at(place()).hint(hint));
-        }
-        output.digest = Some(found);
-    }
-    let files =
-        built.byproducts().map_err(|error| Failure::failed("capsule", error.to_string()).at(place()))?;
+    let files = recipe.record(&cell, &built, authored).map_err(|error| match error {
+        NotRecorded::NotBuilt(error) => not_built(place(), &error),
+        NotRecorded::Build { .. } => Failure::failed("build_differs", error.to_string()).at(place()),
+        NotRecorded::Output { .. } => Failure::failed("output_differs", error.to_string()).at(place()),
+        NotRecorded::Files(error) => Failure::failed("capsule", error.to_string()).at(place()),
+    })?;
     Ok((tree, files))
 }
 

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use xyn_capsules::rebuild::NotBuilt;
-use xyn_capsules::workcell::{Bounds, Door, Workcell, WorkcellError, enter};
+use xyn_capsules::workcell::{Bounds, Workcell, WorkcellError, enter};
 
+use crate::door::door;
 use crate::failure::{Exit, Failure, with_causes};
 
 /// How the workcell is, when it is not as always.
@@ -37,10 +38,9 @@ pub(super) fn run(arguments: &Enter) -> Result<Exit, Failure> {
 impl Place {
     /// The workcell, whose walls were tried.
     pub(super) fn workcell(&self) -> Result<Workcell, Failure> {
-        let program = std::env::current_exe().map_err(|error| {
+        let door = door().map_err(|error| {
             Failure::failed("workcell", format!("the file of this program is not to be found: {error}"))
         })?;
-        let door = Door { program, arguments: ["capsule", "enter", "--"].map(Into::into).to_vec() };
         let bounds = Bounds { wall: Duration::from_secs(self.timeout), ..Bounds::default() };
         match self.no_sandbox {
             true => Ok(Workcell::without_walls(door, bounds)),

@@ -48,9 +48,12 @@ async fn at_node(name: &CapsuleName, arguments: &Sign, context: &Context) -> Res
     let public = key.public().to_string();
     if !signers.contains(&public.as_str()) {
         node::tell_ignored(&answer, context);
-        let failure = Failure::new(Exit::Conflict, "not_counted", "the node does not count this key's signature");
+        let failure =
+            Failure::new(Exit::Conflict, "not_counted", "the node does not count this key's signature");
         let failure = failure.at(arguments.key.display().to_string());
-        return Err(failure.hint("name who counts with --pub KEY, or let the key ring name it: xyn capsule ring add"));
+        return Err(
+            failure.hint("name who counts with --pub KEY, or let the key ring name it: xyn capsule ring add")
+        );
     }
     answer["signers"] = json!(signers);
     answer["added"] = json!(signed.is_new);

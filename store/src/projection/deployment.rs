@@ -48,6 +48,8 @@ pub struct Release {
     pub generation: u64,
     /// The root of its content.
     pub tree: Digest,
+    /// The root of what serves: its content, with what was built of that where its recipe leaves it.
+    pub served: Digest,
     /// What it answers well when it is well: a path.
     pub health: String,
     /// When it began to serve.
@@ -109,7 +111,8 @@ impl Row for DeploymentRow {
     }
 
     fn blobs(&self) -> Vec<Digest> {
-        [&self.current].into_iter().chain(&self.previous).map(|release| release.tree).collect()
+        let releases = [&self.current].into_iter().chain(&self.previous);
+        releases.flat_map(|release| [release.tree, release.served]).collect()
     }
 }
 

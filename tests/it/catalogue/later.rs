@@ -90,6 +90,7 @@ async fn how_a_capsule_fared_on_one_node_is_known_on_the_others() {
         said.contains("first-run").then_some(said)
     })
     .await;
-    let words = "ok with urn:xyn:predicate:first-run:v1, signed by who counts: well in staging as static after ";
+    let words =
+        "ok with urn:xyn:predicate:first-run:v1, signed by who counts: well in staging as static after ";
     assert!(said.contains(words), "{said}");
 }

@@ -39,7 +39,9 @@ async fn what_a_first_run_came_to_is_attested_once_and_says_no_secret() {
     let also = json!({ "app": { "framework": "process", "command": ["sh", "-c", fails], "env": { "API_KEY": null } } });
     bench.pack("1.0.0", &also);
     for _ in 0..2 {
-        bench.node_folder(&["capsule", "deploy", "shop", "--stage", "dev"]).says(6, &["is not well", "exit status: 3"]);
+        bench
+            .node_folder(&["capsule", "deploy", "shop", "--stage", "dev"])
+            .says(6, &["is not well", "exit status: 3"]);
     }
     let runs = bench.first_runs("shop").await;
     let [run] = runs.as_slice() else { panic!("{runs:?}") };
@@ -51,7 +53,10 @@ async fn what_a_first_run_came_to_is_attested_once_and_says_no_secret() {
     let proved = bench.proved_runs("shop");
     assert!(proved.len() == 1 && proved[0].starts_with("not well in dev as process after "), "{proved:?}");
     let told = bench.events("xyn.capsule.first_run.attested").await;
-    assert_eq!((told.len(), &told[0]["data"]["joined"], &told[0]["data"]["is_well"]), (1, &json!(true), &json!(false)));
+    assert_eq!(
+        (told.len(), &told[0]["data"]["joined"], &told[0]["data"]["is_well"]),
+        (1, &json!(true), &json!(false))
+    );
 
     // One that is well says so for each place.
     bench.write("server.pl", SERVER);
@@ -60,10 +65,19 @@ async fn what_a_first_run_came_to_is_attested_once_and_says_no_secret() {
         bench.deploy(stage);
     }
     let runs = bench.first_runs("shop").await;
-    assert_eq!(runs.iter().map(|run| (run.is_well, run.stage.as_str())).collect::<Vec<_>>(), [(true, "dev"), (true, "staging")]);
-    assert!(runs.iter().all(|run| run.log.starts_with("[xyn] started `perl`") && run.exit.is_none()), "{runs:?}");
+    assert_eq!(
+        runs.iter().map(|run| (run.is_well, run.stage.as_str())).collect::<Vec<_>>(),
+        [(true, "dev"), (true, "staging")]
+    );
+    assert!(
+        runs.iter().all(|run| run.log.starts_with("[xyn] started `perl`") && run.exit.is_none()),
+        "{runs:?}"
+    );
     let shown = bench.node_folder(&["capsule", "verify", "shop"]).ok();
-    assert!(shown.contains(&format!("ok with {KIND}, signed by who counts: well in staging as process")), "{shown}");
+    assert!(
+        shown.contains(&format!("ok with {KIND}, signed by who counts: well in staging as process")),
+        "{shown}"
+    );
     let inspected = bench.node_folder(&["capsule", "inspect", "shop"]).ok();
     assert!(inspected.contains(&format!("{KIND}, so it says well in dev as process")), "{inspected}");
     let Bench { node, folder, .. } = bench;
@@ -93,7 +107,10 @@ async fn where_the_node_is_no_attestor_the_report_is_kept_beside_until_somebody_
     let report = bench.folder.data().join("deployments/shop.dev.static/first-run.well.json");
     let report = report.to_str().expect("text");
     let refused = bench.here(&["capsule", "attest", "shop", report]);
-    assert!(refused.err.contains("does not count: 0 of 1 needed signatures of `attestor` keys"), "{refused:?}");
+    assert!(
+        refused.err.contains("does not count: 0 of 1 needed signatures of `attestor` keys"),
+        "{refused:?}"
+    );
     assert!(bench.proved_runs("shop").is_empty());
 
     ring(&["add", "shop.ring", "--pub", &node, "--as", "attestor", "--key", "root.key"]);

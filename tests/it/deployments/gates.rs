@@ -35,9 +35,10 @@ async fn what_a_gate_stops_says_at_which_and_nothing_serves() {
         "service_missing",
         "the gate `services`: it needs `db` (postgres)",
     );
-    let unbuilt = json!({ "app": { "framework": "vite" }, "build": { "steps": ["npm run build"] } });
+    let unbuilt =
+        json!({ "app": { "framework": "vite" }, "build": { "steps": ["echo no tool >&2; exit 4"] } });
     let unbuilt = bench.pack("1.3.0", &unbuilt);
-    refused(deploy(&unbuilt, json!({})).await, "deploy_unfit", "its 1 build steps were not run");
+    refused(deploy(&unbuilt, json!({})).await, "not_built", "ended with 4\n  no tool");
     assert!(bench.node.all("/api/v1/deployments").await.is_empty());
     let newest = bench.pack("1.4.0", &json!({}));
     assert_eq!(deploy(&newest, json!({})).await.0, 201);

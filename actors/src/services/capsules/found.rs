@@ -78,13 +78,14 @@ fn take(inner: &Inner, capsule: &Digest, run: &FirstRun, beside: &Path) -> Resul
     if counts(&bytes, &row.tree, Trust::Ring(ring, now)) {
         let folder = scratch::folder(inner)?;
         let joined = evidence::join(blobs, folder.path(), &row, &[], vec![bytes], (ring, now))?;
-        return Ok(joined.map_or(Kept::Known, |(joined, pins)| {
-            Kept::Joined { row: Box::new(joined), before: Box::new(row), _pins: pins }
+        return Ok(joined.map_or(Kept::Known, |(joined, pins)| Kept::Joined {
+            row: Box::new(joined),
+            before: Box::new(row),
+            _pins: pins,
         }));
     }
-    write(&file, &bytes).map_err(|error| {
-        Refusal::Unavailable(format!("cannot write `{}`: {error}", file.display()))
-    })?;
+    write(&file, &bytes)
+        .map_err(|error| Refusal::Unavailable(format!("cannot write `{}`: {error}", file.display())))?;
     Ok(Kept::Beside(Box::new(row)))
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn of_word(word: &str, message: &str) -> Option<Refusal> {
 }
 
 /// What is wrong with the bytes of a capsule, or with the disk they are on.
-pub(super) fn file(error: ContainerError) -> Refusal {
+pub(crate) fn file(error: ContainerError) -> Refusal {
     let message = with_causes(&error);
     match error {
         ContainerError::Tree(TreeError::Blob(error)) => blob(error),
@@ -66,7 +66,7 @@ pub(super) fn not_trusted(error: NotTrusted) -> Refusal {
 }
 
 /// What is wrong with the store.
-pub(super) fn blob(error: BlobError) -> Refusal {
+pub(crate) fn blob(error: BlobError) -> Refusal {
     match error {
         error @ (BlobError::Damaged { .. } | BlobError::Unproved { .. }) => {
             Refusal::Conflict { code: "capsule_unsound", message: error.to_string() }
@@ -77,7 +77,7 @@ pub(super) fn blob(error: BlobError) -> Refusal {
 }
 
 /// An error with all that led to it.
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

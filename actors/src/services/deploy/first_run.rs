@@ -93,7 +93,8 @@ fn last(log: &str) -> String {
 /// The machine and this core.
 fn environment() -> BTreeMap<String, String> {
     let kernel = fs::read_to_string(KERNEL).ok().map(|kernel| ("kernel", kernel.trim().to_owned()));
-    let facts = [("core", env!("CARGO_PKG_VERSION").to_owned()), ("os", OS.to_owned()), ("arch", ARCH.to_owned())];
+    let facts =
+        [("core", env!("CARGO_PKG_VERSION").to_owned()), ("os", OS.to_owned()), ("arch", ARCH.to_owned())];
     facts.into_iter().chain(kernel).map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
@@ -103,7 +104,8 @@ mod tests {
 
     #[test]
     fn of_a_log_the_last_process_is_told_and_never_more_than_fits() {
-        let log = "[xyn] started `a` as process 1 at port 2\nold\n[xyn] started `b` as process 3 at port 4\nnew\n";
+        let log =
+            "[xyn] started `a` as process 1 at port 2\nold\n[xyn] started `b` as process 3 at port 4\nnew\n";
         assert_eq!(last(log), "[xyn] started `b` as process 3 at port 4\nnew\n");
         let long = format!("{STARTED}{}", "ä".repeat(RUN_LOG_MAX_BYTES));
         let told = last(&long);

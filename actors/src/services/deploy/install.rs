@@ -9,6 +9,7 @@ use xyn_store::ids;
 use xyn_store::projection::{DeploymentRow, IntentRow, IntentStatus, Release};
 use xyn_store::timeline::entry::Kind;
 
+use super::build::{self, Made};
 use super::front::{Front, Serving};
 use super::gates::{Finding, Gate, Ledger};
 use super::judge::{Depth, Judged, Wish};
@@ -55,6 +56,8 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         name: judged.row.name.clone(),
         generation: judged.row.generation,
         tree: judged.row.tree,
+        // Until something is built of it.
+        served: judged.row.tree,
         health: wish.health.unwrap_or_else(|| HEALTH.to_owned()),
         at: accept.now,
         by: intent.identity.principal.clone(),
@@ -79,12 +82,18 @@ async fn switch(
     intent: &Intent,
     begun: IntentRow,
     action: &Action,
-    job: Job,
+    mut job: Job,
     mut ledger: Ledger,
 ) -> Result<Outcome, Refusal> {
     let well = format!("`{}` was answered well", job.release.health);
     let mut run = None;
-    let ready = ready(inner, &job, &mut run).await.map(|ready| (ready, well));
+    let ready = match build::made(inner, &job.judged).await {
+        Ok(made) => {
+            job.release.served = made.root;
+            ready(inner, &job, made, &mut run).await.map(|ready| (ready, well))
+        }
+        Err(refusal) => Err(refusal),
+    };
     let done = match ledger.pass(Gate::Switch, ready) {
         Ok(ready) => commit(inner, intent, begun.clone(), &job, ledger.clone().findings(), ready).await,
         Err(refusal) => Err(refusal),
@@ -109,10 +118,16 @@ struct Ready {
     front: Option<Front>,
     /// What of its data was laid out, now or before.
     seeds: Vec<(String, Digest)>,
+    _made: Made,
 }
 
-/// Makes the capsule of `job` ready; of its run is told in `run`.
-async fn ready(inner: &Arc<Inner>, job: &Job, run: &mut Option<FirstRun>) -> Result<Ready, Refusal> {
+/// Makes the capsule of `job` ready, which comes to what was `made`; of its run is told in `run`.
+async fn ready(
+    inner: &Arc<Inner>,
+    job: &Job,
+    made: Made,
+    run: &mut Option<FirstRun>,
+) -> Result<Ready, Refusal> {
     let Judged { row, manifest, place, before, .. } = &job.judged;
     let sowing = Sowing {
         blobs: inner.store.blobs().clone(),
@@ -132,7 +147,7 @@ async fn ready(inner: &Arc<Inner>, job: &Job, run: &mut Option<FirstRun>) -> Res
         Some(open) if wanted == Some(open) => None,
         _ => Some(fronts::bind(wanted, serving.clone()).await?),
     };
-    Ok(Ready { serving, front, seeds })
+    Ok(Ready { serving, front, seeds, _made: made })
 }
 
 /// Records that the capsule of `job` serves, and switches. A front that was not recorded is closed again.
@@ -144,7 +159,7 @@ async fn commit(
     gates: Vec<Finding>,
     ready: Ready,
 ) -> Result<Outcome, Refusal> {
-    let (Judged { place, before, .. }, Ready { serving, front, seeds }) = (&job.judged, ready);
+    let (Judged { place, before, .. }, Ready { serving, front, seeds, _made }) = (&job.judged, ready);
     let open = inner.fronts.front(place);
     let port = front.as_ref().or(open.as_deref()).map(Front::port).unwrap_or_default();
     let row = row(job, port, seeds);

@@ -4,6 +4,7 @@
 //! so a stop in the middle is before or after, and what was served is served again after any end. Invariant: what
 //! served goes on serving until what follows it has answered its health check and is recorded.
 
+mod build;
 mod confirm;
 mod event;
 mod first_run;

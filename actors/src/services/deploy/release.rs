@@ -1,7 +1,7 @@
 //! A release: a capsule made ready to serve on a target.
 //!
 //! Owns the way from a capsule that is here to what answers requests. Invariant: what is made ready is the tree of the
-//! capsule that was asked for, and it answered its health check.
+//! capsule that was asked for, with what was built of it, and it answered its health check.
 
 use std::fs;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ use crate::services::blocking;
 
 /// Where in the data folder what runs is laid out.
 const FOLDER: &str = "deployments";
-/// Characters of the name of a folder that a capsule was laid out in: the first of its digest.
+/// Characters of the name of a folder that was laid out: the first of the digest of what is in it.
 const APP_NAME_CHARS: usize = 32;
 
 /// Why a release does not serve.
@@ -83,7 +83,7 @@ pub(super) async fn again(
     ready(inner, &place, release, manifest, &given).await.map_err(|why| why.refusal(release))
 }
 
-/// Makes `release` ready, whose tree is in the store and which `manifest` describes.
+/// Makes `release` ready, of which what serves is in the store and which `manifest` describes.
 pub(super) async fn ready(
     inner: &Arc<Inner>,
     place: &Place,
@@ -93,7 +93,7 @@ pub(super) async fn ready(
 ) -> Result<Serving, NotReady> {
     let serving = match place.target {
         Target::Static => {
-            let (reading, tree) = (inner.clone(), release.tree);
+            let (reading, tree) = (inner.clone(), release.served);
             let site = blocking(move || {
                 Site::open(reading.store.blobs(), &tree, &manifest).map_err(|error| match error {
                     NoSite::Tree(error) => Refusal::Unavailable(error.to_string()),
@@ -105,7 +105,7 @@ pub(super) async fn ready(
         Target::Process => {
             let plan = process::plan(&manifest, &given.env);
             let plan = plan.map_err(|error| unfit(error.to_string()))?;
-            let (laying, rooms, tree) = (inner.clone(), rooms(inner, place, &release.capsule), release.tree);
+            let (laying, rooms, tree) = (inner.clone(), rooms(inner, place, &release.served), release.served);
             let rooms = blocking(move || lay_out(&laying, rooms, &tree)).await?;
             let started = Instance::start(plan, rooms, &release.health, given.scrub.clone()).await;
             Serving::Process(started.map_err(|error| NotReady::Unwell {
@@ -131,9 +131,9 @@ pub(super) fn ground(inner: &Inner, place: &Place) -> Ground {
     Ground { data: folder.join("data"), notes: folder.join("seeds") }
 }
 
-fn rooms(inner: &Inner, place: &Place, capsule: &Digest) -> Rooms {
+fn rooms(inner: &Inner, place: &Place, served: &Digest) -> Rooms {
     let folder = folder(inner, place);
-    Rooms { app: folder.join(app_name(capsule)), data: ground(inner, place).data, log: log(inner, place) }
+    Rooms { app: folder.join(app_name(served)), data: ground(inner, place).data, log: log(inner, place) }
 }
 
 /// The log of what runs at `place`.
@@ -141,8 +141,8 @@ pub(super) fn log(inner: &Inner, place: &Place) -> PathBuf {
     folder(inner, place).join("app.log")
 }
 
-fn app_name(capsule: &Digest) -> String {
-    capsule.to_string().chars().take(APP_NAME_CHARS).collect()
+fn app_name(served: &Digest) -> String {
+    served.to_string().chars().take(APP_NAME_CHARS).collect()
 }
 
 /// Lays out the tree of a capsule: what stands there from before is made equal to it again, so that what runs is what
@@ -161,7 +161,7 @@ fn lay_out(inner: &Inner, rooms: Rooms, tree: &Digest) -> Result<Rooms, Refusal>
 /// Removes what was laid out at a place and is neither what serves nor what served before.
 pub(super) fn tidy(inner: &Inner, row: &DeploymentRow) {
     let kept =
-        [Some(&row.current), row.previous.as_ref()].map(|release| release.map(|it| app_name(&it.capsule)));
+        [Some(&row.current), row.previous.as_ref()].map(|release| release.map(|it| app_name(&it.served)));
     let Ok(entries) = fs::read_dir(folder(inner, &Place::of(row))) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().into_string().ok();

@@ -6,8 +6,8 @@ use serde_json::Value;
 use xyn_capsules::container::{BlobSource, Cover};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::sign::{
-    DiffSummary, Envelope, FirstRun, Payload, Predicate, Provenance, Rebuild, Rollback, Sbom, Simulation, Statement,
-    claimed_predicate_type,
+    DiffSummary, Envelope, FirstRun, Payload, Predicate, Provenance, Rebuild, Rollback, Sbom, Simulation,
+    Statement, claimed_predicate_type,
 };
 use xyn_capsules::tree::Limits;
 use xyn_store::Digest;

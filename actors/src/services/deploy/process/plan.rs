@@ -1,7 +1,7 @@
 //! What a process is started with.
 //!
 //! Pure. Owns the environment: what the app is given, and what every program needs; nothing of the node's own comes
-//! along. Invariant: what is not built does not start.
+//! along. Invariant: a plan has a program.
 
 use std::collections::BTreeMap;
 
@@ -26,16 +26,10 @@ pub(in super::super) enum NoPlan {
         "its `/app/command` names no program to run; write one, such as [\"./server\"], and pack it again"
     )]
     Command,
-    /// It has to be built first.
-    #[error("its {0} build steps were not run; pack what they make, without steps")]
-    Unbuilt(usize),
 }
 
 /// What to run for `manifest`, which is given the variables `given`.
 pub(in super::super) fn plan(manifest: &Manifest, given: &BTreeMap<String, String>) -> Result<Plan, NoPlan> {
-    if !manifest.build.steps.is_empty() {
-        return Err(NoPlan::Unbuilt(manifest.build.steps.len()));
-    }
     let mut command = manifest.app.command.iter().map(ToString::to_string);
     let program = command.next().ok_or(NoPlan::Command)?;
     let mut env =
@@ -48,12 +42,12 @@ pub(in super::super) fn plan(manifest: &Manifest, given: &BTreeMap<String, Strin
 mod tests {
     use super::*;
 
-    fn manifest(app: &str, steps: &str) -> Manifest {
+    fn manifest(app: &str) -> Manifest {
         let text = format!(
             r#"{{"formatVersion": 1, "id": "urn:xyn:app:web-shop@1.0.0", "name": "The shop", "version": "1.0.0",
             "generation": 1, "createdAt": "2026-01-01T00:00:00Z", "app": {app},
             "createdBy": {{"name": "ada", "keyId": "{id}"}},
-            "build": {{"steps": {steps}, "outDir": ".", "sourceDateEpoch": 0}},
+            "build": {{"outDir": ".", "sourceDateEpoch": 0}},
             "rights": {{}}, "tree": "{id}"}}"#,
             id = "0".repeat(64)
         );
@@ -65,7 +59,7 @@ mod tests {
         let app = r#"{"command": ["./server", "--quiet"]}"#;
         let given =
             [("MODE", "shop"), ("DB_URL", "db:")].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let plan = plan(&manifest(app, "[]"), &given.into()).expect("a plan");
+        let plan = plan(&manifest(app), &given.into()).expect("a plan");
         assert_eq!(
             (plan.program.as_str(), plan.arguments.as_slice()),
             ("./server", &["--quiet".to_owned()][..])
@@ -77,10 +71,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_run_says_what_is_missing() {
-        let refused = |app: &str, steps: &str| {
-            plan(&manifest(app, steps), &BTreeMap::new()).err().expect("refused").to_string()
-        };
-        assert!(refused("{}", "[]").contains("`/app/command`"));
-        assert!(refused(r#"{"command": ["x"]}"#, r#"["make"]"#).contains("1 build steps"));
+        let refused = plan(&manifest("{}"), &BTreeMap::new()).err().expect("refused").to_string();
+        assert!(refused.contains("`/app/command`"));
     }
 }

@@ -48,12 +48,6 @@ pub(super) enum NoSite {
     /// Its tree cannot be read.
     #[error(transparent)]
     Tree(#[from] TreeError),
-    /// It has to be built first.
-    #[error(
-        "its {0} build steps were not run: `{1}`, where they leave what they make, is not in its tree; pack the \
-         built files"
-    )]
-    Unbuilt(usize, RelPath),
     /// There is no such folder.
     #[error(
         "`/build/outDir` names `{0}`, and that is no folder of its tree; pack it again with the one that is"
@@ -62,18 +56,11 @@ pub(super) enum NoSite {
 }
 
 impl Site {
-    /// The site in the content `tree`, which `manifest` describes.
+    /// The site in `tree`: the content that `manifest` describes, with what was built of it.
     pub(super) fn open(blobs: &Blobs, tree: &Digest, manifest: &Manifest) -> Result<Self, NoSite> {
         let folder = &manifest.build.out_dir;
-        let steps = manifest.build.steps.len();
         let found = tree::find(blobs, tree, folder)?.filter(Entry::is_directory);
-        let root = match found {
-            // What is built in place cannot be told from what it is built of.
-            Some(_) if steps > 0 && folder.is_root() => return Err(NoSite::Unbuilt(steps, folder.clone())),
-            Some(found) => found.digest,
-            None if steps > 0 => return Err(NoSite::Unbuilt(steps, folder.clone())),
-            None => return Err(NoSite::NoFolder(folder.clone())),
-        };
+        let root = found.ok_or_else(|| NoSite::NoFolder(folder.clone()))?.digest;
         let authored = AUTHORED.parse().expect("it is a name");
         let hidden = manifest.seeds.iter().map(|seed| &seed.path).chain([&authored]);
         let mut pages = Pages::new(hidden.filter_map(|path| below(folder, path)).collect());
