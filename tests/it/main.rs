@@ -15,6 +15,7 @@ mod hostile;
 mod live;
 mod mesh;
 mod node;
+mod one_app;
 mod peer;
 mod peers;
 mod rebuild;

@@ -60,6 +60,7 @@ fn pack() -> Spec {
             "root": digest(),
             "manifest": { "type": "object" },
             "generation": { "type": "integer", "minimum": 1 },
+            "build": { "type": "boolean", "default": false },
         }),
     );
     // A moment, a workspace as it is now, or a tree by itself.
@@ -68,9 +69,13 @@ fn pack() -> Spec {
         { "required": ["workspace"], "properties": { "root": false, "entry_id": false } },
         { "required": ["root"], "properties": { "workspace": false, "entry_id": false } },
     ]);
-    let output = kept(json!({ "findings": { "type": "array", "items": { "type": "string" } } }));
+    let output = kept(json!({
+        "findings": { "type": "array", "items": { "type": "string" } },
+        "build": { "type": ["string", "null"], "pattern": "^[0-9a-f]{64}$" },
+    }));
     let description = "Seals the files of a moment, or of a workspace as it is now, into a capsule that this node \
-        signs and offers to members. Stops on what looks like a secret.";
+        signs and offers to members; with `build` it builds them in a workcell first, so that the capsule says what a \
+        build comes to. Stops on what looks like a secret.";
     service("capsule.pack", Risk::Medium, description, input, output)
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use xyn_capsules::rebuild::NotBuilt;
+use xyn_capsules::rebuild::{NotBuilt, NotRecorded};
 use xyn_capsules::tree::{RelPath, TreeError};
 use xyn_capsules::workcell::{Bounds, Workcell, WorkcellError};
 use xyn_store::Digest;
@@ -98,6 +98,17 @@ pub(crate) fn not_built(error: NotBuilt) -> Refusal {
         NotBuilt::Workcell(error) => no_cell(&error),
         NotBuilt::Stopped { source: WorkcellError::Stopped, .. } => Refusal::Unavailable(message),
         _ => Refusal::Conflict { code: "not_built", message },
+    }
+}
+
+/// Why what came of a build was not noted.
+pub(crate) fn not_recorded(error: NotRecorded) -> Refusal {
+    let message = error.to_string();
+    match error {
+        NotRecorded::NotBuilt(error) => not_built(error),
+        NotRecorded::Build { .. } | NotRecorded::Output { .. } | NotRecorded::Files(_) => {
+            Refusal::Conflict { code: "build_differs", message }
+        }
     }
 }
 

@@ -198,6 +198,9 @@ pub(crate) struct CapsuleKept {
     /// What is said of it and does not count here, and why; of one that was imported or pulled.
     #[schema(required = false)]
     ignored: Vec<String>,
+    /// Of a pack: what a build comes to, as its manifest says; null where it says nothing.
+    #[schema(required = false, schema_with = schema::optional_digest)]
+    build: Option<Digest>,
     /// Files that were fetched from members.
     #[schema(required = false)]
     fetched: u64,

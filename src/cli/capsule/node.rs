@@ -188,6 +188,10 @@ pub(super) async fn pack(arguments: &Pack, context: &Context) -> Result<Exit, Fa
     if let Some(workspace) = &arguments.workspace {
         body["workspace"] = json!(workspace);
     }
+    if arguments.build {
+        arguments.place.refuse_to_leave_the_sandbox()?;
+        body["build"] = json!(true);
+    }
     if let Some(path) = &arguments.manifest {
         body["manifest"] = serde_json::from_str(&input::text(path)?).map_err(|error| {
             Failure::failed("invalid_manifest", format!("this is no JSON: {error}"))

@@ -63,10 +63,10 @@ pub(in crate::cli) struct Pack {
     #[arg(long, conflicts_with_all = ["at", "workspace"])]
     reproducible: bool,
     /// Build it once in a sandbox, so that the capsule says what a build of it should come to
-    #[arg(long, conflicts_with_all = ["at", "workspace"])]
-    build: bool,
+    #[arg(long)]
+    pub(super) build: bool,
     #[command(flatten)]
-    place: Place,
+    pub(super) place: Place,
 }
 
 pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> {

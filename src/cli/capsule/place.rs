@@ -36,6 +36,16 @@ pub(super) fn run(arguments: &Enter) -> Result<Exit, Failure> {
 }
 
 impl Place {
+    /// Refuses what only holds on this machine: a node builds in its own sandbox, as long as it lets a build take.
+    pub(super) fn refuse_to_leave_the_sandbox(&self) -> Result<(), Failure> {
+        match self.no_sandbox || self.timeout != Bounds::default().wall.as_secs() {
+            true => Err(Failure::usage("a node builds in its own sandbox, within its own limits".to_owned())
+                .at("--no-sandbox or --timeout")
+                .hint("leave them out; or pack the folder itself: xyn capsule pack DIR --build")),
+            false => Ok(()),
+        }
+    }
+
     /// The workcell, whose walls were tried.
     pub(super) fn workcell(&self) -> Result<Workcell, Failure> {
         let door = door().map_err(|error| {

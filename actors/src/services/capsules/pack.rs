@@ -14,10 +14,12 @@ use xyn_capsules::inspection::{Findings, Inspection, NotInspected, Origin as Pac
 use xyn_capsules::lint::Severity;
 use xyn_capsules::make::{Maker, NotMade, make};
 use xyn_capsules::manifest::{AUTHORED, Authored, Line, MANIFEST_MAX_BYTES};
+use xyn_capsules::rebuild::Recipe;
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
+use xyn_capsules::sign::Resource;
 use xyn_capsules::tree::{Limits, RelPath, Shelf, TreeError, find};
 use xyn_store::Digest;
-use xyn_store::blobs::Blobs;
+use xyn_store::blobs::{Blobs, Pins};
 use xyn_store::ids::{self, EntryId};
 use xyn_store::projection::Origin;
 use xyn_store::timeline::Facet;
@@ -29,7 +31,7 @@ use super::prove::{Content, Place, prove};
 use super::trust::{self, Counting};
 use super::{delta, generation, given, import, refusal, scratch};
 use crate::runtime::{self, Accept, Inner, Intent, Outcome, Refusal};
-use crate::services::{blocking, content, id};
+use crate::services::{blocking, content, id, workcell};
 
 /// Findings that one refusal names.
 const FINDINGS_TOLD: usize = 20;
@@ -49,9 +51,11 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let people = inner.timeline()?.people();
     let packer = people.outward(&intent.identity.principal);
     let packer = packer.as_str().parse().unwrap_or_else(|_| "somebody".parse().expect("it is a line"));
+    // A build may last, so others come in between.
+    let said = said(inner, &intent.input, source.root).await?;
     let _turn = inner.capsules.take().await;
     let (working, input) = (inner.clone(), intent.input.clone());
-    let keeping = blocking(move || pack(&working, &input, source, &packer)).await?;
+    let keeping = blocking(move || pack(&working, &input, source, said, &packer)).await?;
     keep(inner, intent, accept, keeping).await
 }
 
@@ -124,17 +128,47 @@ async fn now(
     moment(inner, id(&outcome.output, "entry_id")?, Some(workspace))
 }
 
+/// What is known of what is packed before it is.
+struct Said {
+    authored: Authored,
+    /// The files that a build of it came to, when one was done.
+    built: Vec<Resource>,
+    /// Keep its tree.
+    _pins: Pins,
+}
+
+/// What the author says of the tree `root`; built first where `input` asks for it, and what that comes to noted.
+async fn said(inner: &Arc<Inner>, input: &Value, root: Digest) -> Result<Said, Refusal> {
+    let (reading, given) = (inner.clone(), input.clone());
+    let mut said = blocking(move || {
+        let mut pins = reading.store.blobs().pins();
+        pins.add(root);
+        let authored = authored(reading.store.blobs(), &root, &given)?;
+        Ok(Said { authored, built: Vec::new(), _pins: pins })
+    })
+    .await?;
+    if input.get("build").and_then(Value::as_bool) != Some(true) {
+        return Ok(said);
+    }
+    let (blobs, now) = (inner.store.blobs().clone(), inner.clock.now());
+    workcell::within(inner, move |cell| {
+        let recipe = Recipe::of(&mut said.authored, now);
+        let built = recipe.build_stored(cell, &blobs, &root).map_err(workcell::not_built)?;
+        said.built = recipe.record(cell, &built, &mut said.authored).map_err(workcell::not_recorded)?;
+        Ok(said)
+    })
+    .await
+}
+
 /// Has another intent carried out. Its type is named, because it could lead here again.
 fn child(inner: Arc<Inner>, intent: Intent) -> BoxFuture<'static, Result<Outcome, Refusal>> {
     Box::pin(async move { inner.submit(intent, runtime::Origin::Here).await })
 }
 
-fn pack(inner: &Inner, input: &Value, source: Source, packer: &Line) -> Result<Keeping, Refusal> {
+fn pack(inner: &Inner, input: &Value, source: Source, said: Said, packer: &Line) -> Result<Keeping, Refusal> {
     let (blobs, now) = (inner.store.blobs(), inner.clock.now());
-    let mut pins = blobs.pins();
-    pins.add(source.root);
+    let Said { mut authored, built, _pins } = said;
     let (counting, folder) = (Counting::members(inner, now)?, scratch::folder(inner)?);
-    let mut authored = authored(blobs, &source.root, input)?;
     authored.generation = input.get("generation").and_then(Value::as_u64).or(authored.generation);
     let name: Option<CapsuleName> = authored.id.parse().ok();
     let next = |app| generation::next(&inner.store.read()?, app);
@@ -144,7 +178,7 @@ fn pack(inner: &Inner, input: &Value, source: Source, packer: &Line) -> Result<K
     let key = trust::own_key(inner);
     let version = env!("CARGO_PKG_VERSION");
     let generation = next.unwrap_or(1);
-    let maker = Maker { key: &key, name: packer, generation, now, version, built: &[], parent: None };
+    let maker = Maker { key: &key, name: packer, generation, now, version, built: &built, parent: None };
     make(draft, authored, &found.locks, &maker).map_err(not_made)?;
     let proved = prove(Place::File(&path), None, Content::Leave, &counting, now)?;
     let reader = inner.store.read()?;
@@ -157,7 +191,8 @@ fn pack(inner: &Inner, input: &Value, source: Source, packer: &Line) -> Result<K
         None => None,
     };
     let notes: Vec<_> = found.lints.iter().map(ToString::to_string).collect();
-    let also = Map::from_iter([("findings".to_owned(), json!(notes))]);
+    let build = proved.manifest().expected.build_digest;
+    let also = Map::from_iter([("findings".to_owned(), json!(notes)), ("build".to_owned(), json!(build))]);
     let (parent, moment) = (before.map(|row| row.capsule), source.moment);
     Ok(Keeping { proved, file, delta, parent, origin: Origin::Packed, is_highest, moment, also })
 }
