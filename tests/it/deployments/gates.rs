@@ -47,6 +47,9 @@ async fn what_a_gate_stops_says_at_which_and_nothing_serves() {
         "capsule_generation",
         "the gate `generation`: generation 1 of `shop` is older",
     );
+    // What served in the stage counts, on whichever target it did.
+    let process = json!({ "target": "process" });
+    refused(deploy(&first, process).await, "capsule_generation", "the gate `generation`");
     let missing = deploy("nothing", json!({})).await;
     assert_eq!(missing.0, 404, "{missing:?}");
     let rollback = bench.node.post("/api/v1/deployments/shop.dev/rollback", &json!({})).await;
@@ -60,7 +63,7 @@ async fn what_a_gate_stops_says_at_which_and_nothing_serves() {
             gates.last().map_or_else(String::new, |gate| gate["gate"].as_str().unwrap_or_default().to_owned())
         })
         .collect();
-    let mut wanted = ["trust", "compatibility", "services", "switch", "generation", ""];
+    let mut wanted = ["trust", "compatibility", "services", "switch", "generation", "generation", ""];
     wanted.reverse();
     assert_eq!(stopped, wanted, "the newest first");
 }

@@ -10,10 +10,10 @@ use semver::Version;
 use serde_json::Value;
 use xyn_capsules::manifest::{Manifest, Scope};
 use xyn_capsules::sign::{Admitted, Mark, NotVerified, Seen, Step};
-use xyn_store::Timestamp;
 use xyn_store::blobs::Pins;
 use xyn_store::projection::{CapsuleRow, DeploymentRow, Target};
 use xyn_store::scope::Stage;
+use xyn_store::{Reader, Timestamp};
 
 use super::gates::{Gate, Ledger};
 use super::name::Place;
@@ -188,7 +188,8 @@ pub(super) fn judge(
     });
     let place = Place { app: row.app.clone(), stage: wish.stage, target };
     let before = place.row(&reader)?;
-    ledger.pass(Gate::Generation, generation(before.as_ref(), &admitted, &leaves, now))?;
+    let highest = highest(&reader, &place)?;
+    ledger.pass(Gate::Generation, generation(highest, &admitted, &leaves, now))?;
     ledger.pass(Gate::Rights, rights(inner, &admitted, counting.basis)?)?;
     let seeds = match depth {
         Depth::Manifest => Ok(()),
@@ -239,14 +240,23 @@ fn signed(counting: &Counting, capsule: &Admitted<Manifest>, now: Timestamp) -> 
     Ok(format!("signed by {have} of {need} needed{right} keys, by {counting}: {}", keys.join(", ")))
 }
 
-/// Whether it follows what served at its place.
+/// The highest generation of the app that served in the stage of `place`, on whichever target.
+fn highest(reader: &Reader, place: &Place) -> Result<Option<Mark>, Refusal> {
+    let mut highest = None;
+    for target in [Target::Static, Target::Process] {
+        let row = Place { target, ..place.clone() }.row(reader)?;
+        highest = highest.max(row.map(|row| row.highest));
+    }
+    Ok(highest.map(|(generation, capsule)| Mark { generation, capsule }))
+}
+
+/// Whether it follows what served in its stage.
 fn generation(
-    before: Option<&DeploymentRow>,
+    highest: Option<Mark>,
     capsule: &Admitted<Manifest>,
     leaves: &[Leave],
     now: Timestamp,
 ) -> Result<((), String), Refusal> {
-    let highest = before.map(|row| Mark { generation: row.highest.0, capsule: row.highest.1 });
     let seen = Seen { env: capsule.env().clone(), app: capsule.value().id.app.clone(), highest };
     match step(&seen, capsule, leaves, now) {
         Ok(step) => {
