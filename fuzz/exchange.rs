@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use xyn_capsules::container::{Base, CapsuleFile, Options, pack};
 use xyn_capsules::exchange::{export_zip, import};
-use xyn_capsules::make::{Maker, make};
+use xyn_capsules::make::{Maker, Why, make};
 use xyn_capsules::manifest::Authored;
 use xyn_capsules::sign::SecretKey;
 use xyn_capsules::tree::Limits;
@@ -40,6 +40,7 @@ fn capsule() -> (TempDir, PathBuf) {
         version: "0.1.0",
         built: &[],
         parent: None,
+        why: &Why::default(),
     };
     make(draft, authored, &[], &maker).expect("made");
     (scratch, target)

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::compare::Edition;
 use crate::container::{CapsuleFile, Options, pack};
-use crate::make::{Maker, make};
+use crate::make::{Maker, Why, make};
 use crate::manifest::Authored;
 use crate::sbom::{self, Lock};
 use crate::sign::SecretKey;
@@ -70,6 +70,7 @@ impl Place {
             version: "0.1.0",
             built: &[],
             parent,
+            why: &Why::default(),
         };
         make(draft, Authored::read(authored.as_bytes()).expect("sound"), &locks, &maker).expect("made");
         target

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
+use xyn_store::ids::EntryId;
 use xyn_store::{Digest, Timestamp};
 
 use crate::compare::{Edition, Incomparable, compare};
@@ -18,10 +19,12 @@ use crate::sign::{
     BuildDefinition, Builder, Metadata, NotVerified, Predicate, Provenance, Resource, RunDetails, Sbom,
     SecretKey, Statement, Subject, seal,
 };
-use crate::tree::Limits;
+use crate::tree::{Entry, Limits, RelPath};
 
 /// What the parameters of a [`Provenance`] of ours mean.
 const BUILD_TYPE: &str = "urn:xyn:build:pack:v1";
+/// Lock files that are named as inputs.
+const INPUTS_MAX: usize = 1_000;
 
 /// Who makes a capsule, and when.
 #[derive(Clone, Copy)]
@@ -40,6 +43,17 @@ pub struct Maker<'a> {
     pub built: &'a [Resource],
     /// What it comes after: what it changes of that is told with it.
     pub parent: Option<&'a Edition<'a>>,
+    /// Why it is made, and of what.
+    pub why: &'a Why,
+}
+
+/// Why a capsule is made, as its provenance tells it.
+#[derive(Clone, Debug, Default)]
+pub struct Why {
+    /// In words: what somebody said, or the title of the moment.
+    pub text: Option<String>,
+    /// The moment of a timeline whose files it holds.
+    pub moment: Option<EntryId>,
 }
 
 /// A capsule that was made.
@@ -92,7 +106,8 @@ pub fn make(
         attestations: Vec::new(),
     };
     let mut manifest = fill(authored, facts)?;
-    let mut attestations = vec![attest(&manifest, provenance(&manifest, maker), maker.key)?];
+    let provenance = provenance(&manifest, inputs(&draft), maker);
+    let mut attestations = vec![attest(&manifest, provenance, maker.key)?];
     let packages = (!locks.is_empty()).then(|| packages(&manifest, locks)).transpose()?;
     if let Some(packages) = &packages {
         attestations.push(attest(&manifest, packages.clone(), maker.key)?);
@@ -111,7 +126,7 @@ pub fn make(
 }
 
 /// What stands in the tree where the author says that seeds are.
-fn seeds(draft: &Draft, authored: &Authored) -> BTreeMap<crate::tree::RelPath, Digest> {
+fn seeds(draft: &Draft, authored: &Authored) -> BTreeMap<RelPath, Digest> {
     let entries = &draft.listing().entries;
     let found = authored.seeds.iter().filter_map(|seed| {
         let at = entries.iter().find(|(path, _)| *path == seed.path)?;
@@ -155,10 +170,27 @@ fn packages(manifest: &Manifest, locks: &[Lock]) -> Result<Sbom, SbomError> {
     Ok(serde_json::from_slice(&bytes).expect("it was written as an object"))
 }
 
+/// The lock files in what was packed: they say what a build of it is made of besides.
+fn inputs(draft: &Draft) -> Vec<Resource> {
+    let entries = draft.listing().entries.iter();
+    let locks = entries.filter(|(path, entry)| entry.mode.is_file() && sbom::is_lock(path));
+    let input = |(path, entry): &(RelPath, Entry)| Resource {
+        name: Some(path.to_string()),
+        uri: None,
+        digest: BTreeMap::from([("sha256".to_owned(), entry.digest.to_string())]),
+    };
+    locks.take(INPUTS_MAX).map(input).collect()
+}
+
 /// Where a capsule comes from. The instant is that of the manifest, so that making it again makes it equal.
-fn provenance(manifest: &Manifest, maker: &Maker<'_>) -> Provenance {
+fn provenance(manifest: &Manifest, inputs: Vec<Resource>, maker: &Maker<'_>) -> Provenance {
     let parameters = json!({ "capsule": manifest.id.to_string(), "packer": manifest.created_by.name });
-    let Value::Object(external_parameters) = parameters else { unreachable!("it was written as an object") };
+    let Value::Object(mut external_parameters) = parameters else {
+        unreachable!("it was written as an object")
+    };
+    let Why { text, moment } = maker.why;
+    external_parameters.extend(text.iter().map(|why| ("why".to_owned(), json!(why))));
+    external_parameters.extend(moment.iter().map(|moment| ("moment".to_owned(), json!(moment))));
     let tree = Resource {
         name: Some("tree".to_owned()),
         uri: None,
@@ -169,7 +201,7 @@ fn provenance(manifest: &Manifest, maker: &Maker<'_>) -> Provenance {
             build_type: BUILD_TYPE.to_owned(),
             external_parameters,
             internal_parameters: Map::new(),
-            resolved_dependencies: vec![tree],
+            resolved_dependencies: [vec![tree], inputs].concat(),
         },
         run_details: RunDetails {
             builder: Builder {

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
+use xyn_capsules::container::Cover;
+use xyn_capsules::sign::Envelope;
 
 use crate::node::{Said, eventually};
 use crate::team::Mate;
@@ -35,6 +37,19 @@ async fn pull(mate: &Mate, name: &str) -> Value {
     .await
 }
 
+/// Copies a capsule that a node has to the file `to`; answers what is said in it.
+async fn copy(mate: &Mate, name: &str, to: &Path) -> Vec<Value> {
+    let path = format!("/api/v1/capsules/{name}/download");
+    let answer = mate.node().request("GET", &path).send().await.expect("answered");
+    fs::write(to, answer.bytes().await.expect("bytes")).expect("written");
+    let cover = Cover::read(fs::File::open(to).expect("there")).expect("whole");
+    let said = cover.attestations().iter().map(|bytes| {
+        let envelope = Envelope::read(bytes).expect("an envelope");
+        serde_json::from_slice(envelope.unverified()).expect("JSON")
+    });
+    said.collect()
+}
+
 async fn page(url: &str) -> String {
     reqwest::get(url.trim()).await.expect("answered").text().await.expect("text")
 }
@@ -48,6 +63,7 @@ async fn a_moment_of_yesterday_is_rebuilt_bit_for_bit_on_another_node_deployed_b
     let app = place.path().join("shout");
     fs::create_dir(&app).expect("made");
     write(&app, "1.0.0", STEP, "hello\n");
+    fs::write(app.join("requirements.txt"), "flask==3.0.0\n").expect("written");
     xyn(&ada, &["workspace", "add", app.to_str().expect("text")]).ok();
     let moment = xyn(&ada, &["workspace", "snapshot", "shout", "-m", "yesterday"]).ok().trim().to_owned();
     // Edits go on; what is sealed is the moment.
@@ -68,10 +84,21 @@ async fn a_moment_of_yesterday_is_rebuilt_bit_for_bit_on_another_node_deployed_b
     let url = xyn(&bob, &staging).ok();
     assert_eq!(page(&url).await, "HELLO\n");
 
+    let file = place.path().join("first.caps");
+    let said = copy(&bob, "shout@1.0.0", &file).await;
+    let why = &said[0]["predicate"]["buildDefinition"]["externalParameters"];
+    assert_eq!((&why["why"], &why["moment"]), (&json!("yesterday"), &json!(moment)));
+    let inputs = said[0]["predicate"]["buildDefinition"]["resolvedDependencies"].as_array().expect("a list");
+    assert_eq!(inputs.iter().map(|input| &input["name"]).collect::<Vec<_>>(), ["tree", "requirements.txt"]);
+
     // A version that is broken takes over, and one that cannot be built does not.
     write(&app, "1.1.0", STEP, "oh no\n");
     xyn(&ada, &["capsule", "pack", "--workspace", "shout", "--build"]).ok();
     pull(&bob, "shout@1.1.0").await;
+    let said = copy(&bob, "shout@1.1.0", &place.path().join("second.caps")).await;
+    let changed = said.iter().find(|said| said["predicateType"] == "urn:xyn:predicate:diff-summary:v1");
+    let changed = &changed.expect("it says what it changes of the one before")["predicate"];
+    assert_eq!((&changed["parent"], &changed["files"]["changed"]), (&packed["tree"], &json!(2)));
     assert_eq!(xyn(&bob, &staging).ok(), url);
     assert_eq!(page(&url).await, "OH NO\n");
     write(&app, "1.2.0", "echo no such tool >&2; exit 4", "worse\n");
@@ -88,9 +115,8 @@ async fn a_moment_of_yesterday_is_rebuilt_bit_for_bit_on_another_node_deployed_b
 
     // One byte is another, and nobody takes it.
     let file = place.path().join("shout.caps");
-    let path = format!("/api/v1/capsules/{}/download", packed["capsule"].as_str().expect("a digest"));
-    let answer = bob.node().request("GET", &path).send().await.expect("answered");
-    let mut bytes = answer.bytes().await.expect("bytes").to_vec();
+    copy(&bob, "shout@1.0.0", &file).await;
+    let mut bytes = fs::read(&file).expect("there");
     let last = bytes.len() - 1;
     bytes[last] ^= 1;
     fs::write(&file, bytes).expect("written");

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use xyn_capsules::manifest::SLUG_MAX_BYTES;
 use xyn_capsules::sign::RING_KEYS_MAX;
+use xyn_store::timeline::entry::TITLE_MAX_CHARS;
 
 use super::Spec;
 use super::builtin::{answers, line, object, service, uuid};
@@ -61,6 +62,7 @@ fn pack() -> Spec {
             "manifest": { "type": "object" },
             "generation": { "type": "integer", "minimum": 1 },
             "build": { "type": "boolean", "default": false },
+            "message": line(TITLE_MAX_CHARS),
         }),
     );
     // A moment, a workspace as it is now, or a tree by itself.

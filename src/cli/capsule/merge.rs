@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::json;
 use xyn_capsules::compare::Edition;
 use xyn_capsules::container::{Files, Options, Several, lay_out, pack_tree};
-use xyn_capsules::make::{Maker, make};
+use xyn_capsules::make::{Maker, Why, make};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::merge::{Conflict, Joined, NotMerged, Part, merge};
 use xyn_capsules::proof::Trusted;
@@ -98,6 +98,7 @@ fn write(
     let locks = locks(files, &root).map_err(|error| failed(error.as_ref()))?;
     let draft = pack_tree(files, root, out, &Options::default()).map_err(|error| file(out, &error))?;
     let name = packer(key.public());
+    let why = Why { text: Some("a merge".to_owned()), moment: None };
     let maker = Maker {
         key,
         name: &name,
@@ -106,6 +107,7 @@ fn write(
         version: env!("CARGO_PKG_VERSION"),
         built: &[],
         parent: Some(parent),
+        why: &why,
     };
     let made = make(draft, joined.authored, &locks, &maker).map_err(|error| failed(&error))?;
     let document = json!({

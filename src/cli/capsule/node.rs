@@ -188,6 +188,9 @@ pub(super) async fn pack(arguments: &Pack, context: &Context) -> Result<Exit, Fa
     if let Some(workspace) = &arguments.workspace {
         body["workspace"] = json!(workspace);
     }
+    if let Some(message) = &arguments.message {
+        body["message"] = json!(message);
+    }
     if arguments.build {
         arguments.place.refuse_to_leave_the_sandbox()?;
         body["build"] = json!(true);

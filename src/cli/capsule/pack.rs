@@ -9,7 +9,7 @@ use xyn_capsules::compare::Edition;
 use xyn_capsules::container::{self, Base, Options};
 use xyn_capsules::inspection::{Findings, Inspection, Origin};
 use xyn_capsules::lint::Severity;
-use xyn_capsules::make::{Made, Maker, NotMade, make};
+use xyn_capsules::make::{Made, Maker, NotMade, Why, make};
 use xyn_capsules::manifest::{AUTHORED, Authored};
 use xyn_capsules::rebuild::{NotRecorded, Recipe};
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
@@ -50,6 +50,9 @@ pub(in crate::cli) struct Pack {
     /// What the author says of the app; the `capsule.json` in the folder when left out
     #[arg(long, value_name = "FILE")]
     pub(super) manifest: Option<PathBuf>,
+    /// Why it is packed, told by its provenance; of a moment, its title when left out
+    #[arg(short, long, value_name = "TEXT")]
+    pub(super) message: Option<String>,
     /// Its place among the capsules of the app: one above the parent, or 1
     #[arg(long, value_name = "N", conflicts_with_all = ["at", "workspace"])]
     generation: Option<u64>,
@@ -115,6 +118,7 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
         version: env!("CARGO_PKG_VERSION"),
         built: built.as_ref().map_or(&[], |(_, files)| files),
         parent: parent.as_ref(),
+        why: &Why { text: arguments.message.clone(), moment: None },
     };
     let found = inspection.finish(&draft, &authored, &origin).map_err(|error| {
         Failure::failed("capsule", with_causes(&error)).at(arguments.dir.display().to_string())

@@ -118,14 +118,14 @@ fn foreign(dir: &Path, to: &Path, key: &SecretKey, generation: u64, base: Option
     let options = Packing { base: base.map(|base| base as _), ..Packing::default() };
     let draft = pack_folder(dir, to, &options).expect("packed");
     let authored = Authored::read(&fs::read(dir.join("capsule.json")).expect("there")).expect("written");
-    let name = "somebody".parse().expect("a line");
     let maker = Maker {
         key,
-        name: &name,
+        name: &"somebody".parse().expect("a line"),
         generation,
         now: Timestamp::from_micros(1_700_000_000_000_000),
         built: &[],
         parent: None,
+        why: &Default::default(),
         version: "1",
     };
     make(draft, authored, &[], &maker).expect("made");

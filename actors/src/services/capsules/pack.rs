@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
-use xyn_capsules::container::{Draft, Options, pack_tree};
+use xyn_capsules::compare::Edition;
+use xyn_capsules::container::{CapsuleFile, Draft, Options, pack_tree};
 use xyn_capsules::inspection::{Findings, Inspection, NotInspected, Origin as Packed};
 use xyn_capsules::lint::Severity;
-use xyn_capsules::make::{Maker, NotMade, make};
+use xyn_capsules::make::{Maker, NotMade, Why, make};
 use xyn_capsules::manifest::{AUTHORED, Authored, Line, MANIFEST_MAX_BYTES};
 use xyn_capsules::rebuild::Recipe;
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
@@ -29,7 +30,7 @@ use super::keep::{Keeping, keep};
 use super::name::CapsuleName;
 use super::prove::{Content, Place, prove};
 use super::trust::{self, Counting};
-use super::{delta, generation, given, import, refusal, scratch};
+use super::{catalogue, delta, generation, given, refusal, scratch};
 use crate::runtime::{self, Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::{blocking, content, id, workcell};
 
@@ -43,6 +44,7 @@ struct Source {
     root: Digest,
     /// The moment of it, and its branch.
     moment: Option<(EntryId, Branch)>,
+    why: Why,
 }
 
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
@@ -64,12 +66,12 @@ async fn source(inner: &Arc<Inner>, intent: &Intent, accept: &Accept) -> Result<
     let input = &intent.input;
     let workspace = given(input, "workspace");
     match (input.get("entry_id"), given(input, "root")) {
-        (Some(_), None) => moment(inner, id(input, "entry_id")?, workspace),
+        (Some(_), None) => moment(inner, id(input, "entry_id")?, input),
         (None, Some(root)) if workspace.is_none() => {
             let root = root.parse().map_err(|error: xyn_store::digest::InvalidDigest| {
                 Refusal::invalid("invalid_input", "/root", error.to_string())
             })?;
-            Ok(Source { root, moment: None })
+            Ok(Source { root, moment: None, why: Why { text: message(input), moment: None } })
         }
         (None, None) => match workspace {
             Some(workspace) => now(inner, intent, accept, workspace).await,
@@ -79,13 +81,19 @@ async fn source(inner: &Arc<Inner>, intent: &Intent, accept: &Accept) -> Result<
     }
 }
 
+/// Why it is packed, where somebody says it.
+fn message(input: &Value) -> Option<String> {
+    given(input, "message").map(str::to_owned)
+}
+
 fn unnamed() -> Refusal {
     let message = "name a workspace, a moment with `entry_id`, or the `root` of a tree alone";
     Refusal::invalid("invalid_input", "/workspace", message)
 }
 
 /// The files at a moment: those of `workspace`, which need not be named where there is only one.
-fn moment(inner: &Inner, entry_id: EntryId, workspace: Option<&str>) -> Result<Source, Refusal> {
+fn moment(inner: &Inner, entry_id: EntryId, input: &Value) -> Result<Source, Refusal> {
+    let workspace = given(input, "workspace");
     let reader = inner.store.read()?;
     let missing = |kind| Refusal::NotFound { kind, id: entry_id.to_string() };
     let entry = reader.entry(entry_id)?.ok_or_else(|| missing("moment"))?;
@@ -98,7 +106,11 @@ fn moment(inner: &Inner, entry_id: EntryId, workspace: Option<&str>) -> Result<S
     let found: Vec<_> = files.filter(of).collect();
     match found.as_slice() {
         [] => Err(missing("snapshot of a workspace at moment")),
-        [(_, root)] => Ok(Source { root: *root, moment: Some((entry_id, entry.note.branch)) }),
+        [(_, root)] => {
+            let text = message(input).or(Some(entry.note.title));
+            let why = Why { text, moment: Some(entry_id) };
+            Ok(Source { root: *root, moment: Some((entry_id, entry.note.branch)), why })
+        }
         several => {
             let names: Vec<_> = several.iter().map(|(name, _)| format!("`{name}`")).collect();
             let message =
@@ -125,7 +137,7 @@ async fn now(
         ..intent.clone()
     };
     let outcome = child(inner.clone(), snapshot).await?;
-    moment(inner, id(&outcome.output, "entry_id")?, Some(workspace))
+    moment(inner, id(&outcome.output, "entry_id")?, &intent.input)
 }
 
 /// What is known of what is packed before it is.
@@ -171,19 +183,26 @@ fn pack(inner: &Inner, input: &Value, source: Source, said: Said, packer: &Line)
     let (counting, folder) = (Counting::members(inner, now)?, scratch::folder(inner)?);
     authored.generation = input.get("generation").and_then(Value::as_u64).or(authored.generation);
     let name: Option<CapsuleName> = authored.id.parse().ok();
-    let next = |app| generation::next(&inner.store.read()?, app);
-    let next = name.as_ref().and_then(CapsuleName::app).map(next).transpose()?;
+    let (reader, app) = (inner.store.read()?, name.as_ref().and_then(CapsuleName::app));
+    let next = app.map(|app| generation::next(&reader, app)).transpose()?;
+    let before =
+        app.map(|app| catalogue::here(&reader, &CapsuleName::App(app.clone()))).transpose()?.flatten();
+    drop(reader);
     let path = folder.path().join("packed.caps");
     let (draft, found) = inspected(blobs, &source.root, &path, &authored)?;
     let key = trust::own_key(inner);
     let version = env!("CARGO_PKG_VERSION");
     let generation = next.unwrap_or(1);
-    let maker = Maker { key: &key, name: packer, generation, now, version, built: &built, parent: None };
+    let whole = before.as_ref().map(|row| CapsuleFile::stored(blobs, &row.file, Limits::default()));
+    let whole = whole.transpose().map_err(refusal::file)?;
+    let parent = whole.as_ref().map(Edition::of).transpose();
+    let parent = parent.map_err(|error| unfit(format!("the capsule before it: {error}")))?;
+    let (parent, why) = (parent.as_ref(), &source.why);
+    let maker = Maker { key: &key, name: packer, generation, now, version, built: &built, parent, why };
     make(draft, authored, &found.locks, &maker).map_err(not_made)?;
     let proved = prove(Place::File(&path), None, Content::Leave, &counting, now)?;
     let reader = inner.store.read()?;
     let is_highest = generation::admit(&reader, &proved.admitted, &[], Origin::Packed, now)?;
-    let before = import::newest(&reader, &proved)?;
     drop(reader);
     let file = scratch::keep(blobs, &path)?;
     let delta = match &before {

@@ -12,7 +12,10 @@ static LINES: [(&str, &str); 33] = [
     ),
     ("capsule.gc", "xyn capsule gc [{app}] [--keep {keep}] [--{dry_run?true=dry-run}]"),
     ("capsule.import", "xyn capsule push FILE"),
-    ("capsule.pack", "xyn capsule pack [--at {entry_id}] [--workspace {workspace}] [--{build?true=build}]"),
+    (
+        "capsule.pack",
+        "xyn capsule pack [--at {entry_id}] [--workspace {workspace}] [--message {message}] [--{build?true=build}]",
+    ),
     ("capsule.pull", "xyn capsule pull {capsule}"),
     (
         "capsule.rollback",
