@@ -6,6 +6,7 @@ mod field;
 mod gantt;
 mod graph;
 mod launch;
+mod reason;
 mod step;
 mod steps;
 
@@ -66,7 +67,7 @@ struct List {
 struct Row {
     run: RunRow,
     state: Standing,
-    /// Why it failed, or until when it waits.
+    /// Why it failed, or what it waits for and until when.
     why: String,
     took: String,
 }
@@ -99,7 +100,12 @@ async fn list(
     };
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
     let at = cursor.clone();
-    let page = state.scan(move |reader| reader.runs(&filter, at.as_ref(), ROWS)).await?;
+    let read = state.scan(move |reader| {
+        let page = reader.runs(&filter, at.as_ref(), ROWS)?;
+        let awaited = page.items.iter().map(|run| reason::awaited(reader, run));
+        Ok((awaited.collect::<Result<Vec<_>, _>>()?, page))
+    });
+    let (awaited, page) = read.await?;
     let filters = [
         ("status", query.status.as_str()),
         ("blueprint", &query.blueprint),
@@ -109,7 +115,8 @@ async fn list(
     ];
     let is_filtered = filters.iter().any(|(_, value)| !value.is_empty());
     let pager = Pager::of("/ui/runs", &filters, cursor.as_ref(), &page);
-    let list = List { items: page.items.into_iter().map(Row::of).collect(), pager, is_filtered };
+    let items = page.items.into_iter().zip(awaited).map(|(run, awaited)| Row::of(run, &awaited)).collect();
+    let list = List { items, pager, is_filtered };
     if shell.is_part { render(&Part { list }) } else { render(&Page { shell, query, list }) }
 }
 
@@ -123,17 +130,19 @@ fn status(word: &str) -> Result<Option<RunStatus>, ApiError> {
 }
 
 impl Row {
-    fn of(run: RunRow) -> Self {
+    /// `run`, which waits for the event `awaited`, if for any.
+    fn of(run: RunRow, awaited: &str) -> Self {
         let state = Standing::of_run(run.status, run.waiting_on.as_ref());
         let took = run.started_at.zip(run.completed_at).map(|(from, to)| words::took(from, to));
         let until = run.waiting_on.as_ref().and_then(|waiting| waiting.until);
-        let why = match (&run.error, until) {
-            (Some(error), _) => error.message.chars().take(WHY_MAX).collect(),
-            (None, Some(until)) => {
-                format!("until {}", until.to_string().get(..16).unwrap_or_default().replace('T', " "))
-            }
-            (None, None) => String::new(),
+        let until = until.map(|until| {
+            format!("until {}", until.to_string().get(..16).unwrap_or_default().replace('T', " "))
+        });
+        let why = match &run.error {
+            Some(error) => error.message.clone(),
+            None => [awaited, &until.unwrap_or_default()].join(" ").trim().to_owned(),
         };
+        let why = why.chars().take(WHY_MAX).collect();
         Self { state, why, took: took.unwrap_or_default(), run }
     }
     /// The labels that a row has room for.

@@ -12,7 +12,7 @@ use crate::ui::act::{Act, Directory};
 use crate::ui::words::Excerpt;
 
 /// Open gates of a run that its page shows.
-const GATES: usize = 10;
+const GATES: usize = 5;
 
 /// The acts that a run allows now.
 pub(super) struct Acts {
@@ -59,13 +59,13 @@ impl GateForm {
     }
 }
 
-/// The gates of `run_id` that wait for people.
-pub(super) fn gates(reader: &Reader, run_id: RunId) -> Result<Vec<GateView>, StoreError> {
+/// The first gates of `run_id` that wait for people, and whether there are more.
+pub(super) fn gates(reader: &Reader, run_id: RunId) -> Result<(Vec<GateView>, bool), StoreError> {
     let prefix = Key::new().bytes(run_id.as_bytes());
     let is_open = |row: &GateRow| {
         row.status == GateStatus::Requested
             && matches!(row.mode, GateMode::Manual | GateMode::Uncertain | GateMode::Policy)
     };
     let page = reader.page::<GateRow>(&prefix, Order::Ascending, None, GATES, is_open)?;
-    Ok(page.items.into_iter().map(GateView::from).collect())
+    Ok((page.items.into_iter().map(GateView::from).collect(), page.next.is_some()))
 }

@@ -15,6 +15,7 @@ use xyn_store::{Order, Reader, StoreError};
 
 use super::acts::{Acts, GateForm, gates};
 use super::launch::plan;
+use super::reason::{self, Cancelled};
 use super::steps::{Chart, chart};
 use super::{gantt, graph};
 use crate::error::ApiError;
@@ -52,7 +53,12 @@ struct View {
     state: Standing,
     took: String,
     chart: Chart,
+    /// Who cancelled it, and why.
+    cancelled: Option<Cancelled>,
+    /// The event that it waits for; empty when it waits for none.
+    awaited: String,
     gates: Vec<GateForm>,
+    has_more_gates: bool,
     events: Vec<EventRow>,
     artifacts: Vec<ArtifactRow>,
     acts: Acts,
@@ -121,9 +127,10 @@ async fn read(state: &AppState, directory: &Directory, run: RunRow, from: usize)
         runtime.name_steps(reader, &mut page.items)?;
         let chart = chart(reader, &row, &steps, from, now)?;
         let artifacts = reader.artifacts(Some(row.run_id), Order::Ascending, None, ARTIFACTS)?.items;
-        Ok((chart, gates(reader, row.run_id)?, page.items, artifacts))
+        let reasons = (reason::cancelled(reader, &row)?, reason::awaited(reader, &row)?);
+        Ok((chart, gates(reader, row.run_id)?, page.items, artifacts, reasons))
     });
-    let (chart, gates, events, artifacts) = read.await?;
+    let (chart, (gates, has_more_gates), events, artifacts, (cancelled, awaited)) = read.await?;
     let end = run.completed_at.unwrap_or(now);
     let took = run.started_at.map(|started| words::took(started, end)).unwrap_or_default();
     let live = if run.status.is_final() {
@@ -134,6 +141,9 @@ async fn read(state: &AppState, directory: &Directory, run: RunRow, from: usize)
     Ok(View {
         state: Standing::of_run(run.status, run.waiting_on.as_ref()),
         took,
+        cancelled,
+        awaited,
+        has_more_gates,
         chart,
         gates: gates.into_iter().map(|gate| GateForm::of(directory, gate)).collect(),
         events: events.into_iter().map(EventRow::of).collect(),

@@ -4,7 +4,7 @@
 //! Invariant: the same edges always give the same places, and no two steps have the same one.
 
 /// Steps and edges that a graph shows at most; a plan with more has the list alone.
-const DRAWN_MAX: usize = 200;
+const DRAWN_MAX: usize = 150;
 /// Width of a box.
 pub(super) const BOX_WIDTH: u32 = 172;
 /// Height of a box.

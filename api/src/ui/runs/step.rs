@@ -2,13 +2,15 @@
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
 use serde::Deserialize;
 use xyn_actors::events::{self, EventFilter};
 use xyn_store::Order;
 use xyn_store::ids::RunId;
-use xyn_store::projection::{ArtifactRow, Cursor, RunRow, StepRow};
+use xyn_store::projection::{ArtifactRow, Cursor, RunRow, StepRow, StepStatus};
 
+use super::reason;
 use super::steps::{is_item, items_of, standing};
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
@@ -17,7 +19,7 @@ use crate::state::AppState;
 use crate::ui::artifacts::{Part, Preview, preview};
 use crate::ui::events::Row as EventRow;
 use crate::ui::filters;
-use crate::ui::query::{Pager, ROWS, parsed};
+use crate::ui::query::{Pager, link, parsed};
 use crate::ui::shell::{Shell, render};
 use crate::ui::words::{self, Excerpt, State as Standing};
 
@@ -25,17 +27,23 @@ use crate::ui::words::{self, Excerpt, State as Standing};
 const EVENTS_SEEN: usize = 500;
 /// Events of a step that are shown.
 const EVENTS: usize = 12;
+/// Items of a fan-out that are shown: the step may stand beside its run, which has many rows already.
+const ITEMS: usize = 25;
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct ItemsQuery {
     cursor: String,
+    /// What a part of the page shows already.
+    seq: String,
 }
 
 struct View {
     run: RunRow,
     step: StepRow,
     state: Standing,
+    /// Why it was skipped, or the event that it waits for; empty of others.
+    why: String,
     took: String,
     inputs: Option<Excerpt>,
     outputs: Option<Excerpt>,
@@ -43,6 +51,8 @@ struct View {
     items: Vec<Item>,
     pager: Pager,
     log: Option<(ArtifactRow, Preview)>,
+    /// Where it comes from again; empty once it has ended.
+    live: String,
 }
 
 impl View {
@@ -81,13 +91,22 @@ pub(super) async fn one(
     Params(query): Params<ItemsQuery>,
 ) -> Result<Response, ApiError> {
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
-    let view = read(&state, path, cursor).await?;
+    let run = run_row(&state, path.run_id)?;
+    // Whatever moved in the journal was not this run.
+    if parsed::<u64>("seq", &query.seq)? == Some(run.seq) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let view = read(&state, run, path.step_id, cursor).await?;
     if shell.is_part { render(&StepPart { view }) } else { render(&Page { shell, view }) }
 }
 
-async fn read(state: &AppState, path: StepPath, cursor: Option<Cursor>) -> Result<View, ApiError> {
-    let StepPath { run_id, step_id } = path;
-    let run = run_row(state, run_id)?;
+async fn read(
+    state: &AppState,
+    run: RunRow,
+    step_id: String,
+    cursor: Option<Cursor>,
+) -> Result<View, ApiError> {
+    let run_id = run.run_id;
     let (runtime, name, at) = (state.runtime().clone(), step_id.clone(), cursor.clone());
     let found = state.scan(move |reader| {
         let Some(step) = find_step(reader, run_id, &name)? else { return Ok(None) };
@@ -98,12 +117,13 @@ async fn read(state: &AppState, path: StepPath, cursor: Option<Cursor>) -> Resul
         page.items.truncate(EVENTS);
         let prefix = items_of(run_id, step.position.step);
         let is_shown = |row: &StepRow| step.position.item.is_none() && is_item(row);
-        let items = reader.page::<StepRow>(&prefix, Order::Ascending, at.as_ref(), ROWS, is_shown)?;
+        let items = reader.page::<StepRow>(&prefix, Order::Ascending, at.as_ref(), ITEMS, is_shown)?;
         let log = step.logs_artifact_id.map(|id| reader.artifact(id)).transpose()?.flatten();
-        Ok(Some((step, page.items, items, log)))
+        let why = reason::of_step(reader, &step)?;
+        Ok(Some((step, page.items, items, log, why)))
     });
     let found = found.await?.ok_or_else(|| ApiError::not_found("step that has begun", &step_id))?;
-    let (step, events, items, log) = found;
+    let (step, events, items, log, why) = found;
     let log = match log {
         Some(row) => Some((preview(state, &row, Part::End).await?, row)).map(|(shown, row)| (row, shown)),
         None => None,
@@ -114,6 +134,12 @@ async fn read(state: &AppState, path: StepPath, cursor: Option<Cursor>) -> Resul
         took.unwrap_or_default()
     };
     let place = format!("/ui/runs/{run_id}/steps/{step_id}");
+    let has_ended = matches!(step.status, StepStatus::Completed | StepStatus::Failed | StepStatus::Skipped);
+    let live = if has_ended || run.status.is_final() {
+        String::new()
+    } else {
+        link(&place, &[("seq", &run.seq.to_string())], cursor.as_ref())
+    };
     let pager = Pager::of(&place, &[], cursor.as_ref(), &items);
     let item = |row: StepRow| Item {
         state: standing(Some(&row), false),
@@ -129,6 +155,8 @@ async fn read(state: &AppState, path: StepPath, cursor: Option<Cursor>) -> Resul
         events: events.into_iter().map(EventRow::of).collect(),
         items: items.items.into_iter().map(item).collect(),
         pager,
+        why,
+        live,
         log,
         run,
         step,

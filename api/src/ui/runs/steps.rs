@@ -8,6 +8,7 @@ use xyn_store::{Json, Order, Reader, StoreError, Timestamp};
 
 use super::gantt::{Axis, Bar};
 use super::graph::{self, Layout};
+use super::reason;
 use crate::ui::query::ROWS;
 use crate::ui::words::{self, State as Standing};
 
@@ -53,6 +54,8 @@ pub(super) struct Line {
     pub(super) name: String,
     pub(super) kind: &'static str,
     pub(super) state: Standing,
+    /// Why it was skipped, or the event that it waits for; empty of others.
+    pub(super) why: String,
     /// Only then there is something to show of it.
     pub(super) has_begun: bool,
     pub(super) attempt: u32,
@@ -94,6 +97,7 @@ pub(super) fn chart(
             name: plan.steps[index].id.clone(),
             kind: plan.steps[index].kind.as_str(),
             state: standing(row, is_over),
+            why: row.map(|row| reason::of_step(reader, row)).transpose()?.unwrap_or_default(),
             has_begun: row.is_some(),
             attempt: row.map_or(0, |row| row.attempt),
             took: took.unwrap_or_default(),
