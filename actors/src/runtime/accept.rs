@@ -19,7 +19,7 @@ use crate::governance::Decision;
 use crate::governance::approval::Elsewhere;
 
 /// How long an idempotency key is remembered.
-pub(crate) const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+pub const KEY_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// What the node's secret for fingerprints is derived for.
 const FINGERPRINTS: &str = "xyn intent fingerprint v1";
 

@@ -51,6 +51,7 @@ use crate::services::timeline::{Service as Timeline, TimelineError, follower};
 use crate::services::workcell::Workcells;
 use crate::services::{capsules, deploy, library, settle};
 
+pub use accept::KEY_LIFETIME;
 pub use catalog::{Active, Catalog, CatalogError};
 pub use environment::{Environment, Hook};
 pub use intent::{Intent, Outcome, Refusal};

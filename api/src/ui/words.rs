@@ -1,5 +1,7 @@
 //! The words of pages: one word and one tone for each state, and sizes, times and ids as people read them.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use xyn_store::projection::{RunStatus, StepStatus, WaitKind, Waiting};
 use xyn_store::{Json, Timestamp};
@@ -66,6 +68,17 @@ pub(super) fn size(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = bytes as f64 / f64::from(1_u32 << 10).powi(i32::try_from(power).unwrap_or(4));
     format!("{value:.1} {}", UNITS[power as usize])
+}
+
+/// How long something lasts, in its largest unit that is whole.
+pub(super) fn span(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let units = [(86_400, "days"), (3_600, "h"), (60, "min")];
+    match units.into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0) {
+        Some((unit, _)) if seconds == unit && unit == 86_400 => "24 h".to_owned(),
+        Some((unit, name)) => format!("{} {name}", seconds / unit),
+        None => format!("{seconds} s"),
+    }
 }
 
 /// The word under which programs know `value`.
@@ -142,6 +155,12 @@ mod tests {
             assert_eq!(size(bytes), text);
         }
         assert_eq!(size(u64::MAX), "16777216.0 TiB");
+    }
+
+    #[test]
+    fn a_span_has_the_largest_unit_that_is_whole() {
+        let said = [45, 60, 90, 3_600, 86_400, 7 * 86_400].map(|seconds| span(Duration::from_secs(seconds)));
+        assert_eq!(said, ["45 s", "1 min", "90 s", "1 h", "24 h", "7 days"]);
     }
 
     #[test]
