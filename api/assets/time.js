@@ -9,7 +9,14 @@
   const AHEAD = 45; // moments that should be left in the direction of an end that is none
 
   let stage = document.getElementById("stage");
-  if (!stage?.querySelector(".track")) return;
+  if (!stage?.querySelector(".track")) {
+    // The first moment brings the whole machine with it.
+    document.body.addEventListener("moved", async () => {
+      const answer = await fetch(`/ui/timeline/_lanes?${stage.dataset.rest.slice(1)}`, { headers: { "HX-Request": "true" } });
+      if (answer.ok && (await answer.text()).includes('class="track"')) location.reload();
+    });
+    return;
+  }
 
   let ids; // of the moments on the tape, oldest first
   let says; // what each is, in words

@@ -15,6 +15,7 @@ use super::super::act::{Act, Directory};
 use super::super::change::{self, Changes};
 use super::super::talk::Comment;
 use super::shapes::drawing;
+use super::window::newest;
 use crate::dto::{Moment, MomentState};
 use crate::routes::timeline::{moments, roster, shown};
 use crate::state::AppState;
@@ -53,6 +54,8 @@ pub(super) struct Look {
     /// Comments that are not shown.
     pub(super) hidden: usize,
     pub(super) has_review: bool,
+    /// The newest moment; none when it is this one.
+    pub(super) now: Option<EntryId>,
     /// The moment that this one can be compared with.
     pub(super) marked: Option<EntryId>,
     /// What is deployed in this environment since another moment than this one.
@@ -124,6 +127,7 @@ impl Reading {
             acts: self.acts(reader, &entry, &view.state, view.is_pinned)?,
             has_review: shown(reader, &Board::Review(entry_id))?.is_some(),
             about: about.collect(),
+            now: newest(reader, None)?.map(|newest| newest.entry_id).filter(|now| *now != entry_id),
             marked: marked.filter(|marked| *marked != entry_id),
             moment: view.moment,
             labels: view.labels,
