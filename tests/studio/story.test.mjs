@@ -62,12 +62,12 @@ test("emit, watch, approve, look at what was made, seal a moment, deploy, break,
   await press("do-workspace.add", "Add");
   await page.getByTestId("told").waitFor();
   await go("/ui/workspaces/shop");
-  await press("do-workspace.snapshot", "Keep it as it is now");
+  await press("do-workspace.snapshot", "Take a snapshot");
   await page.getByTestId("told").waitFor();
   const opened = (await read("timeline?kind=edit&limit=1")).items[0]?.entry_id ?? (await read("timeline?limit=1")).items[0].entry_id;
   await shop(folder, "1.4.3", "<h1>Broken");
   await go("/ui/workspaces/shop");
-  await press("do-workspace.snapshot", "Keep it as it is now");
+  await press("do-workspace.snapshot", "Take a snapshot");
   await page.getByTestId("told").waitFor();
   const broken = (await read("timeline?limit=1")).items[0].entry_id;
   for (const moment of [opened, broken]) {

@@ -108,7 +108,7 @@ async fn a_review_shows_the_lines_that_differ_and_takes_a_comment_on_one() {
     page(&node, &format!("/ui/timeline/files?at={changed}&workspace=shop&path=a.b%3Ac.txt")).await;
     assert!(page(&node, "/ui/reviews?status=open").await.contains(&review));
     assert!(!page(&node, "/ui/reviews?status=resolved").await.contains(&review));
-    assert!(page(&node, "/ui/workspaces/shop?look=true").await.contains("as it was kept"));
+    assert!(page(&node, "/ui/workspaces/shop?look=true").await.contains("as in the last snapshot"));
     node.stop().await;
 }
 

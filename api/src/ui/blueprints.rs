@@ -110,7 +110,7 @@ async fn list(
 fn standing(draft: &DraftRow) -> Standing {
     match draft.status {
         DraftStatus::Draft => Standing::new("draft", "idle"),
-        DraftStatus::Validated => Standing::new("validated", "wait"),
+        DraftStatus::Validated => Standing::new("validated", "ok"),
         DraftStatus::Promoted => Standing::new("promoted", "ok"),
     }
 }

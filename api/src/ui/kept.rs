@@ -99,7 +99,7 @@ fn changed(before: &Kept, kept: &Kept, here: &str, view: &Sight) -> Lines {
 
 impl Kept {
     pub(super) fn state(&self) -> Standing {
-        if self.is_active { Standing::new("active", "ok") } else { Standing::new("replaced", "idle") }
+        if self.is_active { Standing::new("in force", "ok") } else { Standing::new("replaced", "idle") }
     }
 }
 

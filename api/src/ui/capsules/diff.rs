@@ -212,7 +212,7 @@ impl Row {
         match self.change {
             "added" => "ok",
             "removed" => "bad",
-            _ => "wait",
+            _ => "idle",
         }
     }
 }

@@ -183,7 +183,7 @@ impl Told {
             "xyn.capsule.deploy.completed" => Standing::new("deployed", "ok"),
             "xyn.capsule.deploy.failed" if data["code"] == ASKED => Standing::new("asked to confirm", "wait"),
             "xyn.capsule.deploy.failed" => Standing::new("failed", "bad"),
-            "xyn.capsule.rolled_back" => Standing::new("rolled back", "wait"),
+            "xyn.capsule.rolled_back" => Standing::new("rolled back", "idle"),
             _ => Standing::new("accepted", "work"),
         };
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
