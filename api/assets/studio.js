@@ -6,15 +6,45 @@ const html = document.documentElement;
 const qs = (selector, root = document) => root.querySelector(selector);
 const qsa = (selector, root = document) => [...root.querySelectorAll(selector)];
 
+html.dataset.script = "on";
+
+/** Tells whoever does not see the page; the same text again is told again. */
+const say = (text) => {
+  const news = qs("#news");
+  news.textContent = "";
+  requestAnimationFrame(() => { news.textContent = text; });
+};
+
 // ---- live: the node says that its journal has moved, and regions of the page that asked for it come again ----
 
+/** Between two tries to listen, once the node has refused one. */
+const AGAIN_MS = 2_000;
 let source;
 const listen = () => {
   if (source || !document.body.dataset.live || !window.htmx) return;
   source = new EventSource(document.body.dataset.live);
   source.addEventListener("moved", () => document.body.dispatchEvent(new CustomEvent("moved")));
-  source.onopen = () => { html.dataset.link = "up"; };
-  source.onerror = () => { html.dataset.link = "lost"; };
+  source.onopen = () => link("up");
+  source.onerror = () => {
+    link("lost");
+    // A browser tries again by itself unless it was refused.
+    if (source?.readyState === EventSource.CLOSED) {
+      source = undefined;
+      setTimeout(listen, AGAIN_MS);
+    }
+  };
+};
+/** Says how the node is reached: what stands on a page that it cannot be reached from may be old. */
+const link = (state) => {
+  const before = html.dataset.link;
+  html.dataset.link = state;
+  if (before === state) return;
+  qs("#link").textContent = state === "lost" ? "not connected: trying again" : "";
+  // What happened meanwhile was told to nobody.
+  if (before === "lost") {
+    say("connected again");
+    document.body.dispatchEvent(new CustomEvent("moved"));
+  }
 };
 // A browser keeps six connections to a host; a page that nobody sees must not hold one.
 document.addEventListener("visibilitychange", () => {
@@ -32,7 +62,8 @@ listen();
 
 const quoted = (text) => `'${text.replaceAll("'", String.raw`'\''`)}'`;
 
-const filled = (form) => {
+/** What `form` says when it is sent by `button`, or by itself. */
+const filled = (form, button) => {
   const values = {};
   // What is no text is said by the form, or behind a colon by the field itself.
   const kinds = new Map((form.dataset.types ?? "").split(" ").map((pair) => pair.split("=")));
@@ -41,8 +72,7 @@ const filled = (form) => {
     if (field.type === "radio" && !field.checked) continue;
     const value = field.type === "checkbox" ? field.checked : field.value;
     if (value === "" || value === false) continue;
-    // Of several buttons the first stands for all.
-    if (field.type === "submit" && field.name in values) continue;
+    if (field.type === "submit" && field !== button) continue;
     const [name, kind = kinds.get(field.name)] = field.name.split(":");
     const typed = kind in TYPES ? TYPES[kind](value) : value;
     const parts = name.split(".").map((part) => decodeURIComponent(part.replaceAll("+", " ")));
@@ -52,11 +82,11 @@ const filled = (form) => {
   return values;
 };
 const parsed = (text) => { try { return JSON.parse(text); } catch { return text; } };
-const TYPES = { json: parsed, object: parsed, array: parsed, number: Number, integer: Number, boolean: (text) => text === true || text === "true" || text === "on",
+const TYPES = { json: parsed, object: parsed, array: parsed, number: Number, integer: Number, hours: (text) => Number(text) * 3600, boolean: (text) => text === true || text === "true" || text === "on",
   lines: (text) => text.split("\n").map((line) => line.trim()).filter(Boolean) };
 
-const asCurl = (form) => {
-  const values = filled(form);
+const asCurl = (form, button) => {
+  const values = filled(form, button);
   const path = form.dataset.path.replaceAll(/\{(\w+)\}/g, (_, name) => {
     const value = values[name];
     delete values[name];
@@ -71,8 +101,8 @@ const asCurl = (form) => {
   const body = path === "/api/v1/intents" ? { action: form.dataset.action, input: values } : values;
   return `curl -X POST ${quoted(url)} -H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
 };
-const asCli = (form) => {
-  const values = filled(form);
+const asCli = (form, button) => {
+  const values = filled(form, button);
   const word = (value) => /^[\w.:@/-]+$/.test(value) ? value : quoted(value);
   // A text that reads as JSON is quoted, so that it stays a text.
   const entry = ([name, value]) => `${name}=${typeof value === "string" && parsed(value) === value ? value : JSON.stringify(value)}`;
@@ -97,17 +127,18 @@ document.addEventListener("toggle", (event) => {
   if (!copy.matches?.("details.copy") || !copy.open) return;
   const form = copy.closest("form");
   if (!form?.dataset.path) return;
-  const curl = qs("[data-copy=curl]", copy);
-  const cli = qs("[data-copy=cli]", copy);
-  if (curl) curl.textContent = asCurl(form);
-  if (cli) cli.textContent = asCli(form);
+  const stack = qs(".stack", copy);
+  const lines = ["curl", "cli"].map((kind) => qs(`[data-copy=${kind}]`, stack)?.closest(".line")).filter(Boolean);
+  // A form with several buttons is copied as each of them sends it.
+  const buttons = qsa("button[name]:not([type])", form);
+  stack.replaceChildren(...(buttons.length ? buttons : [undefined]).flatMap((button) => lines.map((line) => {
+    const filledIn = line.cloneNode(true);
+    const code = qs("[data-copy]", filledIn);
+    code.textContent = code.dataset.copy === "curl" ? asCurl(form, button) : asCli(form, button);
+    if (buttons.length > 1) code.setAttribute("aria-label", `${button.textContent}, ${code.getAttribute("aria-label").replace(/^.*, /, "")}`);
+    return filledIn;
+  })));
 }, true);
-
-const say = (text) => {
-  const news = qs("#news");
-  news.textContent = "";
-  requestAnimationFrame(() => { news.textContent = text; });
-};
 
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copies]");
