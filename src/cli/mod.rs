@@ -110,7 +110,7 @@ enum Command {
     /// See what the team did, and go back to any moment of it
     #[command(subcommand)]
     Timeline(timeline::Command),
-    /// See the other nodes of the environment, let nodes in and turn them out
+    /// See the other nodes of the environment, let nodes in and revoke them
     #[command(subcommand)]
     Peer(peer::Command),
     /// Keep folders, moment by moment, and bring them back
@@ -290,7 +290,7 @@ mod tests {
           artifact     Keep and fetch artifacts
           policy       Test, explain and activate policies
           timeline     See what the team did, and go back to any moment of it
-          peer         See the other nodes of the environment, let nodes in and turn them out
+          peer         See the other nodes of the environment, let nodes in and revoke them
           workspace    Keep folders, moment by moment, and bring them back
           capsule      Seal an app into one signed file, and check such files
           deploy       See what serves where

@@ -45,11 +45,11 @@ async fn a_node_is_invited_joins_is_seen_and_is_turned_out() {
     assert!(metrics.contains("xyn_mesh_peers 1.0") && metrics.contains("xyn_mesh_lag_records{"), "{metrics}");
 
     ada.xyn(["peer", "revoke", "bob@lab"]).says(2, &["--reason"]);
-    ada.xyn(["peer", "revoke", "bob@lab", "--reason", "left the team"]).says(0, &["is turned out"]);
+    ada.xyn(["peer", "revoke", "bob@lab", "--reason", "left the team"]).says(0, &["is revoked with"]);
     ada.xyn(["peer", "revoke", "bob@lab", "--reason", "again"]).says(6, &["revoked already"]);
     let is_gone = |peer: &Value| peer["standing"] == "revoked" && peer["connection"].is_null();
     let gone = eventually("bob is gone", async || member(&ada, "bob@lab").filter(is_gone)).await;
-    assert!(gone["last_seen_at"].is_string(), "{gone}");
+    assert!(gone["last_seen_at"].is_string() && gone["revoked_because"] == "left the team", "{gone}");
     ada.xyn(["peer", "list"]).says(0, &["offline since", "revoked"]);
     let told = async || {
         let trace = ada.xyn(["peer", "trace", "--no-follow", "--json"]).ok();

@@ -61,7 +61,7 @@ async fn a_member_and_then_the_founder_take_other_keys_and_go_on_as_who_they_wer
     assert_eq!(members(&bob, "retired").len(), 2);
 
     // Under its new key the founder still ranks above whom it let in under the old one.
-    ada.folder.xyn(["peer", "revoke", "mate@lab", "--reason", "left"]).says(0, &["is turned out"]);
+    ada.folder.xyn(["peer", "revoke", "mate@lab", "--reason", "left"]).says(0, &["is revoked with"]);
     eventually("bob's line is out", async || (members(&ada, "revoked").len() == 1).then_some(())).await;
     ada.stop().await;
     bob.stop().await;

@@ -52,6 +52,8 @@ pub(crate) struct Peer {
     pub(crate) role: Role,
     #[schema(schema_with = schema::standing)]
     pub(crate) standing: Standing,
+    /// Why it was revoked, as who revoked it said; null when it was not.
+    pub(crate) revoked_because: Option<String>,
     /// Steps below the environment's root key.
     pub(crate) rank: u8,
     /// The key that certified it.
@@ -147,6 +149,7 @@ impl Peer {
                 trust::Standing::Retired => Standing::Retired,
                 trust::Standing::Revoked => Standing::Revoked,
             },
+            revoked_because: member.revoked_because.clone(),
             rank: member.rank,
             issuer: member.issuer,
             issued_at: member.issued_at,

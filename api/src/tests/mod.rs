@@ -7,6 +7,7 @@ mod headers;
 mod library;
 mod peers;
 mod rates;
+mod reasons;
 mod refusals;
 mod runs;
 mod ship;

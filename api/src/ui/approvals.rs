@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 use xyn_actors::events;
@@ -21,7 +22,7 @@ use super::act::{Act, Directory};
 use super::filters;
 use super::query::{Pager, parsed};
 use super::runs::GateForm;
-use super::shell::{Shell, render};
+use super::shell::{self, Shell, render};
 use super::words::{Excerpt, State as Standing};
 use crate::dto::{Approval, IntentView, QuestionView};
 use crate::error::ApiError;
@@ -38,13 +39,41 @@ const DECIDED_SEEN: usize = 50;
 const HERE: &str = "/ui/approvals";
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route(HERE, get(list)).route("/ui/approvals/_list", get(list))
+    Router::new()
+        .route(HERE, get(list))
+        .route("/ui/approvals/_list", get(list))
+        .route("/ui/approvals/_waiting", get(count))
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct ListQuery {
     cursor: String,
+}
+
+/// What the rail shows already.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Seen {
+    seen: String,
+}
+
+#[derive(Template)]
+#[template(
+    source = "{% import \"parts.html\" as parts %}{% call parts::waiting(count) %}{% endcall %}",
+    ext = "html"
+)]
+struct CountPart {
+    count: usize,
+}
+
+/// How much waits, beside its place in the rail; nothing where that is what the rail shows.
+async fn count(State(state): State<AppState>, Params(query): Params<Seen>) -> Result<Response, ApiError> {
+    let count = shell::waiting(&state)?;
+    if parsed::<usize>("seen", &query.seen)? == Some(count) {
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    render(&CountPart { count })
 }
 
 /// Something that waits.

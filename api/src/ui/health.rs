@@ -53,7 +53,7 @@ impl Status {
         let metrics = runtime.metrics();
         let standing = match health.figures.event_backlog {
             0..BACKLOG => Standing::new("well", "ok"),
-            _ => Standing::new("behind", "wait"),
+            waiting => Standing::new(format!("behind: {waiting} entries are not dispatched yet"), "wait"),
         };
         Self {
             uptime: uptime(health.uptime_seconds),

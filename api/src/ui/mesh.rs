@@ -117,6 +117,15 @@ async fn page(
     render(&Page { shell, status, excluded, has_more_excluded, offered, has_more_offered })
 }
 
+impl Page {
+    /// The command that makes a ticket.
+    #[expect(clippy::unused_self, reason = "the template asks its page")]
+    fn invite_cli(&self) -> &'static str {
+        "xyn peer invite {principal} [--role {role?user=user,operator=operator,owner_admin=owner-admin}] \
+         [--expires {lifetime_seconds}s]"
+    }
+}
+
 impl Status {
     /// The mesh, with the members from `cursor` on.
     async fn of(state: &AppState, cursor: Option<Cursor>) -> Result<Self, ApiError> {
@@ -151,9 +160,9 @@ impl Row {
             (Membership::Active, _) if peer.is_self => Standing::new("this node", "ok"),
             (Membership::Active, Some(_)) => Standing::new("connected", "ok"),
             (Membership::Active, None) => Standing::new("away", "idle"),
-            (Membership::Expired, _) => Standing::new("expired", "wait"),
+            (Membership::Expired, _) => Standing::new("expired", "bad"),
             (Membership::Retired, _) => Standing::new("retired", "idle"),
-            (Membership::Revoked, _) => Standing::new("turned out", "bad"),
+            (Membership::Revoked, _) => Standing::new("revoked", "bad"),
         };
         let lag = peer.connection.as_ref().map(lag).unwrap_or_default();
         Self { role: words::word(&peer.role), lag, state, peer }
@@ -225,9 +234,10 @@ async fn invite(
     form: Bytes,
 ) -> Result<Response, ApiError> {
     let field = |name: &str| query::field(&form, name).trim().to_owned();
-    let hours = field("hours");
-    let hours: f64 =
-        hours.parse().map_err(|_| ApiError::invalid("hours", format!("`{hours}` is not a number")))?;
+    let hours = field("lifetime_seconds:hours");
+    let hours: f64 = hours
+        .parse()
+        .map_err(|_| ApiError::invalid("lifetime_seconds", format!("`{hours}` is not a number of hours")))?;
     let role: Role = serde_json::from_value(field("role").into())
         .map_err(|_| ApiError::invalid("role", "a role is `user`, `operator` or `owner_admin`"))?;
     let wanted =

@@ -153,7 +153,7 @@ fn theme_of(headers: &HeaderMap) -> &'static str {
 }
 
 /// How many gates and intents wait for somebody, up to a limit.
-fn waiting(state: &AppState) -> Result<usize, ApiError> {
+pub(super) fn waiting(state: &AppState) -> Result<usize, ApiError> {
     let gates = state.read(|reader| reader.open_gates(None, WAITING_MAX))?;
     let room = WAITING_MAX - gates.items.len();
     let parked =

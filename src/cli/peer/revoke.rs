@@ -1,4 +1,4 @@
-//! `xyn peer revoke`: turn a member out.
+//! `xyn peer revoke`: a member belongs no more.
 
 use std::io::{self, BufRead, IsTerminal};
 
@@ -28,7 +28,7 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         None => ask(&who, context)?,
     };
     let answer = client.post(&route(&["peers", &node, "revoke"])?, &json!({ "reason": reason })).await?;
-    context.out.answer(&answer, |_| format!("{who} is turned out with node {node}"))?;
+    context.out.answer(&answer, |_| format!("{who} is revoked with node {node}"))?;
     context.out.hint("what it wrote until now still counts; what comes later is refused everywhere");
     Ok(Exit::Done)
 }
@@ -39,7 +39,7 @@ fn ask(who: &str, context: &Context) -> Result<String, Failure> {
     if context.out.json || !io::stdin().is_terminal() {
         return Err(missing());
     }
-    context.out.note(&format!("Why is {who} turned out?"));
+    context.out.note(&format!("Why is {who} revoked?"));
     let mut line = String::new();
     io::stdin().lock().read_line(&mut line).map_err(|_| missing())?;
     Some(line.trim().to_owned()).filter(|reason| !reason.is_empty()).ok_or_else(missing)

@@ -192,6 +192,7 @@ impl<'a> Fold<'a> {
             above: offer.above,
             predecessors,
             successors: BTreeSet::new(),
+            revoked_because: None,
             revoked: None,
             retired: None,
         };
@@ -202,6 +203,8 @@ impl<'a> Fold<'a> {
     fn revoke(&mut self, node: PublicKey) {
         let member = &self.roster.members[&node];
         let mut revoked = None;
+        // Of several reasons the statement with the smallest digest gives it, whichever came first.
+        let mut because: Option<(Digest, &str)> = None;
         for old in &member.predecessors {
             self.roster.members[old].revoked.iter().for_each(|heads| restrict(&mut revoked, heads));
         }
@@ -213,9 +216,16 @@ impl<'a> Fold<'a> {
             {
                 restrict(&mut revoked, &revocation.last);
                 self.counted.insert(id);
+                let said = (id, revocation.reason.as_str());
+                because = Some(because.map_or(said, |known| known.min(said)));
             }
         }
-        self.roster.members.get_mut(&node).expect("it was just read").revoked = revoked;
+        let mut before = member.predecessors.iter().map(|old| &self.roster.members[old]);
+        let because = because
+            .map(|(_, reason)| reason.to_owned())
+            .or_else(|| before.find_map(|old| old.revoked_because.clone()));
+        let member = self.roster.members.get_mut(&node).expect("it was just read");
+        (member.revoked, member.revoked_because) = (revoked, because);
     }
 
     /// Who may give a seat below `other`, or its own to another key.

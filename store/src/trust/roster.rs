@@ -65,6 +65,8 @@ pub struct Member {
     pub(super) predecessors: BTreeSet<PublicKey>,
     /// Keys that may speak for this one's people.
     pub(super) successors: BTreeSet<PublicKey>,
+    /// Why it was revoked, for people.
+    pub revoked_because: Option<String>,
     /// What the revocations of it and its predecessors leave.
     pub(super) revoked: Option<Heads>,
     /// What its successions leave.

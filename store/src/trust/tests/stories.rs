@@ -41,6 +41,8 @@ fn a_revoked_member_keeps_what_it_wrote_before_and_whom_it_let_in_before() {
     let another_life = FeedId { node: public(ALICE), incarnation: 2 };
     assert_eq!(roster.cut(another_life), Cut::Everything, "a feed that is not listed");
     assert_eq!(standing(&said, ALICE), Some(Standing::Revoked));
+    let because = |node| roster.member(public(node)).and_then(|member| member.revoked_because.as_deref());
+    assert_eq!((because(ALICE), because(BOB)), (Some("lost laptop"), None));
     assert_eq!(standing(&said, BOB), Some(Standing::Active));
     assert_eq!((standing(&said, CAROL), why_not(&said, late)), (None, Some(PastCut)));
 }
