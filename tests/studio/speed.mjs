@@ -1,4 +1,4 @@
-// What a browser makes of a node that runs at XYN_URL: one JSON line a figure.
+// What a browser makes of the pages XYN_PAGES, `{kind: path}`, of a node that runs at XYN_URL: one JSON line a figure.
 
 import { launch, open } from "./browser.mjs";
 
@@ -13,18 +13,17 @@ page.on("response", async (response) => {
   bytes += sizes.responseBodySize + sizes.responseHeadersSize;
 });
 await page.goto(`${url}/ui/events`, { waitUntil: "load" });
-const places = await page.evaluate(() => [...document.querySelectorAll("a.place")].map((link) => link.getAttribute("href")));
 report("studio.browser.first_page_bytes", bytes);
 let slowest = 0;
 let heaviest = 0;
-for (const path of places) {
+for (const [kind, path] of Object.entries(JSON.parse(process.env.XYN_PAGES))) {
   bytes = 0;
   await page.goto(url + path, { waitUntil: "load" });
   const paint = await page.waitForFunction(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
   const shown = await paint.jsonValue();
   slowest = Math.max(slowest, shown);
   heaviest = Math.max(heaviest, bytes);
-  report(`studio.browser${path.replaceAll("/", ".").replace(".ui", "")}.first_contentful_paint_ms`, shown);
+  report(`studio.browser.${kind}.first_contentful_paint_ms`, shown);
 }
 report("studio.browser.slowest_first_contentful_paint_ms", slowest);
 report("studio.browser.heaviest_next_page_bytes", heaviest);
