@@ -21,7 +21,8 @@ export async function pair() {
 export async function team() {
   const both = await pair();
   try {
-    return { ...both, pages: await fill(both.node, both.read) };
+    const pages = await fill(both.node, both.read);
+    return { ...both, pages: { ...pages, ...await within(both, pages) } };
   } catch (error) {
     await both.stop();
     throw error;
@@ -96,5 +97,69 @@ async function fill(node, read) {
     member: { path: `/ui/mesh/${member}`, testid: "member" },
     health: { path: "/ui/health", testid: "health-status" },
     settings: { path: "/ui/settings", testid: "settings" },
+  };
+}
+
+const FAREWELL = `
+id: bp.farewell
+name: Farewell
+trigger: { event_type: demo.farewell }
+plan:
+  - { kind: transform, id: part, set: { word: goodbye } }
+`;
+/** Production is open for what people ship; everybody is told what will happen first. */
+const PRODUCTION = `
+policy_id: pol.prod
+policy_type: governance
+name: Production
+evaluation_mode: first_match
+rules:
+  - { rule_id: ship, match: { action: "capsule.*", stage: prod }, effect: allow }
+`;
+
+/** What the pages lead to: a part, a tab, a difference, a form's answer. */
+async function within({ node, mate, read }, pages) {
+  const post = async (path, body) => (await fetch(`${node.url}/api/v1/${path}`, {
+    method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),
+  })).json();
+  const file = join(node.home, "within.yaml");
+  for (const text of [FAREWELL, FAREWELL.replace("goodbye", "so long")]) {
+    await writeFile(file, text);
+    await node.xyn("blueprint", "promote", file);
+  }
+  await writeFile(file, PRODUCTION);
+  await node.xyn("policy", "activate", file);
+  await post("drafts", { draft_type: "blueprint", name: "a better farewell", definition: FAREWELL });
+
+  const run = pages.run.path;
+  const [step] = (await read(`runs/${run.split("/").at(-1)}/steps`)).items;
+  const [intent] = (await read("intents?limit=1")).items;
+  const later = new URLSearchParams(pages.timeline.path.split("?")[1]).get("at");
+  const capsule = pages.capsule.path;
+  const [digest, before] = [capsule.split("/").at(-1), (await read("capsules")).items.find((it) => it.id.endsWith("@1.4.2")).capsule];
+  await until("the teammate to know of the capsule", async () => (await fetch(mate.url + capsule)).status === 200);
+  return {
+    step: { path: `${run}/steps/${step.name}`, testid: "step-detail" },
+    run_data: { path: `${run}/data`, testid: "run-data" },
+    fork: { path: `${run}/fork`, testid: "runs-new" },
+    drafts: { path: "/ui/blueprints?show=drafts", testid: "blueprints-list" },
+    version_diff: { path: "/ui/blueprints/bp.farewell?version=2&against=1", testid: "lines" },
+    policy: { path: "/ui/policies/pol.prod", testid: "policies-detail" },
+    policy_editor: { path: "/ui/policies/edit?from=pol.prod", testid: "policies-edit" },
+    why: { path: "/ui/policies/why?action=capsule.deploy&stage=prod", testid: "policies-why" },
+    intent: { path: `/ui/audit/intents/${intent.intent_id}`, testid: "audit-intent" },
+    proof: { path: "/ui/audit/proof?entry=0", testid: "audit-proof" },
+    excluded: { path: "/ui/timeline/excluded", testid: "timeline-excluded" },
+    files: { path: `/ui/timeline/files?at=${later}&workspace=shop`, testid: "timeline-files" },
+    file: { path: `/ui/timeline/files?at=${later}&workspace=shop&path=index.html`, testid: "timeline-files" },
+    merge: { path: "/ui/reviews/merge?from=evening", testid: "reviews-merge" },
+    review_file: { path: `${pages.review.path}?workspace=shop&path=index.html`, testid: "lines" },
+    capsule_provenance: { path: `${capsule}?show=provenance`, testid: "capsules-detail" },
+    capsule_packages: { path: `${capsule}?show=packages`, testid: "capsules-detail" },
+    capsule_files: { path: `${capsule}?show=files`, testid: "capsules-detail" },
+    capsule_manifest: { path: `${capsule}?show=manifest`, testid: "capsules-detail" },
+    capsule_diff: { path: `/ui/capsules/diff?from=${before}&to=${digest}&path=index.html`, testid: "capsules-diff" },
+    capsule_elsewhere: { path: capsule, testid: "capsules-detail", url: mate.url },
+    fault: { path: "/ui/nothing", testid: "fault", status: 404 },
   };
 }
