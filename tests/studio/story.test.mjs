@@ -39,6 +39,8 @@ test("emit, watch, approve, look at what was made, seal a moment, deploy, break,
   await watcher.goto(`${node.url}/ui/runs`);
   await watcher.waitForFunction(() => document.documentElement.dataset.link === "up");
   await far.goto(`${mate.url}/ui/timeline`);
+  await far.waitForFunction(() => document.documentElement.dataset.link === "up");
+  await far.evaluate(() => { globalThis.wasHere = true; });
   await emit("demo.deploy_requested", { service: "shop", version: "1.4.2" });
   await watcher.locator(".state.wait", { hasText: "waiting: gate" }).first().waitFor();
 
@@ -100,13 +102,11 @@ test("emit, watch, approve, look at what was made, seal a moment, deploy, break,
   await page.getByTestId("told").waitFor();
   await serves("<h1>The shop</h1>");
 
-  // The teammate's open page has seen all of it come.
-  await until("the teammate's timeline", async () => {
-    const { items } = await (await fetch(`${mate.url}/api/v1/timeline?limit=200`)).json();
-    return ["approve", "pack", "deploy", "rollback"].every((kind) => items.some((it) => it.kind === kind));
-  });
-  await far.reload();
-  await far.getByTestId("timeline-list").waitFor();
+  // The teammate's page, which was open all the time, has seen all of it come.
+  for (const kind of ["approve", "pack", "deploy", "rollback"]) {
+    await far.locator(`.track a:has(.mark.${kind})`).first().waitFor({ state: "attached" });
+  }
+  assert.ok(await far.evaluate(() => globalThis.wasHere), "it was not loaded again");
   await far.goto(`${mate.url}/ui/capsules`);
   await far.getByText("1.4.3").first().waitFor();
   for (const it of [page, watcher, far]) {
