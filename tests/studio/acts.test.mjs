@@ -2,12 +2,11 @@
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { launch, open, LIMITS } from "./browser.mjs";
-import { start, until } from "./node.mjs";
+import { launch, open } from "./browser.mjs";
+import { start } from "./node.mjs";
 
-/** The bars; a test on a machine that does other things as well is held to ten times as much. */
+/** The bar; a test on a machine that does other things as well is held to ten times as much. */
 const PIXEL_MS = 200;
-const LONG_MS = 100;
 
 let node;
 let browser;
@@ -131,7 +130,7 @@ test("the theme is chosen without JavaScript, and kept", async () => {
   });
 });
 
-test("an event shows on an open page within 200 ms, and a flood of them does not stop the page", { timeout: 120_000 }, async () => {
+test("an event shows on an open page within 200 ms", { timeout: 120_000 }, async () => {
   await on({}, async (page) => {
     await page.goto(`${node.url}/ui/events`);
     await page.waitForFunction(() => document.documentElement.dataset.link === "up");
@@ -152,22 +151,5 @@ test("an event shows on an open page within 200 ms, and a flood of them does not
     took.sort((one, other) => one - other);
     assert.ok(took[5] < 10 * PIXEL_MS, `an event took ${took[5]} ms to show`);
     console.log(JSON.stringify({ bench: "studio", figure: "event_to_pixel_ms", p50: took[5], max: took[9] }));
-    await page.evaluate(() => {
-      globalThis.long = [];
-      new PerformanceObserver((list) => globalThis.long.push(...list.getEntries().map((entry) => entry.duration))).observe({ type: "longtask" });
-    });
-    const end = Date.now() + 4_000;
-    let sent = 0;
-    while (Date.now() < end) {
-      await Promise.all(Array.from({ length: 20 }, () => emit("demo.flood")));
-      sent += 20;
-      await page.waitForTimeout(15);
-    }
-    const long = await page.evaluate(() => globalThis.long);
-    const nodes = await page.evaluate(() => document.querySelectorAll("*").length);
-    console.log(JSON.stringify({ bench: "studio", figure: "flood", events: sent, seconds: 4, long_tasks: long.length, longest_ms: Math.max(0, ...long), nodes }));
-    assert.ok(nodes < LIMITS.nodes, `${nodes} nodes`);
-    assert.ok(Math.max(0, ...long) < 10 * LONG_MS, `the page stood still for ${Math.max(...long)} ms`);
-    await until("the page to show the flood", () => page.getByRole("link", { name: "demo.flood" }).count());
   });
 });

@@ -29,8 +29,8 @@ export async function launch() {
 }
 
 /** A page in `theme`, whose complaints, failed requests and requests elsewhere are gathered in `page.faults`. */
-export async function open(browser, url, { theme = "dark", size = "desk", javaScriptEnabled = true } = {}) {
-  const context = await browser.newContext({ viewport: SIZES[size], reducedMotion: "reduce", javaScriptEnabled });
+export async function open(browser, url, { theme = "dark", size = "desk", javaScriptEnabled = true, reducedMotion = "reduce" } = {}) {
+  const context = await browser.newContext({ viewport: SIZES[size], reducedMotion, javaScriptEnabled });
   await context.addCookies([{ name: "theme", value: theme, url: `${url}/ui/` }]);
   const page = await context.newPage();
   page.faults = [];

@@ -1,7 +1,7 @@
 // A real node in a folder of its own, filled by its own command line, and stopped with the tests.
 
 import { spawn, execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -16,10 +16,17 @@ function fail(message) {
 }
 
 /** A running node: `url`, `xyn(...arguments)` → what it prints, `json(...)` → the same, read; `stop()`. */
-export async function start(...options) {
+export const start = (...options) => startWith({}, ...options);
+
+/** The same with the `config` in its folder, and `variables` in its environment. */
+export async function startWith({ config = "", variables = {} }, ...options) {
   const home = await mkdtemp(join(tmpdir(), "xyn-studio-"));
   const data = join(home, "data");
-  const env = { PATH: process.env.PATH, HOME: home, NO_COLOR: "1" };
+  const env = { PATH: process.env.PATH, HOME: home, NO_COLOR: "1", ...variables };
+  if (config) {
+    await mkdir(data);
+    await writeFile(join(data, "config.toml"), config);
+  }
   const args = ["up", "--json", "--data", data, "--listen", "127.0.0.1:0", ...options];
   const child = spawn(XYN, args, { env, stdio: ["ignore", "pipe", "pipe"] });
   let log = "";
