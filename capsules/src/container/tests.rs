@@ -2,6 +2,7 @@
 
 mod delta;
 mod forge;
+mod golden;
 mod hostile;
 mod laws;
 mod nodes;
