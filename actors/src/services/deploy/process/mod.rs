@@ -6,6 +6,7 @@
 
 mod log;
 mod orphans;
+mod pauses;
 mod plan;
 mod proxy;
 
@@ -29,6 +30,7 @@ use log::Log;
 pub(super) use log::tail;
 use orphans::Noted;
 pub(super) use orphans::end_orphans;
+use pauses::Pauses;
 pub(super) use plan::{Plan, plan};
 pub(super) use proxy::answer;
 
@@ -40,10 +42,6 @@ const PROBE_WITHIN: Duration = Duration::from_secs(5);
 const PROBE_PAUSE: Duration = Duration::from_millis(20);
 /// How long a process has to end when it is told to.
 const END_WITHIN: Duration = Duration::from_secs(10);
-/// The pause before a process is started again: at first, and at most.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(30));
-/// A process that ran so long is started again without a pause to speak of.
-const STEADY: Duration = Duration::from_secs(60);
 /// How long what an ended process said is waited for.
 const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// Bytes of a log that a failure shows.
@@ -159,7 +157,7 @@ struct Supervision {
 
 impl Supervision {
     async fn run(self, mut running: Running, mut stopping: watch::Receiver<bool>) {
-        let mut pause = PAUSES.0;
+        let mut pauses = Pauses::default();
         loop {
             let began = Instant::now();
             let ended = tokio::select! {
@@ -168,14 +166,13 @@ impl Supervision {
             };
             self.told.send_replace(None);
             running.kill();
-            pause = if began.elapsed() >= STEADY { PAUSES.0 } else { pause };
+            let mut pause = pauses.after(began.elapsed());
             self.log.note(&format!("{}; it is started again in {pause:?}", how(ended)));
             loop {
                 tokio::select! {
                     () = sleep(pause) => {}
                     () = told(&mut stopping) => return,
                 }
-                pause = (2 * pause).min(PAUSES.1);
                 let again = async {
                     let mut running = Running::start(&self.plan, &self.rooms, &self.log)?;
                     running.well(&self.health, &self.rooms.log).await.map(|()| running)
@@ -190,7 +187,10 @@ impl Supervision {
                         self.told.send_replace(Some(running.port));
                         break;
                     }
-                    Err(error) => self.log.note(&format!("{error}; it is tried again in {pause:?}")),
+                    Err(error) => {
+                        pause = pauses.after(Duration::ZERO);
+                        self.log.note(&format!("{error}; it is tried again in {pause:?}"));
+                    }
                 }
             }
         }
