@@ -120,7 +120,9 @@ pub(super) mod claims {
             )),
             written::<Simulation>(&format!(
                 r#"{{"scenario":"s","scenarioDigest":"{digest}","seed":1,"trace":"{digest}","nodes":3,
-                "virtualMs":5,"checks":[{{"name":"n","held":true}}]}}"#
+                "virtualMs":5,"checks":[{{"name":"n","held":true}}],
+                "distribution":{{"file":"{digest}","sizeBytes":1,"chunks":1,"files":1,"generation":1,
+                "sentBytes":1,"steps":[{{"name":"fetched","nodes":3,"p50Ms":1,"maxMs":2}}]}}}}"#
             )),
             written::<Rollback>(
                 r#"{"app":"shop","env":"prod","from":9,"to":7,"issuedAt":"2026-01-31T12:00:00Z",

@@ -52,6 +52,8 @@ pub struct Traffic {
     pub bytes: u64,
     /// Of them, messages of anti-entropy.
     pub sync_messages: u64,
+    /// Bytes of answers about content.
+    pub content_bytes: u64,
     /// Connections that were closed, by reason.
     pub closed: BTreeMap<String, u64>,
 }
@@ -210,6 +212,9 @@ impl Check {
     pub(crate) fn sent(&mut self, node: usize, talk: Talk, bytes: usize) {
         self.traffic.messages += 1;
         self.traffic.bytes += bytes as u64;
+        if let Talk::Answer(_) = talk {
+            self.traffic.content_bytes += bytes as u64;
+        }
         self.traffic.sync_messages += u64::from(talk == Talk::Sync && self.is_honest(node));
     }
 

@@ -17,5 +17,6 @@ pub mod shrink;
 pub mod span;
 pub mod tally;
 mod trace;
+pub mod trial;
 mod workload;
 pub mod world;

@@ -1,6 +1,7 @@
 //! What came of a world: for people, for programs, and as a picture.
 
 mod picture;
+mod spread;
 
 use serde::Serialize;
 use xyn_store::Digest;
@@ -9,6 +10,7 @@ use crate::check::{Traffic, Violation};
 use crate::scenario::Scenario;
 use crate::span::Span;
 use crate::tally::{Happening, Tally};
+pub use spread::{Passed, Spread};
 
 /// What came of a world.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +33,9 @@ pub struct Report {
     pub traffic: Traffic,
     /// How it went.
     pub samples: Vec<Sample>,
+    /// What became of the capsule on trial, where there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<Spread>,
     /// The law that was broken first.
     pub violation: Option<Violation>,
 }
@@ -83,6 +88,7 @@ impl Report {
         if !closed.is_empty() {
             lines.push(format!("dropped    {}", closed.join(", ")));
         }
+        lines.extend(self.spread.iter().flat_map(Spread::lines));
         lines.push(match self.converged_within {
             Some(within) => format!("converged  {within} after faults stopped"),
             None => "converged  no".to_owned(),

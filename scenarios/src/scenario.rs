@@ -265,6 +265,17 @@ impl Scenario {
         self.faults.iter().any(|planned| planned.fault == Fault::Swap { node })
     }
 
+    /// The first node that is there from the start, honest, and stays what it is.
+    pub(crate) fn steady(&self) -> Option<usize> {
+        let unsteady = |planned: &Planned| match planned.fault {
+            Fault::Turn { node, .. } | Fault::Revoke { node, .. } | Fault::Swap { node } => Some(node),
+            _ => None,
+        };
+        let turned = self.faults.iter().filter_map(unsteady);
+        let unsteady: BTreeSet<usize> = turned.chain(self.joins.iter().map(|join| join.node)).collect();
+        (0..self.nodes).find(|node| !unsteady.contains(node))
+    }
+
     /// Nodes that turn bad at some time, and are known to.
     pub(crate) fn bad(&self) -> BTreeSet<usize> {
         let turned = |planned: &Planned| match planned.fault {

@@ -29,7 +29,7 @@ use xyn_capsules::proof::NotTrusted;
 use xyn_capsules::sign::PublicKey;
 use xyn_capsules::tree::Limits;
 
-pub(super) use keys::Trust;
+pub(super) use keys::{Judge, Trust};
 pub(super) use node::short;
 
 use super::Context;

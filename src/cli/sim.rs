@@ -31,7 +31,8 @@ const FAILURE: &str = "sim-failure.json";
 pub(super) enum Command {
     /// Run worlds and check that every law holds; one that fails is made as small as can be
     Run(Run),
-    /// Check who signed a capsule, run a world, and sign what came of it as evidence that a policy can ask for
+    /// Spread a capsule over the nodes of a world, prove it at each, roll it out and back, and sign what came of it as
+    /// evidence that a policy can ask for
     Capsule(capsule::Arguments),
 }
 
@@ -93,7 +94,12 @@ fn run_worlds(arguments: &Run, context: &Context) -> Result<Exit, Failure> {
     if report.holds() {
         return Ok(Exit::Done);
     }
-    Err(broken(report, &arguments.failure, context))
+    Err(broken(report, &arguments.failure, "xyn sim run", &run_again, context))
+}
+
+/// Runs a world that was made smaller.
+fn run_again(scenario: Scenario) -> Option<Report> {
+    World::new(scenario).ok().map(World::run)
 }
 
 /// The scenario that `text`, which is from `path`, says.
@@ -119,11 +125,17 @@ fn world(scenario: Scenario) -> Result<World, Failure> {
     })
 }
 
-/// Makes the world that failed as small as can be, and says how to see it again.
-fn broken(report: Report, path: &Path, context: &Context) -> Failure {
+/// Makes the world that failed as small as can be, and says how to `see` it again.
+fn broken(
+    report: Report,
+    path: &Path,
+    see: &str,
+    again: &dyn Fn(Scenario) -> Option<Report>,
+    context: &Context,
+) -> Failure {
     let seed = report.scenario.seed;
     let bar = context.out.progress("making it smaller", None, Unit::Time);
-    let smallest = shrink(report, |scenario| World::new(scenario).ok().map(World::run));
+    let smallest = shrink(report, again);
     bar.finish_and_clear();
     let Some(violation) = &smallest.violation else {
         return Failure::failed("sim", "a law was broken");
@@ -132,7 +144,7 @@ fn broken(report: Report, path: &Path, context: &Context) -> Failure {
     let failure = Failure::failed("law_broken", violation.broken.to_string())
         .at(format!("seed {seed}, step {} of the smallest world, which has {faults} faults", violation.step));
     match write(path, &smallest.scenario.to_text()) {
-        Ok(()) => failure.hint(format!("see it again with: xyn sim run {}", path.display())),
+        Ok(()) => failure.hint(format!("see it again with: {see} {}", path.display())),
         Err(unwritten) => failure.hint(unwritten.message),
     }
 }
@@ -168,7 +180,7 @@ fn run_seeds(seeds: Range<u64>, path: &Path, context: &Context) -> Result<Exit, 
         .answer(&document, |_| format!("{}speed      {per_second:.1} worlds/s\n", summary.to_text()))?;
     match summary.first_failure() {
         None => Ok(Exit::Done),
-        Some(Ok(report)) => Err(broken(report, path, context)),
+        Some(Ok(report)) => Err(broken(report, path, "xyn sim run", &run_again, context)),
         Some(Err(error)) => Err(Failure::failed("sim", error)),
     }
 }

@@ -178,16 +178,73 @@ fn a_machine_that_cannot_sandbox_builds_nothing_until_it_is_told_to() {
     assert_eq!((&again["matches"], &again["sandbox"]), (&json!(true), &json!("none")));
 }
 
+/// A world of three in which little goes wrong.
+const WORLD: &str = "name: three\nseed: 1\nnodes: 3\ntopology: line\nlasts: 5m\nweather: {loss: 20}\n\
+                     work:\n  - {every: 1m}\n";
+
+fn simulated(app: &App, capsule: &str, world: &str) -> Said {
+    fs::write(app.path("world.yaml"), world).expect("written");
+    let trust = ["--pub", "capsule.key.pub", "--scenario", "world.yaml"];
+    app.xyn(&[&["--json", "sim", "capsule", capsule][..], &trust].concat())
+}
+
 #[test]
-fn a_world_that_held_is_signed_for_a_capsule() {
+fn a_capsule_is_spread_proved_rolled_out_and_back_in_a_world_and_what_came_of_it_is_signed() {
     let app = App::new(json!({}));
     app.xyn(&["capsule", "pack", "app"]).ok();
-    let world = "name: two\nseed: 1\nnodes: 2\ntopology: line\nlasts: 1h\nwork:\n  - {every: 10m}\n";
-    fs::write(app.path("two.yaml"), world).expect("written");
-    let about = ["--json", "sim", "capsule", "shop-1.0.0.caps", "--pub", "capsule.key.pub"];
-    let said = app.xyn(&[&about[..], &["--scenario", "two.yaml"]].concat()).json();
-    assert_eq!(said["passed"], true);
-    let run = app.xyn(&["--json", "sim", "run", "two.yaml"]).json();
-    assert_eq!(said["trace"], run["trace"], "anybody can run the same world");
-    assert!(app.path("shop-1.0.0.caps.simulation.json").exists());
+    let one = simulated(&app, "shop-1.0.0.caps", WORLD).json();
+    assert_eq!(one["passed"], true);
+    let steps = one["distribution"]["steps"].as_array().expect("a list");
+    let names = ["fetched", "verified", "rolled out", "rolled back"];
+    assert_eq!(steps.iter().map(|step| step["name"].as_str().expect("text")).collect::<Vec<_>>(), names);
+    assert!(steps.iter().all(|step| step["nodes"] == 3 && step["p50Ms"].is_u64()), "{one}");
+    let file = fs::read(app.path("shop-1.0.0.caps")).expect("there");
+    assert_eq!(one["distribution"]["file"], xyn_store::Digest::of(&file).to_string());
+    assert_eq!(
+        (&one["distribution"]["sizeBytes"], &one["distribution"]["files"]),
+        (&json!(file.len()), &json!(2))
+    );
+    assert_eq!(simulated(&app, "shop-1.0.0.caps", WORLD).json(), one, "anybody can do the same");
+    let run = app.xyn(&["--json", "sim", "run", "world.yaml"]).json();
+    assert_ne!(one["trace"], run["trace"], "the capsule is in the world");
+
+    let signed = fs::read_to_string(app.path("shop-1.0.0.caps.simulation.json")).expect("there");
+    assert!(signed.contains("application/vnd.in-toto+json"), "{signed}");
+    let attested = ["capsule", "attest", "shop-1.0.0.caps", "shop-1.0.0.caps.simulation.json"];
+    assert!(app.xyn(&attested).ok().contains("urn:xyn:predicate:simulation:v1"));
+
+    fs::write(app.path("app/part.txt"), "hello again\n").expect("written");
+    app.xyn(&["capsule", "pack", "app", "--out", "other.caps"]).ok();
+    let other = simulated(&app, "other.caps", WORLD).json();
+    assert_ne!((&other["trace"], &other["distribution"]), (&one["trace"], &one["distribution"]));
+}
+
+#[test]
+fn a_capsule_that_was_changed_is_not_simulated_and_a_world_that_it_cannot_spread_in_does_not_pass() {
+    let app = App::new(json!({}));
+    app.xyn(&["capsule", "pack", "app"]).ok();
+    let mut file = fs::read(app.path("shop-1.0.0.caps")).expect("there");
+    *file.last_mut().expect("a capsule") ^= 1;
+    fs::write(app.path("changed.caps"), file).expect("written");
+    let (code, message, _) = error(&simulated(&app, "changed.caps", WORLD));
+    assert_eq!(code, "not_trusted");
+    assert!(message.contains("was changed after it was written"), "{message}");
+    assert!(!app.path("changed.caps.simulation.json").exists(), "nothing is said of it");
+
+    // Nobody is ever connected to anybody.
+    let apart = WORLD.replace("topology: line", "topology: {links: []}");
+    let said = simulated(&app, "shop-1.0.0.caps", &apart);
+    let (code, message, hint) = error(&said);
+    assert_eq!((said.code, code.as_str()), (1, "law_broken"), "{said:?}");
+    assert!(message.contains("no other node could ever have it"), "{message}");
+    assert!(hint.contains("xyn sim capsule shop-1.0.0.caps --scenario"), "{hint}");
+    assert!(app.path("shop-1.0.0.caps.simulation.json").exists(), "what failed is evidence, too");
+    // Of thousands of nodes each would have all of it under way.
+    let noise = (0..30_000_u32).flat_map(|number| *xyn_store::Digest::of(&number.to_be_bytes()).as_bytes());
+    fs::write(app.path("app/large"), noise.collect::<Vec<u8>>()).expect("written");
+    app.xyn(&["capsule", "pack", "app", "--out", "large.caps"]).ok();
+    let many = WORLD.replace("nodes: 3", "nodes: 4096\nkeeping: rows");
+    let (code, message, hint) = error(&simulated(&app, "large.caps", &many));
+    assert_eq!(code, "too_large", "{message}");
+    assert!(message.contains("4096 nodes") && hint.contains("fewer nodes"), "{message} {hint}");
 }

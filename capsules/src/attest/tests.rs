@@ -19,6 +19,7 @@ fn report(tree: Digest, number: u8) -> Vec<u8> {
         nodes: 2,
         virtual_ms: 3,
         checks: vec![check],
+        distribution: None,
     };
     let subject = Subject { name: "urn:xyn:app:shop@1.4.2".parse().expect("a line"), tree };
     seal(&Statement { subject, predicate }, &key(number)).expect("signed").to_bytes()

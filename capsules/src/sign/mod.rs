@@ -24,8 +24,9 @@ pub use generation::{GENERATION_JUMP_MAX, Mark, Refused, Seen, Step, decide};
 pub use key::{BadSignature, InvalidKey, KeyId, PublicKey, SIGNATURE_BYTES, SecretKey};
 pub use payload::{Payload, seal};
 pub use predicate::{
-    BuildDefinition, Builder, Check, DiffSummary, FileChanges, FirstRun, Metadata, PackageChanges, Predicate,
-    Provenance, RUN_LOG_MAX_BYTES, Rebuild, Replayed, Resource, Rollback, RunDetails, Sbom, Simulation,
+    BuildDefinition, Builder, Check, DiffSummary, Distribution, FileChanges, FirstRun, Metadata,
+    PackageChanges, Passed, Predicate, Provenance, RUN_LOG_MAX_BYTES, Rebuild, Replayed, Resource, Rollback,
+    RunDetails, Sbom, Simulation,
 };
 pub use quorum::{Barred, InvalidQuorum, Quorum, Verified};
 pub use ring::{

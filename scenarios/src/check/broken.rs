@@ -163,6 +163,30 @@ pub enum Broken {
         /// How long they had.
         within: String,
     },
+    /// A node holds something else than the capsule on trial.
+    #[error("what node {node} has of the capsule does not prove: {why}")]
+    Unproved {
+        /// Who has it.
+        node: usize,
+        /// What was found.
+        why: String,
+    },
+    /// A node did not go through all that is done with the capsule on trial.
+    #[error("{within} after faults stopped, node {node} has not {lacks} the capsule")]
+    Behind {
+        /// Which node.
+        node: usize,
+        /// What it did not do.
+        lacks: &'static str,
+        /// How long it had.
+        within: String,
+    },
+    /// The capsule on trial came to nobody.
+    #[error("node {node} offers the capsule, and no other node could ever have it")]
+    Unspread {
+        /// Who offers it.
+        node: usize,
+    },
     /// A ticket let in somebody else than before, or when it was too late.
     #[error("node {node} let node {newcomer} in on a ticket that {}", why)]
     Opened {

@@ -7,7 +7,7 @@ use xyn_store::{Digest, Timestamp};
 use super::{Broken, Check};
 use crate::node::{Chest, Talk};
 use crate::span::Span;
-use crate::world::Lack;
+use crate::world::{Behind, Lack};
 
 impl Check {
     /// A node asks for something.
@@ -31,5 +31,23 @@ impl Check {
         let Lack { node, holder, root } = lack;
         let (root, within) = (root.to_string(), within.to_string());
         self.broke(now, Broken::Unfetched { node, holder, root, within });
+    }
+
+    /// What a node has is not the capsule that was put on trial.
+    pub(crate) fn unproved(&mut self, now: Timestamp, node: usize, why: String) {
+        if self.is_honest(node) {
+            self.broke(now, Broken::Unproved { node, why });
+        }
+    }
+
+    /// No node but the one that offers the capsule on trial could have it.
+    pub(crate) fn unspread(&mut self, now: Timestamp, node: usize) {
+        self.broke(now, Broken::Unspread { node });
+    }
+
+    /// After all this time a node is not as far with the capsule on trial as it could be.
+    pub(crate) fn behind(&mut self, now: Timestamp, behind: Behind, within: Span) {
+        let Behind { node, lacks } = behind;
+        self.broke(now, Broken::Behind { node, lacks, within: within.to_string() });
     }
 }

@@ -1,6 +1,7 @@
 //! Each law is shown to break when a node is broken on purpose. The cores stay what they are: what is broken is
 //! what a node keeps its records in, or what it is told.
 
+mod capsule;
 mod content;
 mod tickets;
 mod words;

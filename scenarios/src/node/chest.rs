@@ -2,10 +2,12 @@
 //!
 //! Owns what the blob store owns in production, without files: chunks are written without a sync for each, and what
 //! a power cut tore is found by its digest. Keeps nothing that does not verify. Invariant: what is shared is here
-//! whole, and all it holds is within [`ROOM_BYTES`].
+//! whole, and all it holds is within [`ROOM_BYTES`], beside the room that is kept free for a capsule on trial.
 
+mod berth;
 mod intake;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -16,6 +18,8 @@ use xyn_store::Digest;
 use xyn_store::blobs::{Manifest, PARCEL_OVERHEAD_BYTES, Parcel};
 use xyn_store::simulation::{Dice, Failure, Survival};
 
+use berth::Berth;
+pub(crate) use berth::Step;
 use intake::Intake;
 
 /// What a node's content may take.
@@ -56,6 +60,8 @@ pub(crate) struct Chest {
     open: BTreeMap<Digest, Intake>,
     used_bytes: usize,
     failure: Option<Failure>,
+    /// The capsule on trial, where there is one.
+    berth: Option<Berth>,
     #[cfg(test)]
     pub(crate) flaw: Option<Flaw>,
 }
@@ -93,7 +99,7 @@ impl Chest {
         let parts: Vec<_> = cut.clone().map(|(digest, chunk)| (digest, chunk.len() as u32)).collect();
         let object = Digest::of(bytes);
         let manifest = Manifest::new(object, parts);
-        self.works(taken_bytes(manifest.parts()))?;
+        self.works(self.taken_bytes(manifest.parts()))?;
         cut.for_each(|(digest, chunk)| self.insert(digest, &Parcel::of(chunk)));
         self.blobs.insert(object, Arc::new(manifest));
         self.sync();
@@ -122,7 +128,7 @@ impl Chest {
     /// What to fetch next for `piece`; none when all of it is here.
     pub(crate) fn next(&self, piece: Piece) -> Option<Want> {
         if !self.blobs.contains_key(&piece.root) {
-            return Some(Want::named(piece.root, ROOM_BYTES as u64));
+            return Some(Want::named(piece.root, piece.size_bytes.max(ROOM_BYTES as u64)));
         }
         let children = self.children(piece).into_iter();
         let missing: Vec<_> = children.filter(|(digest, _)| !self.blobs.contains_key(digest)).collect();
@@ -162,8 +168,8 @@ impl Chest {
     /// Whether there is room for the named blob `root`, and what it leads to, as `other` has it.
     pub(crate) fn has_room_for(&self, other: &Self, root: &Digest) -> bool {
         let family = other.shared.get(root).into_iter().flatten().chain([root]);
-        let needed: usize =
-            family.filter_map(|it| other.blobs.get(it)).map(|manifest| taken_bytes(manifest.parts())).sum();
+        let blobs = family.filter_map(|it| other.blobs.get(it));
+        let needed: usize = blobs.map(|manifest| self.taken_bytes(manifest.parts())).sum();
         self.used_bytes + needed <= ROOM_BYTES
     }
 
@@ -245,7 +251,8 @@ impl Chest {
             }
         }
         self.chunks.retain(|digest, kept| kept.is_synced || is_sound(digest, &kept.record));
-        self.used_bytes = self.chunks.values().map(|kept| kept.record.len()).sum();
+        let counted = self.chunks.iter().filter(|(digest, _)| !self.has_berth(digest));
+        self.used_bytes = counted.map(|(_, kept)| kept.record.len()).sum();
         self.sync();
     }
 
@@ -255,15 +262,24 @@ impl Chest {
     }
 
     fn insert(&mut self, digest: Digest, record: &[u8]) {
-        let kept = Kept { record: record.into(), is_synced: false };
-        if let std::collections::btree_map::Entry::Vacant(place) = self.chunks.entry(digest) {
-            self.used_bytes += record.len();
-            place.insert(kept);
+        let (size_bytes, record) = match self.pooled(&digest, record) {
+            Some(record) => (0, record),
+            None => (record.len(), record.into()),
+        };
+        if let Entry::Vacant(place) = self.chunks.entry(digest) {
+            self.used_bytes += size_bytes;
+            place.insert(Kept { record, is_synced: false });
         }
     }
 
     fn sync(&mut self) {
         self.chunks.values_mut().for_each(|kept| kept.is_synced = true);
+    }
+
+    /// What chunks take of the room at most.
+    fn taken_bytes(&self, parts: &[(Digest, u32)]) -> usize {
+        let counted = parts.iter().filter(|(chunk, _)| !self.has_berth(chunk));
+        counted.map(|(_, bytes)| *bytes as usize + PARCEL_OVERHEAD_BYTES).sum()
     }
 
     /// Whether so many bytes more can be written.
@@ -282,11 +298,6 @@ impl Chest {
             None => Ok(()),
         }
     }
-}
-
-/// What chunks take at most.
-fn taken_bytes(parts: &[(Digest, u32)]) -> usize {
-    parts.iter().map(|(_, bytes)| *bytes as usize + PARCEL_OVERHEAD_BYTES).sum()
 }
 
 /// Whether `record` is, whole, that of the chunk `digest`.

@@ -13,6 +13,7 @@ use xyn_net::proto::kept;
 use xyn_net::proto::sync::{Proof, Refused};
 use xyn_net::wire::{Frame, Known, Payload};
 use xyn_store::audit::key::NodeKey;
+use xyn_store::ids::EntryId;
 use xyn_store::projection::Changes;
 use xyn_store::simulation::Base;
 use xyn_store::timeline::board::{Board, Edit};
@@ -218,6 +219,17 @@ impl Shelf {
     pub(crate) fn names(&self, digest: &Digest) -> bool {
         let namers = self.base.read().and_then(|reader| reader.namers(&BTreeSet::from([*digest])));
         namers.is_ok_and(|namers| !namers.is_empty())
+    }
+
+    /// Whether a moment that counts offers the capsule `digest`.
+    pub(crate) fn offers(&self, digest: &Digest) -> bool {
+        let offers = self.base.read().and_then(|reader| reader.offers_of(digest, 1));
+        offers.is_ok_and(|offers| !offers.is_empty())
+    }
+
+    /// Whether the moment `id` is here, and counts.
+    pub(crate) fn shows(&self, id: EntryId) -> bool {
+        self.base.read().and_then(|reader| reader.entry(id)).is_ok_and(|entry| entry.is_some())
     }
 
     pub(crate) fn read_proof(&self, feed: FeedId) -> Option<Proof> {

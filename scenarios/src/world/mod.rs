@@ -10,6 +10,7 @@ mod deliver;
 mod machine;
 pub(crate) mod mischief;
 pub(crate) mod queue;
+mod rollout;
 mod settle;
 mod trouble;
 mod visit;
@@ -36,6 +37,8 @@ pub(crate) use content::Lack;
 use machine::Machine;
 pub(crate) use machine::Running;
 use queue::{Event, Queue};
+pub(crate) use rollout::Behind;
+use rollout::Rollout;
 
 /// Purposes of dice.
 const NETWORK: u64 = 3;
@@ -69,6 +72,8 @@ pub struct World {
     revoked: BTreeSet<usize>,
     /// What moments name, whoever wrote them.
     pub(crate) named: Vec<Piece>,
+    /// The capsule on trial, where there is one.
+    pub(crate) rollout: Option<Rollout>,
     /// Tickets that were given out, by the node each is for.
     tickets: BTreeMap<usize, Ticket>,
     /// Whether faults have stopped.
@@ -121,6 +126,7 @@ impl World {
             open_faults: BTreeSet::new(),
             revoked: BTreeSet::new(),
             named: Vec::new(),
+            rollout: None,
             tickets: BTreeMap::new(),
             is_calm: false,
             samples: Vec::new(),
@@ -143,11 +149,13 @@ impl World {
         let converged = self.converge(safety.after(self.scenario.settles_within.0));
         if converged.is_some() {
             self.agree();
+            self.must_have_spread();
             self.rest();
             self.take_stock();
         }
         self.sample();
         Report {
+            spread: self.rollout.as_ref().map(|rollout| rollout.spread(self.check.traffic.content_bytes)),
             scenario: self.scenario,
             steps: self.trace.steps,
             lasted: Span::millis(self.now.since(self.dawn).as_millis() as u64),
@@ -174,6 +182,7 @@ impl World {
             }
         }
         self.queue.push(self.now, Event::Sample);
+        self.plan_rollout();
     }
 
     /// Lets everything happen up to `end`.
@@ -205,6 +214,7 @@ impl World {
             Event::End(index) => self.end(index),
             Event::Power { node, life } => self.power(node, life),
             Event::Mischief(node) => self.mischief(node),
+            Event::Tell(step) => self.tell(step),
             Event::Sample => {
                 self.sample();
                 let wait = self.scenario.lasts.0 / SAMPLES;
@@ -225,6 +235,7 @@ impl World {
             running.shelf.tend();
             running.process.tick(&running.shelf, now);
         });
+        self.follow_rollout(node);
         self.look_for_content(node);
         self.sign_log(node);
         self.queue.push(self.now.after(TICK), Event::Tick { node, life });

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use xyn_store::Timestamp;
 
+use crate::node::chest::Step;
 use crate::node::{Job, Talk};
 
 /// What happens next.
@@ -39,6 +40,8 @@ pub(crate) enum Event {
     Power { node: usize, life: u32 },
     /// A bad node is up to something.
     Mischief(usize),
+    /// It is time to say something about the capsule on trial.
+    Tell(Step),
     /// Time to look around.
     Sample,
 }

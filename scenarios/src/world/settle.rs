@@ -30,7 +30,8 @@ impl World {
 
     fn is_settled(&self) -> bool {
         let is_one = self.first_difference().is_none();
-        is_one && self.first_lack().is_none() && self.first_outsider().is_none()
+        let is_had = self.first_lack().is_none() && self.first_behind().is_none();
+        is_one && is_had && self.first_outsider().is_none()
     }
 
     /// After all this time something is not as it must be.
@@ -40,6 +41,8 @@ impl World {
             self.apart(node, other);
         } else if let Some(lack) = self.first_lack() {
             self.check.lacks(self.now, lack, within);
+        } else if let Some(behind) = self.first_behind() {
+            self.check.behind(self.now, behind, within);
         } else if let Some((newcomer, node)) = self.first_outsider() {
             self.check.outside(self.now, (newcomer, node), within);
         }
@@ -59,7 +62,7 @@ impl World {
     }
 
     /// Nodes that are to agree, by groups that can talk to each other.
-    fn groups(&self) -> Vec<Vec<usize>> {
+    pub(super) fn groups(&self) -> Vec<Vec<usize>> {
         let mut left = self.counting();
         let mut groups = Vec::new();
         while let Some(first) = left.pop_first() {

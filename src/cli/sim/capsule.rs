@@ -1,22 +1,28 @@
-//! `xyn sim capsule`: what a world of simulated nodes says for a capsule, signed.
+//! `xyn sim capsule`: what a world of simulated nodes does with a capsule, signed.
 //!
-//! The world runs the cores of this program; what is in the capsule does not run in it. The statement names
-//! the scenario, the seed and the trace, so that anybody can run the same world again and compare.
+//! The capsule's file is proved here, spread over the nodes, proved at each, rolled out and rolled back; what is in it
+//! does not run. The statement names the scenario, the seed and the trace, so that anybody can do the same again and
+//! compare.
 
-use std::path::PathBuf;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 use serde_json::json;
-use xyn_capsules::proof::Trusted;
-use xyn_capsules::sign::{Check, Simulation};
-use xyn_scenarios::report::Report;
+use xyn_capsules::proof::{NotTrusted, Trusted};
+use xyn_capsules::sign::{Check, Distribution, Passed, Simulation};
+use xyn_capsules::tree::Limits;
+use xyn_scenarios::report::{Report, Spread};
+use xyn_scenarios::trial::{NotTried, Proved, TRIAL_BYTES_MAX, Trial};
+use xyn_scenarios::world::World;
 use xyn_store::Digest;
 
 use super::{broken, parse, world};
-use crate::cli::capsule::{Trust, attest, not_trusted, open};
+use crate::cli::capsule::{Judge, Trust, attest, not_trusted, open};
 use crate::cli::output::Unit;
 use crate::cli::{Context, input};
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, with_causes};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -41,24 +47,67 @@ pub(in crate::cli) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let path = &arguments.file;
     let judge = arguments.trust.required()?;
-    let trusted = Trusted::read(open(path)?, judge.trust()).map_err(|error| not_trusted(path, &error))?;
+    let bytes = read(path)?;
+    let trusted = Trusted::read(&*bytes, judge.trust()).map_err(|error| not_trusted(path, &error))?;
+    let manifest = trusted.manifest().clone();
     let text = input::text(&arguments.scenario)?;
     let scenario = parse(&text, &arguments.scenario)?;
+    let trial = Trial::new(&bytes, Box::new(move |bytes| prove(bytes, &judge)));
+    drop(bytes);
+    let trial = Arc::new(trial.map_err(|error| not_tried(path, &error))?);
     let bar = context.out.progress("simulating", None, Unit::Time);
-    let report = world(scenario)?.run();
+    let world = world(scenario)?.with(Arc::clone(&trial)).map_err(|error| not_tried(path, &error))?;
+    let report = world.run();
     bar.finish_and_clear();
     let target = arguments.report.clone().unwrap_or_else(|| attest::beside(path, "simulation"));
     let said = evidence(&report, Digest::of(text.as_bytes()));
-    let document = json!({ "passed": said.passed(), "trace": said.trace, "report": target });
+    let document = json!({
+        "passed": said.passed(), "trace": said.trace, "distribution": said.distribution, "report": target,
+    });
     // What failed is evidence, too.
-    attest::write(trusted.manifest(), said, &arguments.key, &target)?;
+    attest::write(&manifest, said, &arguments.key, &target)?;
     if !report.holds() {
-        return Err(broken(report, &arguments.failure, context));
+        let again = |scenario| Some(World::new(scenario).ok()?.with(Arc::clone(&trial)).ok()?.run());
+        let see = format!("xyn sim capsule {} --scenario", path.display());
+        return Err(broken(report, &arguments.failure, &see, &again, context));
     }
     context.out.answer(&document, |paint| {
         format!("{}{} signed evidence in {}", report.to_text(), paint.good("ok"), target.display())
     })?;
     Ok(Exit::Done)
+}
+
+/// The file of a capsule that a world can hold; of a longer one, enough to see that it is.
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = open(path)?.take(TRIAL_BYTES_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Failure::file("read", path, &error))?;
+    match bytes.len() as u64 > TRIAL_BYTES_MAX {
+        true => Err(not_tried(path, &NotTried::TooLarge)),
+        false => Ok(bytes),
+    }
+}
+
+/// Proves all of a capsule, as every node of the world does.
+fn prove(bytes: &[u8], judge: &Judge) -> Result<Proved, String> {
+    let prove = || -> Result<Proved, NotTrusted> {
+        let trusted = Trusted::read(bytes, judge.trust())?;
+        let (capsule, manifest) = (trusted.digest(), trusted.manifest());
+        let (id, generation) = (manifest.id.to_string(), manifest.generation);
+        let files = trusted.open(None, Limits::default())?.verify()?.files;
+        Ok(Proved { capsule, id, generation, files })
+    };
+    prove().map_err(|error| with_causes(&error))
+}
+
+fn not_tried(path: &Path, error: &NotTried) -> Failure {
+    let (code, hint) = match error {
+        NotTried::Unproved(_) => ("not_trusted", "fetch it again, or ask who packed it"),
+        NotTried::TooLarge => ("too_large", "a smaller capsule of the app travels as this one does"),
+        NotTried::TooMuch { .. } => ("too_large", "try fewer nodes, or a smaller capsule"),
+        NotTried::NoSource => ("invalid_scenario", "add a node that no fault turns, revokes or copies"),
+    };
+    Failure::failed(code, error.to_string()).at(path.display().to_string()).hint(hint)
 }
 
 /// What a world says.
@@ -77,5 +126,25 @@ fn evidence(report: &Report, scenario_digest: Digest) -> Simulation {
             check("laws", violation.is_none(), violation),
             check("convergence", within.is_some(), within),
         ],
+        distribution: report.spread.as_ref().map(distribution),
+    }
+}
+
+fn distribution(spread: &Spread) -> Distribution {
+    let millis = |span: xyn_scenarios::span::Span| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX);
+    let steps = spread.steps.iter().map(|step| Passed {
+        name: step.name.to_owned(),
+        nodes: step.nodes,
+        p50_ms: millis(step.half_within),
+        max_ms: millis(step.all_within),
+    });
+    Distribution {
+        file: spread.file,
+        size_bytes: spread.size_bytes,
+        chunks: spread.chunks,
+        files: spread.files,
+        generation: spread.generation,
+        sent_bytes: spread.sent_bytes,
+        steps: steps.collect(),
     }
 }

@@ -15,7 +15,9 @@ use serde_json::{Map, Value};
 use super::ring::Role;
 
 pub use provenance::{BuildDefinition, Builder, Metadata, Provenance, Resource, RunDetails};
-pub use report::{Check, DiffSummary, FileChanges, PackageChanges, Rebuild, Replayed, Simulation};
+pub use report::{
+    Check, DiffSummary, Distribution, FileChanges, PackageChanges, Passed, Rebuild, Replayed, Simulation,
+};
 pub use rollback::Rollback;
 pub use run::{FirstRun, RUN_LOG_MAX_BYTES};
 

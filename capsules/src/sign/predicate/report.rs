@@ -139,6 +139,43 @@ pub struct Simulation {
     pub virtual_ms: u64,
     /// What was looked at.
     pub checks: Vec<Check>,
+    /// How the capsule itself spread over the nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distribution: Option<Distribution>,
+}
+
+/// How a capsule spread over the nodes of a simulation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Distribution {
+    /// Of the capsule's file.
+    pub file: Digest,
+    /// Its bytes, which each node came to keep.
+    pub size_bytes: u64,
+    /// In how many chunks it travelled.
+    pub chunks: u64,
+    /// Files in it, proved at each node.
+    pub files: u64,
+    /// Its place among the capsules of its app.
+    pub generation: u64,
+    /// Bytes that nodes answered each other about content.
+    pub sent_bytes: u64,
+    /// What each node did with it, one step after the other.
+    pub steps: Vec<Passed>,
+}
+
+/// Nodes that did something with a capsule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Passed {
+    /// What they did.
+    pub name: String,
+    /// How many did.
+    pub nodes: u64,
+    /// How long after it was offered half of them had, in virtual time.
+    pub p50_ms: u64,
+    /// And all of them.
+    pub max_ms: u64,
 }
 
 /// One thing that had to hold.
@@ -154,9 +191,10 @@ pub struct Check {
 }
 
 impl Simulation {
-    /// Whether all held. Nothing that was not looked at did.
+    /// Whether all held, with the capsule in it. Nothing that was not looked at did.
     pub fn passed(&self) -> bool {
-        !self.checks.is_empty() && self.checks.iter().all(|check| check.held)
+        let is_tried = self.distribution.as_ref().is_some_and(|it| !it.steps.is_empty());
+        is_tried && !self.checks.is_empty() && self.checks.iter().all(|check| check.held)
     }
 }
 

@@ -121,6 +121,7 @@ fn every_kind_of_statement_is_read_as_it_was_written() {
         nodes: 50,
         virtual_ms: 3_600_000,
         checks: vec![Check { name: "all converge".to_owned(), held: true, seen: None }],
+        distribution: Some(distribution()),
     });
 }
 
@@ -218,7 +219,7 @@ fn a_rebuild_proves_what_is_signed_of_its_own_capsule_and_nothing_else() {
 #[test]
 fn nothing_that_was_not_looked_at_passed() {
     let check = |held| Check { name: "all converge".to_owned(), held, seen: None };
-    let simulation = |checks| Simulation {
+    let simulation = |checks, distribution| Simulation {
         scenario: "s".to_owned(),
         scenario_digest: Digest::of(b""),
         seed: 1,
@@ -226,10 +227,28 @@ fn nothing_that_was_not_looked_at_passed() {
         nodes: 1,
         virtual_ms: 1,
         checks,
+        distribution,
     };
-    assert!(simulation(vec![check(true)]).passed());
-    assert!(!simulation(vec![check(true), check(false)]).passed());
-    assert!(!simulation(Vec::new()).passed());
+    assert!(simulation(vec![check(true)], Some(distribution())).passed());
+    assert!(!simulation(vec![check(true), check(false)], Some(distribution())).passed());
+    assert!(!simulation(Vec::new(), Some(distribution())).passed());
+    // A world that the capsule was not in says nothing about it.
+    assert!(!simulation(vec![check(true)], None).passed());
+    let untouched = Distribution { steps: Vec::new(), ..distribution() };
+    assert!(!simulation(vec![check(true)], Some(untouched)).passed());
+}
+
+fn distribution() -> Distribution {
+    let step = Passed { name: "fetched".to_owned(), nodes: 50, p50_ms: 900, max_ms: 7_000 };
+    Distribution {
+        file: Digest::of(b"file"),
+        size_bytes: 9,
+        chunks: 1,
+        files: 2,
+        generation: 3,
+        sent_bytes: 450,
+        steps: vec![step],
+    }
 }
 
 #[test]

@@ -7,9 +7,9 @@ use xyn_net::proto::blobs::NotKept;
 use xyn_store::Digest;
 use xyn_store::blobs::{Manifest, Parcel};
 
+use super::Chest;
 #[cfg(test)]
 use super::Flaw;
-use super::{Chest, taken_bytes};
 
 /// Something on its way here.
 #[derive(Clone)]
@@ -25,7 +25,7 @@ impl Chest {
         let mut seen = BTreeSet::new();
         let parts = manifest.parts().iter().copied();
         let missing: Vec<_> = parts.filter(|(it, _)| self.is_missing(it) && seen.insert(*it)).collect();
-        self.works(taken_bytes(&missing))?;
+        self.works(self.taken_bytes(&missing))?;
         self.open.insert(manifest.object(), Intake { manifest, is_bundle });
         Ok(missing.into_iter().map(|(chunk, _)| chunk).collect())
     }
@@ -54,7 +54,8 @@ impl Chest {
                 fault = Some(NotKept::False);
                 continue;
             };
-            if let Err(reason) = self.works(chunk.record().len()) {
+            let is_counted = !self.has_berth(&chunk.digest());
+            if let Err(reason) = self.works(if is_counted { chunk.record().len() } else { 0 }) {
                 return (kept, Some(reason));
             }
             self.insert(chunk.digest(), chunk.record());
