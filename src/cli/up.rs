@@ -305,6 +305,24 @@ mod tests {
     }
 
     #[test]
+    fn the_catalogue_is_nowhere_until_it_is_asked_for_and_has_a_port_of_its_own() {
+        #[derive(clap::Parser)]
+        struct Program {
+            #[command(flatten)]
+            up: Arguments,
+        }
+        let listens = |flags: &[&str]| {
+            let program =
+                <Program as clap::Parser>::try_parse_from([&["xyn"], flags].concat()).expect("flags");
+            program.up.lan_catalogue.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(listens(&[]), [""; 0]);
+        assert_eq!(listens(&["--lan-catalogue"]), ["[::]:7423"]);
+        assert_eq!(listens(&["--lan-catalogue", "--mesh", "lan"]), ["[::]:7423"]);
+        assert_eq!(listens(&["--lan-catalogue", "10.0.0.1:80"]), ["10.0.0.1:80"]);
+    }
+
+    #[test]
     fn a_folder_that_another_node_has_is_a_conflict() {
         let store = StoreError::InUse { folder: "/srv/xyn".into(), holder: "process 7".into() };
         let failure = explained(&NodeError::from(store), Path::new("/srv/xyn"));
