@@ -2,7 +2,7 @@
 
 use xyn_store::Digest;
 
-use super::super::codec::Encoder;
+use super::super::codec::{Encoder, patch};
 use super::super::format::{Form, HEAD_BYTES, Kind, PREFACE_BYTES};
 use super::forge::{Forge, directory, outline, plain, preface, refused, section, zstd_form};
 use super::*;
@@ -206,6 +206,46 @@ fn rows_of_the_index_that_no_writer_writes_are_refused() {
     let patch = |at, near| Form::Patch { bytes: 9, sum: Digest::of(b""), at, near };
     let message = "it refers to bytes 18446744073709551615 to 18446744073709551615 of a base that has 0";
     index(&|forge| forge.rows[0].form = patch(u64::MAX, u32::MAX), message);
+}
+
+#[test]
+fn a_delta_that_points_anywhere_but_at_what_it_says_is_refused_with_a_real_base() {
+    let (place, raw) = (Place::new(), noise(4, 2_000));
+    let dir = place.folder("base", &[("a", &raw), ("b", &noise(5, 3_000))]);
+    fs::write(place.path("base.caps"), place.capsule(&dir, &Options::default())).expect("written");
+    let base = CapsuleFile::open(&place.path("base.caps"), Limits::default()).expect("opens");
+    let read = |form: Form, raw: &[u8], stored: &[u8]| {
+        let mut forge = Forge::stored(raw, stored.to_vec(), form);
+        forge.tree.base = Some(base.outline().root());
+        open(&forge.bytes(), Some(&base)).and_then(Capsule::verify).map(drop)
+    };
+    let refused = |form, raw: &[u8], stored: &[u8], fault: &str| {
+        let error = read(form, raw, stored).expect_err("refused").to_string();
+        assert!(error.contains(fault), "{fault}: {error}");
+    };
+    // All of the base is 5,000 bytes; the first 2,000 are meant.
+    let held = |at| Form::Held { at };
+    read(held(0), &raw, b"").expect("sound");
+    for at in [1, 1_999, 3_000] {
+        refused(held(at), &raw, b"", "and is said to be");
+    }
+    for (at, end) in [(3_001, 5_001), (5_000, 7_000), (u64::MAX - 1_999, u64::MAX), (u64::MAX, u64::MAX)] {
+        refused(held(at), &raw, b"", &format!("it refers to bytes {at} to {end} of a base that has 5000"));
+    }
+    refused(held(0), &raw, b"more", "goes on behind its end");
+    let next = [raw.as_slice(), b" and more"].concat();
+    let stored = patch(&next, &raw).expect("patched").expect("smaller");
+    let patched = |at, near| Form::Patch { bytes: stored.len() as u32, sum: Digest::of(&stored), at, near };
+    read(patched(0, 2_000), &next, &stored).expect("sound");
+    for (at, near) in [(1, 2_000), (0, 1_999), (0, 0), (3_000, 2_000), (5_000, 0)] {
+        let error = read(patched(at, near), &next, &stored).expect_err("another part").to_string();
+        assert!(error.contains("are broken") || error.contains("and is said to be"), "{at} {near}: {error}");
+    }
+    for (at, near) in [(0, 5_001), (3_001, 2_000), (5_001, 0), (u64::MAX, 1), (0, u32::MAX)] {
+        let end = at.saturating_add(near.into());
+        let fault = format!("it refers to bytes {at} to {end} of a base that has 5000");
+        refused(patched(at, near), &next, &stored, &fault);
+    }
 }
 
 #[test]
