@@ -56,9 +56,10 @@ fn take(inner: &Inner, input: &Value) -> Result<Taken, Refusal> {
     pins.add(digest);
     let (place, folder) = (Place::Blob(blobs, &digest), scratch::folder(inner)?);
     // A signature more on what is here already is taken before they are enough; only who counts adds to it.
+    let named = Counting::of(inner, input, now)?;
     let counting = match known(inner, place)? {
-        true => Counting::for_deployment(inner, input, now)?.of_any(),
-        false => Counting::of(inner, input, now)?,
+        true => Counting::in_force(inner, now)?.unwrap_or(named).of_any(),
+        false => named,
     };
     let base = match place.base()? {
         None => None,

@@ -126,8 +126,8 @@ impl Proved {
         let manifest = Envelope::read(&self.envelopes.0).ok();
         let signers: BTreeSet<_> = manifest.iter().flat_map(Envelope::claimed_signers).collect();
         let others = signers.difference(counted);
-        let others =
-            others.map(|id| format!("the signature of key `{id}` does not count: it is no publisher's"));
+        let others = others
+            .map(|id| format!("the signature of key `{id}` does not count: the key may not publish it here"));
         others.chain(self.claims.iter().filter_map(Claim::passed_over)).collect()
     }
 

@@ -217,6 +217,42 @@ fn a_rebuild_proves_what_is_signed_of_its_own_capsule_and_nothing_else() {
 }
 
 #[test]
+fn a_first_run_says_what_it_came_to_and_nothing_that_cannot_be() {
+    let run = |change: fn(&mut FirstRun)| {
+        let mut run = FirstRun {
+            stage: "dev".to_owned(),
+            target: "process".to_owned(),
+            health: "/".to_owned(),
+            is_well: false,
+            found: "its process ended\u{1b}[8m".to_owned(),
+            exit: Some("exit status: 3".to_owned()),
+            log: "no room left".to_owned(),
+            environment: BTreeMap::from([("os".to_owned(), "linux".to_owned())]),
+            started_at: at("2026-11-21T12:00:00Z"),
+            finished_at: at("2026-11-21T12:00:02Z"),
+        };
+        change(&mut run);
+        run
+    };
+    let said = about_sample(run(|_| {})).write().expect("sound");
+    assert_eq!(Statement::<FirstRun>::read(&said).expect("sound").predicate, run(|_| {}));
+    let told = run(|_| {}).summary().expect("words");
+    assert_eq!(told, "not well in dev as process after 2000 ms: its process ended\\u{1b}[8m");
+    let other: [fn(&mut FirstRun); 2] = [|run| run.stage = "prod".to_owned(), |run| run.is_well = true];
+    assert!(run(|_| {}).is_like(&run(|run| run.found.clear())));
+    assert!(other.iter().all(|change| !run(|_| {}).is_like(&run(*change))));
+    let unsound: [fn(&mut FirstRun); 3] = [
+        |run| run.started_at = at("2026-11-21T12:00:03Z"),
+        |run| run.log = "x".repeat(RUN_LOG_MAX_BYTES + 1),
+        |run| run.is_well = true,
+    ];
+    for change in unsound {
+        let refused = about_sample(run(change)).write();
+        assert!(matches!(refused, Err(NotVerified::Statement(InvalidStatement::Nonsense(_)))), "{refused:?}");
+    }
+}
+
+#[test]
 fn nothing_that_was_not_looked_at_passed() {
     let check = |held| Check { name: "all converge".to_owned(), held, seen: None };
     let simulation = |checks, distribution| Simulation {

@@ -245,10 +245,11 @@ impl Running {
         let mut child = command.spawn().map_err(fail)?;
         let id = child.id();
         let group = id.and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+        // Before anything that it says, so that what stands behind this is what it said.
+        log.note(&format!("started `{}` as process {} at port {port}", plan.program, id.unwrap_or_default()));
         let out = child.stdout.take().map(|out| tokio::spawn(log.clone().follow(out)));
         let err = child.stderr.take().map(|err| tokio::spawn(log.clone().follow(err)));
         let listeners = out.into_iter().chain(err).collect();
-        log.note(&format!("started `{}` as process {} at port {port}", plan.program, id.unwrap_or_default()));
         let noted = id.and_then(|id| Noted::beside(&rooms.app, id).ok());
         Ok(Self { child, group, port, listeners, _noted: noted })
     }
