@@ -74,7 +74,7 @@ pub(super) fn size(bytes: u64) -> String {
 pub(super) fn span(time: Duration) -> String {
     let seconds = time.as_secs();
     let units = [(86_400, "days"), (3_600, "h"), (60, "min")];
-    match units.into_iter().find(|(unit, _)| seconds >= *unit && seconds % unit == 0) {
+    match units.into_iter().find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit)) {
         Some((unit, _)) if seconds == unit && unit == 86_400 => "24 h".to_owned(),
         Some((unit, name)) => format!("{} {name}", seconds / unit),
         None => format!("{seconds} s"),
