@@ -134,3 +134,37 @@ async fn events_are_found_by_name_run_interaction_and_time() {
     assert!(of_run.len() > 4 && of_run.iter().all(|name| name.starts_with("xyn.")), "{of_run:?}");
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_browser_runs_nothing_but_what_the_node_serves_and_shows_it_in_nobodys_frame() {
+    let node = Node::start().await;
+    let page = node.get("/ui/events").await;
+    let html = String::from_utf8(page.body).expect("a page");
+    let asset = html.split('"').find(|it| it.starts_with("/ui/assets/") && it.ends_with("/studio.js"));
+    let asset = asset.expect("the page names its script");
+    for (path, status) in [
+        ("/ui/events", StatusCode::OK),
+        ("/ui/events/_list", StatusCode::OK),
+        ("/ui/nothing", StatusCode::NOT_FOUND),
+        ("/ui/runs/no-id", StatusCode::BAD_REQUEST),
+        (asset, StatusCode::OK),
+    ] {
+        let answer = node.get_with(path, &[("hx-request", "true")]).await;
+        assert_eq!(answer.status, status, "{path}");
+        let said = [
+            "content-security-policy",
+            "x-content-type-options",
+            "x-frame-options",
+            "referrer-policy",
+            "cross-origin-opener-policy",
+        ];
+        let said = said.map(|name| answer.header(name));
+        let policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
+        assert_eq!(said, [policy, "nosniff", "DENY", "same-origin", "same-origin"], "{path}");
+    }
+    for within in ["<style", "<script>", " style=\"", " onclick=", " onload=", "javascript:"] {
+        assert!(!html.contains(within), "the page holds {within}, which its policy forbids");
+    }
+    node.stop().await;
+}
