@@ -9,9 +9,10 @@ mod examples;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::IntoResponse;
+use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::header;
+use http::{HeaderValue, header};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -242,7 +243,20 @@ pub(crate) fn pages(document: Value) -> Router<AppState> {
         std::future::ready(([(header::CONTENT_TYPE, "application/json")], body).into_response())
     };
     let page = SwaggerUi::new(PAGE_PATH).config(Config::from(DOCUMENT_PATH));
-    Router::new().route(DOCUMENT_PATH, get(serve)).merge(page)
+    Router::new().route(DOCUMENT_PATH, get(serve)).merge(page).layer(middleware::map_response(kept_apart))
+}
+
+/// What answers say to a browser: the page is in nobody's frame, and tells nobody where its reader was.
+async fn kept_apart(mut response: Response) -> Response {
+    let said = [
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "same-origin"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    for (name, value) in said {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// The document's text, of which there is one.
