@@ -153,7 +153,7 @@ fn tone(name: &str) -> &'static str {
         "failed" | "rejected" | "refused" | "denied" | "uncertain" => "bad",
         "completed" | "approved" | "succeeded" | "verified" => "ok",
         "started" | "running" => "work",
-        "waiting" | "requested" | "opened" => "wait",
+        "waiting" | "requested" => "wait",
         _ => "idle",
     }
 }

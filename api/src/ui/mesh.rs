@@ -119,7 +119,6 @@ async fn page(
 
 impl Page {
     /// The command that makes a ticket.
-    #[expect(clippy::unused_self, reason = "the template asks its page")]
     fn invite_cli(&self) -> &'static str {
         "xyn peer invite {principal} [--role {role?user=user,operator=operator,owner_admin=owner-admin}] \
          [--expires {lifetime_seconds}s]"
