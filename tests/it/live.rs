@@ -6,6 +6,7 @@
 //! its mesh meanwhile, and where nobody is discovered: they know of each other what they told each other.
 //! `XYN_FULL=1` goes on for longer. Invariant: once all are back, all show the same, each moment once.
 
+mod browse;
 mod lab;
 mod network;
 

@@ -146,6 +146,26 @@ impl Site {
         Said::of(self.program().args(arguments))
     }
 
+    /// Another program, where this site is.
+    pub(crate) fn runs(&self, program: &str, arguments: &[&str]) -> Said {
+        Said::of(Command::new("ip").args(["netns", "exec", self.space(), program]).args(arguments))
+    }
+
+    /// From its next start on this is set.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.settings.push((name, value.to_owned()));
+    }
+
+    /// Where the other sites reach it.
+    pub(crate) fn address(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// Who it is.
+    pub(crate) fn key(&self) -> String {
+        NodeKey::load(&self.folder.data()).expect("it has a key").public().to_string()
+    }
+
     /// Founds the environment, and gives out tickets for when this site is where it belongs.
     async fn found(&self, tickets: usize) -> Vec<String> {
         let mut command = self.folder.program();
