@@ -44,6 +44,13 @@ pub fn look(
     look_at(&Folder::open(dir)?, seen, known, now, limits)
 }
 
+/// Whether all that is in the folder `dir` is the tree `root`, and nothing is there beside it, whatever rules are in it.
+pub fn is_exactly(dir: &Path, root: &Digest, limits: Limits) -> bool {
+    let looked = Folder::open(dir).and_then(|folder| look_whole(&folder, limits));
+    // What no tree can hold is not of this one.
+    looked.is_ok_and(|(looked, skipped)| looked.root == *root && skipped == 0)
+}
+
 /// Looks at `folder`, and at all that is in it: no rules leave anything out. Answers also how many devices,
 /// pipes and sockets there are.
 pub(crate) fn look_whole(folder: &Folder, limits: Limits) -> Result<(Looked, u64), TreeError> {

@@ -38,7 +38,7 @@ pub use graft::graft;
 pub use limit::{Exceeded, Limits};
 pub use link::{InvalidLink, Target};
 pub use listing::{Listing, find, list};
-pub use look::{Looked, look};
+pub use look::{Looked, is_exactly, look};
 pub use merge::{Merged, merge};
 pub(crate) use name::is_hidden;
 pub use name::{InvalidName, NAME_MAX_BYTES, Name, NameFault};

@@ -181,11 +181,17 @@ async fn what_was_swapped_between_the_proof_and_the_run_does_not_run() {
     let swap = || {
         let servers = laid_out("server.pl");
         assert_eq!(servers.len(), 2, "of what serves, and of what served before: {servers:?}");
-        servers.iter().for_each(|path| std::fs::write(path, &evil).expect("swapped"));
+        servers.iter().for_each(|path| {
+            std::fs::write(path, &evil).expect("swapped");
+            // What the app's own rules would leave out of a tree is beside it all the same.
+            let beside = [".gitignore", "added.pm"].map(|name| path.with_file_name(name));
+            beside.iter().for_each(|path| std::fs::write(path, "*.pm").expect("added"));
+        });
     };
     swap();
     bench.node_folder(&["capsule", "rollback", "shop", "--stage", "dev"]).ok();
     assert_eq!(bench.read(&url).await.1, "one /");
+    assert_eq!(laid_out("added.pm").len(), 1, "beside what does not serve now alone");
     swap();
     bench.deploy("dev");
     assert_eq!(bench.read(&url).await.1, "two /");
@@ -193,4 +199,5 @@ async fn what_was_swapped_between_the_proof_and_the_run_does_not_run() {
     swap();
     bench.node = Node::start(&bench.folder).await;
     assert_eq!(bench.read(&url).await.1, "two /");
+    assert_eq!(laid_out("added.pm").len(), 1, "beside what does not serve now alone");
 }

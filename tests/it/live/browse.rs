@@ -55,7 +55,8 @@ async fn a_catalogue_is_found_on_the_network_where_it_is_and_read() {
         let said = ask(&lab);
         // Its name, its port behind priority and weight, and where to look.
         let port = [0_u16, 0, 7423].map(u16::to_be_bytes).concat();
-        let wanted = [name.as_bytes(), b"\x04_xyn\x04_tcp\x05local", port.as_slice(), b"path=/capsules"].map(hex);
+        let wanted =
+            [name.as_bytes(), b"\x04_xyn\x04_tcp\x05local", port.as_slice(), b"path=/capsules"].map(hex);
         if wanted.iter().all(|word| said.out.contains(word.as_str())) {
             Ok(())
         } else {

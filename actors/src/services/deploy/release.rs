@@ -4,7 +4,8 @@
 //! capsule that was asked for, with what was built of it, and it answered its health check.
 
 use std::fs;
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xyn_capsules::container::{BlobSource, Cover};
@@ -25,6 +26,8 @@ use crate::services::blocking;
 
 /// Where in the data folder what runs is laid out.
 const FOLDER: &str = "deployments";
+/// The end of the name of a folder in which a capsule is being laid out.
+const FRESH: &str = "new";
 /// Characters of the name of a folder that was laid out: the first of the digest of what is in it.
 const APP_NAME_CHARS: usize = 32;
 
@@ -145,17 +148,35 @@ fn app_name(served: &Digest) -> String {
     served.to_string().chars().take(APP_NAME_CHARS).collect()
 }
 
-/// Lays out the tree of a capsule: what stands there from before is made equal to it again, so that what runs is what
-/// was proved.
+/// Lays out the tree of a capsule. What stands there from before stays if it is the tree, whole and with nothing beside
+/// it, so that what runs is what was proved; what an app keeps is elsewhere, among its data.
 fn lay_out(inner: &Inner, rooms: Rooms, tree: &Digest) -> Result<Rooms, Refusal> {
-    let failed =
-        |error: String| Refusal::Unavailable(format!("cannot lay out `{}`: {error}", rooms.app.display()));
-    fs::create_dir_all(&rooms.data).map_err(|error| failed(error.to_string()))?;
-    let wish = Wish { root: *tree, base: None, force: true, remove: false };
+    let done = fs::create_dir_all(&rooms.data).map_err(|error| error.to_string());
+    let done = done.and_then(|()| stand(inner, &rooms.app, tree));
+    match done {
+        Ok(()) => Ok(rooms),
+        Err(error) => Err(Refusal::Unavailable(format!("cannot lay out `{}`: {error}", rooms.app.display()))),
+    }
+}
+
+/// Sees to it that the folder `app` is the tree `root`.
+fn stand(inner: &Inner, app: &Path, root: &Digest) -> Result<(), String> {
+    let limits = Limits::default();
+    if tree::is_exactly(app, root, limits) {
+        return Ok(());
+    }
+    let fresh = app.with_extension(FRESH);
+    let gone = |path: &Path| match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
+        _ => Ok(()),
+    };
+    gone(&fresh)?;
+    let wish = Wish { root: *root, base: None, force: false, remove: false };
     let (blobs, now) = (inner.store.blobs(), inner.clock.now());
-    let done = tree::restore(blobs, &rooms.app, &wish, &Seen::default(), now, Limits::default());
-    done.map_err(|error| failed(error.to_string()))?;
-    Ok(rooms)
+    let done = tree::restore(blobs, &fresh, &wish, &Seen::default(), now, limits);
+    done.map_err(|error| error.to_string())?;
+    gone(app)?;
+    fs::rename(&fresh, app).map_err(|error| error.to_string())
 }
 
 /// Removes what was laid out at a place and is neither what serves nor what served before.
@@ -165,7 +186,10 @@ pub(super) fn tidy(inner: &Inner, row: &DeploymentRow) {
     let Ok(entries) = fs::read_dir(folder(inner, &Place::of(row))) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().into_string().ok();
-        let is_old = name.as_ref().is_some_and(|name| name.len() == APP_NAME_CHARS) && !kept.contains(&name);
+        let is_app = |name: &String| {
+            name.len() == APP_NAME_CHARS || Path::new(name).extension().is_some_and(|end| end == FRESH)
+        };
+        let is_old = name.as_ref().is_some_and(is_app) && !kept.contains(&name);
         if is_old && let Err(error) = fs::remove_dir_all(entry.path()) {
             tracing::warn!(%error, path = %entry.path().display(), "an old release stays");
         }
