@@ -7,12 +7,15 @@ use std::fs;
 use std::io::Write;
 
 use xyn_capsules::age::{Encrypting, Identity, Opened};
-use xyn_capsules::container::{Cover, Options, pack};
+use xyn_capsules::container::{Base, CapsuleFile, Cover, Options, pack};
 use xyn_capsules::tree::{Directory, Limits};
 use xyn_store::Digest;
 
-/// Capsule files: whatever verifies has the tree that it says.
+/// Capsule files, whole ones and deltas against one base: whatever verifies has the tree that it says.
 pub(super) mod containers {
+    use std::path::Path;
+    use std::sync::OnceLock;
+
     use super::*;
 
     const PREFACE_BYTES: usize = 8;
@@ -24,7 +27,8 @@ pub(super) mod containers {
         let limits = Limits { entries: 10_000, total_bytes: 64 << 20, ..Limits::default() };
         let Ok(cover) = Cover::read(bytes.as_slice()) else { return };
         let root = cover.root();
-        if let Ok(capsule) = cover.open(None, limits)
+        let base = cover.base().map(|_| base() as &dyn Base);
+        if let Ok(capsule) = cover.open(base, limits)
             && let Ok(verified) = capsule.verify()
         {
             assert_eq!((verified.root, verified.stored_bytes), (root, bytes.len() as u64));
@@ -51,16 +55,47 @@ pub(super) mod containers {
         }
     }
 
+    /// What deltas are written against.
+    fn base() -> &'static CapsuleFile {
+        static BASE: OnceLock<CapsuleFile> = OnceLock::new();
+        BASE.get_or_init(|| {
+            let scratch = tempfile::tempdir().expect("a folder");
+            fill(&scratch.path().join("work"), b"");
+            sealed(scratch.path(), None);
+            CapsuleFile::open(&scratch.path().join("caps"), Limits::default()).expect("whole")
+        })
+    }
+
+    /// A large file that stays, and a small one that ends as it is told to: of a delta the one is held by the base, and
+    /// the other is a patch.
+    fn fill(dir: &Path, end: &[u8]) {
+        fs::create_dir_all(dir.join("a")).expect("made");
+        let text: Vec<u8> = (0..9_u8).flat_map(|number| *Digest::of(&[number]).as_bytes()).collect();
+        fs::write(dir.join("a/text"), [&text, end].concat()).expect("written");
+        fs::write(dir.join("zeros"), vec![0; 600 << 10]).expect("written");
+    }
+
+    fn sealed(scratch: &Path, base: Option<&dyn Base>) -> Vec<u8> {
+        let options = Options { base, ..Options::default() };
+        let draft = pack(&scratch.join("work"), &scratch.join("caps"), &options).expect("packed");
+        draft.seal(b"manifest", &[b"attestation".to_vec()]).expect("sealed");
+        fs::read(scratch.join("caps")).expect("there")
+    }
+
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
         let scratch = tempfile::tempdir().expect("a folder");
-        let at = |name: &str| scratch.path().join(name);
-        fs::create_dir_all(at("work/a")).expect("made");
-        fs::write(at("work/a/text"), "a text that can be compressed ".repeat(9)).expect("written");
-        fs::write(at("work/few"), [1, 9, 8, 4]).expect("written");
-        std::os::unix::fs::symlink("a/text", at("work/link")).expect("made");
-        let draft = pack(&at("work"), &at("caps"), &Options::default()).expect("packed");
-        draft.seal(b"manifest", &[b"attestation".to_vec()]).expect("sealed");
-        vec![fs::read(at("caps")).expect("there")]
+        let work = scratch.path().join("work");
+        fs::create_dir_all(work.join("a")).expect("made");
+        fs::write(work.join("a/text"), "a text that can be compressed ".repeat(9)).expect("written");
+        fs::write(work.join("few"), [1, 9, 8, 4]).expect("written");
+        std::os::unix::fs::symlink("a/text", work.join("link")).expect("made");
+        let whole = sealed(scratch.path(), None);
+        fs::remove_dir_all(&work).expect("removed");
+        fill(&work, b" and more");
+        let delta = sealed(scratch.path(), Some(base()));
+        // Of what is there already, nothing travels: whoever reads it takes it from the base.
+        assert!(delta.len() < 800, "{} bytes", delta.len());
+        vec![whole, delta]
     }
 }
 
