@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::super::format::Form;
 use super::*;
 use crate::fixture::{SHOP, key};
-use crate::make::{Maker, make};
+use crate::make::{Maker, Why, make};
 use crate::manifest::Authored;
 use crate::proof::Trusted;
 use crate::sign::{Predicate, Provenance, Quorum};
@@ -41,6 +41,7 @@ fn sealed(place: &Place, dir: &Path, base: Option<&dyn Base>) -> Vec<u8> {
         version: "0.1.0",
         built: &[],
         parent: None,
+        why: &Why::default(),
     };
     make(draft, Authored::read(SHOP.as_bytes()).expect("sound"), &[], &maker).expect("made");
     fs::read(target).expect("there")
