@@ -38,7 +38,8 @@ const MIDDLE = 20;
 const middle = async () => {
   const page = await open(browser, node.url);
   await page.goto(`${node.url}/ui/timeline?at=${moments[own + MIDDLE].entry_id}`, { waitUntil: "load" });
-  await page.locator(".stage.live").waitFor();
+  // It shows once the tape can be moved.
+  await page.getByRole("slider", { name: "Moment" }).waitFor();
   const box = await page.locator(".tape").boundingBox();
   return { page, x: box.x + box.width / 2, y: box.y + box.height / 2 };
 };
