@@ -104,8 +104,10 @@ fn intake(from: &Blobs, folder: &Path, content: &[u8]) {
     let store = open(folder);
     let (_, took) = timed(|| {
         let mut intake = store.blobs().intake(manifest.clone(), LIMIT).expect("fits");
-        for chunk in parcels.iter().flat_map(|parcel| Parcel::new(parcel)) {
-            intake.put(&chunk.expect("is sound")).expect("was asked for");
+        for mut parcel in parcels.iter().map(|parcel| Parcel::new(parcel)) {
+            while let Some(took) = intake.take(&mut parcel) {
+                took.expect("is sound and was asked for");
+            }
         }
         intake.assemble().expect("is the blob")
     });

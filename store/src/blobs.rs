@@ -105,6 +105,9 @@ pub enum BlobError {
         /// How much of it is left.
         left_bytes: u64,
     },
+    /// A peer sent a chunk that is not what it says.
+    #[error(transparent)]
+    Parcel(#[from] InvalidParcel),
     /// A peer sent a chunk that belongs to another blob, or to none.
     #[error("chunk `{chunk}` is not one that was asked for")]
     Unasked {

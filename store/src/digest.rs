@@ -42,6 +42,49 @@ impl Digest {
     }
 }
 
+/// A digest under way.
+#[derive(Clone, Default)]
+pub(crate) struct Hasher {
+    sha: Sha256,
+    bytes: usize,
+}
+
+impl Hasher {
+    /// What SHA-256 works on at a time.
+    const BLOCK_BYTES: usize = 64;
+
+    /// Takes the next bytes.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.sha.update(bytes);
+        self.bytes += bytes.len();
+    }
+
+    /// Takes the next bytes and answers their own digest. A block of a digest waits for the one before it, but not
+    /// for those of another: in turn the processor works on both at once.
+    pub(crate) fn update_and_digest(&mut self, bytes: &[u8]) -> Digest {
+        let mut own = Sha256::new();
+        // From where a block of this one begins: what lies across two is copied.
+        let begun = self.bytes % Self::BLOCK_BYTES;
+        let (head, rest) = bytes.split_at(bytes.len().min((Self::BLOCK_BYTES - begun) % Self::BLOCK_BYTES));
+        self.update(head);
+        let blocks = rest.chunks_exact(Self::BLOCK_BYTES);
+        let in_turn = blocks.len() * Self::BLOCK_BYTES;
+        for (block, own_block) in blocks.zip(bytes.chunks_exact(Self::BLOCK_BYTES)) {
+            self.sha.update(block);
+            own.update(own_block);
+        }
+        self.bytes += in_turn;
+        self.update(&rest[in_turn..]);
+        own.update(&bytes[in_turn..]);
+        Digest(own.finalize().into())
+    }
+
+    /// The digest of all that came.
+    pub(crate) fn finish(self) -> Digest {
+        Digest(self.sha.finalize().into())
+    }
+}
+
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -102,6 +145,18 @@ mod tests {
         let digest = Digest::of(b"xyn");
         assert_eq!(digest.to_string().parse::<Digest>().expect("own output parses"), digest);
         assert_eq!(Digest::of_parts(&[b"x", b"yn"]), digest);
+    }
+
+    #[test]
+    fn a_digest_of_a_part_is_made_beside_that_of_the_whole() {
+        let bytes: Vec<u8> = (0..1_000_u32).map(|at| (at * at >> 3) as u8).collect();
+        for length in [1, 63, 64, 65, 127, 130, 333] {
+            let mut whole = Hasher::default();
+            for part in bytes.chunks(length) {
+                assert_eq!(whole.update_and_digest(part), Digest::of(part), "{length}");
+            }
+            assert_eq!(whole.finish(), Digest::of(&bytes), "{length}");
+        }
     }
 
     #[test]

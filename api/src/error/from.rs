@@ -88,7 +88,7 @@ impl From<BlobError> for ApiError {
             BlobError::TooLarge { .. } => Code::TooLarge,
             BlobError::Quota { .. } => Code::QuotaReached,
             BlobError::Damaged { .. } | BlobError::Unproved { .. } => Code::BlobDamaged,
-            BlobError::Unasked { .. } => Code::Invalid,
+            BlobError::Parcel(_) | BlobError::Unasked { .. } => Code::Invalid,
             BlobError::Io { .. } | BlobError::Source(_) => Code::Unavailable,
         };
         Self::new(code, message)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xyn_store::Digest;
-use xyn_store::blobs::{BlobError, Blobs, Chunk, Gathering, Intake, Manifest, Parcel};
+use xyn_store::blobs::{BlobError, Blobs, Gathering, Intake, Manifest, Parcel};
 
 use super::families::Families;
 use crate::proto::blobs::{Goods, NotKept};
@@ -42,10 +42,14 @@ enum Incoming {
 }
 
 impl Incoming {
-    fn put(&mut self, chunk: &Chunk<'_>) -> Result<(), BlobError> {
+    /// Verifies and keeps the next chunk.
+    fn take(&mut self, parcel: &mut Parcel<'_>) -> Option<Result<Digest, BlobError>> {
         match self {
-            Self::Blob(intake) => intake.put(chunk),
-            Self::Bundle(gathering) => gathering.put(chunk).map(drop),
+            Self::Blob(intake) => intake.take(parcel),
+            Self::Bundle(gathering) => Some(parcel.next()?.map_err(BlobError::from).and_then(|chunk| {
+                gathering.put(&chunk)?;
+                Ok(chunk.digest())
+            })),
         }
     }
 
@@ -158,18 +162,13 @@ impl Depot {
         let Some(open) = self.intakes().get(object).cloned() else {
             return (kept, fault);
         };
-        for chunk in Parcel::new(parcel) {
-            let Ok(chunk) = chunk else {
-                fault = Some(NotKept::False);
-                continue;
-            };
-            if !asked.any(|asked| *asked == chunk.digest()) {
-                return (kept, Some(NotKept::False));
-            }
-            match in_hand(&open).as_mut().map(|incoming| incoming.put(&chunk)) {
-                Some(Ok(())) => kept.push(chunk.digest()),
-                Some(Err(error)) => return (kept, Some(not_kept(error))),
-                None => {}
+        let mut parcel = Parcel::new(parcel);
+        while let Some(took) = in_hand(&open).as_mut().and_then(|incoming| incoming.take(&mut parcel)) {
+            match took {
+                Ok(chunk) if asked.any(|asked| *asked == chunk) => kept.push(chunk),
+                Ok(_) => return (kept, Some(NotKept::False)),
+                Err(BlobError::Parcel(_)) => fault = Some(NotKept::False),
+                Err(error) => return (kept, Some(not_kept(error))),
             }
         }
         (kept, fault)

@@ -8,15 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::thread::{self, JoinHandle};
 
-use sha2::{Digest as _, Sha256};
-
 use super::batch::Batch;
 use super::content::Source;
 use super::index::{self, Entries, ObjectRow, Place};
 use super::packer::{Fate, PACK_BYTES};
-use super::parcel::Chunk;
+use super::parcel::{Chunk, Parcel};
 use super::{BlobError, Blobs, Manifest, Pins};
-use crate::Digest;
+use crate::digest::{Digest, Hasher};
 use crate::tables::Table;
 
 /// Bytes that are kept in memory of chunks that came before their turn: as many as a node asks for at a time.
@@ -104,7 +102,7 @@ pub struct Intake {
 #[derive(Default)]
 struct Proof {
     /// Over the first `hashed` parts.
-    hasher: Sha256,
+    hasher: Hasher,
     hashed: usize,
     /// Chunks of later parts, so that they need not be read again.
     ahead: BTreeMap<Digest, Vec<u8>>,
@@ -173,32 +171,51 @@ impl Intake {
         Ok(missing)
     }
 
-    /// Takes one of the chunks. Others are refused.
-    pub fn put(&mut self, chunk: &Chunk<'_>) -> Result<(), BlobError> {
+    /// Takes the next chunk of `parcel`; answers which. Others than those of the blob are refused. When it is its
+    /// turn, it is hashed for the blob as it is verified.
+    pub fn take(&mut self, parcel: &mut Parcel<'_>) -> Option<Result<Digest, BlobError>> {
+        let turn = self.manifest.parts().get(self.proof.hashed).map(|(next, _)| *next);
+        // Not that of the blob before the chunk is verified and kept.
+        let mut hasher = self.proof.hasher.clone();
+        let chunk = parcel.next_by(|digest, bytes| match turn == Some(*digest) {
+            true => hasher.update_and_digest(bytes),
+            false => Digest::of(bytes),
+        })?;
+        Some(chunk.map_err(BlobError::from).and_then(|chunk| {
+            let hashed = (turn == Some(chunk.digest())).then_some(hasher);
+            self.put(&chunk, hashed).map(|()| chunk.digest())
+        }))
+    }
+
+    fn put(&mut self, chunk: &Chunk<'_>, hashed: Option<Hasher>) -> Result<(), BlobError> {
         let (digest, bytes) = (chunk.digest(), chunk.bytes());
         if self.lengths.get(&digest).is_none_or(|length| *length as usize != bytes.len()) {
             return Err(BlobError::Unasked { chunk: digest });
         }
         match self.gathering.put(chunk)? {
-            true => self.hash(digest, bytes),
+            true => self.hash(digest, bytes, hashed),
             false => Ok(()),
         }
     }
 
-    /// Hashes a chunk that came, if it is its turn, and those after it that are here.
-    fn hash(&mut self, chunk: Digest, bytes: &[u8]) -> Result<(), BlobError> {
+    /// Hashes a chunk that came, if it is its turn and it was not, and those after it that are here.
+    fn hash(&mut self, chunk: Digest, bytes: &[u8], hashed: Option<Hasher>) -> Result<(), BlobError> {
         let Self { proof, manifest, source, .. } = self;
-        let (mut reads, mut is_early) = (CATCH_UP_CHUNKS, true);
+        let (mut reads, mut is_early) = (CATCH_UP_CHUNKS, hashed.is_none());
+        if let Some(hasher) = hashed {
+            proof.hasher = hasher;
+            proof.hashed += 1;
+        }
         while let Some((next, _)) = manifest.parts().get(proof.hashed) {
             if *next == chunk {
                 proof.hasher.update(bytes);
                 is_early = false;
             } else if let Some(bytes) = proof.ahead.remove(next) {
                 proof.ahead_bytes -= bytes.len();
-                proof.hasher.update(bytes);
+                proof.hasher.update(&bytes);
             } else if reads > 0 {
                 match source.chunk(next, next) {
-                    Ok(bytes) => proof.hasher.update(bytes),
+                    Ok(bytes) => proof.hasher.update(&bytes),
                     Err(BlobError::NotFound(_)) => break,
                     Err(error) => return Err(error),
                 }
@@ -226,10 +243,10 @@ impl Intake {
         for (chunk, _) in &self.manifest.parts()[self.proof.hashed..] {
             match self.proof.ahead.get(chunk) {
                 Some(bytes) => hasher.update(bytes),
-                None => hasher.update(self.source.chunk(chunk, chunk)?),
+                None => hasher.update(&self.source.chunk(chunk, chunk)?),
             }
         }
-        let is_proved = Digest::from_bytes(hasher.finalize().into()) == object;
+        let is_proved = hasher.finish() == object;
         if is_proved && self.manifest.parts().len() > 1 {
             self.gathering.batch.entries.add_manifest(&self.manifest);
             self.gathering.batch.entries.reused.extend(self.lengths.keys());

@@ -60,12 +60,29 @@ impl<'a> Parcel<'a> {
         Encoder::default().encode(&Digest::of(chunk), chunk).to_vec()
     }
 
-    fn open(&mut self) -> Option<Chunk<'a>> {
+    /// The next chunk, whose digest `hash` makes, told which it has to be.
+    pub(super) fn next_by(
+        &mut self,
+        hash: impl FnOnce(&Digest, &[u8]) -> Digest,
+    ) -> Option<Result<Chunk<'a>, InvalidParcel>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let before = self.rest.len();
+        let chunk = self.open(hash).ok_or(InvalidParcel);
+        if self.rest.len() == before {
+            self.rest = &[];
+        }
+        Some(chunk)
+    }
+
+    fn open(&mut self, hash: impl FnOnce(&Digest, &[u8]) -> Digest) -> Option<Chunk<'a>> {
         let header = Header::decode(self.rest)?;
         let (record, rest) = self.rest.split_at_checked(header.record_bytes() as usize)?;
         self.rest = rest;
-        let bytes = self.decoder.decode(record, &header.digest)?;
-        Some(Chunk { digest: header.digest, record, bytes })
+        let digest = header.digest;
+        let bytes = self.decoder.decode_by(record, &digest, |bytes| hash(&digest, bytes))?;
+        Some(Chunk { digest, record, bytes })
     }
 }
 
@@ -73,15 +90,7 @@ impl<'a> Iterator for Parcel<'a> {
     type Item = Result<Chunk<'a>, InvalidParcel>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let before = self.rest.len();
-        let chunk = self.open().ok_or(InvalidParcel);
-        if self.rest.len() == before {
-            self.rest = &[];
-        }
-        Some(chunk)
+        self.next_by(|_, bytes| Digest::of(bytes))
     }
 }
 

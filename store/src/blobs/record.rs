@@ -145,20 +145,33 @@ pub(super) struct Decoder(Option<Decompressor<'static>>);
 impl Decoder {
     /// The chunk in `record`; none when it is not, whole, the one with this digest.
     pub(super) fn decode<'a>(&mut self, record: &'a [u8], digest: &Digest) -> Option<Cow<'a, [u8]>> {
+        self.decode_by(record, digest, Digest::of)
+    }
+
+    /// The same, where `hash` makes the digest of the chunk's bytes.
+    pub(super) fn decode_by<'a>(
+        &mut self,
+        record: &'a [u8],
+        digest: &Digest,
+        hash: impl FnOnce(&[u8]) -> Digest,
+    ) -> Option<Cow<'a, [u8]>> {
         // A checksum that a peer made up would be found only when the chunk is handed on.
         let (header, stored) = intact(record, digest)?;
-        if Digest::of(stored) != header.stored_digest {
-            return None;
-        }
         match header.form {
-            Form::Plain => (header.stored_digest == *digest).then_some(Cow::Borrowed(stored)),
+            Form::Plain => {
+                let is_it = header.stored_digest == *digest && hash(stored) == *digest;
+                is_it.then_some(Cow::Borrowed(stored))
+            }
             Form::Zstd => {
+                if Digest::of(stored) != header.stored_digest {
+                    return None;
+                }
                 let decompressor = match &mut self.0 {
                     Some(decompressor) => decompressor,
                     none => none.insert(Decompressor::new().ok()?),
                 };
                 let chunk = decompressor.decompress(stored, header.raw_bytes as usize).ok()?;
-                let is_it = chunk.len() == header.raw_bytes as usize && Digest::of(&chunk) == *digest;
+                let is_it = chunk.len() == header.raw_bytes as usize && hash(&chunk) == *digest;
                 is_it.then_some(Cow::Owned(chunk))
             }
         }

@@ -54,8 +54,7 @@ fn story(store: &Store, sure: &Mutex<Sure>) -> Result<(), BlobError> {
     let mut intake = blobs.intake(Manifest::new(object, list), MIB)?;
     for part in &parts {
         let record = travelling(part);
-        let chunk = Parcel::new(&record).next().expect("is there").expect("is sound");
-        intake.put(&chunk)?;
+        intake.take(&mut Parcel::new(&record)).expect("is there")?;
     }
     tell(intake.assemble()?);
 

@@ -22,10 +22,9 @@ fn parcel(from: &Store, chunks: &[Digest]) -> Vec<u8> {
 fn send(from: &Store, to: &mut Intake, chunks: &[Digest]) {
     for chunk in chunks {
         let parcel = parcel(from, &[*chunk]);
-        let mut opened = Parcel::new(&parcel).map(|chunk| chunk.expect("is sound"));
-        let one = opened.next().expect("is there");
-        assert_eq!((one.digest(), opened.next().is_none()), (*chunk, true));
-        to.put(&one).expect("was asked for");
+        let mut parcel = Parcel::new(&parcel);
+        assert_eq!(to.take(&mut parcel).expect("is there").expect("was asked for"), *chunk);
+        assert!(to.take(&mut parcel).is_none());
     }
 }
 
@@ -82,8 +81,8 @@ fn chunks_that_were_not_asked_for_and_lists_that_lie_are_refused() {
     let mut intake = store.blobs().intake(lie, LIMIT).expect("nobody can tell yet");
     let stranger = peer.blobs().put(b"another blob").expect("there is room");
     let stranger = parcel(&peer, &[stranger]);
-    let chunk = Parcel::new(&stranger).next().expect("is there").expect("is sound");
-    assert!(matches!(intake.put(&chunk), Err(BlobError::Unasked { .. })));
+    let refused = intake.take(&mut Parcel::new(&stranger)).expect("is there");
+    assert!(matches!(refused, Err(BlobError::Unasked { .. })));
     let missing = intake.missing().expect("reads");
     send(&peer, &mut intake, &missing);
     let error = intake.assemble().expect_err("the chunks are in another order");
@@ -93,6 +92,21 @@ fn chunks_that_were_not_asked_for_and_lists_that_lie_are_refused() {
     // The chunks themselves are no lie: with the right list they are a blob.
     let intake = store.blobs().intake(manifest.clone(), LIMIT).expect("fits");
     assert_eq!(intake.missing().expect("reads"), []);
+    assert_eq!(store.blobs().read(&intake.assemble().expect("is the blob")).expect("is here"), bytes);
+}
+
+#[test]
+fn a_false_chunk_in_its_turn_leaves_the_proof_of_the_blob_alone() {
+    let bytes = noise(12, 300_000);
+    let (_there, peer, manifest) = elsewhere(&bytes);
+    let (_here, store) = store(64 * MIB);
+    let mut intake = store.blobs().intake(manifest.clone(), LIMIT).expect("fits");
+    for (chunk, length) in manifest.parts() {
+        let false_one = record::Encoder::default().encode(chunk, &noise(13, *length as usize)).to_vec();
+        let refused = intake.take(&mut Parcel::new(&false_one)).expect("is there");
+        assert!(matches!(refused, Err(BlobError::Parcel(InvalidParcel))));
+        send(&peer, &mut intake, &[*chunk]);
+    }
     assert_eq!(store.blobs().read(&intake.assemble().expect("is the blob")).expect("is here"), bytes);
 }
 
