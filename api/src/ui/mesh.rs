@@ -198,6 +198,7 @@ fn ring(count: usize) -> impl Iterator<Item = (f64, f64)> {
 struct MemberPage {
     shell: Shell,
     row: Row,
+    issuer_is_member: bool,
     revoke: Act,
     confirm: Act,
 }
@@ -208,11 +209,13 @@ async fn member(
     shell: Shell,
     PathId(node): PathId<PublicKey>,
 ) -> Result<Response, ApiError> {
-    let Json(peer) = members::get(State(state), PathId(node)).await?;
+    let Json(peer) = members::get(State(state.clone()), PathId(node)).await?;
+    // The first of all is certified by the root of the environment, which is no member.
+    let issuer_is_member = members::get(State(state), PathId(peer.issuer)).await.is_ok();
     let (node, here) = (node.to_string(), format!("/ui/mesh/{node}"));
     let revoke = directory.act("peer.revoke", &[("node", &node)], here.clone());
     let confirm = directory.act("peer.confirm", &[("node", &node)], here);
-    render(&MemberPage { shell, row: Row::of(peer), revoke, confirm })
+    render(&MemberPage { shell, row: Row::of(peer), issuer_is_member, revoke, confirm })
 }
 
 #[derive(Template)]
