@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_digest_of_a_part_is_made_beside_that_of_the_whole() {
-        let bytes: Vec<u8> = (0..1_000_u32).map(|at| (at * at >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..1_000_u32).map(|at| ((at * at) >> 3) as u8).collect();
         for length in [1, 63, 64, 65, 127, 130, 333] {
             let mut whole = Hasher::default();
             for part in bytes.chunks(length) {
