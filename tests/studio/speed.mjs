@@ -8,9 +8,10 @@ const report = (figure, value) => console.log(JSON.stringify({ figure, value: Nu
 const browser = await launch();
 const page = await open(browser, url);
 let answers = [];
-page.on("response", (response) => {
+// The stream of news never finishes, and is not counted.
+page.on("requestfinished", (request) => {
   const none = { responseBodySize: 0, responseHeadersSize: 0 };
-  answers.push(response.request().sizes().catch(() => none));
+  answers.push(request.sizes().catch(() => none));
 });
 /** The bytes of what was answered since this was asked last. */
 const transferred = async () => {
