@@ -1,24 +1,15 @@
 // What people do on pages: with a mouse, with keys alone, without JavaScript; and what they are told.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open } from "./browser.mjs";
+import { test } from "node:test";
+import { open } from "./browser.mjs";
 import { start } from "./node.mjs";
+import { stage } from "./stage.mjs";
 
 /** The bar; a test on a machine that does other things as well is held to ten times as much. */
 const PIXEL_MS = 200;
 
-let node;
-let browser;
-
-before(async () => {
-  node = await start();
-  browser = await launch();
-}, { timeout: 120_000 });
-after(async () => {
-  await browser?.close();
-  await node?.stop();
-});
+const [node, browser] = await stage(start);
 
 /** Runs `story` on a page of its own and holds it to have made no complaint. */
 const on = async (options, story) => {

@@ -4,9 +4,10 @@
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { accessible, bounded, launch, open, shoot, LIMITS } from "./browser.mjs";
+import { before, test } from "node:test";
+import { accessible, bounded, open, shoot, LIMITS } from "./browser.mjs";
 import { start, until } from "./node.mjs";
+import { stage } from "./stage.mjs";
 
 /** How much there is of each: more than a page has rows, and than a part of a file has lines. */
 const RUNS = 65;
@@ -36,8 +37,6 @@ plan:
   - { kind: transform, id: one, set: { n: 1 } }
 `;
 
-let node;
-let browser;
 let pages;
 let review;
 
@@ -56,9 +55,9 @@ const many = async (count, act) => {
   while (numbers.length > 0) await Promise.all(numbers.splice(0, 20).map(act));
 };
 
+const [node, browser] = await stage(start);
+
 before(async () => {
-  node = await start();
-  browser = await launch();
   for (const [name, text] of [["crowd", CROWD], ["small", SMALL]]) {
     await writeFile(join(node.home, `${name}.yaml`), text);
     await node.xyn("blueprint", "promote", join(node.home, `${name}.yaml`));
@@ -112,10 +111,6 @@ before(async () => {
     audit: "/ui/audit",
   };
 }, { timeout: 300_000 });
-after(async () => {
-  await browser?.close();
-  await node?.stop();
-});
 
 test("no page grows with what there is", { timeout: 300_000 }, async () => {
   const narrow = await open(browser, node.url, { size: "narrow" });

@@ -2,23 +2,22 @@
 // under the needle is the one that is shown.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open } from "./browser.mjs";
+import { before, test } from "node:test";
+import { open } from "./browser.mjs";
 import { start } from "./node.mjs";
+import { stage } from "./stage.mjs";
 
 const MOMENTS = 40;
 /** Between two moments of the tape, in pixels. */
 const PITCH = 22;
 
-let node;
-let browser;
 /** Every moment there is, oldest first; a new node has some of its own before them. */
 let moments;
 let own;
 
+const [node, browser] = await stage(start);
+
 before(async () => {
-  node = await start();
-  browser = await launch();
   for (let number = 0; number < MOMENTS; number += 1) {
     const answer = await fetch(`${node.url}/api/v1/timeline/note`, {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ title: `moment ${number}` }),
@@ -28,10 +27,6 @@ before(async () => {
   moments = (await (await fetch(`${node.url}/api/v1/timeline?limit=200`)).json()).items.reverse();
   own = moments.findIndex((it) => it.title === "moment 0");
 }, { timeout: 180_000 });
-after(async () => {
-  await browser?.close();
-  await node?.stop();
-});
 
 /** The page with one in their middle under the needle. */
 const MIDDLE = 20;

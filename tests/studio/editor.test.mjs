@@ -2,9 +2,10 @@
 // keys save it.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open } from "./browser.mjs";
+import { test } from "node:test";
+import { open } from "./browser.mjs";
 import { start } from "./node.mjs";
+import { stage } from "./stage.mjs";
 
 const RIGHT = `id: bp.typed
 name: Typed
@@ -15,17 +16,7 @@ plan:
 /** The same with a key that no blueprint has, on its third line. */
 const WRONG = RIGHT.replace("trigger", "triger");
 
-let node;
-let browser;
-
-before(async () => {
-  node = await start();
-  browser = await launch();
-}, { timeout: 120_000 });
-after(async () => {
-  await browser?.close();
-  await node?.stop();
-});
+const [node, browser] = await stage(start);
 
 test("what is typed is checked, and a fault is marked where it is, and leads there", { timeout: 120_000 }, async () => {
   const page = await open(browser, node.url);

@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch, open, shoot } from "./browser.mjs";
+import { test } from "node:test";
+import { open, shoot } from "./browser.mjs";
 import { team } from "./fill.mjs";
 import { until } from "./node.mjs";
+import { stage } from "./stage.mjs";
 
 const BLUEPRINT = `id: bp.written
 name: Written in a browser
@@ -31,17 +32,7 @@ rules:
   - { rule_id: by_hand, match: { action: peer.confirm, actor: node }, effect: deny }
 `;
 
-let used;
-let browser;
-
-before(async () => {
-  used = await team();
-  browser = await launch();
-}, { timeout: 300_000 });
-after(async () => {
-  await browser?.close();
-  await used?.stop();
-});
+const [used, browser] = await stage(team);
 
 const path = (name) => () => used.pages[name].path;
 const moment = () => new URLSearchParams(used.pages.timeline.path.split("?")[1]).get("at");

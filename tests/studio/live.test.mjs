@@ -2,9 +2,10 @@
 // and shine no more than somebody wants.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open, LIMITS } from "./browser.mjs";
+import { test } from "node:test";
+import { open, LIMITS } from "./browser.mjs";
 import { start } from "./node.mjs";
+import { stage } from "./stage.mjs";
 
 /** The bars. A page on a machine that does other things as well may stand still ten times as long; how many events such
  * a machine sends is told. */
@@ -12,17 +13,7 @@ const RATE = 500;
 const LONG_MS = 100;
 const SECONDS = 4;
 
-let node;
-let browser;
-
-before(async () => {
-  node = await start();
-  browser = await launch();
-}, { timeout: 120_000 });
-after(async () => {
-  await browser?.close();
-  await node?.stop();
-});
+const [node, browser] = await stage(start);
 
 const post = async (path, body) => (await fetch(`${node.url}/api/v1/${path}`, {
   method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body),

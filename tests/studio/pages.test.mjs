@@ -2,24 +2,13 @@
 // it is all there without JavaScript, and a picture of it is kept.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
-import { accessible, bounded, launch, open, scale, shoot, LIMITS, SIZES } from "./browser.mjs";
+import { describe, test } from "node:test";
+import { accessible, bounded, open, scale, shoot, LIMITS, SIZES } from "./browser.mjs";
 import { team } from "./fill.mjs";
+import { stage } from "./stage.mjs";
 
-let used;
-let node;
-let browser;
-let pages;
-
-before(async () => {
-  used = await team();
-  ({ node, pages } = used);
-  browser = await launch();
-}, { timeout: 180_000 });
-after(async () => {
-  await browser?.close();
-  await used?.stop();
-});
+const [used, browser] = await stage(team);
+const { node, pages } = used;
 
 const NAMES = [
   "events", "event", "runs", "run", "run_asks", "launcher", "artifacts", "artifact", "approvals", "timeline",

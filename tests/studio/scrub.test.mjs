@@ -2,9 +2,10 @@
 // shows what comes to be said of it while somebody writes.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { launch, open } from "./browser.mjs";
+import { before, test } from "node:test";
+import { open } from "./browser.mjs";
 import { start } from "./node.mjs";
+import { stage } from "./stage.mjs";
 
 const MOMENTS = 1_000;
 /** Processor time of the page's thread for a step: a frame at sixty steps a second. It does not count how long others
@@ -12,9 +13,6 @@ const MOMENTS = 1_000;
 const STEP_MS = 1_000 / 60;
 /** Steps whose mean is one sample. */
 const SAMPLE = 50;
-
-let node;
-let browser;
 
 const say = async (path, body) => {
   const answer = await fetch(`${node.url}/api/v1/timeline/${path}`, {
@@ -24,17 +22,13 @@ const say = async (path, body) => {
   return answer.json();
 };
 
+const [node, browser] = await stage(start);
+
 before(async () => {
-  node = await start();
-  browser = await launch();
   for (let number = 0; number < MOMENTS; number += 40) {
     await Promise.all(Array.from({ length: 40 }, (_, index) => say("note", { title: `moment ${number + index}` })));
   }
 }, { timeout: 180_000 });
-after(async () => {
-  await browser?.close();
-  await node?.stop();
-});
 
 test("a thousand moments pass, each in less than a frame", { timeout: 300_000 }, async () => {
   const page = await open(browser, node.url);

@@ -2,22 +2,13 @@
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
-import { launch, open } from "./browser.mjs";
+import { test } from "node:test";
+import { open } from "./browser.mjs";
 import { pair, shop } from "./fill.mjs";
 import { until } from "./node.mjs";
+import { stage } from "./stage.mjs";
 
-let both;
-let browser;
-
-before(async () => {
-  both = await pair();
-  browser = await launch();
-}, { timeout: 180_000 });
-after(async () => {
-  await browser?.close();
-  await both?.stop();
-});
+const [both, browser] = await stage(pair);
 
 test("emit, watch, approve, look at what was made, seal a moment, deploy, break, roll back; a teammate sees it", { timeout: 600_000 }, async () => {
   const { node, mate, read } = both;
