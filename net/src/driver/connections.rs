@@ -70,7 +70,7 @@ impl<P: Port> Task<P> {
     }
 
     /// One of several connections is new, or gone with what was under way on it.
-    pub(super) fn compare_again(&mut self, node: PublicKey) {
+    fn compare_again(&mut self, node: PublicKey) {
         self.sync(sync::Input::Gap(node));
     }
 
@@ -96,6 +96,17 @@ impl<P: Port> Task<P> {
             self.dialer.disconnected(node, now);
             self.port.notice(Event::Disconnected(node));
         }
+    }
+
+    /// One of several connections is gone. Whoever looks is shown one that is still there.
+    pub(super) fn closed_one(&mut self, peer: PeerId) {
+        let Some(node) = address::node(peer) else { return };
+        if let Some(neighbour) = self.neighbours.get_mut(&node)
+            && let Some((way, remote)) = self.swarm.behaviour().gate.newest(peer)
+        {
+            neighbour.goes_on(address::split(remote.clone()).0, way);
+        }
+        self.compare_again(node);
     }
 
     pub(super) fn closed(&mut self, peer: PeerId) {

@@ -85,6 +85,7 @@ struct Open {
     peer: PeerId,
     way: Way,
     side: Side,
+    remote: Multiaddr,
 }
 
 impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
@@ -100,6 +101,12 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
     /// The open connections of a peer.
     pub(super) fn connections(&self, peer: PeerId) -> impl Iterator<Item = ConnectionId> {
         self.open.iter().filter(move |(_, open)| open.peer == peer).map(|(id, _)| *id)
+    }
+
+    /// How the newest open connection of a peer came to be, and where it leads.
+    pub(super) fn newest(&self, peer: PeerId) -> Option<(Way, &Multiaddr)> {
+        let newest = self.open.values().rfind(|open| open.peer == peer)?;
+        Some((newest.way, &newest.remote))
     }
 
     /// The peers who are not on the side on which they belong any more, each with the reason.
@@ -134,7 +141,7 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
             let crowded = format!("a stranger makes {STRANGER_CONNECTIONS} at most");
             return Err(ConnectionDenied::new(Refusal::Crowded(crowded)));
         }
-        self.open.insert(connection, Open { peer, way, side });
+        self.open.insert(connection, Open { peer, way, side, remote: remote.clone() });
         Ok(side)
     }
 
@@ -244,6 +251,8 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> NetworkBehaviour for Gate<M, S> {
 
 #[cfg(test)]
 mod tests {
+    use libp2p::core::ConnectedPoint;
+    use libp2p::swarm::behaviour::ConnectionClosed;
     use libp2p::swarm::dummy;
     use xyn_store::audit::key::NodeKey;
     use xyn_store::trust::EnvId;
@@ -268,5 +277,32 @@ mod tests {
         assert_eq!(is_refused(Reach::Lan, "/ip4/203.0.113.7/tcp/4311"), [true; 2]);
         assert_eq!(is_refused(Reach::Lan, "/ip4/192.168.1.3/tcp/4311"), [false; 2]);
         assert_eq!(is_refused(Reach::Anywhere, "/ip4/203.0.113.7/tcp/4311"), [false; 2]);
+    }
+
+    #[test]
+    fn a_peer_is_where_the_newest_of_its_open_connections_leads() {
+        let keys = [1, 2].map(|seed| NodeKey::from_secret([seed; 32]).public());
+        let roster = Arc::new(Roster::fold(EnvId::rooted_in(keys[0]), &[], BTreeMap::new()));
+        let shunned = Shunned::default();
+        let guard = Guard { roster, shunned, reach: Reach::Anywhere, clock: Clock::system() };
+        let mut gate = Gate::new(guard, dummy::Behaviour, dummy::Behaviour);
+        let peer = address::peer_id(keys[1]);
+        let at =
+            |port: u16| -> Multiaddr { format!("/ip4/192.0.2.7/tcp/{port}").parse().expect("an address") };
+        let id = |port: u16| ConnectionId::new_unchecked(port.into());
+        for port in [1, 2] {
+            gate.handle_established_inbound_connection(id(port), peer, &at(0), &at(port)).expect("comes in");
+        }
+        assert_eq!(gate.newest(peer), Some((Way::In, &at(2))));
+        let endpoint = ConnectedPoint::Listener { local_addr: at(0), send_back_addr: at(2) };
+        gate.on_swarm_event(FromSwarm::ConnectionClosed(ConnectionClosed {
+            peer_id: peer,
+            connection_id: id(2),
+            endpoint: &endpoint,
+            cause: None,
+            remaining_established: 1,
+        }));
+        assert_eq!(gate.newest(peer), Some((Way::In, &at(1))));
+        assert_eq!(gate.newest(address::peer_id(keys[0])), None);
     }
 }

@@ -45,9 +45,7 @@ impl<P: Port> Task<P> {
                 tracing::debug!(peer = %peer_id, ?cause, "disconnected");
                 self.closed(peer_id);
             }
-            SwarmEvent::ConnectionClosed { peer_id, .. } => {
-                address::node(peer_id).into_iter().for_each(|node| self.compare_again(node));
-            }
+            SwarmEvent::ConnectionClosed { peer_id, .. } => self.closed_one(peer_id),
             SwarmEvent::IncomingConnectionError { peer_id, error, .. } => {
                 self.not_let_in(peer_id, error);
             }

@@ -95,6 +95,11 @@ impl Neighbour {
     pub(super) fn comes_anew(&self, way: Way, now: Timestamp) -> bool {
         way == self.way || now.since(self.since) >= CROSSED_WITHIN
     }
+
+    /// It is reached by another of its connections now.
+    pub(super) fn goes_on(&mut self, address: Multiaddr, way: Way) {
+        (self.address, self.way) = (address, way);
+    }
 }
 
 pub(super) struct Task<P> {
