@@ -139,9 +139,14 @@ pub(crate) fn media_type(headers: &HeaderMap) -> Option<String> {
     Some(text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase())
 }
 
+/// Whether a media type is one of JSON.
+pub(crate) fn is_json(media_type: &str) -> bool {
+    media_type == "application/json" || media_type.ends_with("+json")
+}
+
 fn require_json(headers: &HeaderMap) -> Result<(), ApiError> {
     match media_type(headers) {
-        Some(kind) if kind == "application/json" || kind.ends_with("+json") => Ok(()),
+        Some(kind) if is_json(&kind) => Ok(()),
         other => Err(unsupported(other.as_deref(), "application/json")),
     }
 }

@@ -14,8 +14,9 @@ use xyn_store::Digest;
 use xyn_store::blobs::{Blobs, Written};
 
 use crate::error::{ApiError, Code};
-use crate::extract::{in_time, media_type, unsupported};
+use crate::extract::{JsonBody, in_time, is_json, media_type, unsupported};
 use crate::limits::{BLOB_MAX_BYTES, BODY_PAUSE_MAX, UPLOAD_QUEUE};
+use crate::routes::Fields;
 use crate::state::{AppState, blocking};
 
 /// The media type of a form that holds files.
@@ -62,6 +63,19 @@ pub(crate) async fn form(state: &AppState, mut request: Request) -> Result<Multi
     DefaultBodyLimit::disable().apply(&mut request);
     let form = Multipart::from_request(request, state).await;
     form.map_err(|error| ApiError::invalid("Content-Type", error.body_text()))
+}
+
+/// The fields of a request: those of a JSON object, or what `form` makes of a form that holds files.
+pub(crate) async fn fields(
+    state: &AppState,
+    request: Request,
+    form: impl AsyncFnOnce(&AppState, Request) -> Result<Fields, ApiError>,
+) -> Result<Fields, ApiError> {
+    match media_type(request.headers()).as_deref() {
+        Some(FORM) => form(state, request).await,
+        Some(kind) if is_json(kind) => Ok(JsonBody::from_request(request, state).await?.0),
+        other => Err(unsupported(other, "application/json or multipart/form-data")),
+    }
 }
 
 /// Keeps `pieces` as a blob that nothing names yet; answers its digest and length.

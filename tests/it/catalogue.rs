@@ -80,12 +80,52 @@ async fn offered(mate: &Mate, id: &str) -> Value {
     .await
 }
 
+/// A page that Ada packed, and Bob knows of.
+async fn page(ada: &Mate, bob: &Mate) -> (App, Value) {
+    let app = App::of(ada);
+    app.version("1.0.0");
+    app.write("index.html", "<h1>The shop</h1>\n");
+    let one = pack(ada, &["--workspace", "shop"]);
+    offered(bob, "urn:xyn:app:shop@1.0.0").await;
+    (app, one)
+}
+
+/// An app with so many files of 1 MiB that Ada packed, and Bob knows of.
+async fn goods(ada: &Mate, bob: &Mate, files: u64) -> (App, Value) {
+    let app = App::of(ada);
+    app.version("1.0.0");
+    for number in 0..files {
+        app.write(&format!("goods {number}"), lines(number, 1 << 20));
+    }
+    let one = pack(ada, &["--workspace", "shop"]);
+    offered(bob, "urn:xyn:app:shop@1.0.0").await;
+    (app, one)
+}
+
+/// Bytes of content that a mate's node keeps.
+fn kept(mate: &Mate) -> u64 {
+    let entries = fs::read_dir(mate.folder.data().join("blobs")).expect("a folder").flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
+/// Kills a mate's node while it fetches the shop, once so many bytes of it came; answers how many did.
+fn killed_while_it_comes(mate: &mut Mate, bytes: u64) -> u64 {
+    let (before, it) = (kept(mate), &*mate);
+    thread::scope(|scope| {
+        let waiting = scope.spawn(|| xyn(it, &["capsule", "pull", "shop"]));
+        while kept(it) - before < bytes && !waiting.is_finished() {
+            thread::sleep(Duration::from_millis(1));
+        }
+        it.node().kill_9();
+        waiting.join().expect("it does not panic");
+    });
+    mate.node = None;
+    kept(mate) - before
+}
+
 /// Bytes that came over the mesh so far.
 async fn came(mate: &Mate) -> f64 {
-    let answer = mate.node().request("GET", "/metrics").send().await.expect("answers");
-    let metrics = answer.text().await.expect("text");
-    let bytes = metrics.lines().find_map(|line| line.strip_prefix("xyn_mesh_bytes_total{direction=\"in\"} "));
-    bytes.unwrap_or_else(|| panic!("{metrics}")).parse().expect("a number")
+    mate.counted("xyn_mesh_bytes_total{direction=\"in\"}").await as f64
 }
 
 fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
@@ -185,27 +225,8 @@ async fn what_is_attested_later_reaches_members_who_have_the_capsule_and_little_
 #[tokio::test]
 async fn a_node_killed_while_a_capsule_comes_has_none_and_then_all_of_it() {
     let ([ada, mut bob, _eve], _) = team().await;
-    let app = App::of(&ada);
-    app.version("1.0.0");
-    for number in 0..12 {
-        app.write(&format!("goods {number}"), lines(number, 1 << 20));
-    }
-    let one = pack(&ada, &["--workspace", "shop"]);
-    offered(&bob, "urn:xyn:app:shop@1.0.0").await;
-    let packs = bob.folder.data().join("blobs");
-    let kept = || -> u64 {
-        let entries = fs::read_dir(&packs).expect("a folder").flatten();
-        entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
-    };
-    thread::scope(|scope| {
-        let waiting = scope.spawn(|| xyn(&bob, &["capsule", "pull", "shop"]));
-        while kept() < 1 << 20 && !waiting.is_finished() {
-            thread::sleep(Duration::from_millis(1));
-        }
-        bob.node().kill_9();
-        waiting.join().expect("it does not panic");
-    });
-    bob.node = None;
+    let (_app, one) = goods(&ada, &bob, 12).await;
+    killed_while_it_comes(&mut bob, 1 << 20);
     bob.up(None).await;
     let known = bob.node().all("/api/v1/capsules").await;
     assert!(known.len() == 1 && known[0]["is_here"].is_boolean(), "{known:?}");
@@ -296,11 +317,7 @@ async fn the_catalogue_for_the_local_network_is_off_until_it_is_asked_for() {
 #[tokio::test]
 async fn a_member_fetches_what_the_publishers_of_its_key_ring_signed_and_nothing_else() {
     let ([ada, bob, _eve], _) = team().await;
-    let app = App::of(&ada);
-    app.version("1.0.0");
-    app.write("index.html", "<h1>The shop</h1>\n");
-    let one = pack(&ada, &["--workspace", "shop"]);
-    offered(&bob, "urn:xyn:app:shop@1.0.0").await;
+    let (app, one) = page(&ada, &bob).await;
     let [root, ring] = ["root.key", "lab.ring"].map(|name| app.path(name).to_str().expect("text").to_owned());
     xyn(&bob, &["capsule", "keygen", &root]).ok();
     xyn(&bob, &["capsule", "ring", "new", &ring, "--key", &root]).ok();

@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::multipart::Field;
-use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::extract::{Multipart, Request, State};
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -21,7 +21,7 @@ use xyn_store::{Digest, Order};
 use super::{Fields, created};
 use crate::dto::Artifact;
 use crate::error::ApiError;
-use crate::extract::{JsonBody, Params, Parsed, PathId, media_type, parse_json, too_large, unsupported};
+use crate::extract::{Params, Parsed, PathId, parse_json, too_large};
 use crate::headers::{Caller, Known};
 use crate::limits::FIELD_MAX_BYTES;
 use crate::page::{self, Limit, Listing};
@@ -133,14 +133,7 @@ pub(crate) fn row(state: &AppState, artifact_id: ArtifactId) -> Result<ArtifactR
     responses((status = 201, body = Artifact), (status = 404), (status = 507))
 )]
 async fn put(State(state): State<AppState>, caller: Caller, request: Request) -> Result<Response, ApiError> {
-    let kind = media_type(request.headers());
-    let fields = match kind.as_deref() {
-        Some(upload::FORM) => form_of(&state, request).await?,
-        Some(kind) if kind == "application/json" || kind.ends_with("+json") => {
-            JsonBody::<Fields>::from_request(request, &state).await?.0
-        }
-        other => return Err(unsupported(other, "application/json or multipart/form-data")),
-    };
+    let fields = upload::fields(&state, request, form_of).await?;
     let artifact_id = keep(&state, caller, fields).await?;
     let artifact = Artifact::from(row(&state, artifact_id)?);
     Ok(created(&format!("/api/v1/artifacts/{artifact_id}"), artifact))

@@ -126,6 +126,11 @@ impl Reader {
         self.offered(&digest_prefix(digest), Order::Ascending, limit)
     }
 
+    /// The same, the last in front.
+    pub fn newest_offers_of(&self, digest: &Digest, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        self.offered(&digest_prefix(digest), Order::Descending, limit)
+    }
+
     /// Up to `limit` moments that offer capsules of `app`, the highest generation in front.
     pub fn offers_of_app(&self, app: &str, limit: usize) -> Result<Vec<Entry>, StoreError> {
         self.offered(&app_prefix(app), Order::Descending, limit)

@@ -77,11 +77,7 @@ async fn a_threshold_of_two_is_met_by_two_people_on_two_nodes() {
 #[tokio::test]
 async fn how_a_capsule_fared_on_one_node_is_known_on_the_others() {
     let ([ada, bob, _eve], _) = team().await;
-    let app = App::of(&ada);
-    app.version("1.0.0");
-    app.write("index.html", "<h1>The shop</h1>\n");
-    let one = pack(&ada, &["--workspace", "shop"]);
-    offered(&bob, "urn:xyn:app:shop@1.0.0").await;
+    let (_app, one) = page(&ada, &bob).await;
     pull(&bob, "shop");
     xyn(&ada, &["capsule", "deploy", "shop", "--stage", "staging"]).ok();
     let said = eventually("the report comes", async || {

@@ -11,9 +11,10 @@ use std::sync::Arc;
 use serde_json::Value;
 use xyn_capsules::proof::counts;
 use xyn_capsules::sign::Trust;
+use xyn_store::Digest;
 use xyn_store::blobs::Pins;
 use xyn_store::projection::CapsuleRow;
-use xyn_store::{Digest, StoreError};
+use xyn_store::timeline::Offer;
 
 use super::evidence::Signed;
 use super::prove::Place;
@@ -23,10 +24,10 @@ use super::{Event, evidence, note, scratch};
 use crate::runtime::{Inner, Intent, Refusal};
 use crate::services::{blocking, content};
 
-/// Offers of one capsule that are looked into: the newest.
-const OFFERS: usize = 16;
-/// Offers of one capsule that are read to find those.
-const SEEN: usize = 1_000;
+/// Files of one capsule that are looked into: those that were offered last.
+const FILES: usize = 16;
+/// Offers of one capsule that are read to find those, the newest.
+const OFFERS: usize = 1_000;
 
 /// Takes over what members sign and attest of the capsule of `row` besides what is known here; answers what is known of it then.
 /// What cannot be had right now is left for another time.
@@ -36,7 +37,7 @@ pub(super) async fn take_over(
     row: CapsuleRow,
 ) -> Result<CapsuleRow, Refusal> {
     let mut files = BTreeSet::new();
-    for (file, size_bytes) in others(inner, &row.capsule, &row.file)? {
+    for (file, size_bytes) in others(inner, row.capsule, row.file).await? {
         match content::bring_blob(inner, file, size_bytes).await {
             Ok(_) => drop(files.insert(file)),
             Err(refusal) if LACKING.contains(&refusal.code()) => {
@@ -57,17 +58,22 @@ pub(super) async fn take_over(
     Ok(row)
 }
 
-/// The files in which members offer `capsule`, besides `known`: the newest.
-pub(super) fn others(
-    inner: &Inner,
-    capsule: &Digest,
-    known: &Digest,
-) -> Result<Vec<(Digest, u64)>, StoreError> {
-    let offers = inner.store.read()?.offers_of(capsule, SEEN)?.into_iter();
-    let offers = offers.filter_map(|entry| entry.note.refs.offer).filter(|offer| offer.capsule == *capsule);
-    let files = offers.map(|offer| (offer.file, offer.size_bytes)).filter(|(file, _)| file != known);
-    let files: Vec<_> = files.collect();
-    Ok(files.into_iter().rev().take(OFFERS).collect())
+/// The files in which members offer `capsule`, besides `known`: the newest in front.
+pub(super) async fn others(
+    inner: &Arc<Inner>,
+    capsule: Digest,
+    known: Digest,
+) -> Result<Vec<(Digest, u64)>, Refusal> {
+    let reading = inner.clone();
+    blocking(move || {
+        let offers = reading.store.read()?.newest_offers_of(&capsule, OFFERS)?.into_iter();
+        let offers = offers.filter_map(|entry| entry.note.refs.offer.map(|offer| *offer));
+        let mut seen = BTreeSet::from([known]);
+        let is_other = |offer: &Offer| offer.capsule == capsule && seen.insert(offer.file);
+        let others = offers.filter(is_other).take(FILES);
+        Ok(others.map(|offer| (offer.file, offer.size_bytes)).collect())
+    })
+    .await
 }
 
 /// The capsule as it is known, and as it is with what is new of what was signed and attested in `files`.

@@ -50,7 +50,8 @@ enum Way {
 
 pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Outcome, Refusal> {
     let name = named(&intent.input)?;
-    let (offer, ways) = match wanted(&inner.store.read()?, &name)? {
+    let (reading, meant) = (inner.clone(), name.clone());
+    let (offer, ways) = match blocking(move || Ok(wanted(&reading.store.read()?, &meant)?)).await? {
         Wanted::Here(row) => {
             let row = later::take_over(inner, intent, *row).await?;
             return again(inner, intent, accept, &row, Vec::new()).await;
@@ -58,8 +59,9 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         Wanted::Offered(offer, ways) => (offer, ways),
         Wanted::Nowhere => return Err(Refusal::NotFound { kind: "capsule", id: name.to_string() }),
     };
-    let (keeping, turn) = match fetched(inner, intent, &offer, ways).await {
-        Err(refusal) if refusal.code() == UNTRUSTED => signed_later(inner, intent, &offer, refusal).await?,
+    let fetching = Fetching { inner, intent };
+    let (keeping, turn) = match fetching.by_any(&offer, ways).await {
+        Err(refusal) if refusal.code() == UNTRUSTED => fetching.signed_later(&offer, refusal).await?,
         done => done?,
     };
     let outcome = keep(inner, intent, accept, keeping).await?;
@@ -73,43 +75,71 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     Ok(outcome)
 }
 
-/// Fetches what is offered by the first of `ways` that leads there, or all of it.
-async fn fetched<'a>(
+/// The fetching of what is offered, because somebody wants it.
+#[derive(Clone, Copy)]
+struct Fetching<'a> {
     inner: &'a Arc<Inner>,
-    intent: &Intent,
-    offer: &Offer,
-    ways: Vec<Way>,
-) -> Result<Fetched<'a>, Refusal> {
-    for way in ways {
-        match fetch(inner, intent, offer, way).await {
-            Ok(fetched) => return Ok(fetched),
-            Err(refusal) if !LACKING.contains(&refusal.code()) => return Err(refusal),
-            Err(refusal) => {
-                tracing::info!(capsule = %offer.capsule, %refusal, "what differs is not enough: all of it is fetched");
-            }
-        }
-    }
-    fetch(inner, intent, offer, Way::Whole).await
+    intent: &'a Intent,
 }
 
-/// Fetches what is offered in another file: those who signed the first one are not enough, as `refused` says.
-async fn signed_later<'a>(
-    inner: &'a Arc<Inner>,
-    intent: &Intent,
-    offer: &Offer,
-    refused: Refusal,
-) -> Result<Fetched<'a>, Refusal> {
-    for (file, size_bytes) in later::others(inner, &offer.capsule, &offer.file)? {
-        let other = Offer { file, size_bytes, delta: None, ..offer.clone() };
-        match fetch(inner, intent, &other, Way::Whole).await {
-            Ok(fetched) => return Ok(fetched),
-            Err(refusal) if refusal.code() == UNTRUSTED || LACKING.contains(&refusal.code()) => {
-                tracing::info!(capsule = %offer.capsule, %refusal, "another offer of it is no better");
+impl<'a> Fetching<'a> {
+    /// By the first of `ways` that leads there, or all of it.
+    async fn by_any(self, offer: &Offer, ways: Vec<Way>) -> Result<Fetched<'a>, Refusal> {
+        for way in ways {
+            match self.by(way, offer).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(refusal) if !LACKING.contains(&refusal.code()) => return Err(refusal),
+                Err(refusal) => {
+                    let capsule = &offer.capsule;
+                    tracing::info!(%capsule, %refusal, "what differs is not enough: all of it is fetched");
+                }
             }
-            Err(refusal) => return Err(refusal),
         }
+        self.by(Way::Whole, offer).await
     }
-    Err(refused)
+
+    /// In another file: those who signed the first one are not enough, as `refused` says.
+    async fn signed_later(self, first: &Offer, refused: Refusal) -> Result<Fetched<'a>, Refusal> {
+        let capsule = first.capsule;
+        for (file, size_bytes) in later::others(self.inner, capsule, first.file).await? {
+            let offer = Offer { file, size_bytes, delta: None, ..first.clone() };
+            match self.by(Way::Whole, &offer).await {
+                Ok(fetched) => return Ok(fetched),
+                Err(refusal) if refusal.code() == UNTRUSTED || LACKING.contains(&refusal.code()) => {
+                    tracing::info!(%capsule, %refusal, "another offer of it is no better");
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
+        Err(refused)
+    }
+
+    /// By this way, and proved.
+    async fn by(self, way: Way, offer: &Offer) -> Result<Fetched<'a>, Refusal> {
+        let Self { inner, intent } = self;
+        let files = match &way {
+            Way::Deltas(_, deltas) => deltas.iter().map(|delta| (delta.file, delta.size_bytes)).collect(),
+            Way::Whole => vec![(offer.file, offer.size_bytes)],
+        };
+        let (mut brought, mut fresh) = (Brought::default(), Vec::new());
+        for (file, size_bytes) in files {
+            let came = content::bring_blob(inner, file, size_bytes).await?;
+            fresh.extend((came.blobs > 0).then_some(file));
+            brought += came;
+        }
+        let turn = inner.capsules.take().await;
+        let (working, input, offer) = (inner.clone(), intent.input.clone(), offer.clone());
+        let taken = blocking(move || take(&working, &input, &offer, &way, brought)).await;
+        if taken.is_err() {
+            let blobs = inner.store.blobs().clone();
+            let let_go = move || {
+                let released = fresh.iter().try_for_each(|file| blobs.release(file, FETCHED));
+                released.map_err(refusal::blob)
+            };
+            blocking(let_go).await?;
+        }
+        Ok((taken?, turn))
+    }
 }
 
 /// What somebody who names a capsule is to get.
@@ -132,37 +162,6 @@ fn wanted(reader: &Reader, name: &CapsuleName) -> Result<Wanted, StoreError> {
         Some(row) if row.generation >= best.generation => Ok(Wanted::Here(Box::new(row))),
         _ => Ok(Wanted::Offered(Box::new(best), ways(reader, name)?)),
     }
-}
-
-/// Fetches and proves a capsule.
-async fn fetch<'a>(
-    inner: &'a Arc<Inner>,
-    intent: &Intent,
-    offer: &Offer,
-    way: Way,
-) -> Result<Fetched<'a>, Refusal> {
-    let files = match &way {
-        Way::Deltas(_, deltas) => deltas.iter().map(|delta| (delta.file, delta.size_bytes)).collect(),
-        Way::Whole => vec![(offer.file, offer.size_bytes)],
-    };
-    let (mut brought, mut fresh) = (Brought::default(), Vec::new());
-    for (file, size_bytes) in files {
-        let came = content::bring_blob(inner, file, size_bytes).await?;
-        fresh.extend((came.blobs > 0).then_some(file));
-        brought += came;
-    }
-    let turn = inner.capsules.take().await;
-    let (working, input, offer) = (inner.clone(), intent.input.clone(), offer.clone());
-    let taken = blocking(move || take(&working, &input, &offer, &way, brought)).await;
-    if taken.is_err() {
-        let blobs = inner.store.blobs().clone();
-        let let_go = move || {
-            let released = fresh.iter().try_for_each(|file| blobs.release(file, FETCHED));
-            released.map_err(refusal::blob)
-        };
-        blocking(let_go).await?;
-    }
-    Ok((taken?, turn))
 }
 
 /// Proves what came.

@@ -1,6 +1,6 @@
 //! Capsules that come as files from outside: in one request, or as a blob that was uploaded before.
 
-use axum::extract::{FromRequest, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -10,7 +10,6 @@ use utoipa_axum::routes;
 use super::made;
 use crate::dto::CapsuleKept;
 use crate::error::ApiError;
-use crate::extract::{JsonBody, media_type, unsupported};
 use crate::headers::Caller;
 use crate::routes::Fields;
 use crate::state::AppState;
@@ -45,14 +44,7 @@ async fn import(
     caller: Caller,
     request: Request,
 ) -> Result<Response, ApiError> {
-    let kind = media_type(request.headers());
-    let fields = match kind.as_deref() {
-        Some(upload::FORM) => form_of(&state, request).await?,
-        Some(kind) if kind == "application/json" || kind.ends_with("+json") => {
-            JsonBody::<Fields>::from_request(request, &state).await?.0
-        }
-        other => return Err(unsupported(other, "application/json or multipart/form-data")),
-    };
+    let fields = upload::fields(&state, request, form_of).await?;
     Ok(made(take_in(&state, caller, fields).await?))
 }
 

@@ -7,9 +7,9 @@ use super::world::{Author, moment};
 use crate::Digest;
 use crate::clock::Timestamp;
 use crate::ids::{self, ArtifactId};
-use crate::timeline::Made;
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{EntryError, NAME_MAX_CHARS, Note};
+use crate::timeline::{Made, Offer, Visibility};
 use crate::trust::Cut;
 
 fn artifact() -> ArtifactId {
@@ -65,6 +65,33 @@ fn what_is_named_is_found_by_whom_and_what_is_cut_names_nothing() {
     assert_eq!((named_by(&node, b"tree"), told(&node)), (vec![], None));
     node.recut(&Default::default());
     assert_eq!(node.rows(), rows, "what counts again names again");
+}
+
+#[test]
+fn offers_of_a_capsule_are_read_from_the_first_or_from_the_last() {
+    let (mut node, mut one) = (Node::new(), Author::new(1, 1));
+    let capsule = Digest::of(b"capsule");
+    let offers = (0..5_u64).map(|number| {
+        let mut offered = note("offered");
+        offered.refs.offer = Some(Box::new(Offer {
+            capsule,
+            id: "urn:xyn:app:shop@1.0.0".to_owned(),
+            generation: 1,
+            visibility: Visibility::Env,
+            file: Digest::of(&[number as u8]),
+            size_bytes: number,
+            delta: None,
+        }));
+        one.note(moment(number as i64), one.entry_id(&number.to_string()), &offered)
+    });
+    let offers: Vec<_> = offers.collect();
+    node.admit(&[one.frame(&offers)]);
+    let reader = node.store.read().expect("reads");
+    let numbers = |entries: Vec<crate::timeline::entry::Entry>| -> Vec<u64> {
+        entries.into_iter().filter_map(|entry| Some(entry.note.refs.offer?.size_bytes)).collect()
+    };
+    assert_eq!(numbers(reader.offers_of(&capsule, 2).expect("reads")), [0, 1]);
+    assert_eq!(numbers(reader.newest_offers_of(&capsule, 2).expect("reads")), [4, 3]);
 }
 
 #[test]
