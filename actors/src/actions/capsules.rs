@@ -13,7 +13,7 @@ use crate::services::capsules::gc::KEEP;
 use crate::services::capsules::{NAME_MAX_CHARS, NAME_PATTERN};
 
 /// Actions that the service of capsules carries out.
-pub(super) const SERVICES: [fn() -> Spec; 6] = [pack, import, pull, verify, trust, gc];
+pub(super) const SERVICES: [fn() -> Spec; 7] = [pack, import, pull, verify, report, trust, gc];
 
 pub(super) fn digest() -> Value {
     json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" })
@@ -125,6 +125,29 @@ fn verify() -> Spec {
     }));
     let description = "Proves a capsule that is here: who signed it, and every byte of it.";
     service("capsule.verify", Risk::Low, description, input, output)
+}
+
+fn report() -> Spec {
+    let mut input = object(
+        &["capsule", "did"],
+        json!({
+            "capsule": name(),
+            "did": { "enum": ["rebuilt", "replayed", "exported"] },
+            "matches": { "type": "boolean" },
+            "build": digest(),
+            "form": { "enum": ["zip", "oci"] },
+        }),
+    );
+    input["oneOf"] = json!([
+        { "required": ["matches", "build"], "properties": { "did": { "const": "rebuilt" }, "form": false } },
+        { "required": ["matches"], "properties": { "did": { "const": "replayed" }, "build": false, "form": false } },
+        { "required": ["form"], "properties": { "did": { "const": "exported" }, "matches": false, "build": false } },
+    ]);
+    let output = answers(json!({ "capsule": digest(), "id": { "type": "string" } }));
+    let description = "Records what somebody did with a capsule that is here: that building it again came to what it \
+        says or not, that it was replayed, or written in another form. Proves nothing; `capsule.import` takes what is \
+        attested.";
+    service("capsule.report", Risk::Low, description, input, output)
 }
 
 fn trust() -> Spec {

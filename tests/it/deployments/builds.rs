@@ -94,6 +94,22 @@ async fn a_build_that_comes_to_something_else_serves_nowhere_and_is_told_by_its_
     let refused = deploy("shop-1.1.0.caps");
     assert!(refused.code == 6 && refused.err.contains("what it serves is"), "{refused:?}");
     assert!(refused.err.contains(expected) && bench.node.all("/api/v1/deployments").await.is_empty());
+
+    // What a deployment had built again is told, whatever it came to.
+    authored("1.2.0", json!({ "rights": rights, "build": { "steps": [SHOUT], "outDir": "dist" } }));
+    let sound = ["--json", "capsule", "pack", "shop", "--build", "--generation", "3"];
+    let sound = bench.here(&sound).json();
+    deploy("shop-1.2.0.caps").ok();
+    for (name, version, packed, matches) in
+        [("failed", "1.0.0", &packed, false), ("completed", "1.2.0", &sound, true)]
+    {
+        let told = bench.events(&format!("xyn.capsule.rebuild.{name}")).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        let data = &told[0]["data"];
+        assert_eq!((&data["capsule"], &data["matches"]), (&packed["capsule"], &json!(matches)));
+        assert_eq!(data["id"], format!("urn:xyn:app:shop@{version}"));
+        assert_eq!(data["build"] == packed["build"], matches, "{data}");
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod gc;
 mod imports;
 mod offers;
+mod reports;
 mod rings;
 
 use std::fs;

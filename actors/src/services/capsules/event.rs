@@ -73,6 +73,35 @@ pub enum Event {
         /// What was found.
         found: String,
     },
+    /// It was built again.
+    Rebuilt {
+        /// Which.
+        capsule: Digest,
+        /// Which app in which version.
+        id: String,
+        /// What the build came to.
+        build: Digest,
+        /// Whether that is what the capsule says.
+        is_expected: bool,
+    },
+    /// It was built again and run.
+    Replayed {
+        /// Which.
+        capsule: Digest,
+        /// Which app in which version.
+        id: String,
+        /// Whether it answered what it answered when it was packed.
+        is_same: bool,
+    },
+    /// It was written in a form that others read.
+    Exported {
+        /// Which.
+        capsule: Digest,
+        /// Which app in which version.
+        id: String,
+        /// In which form.
+        form: String,
+    },
 }
 
 impl Event {
@@ -108,6 +137,10 @@ impl Event {
             Self::Ring { .. } => "xyn.capsule.ring.changed",
             Self::Removed { .. } => "xyn.capsule.removed",
             Self::FirstRun { .. } => "xyn.capsule.first_run.attested",
+            Self::Rebuilt { is_expected: true, .. } => "xyn.capsule.rebuild.completed",
+            Self::Rebuilt { is_expected: false, .. } => "xyn.capsule.rebuild.failed",
+            Self::Replayed { .. } => "xyn.capsule.replayed",
+            Self::Exported { .. } => "xyn.capsule.exported",
         }
     }
 
@@ -118,7 +151,10 @@ impl Event {
             | Self::Attested { row, .. }
             | Self::Removed { row }
             | Self::FirstRun { row, .. } => Some(row.capsule.to_string()),
-            Self::Verified { capsule, .. } => Some(capsule.to_string()),
+            Self::Verified { capsule, .. }
+            | Self::Rebuilt { capsule, .. }
+            | Self::Replayed { capsule, .. }
+            | Self::Exported { capsule, .. } => Some(capsule.to_string()),
             Self::Rejected { what, .. } => Some(what.clone()),
             Self::NotPacked { .. } | Self::Ring { .. } => None,
         }
@@ -142,6 +178,13 @@ impl Event {
                 "stage": stage, "target": target, "is_well": is_well, "found": found,
             }),
             Self::Verified { capsule, id } => json!({ "capsule": capsule, "id": id }),
+            Self::Rebuilt { capsule, id, build, is_expected } => {
+                json!({ "capsule": capsule, "id": id, "build": build, "matches": is_expected })
+            }
+            Self::Replayed { capsule, id, is_same } => {
+                json!({ "capsule": capsule, "id": id, "matches": is_same })
+            }
+            Self::Exported { capsule, id, form } => json!({ "capsule": capsule, "id": id, "form": form }),
             Self::Rejected { what, code, message } => {
                 json!({ "what": what, "code": code, "message": message })
             }
@@ -158,7 +201,12 @@ impl Event {
             Self::FirstRun { before: None, .. } => return,
             Self::Ring { row } => return changes.put(row.as_ref()),
             Self::Removed { row } => return row.remove(changes),
-            Self::Verified { .. } | Self::Rejected { .. } | Self::NotPacked { .. } => return,
+            Self::Verified { .. }
+            | Self::Rejected { .. }
+            | Self::NotPacked { .. }
+            | Self::Rebuilt { .. }
+            | Self::Replayed { .. }
+            | Self::Exported { .. } => return,
         };
         row.write(changes);
         if *is_highest {

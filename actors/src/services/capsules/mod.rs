@@ -20,6 +20,7 @@ mod pack;
 pub(crate) mod prove;
 mod pull;
 pub(crate) mod refusal;
+pub(crate) mod report;
 mod ring;
 mod scratch;
 pub(crate) mod trust;
@@ -62,6 +63,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
             "capsule.trust" => ring::serve(&inner, &intent, accept).await,
             "capsule.gc" => gc::serve(&inner, &intent, accept).await,
             "capsule.pull" => pull::serve(&inner, &intent, accept).await,
+            "capsule.report" => report::serve(&inner, &intent, accept).await,
             _ => verify::serve(&inner, &intent, accept).await,
         };
         if let Err(refusal) = &done {

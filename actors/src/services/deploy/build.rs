@@ -17,8 +17,8 @@ use xyn_store::blobs::Pins;
 use xyn_store::projection::CapsuleRow;
 
 use super::judge::Judged;
-use crate::runtime::{Inner, Refusal};
-use crate::services::capsules::evidence;
+use crate::runtime::{Inner, Intent, Refusal};
+use crate::services::capsules::{evidence, report};
 use crate::services::{blocking, workcell};
 
 /// What serves of a capsule.
@@ -30,19 +30,36 @@ pub(super) struct Made {
 }
 
 /// Builds the capsule that was judged, as its manifest says.
-pub(super) async fn made(inner: &Arc<Inner>, judged: &Judged) -> Result<Made, Refusal> {
+pub(super) async fn made(inner: &Arc<Inner>, intent: &Intent, judged: &Judged) -> Result<Made, Refusal> {
     let (working, row, manifest) = (inner.clone(), judged.row.clone(), judged.manifest.clone());
-    match manifest.build.steps.is_empty() {
-        true => blocking(move || as_packed(&working, &row, &manifest)).await,
-        false => workcell::within(inner, move |cell| built(&working, &row, &manifest, cell)).await,
+    if manifest.build.steps.is_empty() {
+        return blocking(move || as_packed(&working, &row, &manifest)).await;
     }
+    let (made, found) = workcell::within(inner, move |cell| {
+        let mut found = None;
+        let made = built(&working, &row, &manifest, cell, &mut found);
+        Ok((made, found))
+    })
+    .await?;
+    if let (Some(found), Some(expected)) = (found, judged.manifest.expected.build_digest) {
+        report::rebuilt(inner, intent, &judged.row, found, found == expected).await;
+    }
+    made
 }
 
-fn built(inner: &Inner, row: &CapsuleRow, manifest: &Manifest, cell: &Workcell) -> Result<Made, Refusal> {
+/// Builds it; what the build came to is told in `found`, also where that is not what is expected.
+fn built(
+    inner: &Inner,
+    row: &CapsuleRow,
+    manifest: &Manifest,
+    cell: &Workcell,
+    found: &mut Option<Digest>,
+) -> Result<Made, Refusal> {
     let (blobs, mut pins) = (inner.store.blobs(), inner.store.blobs().pins());
     pins.add(row.tree);
     let recipe = Recipe::new(&manifest.build, &manifest.app);
     let built = recipe.build_stored(cell, blobs, &row.tree).map_err(workcell::not_built)?;
+    *found = Some(built.root());
     if let Some(expected) = manifest.expected.build_digest.filter(|expected| *expected != built.root()) {
         let listed = packed::<Provenance>(manifest, &evidence::of(blobs, row)?);
         let listed = listed.map(|provenance| provenance.run_details.byproducts).unwrap_or_default();

@@ -87,7 +87,7 @@ async fn switch(
 ) -> Result<Outcome, Refusal> {
     let well = format!("`{}` was answered well", job.release.health);
     let mut run = None;
-    let ready = match build::made(inner, &job.judged).await {
+    let ready = match build::made(inner, intent, &job.judged).await {
         Ok(made) => {
             job.release.served = made.root;
             ready(inner, &job, made, &mut run).await.map(|ready| (ready, well))

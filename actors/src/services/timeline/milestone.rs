@@ -12,7 +12,7 @@ use xyn_store::scope::{Principal, Stage};
 use xyn_store::timeline::Made;
 use xyn_store::timeline::approval::{Approvals, Matter};
 use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_CHARS, Note, REFS_MAX, Refs, TITLE_MAX_CHARS};
-use xyn_store::{Order, Reader, StoreError, Timestamp};
+use xyn_store::{Digest, Order, Reader, StoreError, Timestamp};
 
 use crate::record::Record;
 use crate::services::approvals::ask;
@@ -103,18 +103,39 @@ impl<'a> Sketch<'a> {
         self.happened(kind, phrase.to_owned());
     }
 
-    /// What was proved of a capsule. One that came or went says so in a moment of its own, which offers it.
+    /// What was found out about a capsule, or done with it. One that came or went says so in a moment of its own, which
+    /// offers it.
     fn capsule(&mut self, event: &capsules::Event) {
+        use capsules::Event as E;
         match event {
-            capsules::Event::Verified { capsule, id } => {
-                self.refs.capsule = Some(*capsule);
-                self.say(Kind::Verify, id, "every byte is what was signed");
+            E::Verified { capsule, id } => {
+                self.of_capsule(capsule, id, Kind::Verify, "every byte is what was signed");
             }
-            capsules::Event::Rejected { what, code, .. } => {
+            E::Rebuilt { capsule, id, is_expected: true, .. } => {
+                self.of_capsule(capsule, id, Kind::Verify, "built again, bit for bit");
+            }
+            E::Rebuilt { capsule, id, is_expected: false, .. } => {
+                self.of_capsule(capsule, id, Kind::Reject, "built again, and it came to something else");
+            }
+            E::Replayed { capsule, id, is_same: true } => {
+                self.of_capsule(capsule, id, Kind::Replay, "replayed, and it answers as it did");
+            }
+            E::Replayed { capsule, id, is_same: false } => {
+                self.of_capsule(capsule, id, Kind::Reject, "replayed, and it answers something else");
+            }
+            E::Exported { capsule, id, form } => {
+                self.of_capsule(capsule, id, Kind::Export, &format!("exported as {form}"));
+            }
+            E::Rejected { what, code, .. } => {
                 self.say(Kind::Reject, what, &format!("refused as a capsule: {code}"));
             }
             _ => {}
         }
+    }
+
+    fn of_capsule(&mut self, capsule: &Digest, id: &str, kind: Kind, phrase: &str) {
+        self.refs.capsule = Some(*capsule);
+        self.say(kind, id, phrase);
     }
 
     fn answered(&mut self, row: &IntentRow) {
