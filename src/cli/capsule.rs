@@ -16,18 +16,18 @@ mod private;
 mod rebuild;
 mod ring;
 mod sign;
+mod source;
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Subcommand;
 use xyn_capsules::age::NotOpened;
-use xyn_capsules::container::{CapsuleFile, ContainerError};
+use xyn_capsules::container::ContainerError;
 use xyn_capsules::manifest::Line;
 use xyn_capsules::proof::NotTrusted;
 use xyn_capsules::sign::PublicKey;
-use xyn_capsules::tree::Limits;
 
 pub(super) use keys::{Judge, Trust};
 pub(super) use node::short;
@@ -95,7 +95,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Keygen(arguments) => keys::keygen(&arguments, context),
         Command::Pack(arguments) => match arguments.at.is_some() || arguments.workspace.is_some() {
             true => node::pack(&arguments, context).await,
-            false => pack::run(&arguments, context),
+            false => pack::run(&arguments, context).await,
         },
         Command::List(arguments) => node::list(&arguments, context).await,
         Command::Show(arguments) => node::show(&arguments, context).await,
@@ -104,38 +104,19 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Deploy(arguments) => deploy::deploy(&arguments, context).await,
         Command::Rollback(arguments) => deploy::rollback(&arguments, context).await,
         Command::Gc(arguments) => gc::run(&arguments, context).await,
-        Command::Inspect(arguments) => match node::named(&arguments.file) {
-            None => look::inspect(&arguments, context),
-            Some(name) => {
-                let copy = node::copy(&name, context).await?;
-                look::inspect(&look::Inspect { file: copy.file(), ..arguments }, context)
-            }
-        },
-        Command::Verify(arguments) => match node::named(&arguments.file) {
-            None => look::verify(&arguments, context),
-            Some(name) => node::verify(&name, &arguments.trust, context).await,
-        },
-        Command::Unpack(mut arguments) => {
-            // The copy stays until it is unpacked.
-            let mut _copy = None;
-            if let Some(name) = node::named(&arguments.verify.file) {
-                let copy = node::copy(&name, context).await?;
-                arguments.verify.file = copy.file();
-                arguments.verify.trust = arguments.verify.trust.or(copy.signers());
-                _copy = Some(copy);
-            }
-            look::unpack(&arguments, context)
-        }
-        Command::Rebuild(arguments) => rebuild::run(rebuild::rebuild, arguments, context).await,
-        Command::Replay(arguments) => rebuild::run(rebuild::replay, arguments, context).await,
+        Command::Inspect(arguments) => look::inspect(&arguments, context).await,
+        Command::Verify(arguments) => look::verify(&arguments, context).await,
+        Command::Unpack(arguments) => look::unpack(&arguments, context).await,
+        Command::Rebuild(arguments) => rebuild::rebuild(&arguments, context).await,
+        Command::Replay(arguments) => rebuild::replay(&arguments, context).await,
         Command::Enter(arguments) => place::run(&arguments),
         Command::Attest(arguments) => attest::run(&arguments, context).await,
         Command::Leave(arguments) => leave::run(&arguments, context),
         Command::Sign(arguments) => sign::run(&arguments, context).await,
         Command::Ring(command) => ring::run(command, context).await,
-        Command::Diff(arguments) => diff::run(&arguments, context),
-        Command::Merge(arguments) => merge::run(&arguments, context),
-        Command::Export(arguments) => export::export(&arguments, context),
+        Command::Diff(arguments) => diff::run(&arguments, context).await,
+        Command::Merge(arguments) => merge::run(&arguments, context).await,
+        Command::Export(arguments) => export::export(&arguments, context).await,
         Command::Import(arguments) => export::import(&arguments, context),
     }
 }
@@ -150,13 +131,6 @@ fn packer(key: PublicKey) -> Line {
 pub(super) fn open(path: &Path) -> Result<BufReader<File>, Failure> {
     let file = File::open(path).map_err(|error| Failure::file("read", path, &error))?;
     Ok(BufReader::with_capacity(1 << 20, file))
-}
-
-/// Opens the capsule that a delta was, or is to be, written against.
-fn base(path: Option<&PathBuf>) -> Result<Option<CapsuleFile>, Failure> {
-    let open =
-        |path: &PathBuf| CapsuleFile::open(path, Limits::default()).map_err(|error| file(path, &error));
-    path.map(open).transpose()
 }
 
 /// What is wrong with the capsule at `path`, or with what was done to it.

@@ -1,5 +1,6 @@
 //! Capsules without a node: a folder into a signed file, and what anyone who has the file can find out.
 
+mod named;
 mod users;
 
 use std::fs;

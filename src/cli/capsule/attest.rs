@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 use xyn_capsules::attest::attest;
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::sign::{NotVerified, Predicate, Statement, Subject, seal};
 
 use super::keys::{self, Trust};
+use super::source::Source;
 use super::{Context, node, not_trusted};
 use crate::cli::input;
 use crate::client::Need;
@@ -29,23 +30,17 @@ pub(in crate::cli) struct Attest {
 pub(super) async fn run(arguments: &Attest, context: &Context) -> Result<Exit, Failure> {
     let Attest { capsule, report, trust } = arguments;
     let text = input::text(report)?;
-    let into = |path: &Path| -> Result<Value, Failure> {
-        let done = attest(path, text.trim_end().as_bytes()).map_err(|error| not_trusted(path, &error))?;
-        Ok(json!({
-            "capsule": done.digest, "id": done.manifest.id, "kind": done.kind, "added": done.is_new,
-        }))
-    };
-    let document = match node::named(capsule) {
-        None => into(capsule)?,
-        Some(name) => {
-            let copy = node::copy(&name, context).await?;
-            let document = into(&copy.file())?;
-            let client = context.client(Need::Node).await?;
-            let answer = node::hand_in(&client, &copy.file(), trust, context).await?;
-            node::tell_ignored(&answer, context);
-            document
-        }
-    };
+    let source = Source::find(capsule, context).await?;
+    let done = attest(&source.path(), text.trim_end().as_bytes());
+    let done = done.map_err(|error| not_trusted(source.given(), &error))?;
+    if source.is_of_node() {
+        let client = context.client(Need::Node).await?;
+        let answer = node::hand_in(&client, &source.path(), trust, context).await?;
+        node::tell_ignored(&answer, context);
+    }
+    let document = json!({
+        "capsule": done.digest, "id": done.manifest.id, "kind": done.kind, "added": done.is_new,
+    });
     context.out.answer(&document, |_| match document["added"] == true {
         true => format!("{} is attested {}", super::super::table::text(&document, "id"), document["kind"]),
         false => "it was attested already".to_owned(),

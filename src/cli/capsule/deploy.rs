@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Context;
 use super::keys::Trust;
 use super::node::{self, short};
+use super::source::named;
 use crate::cli::input;
 use crate::cli::on_the_way::at_length;
 use crate::cli::output::Unit;
@@ -99,7 +100,7 @@ pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit
     let client = context.client(Need::Node).await?;
     let mut body = trust.fields()?;
     let bar = context.out.progress("deploying", None, Unit::Time);
-    let name = match node::named(capsule) {
+    let name = match named(capsule) {
         Some(name) => Ok(json!(name.to_string())),
         None => node::hand_in(&client, capsule, trust, context).await.map(|answer| {
             node::tell_ignored(&answer, context);

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::{Value, json};
 use xyn_capsules::compare::{Comparison, Edition, Incomparable, compare};
-use xyn_capsules::container::CapsuleFile;
 use xyn_capsules::json::shown;
 use xyn_capsules::sbom;
 use xyn_capsules::tree::{Change, Difference, Limits};
 
-use super::{Context, file};
+use super::Context;
+use super::source::Source;
 use crate::cli::output::Paint;
 use crate::failure::{Exit, Failure, with_causes};
 
@@ -20,14 +20,18 @@ const VALUE_CHARS: usize = 60;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Diff {
-    /// The capsule that came first
+    /// The capsule that came first: a file, or one that the node has
+    #[arg(value_name = "FILE|CAPSULE")]
     before: PathBuf,
     /// The capsule that is held beside it
+    #[arg(value_name = "FILE|CAPSULE")]
     after: PathBuf,
 }
 
-pub(super) fn run(arguments: &Diff, context: &Context) -> Result<Exit, Failure> {
-    let (before, after) = (whole(&arguments.before)?, whole(&arguments.after)?);
+pub(super) async fn run(arguments: &Diff, context: &Context) -> Result<Exit, Failure> {
+    let before = Source::find(&arguments.before, context).await?;
+    let after = Source::find(&arguments.after, context).await?;
+    let (before, after) = (before.whole()?, after.whole()?);
     let [one, other] = [(&before, &arguments.before), (&after, &arguments.after)]
         .map(|(capsule, path)| Edition::of(capsule).map_err(|error| incomparable(path, &error)));
     let found = compare(&one?, &other?, Limits::default());
@@ -37,11 +41,6 @@ pub(super) fn run(arguments: &Diff, context: &Context) -> Result<Exit, Failure> 
         .out
         .hint("who made either of them was not verified; do it with: xyn capsule verify FILE --pub KEY");
     Ok(Exit::Done)
-}
-
-/// A capsule that is no delta.
-pub(super) fn whole(path: &Path) -> Result<CapsuleFile, Failure> {
-    CapsuleFile::open(path, Limits::default()).map_err(|error| file(path, &error))
 }
 
 pub(super) fn incomparable(path: &Path, error: &Incomparable) -> Failure {

@@ -7,7 +7,8 @@ use serde_json::json;
 use xyn_capsules::exchange::{self, ExchangeError, export_oci, export_zip};
 use xyn_capsules::tree::Limits;
 
-use super::{Context, diff};
+use super::Context;
+use super::source::Source;
 use crate::cli::input;
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure, with_causes};
@@ -17,12 +18,14 @@ const SIDE: &str = "capsule.json";
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Export {
-    /// The capsule
-    file: PathBuf,
+    /// The capsule: a file, or one that the node has
+    #[arg(value_name = "FILE|CAPSULE")]
+    capsule: PathBuf,
     /// In which form
     #[arg(long = "as", value_name = "FORM")]
     form: Form,
-    /// The file to write; that of the capsule with `.zip` or `.oci.tar` when left out
+    /// The file to write; that of the capsule with `.zip` or `.oci.tar` when left out, in the current folder for one
+    /// that the node has
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -35,6 +38,15 @@ enum Form {
     Oci,
 }
 
+impl Form {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Zip => "zip",
+            Self::Oci => "oci",
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Import {
     /// A zip or an image that was exported: a tar, or the folder of its layout
@@ -44,11 +56,12 @@ pub(in crate::cli) struct Import {
     out: PathBuf,
 }
 
-pub(super) fn export(arguments: &Export, context: &Context) -> Result<Exit, Failure> {
-    let path = &arguments.file;
-    let capsule = diff::whole(path)?;
+pub(super) async fn export(arguments: &Export, context: &Context) -> Result<Exit, Failure> {
+    let source = Source::find(&arguments.capsule, context).await?;
+    let capsule = source.whole()?;
     let bar = context.out.progress("exporting", None, Unit::Time);
-    let out = |ending: &str| arguments.out.clone().unwrap_or_else(|| path.with_extension(ending));
+    let out =
+        |ending: &str| arguments.out.clone().unwrap_or_else(|| source.file_name().with_extension(ending));
     let (out, side) = match arguments.form {
         Form::Oci => (out("oci.tar"), None),
         Form::Zip => {
@@ -61,8 +74,9 @@ pub(super) fn export(arguments: &Export, context: &Context) -> Result<Exit, Fail
         Some(side) => export_zip(&capsule, &out, side),
         None => export_oci(&capsule, &out),
     };
-    written.map_err(|error| exchanged(path, &error))?;
+    written.map_err(|error| exchanged(source.given(), &error))?;
     bar.finish_and_clear();
+    source.report(json!({ "did": "exported", "form": arguments.form.word() }), context).await;
     context.out.answer(&json!({ "file": out, "manifest": side }), |_| out.display().to_string())?;
     context.out.hint(&match side {
         Some(side) => format!("the manifest is beside it: {}", side.display()),

@@ -167,12 +167,9 @@ impl Trust {
         Ok(if keys.is_empty() { json!({}) } else { json!({ "keys": keys, "threshold": self.threshold }) })
     }
 
-    /// Those who signed, as a node says that proved it, where nobody else is named.
-    pub(super) fn or(self, signers: impl IntoIterator<Item = String>) -> Self {
-        match self.keys.is_empty() && self.ring.is_none() {
-            true => Self { keys: signers.into_iter().collect(), threshold: 1, ring: None },
-            false => self,
-        }
+    /// Any of `keys`.
+    pub(super) fn in_any(keys: Vec<String>) -> Self {
+        Self { keys, threshold: 1, ring: None }
     }
 }
 

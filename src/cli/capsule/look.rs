@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 use xyn_capsules::age::Opened;
-use xyn_capsules::container::{Base, Capsule, CapsuleFile, Cover, Verified};
+use xyn_capsules::container::{Base, Capsule, Cover, Verified};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::proof::{Claim, Trusted};
 use xyn_capsules::sign::{
@@ -16,7 +16,8 @@ use xyn_capsules::tree::Limits;
 
 use super::keys::Trust;
 use super::private::Opening;
-use super::{Context, base, file, not_trusted, open};
+use super::source::{Source, named, neither};
+use super::{Context, file, node, not_trusted, open};
 use crate::cli::output::{Paint, Unit};
 use crate::failure::{Exit, Failure};
 
@@ -24,24 +25,24 @@ use crate::failure::{Exit, Failure};
 pub(in crate::cli) struct Inspect {
     /// The capsule: a file, or one that the node has
     #[arg(value_name = "FILE|CAPSULE")]
-    pub(super) file: PathBuf,
+    file: PathBuf,
     #[command(flatten)]
-    pub(super) trust: Trust,
+    trust: Trust,
     #[command(flatten)]
-    pub(super) opening: Opening,
+    opening: Opening,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Verify {
     /// The capsule: a file, or one that the node has
     #[arg(value_name = "FILE|CAPSULE")]
-    pub(super) file: PathBuf,
+    file: PathBuf,
     #[command(flatten)]
-    pub(super) trust: Trust,
+    trust: Trust,
     #[command(flatten)]
     opening: Opening,
-    /// The capsule that a delta was written against
-    #[arg(long, value_name = "CAPSULE")]
+    /// The capsule that a delta was written against: a file, or one that the node has
+    #[arg(long, value_name = "FILE|CAPSULE")]
     base: Option<PathBuf>,
     /// Refuse a capsule of a lower generation
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -51,24 +52,25 @@ pub(in crate::cli) struct Verify {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Unpack {
     #[command(flatten)]
-    pub(super) verify: Verify,
+    verify: Verify,
     /// The folder to make
     #[arg(long = "to", value_name = "DIR")]
     dir: PathBuf,
 }
 
-pub(super) fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Failure> {
-    let path = &arguments.file;
+pub(super) async fn inspect(arguments: &Inspect, context: &Context) -> Result<Exit, Failure> {
+    let source = Source::find(&arguments.file, context).await?;
+    let (file, path) = (source.path(), source.given());
     let (judge, identities) = (arguments.trust.judge()?, arguments.opening.identities()?);
     let trusted = judge.map(|judge| {
-        let trusted = Trusted::open_as(open(path)?, &identities, judge.trust());
+        let trusted = Trusted::open_as(open(&file)?, &identities, judge.trust());
         let told = trusted.map(|trusted| (trusted.digest(), trusted.signers().clone()));
         told.map_err(|error| not_trusted(path, &error))
     });
     let trusted = trusted.transpose()?;
-    let opened = Opened::new(open(path)?, &identities).map_err(|error| not_trusted(path, &error.into()))?;
+    let opened = Opened::new(open(&file)?, &identities).map_err(|error| not_trusted(path, &error.into()))?;
     let by = opened.by();
-    let cover = Cover::read(opened).map_err(|error| file(path, &error))?;
+    let cover = Cover::read(opened).map_err(|error| super::file(path, &error))?;
     let invalid = |error: NotVerified| {
         Failure::failed("capsule", format!("the manifest: {error}")).at(path.display().to_string())
     };
@@ -128,15 +130,22 @@ fn first_run(bytes: &[u8]) -> Option<String> {
     Statement::<FirstRun>::read(envelope.unverified()).ok()?.predicate.summary()
 }
 
-pub(super) fn verify(arguments: &Verify, context: &Context) -> Result<Exit, Failure> {
-    let proved = prove(arguments, context, |capsule| capsule.verify())?;
+/// Verifies a file; what the node has it proves itself.
+pub(super) async fn verify(arguments: &Verify, context: &Context) -> Result<Exit, Failure> {
+    if let Some(name) = named(&arguments.file) {
+        let proved = node::verify(&name, &arguments.trust, context).await;
+        let proved = proved.map_err(|failure| neither(&arguments.file, failure))?;
+        recent(proved["generation"].as_u64().unwrap_or_default(), arguments)?;
+        return node::proved(&proved, context);
+    }
+    let proved = prove(arguments, context, |capsule| capsule.verify()).await?;
     context.out.answer(&proved.document, |_| proved.text.clone())?;
     Ok(Exit::Done)
 }
 
-pub(super) fn unpack(arguments: &Unpack, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn unpack(arguments: &Unpack, context: &Context) -> Result<Exit, Failure> {
     let dir = &arguments.dir;
-    let mut proved = prove(&arguments.verify, context, |capsule| capsule.unpack(dir))?;
+    let mut proved = prove(&arguments.verify, context, |capsule| capsule.unpack(dir)).await?;
     proved.document["dir"] = json!(dir);
     context.out.answer(&proved.document, |_| dir.display().to_string())?;
     if !context.out.json {
@@ -151,21 +160,22 @@ struct Proved {
     text: String,
 }
 
-type Source = Opened<std::io::BufReader<std::fs::File>>;
+type Content = Opened<std::io::BufReader<std::fs::File>>;
 
 /// Proves who signed the capsule, and does with its content what `through` does.
-fn prove(
+async fn prove(
     arguments: &Verify,
     context: &Context,
-    through: impl FnOnce(Capsule<'_, Source>) -> Result<Verified, xyn_capsules::container::ContainerError>,
+    through: impl FnOnce(Capsule<'_, Content>) -> Result<Verified, xyn_capsules::container::ContainerError>,
 ) -> Result<Proved, Failure> {
-    let path = &arguments.file;
-    let judge = arguments.trust.required()?;
-    let base: Option<CapsuleFile> = base(arguments.base.as_ref())?;
-    let trusted = Trusted::open_as(open(path)?, &arguments.opening.identities()?, judge.trust());
+    let source = Source::find(&arguments.file, context).await?;
+    let base = Source::find_any(arguments.base.as_ref(), context).await?;
+    let (judge, base) = (source.judge(&arguments.trust)?, base.as_ref().map(Source::whole).transpose()?);
+    let (path, identities) = (source.given(), arguments.opening.identities()?);
+    let trusted = Trusted::open_as(open(&source.path())?, &identities, judge.trust());
     let trusted = trusted.map_err(|error| not_trusted(path, &error))?;
     let (manifest, digest) = (trusted.manifest().clone(), trusted.digest().to_string());
-    recent(&manifest, arguments)?;
+    recent(manifest.generation, arguments)?;
     let quorum = trusted.quorum().clone();
     let (signers, claims) = (trusted.signers().clone(), trusted.claims().to_vec());
     let bar = context.out.progress("verifying", None, Unit::Time);
@@ -196,8 +206,8 @@ fn prove(
 }
 
 /// Refuses what is older than what was asked for.
-fn recent(manifest: &Manifest, arguments: &Verify) -> Result<(), Failure> {
-    let (found, least) = (manifest.generation, arguments.generation_at_least);
+fn recent(found: u64, arguments: &Verify) -> Result<(), Failure> {
+    let least = arguments.generation_at_least;
     if found >= least {
         return Ok(());
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde_json::json;
 use xyn_capsules::compare::Edition;
-use xyn_capsules::container::{Files, Options, Several, lay_out, pack_tree};
+use xyn_capsules::container::{CapsuleFile, Files, Options, Several, lay_out, pack_tree};
 use xyn_capsules::make::{Maker, Why, make};
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::merge::{Conflict, Joined, NotMerged, Part, merge};
@@ -16,17 +16,21 @@ use xyn_capsules::sign::SecretKey;
 use xyn_capsules::tree::{Limits, Side, list};
 use xyn_store::Clock;
 
-use super::keys::{Judge, Trust};
+use super::keys::Trust;
+use super::source::Source;
 use super::{Context, diff, file, keys, not_trusted, open, packer};
 use crate::failure::{Exit, Failure, with_causes};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Merge {
-    /// The capsule that both began as
+    /// The capsule that both began as: a file, or one that the node has
+    #[arg(value_name = "FILE|CAPSULE")]
     base: PathBuf,
     /// One that came of it
+    #[arg(value_name = "FILE|CAPSULE")]
     ours: PathBuf,
     /// The other one
+    #[arg(value_name = "FILE|CAPSULE")]
     theirs: PathBuf,
     /// The capsule to write
     #[arg(short, long, value_name = "FILE")]
@@ -58,13 +62,11 @@ struct Word {
     sides: Vec<String>,
 }
 
-pub(super) fn run(arguments: &Merge, context: &Context) -> Result<Exit, Failure> {
-    let (key, judge) = (keys::secret(&arguments.key)?, arguments.trust.required()?);
-    let [base, ours, theirs] = [&arguments.base, &arguments.ours, &arguments.theirs].map(|path| {
-        let manifest = trusted(path, &judge)?;
-        Ok::<_, Failure>((diff::whole(path)?, manifest))
-    });
-    let (base, ours, theirs) = (base?, ours?, theirs?);
+pub(super) async fn run(arguments: &Merge, context: &Context) -> Result<Exit, Failure> {
+    let key = keys::secret(&arguments.key)?;
+    let base = trusted(&arguments.base, arguments, context).await?;
+    let ours = trusted(&arguments.ours, arguments, context).await?;
+    let theirs = trusted(&arguments.theirs, arguments, context).await?;
     let sides = arguments.word.sides()?;
     let side = |place: &str| sides.get(place).copied().or(arguments.word.general());
     let [of_base, of_ours, of_theirs] =
@@ -126,10 +128,17 @@ fn write(
     Ok(Exit::Done)
 }
 
-/// What a capsule says of itself, which those signed who count.
-fn trusted(path: &Path, judge: &Judge) -> Result<Manifest, Failure> {
-    let trusted = Trusted::read(open(path)?, judge.trust()).map_err(|error| not_trusted(path, &error))?;
-    Ok(trusted.manifest().clone())
+/// A capsule, and what it says of itself, which those signed who count.
+async fn trusted(
+    given: &Path,
+    arguments: &Merge,
+    context: &Context,
+) -> Result<(CapsuleFile, Manifest), Failure> {
+    let source = Source::find(given, context).await?;
+    let judge = source.judge(&arguments.trust)?;
+    let trusted = Trusted::read(open(&source.path())?, judge.trust());
+    let manifest = trusted.map_err(|error| not_trusted(given, &error))?.manifest().clone();
+    Ok((source.whole()?, manifest))
 }
 
 /// The packages that the lock files of a tree name.

@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use xyn_actors::services::capsules::CapsuleName;
 
 use super::Context;
@@ -227,17 +226,20 @@ pub(super) async fn pack(arguments: &Pack, context: &Context) -> Result<Exit, Fa
 }
 
 /// Has the node prove a capsule that it has.
-pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context) -> Result<Value, Failure> {
     let client = context.client(Need::Node).await?;
     let bar = context.out.progress("verifying", None, Unit::Time);
     let path = route(&["capsules", &name.to_string(), "verify"])?;
     let fields = trust.fields()?;
     let answer = at_length(context, "proving it", client.post_at_length(&path, &fields)).await;
     bar.finish_and_clear();
-    let answer = answer?;
-    let signers = answer["signers"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    let signers: Vec<&str> = signers.collect();
-    context.out.answer(&answer, |paint| {
+    answer
+}
+
+/// Says what a node proved of a capsule.
+pub(super) fn proved(answer: &Value, context: &Context) -> Result<Exit, Failure> {
+    let signers: Vec<&str> = items(&answer["signers"]).filter_map(Value::as_str).collect();
+    context.out.answer(answer, |paint| {
         let said = |claim: &Value| match claim["packed"] == true {
             true => format!("\n{} packed with {}", paint.good("ok"), text(claim, "type")),
             false => {
@@ -253,16 +255,16 @@ pub(super) async fn verify(name: &CapsuleName, trust: &Trust, context: &Context)
             "{} {} generation {}, signed by {} of {} needed `{}` keys, by {}: {}{said}\n\
              {} every byte of {} files, {} bytes, is what the tree names{ignored}",
             paint.good("ok"),
-            short(&text(&answer, "id")),
-            text(&answer, "generation"),
+            short(&text(answer, "id")),
+            text(answer, "generation"),
             signers.len(),
-            text(&answer, "threshold"),
-            text(&answer, "right"),
+            text(answer, "threshold"),
+            text(answer, "right"),
             basis(&answer["by"]),
             signers.join(", "),
             paint.good("ok"),
-            text(&answer, "files"),
-            text(&answer, "size_bytes"),
+            text(answer, "files"),
+            text(answer, "size_bytes"),
         )
     })?;
     Ok(Exit::Done)
@@ -288,58 +290,16 @@ fn basis(by: &Value) -> String {
     }
 }
 
-/// The capsule of the node that is meant where no file has the path. The folder of an app is often called as it is.
-pub(super) fn named(path: &Path) -> Option<CapsuleName> {
-    let name = path.to_str()?.parse().ok()?;
-    (!path.is_file()).then_some(name)
-}
-
-/// A copy of a capsule that the node has, which is gone with this.
-pub(super) struct Copy {
-    folder: TempDir,
-    known: Value,
-}
-
-/// Copies a capsule from the node.
-pub(super) async fn copy(name: &CapsuleName, context: &Context) -> Result<Copy, Failure> {
-    let client = context.client(Need::Read).await?;
-    let known = client.get(&route(&["capsules", &name.to_string()])?).await?;
-    let folder = tempfile::tempdir()
-        .map_err(|error| Failure::failed("file", format!("cannot make a folder: {error}")))?;
-    let copy = Copy { folder, known };
-    download(&client, &text(&copy.known, "capsule"), &copy.file(), context).await?;
-    Ok(copy)
-}
-
-impl Copy {
-    /// The file.
-    pub(super) fn file(&self) -> PathBuf {
-        self.folder.path().join("capsule.caps")
-    }
-
-    /// Who signed it, as the node says.
-    pub(super) fn signers(&self) -> Vec<String> {
-        let signers = self.known["proved"]["signers"].as_array().into_iter().flatten();
-        signers.filter_map(|signer| signer.as_str().map(str::to_owned)).collect()
-    }
-}
-
-async fn download(client: &Client, capsule: &str, path: &Path, context: &Context) -> Result<(), Failure> {
+/// Writes a capsule that the node has to `path`.
+pub(super) async fn download(
+    client: &Client,
+    capsule: &str,
+    path: &Path,
+    context: &Context,
+) -> Result<(), Failure> {
     let reply = client.download(&route(&["capsules", capsule, "download"])?).await?;
     let bar = context.out.progress("copying", None, Unit::Bytes);
     let saved = save(reply.body, path, &bar).await;
     bar.finish_and_clear();
     saved.map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_capsule_is_meant_where_there_is_no_such_file_also_beside_a_folder_of_its_name() {
-        let is_named = |text: &str| named(Path::new(text)).is_some();
-        assert!(is_named("shop@1.4.2") && is_named("src"));
-        assert!(!is_named("Cargo.toml") && !is_named("gone.caps") && !is_named("./src"));
-    }
 }

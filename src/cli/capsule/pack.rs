@@ -19,6 +19,7 @@ use xyn_store::ids::EntryId;
 use xyn_store::{Clock, Digest, Timestamp};
 
 use super::place::{Place, not_built};
+use super::source::Source;
 use super::{Context, diff, keys, packer, private};
 use crate::cli::input;
 use crate::cli::output::Unit;
@@ -56,11 +57,11 @@ pub(in crate::cli) struct Pack {
     /// Its place among the capsules of the app: one above the parent, or 1
     #[arg(long, value_name = "N", conflicts_with_all = ["at", "workspace"])]
     generation: Option<u64>,
-    /// The capsule that this one comes after: what it changes of that is signed with it
-    #[arg(long, value_name = "CAPSULE", conflicts_with_all = ["at", "workspace"])]
+    /// The capsule that this one comes after, a file or one that the node has: what it changes of that is signed with it
+    #[arg(long, value_name = "FILE|CAPSULE", conflicts_with_all = ["at", "workspace"])]
     parent: Option<PathBuf>,
-    /// Write only what differs from this capsule, which the receiver has
-    #[arg(long, value_name = "CAPSULE", conflicts_with_all = ["at", "workspace"])]
+    /// Write only what differs from this capsule, a file or one that the node has; the receiver has it
+    #[arg(long, value_name = "FILE|CAPSULE", conflicts_with_all = ["at", "workspace"])]
     delta_from: Option<PathBuf>,
     /// Take the instant from SOURCE_DATE_EPOCH, so that packing again gives the same bytes
     #[arg(long, conflicts_with_all = ["at", "workspace"])]
@@ -72,7 +73,9 @@ pub(in crate::cli) struct Pack {
     pub(super) place: Place,
 }
 
-pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> {
+    let base = Source::find_any(arguments.delta_from.as_ref(), context).await?;
+    let parent = Source::find_any(arguments.parent.as_ref(), context).await?;
     let key = keys::secret(&arguments.key)?;
     let mut authored = authored(arguments)?;
     private::encrypt_to(&mut authored, &arguments.recipients)?;
@@ -84,7 +87,7 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
         false => None,
     };
     let target = arguments.out.clone().unwrap_or_else(|| named(&authored));
-    let base = super::base(arguments.delta_from.as_ref())?;
+    let base = base.as_ref().map(Source::whole).transpose()?;
     let origin = Origin::Folder(arguments.dir.clone());
     let inspection = Inspection::new(allowed(&arguments.dir)?);
     let look = |path: &RelPath, at: u64, bytes: &[u8]| inspection.look(path, at, bytes);
@@ -103,11 +106,10 @@ pub(super) fn run(arguments: &Pack, context: &Context) -> Result<Exit, Failure> 
     }
     let skipped = draft.skipped();
     let name = packer(key.public());
-    let parent =
-        arguments.parent.as_ref().map(|path| Ok::<_, Failure>((path, diff::whole(path)?))).transpose()?;
+    let parent = parent.map(|source| Ok::<_, Failure>((source.whole()?, source))).transpose()?;
     let parent = parent
         .as_ref()
-        .map(|(path, file)| Edition::of(file).map_err(|error| diff::incomparable(path, &error)));
+        .map(|(file, source)| Edition::of(file).map_err(|error| diff::incomparable(source.given(), &error)));
     let parent = parent.transpose()?;
     let after = parent.as_ref().map_or(1, |parent| parent.manifest.generation.saturating_add(1));
     let maker = Maker {

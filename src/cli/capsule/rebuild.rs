@@ -17,7 +17,8 @@ use xyn_store::{Clock, Digest};
 use super::keys::Judge;
 use super::place::{Place, not_built};
 use super::private::Opening;
-use super::{Context, Trust, attest, base, node, not_trusted, open};
+use super::source::Source;
+use super::{Context, Trust, attest, not_trusted, open};
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure};
 
@@ -35,8 +36,8 @@ pub(in crate::cli) struct Arguments {
     trust: Trust,
     #[command(flatten)]
     opening: Opening,
-    /// The capsule that a delta was written against
-    #[arg(long, value_name = "CAPSULE")]
+    /// The capsule that a delta was written against: a file, or one that the node has
+    #[arg(long, value_name = "FILE|CAPSULE")]
     base: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
@@ -48,31 +49,27 @@ pub(in crate::cli) struct Arguments {
     report: Option<PathBuf>,
 }
 
-/// Does `what` with a file, or with a copy of what the node has.
-pub(super) async fn run(
-    what: fn(&Arguments, &Context) -> Result<Exit, Failure>,
-    mut arguments: Arguments,
-    context: &Context,
-) -> Result<Exit, Failure> {
-    let Some(name) = node::named(&arguments.file) else { return what(&arguments, context) };
-    let copy = node::copy(&name, context).await?;
-    arguments.report.get_or_insert_with(|| attest::beside(&arguments.file, "rebuild"));
-    arguments.trust = arguments.trust.or(copy.signers());
-    arguments.file = copy.file();
-    what(&arguments, context)
+pub(super) async fn rebuild(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let job = Job::new(arguments, context).await?;
+    let (again, report) = job.run(context, |_, _| Ok(Vec::new()))?;
+    let said = json!({ "did": "rebuilt", "matches": report.expected == report.found, "build": report.found });
+    job.source.report(said, context).await;
+    job.answer(&report, &again, context)
 }
 
-pub(super) fn rebuild(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    Job::new(arguments)?.run(context, |_, _| Ok(Vec::new()))
-}
-
-pub(super) fn replay(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    Job::new(arguments)?.run(context, Job::answers)
+pub(super) async fn replay(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
+    let job = Job::new(arguments, context).await?;
+    let (again, report) = job.run(context, Job::answers)?;
+    let same = report.replayed.iter().all(|run| run.expected == run.found);
+    let said = json!({ "did": "replayed", "matches": report.expected == report.found && same });
+    job.source.report(said, context).await;
+    job.answer(&report, &again, context)
 }
 
 /// What is asked for, and what it takes.
 struct Job<'a> {
     arguments: &'a Arguments,
+    source: Source,
     judge: Judge,
     base: Option<CapsuleFile>,
     cell: Workcell,
@@ -91,16 +88,19 @@ struct Again {
 }
 
 impl<'a> Job<'a> {
-    fn new(arguments: &'a Arguments) -> Result<Self, Failure> {
-        let (judge, base) = (arguments.trust.required()?, base(arguments.base.as_ref())?);
-        Ok(Self { arguments, judge, base, cell: arguments.place.workcell()? })
+    async fn new(arguments: &'a Arguments, context: &Context) -> Result<Self, Failure> {
+        let source = Source::find(&arguments.file, context).await?;
+        let base = Source::find_any(arguments.base.as_ref(), context).await?;
+        let (judge, base) = (source.judge(&arguments.trust)?, base.as_ref().map(Source::whole).transpose()?);
+        Ok(Self { arguments, source, judge, base, cell: arguments.place.workcell()? })
     }
 
+    /// Builds it, and does `then` with what came of it; what that is is told in a report.
     fn run(
         &self,
         context: &Context,
         then: impl FnOnce(&Self, &Again) -> Result<Vec<Replayed>, Failure>,
-    ) -> Result<Exit, Failure> {
+    ) -> Result<(Again, Rebuild), Failure> {
         let clock = Clock::system();
         let bar = context.out.progress("building", None, Unit::Time);
         let started_at = clock.now();
@@ -119,19 +119,15 @@ impl<'a> Job<'a> {
         if let Some(key) = &self.arguments.attest {
             attest::write(&again.manifest, report.clone(), key, &self.target())?;
         }
-        if report.expected != report.found {
-            return Err(self.differs(&report, &again)?);
-        }
         bar.finish_and_clear();
-        self.answer(&report, context)
+        Ok((again, report))
     }
 
     /// Builds the capsule, once it is verified.
     fn build(&self) -> Result<Again, Failure> {
-        let path = &self.arguments.file;
         let identities = self.arguments.opening.identities()?;
-        let trusted = Trusted::open_as(open(path)?, &identities, self.judge.trust());
-        let trusted = trusted.map_err(|error| not_trusted(path, &error))?;
+        let trusted = Trusted::open_as(open(&self.source.path())?, &identities, self.judge.trust());
+        let trusted = trusted.map_err(|error| not_trusted(self.source.given(), &error))?;
         let (manifest, capsule) = (trusted.manifest().clone(), trusted.digest());
         let expected =
             manifest.expected.build_digest.ok_or_else(|| self.nothing("a build should come to"))?;
@@ -161,13 +157,16 @@ impl<'a> Job<'a> {
         answers.collect()
     }
 
-    fn answer(&self, report: &Rebuild, context: &Context) -> Result<Exit, Failure> {
+    fn answer(&self, report: &Rebuild, again: &Again, context: &Context) -> Result<Exit, Failure> {
+        if report.expected != report.found {
+            return Err(self.differs(report, again)?);
+        }
         let others = report.replayed.iter().filter(|run| run.expected != run.found);
         let others: Vec<_> = others.map(|run| format!("\n  `{}` answers something else", run.run)).collect();
         if !others.is_empty() {
             let message = format!("the build is as expected, and what it answers is not:{}", others.concat());
             return Err(Failure::failed("output_differs", message)
-                .at(self.arguments.file.display().to_string())
+                .at(self.source.given().display().to_string())
                 .hint("compare the versions of what runs it with those of the packer"));
         }
         let written = self.arguments.attest.as_ref().map(|_| self.target());
@@ -222,7 +221,7 @@ impl<'a> Job<'a> {
     }
 
     fn not_built(&self, error: &NotBuilt) -> Failure {
-        let path = &self.arguments.file;
+        let path = self.source.given();
         match error {
             NotBuilt::Files(error) => super::file(path, error),
             error => not_built(path.display().to_string(), error),
@@ -234,7 +233,7 @@ impl<'a> Job<'a> {
     }
 
     fn at(&self, failure: Failure) -> Failure {
-        failure.at(self.arguments.file.display().to_string())
+        failure.at(self.source.given().display().to_string())
     }
 
     /// Where the report goes.

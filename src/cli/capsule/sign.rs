@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::{Value, json};
-use xyn_actors::services::capsules::CapsuleName;
 use xyn_capsules::container::Base;
 use xyn_capsules::countersign::countersign;
 
 use super::keys::{self, Trust};
-use super::{Context, base, node, not_trusted};
+use super::source::Source;
+use super::{Context, node, not_trusted};
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -21,8 +21,8 @@ pub(in crate::cli) struct Sign {
     /// The key that signs
     #[arg(long, value_name = "FILE", default_value = "capsule.key")]
     key: PathBuf,
-    /// The capsule that a delta was written against
-    #[arg(long, value_name = "CAPSULE")]
+    /// The capsule that a delta was written against: a file, or one that the node has
+    #[arg(long, value_name = "FILE|CAPSULE")]
     base: Option<PathBuf>,
     #[command(flatten)]
     trust: Trust,
@@ -30,16 +30,15 @@ pub(in crate::cli) struct Sign {
 
 /// Signs a capsule: in its file, or what the node has, which offers it to members with the signature.
 pub(super) async fn run(arguments: &Sign, context: &Context) -> Result<Exit, Failure> {
-    match node::named(&arguments.capsule) {
-        None => in_file(arguments, context),
-        Some(name) => at_node(&name, arguments, context).await,
+    let source = Source::find(&arguments.capsule, context).await?;
+    match source.is_of_node() {
+        false => in_file(arguments, context).await,
+        true => at_node(&source, arguments, context).await,
     }
 }
 
-async fn at_node(name: &CapsuleName, arguments: &Sign, context: &Context) -> Result<Exit, Failure> {
-    let key = keys::secret(&arguments.key)?;
-    let copy = node::copy(name, context).await?;
-    let path = copy.file();
+async fn at_node(source: &Source, arguments: &Sign, context: &Context) -> Result<Exit, Failure> {
+    let (key, path) = (keys::secret(&arguments.key)?, source.path());
     let signed = countersign(&path, &key, None).map_err(|error| not_trusted(&arguments.capsule, &error))?;
     let client = context.client(Need::Node).await?;
     let mut answer = node::hand_in(&client, &path, &arguments.trust, context).await?;
@@ -71,9 +70,10 @@ fn told(signers: &[impl AsRef<str>], is_new: bool) -> String {
     }
 }
 
-fn in_file(arguments: &Sign, context: &Context) -> Result<Exit, Failure> {
+async fn in_file(arguments: &Sign, context: &Context) -> Result<Exit, Failure> {
     let (path, key) = (&arguments.capsule, keys::secret(&arguments.key)?);
-    let base = base(arguments.base.as_ref())?;
+    let base = Source::find_any(arguments.base.as_ref(), context).await?;
+    let base = base.as_ref().map(Source::whole).transpose()?;
     let signed = countersign(path, &key, base.as_ref().map(|base| base as &dyn Base))
         .map_err(|error| not_trusted(path, &error))?;
     let signers = signed.signers.iter().map(ToString::to_string).collect::<Vec<_>>();
