@@ -11,6 +11,8 @@ pub const HOOK_BODY_MAX_BYTES: usize = 1 << 20;
 /// Bytes of a blob that is uploaded by itself: the largest are capsules, which are worked on in pieces however large
 /// they are. What is made of it may have a lower limit, and the quota of the store comes before this as a rule.
 pub const BLOB_MAX_BYTES: u64 = 16 << 30;
+/// Bytes of the list of a blob's chunks: those of the largest, cut as finely as content is ever cut.
+pub const BLOB_LIST_MAX_BYTES: usize = 40 << 20;
 /// Bytes of a text field in a multipart upload.
 pub const FIELD_MAX_BYTES: usize = 64 << 10;
 /// Pieces of an upload that wait for the disk.

@@ -2,14 +2,16 @@
 //!
 //! Owns the way from a stream of pieces to a written blob. The disk is written on a blocking thread; pieces
 //! wait for it in a bounded queue, so a fast sender is slowed down by a slow disk. Invariant: an upload
-//! that breaks off leaves nothing behind.
+//! that breaks off leaves nothing behind, unless it comes in parts that go on from there.
+
+pub(crate) mod parts;
 
 use axum::body::Bytes;
 use axum::extract::multipart::MultipartError;
 use axum::extract::{DefaultBodyLimit, FromRequest, Multipart, Request};
 use futures::{Stream, StreamExt};
 use http::StatusCode;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use xyn_store::Digest;
 use xyn_store::blobs::{Blobs, Written};
 
@@ -28,30 +30,55 @@ pub(crate) async fn write<E: Into<ApiError>>(
     limit_bytes: u64,
     pieces: impl Stream<Item = Result<Bytes, E>>,
 ) -> Result<Written, ApiError> {
-    let (sender, mut receiver) = mpsc::channel::<Bytes>(UPLOAD_QUEUE);
-    let (finish, finished) = tokio::sync::oneshot::channel::<()>();
-    let writing = tokio::spawn(blocking(move || {
+    through(pieces, move |mut incoming| {
         let mut writer = blobs.writer(limit_bytes);
-        while let Some(piece) = receiver.blocking_recv() {
+        while let Some(piece) = incoming.next()? {
             writer = writer.write(&piece)?;
         }
-        // A sender that is gone without a word broke off: what came so far is no blob.
-        match finished.blocking_recv() {
-            Ok(()) => Ok(writer.finish()?),
-            Err(_) => Err(broken_off("the sender is gone")),
+        Ok(writer.finish()?)
+    })
+    .await
+}
+
+/// The pieces of a body, on the thread that works on them.
+struct Incoming {
+    receiver: mpsc::Receiver<Bytes>,
+    finished: Option<oneshot::Receiver<()>>,
+}
+
+impl Incoming {
+    /// The next piece; none when all came.
+    fn next(&mut self) -> Result<Option<Bytes>, ApiError> {
+        if let Some(piece) = self.receiver.blocking_recv() {
+            return Ok(Some(piece));
         }
-    }));
+        // A sender that is gone without a word broke off.
+        match self.finished.take().map(oneshot::Receiver::blocking_recv) {
+            Some(Err(_)) => Err(broken_off("the sender is gone")),
+            Some(Ok(())) | None => Ok(None),
+        }
+    }
+}
+
+/// Does `work` with `pieces` on a thread that may wait for the disk.
+async fn through<T: Send + 'static, E: Into<ApiError>>(
+    pieces: impl Stream<Item = Result<Bytes, E>>,
+    work: impl FnOnce(Incoming) -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (sender, receiver) = mpsc::channel::<Bytes>(UPLOAD_QUEUE);
+    let (finish, finished) = oneshot::channel::<()>();
+    let working = tokio::spawn(blocking(move || work(Incoming { receiver, finished: Some(finished) })));
     let mut pieces = std::pin::pin!(pieces);
     while let Some(piece) = in_time(BODY_PAUSE_MAX, pieces.next()).await? {
-        // A writer that is gone says why at the end.
+        // Work that is over says why at the end.
         if sender.send(piece.map_err(Into::into)?).await.is_err() {
             break;
         }
     }
-    // The writer may be gone by now; its result says so.
+    // It may be over by now; its result says so.
     let _ = finish.send(());
     drop(sender);
-    writing.await.map_err(|error| ApiError::unexpected(&error.to_string()))?
+    working.await.map_err(|error| ApiError::unexpected(&error.to_string()))?
 }
 
 /// The parts of a form, each as large as the writer of a blob lets it be. Anything else is refused.

@@ -5,6 +5,7 @@ mod deploy;
 mod diff;
 mod export;
 mod gc;
+mod hand_in;
 mod keys;
 mod leave;
 mod look;

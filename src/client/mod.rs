@@ -168,11 +168,15 @@ impl Client {
         document(self.send(request).await?).await
     }
 
-    /// Posts the bytes of a file to `path` of the API; takes as long as it takes.
-    pub(crate) async fn post_file(&self, path: &str, file: tokio::fs::File) -> Result<Value, Failure> {
+    /// Posts bytes to `path` of the API; takes as long as it takes.
+    pub(crate) async fn post_bytes(
+        &self,
+        path: &str,
+        bytes: impl Into<reqwest::Body>,
+    ) -> Result<Value, Failure> {
         let (http, base) = self.node()?;
         let request = http.post(format!("{base}{API}{path}"));
-        document(self.send(request.header(CONTENT_TYPE, "application/octet-stream").body(file)).await?).await
+        document(self.send(request.header(CONTENT_TYPE, "application/octet-stream").body(bytes)).await?).await
     }
 
     /// The bytes at `path` of the API; a refusal becomes a failure.

@@ -1,6 +1,7 @@
 //! Capsules without a node: a folder into a signed file, and what anyone who has the file can find out.
 
 mod named;
+mod pushed;
 mod users;
 
 use std::fs;

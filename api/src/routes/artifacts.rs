@@ -30,7 +30,11 @@ use crate::state::AppState;
 use crate::upload;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    OpenApiRouter::new().routes(routes!(list, put)).routes(routes!(put_blob)).routes(routes!(get))
+    OpenApiRouter::new()
+        .routes(routes!(list, put))
+        .routes(routes!(put_blob))
+        .routes(routes!(put_blob_parts))
+        .routes(routes!(get))
 }
 
 /// Which artifacts a list shows.
@@ -55,6 +59,25 @@ struct BlobRef {
     #[schema(schema_with = schema::digest)]
     sha256: Digest,
     byte_length: u64,
+}
+
+/// What is known of a blob that comes in parts.
+#[derive(Serialize, ToSchema)]
+struct BlobParts {
+    #[schema(schema_with = schema::digest)]
+    sha256: Digest,
+    byte_length: u64,
+    /// What is lacking of its bytes; nothing once it is here.
+    lacking: Vec<Span>,
+}
+
+/// Bytes of a blob beside each other.
+#[derive(Serialize, ToSchema)]
+struct Span {
+    /// Where they begin.
+    from: u64,
+    /// How many they are.
+    bytes: u64,
 }
 
 /// A form with an artifact's content.
@@ -163,6 +186,26 @@ pub(crate) async fn keep(state: &AppState, caller: Caller, fields: Fields) -> Re
 async fn put_blob(State(state): State<AppState>, request: Request) -> Result<Response, ApiError> {
     let (sha256, byte_length) = upload::keep(&state, request.into_body().into_data_stream()).await?;
     Ok(created("/api/v1/artifacts", BlobRef { sha256, byte_length }))
+}
+
+/// Takes in parts of a blob, and says what is still lacking: how an upload goes on that broke off. The body is frames,
+/// each its length in four bytes, little-endian, and so many bytes: first the list of the blob's chunks, then a record
+/// of a chunk each. The list alone asks what is lacking; once nothing is, the blob is here as one uploaded at once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/artifacts/blobs/parts",
+    tag = "artifacts",
+    operation_id = "put_blob_parts",
+    request_body(content = inline(schema::Binary), content_type = "application/octet-stream"),
+    responses((status = 200, body = BlobParts), (status = 507))
+)]
+async fn put_blob_parts(
+    State(state): State<AppState>,
+    request: Request,
+) -> Result<Json<BlobParts>, ApiError> {
+    let taken = upload::parts::take(&state, request.into_body().into_data_stream()).await?;
+    let lacking = taken.lacking.into_iter().map(|(from, bytes)| Span { from, bytes }).collect();
+    Ok(Json(BlobParts { sha256: taken.digest, byte_length: taken.size_bytes, lacking }))
 }
 
 async fn read_form(state: &AppState, mut form: Multipart) -> Result<Fields, ApiError> {

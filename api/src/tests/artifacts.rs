@@ -1,5 +1,8 @@
 //! Artifacts: every way in, and the way out.
 
+use xyn_store::Digest;
+use xyn_store::blobs::{Manifest, Parcel};
+
 use super::*;
 
 const BOUNDARY: &str = "multipart/form-data; boundary=x";
@@ -77,6 +80,77 @@ async fn a_blob_is_uploaded_first_and_named_afterwards() {
     assert_eq!(
         node.post("/api/v1/artifacts", &nowhere).await.fault(),
         (404, "not_found".into(), "sha256".into())
+    );
+    node.stop().await;
+}
+
+/// What is posted of a blob: frames with the list of its chunks, and with a record of each of `chunks`.
+fn parts(manifest: &Manifest, chunks: &[&[u8]]) -> Vec<u8> {
+    let frames = [manifest.encode()].into_iter().chain(chunks.iter().map(|chunk| Parcel::of(chunk)));
+    frames.flat_map(|frame| [&(frame.len() as u32).to_le_bytes()[..], &frame].concat()).collect()
+}
+
+#[tokio::test]
+async fn a_blob_that_comes_in_parts_is_here_when_nothing_of_it_is_lacking() {
+    let node = Node::start().await;
+    let send =
+        async |body: Body| node.send(request(Method::POST, "/api/v1/artifacts/blobs/parts", &[], body)).await;
+    let bytes = content(500_000);
+    let chunks: Vec<&[u8]> = bytes.chunks(100_000).collect();
+    let list = chunks.iter().map(|chunk| (Digest::of(chunk), chunk.len() as u32)).collect();
+    let manifest = Manifest::new(Digest::of(&bytes), list);
+    let lacking = async |chunks: &[&[u8]]| {
+        let answer = send(parts(&manifest, chunks).into()).await.json();
+        assert_eq!((&answer["sha256"], &answer["byte_length"]), (&json!(manifest.object()), &json!(500_000)));
+        answer["lacking"].clone()
+    };
+    assert_eq!(lacking(&[]).await, json!([{ "from": 0, "bytes": 500_000 }]));
+    // It breaks off behind a whole chunk and a half.
+    let half = parts(&manifest, &[chunks[1], chunks[2]]);
+    let until = parts(&manifest, &[chunks[1]]).len() + 50;
+    let pieces = [Ok(half[..until].to_vec()), Err(std::io::Error::other("gone"))];
+    let broken = send(Body::from_stream(futures::stream::iter(pieces))).await;
+    assert_eq!(broken.fault(), (400, "invalid".into(), "body".into()));
+    let after = json!([{ "from": 0, "bytes": 100_000 }, { "from": 200_000, "bytes": 300_000 }]);
+    while lacking(&[]).await != after {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(lacking(&[chunks[3], chunks[2]]).await[1], json!({ "from": 400_000, "bytes": 100_000 }));
+    assert_eq!(lacking(&[chunks[4], chunks[0]]).await, json!([]));
+    let named = json!({ "name": "parts.bin", "sha256": manifest.object(), "byte_length": 500_000 });
+    let put = node.post("/api/v1/artifacts", &named).await;
+    assert_eq!(put.status, StatusCode::CREATED, "{:?}", put.json());
+    assert_eq!(node.get(&format!("{}/download", put.header("location"))).await.body, bytes);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn parts_that_are_not_what_their_list_says_are_refused() {
+    let node = Node::start().await;
+    let (one, other) = (content(60_000), content(70_000));
+    let list = |object: &[u8]| Manifest::new(Digest::of(object), vec![(Digest::of(&one), 60_000)]);
+    let mut changed = parts(&list(&one), &[&one]);
+    *changed.last_mut().expect("it has bytes") ^= 1;
+    let long = [&parts(&list(&one), &[])[..], &u32::MAX.to_le_bytes()].concat();
+    for (body, why) in [
+        (Vec::new(), "begins with the list"),
+        (vec![1, 0], "ends within a frame"),
+        (b"\x03\0\0\0abc".to_vec(), "no list of chunks"),
+        (parts(&list(&one), &[&other]), "not one that was asked for"),
+        (changed, "does not verify"),
+        (long, "4294967295 bytes"),
+        (parts(&list(&other), &[&one]), "are not"),
+    ] {
+        let answer =
+            node.send(request(Method::POST, "/api/v1/artifacts/blobs/parts", &[], body.into())).await;
+        let said = answer.json()["error"]["message"].as_str().expect("a message").to_owned();
+        assert!(answer.status == StatusCode::BAD_REQUEST && said.contains(why), "{why}: {said}");
+    }
+    let nowhere = json!({ "name": "x", "sha256": Digest::of(&other), "byte_length": 70_000 });
+    assert_eq!(
+        node.post("/api/v1/artifacts", &nowhere).await.fault().0,
+        404,
+        "a list that lies makes no blob"
     );
     node.stop().await;
 }

@@ -8,6 +8,7 @@ use xyn_capsules::attest::attest;
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::sign::{NotVerified, Predicate, Statement, Subject, seal};
 
+use super::hand_in::hand_in;
 use super::keys::{self, Trust};
 use super::source::Source;
 use super::{Context, node, not_trusted};
@@ -35,7 +36,7 @@ pub(super) async fn run(arguments: &Attest, context: &Context) -> Result<Exit, F
     let done = done.map_err(|error| not_trusted(source.given(), &error))?;
     if source.is_of_node() {
         let client = context.client(Need::Node).await?;
-        let answer = node::hand_in(&client, &source.path(), trust, context).await?;
+        let answer = hand_in(&client, &source.path(), trust, context).await?;
         node::tell_ignored(&answer, context);
     }
     let document = json!({

@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Context;
+use super::hand_in::hand_in;
 use super::keys::Trust;
 use super::node::{self, short};
 use super::source::named;
@@ -102,7 +103,7 @@ pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit
     let bar = context.out.progress("deploying", None, Unit::Time);
     let name = match named(capsule) {
         Some(name) => Ok(json!(name.to_string())),
-        None => node::hand_in(&client, capsule, trust, context).await.map(|answer| {
+        None => hand_in(&client, capsule, trust, context).await.map(|answer| {
             node::tell_ignored(&answer, context);
             answer["capsule"].clone()
         }),

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use xyn_actors::services::capsules::CapsuleName;
 
 use super::Context;
+use super::hand_in::hand_in;
 use super::keys::Trust;
 use super::pack::Pack;
 use crate::cli::input;
@@ -157,25 +158,9 @@ pub(super) async fn push(arguments: &Push, context: &Context) -> Result<Exit, Fa
     bar.finish_and_clear();
     let answer = answer?;
     context.out.answer(&answer, |_| text(&answer, "capsule"))?;
+    context.out.note(&format!("{} bytes went to the node", text(&answer, "sent_bytes")));
     tell_ignored(&answer, context);
     Ok(Exit::Done)
-}
-
-/// Hands the file of a capsule to the node, which proves it.
-pub(super) async fn hand_in(
-    client: &Client,
-    path: &Path,
-    trust: &Trust,
-    context: &Context,
-) -> Result<Value, Failure> {
-    let mut body = trust.fields()?;
-    let fail = |error: std::io::Error| Failure::file("read", path, &error);
-    let file = tokio::fs::File::open(path).await.map_err(fail)?;
-    let at = |failure: Failure| failure.at(path.display().to_string());
-    let blob = at_length(context, "handing it in", client.post_file("/artifacts/blobs", file)).await;
-    body["sha256"] = blob.map_err(at)?["sha256"].clone();
-    let taken = client.post_at_length("/capsule-imports", &body);
-    at_length(context, "proving it", taken).await.map_err(at)
 }
 
 /// Packs files that the node has.

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use xyn_capsules::container::Base;
 use xyn_capsules::countersign::countersign;
 
+use super::hand_in::hand_in;
 use super::keys::{self, Trust};
 use super::source::Source;
 use super::{Context, node, not_trusted};
@@ -41,7 +42,7 @@ async fn at_node(source: &Source, arguments: &Sign, context: &Context) -> Result
     let (key, path) = (keys::secret(&arguments.key)?, source.path());
     let signed = countersign(&path, &key, None).map_err(|error| not_trusted(&arguments.capsule, &error))?;
     let client = context.client(Need::Node).await?;
-    let mut answer = node::hand_in(&client, &path, &arguments.trust, context).await?;
+    let mut answer = hand_in(&client, &path, &arguments.trust, context).await?;
     let known = client.get(&route(&["capsules", &signed.digest.to_string()])?).await?;
     let signers: Vec<&str> = node::items(&known["proved"]["signers"]).filter_map(Value::as_str).collect();
     let public = key.public().to_string();
