@@ -2,6 +2,7 @@
 
 mod large;
 mod later;
+mod sources;
 
 use std::fs;
 use std::path::{Path, PathBuf};
