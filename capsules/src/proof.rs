@@ -3,7 +3,8 @@
 //! Owns the order of the checks: the manifest's signatures, then that it is about this content, then that
 //! what it was packed with is there and says nothing about other content; only then is the tree read.
 //! What somebody said who does not count is passed over and told: whoever hands a capsule on could add it, and
-//! who counts changes with the key ring. What somebody said who counts holds, or the capsule is refused.
+//! who counts changes with the key ring. So are signatures that do not hold beside those that do. What somebody said who
+//! counts is about this content, or the capsule is refused.
 //! Everything is offline. Invariant: a [`Trusted`] capsule is the one that its signers signed.
 
 use std::collections::BTreeSet;
@@ -149,6 +150,11 @@ impl<R: Read> Trusted<R> {
         self.manifest.signers()
     }
 
+    /// Signatures of its manifest that do not count, and why, for people.
+    pub fn passed_over(&self) -> Vec<String> {
+        self.manifest.passed_over()
+    }
+
     /// Who had to sign it.
     pub fn quorum(&self) -> &Quorum {
         &self.quorum
@@ -221,7 +227,7 @@ pub fn counts<'a>(bytes: &[u8], tree: &Digest, trust: impl Into<Trust<'a>>) -> b
 enum Unproved {
     /// Nobody who counts says it.
     Ignored(Ignored),
-    /// Somebody who counts is said to say it, and that is not so; or says it of something else.
+    /// Somebody who counts says what cannot be, or says it of something else.
     Unsound(NotVerified),
 }
 
@@ -245,7 +251,9 @@ fn said(envelope: &Envelope, kind: &str, trust: Trust<'_>, tree: &Digest) -> Res
         _ => return Err(Unproved::Ignored(Ignored::Kind)),
     };
     open(envelope, trust, tree).map_err(|error| match error {
-        NotVerified::Threshold { .. } | NotVerified::Unsigned => Unproved::Ignored(Ignored::Signers(error)),
+        NotVerified::Threshold { .. } | NotVerified::Signature { .. } | NotVerified::Unsigned => {
+            Unproved::Ignored(Ignored::Signers(error))
+        }
         error => Unproved::Unsound(error),
     })
 }
@@ -258,8 +266,8 @@ impl Claim {
     }
 }
 
-/// Whether what the envelope `bytes` says is refused, whoever brings it: somebody who counts is named for it, and it is
-/// not so, or is about other content than `tree`.
+/// Whether what the envelope `bytes` says is refused, whoever brings it: it is no statement, or somebody who counts says it
+/// of other content than `tree`.
 pub fn contradicts<'a>(bytes: &[u8], tree: &Digest, trust: impl Into<Trust<'a>>) -> bool {
     let Ok(envelope) = Envelope::read(bytes) else { return true };
     let Ok(kind) = claimed_predicate_type(&envelope) else { return true };

@@ -31,6 +31,10 @@ fn rebuild(tree: Digest) -> Rebuild {
     }
 }
 
+fn key_id(number: u8) -> KeyId {
+    key(number).public().id()
+}
+
 /// That the tree was built again, said by key `signer`.
 fn claim(about: Digest, signer: u8) -> Vec<u8> {
     let subject = Subject { name: "shop".parse().expect("a line"), tree: about };
@@ -97,7 +101,7 @@ fn swapped_lost_and_foreign_attestations_are_named() {
 }
 
 #[test]
-fn what_somebody_says_who_does_not_count_is_passed_over_and_told_and_what_was_changed_is_refused() {
+fn what_nobody_says_who_counts_is_passed_over_and_told_and_what_contradicts_is_refused() {
     let place = Place::new();
     let capsule = shop(&place);
     let tree = open(&capsule).outline().root();
@@ -111,27 +115,60 @@ fn what_somebody_says_who_does_not_count_is_passed_over_and_told_and_what_was_ch
     let strangers = [claim(tree, 9), claim(other, 9), unsigned];
     let trusted = read(&with(&place, &capsule, |all| all.extend(strangers))).expect("they are no reason");
     let told: Vec<_> = trusted.claims().iter().filter_map(Claim::passed_over).collect();
-    let key = key(9).public().id();
     let stranger = format!(
-        "(`{}`) does not count: 0 of 1 needed signatures; key `{key}` is not known here",
-        Rebuild::TYPE
+        "(`{}`) does not count: 0 of 1 needed signatures; key `{}` is not known here",
+        Rebuild::TYPE,
+        key_id(9)
     );
     assert_eq!(told[..2], [format!("attestation 2 {stranger}"), format!("attestation 3 {stranger}")]);
     assert!(told[2].starts_with("attestation 4 ") && told[2].contains("nobody signed it"), "{told:?}");
     assert!(trusted.claims()[1..].iter().all(|claim| claim.signers.is_empty()));
-    let ring = Quorum::one(crate::fixture::key(1).public());
+    let ring = Quorum::one(key(1).public());
     assert!(!counts(&claim(tree, 9), &tree, &ring) && !contradicts(&claim(tree, 9), &tree, &ring));
 
-    // Whoever counts is held to what is said in their name.
+    // Nor does what is said in the name of somebody who counts, and that they did not sign.
     let mut changed: serde_json::Value = serde_json::from_slice(&claim(tree, 1)).expect("JSON");
     changed["payload"] =
         serde_json::from_slice::<serde_json::Value>(&claim(other, 1)).expect("JSON")["payload"].clone();
     let changed = serde_json::to_vec(&changed).expect("JSON");
-    let refusal = refused(&with(&place, &capsule, |all| all.push(changed.clone())));
-    assert!(refusal.starts_with("attestation 2: the signature of key `"), "{refusal}");
+    let trusted = read(&with(&place, &capsule, |all| all.push(changed.clone()))).expect("it is no reason");
+    let told: Vec<_> = trusted.claims().iter().filter_map(Claim::passed_over).collect();
+    let forged = format!("does not count: the signature of key `{}` was made by another", key_id(1));
+    assert!(
+        told.len() == 1 && told[0].starts_with("attestation 2 ") && told[0].contains(&forged),
+        "{told:?}"
+    );
+    assert!(!counts(&changed, &tree, &ring) && !contradicts(&changed, &tree, &ring));
+
+    // Whoever counts is held to what they signed.
     let refusal = refused(&with(&place, &capsule, |all| all.extend([claim(tree, 9), claim(other, 1)])));
     assert!(refusal.starts_with("attestation 3: the statement is about content `"), "{refusal}");
-    assert!(contradicts(&changed, &tree, &ring) && contradicts(&claim(other, 1), &tree, &ring));
+    assert!(contradicts(&claim(other, 1), &tree, &ring));
+}
+
+#[test]
+fn a_signature_that_is_forged_beside_one_that_holds_bars_no_capsule() {
+    let place = Place::new();
+    let (capsule, forged) = (shop(&place), place.path("forged.caps"));
+    let cover = Cover::read(File::open(&capsule).expect("there")).expect("a capsule");
+    let mut envelope: serde_json::Value = serde_json::from_slice(cover.manifest()).expect("JSON");
+    let mut signature = envelope["signatures"][0].clone();
+    signature["keyid"] = key_id(2).to_string().into();
+    envelope["signatures"] = serde_json::json!([signature, envelope["signatures"][0]]);
+    let attestations = cover.attestations().to_vec();
+    cover.seal_again(envelope.to_string().as_bytes(), &attestations, &forged).expect("sealed");
+    let ever = Quorum::new([key(1).public(), key(2).public()], 1).expect("sound");
+    let trusted = Trusted::read(File::open(&forged).expect("there"), &ever).expect("key 1 signed it");
+    assert_eq!(trusted.signers(), &BTreeSet::from([key_id(1)]));
+    let told = trusted.passed_over();
+    let wanted = format!("the signature of key `{}` does not count", key_id(2));
+    assert!(told.len() == 1 && told[0].starts_with(&wanted), "{told:?}");
+    trusted.open(None, Limits::default()).expect("opens").verify().expect("whole");
+    // Where nobody signed it who counts, it says what was done to it.
+    let refused = Trusted::read(File::open(&forged).expect("there"), &Quorum::one(key(2).public()));
+    let refused = refused.err().expect("forged").to_string();
+    let wanted = format!("the manifest: the signature of key `{}` was made by another key", key_id(2));
+    assert!(refused.starts_with(&wanted), "{refused}");
 }
 
 #[test]

@@ -5,14 +5,13 @@
 //! hand out what it holds as anything but bytes: [`Quorum`](super::Quorum) opens it. Invariant: what a
 //! signature covers are the very bytes that are read.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 use serde::{Deserialize, Serialize};
 use xyn_store::Digest;
 
-use super::key::{KeyId, SIGNATURE_BYTES, SecretKey};
+use super::key::{KeyId, PublicKey, SIGNATURE_BYTES, SecretKey};
 use crate::json::{self, InvalidJson, Pointer, shown};
 
 /// Bytes that an envelope may have.
@@ -144,14 +143,17 @@ impl Envelope {
         }
     }
 
-    /// Adds those signatures of `other` that are of `keys`, where both hold the same. Answers whether one is new.
-    pub fn join(&mut self, other: &Self, keys: &BTreeSet<KeyId>) -> Result<bool, InvalidEnvelope> {
+    /// Adds those signatures of `other` that `keys` made, where both hold the same. Answers whether one is new.
+    pub fn join(&mut self, other: &Self, keys: &[PublicKey]) -> Result<bool, InvalidEnvelope> {
         if (&other.payload_type, &other.payload) != (&self.payload_type, &self.payload) {
             return Ok(false);
         }
-        let is_new = |signature: &&Signature| {
-            signature.key_id.is_some_and(|id| keys.contains(&id)) && !self.signatures.contains(signature)
+        let message = self.pre_authentication();
+        let is_made = |signature: &Signature| {
+            let mut named = keys.iter().filter(|key| signature.key_id == Some(key.id()));
+            named.any(|key| key.verify(&message, &signature.bytes).is_ok())
         };
+        let is_new = |signature: &&Signature| !self.signatures.contains(signature) && is_made(signature);
         let new: Vec<_> = other.signatures.iter().filter(is_new).cloned().collect();
         let count = self.signatures.len() + new.len();
         if count > SIGNATURES_MAX {

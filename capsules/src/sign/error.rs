@@ -28,7 +28,7 @@ pub enum NotVerified {
     /// Nobody signed.
     #[error("nobody signed it; get it again from who made it, signed")]
     Unsigned,
-    /// A signature does not hold.
+    /// No signature holds, and this one does not.
     #[error("the signature of key `{key_id}` {source}: the envelope was changed, or the key id is a lie")]
     Signature {
         /// Who is said to have made it.

@@ -1,8 +1,9 @@
 //! How many of whom must have signed, and what comes of it.
 //!
-//! Owns the only way from an envelope to what is in it. Refuses an envelope with one signature that fails, for
-//! something was done to it; passes over signatures of others, which say nothing. Invariant: a [`Verified`]
-//! was read from exactly the bytes that were signed, after they were found to be.
+//! Owns the only way from an envelope to what is in it. Signatures of others, and such as do not hold for the key
+//! that they name, say nothing: anybody who hands an envelope on could add one, so they are passed over and told. Where
+//! none holds, an envelope was changed, and is refused for the first that does not. Invariant: a [`Verified`] was read
+//! from exactly the bytes that were signed, after they were found to be.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -11,7 +12,7 @@ use xyn_store::{Digest, Timestamp};
 
 use super::envelope::Envelope;
 use super::error::NotVerified;
-use super::key::{KeyId, PublicKey};
+use super::key::{BadSignature, KeyId, PublicKey};
 use super::payload::Payload;
 use super::predicate::Predicate;
 use super::ring::Right;
@@ -57,6 +58,8 @@ pub enum Barred {
     Expired(Timestamp),
     /// Its key was revoked then.
     Revoked(Timestamp),
+    /// Its key did not make it, or not so.
+    Forged(BadSignature),
 }
 
 /// What was verified, and who signed it.
@@ -64,10 +67,11 @@ pub enum Barred {
 pub struct Verified<T> {
     value: T,
     digest: Digest,
-    signers: BTreeSet<KeyId>,
+    signers: Signers,
 }
 
-/// Whose signatures of an envelope hold.
+/// Whose signatures of an envelope hold, and whose were passed over. A key may be among both, by two signatures.
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Signers {
     held: BTreeSet<KeyId>,
     passed_over: BTreeMap<KeyId, Barred>,
@@ -147,16 +151,19 @@ impl Quorum {
         }
         let message = envelope.pre_authentication();
         let (mut held, mut passed_over) = (BTreeSet::new(), BTreeMap::new());
+        let mut forged = None;
         for signature in envelope.signatures() {
             let named = signature.key_id.map(|id| (id, self.keys.get(&id)));
             match named {
-                Some((id, Some(key))) => {
-                    let checked = key.verify(&message, &signature.bytes);
-                    checked.map_err(|source| NotVerified::Signature { key_id: id, source })?;
-                    held.insert(id);
-                }
+                Some((id, Some(key))) => match key.verify(&message, &signature.bytes) {
+                    Ok(()) => drop(held.insert(id)),
+                    Err(source) => {
+                        forged.get_or_insert(NotVerified::Signature { key_id: id, source });
+                        passed_over.insert(id, Barred::Forged(source));
+                    }
+                },
                 Some((id, None)) => {
-                    passed_over.insert(id, self.barred.get(&id).copied().unwrap_or(Barred::Unknown));
+                    passed_over.insert(id, self.why(&id));
                 }
                 None => {
                     let mut rest = self.keys.iter().filter(|(id, _)| !held.contains(id));
@@ -165,23 +172,28 @@ impl Quorum {
                 }
             }
         }
-        if held.is_empty() {
-            return Err(self.missed(0, passed_over));
+        match forged {
+            _ if !held.is_empty() => Ok(Signers { held, passed_over }),
+            Some(forged) => Err(forged),
+            None => Err(self.missed(0, passed_over)),
         }
-        Ok(Signers { held, passed_over })
     }
 
     /// Those of `signers` who count here, when they are enough.
-    pub(super) fn count(&self, signers: Signers) -> Result<BTreeSet<KeyId>, NotVerified> {
+    pub(super) fn count(&self, signers: Signers) -> Result<Signers, NotVerified> {
         let Signers { held, mut passed_over } = signers;
         let (counted, others): (BTreeSet<_>, BTreeSet<_>) =
             held.into_iter().partition(|id| self.keys.contains_key(id));
-        if counted.len() >= self.threshold {
-            return Ok(counted);
+        passed_over.extend(others.into_iter().map(|id| (id, self.why(&id))));
+        match counted.len() >= self.threshold {
+            true => Ok(Signers { held: counted, passed_over }),
+            false => Err(self.missed(counted.len(), passed_over)),
         }
-        let why = |id| self.barred.get(&id).copied().unwrap_or(Barred::Unknown);
-        passed_over.extend(others.into_iter().map(|id| (id, why(id))));
-        Err(self.missed(counted.len(), passed_over))
+    }
+
+    /// Why a key that is not among those that count does not.
+    fn why(&self, id: &KeyId) -> Barred {
+        self.barred.get(id).copied().unwrap_or(Barred::Unknown)
     }
 
     fn missed(&self, have: usize, passed_over: BTreeMap<KeyId, Barred>) -> NotVerified {
@@ -191,7 +203,7 @@ impl Quorum {
 
 impl<T> Verified<T> {
     /// `value`, which was read from what `envelope` holds, and `signers`, who were counted.
-    pub(super) fn new(value: T, envelope: &Envelope, signers: BTreeSet<KeyId>) -> Self {
+    pub(super) fn new(value: T, envelope: &Envelope, signers: Signers) -> Self {
         Self { value, digest: envelope.digest(), signers }
     }
 
@@ -212,7 +224,13 @@ impl<T> Verified<T> {
 
     /// Who signed it and counts, each key once.
     pub fn signers(&self) -> &BTreeSet<KeyId> {
-        &self.signers
+        &self.signers.held
+    }
+
+    /// Signatures that do not count, and why, for people.
+    pub fn passed_over(&self) -> Vec<String> {
+        let lines = self.signers.passed_over.iter();
+        lines.map(|(id, why)| format!("the signature of key `{id}` does not count: the key {why}")).collect()
     }
 }
 
@@ -223,6 +241,7 @@ impl fmt::Display for Barred {
             Self::Role => f.write_str("may not do this"),
             Self::Expired(at) => write!(f, "expired at {at}"),
             Self::Revoked(at) => write!(f, "was revoked at {at}"),
+            Self::Forged(source) => write!(f, "is named for a signature that {source}"),
         }
     }
 }

@@ -178,6 +178,7 @@ async fn prove(
     recent(manifest.generation, arguments)?;
     let quorum = trusted.quorum().clone();
     let (signers, claims) = (trusted.signers().clone(), trusted.claims().to_vec());
+    let passed_over = trusted.passed_over();
     let bar = context.out.progress("verifying", None, Unit::Time);
     let capsule = trusted.open(base.as_ref().map(|base| base as &dyn Base), Limits::default());
     let verified = capsule.and_then(through).map_err(|error| file(path, &error))?;
@@ -192,6 +193,7 @@ async fn prove(
         "size_bytes": verified.size_bytes,
         "stored_bytes": verified.stored_bytes,
         "signers": signers,
+        "ignored": passed_over,
         "threshold": quorum.threshold(),
         "right": quorum.right().map(ToString::to_string),
         "recipients": manifest.recipients,
@@ -202,6 +204,10 @@ async fn prove(
     });
     let mut text = said(&manifest, &digest, context.out.paint);
     text.push_str(&checked(&signers, &quorum, &claims, &verified, context.out.paint));
+    let ignored = passed_over.into_iter().chain(claims.iter().filter_map(Claim::passed_over));
+    for line in ignored {
+        text.push_str(&format!("\n{} {line}", context.out.paint.warn("ignored")));
+    }
     Ok(Proved { document, text })
 }
 
@@ -255,7 +261,5 @@ fn checked(
     let Verified { files, size_bytes, .. } = verified;
     lines.push(format!("every byte of {files} files, {size_bytes} bytes, is what the tree names"));
     let lines = lines.iter().map(|line| format!("{} {line}", paint.good("ok")));
-    let ignored = claims.iter().filter_map(Claim::passed_over);
-    let ignored = ignored.map(|line| format!("{} {line}", paint.warn("ignored")));
-    lines.chain(ignored).collect::<Vec<_>>().join("\n")
+    lines.collect::<Vec<_>>().join("\n")
 }

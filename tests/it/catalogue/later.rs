@@ -42,7 +42,7 @@ async fn a_threshold_of_two_is_met_by_two_people_on_two_nodes() {
 
     // Somebody who is no publisher signs nothing here; Ben does, on Bob's node.
     let stranger = xyn(&bob, &["capsule", "sign", "shop", "--key", &dan]);
-    stranger.says(6, &["does not count", "the key may not publish it here"]);
+    stranger.says(6, &["does not count", "the key is not known here"]);
     assert_eq!(signers(&bob), 1);
     let said = xyn(&bob, &["--json", "capsule", "sign", "shop", "--key", &ben]).json();
     assert_eq!((&said["capsule"], &said["added"]), (&one["capsule"], &true.into()));

@@ -3,6 +3,7 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use xyn_capsules::container::Cover;
 
 use super::Bench;
 use crate::node::{Node, Said};
@@ -57,6 +58,17 @@ impl Bench {
     fn ring(&self) -> Value {
         self.here(&["--json", "capsule", "ring", "current"]).json()
     }
+}
+
+/// Adds to the capsule `file` a signature of another key that says it is one of `key`.
+fn forge(file: &std::path::Path, key: &str) {
+    let cover = Cover::read(fs::File::open(file).expect("there")).expect("a capsule");
+    let mut envelope: Value = serde_json::from_slice(cover.manifest()).expect("JSON");
+    let mut signature = envelope["signatures"][0].clone();
+    signature["keyid"] = key.into();
+    envelope["signatures"].as_array_mut().expect("a list").push(signature);
+    let attestations = cover.attestations().to_vec();
+    cover.seal_again(envelope.to_string().as_bytes(), &attestations, file).expect("sealed");
 }
 
 /// That it was refused as what does not fit, with all of these words.
@@ -267,4 +279,31 @@ async fn what_a_stranger_attests_stands_in_the_way_of_nothing_and_proves_nothing
     fs::write(bench.beside("changed.caps"), bytes).expect("written");
     let changed = bench.here(&["capsule", "push", "changed.caps"]);
     refused(changed, &["attestation 3, from byte ", "was changed after it was written"]);
+}
+
+#[tokio::test]
+async fn a_signature_that_is_forged_in_the_name_of_a_publisher_counts_for_nobody_and_bars_nothing() {
+    let (bench, [_, bob]) = bench().await;
+    let file = "shop-1.0.0.caps";
+    // It is here before the ring is: then nobody knows Bob.
+    forge(&bench.beside(file), &bob);
+    bench.here(&["capsule", "push", file, "--pub", "ada.key.pub"]).ok();
+    bench.puts(&["--pub", "root.key.pub"]).ok();
+    let forged = format!("key `{bob}` is named for a signature that was made by another key");
+    let few = ["the gate `trust`", "1 of 2 needed signatures of `publisher` keys", &forged];
+    refused(bench.node_folder(&["capsule", "deploy", "shop", "--stage", "dev"]), &few);
+    // What Bob really signs counts beside it.
+    bench.sign("1.0.0", "bob");
+    let url = bench.install("1.0.0", &[]).ok();
+    assert_eq!(bench.read(url.trim()).await.1, "<h1>1.0.0</h1>");
+    let told = bench.events("xyn.capsule.deploy.completed").await;
+    let why = told[0]["data"]["gates"][0]["why"].as_str().expect("a text");
+    assert!(why.contains(&format!("the signature of key `{bob}` does not count")), "{why}");
+    let alone = bench.here(&["capsule", "verify", file, "--ring", RING]).ok();
+    assert!(
+        alone.contains("ok signed by 2 of 2 needed") && alone.contains("ignored the signature of"),
+        "{alone}"
+    );
+    let known = bench.here(&["--json", "capsule", "show", "shop"]).json();
+    assert_eq!(known["proved"]["signers"].as_array().map(Vec::len), Some(2), "{known}");
 }

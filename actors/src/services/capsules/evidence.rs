@@ -3,14 +3,13 @@
 //! Attestations and signatures are in the capsule's file; one that comes later makes it another file of the same
 //! capsule. Invariant: what proves something was signed by who counts, about the very content.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
 use xyn_capsules::manifest::Manifest;
 use xyn_capsules::proof::contradicts;
 use xyn_capsules::sign::{
-    Admitted, Envelope, KeyId, Predicate, Rebuild, Ring, Rollback, Simulation, Statement, Trust,
+    Admitted, Envelope, Predicate, PublicKey as Signer, Rebuild, Ring, Rollback, Simulation, Statement, Trust,
 };
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::blobs::{Blobs, Pins};
@@ -33,8 +32,7 @@ pub(crate) fn of(blobs: &Blobs, row: &CapsuleRow) -> Result<Vec<Vec<u8>>, Refusa
 /// Signatures on the manifest of a capsule, by who may publish it.
 pub(super) struct Signed {
     envelope: Envelope,
-    signers: BTreeSet<KeyId>,
-    keys: Vec<PublicKey>,
+    keys: Vec<Signer>,
 }
 
 impl Signed {
@@ -43,16 +41,15 @@ impl Signed {
     pub(super) fn read(bytes: &[u8], capsule: &Digest, ring: &Ring, now: Timestamp) -> Option<Self> {
         let envelope = Envelope::read(bytes).ok().filter(|envelope| envelope.digest() == *capsule)?;
         let admitted = ring.of_any_publisher().manifest(&envelope, now).ok()?;
-        let signers = admitted.verified().signers().clone();
-        let held = signers.iter().filter_map(|id| ring.keys.get(id));
-        let keys = held.map(|key| PublicKey::from_bytes(*key.key.as_bytes())).collect();
-        Some(Self { envelope, signers, keys })
+        let held = admitted.verified().signers().iter().filter_map(|id| ring.keys.get(id));
+        let keys = held.map(|key| key.key).collect();
+        Some(Self { envelope, keys })
     }
 }
 
 /// Puts what came to be known of the capsule of `row` into a file with all of it, which is worked at in `folder`: the
-/// signatures of `signed` and `attestations`, all of them of who counts. What stands in the name of who
-/// counts in `ring` and is not so goes: the capsule would be refused for it. Answers the row of that file, or nothing
+/// signatures of `signed` and `attestations`, all of them of who counts. What somebody who counts in `ring` says of
+/// something else goes: the capsule would be refused for it. Answers the row of that file, or nothing
 /// when there was nothing new. The file before stays as long as a moment offers it.
 pub(super) fn join(
     blobs: &Blobs,
@@ -71,10 +68,10 @@ pub(super) fn join(
     let packed = Manifest::read(envelope.unverified()).map_err(|error| unsound(&error))?.attestations;
     let (mut signers, mut is_signed) = (row.signers.clone(), false);
     for signed in signed {
-        is_signed |= envelope.join(&signed.envelope, &signed.signers).map_err(|error| unsound(&error))?;
-        for key in &signed.keys {
-            if !signers.contains(key) {
-                signers.push(*key);
+        is_signed |= envelope.join(&signed.envelope, &signed.keys).map_err(|error| unsound(&error))?;
+        for key in signed.keys.iter().map(|key| PublicKey::from_bytes(*key.as_bytes())) {
+            if !signers.contains(&key) {
+                signers.push(key);
             }
         }
     }

@@ -3,7 +3,6 @@
 //! Owns nothing but the order: the manifest is let in by who may publish, then all that is said of it, then the
 //! bytes. Blocks. Invariant: a [`Proved`] was read to its end.
 
-use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
@@ -122,13 +121,8 @@ impl Proved {
 
     /// Signatures and what is said of it that do not count, and why.
     pub(crate) fn ignored(&self) -> Vec<String> {
-        let counted = self.admitted.verified().signers();
-        let manifest = Envelope::read(&self.envelopes.0).ok();
-        let signers: BTreeSet<_> = manifest.iter().flat_map(Envelope::claimed_signers).collect();
-        let others = signers.difference(counted);
-        let others = others
-            .map(|id| format!("the signature of key `{id}` does not count: the key may not publish it here"));
-        others.chain(self.claims.iter().filter_map(Claim::passed_over)).collect()
+        let signatures = self.admitted.verified().passed_over().into_iter();
+        signatures.chain(self.claims.iter().filter_map(Claim::passed_over)).collect()
     }
 
     /// Its name.

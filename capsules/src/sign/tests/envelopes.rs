@@ -82,14 +82,42 @@ fn one_changed_byte_of_the_content_is_refused_and_names_the_key() {
 }
 
 #[test]
-fn a_signature_that_fails_is_not_made_good_by_another_that_holds() {
+fn a_signature_that_fails_counts_for_nobody_and_takes_nothing_from_those_that_hold() {
     let broken = tampered(&signed(&[1, 2]), |e| e["signatures"][1]["sig"] = e["signatures"][0]["sig"].take());
     let broken = broken.expect_err("a signature is missing now").to_string();
     assert!(broken.contains("`/signatures/0/sig`"), "{broken}");
     let copied =
         tampered(&signed(&[1, 2]), |e| e["signatures"][1]["sig"] = e["signatures"][0]["sig"].clone());
-    let refused = NotVerified::Signature { key_id: id(2), source: BadSignature::Wrong };
-    assert_eq!(opened(&copied.expect("reads")), Err(refused));
+    let copied = copied.expect("reads");
+    let verified = opened(&copied).expect("key 1 signed it");
+    assert_eq!(verified.signers(), &BTreeSet::from([id(1)]));
+    let told = format!(
+        "the signature of key `{}` does not count: the key is named for a signature that was made by another key or \
+         over other bytes",
+        id(2)
+    );
+    assert_eq!(verified.passed_over(), [told]);
+    let forged = BTreeMap::from([(id(2), Barred::Forged(BadSignature::Wrong))]);
+    let refused = NotVerified::Threshold { have: 1, need: 2, right: None, passed_over: forged };
+    assert_eq!(Quorum::new([public(1), public(2)], 2).expect("sound").manifest(&copied), Err(refused));
+}
+
+#[test]
+fn who_is_forged_still_signs_and_counts_once() {
+    let mut forged = tampered(&signed(&[1]), |envelope| {
+        let mut second = envelope["signatures"][0].clone();
+        second["keyid"] = id(2).to_string().into();
+        envelope["signatures"] = json!([second, envelope["signatures"][0]]);
+    })
+    .expect("reads");
+    let two = Quorum::new([public(1), public(2)], 2).expect("sound");
+    let said = two.manifest(&forged).expect_err("one signed").to_string();
+    assert!(said.starts_with(&format!("1 of 2 needed signatures; key `{}` is named for", id(2))), "{said}");
+    forged.sign(&secret(2)).expect("room for it");
+    let verified = two.manifest(&forged).expect("both signed");
+    assert_eq!((verified.signers().len(), verified.passed_over().len()), (2, 1));
+    let three = Quorum::new([public(1), public(2), public(3)], 3).expect("sound");
+    assert!(matches!(three.manifest(&forged), Err(NotVerified::Threshold { have: 2, need: 3, .. })));
 }
 
 #[test]
@@ -99,8 +127,10 @@ fn a_key_id_that_lies_is_no_second_signer() {
         second["keyid"] = id(2).to_string().into();
         envelope["signatures"].as_array_mut().expect("a list").push(second);
     });
-    let refused = NotVerified::Signature { key_id: id(2), source: BadSignature::Wrong };
-    assert_eq!(opened(&lie.expect("reads")), Err(refused));
+    let two = Quorum::new([public(1), public(2)], 2).expect("sound");
+    let passed_over = BTreeMap::from([(id(2), Barred::Forged(BadSignature::Wrong))]);
+    let refused = NotVerified::Threshold { have: 1, need: 2, right: None, passed_over };
+    assert_eq!(two.manifest(&lie.expect("reads")), Err(refused));
     let stranger = tampered(&signed(&[1]), |e| e["signatures"][0]["keyid"] = id(7).to_string().into());
     let passed_over = BTreeMap::from([(id(7), Barred::Unknown)]);
     let refused = NotVerified::Threshold { have: 0, need: 1, right: None, passed_over };
@@ -142,9 +172,12 @@ fn a_signature_without_a_key_id_counts_for_whom_it_is() {
 
 #[test]
 fn signatures_of_the_same_come_together_and_only_those_that_are_wanted() {
-    let (mut envelope, keys) = (signed(&[1]), BTreeSet::from([id(2)]));
-    assert_eq!(envelope.join(&signed(&[2, 3]), &keys), Ok(true));
-    assert_eq!(envelope.claimed_signers().collect::<Vec<_>>(), [id(1), id(2)]);
+    let (mut envelope, keys) = (signed(&[1]), [public(2), public(4)]);
+    let forged = tampered(&signed(&[2, 3]), |envelope| {
+        envelope["signatures"][1]["keyid"] = id(4).to_string().into();
+    });
+    assert_eq!(envelope.join(&forged.expect("reads"), &keys), Ok(true));
+    assert_eq!(envelope.claimed_signers().collect::<Vec<_>>(), [id(1), id(2)], "nor what is forged");
     assert_eq!(envelope.join(&signed(&[2]), &keys), Ok(false), "it stands there");
     let other = sealed(&about_sample(leave(9, 7)), &[2]);
     assert_eq!(signed(&[1]).join(&other, &keys), Ok(false), "what is said of something else");
