@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Bench;
+use super::process::{SERVER, app};
 use crate::node::eventually;
 
 #[tokio::test]
@@ -66,6 +67,46 @@ async fn what_a_gate_stops_says_at_which_and_nothing_serves() {
     let mut wanted = ["trust", "compatibility", "services", "switch", "generation", "generation", ""];
     wanted.reverse();
     assert_eq!(stopped, wanted, "the newest first");
+}
+
+#[tokio::test]
+async fn an_older_capsule_does_not_slip_past_a_newer_one_to_the_other_target() {
+    let bench = Bench::new().await;
+    bench.write("server.pl", SERVER);
+    let (go, served) = (bench.beside("go"), "/api/v1/deployments");
+    // It passes its gates, and comes to itself only when it may.
+    let mut slow = app("one");
+    let waits = format!("while [ ! -e {} ]; do sleep 0.1; done; exec perl server.pl", go.display());
+    slow["app"]["command"] = json!(["sh", "-c", waits]);
+    bench.pack("1.0.0", &slow);
+    let older = json!({ "capsule": "shop@1.0.0", "stage": "dev" });
+    let newer = async {
+        eventually("the older one is accepted", async || {
+            let accepted = bench.events("xyn.capsule.deploy.accepted").await;
+            (!accepted.is_empty()).then_some(())
+        })
+        .await;
+        bench.write("index.html", "<h1>two</h1>");
+        bench.pack("2.0.0", &json!({}));
+        bench.node.post(served, &json!({ "capsule": "shop@2.0.0", "stage": "dev" })).await.ok();
+        std::fs::write(&go, "").expect("written");
+    };
+    let (older, ()) = tokio::join!(bench.node.post(served, &older), newer);
+    assert_eq!(older.body["error"]["code"], "capsule_generation", "{:?}", older.body);
+    let why = older.body["error"]["message"].as_str().expect("text");
+    assert!(why.contains("generation 2 of `shop` began to serve in dev meanwhile"), "{why}");
+    let rows = bench.node.all(served).await;
+    let places: Vec<_> = rows.iter().map(|row| &row["deployment"]).collect();
+    assert_eq!(places, ["shop.dev.static"]);
+    assert_eq!(bench.events("xyn.capsule.deploy.completed").await.len(), 1);
+
+    // The same capsule may take both at once.
+    bench.pack("3.0.0", &app("three"));
+    let to = |target| json!({ "capsule": "shop@3.0.0", "stage": "dev", "target": target });
+    let (page, process) = (to("static"), to("process"));
+    let both = tokio::join!(bench.node.post(served, &page), bench.node.post(served, &process));
+    both.0.ok();
+    both.1.ok();
 }
 
 #[tokio::test]

@@ -20,7 +20,10 @@ const REST: Duration = Duration::from_secs(5);
 
 /// What is served where.
 #[derive(Default)]
-pub(crate) struct Fronts(Mutex<BTreeMap<Place, Held>>);
+pub(crate) struct Fronts {
+    places: Mutex<BTreeMap<Place, Held>>,
+    switch: tokio::sync::Mutex<()>,
+}
 
 /// A place that should serve.
 enum Held {
@@ -73,8 +76,13 @@ impl Fronts {
         futures::future::join_all(fronts.map(|front| async move { front.close().await })).await;
     }
 
+    /// Keeps others from recording that something serves, until it is let go of.
+    pub(super) async fn switching(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.switch.lock().await
+    }
+
     fn held(&self) -> MutexGuard<'_, BTreeMap<Place, Held>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

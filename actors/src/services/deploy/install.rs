@@ -174,7 +174,14 @@ async fn commit(
     let ended = IntentRow { status: IntentStatus::Completed, ..begun };
     let event = Record::Deployment(Box::new(Event::Deployed { row: Box::new(row.clone()), gates }));
     let by = Acceptance::of_ended(ended, output.clone(), intent.attribution(), vec![event]);
-    let said = timeline::say(inner, intent, moments, by, output).await;
+    // INVARIANT: whoever commits at the other target of the stage is before or behind, so none slips past a newer one.
+    let switching = inner.fronts.switching().await;
+    let follows = inner.store.read().map_err(Refusal::from);
+    let said = match follows.and_then(|reader| job.judged.still_follows(&reader)) {
+        Ok(()) => timeline::say(inner, intent, moments, by, output).await,
+        Err(refusal) => Err(refusal),
+    };
+    drop(switching);
     if said.is_ok() {
         let inner = inner.clone();
         // Nobody waits for what is only tidied.

@@ -62,6 +62,8 @@ pub(super) struct Judged {
     pub(super) place: Place,
     /// What is deployed there.
     pub(super) before: Option<DeploymentRow>,
+    /// The highest of the app that served in the stage, on whichever target.
+    highest: Option<Mark>,
     counting: Counting,
     /// Keeps its tree until a row does.
     pub(super) _pins: Pins,
@@ -112,7 +114,30 @@ impl Judged {
             () if reader.get::<CapsuleRow>(&CapsuleRow::key_of(&self.row.capsule))?.is_none() => {
                 Err(super::busy(format!("the capsule of `{app}` was let go of meanwhile; import it again")))
             }
-            () => Ok(turn),
+            () => self.still_follows(&reader).map(|()| turn),
+        }
+    }
+
+    /// Refuses it when another capsule that is not older began to serve in its stage since it was judged, be it on the
+    /// other target.
+    pub(super) fn still_follows(&self, reader: &Reader) -> Result<(), Refusal> {
+        let own = Mark { generation: self.row.generation, capsule: self.row.capsule };
+        match highest(reader, &self.place)? {
+            found if found == self.highest => Ok(()),
+            Some(found) if found != own && found.generation >= own.generation => {
+                let Place { app, stage, .. } = &self.place;
+                Err(Refusal::Conflict {
+                    code: "capsule_generation",
+                    message: format!(
+                        "generation {} of `{app}` began to serve in {} meanwhile, and this is {}; ask again, or \
+                         pack a newer one",
+                        found.generation,
+                        stage.as_str(),
+                        own.generation
+                    ),
+                })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -196,7 +221,7 @@ pub(super) fn judge(
         Depth::Bytes => seeds::check(blobs, &row.tree, &manifest),
     };
     ledger.pass(Gate::Compatibility, seeds.and_then(|()| compatibility(&manifest)))?;
-    Ok(Judged { row, manifest, place, before, counting, _pins: pins })
+    Ok(Judged { row, manifest, place, before, highest, counting, _pins: pins })
 }
 
 /// That every byte of a capsule was read, and what is said of it that does not count.

@@ -74,7 +74,15 @@ async fn behind(
     )?;
     let given = judged.given(inner, wish).await;
     let given = ledger.pass(Gate::Services, given)?;
-    judged.evidence(inner, &decision.evidence, ledger)?;
+    // Envelopes are read and checked there.
+    let (reading, wanted, mut noted) = (inner.clone(), decision.evidence.clone(), std::mem::take(ledger));
+    let proving = blocking(move || {
+        let proved = judged.evidence(&reading, &wanted, &mut noted);
+        Ok((judged, noted, proved))
+    });
+    let (judged, noted, proved) = proving.await?;
+    *ledger = noted;
+    proved?;
     confirmed(inner, intent, wish, &judged, ledger)?;
     Ok((judged, given))
 }
