@@ -8,6 +8,7 @@ mod first_run;
 mod gates;
 mod process;
 mod rings;
+mod seeds;
 mod server;
 
 use std::fs;

@@ -73,8 +73,13 @@ fn deploy() -> Spec {
 fn rollback() -> Spec {
     let input = object(
         &["app", "stage"],
-        json!({ "app": line(SLUG_MAX_BYTES), "stage": stage(), "target": target(), "confirm": confirm() }),
+        json!({
+            "app": line(SLUG_MAX_BYTES), "stage": stage(), "target": target(), "confirm": confirm(),
+            "seeds": { "type": "boolean" },
+        }),
     );
-    let description = "Lets the capsule serve again that served before in a stage; data stays as it is.";
-    service("capsule.rollback", Risk::High, description, input, answered(json!({})))
+    let description = "Lets the capsule serve again that served before in a stage; data stays as it is, unless its \
+        `seeds` are to be applied again.";
+    let output = answered(json!({ "seeds_again": { "type": "boolean" } }));
+    service("capsule.rollback", Risk::High, description, input, output)
 }

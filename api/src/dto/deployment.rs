@@ -128,6 +128,9 @@ pub(crate) struct Switched {
     entry_id: EntryId,
     /// What served until now; null where nothing did.
     before: Option<String>,
+    /// Whether seeds were applied again; of a rollback.
+    #[schema(required = false)]
+    seeds_again: bool,
     /// What was found at each gate; a rollback passes none again.
     #[schema(required = false)]
     gates: Vec<FindingView>,

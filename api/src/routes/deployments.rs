@@ -119,8 +119,9 @@ pub(crate) async fn log_of(state: &AppState, place: Place, limit_bytes: usize) -
     .await
 }
 
-/// Lets the capsule serve again that served before; data stays as it is. Production asks for a word, as it does when
-/// something is deployed.
+/// Lets the capsule serve again that served before; data stays as it is. With `seeds`, its seeds are applied again: files
+/// are put in place of what is there, which is kept aside, statements are run once more, and documents are merged.
+/// Production asks for a word, as it does when something is deployed.
 #[utoipa::path(
     post,
     path = "/api/v1/deployments/{deployment}/rollback",

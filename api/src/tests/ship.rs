@@ -129,6 +129,42 @@ async fn production_shows_which_services_will_be_attached_by_which_secrets() {
 }
 
 #[tokio::test]
+async fn a_rollback_may_ask_for_seeds_and_production_restates_them() {
+    let (node, folder) = shop().await;
+    submit(&node, "/ui/do/policies.activate", &[("source", OPEN)]).await.expect("in force");
+    let dir = folder.path().canonicalize().expect("there").join("shop");
+    std::fs::write(dir.join("users.csv"), "ada").expect("written");
+    let seeds = json!([{ "name": "users", "type": "files", "path": "users.csv" }]);
+    for (version, seeds) in [("1.0.0", seeds), ("1.1.0", json!([]))] {
+        let manifest = json!({ "id": "shop", "name": "Shop", "version": version, "seeds": seeds });
+        let pack = json!({ "workspace": "shop", "manifest": manifest });
+        let made = node.post("/api/v1/capsules", &pack).await.json();
+        let mut deploy = json!({ "capsule": made["capsule"], "stage": "prod" });
+        let asked = node.post("/api/v1/deployments", &deploy).await.json();
+        deploy["confirm"] = asked["error"]["details"]["confirm"].clone();
+        assert_eq!(node.post("/api/v1/deployments", &deploy).await.status, StatusCode::CREATED);
+    }
+    let shown = page(&node, "/ui/deploys/shop.prod.static").await;
+    assert!(shown.contains("name=\"seeds\" value=\"true\"") && shown.contains("unless you ask"), "{shown}");
+    let place = [("app", "shop"), ("stage", "prod"), ("target", "static")];
+    let back = async |more: &[(&str, &str)]| {
+        submit(&node, "/ui/do/capsule.rollback", &[&place[..], more].concat()).await
+    };
+    let asked = String::from_utf8(back(&[]).await.expect_err("production asks").body).expect("a page");
+    assert!(!asked.contains("confirm-seeds"), "{asked}");
+    let asked = back(&[("seeds", "true")]).await.expect_err("production asks");
+    let asked = String::from_utf8(asked.body).expect("a page");
+    assert!(asked.contains("Its seeds <code>users</code> are applied again, over what is there"), "{asked}");
+    // The form says all of it again.
+    assert!(asked.contains("name=\"seeds\" value=\"true\""), "{asked}");
+    let (_, word) = asked.split_once("name=\"confirm\" value=\"").expect("the form says the word");
+    back(&[("seeds", "true"), ("confirm", &word[..16])]).await.expect("confirmed");
+    let told = page(&node, "/ui/deploys/shop.prod.static").await;
+    assert!(told.contains("rolled back, seeds again"), "{told}");
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_blueprint_is_written_checked_saved_promoted_and_compared() {
     let node = Node::start().await;
     let broken = format!("id: bp.greet\nname: \"{HOSTILE}\"\ntriger: {{}}\n");

@@ -43,6 +43,9 @@ pub(in crate::cli) struct Rollback {
     app: String,
     #[command(flatten)]
     place: Place,
+    /// Apply its seeds again: files in place of what is there, which is kept aside, statements once more, documents merged
+    #[arg(long)]
+    seeds: bool,
 }
 
 /// Where to, and the word that production asks for.
@@ -131,8 +134,11 @@ pub(super) async fn deploy(arguments: &Deploy, context: &Context) -> Result<Exit
 }
 
 pub(super) async fn rollback(arguments: &Rollback, context: &Context) -> Result<Exit, Failure> {
-    let Rollback { app, place } = arguments;
+    let Rollback { app, place, seeds } = arguments;
     let (mut body, mut input) = (json!({}), json!({}));
+    if *seeds {
+        body["seeds"] = json!(true);
+    }
     place.write(&mut input);
     let mut name = format!("{app}.{}", text(&input, "stage"));
     if let Some(target) = place.target() {
@@ -156,9 +162,10 @@ fn told(answer: &Value, context: &Context) -> Result<Exit, Failure> {
         short(&text(answer, "id")),
         text(answer, "generation")
     );
+    let seeds = if answer["seeds_again"] == true { "; its seeds were applied again" } else { "" };
     match before.as_str() {
         "" => context.out.note(&serves),
-        before => context.out.note(&format!("{serves}, in place of {}", short(before))),
+        before => context.out.note(&format!("{serves}, in place of {}{seeds}", short(before))),
     }
     Ok(Exit::Done)
 }

@@ -53,6 +53,8 @@ pub struct Restatement {
     pub replaces_since: Option<Timestamp>,
     /// Which secret is the address of which service.
     pub services: BTreeMap<String, String>,
+    /// Seeds that are applied again, over what is there.
+    pub seeds: Vec<String>,
 }
 
 impl Restatement {
@@ -87,6 +89,10 @@ impl fmt::Display for Restatement {
         for (service, secret) in &self.services {
             write!(f, ", its service `{service}` at the address in the secret `{secret}`")?;
         }
+        if !self.seeds.is_empty() {
+            let seeds = self.seeds.join("`, `");
+            write!(f, ", with its seeds `{seeds}` applied again over the data that is there")?;
+        }
         match &self.replaces {
             Some(id) => write!(f, ", in place of `{id}`"),
             None => f.write_str(", where nothing serves yet"),
@@ -116,6 +122,7 @@ mod tests {
             replaces: Some("urn:xyn:app:shop@1.4.1".to_owned()),
             replaces_since: Some(Timestamp::from_micros(1)),
             services: BTreeMap::from([("db".to_owned(), "app/shop/db".to_owned())]),
+            seeds: vec!["goods".to_owned()],
         }
     }
 
@@ -123,7 +130,7 @@ mod tests {
     fn only_the_token_of_what_is_shown_confirms_it() {
         let token = restatement().token();
         assert!(restatement().confirmed(Some(&token)).is_ok());
-        let changes: [fn(&mut Restatement); 7] = [
+        let changes: [fn(&mut Restatement); 8] = [
             |it| it.principal = Principal::new("eve@lab"),
             |it| it.replaces_since = Some(Timestamp::from_micros(2)),
             |it| it.capsule = Digest::of(b"another"),
@@ -131,6 +138,7 @@ mod tests {
             |it| it.stage = Stage::Staging,
             |it| it.build.clear(),
             |it| it.services.clear(),
+            |it| it.seeds.clear(),
         ];
         for change in changes {
             let mut other = restatement();
@@ -159,6 +167,7 @@ mod tests {
             "1.4.1`",
             "`db`",
             "`app/shop/db`",
+            "seeds `goods` applied again",
         ] {
             assert!(said.contains(part), "{part}: {said}");
         }

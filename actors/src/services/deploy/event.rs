@@ -43,6 +43,11 @@ pub enum Event {
         /// What became of the deployment.
         row: Box<DeploymentRow>,
     },
+    /// The capsule that served before serves again, and its seeds were applied again, too.
+    RolledBackWithSeeds {
+        /// What became of the deployment.
+        row: Box<DeploymentRow>,
+    },
 }
 
 /// What somebody wants deployed, and where.
@@ -63,14 +68,16 @@ impl Event {
             Self::Accepted { .. } => "xyn.capsule.deploy.accepted",
             Self::Deployed { .. } => "xyn.capsule.deploy.completed",
             Self::Failed { .. } => "xyn.capsule.deploy.failed",
-            Self::RolledBack { .. } => "xyn.capsule.rolled_back",
+            Self::RolledBack { .. } | Self::RolledBackWithSeeds { .. } => "xyn.capsule.rolled_back",
         }
     }
 
     /// The deployment it is about, where there is one.
     pub(crate) fn deployment(&self) -> Option<String> {
         match self {
-            Self::Deployed { row, .. } | Self::RolledBack { row } => Some(Place::of(row).to_string()),
+            Self::Deployed { row, .. } | Self::RolledBack { row } | Self::RolledBackWithSeeds { row } => {
+                Some(Place::of(row).to_string())
+            }
             Self::Accepted { .. } | Self::Failed { .. } => None,
         }
     }
@@ -98,6 +105,11 @@ impl Event {
                 (data, gates.as_slice())
             }
             Self::RolledBack { row } => return of_row(row),
+            Self::RolledBackWithSeeds { row } => {
+                let mut data = of_row(row);
+                data["seeds_again"] = json!(true);
+                return data;
+            }
         };
         data["gates"] = json!(gates);
         data
@@ -106,7 +118,9 @@ impl Event {
     /// Puts the row that it carries.
     pub(crate) fn render(&self, changes: &mut Changes) {
         match self {
-            Self::Deployed { row, .. } | Self::RolledBack { row } => changes.put(row.as_ref()),
+            Self::Deployed { row, .. } | Self::RolledBack { row } | Self::RolledBackWithSeeds { row } => {
+                changes.put(row.as_ref());
+            }
             Self::Accepted { .. } | Self::Failed { .. } => {}
         }
     }

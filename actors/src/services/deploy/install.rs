@@ -135,6 +135,7 @@ async fn ready(
         manifest: manifest.clone(),
         ground: release::ground(inner, place),
         now: inner.clock.now(),
+        again: false,
     };
     let seeds = sowing.apply(&job.given).await?;
     let began = inner.clock.now();

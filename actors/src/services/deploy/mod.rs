@@ -88,7 +88,7 @@ pub(crate) async fn preflight(
 ) -> Result<(), Refusal> {
     match intent.action.as_str() {
         DEPLOY => passage::preflight(inner, intent, decision).await,
-        ROLLBACK => rollback::preflight(inner, intent, decision),
+        ROLLBACK => rollback::preflight(inner, intent, decision).await,
         _ => Ok(()),
     }
 }

@@ -124,6 +124,7 @@ fn confirmed(
         replaces: before.as_ref().map(|row| row.current.id.clone()),
         replaces_since: before.as_ref().map(|row| row.current.at),
         services: judged.attached(wish).into_iter().collect(),
+        seeds: Vec::new(),
     };
     ledger.pass(Gate::Confirmation, restatement.confirmed(wish.confirm.as_deref()))
 }

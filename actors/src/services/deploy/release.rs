@@ -74,16 +74,21 @@ pub(super) async fn again(
     row: &DeploymentRow,
     release: &Release,
 ) -> Result<Serving, Refusal> {
-    let (reading, wanted) = (inner.clone(), release.clone());
-    let manifest = blocking(move || {
-        let row = reading.store.read()?.get::<CapsuleRow>(&CapsuleRow::key_of(&wanted.capsule))?;
-        let row = row.ok_or_else(|| Refusal::NotFound { kind: "capsule", id: wanted.capsule.to_string() })?;
-        manifest(&reading, &row)
-    })
-    .await?;
+    let manifest = described(inner, release).await?;
     let place = Place::of(row);
     let (given, _) = needs::given(inner, &place, &manifest, &row.services).await?;
     ready(inner, &place, release, manifest, &given).await.map_err(|why| why.refusal(release))
+}
+
+/// What the capsule of `release`, which is here, says of itself.
+pub(super) async fn described(inner: &Arc<Inner>, release: &Release) -> Result<Manifest, Refusal> {
+    let (reading, capsule) = (inner.clone(), release.capsule);
+    blocking(move || {
+        let row = reading.store.read()?.get::<CapsuleRow>(&CapsuleRow::key_of(&capsule))?;
+        let row = row.ok_or_else(|| Refusal::NotFound { kind: "capsule", id: capsule.to_string() })?;
+        manifest(&reading, &row)
+    })
+    .await
 }
 
 /// Makes `release` ready, of which what serves is in the store and which `manifest` describes.
@@ -131,7 +136,7 @@ pub(super) fn folder(inner: &Inner, place: &Place) -> PathBuf {
 /// Where the data of `place` is.
 pub(super) fn ground(inner: &Inner, place: &Place) -> Ground {
     let folder = folder(inner, place);
-    Ground { data: folder.join("data"), notes: folder.join("seeds") }
+    Ground { data: folder.join("data"), notes: folder.join("seeds"), aside: folder.join("aside") }
 }
 
 fn rooms(inner: &Inner, place: &Place, served: &Digest) -> Rooms {

@@ -19,7 +19,7 @@ static LINES: [(&str, &str); 33] = [
     ("capsule.pull", "xyn capsule pull {capsule}"),
     (
         "capsule.rollback",
-        "xyn capsule rollback {app} --stage {stage} [--target {target}] [--confirm {confirm}]",
+        "xyn capsule rollback {app} --stage {stage} [--target {target}] [--{seeds?true=seeds}] [--confirm {confirm}]",
     ),
     ("capsule.verify", "xyn capsule verify {capsule}"),
     ("events.emit", "xyn event emit {event_name} [--data {data}]"),

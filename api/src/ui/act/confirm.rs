@@ -27,6 +27,8 @@ struct Page {
     build: Vec<String>,
     /// Services that are attached, each with the secret that is its address.
     services: Vec<(String, String)>,
+    /// Seeds that are applied again.
+    seeds: Vec<String>,
     /// Whether something else was confirmed before.
     is_outdated: bool,
     word: String,
@@ -65,8 +67,9 @@ pub(super) fn page(
         ],
         capsule: text("capsule"),
         moment: said["moment"][1].as_str().unwrap_or_default().to_owned(),
-        build: said["build"].as_array().into_iter().flatten().filter_map(step).take(50).collect(),
+        build: said["build"].as_array().into_iter().flatten().filter_map(word_of).take(50).collect(),
         services: said["services"].as_object().into_iter().flatten().filter_map(attached).collect(),
+        seeds: said["seeds"].as_array().into_iter().flatten().filter_map(word_of).take(50).collect(),
         is_outdated,
         word,
         act,
@@ -77,8 +80,8 @@ pub(super) fn page(
     render(&page)
 }
 
-fn step(step: &Value) -> Option<String> {
-    step.as_str().map(str::to_owned)
+fn word_of(value: &Value) -> Option<String> {
+    value.as_str().map(str::to_owned)
 }
 
 fn attached((service, secret): (&String, &Value)) -> Option<(String, String)> {

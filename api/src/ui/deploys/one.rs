@@ -139,7 +139,8 @@ impl Now {
         let asks = if self.is_prod() { " Production asks once more." } else { "" };
         let before = row.previous.as_ref().map(|previous| previous.generation).unwrap_or_default();
         format!(
-            "{} {} (generation {before}) serves again in {}, in place of {}. Data stays as it is.{asks}",
+            "{} {} (generation {before}) serves again in {}, in place of {}. Data stays as it is, unless you ask for its \
+             seeds.{asks}",
             row.app,
             self.slot.before,
             row.stage.as_str(),
@@ -183,6 +184,9 @@ impl Told {
             "xyn.capsule.deploy.completed" => Standing::new("deployed", "ok"),
             "xyn.capsule.deploy.failed" if data["code"] == ASKED => Standing::new("asked to confirm", "wait"),
             "xyn.capsule.deploy.failed" => Standing::new("failed", "bad"),
+            "xyn.capsule.rolled_back" if data["seeds_again"] == true => {
+                Standing::new("rolled back, seeds again", "idle")
+            }
             "xyn.capsule.rolled_back" => Standing::new("rolled back", "idle"),
             _ => Standing::new("accepted", "work"),
         };

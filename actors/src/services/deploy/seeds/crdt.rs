@@ -34,7 +34,7 @@ pub(super) fn apply(sowing: &Sowing, seed: &Seed) -> Result<(), Refusal> {
     let place = folder.join(seed.path.name().unwrap_or(seed.name.as_str()));
     let noted = notes::noted(&sowing.ground.notes, seed).map_err(failed)?;
     // A note without its document tells of one that was lost.
-    if noted == Some(seed.digest.to_string()) && place.exists() {
+    if !sowing.again && noted == Some(seed.digest.to_string()) && place.exists() {
         return Ok(());
     }
     let bytes = read(&sowing.blobs, &sowing.root, seed, DOCUMENT_MAX_BYTES)?;

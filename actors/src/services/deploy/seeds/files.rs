@@ -1,6 +1,6 @@
 //! Seeds of files: laid out below their name, where nothing is yet.
 //!
-//! Invariant: what is there is the app's own and never written over.
+//! Invariant: what is there is the app's own and never written over. Where a seed is asked for again, it is put aside.
 
 use std::fs;
 use std::io::{self, Write};
@@ -19,6 +19,7 @@ pub(super) fn apply(sowing: &Sowing, seed: &Seed) -> Result<(), Refusal> {
     let failed =
         |error: io::Error| Refusal::Unavailable(format!("cannot lay out the seed `{}`: {error}", seed.name));
     match (notes::noted(&sowing.ground.notes, seed).map_err(failed)?, place.exists()) {
+        _ if sowing.again => lay_out(sowing, seed, &entry, &place).map_err(failed),
         (Some(digest), true) if digest == seed.digest.to_string() => Ok(()),
         (Some(_), true) => {
             Err(taken(seed, "holds another seed of this name, which the app may have changed"))
@@ -36,10 +37,8 @@ fn taken(seed: &Seed, what: &str) -> Refusal {
 /// it is done again.
 fn lay_out(sowing: &Sowing, seed: &Seed, entry: &Entry, place: &Path) -> io::Result<()> {
     let beside = place.with_file_name(format!(".{}.partial", seed.name));
-    match fs::remove_dir_all(&beside) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => fs::create_dir_all(&beside)?,
-    }
+    remove(&beside)?;
+    fs::create_dir_all(&beside)?;
     if entry.is_directory() {
         let wish = Wish { root: entry.digest, base: None, force: true, remove: false };
         let (seen, limits) = (Seen::default(), Limits::default());
@@ -55,6 +54,27 @@ fn lay_out(sowing: &Sowing, seed: &Seed, entry: &Entry, place: &Path) -> io::Res
     }
     notes::sync(Some(&beside))?;
     notes::note(&sowing.ground.notes, seed)?;
+    if sowing.again && place.symlink_metadata().is_ok() {
+        put_aside(place, &sowing.ground.aside.join(seed.name.as_str()))?;
+    }
     fs::rename(&beside, place)?;
     notes::sync(place.parent())
+}
+
+/// Moves what stands at `place` to `aside`, in place of what was moved there before.
+fn put_aside(place: &Path, aside: &Path) -> io::Result<()> {
+    aside.parent().map_or(Ok(()), fs::create_dir_all)?;
+    remove(aside)?;
+    fs::rename(place, aside)?;
+    notes::sync(aside.parent())
+}
+
+/// Removes what stands at `path`, if anything does; no link is followed.
+fn remove(path: &Path) -> io::Result<()> {
+    match path.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+    }
 }

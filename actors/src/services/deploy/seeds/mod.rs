@@ -2,8 +2,9 @@
 //!
 //! Owns the folder `data` of a deployment, which outlives its releases, and the notes of what was applied there. What
 //! is there already is the app's own: files are never written over, documents are merged into, and statements are run
-//! in one transaction that is noted in the database itself. Invariant: a seed is applied whole or not at all, and not
-//! again after the app may have changed what came of it.
+//! in one transaction that is noted in the database itself. Whoever rolls back may ask for seeds again: then files are
+//! put in the place of what is there, which is kept aside, and statements are run once more. Invariant: a seed is applied
+//! whole or not at all, and not again after the app may have changed what came of it, unless somebody asked.
 
 mod crdt;
 mod files;
@@ -32,6 +33,8 @@ pub(super) struct Ground {
     pub(super) data: PathBuf,
     /// What was applied there: a file for each seed, with its digest.
     pub(super) notes: PathBuf,
+    /// What files that were asked for again took the place of: of each seed the last.
+    pub(super) aside: PathBuf,
 }
 
 /// What is to be applied: the seeds of the content `root`, which `manifest` describes.
@@ -42,17 +45,20 @@ pub(super) struct Sowing {
     pub(super) manifest: Manifest,
     pub(super) ground: Ground,
     pub(super) now: Timestamp,
+    /// Whether what was applied before is applied again.
+    pub(super) again: bool,
 }
 
 impl Sowing {
-    /// Applies what was not applied yet; answers all of it. Statements come first: they fail most.
+    /// Applies what was not applied yet, or all; answers all of it. Statements come first: they fail most.
     pub(super) async fn apply(self, given: &Given) -> Result<Vec<(String, Digest)>, Refusal> {
         let (reading, sowing) = (self.clone(), self);
         let scripts = blocking(move || reading.scripts()).await?;
         for (service, scripts) in scripts {
             let database = given.databases.get(&service).cloned();
             let database = database.ok_or_else(|| unfit(format!("there is no database `{service}`")))?;
-            sql::run(database, scripts, &given.scrub, sowing.now).await.map_err(unfit)?;
+            let run = sql::run(database, scripts, sowing.again, &given.scrub, sowing.now);
+            run.await.map_err(unfit)?;
         }
         blocking(move || sowing.lay_out()).await
     }

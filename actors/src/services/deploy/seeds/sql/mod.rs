@@ -2,7 +2,8 @@
 //!
 //! Owns what is run and how its failure is told. Statements were checked before by their words; the database refuses
 //! what gets by that. Which seeds were applied is noted in the database itself, in the same transaction, so that no
-//! crash makes one run twice. Invariant: all new seeds of a service are applied, or none.
+//! crash makes one run twice. Invariant: all new seeds of a service are applied, or none; of those that are asked for again,
+//! all or none.
 
 mod postgres;
 mod sqlite;
@@ -21,6 +22,9 @@ use crate::services::secrets::Scrub;
 pub(super) const SCRIPT_MAX_BYTES: usize = 32 << 20;
 /// The table in which a database notes what was applied.
 const NOTES: &str = "_xyn_seeds";
+/// What becomes of a note of something that was applied before.
+const NOTE_AGAIN: &str =
+    "ON CONFLICT (digest) DO UPDATE SET name = excluded.name, applied_at = excluded.applied_at";
 /// How long the seeds of a service may run.
 const RUN_MAX: std::time::Duration = std::time::Duration::from_secs(120);
 /// Characters of a statement that a failure shows.
@@ -110,19 +114,20 @@ fn shown(text: &str, most: usize, scrub: &Scrub) -> String {
     shown
 }
 
-/// Runs those of `scripts` that `database` does not note as applied. The failure names seed, line and statement, and
-/// no value that `scrub` takes out.
+/// Runs those of `scripts` that `database` does not note as applied; all of them when they are to run `again`. The failure
+/// names seed, line and statement, and no value that `scrub` takes out.
 pub(super) async fn run(
     database: Database,
     scripts: Vec<Script>,
+    again: bool,
     scrub: &Scrub,
     now: Timestamp,
 ) -> Result<(), String> {
     match database {
-        Database::Postgres(address) => postgres::run(&address, &scripts, scrub, now).await,
+        Database::Postgres(address) => postgres::run(&address, &scripts, again, scrub, now).await,
         Database::Sqlite(path) => {
             let scrub = scrub.clone();
-            let ran = blocking(move || Ok(sqlite::run(&path, &scripts, &scrub, now))).await;
+            let ran = blocking(move || Ok(sqlite::run(&path, &scripts, again, &scrub, now))).await;
             ran.unwrap_or_else(|refusal| Err(refusal.to_string()))
         }
     }

@@ -10,7 +10,7 @@ use tokio_postgres::{Config, NoTls, Transaction};
 use xyn_capsules::lint::sql_statements;
 use xyn_store::Timestamp;
 
-use super::{Fault, MESSAGE_CHARS, NOTES, RUN_MAX, Script, shown};
+use super::{Fault, MESSAGE_CHARS, NOTE_AGAIN, NOTES, RUN_MAX, Script, shown};
 use crate::services::secrets::{Scrub, Secret};
 
 /// How long a connection may take.
@@ -25,6 +25,7 @@ const REACH: [&str; 3] = ["pg_execute_server_program", "pg_read_server_files", "
 pub(super) async fn run(
     address: &Secret,
     scripts: &[Script],
+    again: bool,
     scrub: &Scrub,
     now: Timestamp,
 ) -> Result<(), String> {
@@ -42,7 +43,7 @@ pub(super) async fn run(
     let cancel = client.cancel_token();
     let seeding = async {
         let transaction = client.transaction().await.map_err(refused)?;
-        seed(&transaction, scripts, scrub, now).await?;
+        seed(&transaction, scripts, again, scrub, now).await?;
         transaction.commit().await.map_err(refused)
     };
     let done = tokio::time::timeout(RUN_MAX, seeding).await;
@@ -84,6 +85,7 @@ fn near(config: &Config) -> Result<(), String> {
 async fn seed(
     transaction: &Transaction<'_>,
     scripts: &[Script],
+    again: bool,
     scrub: &Scrub,
     now: Timestamp,
 ) -> Result<(), String> {
@@ -106,7 +108,7 @@ async fn seed(
     for script in scripts {
         let (digest, at) = (script.digest.to_string(), now.to_string());
         let known = format!("SELECT 1 FROM {notes} WHERE digest = $1");
-        if transaction.query_opt(&known, &[&digest]).await.map_err(refused)?.is_some() {
+        if !again && transaction.query_opt(&known, &[&digest]).await.map_err(refused)?.is_some() {
             continue;
         }
         run_one(transaction, script, scrub).await.map_err(|fault| script.failed(&fault, scrub))?;
@@ -114,7 +116,7 @@ async fn seed(
         if now_in.get::<_, String>(0) != began {
             return Err(format!("its seed `{}` ended the transaction it runs in", script.name));
         }
-        let note = format!("INSERT INTO {notes} (digest, name, applied_at) VALUES ($1, $2, $3)");
+        let note = format!("INSERT INTO {notes} (digest, name, applied_at) VALUES ($1, $2, $3) {NOTE_AGAIN}");
         transaction.execute(&note, &[&digest, &script.name, &at]).await.map_err(refused)?;
     }
     Ok(())

@@ -13,7 +13,7 @@ use rusqlite::{Connection, OpenFlags};
 use xyn_capsules::lint::sql_statements;
 use xyn_store::Timestamp;
 
-use super::{Fault, MESSAGE_CHARS, NOTES, RUN_MAX, Script, shown};
+use super::{Fault, MESSAGE_CHARS, NOTE_AGAIN, NOTES, RUN_MAX, Script, shown};
 use crate::services::secrets::Scrub;
 
 /// How long is waited for an app that holds the database.
@@ -25,7 +25,13 @@ const VALUE_MAX_BYTES: i32 = 64 << 20;
 /// Pages that the database may grow to; there are 4 KiB in one.
 const PAGES_MAX: i32 = 1 << 20;
 
-pub(super) fn run(path: &Path, scripts: &[Script], scrub: &Scrub, now: Timestamp) -> Result<(), String> {
+pub(super) fn run(
+    path: &Path,
+    scripts: &[Script],
+    again: bool,
+    scrub: &Scrub,
+    now: Timestamp,
+) -> Result<(), String> {
     let cannot = |error: rusqlite::Error| {
         format!("the database `{}` cannot be used: {}", path.display(), said(&error, scrub))
     };
@@ -39,14 +45,15 @@ pub(super) fn run(path: &Path, scripts: &[Script], scrub: &Scrub, now: Timestamp
     for script in scripts {
         let digest = script.digest.to_string();
         let known = format!("SELECT EXISTS (SELECT 1 FROM {NOTES} WHERE digest = ?1)");
-        if database.query_row(&known, [&digest], |row| row.get(0)).map_err(cannot)? {
+        let is_applied: bool = database.query_row(&known, [&digest], |row| row.get(0)).map_err(cannot)?;
+        if is_applied && !again {
             continue;
         }
         database.authorizer(Some(judge)).map_err(cannot)?;
         let ran = run_one(&database, script, scrub);
         database.authorizer(None::<fn(AuthContext<'_>) -> Authorization>).map_err(cannot)?;
         ran.map_err(|fault| script.failed(&fault, scrub))?;
-        let note = format!("INSERT INTO {NOTES} (digest, name, applied_at) VALUES (?1, ?2, ?3)");
+        let note = format!("INSERT INTO {NOTES} (digest, name, applied_at) VALUES (?1, ?2, ?3) {NOTE_AGAIN}");
         database.execute(&note, (&digest, &script.name, now.to_string())).map_err(cannot)?;
     }
     database.execute_batch("COMMIT").map_err(cannot)
@@ -169,7 +176,7 @@ mod tests {
     }
 
     fn run(path: &Path, scripts: &[Script]) -> Result<(), String> {
-        super::run(path, scripts, &Scrub::default(), Timestamp::from_micros(1))
+        super::run(path, scripts, false, &Scrub::default(), Timestamp::from_micros(1))
     }
 
     #[test]
