@@ -39,6 +39,7 @@ fn capsule() -> (TempDir, PathBuf) {
         now: super::now(),
         version: "0.1.0",
         built: &[],
+        checked: None,
         parent: None,
         why: &Why::default(),
     };

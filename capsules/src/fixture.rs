@@ -69,6 +69,7 @@ impl Place {
             now: "2026-11-21T12:00:00Z".parse().expect("an instant"),
             version: "0.1.0",
             built: &[],
+            checked: None,
             parent,
             why: &Why::default(),
         };

@@ -6,6 +6,7 @@
 
 pub mod age;
 pub mod attest;
+pub mod checks;
 pub mod compare;
 pub mod container;
 pub mod countersign;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 use xyn_store::ids::EntryId;
 use xyn_store::{Digest, Timestamp};
 
+use crate::checks::Checked;
 use crate::compare::{Edition, Incomparable, compare};
 use crate::container::{ContainerError, Draft, Sealed};
 use crate::manifest::{Attestation, Authored, Extra, Facts, Line, Manifest, Unfilled, fill};
@@ -41,6 +42,8 @@ pub struct Maker<'a> {
     pub version: &'a str,
     /// The files that a build of it came to, when one was done.
     pub built: &'a [Resource],
+    /// That its own checks did not veto, where they were run.
+    pub checked: Option<&'a Checked>,
     /// What it comes after: what it changes of that is told with it.
     pub parent: Option<&'a Edition<'a>>,
     /// Why it is made, and of what.
@@ -200,7 +203,7 @@ fn provenance(manifest: &Manifest, inputs: Vec<Resource>, maker: &Maker<'_>) -> 
         build_definition: BuildDefinition {
             build_type: BUILD_TYPE.to_owned(),
             external_parameters,
-            internal_parameters: Map::new(),
+            internal_parameters: checked(maker.checked),
             resolved_dependencies: [vec![tree], inputs].concat(),
         },
         run_details: RunDetails {
@@ -212,6 +215,14 @@ fn provenance(manifest: &Manifest, inputs: Vec<Resource>, maker: &Maker<'_>) -> 
             byproducts: maker.built.to_vec(),
         },
     }
+}
+
+/// What is told of the checks that were run. Nothing of the machine is: packing again elsewhere makes equal bytes.
+fn checked(checked: Option<&Checked>) -> Map<String, Value> {
+    let told = checked.map(|Checked { passed, sandboxed }| {
+        ("checks".to_owned(), json!({ "passed": passed, "sandboxed": sandboxed }))
+    });
+    told.into_iter().collect()
 }
 
 fn line(text: &str) -> Line {

@@ -12,6 +12,7 @@ use std::fs::{self, File};
 use std::io::{self, BufReader};
 use std::path::Path;
 
+use tempfile::TempDir;
 use xyn_store::blobs::Blobs;
 use xyn_store::{Digest, Timestamp};
 
@@ -34,6 +35,8 @@ const LISTED_MAX: u64 = 10_000;
 const SAID_LINES: usize = 10;
 /// Lines of a comparison that are.
 const EXPLAINED_LINES: usize = 60;
+/// The capsule that nobody else sees.
+const PACKED: &str = "app.caps";
 /// How two builds are compared, and how that ends when they differ.
 const DIFFOSCOPE: &str = "exec diffoscope --no-progress --max-text-report-size 8192 first second";
 const DIFFERENT: i32 = 1;
@@ -55,6 +58,15 @@ pub struct Built {
     /// What stands in `outDir`.
     pub output: Looked,
     room: Room,
+}
+
+/// What a capsule of a folder would hold, by way of one that nobody else sees: so exactly what would be packed is laid
+/// out.
+pub(crate) struct Packed {
+    /// Of its tree.
+    pub(crate) root: Digest,
+    /// Where the capsule is, as long as this is there.
+    place: TempDir,
 }
 
 /// Why nothing was built.
@@ -155,27 +167,14 @@ impl Recipe {
 
     /// Builds the tree `root` of the chunk store.
     pub fn build_stored(&self, cell: &Workcell, blobs: &Blobs, root: &Digest) -> Result<Built, NotBuilt> {
-        let wish = Wish { root: *root, base: None, force: false, remove: false };
-        self.build(cell, |tree| {
-            restore(blobs, tree, &wish, &Seen::default(), Timestamp::from_micros(0), Limits::default())?;
-            Ok(())
-        })
+        self.build(cell, from_store(blobs, root))
     }
 
     /// Builds what a capsule of the folder `dir` would hold; answers the digest of its tree, too.
     pub fn build_folder(&self, cell: &Workcell, dir: &Path) -> Result<(Digest, Built), NotBuilt> {
-        let between = tempfile::tempdir().map_err(ContainerError::io("create a folder for", dir))?;
-        // By way of a capsule that nobody else sees: so exactly what would be packed is laid out.
-        let file = between.path().join("app.caps");
-        let draft = pack(dir, &file, &Options::default())?;
-        let root = draft.root();
-        draft.seal(&[], &[])?;
-        let built = self.build(cell, |tree| {
-            let source = File::open(&file).map_err(ContainerError::io("read", &file))?;
-            let capsule = Cover::read(BufReader::new(source))?.open(None, Limits::default())?;
-            capsule.unpack(tree).map(drop)
-        })?;
-        Ok((root, built))
+        let packed = Packed::of(dir)?;
+        let built = self.build(cell, |tree| packed.lay_out(tree))?;
+        Ok((packed.root, built))
     }
 
     /// Runs a command line behind what this built in `cell`; answers the digest of what it prints.
@@ -203,10 +202,16 @@ impl Recipe {
             .map_err(|source| WorkcellError::Io { action: "put two builds beside each other", source })?;
         room.hand_over(self.epoch)?;
         let ended = cell.run(&room, DIFFOSCOPE, &self.env())?;
-        Ok((ended.code == DIFFERENT).then(|| shown(&ended.out, EXPLAINED_LINES)))
+        Ok((ended.code == DIFFERENT).then(|| last_lines(&ended.out, EXPLAINED_LINES)))
     }
 
-    fn env(&self) -> BTreeMap<String, String> {
+    /// The time that a build sees, in seconds since the Unix epoch.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The variables that a build sees.
+    pub(crate) fn env(&self) -> BTreeMap<String, String> {
         let epoch = ("SOURCE_DATE_EPOCH".to_owned(), self.epoch.to_string());
         self.env.clone().into_iter().chain([epoch]).collect()
     }
@@ -235,6 +240,25 @@ impl Recipe {
             graft(blobs, root, out_dir, &output)
         };
         kept().map_err(|source| NotBuilt::Output { out_dir: out_dir.clone(), source })
+    }
+}
+
+impl Packed {
+    /// Packs the folder `dir`.
+    pub(crate) fn of(dir: &Path) -> Result<Self, ContainerError> {
+        let place = tempfile::tempdir().map_err(ContainerError::io("create a folder for", dir))?;
+        let draft = pack(dir, &place.path().join(PACKED), &Options::default())?;
+        let root = draft.root();
+        draft.seal(&[], &[])?;
+        Ok(Self { root, place })
+    }
+
+    /// Lays it out in the folder `tree`, which is made.
+    pub(crate) fn lay_out(&self, tree: &Path) -> Result<(), ContainerError> {
+        let file = self.place.path().join(PACKED);
+        let source = File::open(&file).map_err(ContainerError::io("read", &file))?;
+        let capsule = Cover::read(BufReader::new(source))?.open(None, Limits::default())?;
+        capsule.unpack(tree).map(drop)
     }
 }
 
@@ -292,13 +316,25 @@ impl Built {
     }
 }
 
+/// Lays out the tree `root` of the chunk store.
+pub(crate) fn from_store<'a>(
+    blobs: &'a Blobs,
+    root: &'a Digest,
+) -> impl FnOnce(&Path) -> Result<(), ContainerError> + 'a {
+    let wish = Wish { root: *root, base: None, force: false, remove: false };
+    move |tree| {
+        restore(blobs, tree, &wish, &Seen::default(), Timestamp::from_micros(0), Limits::default())?;
+        Ok(())
+    }
+}
+
 /// The end of what a step said, to be put behind a message.
 fn said(ended: &Ended) -> String {
-    shown(if ended.err.trim().is_empty() { &ended.out } else { &ended.err }, SAID_LINES)
+    last_lines(if ended.err.trim().is_empty() { &ended.out } else { &ended.err }, SAID_LINES)
 }
 
 /// The last lines of a text. What a stranger's program says must not move the cursor of whoever reads it.
-fn shown(text: &str, limit: usize) -> String {
+pub(crate) fn last_lines(text: &str, limit: usize) -> String {
     let lines: Vec<&str> = text.trim_end().lines().collect();
     let harmless = |c: char| if is_hidden(c) && c != '\t' { '·' } else { c };
     let last = lines.iter().skip(lines.len().saturating_sub(limit));

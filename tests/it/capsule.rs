@@ -36,8 +36,12 @@ impl App {
         fs::write(path, content).expect("written");
     }
 
+    pub(crate) fn program(&self) -> std::process::Command {
+        self.0.program()
+    }
+
     pub(crate) fn xyn(&self, arguments: &[&str]) -> Said {
-        Said::of(self.0.program().args(arguments).current_dir(self.path(".")))
+        Said::of(self.program().args(arguments).current_dir(self.path(".")))
     }
 
     pub(crate) fn pack(&self, more: &[&str]) -> Value {

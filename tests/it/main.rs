@@ -3,6 +3,7 @@
 mod architecture;
 mod capsule;
 mod catalogue;
+mod checks;
 mod content;
 mod crash;
 mod deployments;

@@ -75,12 +75,13 @@ pub(crate) async fn within<T: Send + 'static>(
     .await
 }
 
-fn no_cell(error: &WorkcellError) -> Refusal {
+/// Why there is no workcell, or none any more.
+pub(crate) fn no_cell(error: &WorkcellError) -> Refusal {
     match error {
         WorkcellError::NoWalls(why) => Refusal::Conflict {
             code: "no_sandbox",
             message: format!(
-                "it has to be built, and the machine of this node cannot put up a sandbox: {why}. Install bubblewrap \
+                "it has to be built or checked, and the machine of this node cannot put up a sandbox: {why}. Install bubblewrap \
                  0.8 or newer there, and allow user namespaces and landlock"
             ),
         },

@@ -11,9 +11,14 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use xyn_store::{Digest, Timestamp};
 
-use super::parts::{App, Attestation, Build, Expected, Extra, Network, Packer, Rights, SeedKind, Service};
+use super::parts::{
+    App, Attestation, Build, Check, Expected, Extra, Network, Packer, Rights, SeedKind, Service,
+};
 use super::text::{InvalidWord, Line, Slug};
-use super::{AppId, FORMAT_VERSION, InvalidManifest, KNOWN, MANIFEST_MAX_BYTES, Manifest, Seed, id, instant};
+use super::{
+    AppId, CHECKS_MAX, FORMAT_VERSION, InvalidManifest, KNOWN, MANIFEST_MAX_BYTES, Manifest, Seed, id,
+    instant,
+};
 use crate::age::{RECIPIENTS_MAX, Recipient};
 use crate::json::{self, InvalidJson, shown};
 use crate::sign::KeyId;
@@ -58,6 +63,10 @@ pub struct Authored {
     /// What it starts with.
     #[serde(default)]
     pub seeds: Vec<AuthoredSeed>,
+    /// What looks at it whenever it is packed, and may veto.
+    #[serde(default)]
+    #[schemars(length(max = CHECKS_MAX))]
+    pub checks: Vec<AuthoredCheck>,
     /// Attestations that exist already.
     #[serde(default)]
     pub attestations: Vec<Attestation>,
@@ -141,6 +150,23 @@ pub struct AuthoredSeed {
     /// What this version does not know.
     #[serde(flatten)]
     pub extra: Extra,
+}
+
+/// A check, as an author says it: what is not known here would check nothing, so it is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthoredCheck {
+    /// What it is called.
+    pub name: Slug,
+    /// The command line, run at the root of what is packed, in a sandbox where nothing of it can be changed. It vetoes
+    /// unless it ends with 0.
+    pub run: Line,
+}
+
+impl From<AuthoredCheck> for Check {
+    fn from(AuthoredCheck { name, run }: AuthoredCheck) -> Self {
+        Self { name, run, extra: Extra::new() }
+    }
 }
 
 /// What packing found out.
@@ -269,6 +295,7 @@ pub fn fill(authored: Authored, facts: Facts) -> Result<Manifest, Unfilled> {
         services: authored.services,
         build,
         seeds: seeds.collect::<Result<_, _>>()?,
+        checks: authored.checks.into_iter().map(Check::from).collect(),
         attestations: [authored.attestations, facts.attestations].concat(),
         rights: authored.rights,
         recipients: authored.recipients,

@@ -23,13 +23,13 @@ use serde_json::{Map, Value};
 use xyn_store::{Digest, Timestamp};
 
 pub use authored::{
-    AUTHORED, Authored, AuthoredBuild, AuthoredPacker, AuthoredSeed, Facts, Unfilled, authored_json_schema,
-    fill,
+    AUTHORED, Authored, AuthoredBuild, AuthoredCheck, AuthoredPacker, AuthoredSeed, Facts, Unfilled,
+    authored_json_schema, fill,
 };
 pub use id::{AppId, ID_MAX_BYTES, InvalidAppId};
 pub use license::{InvalidLicense, LICENSE_MAX_BYTES, License};
 pub use parts::{
-    Answer, App, Attestation, Build, Expected, Extra, Network, Packer, Rights, Scope, Seed, SeedKind,
+    Answer, App, Attestation, Build, Check, Expected, Extra, Network, Packer, Rights, Scope, Seed, SeedKind,
     Service, ServiceKind,
 };
 pub use text::{InvalidWord, LINE_MAX_CHARS, Line, SLUG_MAX_BYTES, Slug, VARIABLE_MAX_BYTES, Variable};
@@ -42,8 +42,11 @@ pub const FORMAT_VERSION: u32 = 1;
 /// Bytes that a manifest may have.
 pub const MANIFEST_MAX_BYTES: usize = 256 << 10;
 
+/// Checks of an author's own.
+pub const CHECKS_MAX: usize = 32;
+
 /// The fields that this version knows: `critical` may name these.
-const KNOWN: [&str; 20] = [
+const KNOWN: [&str; 21] = [
     "formatVersion",
     "id",
     "name",
@@ -55,6 +58,7 @@ const KNOWN: [&str; 20] = [
     "services",
     "build",
     "seeds",
+    "checks",
     "attestations",
     "rights",
     "recipients",
@@ -98,6 +102,10 @@ pub struct Manifest {
     /// What it starts with.
     #[serde(default)]
     pub seeds: Vec<Seed>,
+    /// What looked at it when it was packed; its provenance tells that none vetoed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = CHECKS_MAX))]
+    pub checks: Vec<Check>,
     /// Which attestations it was packed with.
     #[serde(default)]
     pub attestations: Vec<Attestation>,
@@ -162,6 +170,9 @@ pub enum InvalidManifest {
     /// It is for more than a file can be encrypted to.
     #[error("`/recipients`: there are {0}, and there may be {RECIPIENTS_MAX}")]
     Recipients(usize),
+    /// More checks than one pack goes through.
+    #[error("`/checks`: there are {0}, and there may be {CHECKS_MAX}; let one run several")]
+    Checks(usize),
     /// It is for some, and offered to others.
     #[error("`/rights/scope`: what is encrypted to recipients is offered to nobody else; write `private`")]
     Offered,
@@ -223,6 +234,10 @@ impl Manifest {
             _ if self.rights.scope != Scope::Private => return Err(InvalidManifest::Offered),
             _ => {}
         }
+        if self.checks.len() > CHECKS_MAX {
+            return Err(InvalidManifest::Checks(self.checks.len()));
+        }
+        distinct("checks", self.checks.iter().map(|check| &check.name))?;
         distinct("services", self.services.iter().map(|service| &service.name))?;
         distinct("seeds", self.seeds.iter().map(|seed| &seed.name))?;
         for (index, seed) in self.seeds.iter().enumerate() {

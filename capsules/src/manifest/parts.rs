@@ -296,6 +296,19 @@ impl Expected {
     }
 }
 
+/// A check of the author's own, which what is packed passes, or it is not packed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Check {
+    /// What it is called.
+    pub name: Slug,
+    /// The command line, run at the root of what is packed. It vetoes unless it ends with 0.
+    pub run: Line,
+    /// What this version does not know.
+    #[serde(flatten)]
+    pub extra: Extra,
+}
+
 /// Writes a path as it is shown: the tree itself as `.`.
 fn path_text<S: serde::Serializer>(path: &RelPath, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(path)

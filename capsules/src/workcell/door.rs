@@ -38,6 +38,8 @@ pub(super) struct Entry {
     pub(super) bounds: Bounds,
     /// Whether there are walls around.
     pub(super) walled: bool,
+    /// Whether the files that are worked on may be changed.
+    pub(super) writes: bool,
 }
 
 /// Why a command was not run.
@@ -75,7 +77,7 @@ pub fn enter(entry: &str) -> Result<i32, NotEntered> {
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
     umask(rustix::fs::Mode::WGRP | rustix::fs::Mode::WOTH);
     if entry.walled {
-        restrict()?;
+        restrict(entry.writes)?;
     }
     limit(&entry.bounds, entry.walled)?;
     let child = Command::new("/bin/sh").args(["-c", &entry.step]).env_clear().envs(&entry.env).spawn()?;
@@ -113,20 +115,21 @@ fn limit(bounds: &Bounds, walled: bool) -> Result<(), Errno> {
 /// Lets this process, and all that it starts, write only where a command may: nothing is mounted any more,
 /// either.
 #[cfg(target_os = "linux")]
-fn restrict() -> Result<(), NotEntered> {
+fn restrict(writes: bool) -> Result<(), NotEntered> {
     use landlock::{
         ABI, Access, AccessFs, PathBeneath, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
         RulesetStatus, path_beneath_rules,
     };
     const ALL: ABI = ABI::V5;
-    const WRITABLE: [&str; 3] = ["/build", "/tmp", "/dev"];
+    const WRITABLE: [&str; 2] = ["/tmp", "/dev"];
+    let work = if writes { &["/build"][..] } else { &[] };
     let restricted = || -> Result<RulesetStatus, RulesetError> {
         let (out, err) = (std::io::stdout(), std::io::stderr());
         let said = AccessFs::from_file(ALL);
         let rules = Ruleset::default().handle_access(AccessFs::from_all(ALL))?.create()?;
         let rules = rules
             .add_rules(path_beneath_rules(["/"], AccessFs::from_read(ALL)))?
-            .add_rules(path_beneath_rules(WRITABLE, AccessFs::from_all(ALL)))?
+            .add_rules(path_beneath_rules(WRITABLE.iter().chain(work), AccessFs::from_all(ALL)))?
             // What it says goes into files that are outside, and `/dev/stderr` opens them once more.
             .add_rule(PathBeneath::new(&out, said))?
             .add_rule(PathBeneath::new(&err, said))?;
@@ -140,6 +143,6 @@ fn restrict() -> Result<(), NotEntered> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn restrict() -> Result<(), NotEntered> {
+fn restrict(_writes: bool) -> Result<(), NotEntered> {
     Err(NotEntered::Landlock("only Linux has it".to_owned()))
 }

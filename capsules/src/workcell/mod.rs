@@ -128,6 +128,26 @@ impl Workcell {
         command: &str,
         env: &BTreeMap<String, String>,
     ) -> Result<Ended, WorkcellError> {
+        self.enter(room, command, env, true)
+    }
+
+    /// The same, where the files in the room can be looked at and not changed: walls see to that, where there are any.
+    pub fn look(
+        &self,
+        room: &Room,
+        command: &str,
+        env: &BTreeMap<String, String>,
+    ) -> Result<Ended, WorkcellError> {
+        self.enter(room, command, env, false)
+    }
+
+    fn enter(
+        &self,
+        room: &Room,
+        command: &str,
+        env: &BTreeMap<String, String>,
+        writes: bool,
+    ) -> Result<Ended, WorkcellError> {
         let (out, err) = room.records()?;
         let fixed = || fixed().map(|(name, value)| (name.to_owned(), value.to_owned()));
         let entry = door::Entry {
@@ -136,6 +156,7 @@ impl Workcell {
             env: env.clone().into_iter().chain(fixed()).collect(),
             bounds: self.bounds,
             walled: self.is_walled(),
+            writes,
         };
         let mut command = self.walls.command(&self.door, &entry, room)?;
         let spawned = command.env_clear().envs(fixed()).stdout(out).stderr(err).spawn();

@@ -85,7 +85,7 @@ impl Walls {
                     None => command.stdin(Stdio::null()),
                 };
                 let shown = room.door(&door.program)?;
-                command.args(arguments(&room.tree(), &shown, entry.bounds.memory_bytes)).current_dir("/");
+                command.args(arguments(&room.tree(), &shown, entry)).current_dir("/");
                 if let Some(tenant) = self.tenant() {
                     command.uid(tenant).gid(tenant);
                 }
@@ -124,7 +124,7 @@ impl fmt::Display for Walls {
 }
 
 /// What bubblewrap is told: the walls, then the program at the door.
-fn arguments(tree: &Path, door: &Path, memory_bytes: u64) -> Vec<OsString> {
+fn arguments(tree: &Path, door: &Path, entry: &Entry) -> Vec<OsString> {
     let mut told: Vec<OsString> = Vec::new();
     let mut tell = |words: &[&dyn AsRef<std::ffi::OsStr>]| {
         told.extend(words.iter().map(|word| word.as_ref().to_owned()));
@@ -145,12 +145,13 @@ fn arguments(tree: &Path, door: &Path, memory_bytes: u64) -> Vec<OsString> {
     for path in SETTINGS {
         tell(&[&"--ro-bind-try", &path, &path]);
     }
-    let memory = memory_bytes.to_string();
+    let memory = entry.bounds.memory_bytes.to_string();
     tell(&[&"--proc", &"/proc", &"--dev", &"/dev"]);
     for (mode, folder) in [("1777", "/dev/shm"), ("1777", "/tmp")] {
         tell(&[&"--perms", &mode, &"--size", &memory, &"--tmpfs", &folder]);
     }
-    tell(&[&"--ro-bind", &door, &DOOR, &"--bind", &tree, &BUILD, &"--chdir", &BUILD]);
+    let bind = if entry.writes { "--bind" } else { "--ro-bind" };
+    tell(&[&"--ro-bind", &door, &DOOR, &bind, &tree, &BUILD, &"--chdir", &BUILD]);
     tell(&[&"--remount-ro", &"/dev", &"--remount-ro", &"/", &"--", &DOOR]);
     told
 }

@@ -108,6 +108,7 @@ fn write(
         now: Clock::system().now(),
         version: env!("CARGO_PKG_VERSION"),
         built: &[],
+        checked: None,
         parent: Some(parent),
         why: &why,
     };

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::json;
+use xyn_capsules::checks::{Checked, Checks, NotChecked};
 use xyn_capsules::compare::Edition;
 use xyn_capsules::container::{self, Base, Options};
 use xyn_capsules::inspection::{Findings, Inspection, Origin};
@@ -100,9 +101,7 @@ pub(super) async fn run(arguments: &Pack, context: &Context) -> Result<Exit, Fai
     let draft =
         container::pack(&arguments.dir, &target, &options).map_err(|error| unpacked(arguments, &error))?;
     if built.as_ref().is_some_and(|(tree, _)| *tree != draft.root()) {
-        return Err(Failure::failed("capsule", "the folder changed while it was built and packed")
-            .at(arguments.dir.display().to_string())
-            .hint("try again when nobody writes to it"));
+        return Err(changed(arguments, "built"));
     }
     let skipped = draft.skipped();
     let name = packer(key.public());
@@ -119,6 +118,7 @@ pub(super) async fn run(arguments: &Pack, context: &Context) -> Result<Exit, Fai
         now: Clock::system().now(),
         version: env!("CARGO_PKG_VERSION"),
         built: built.as_ref().map_or(&[], |(_, files)| files),
+        checked: None,
         parent: parent.as_ref(),
         why: &Why { text: arguments.message.clone(), moment: None },
     };
@@ -127,6 +127,11 @@ pub(super) async fn run(arguments: &Pack, context: &Context) -> Result<Exit, Fai
     })?;
     bar.finish_and_clear();
     tell(&found, arguments, context)?;
+    let checked = match Checks::of(&mut authored, maker.now) {
+        Some(checks) => Some(check(&checks, draft.root(), arguments, context)?),
+        None => None,
+    };
+    let maker = Maker { checked: checked.as_ref(), ..maker };
     let made = make(draft, authored, &found.locks, &maker).map_err(|error| not_made(arguments, &error))?;
     if skipped > 0 {
         context.out.note(&format!("{skipped} devices, pipes or sockets were left out"));
@@ -156,6 +161,34 @@ fn build(
     Ok((tree, files))
 }
 
+/// Lets the author's own checks look at what was packed as the tree `root`.
+fn check(checks: &Checks, root: Digest, arguments: &Pack, context: &Context) -> Result<Checked, Failure> {
+    let place = arguments.dir.display().to_string();
+    let cell = arguments.place.workcell()?;
+    let bar = context.out.progress("checking", None, Unit::Time);
+    let checked = checks.run_folder(&cell, &arguments.dir);
+    bar.finish_and_clear();
+    match checked {
+        Ok((tree, checked)) if tree == root => Ok(checked),
+        Ok(_) => Err(changed(arguments, "checked")),
+        Err(NotChecked::Files(error)) => Err(unpacked(arguments, &error)),
+        Err(NotChecked::Workcell(error)) => Err(Failure::failed("workcell", with_causes(&error)).at(place)),
+        Err(error) => {
+            let message = format!("nothing was written, because a check of its own stops the pack:\n{error}");
+            Err(Failure::failed("vetoed", message).at(place).hint(
+                "mend what it says, or take the check out of `checks` in capsule.json; inside there is only /usr of \
+                 this machine, the files in /build, which cannot be changed, a /tmp, and no network",
+            ))
+        }
+    }
+}
+
+fn changed(arguments: &Pack, meanwhile: &str) -> Failure {
+    Failure::failed("capsule", format!("the folder changed while it was {meanwhile} and packed"))
+        .at(arguments.dir.display().to_string())
+        .hint("try again when nobody writes to it")
+}
+
 fn answer(
     made: &Made,
     found: &Findings,
@@ -171,6 +204,7 @@ fn answer(
         "capsule": digest,
         "tree": manifest.tree,
         "build": manifest.expected.build_digest,
+        "checks": maker.checked.map(|checked| &checked.passed),
         "size_bytes": sealed.size_bytes,
         "recipients": manifest.recipients,
         "findings": found.lints.iter().map(ToString::to_string).collect::<Vec<_>>(),

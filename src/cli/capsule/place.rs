@@ -12,10 +12,10 @@ use crate::failure::{Exit, Failure, with_causes};
 /// How the workcell is, when it is not as always.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Place {
-    /// Build without a sandbox: what is built can do here whatever you can
+    /// Build, and run checks, without a sandbox: they can do here whatever you can
     #[arg(long)]
     no_sandbox: bool,
-    /// How long a build may take
+    /// How long a build may take, and all checks together
     #[arg(long, value_name = "SECONDS", default_value_t = Bounds::default().wall.as_secs())]
     timeout: u64,
 }
@@ -64,7 +64,7 @@ fn no_place(error: &WorkcellError) -> Failure {
     match error {
         WorkcellError::NoWalls(_) => failure.hint(
             "it takes bubblewrap 0.8 or newer, user namespaces and landlock; what you trust like yourself is \
-             built without, with --no-sandbox",
+             built and checked without, with --no-sandbox",
         ),
         _ => failure,
     }

@@ -126,6 +126,7 @@ fn foreign(dir: &Path, to: &Path, key: &SecretKey, generation: u64, base: Option
         generation,
         now: Timestamp::from_micros(1_700_000_000_000_000),
         built: &[],
+        checked: None,
         parent: None,
         why: &Default::default(),
         version: "1",

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use futures::future::BoxFuture;
 use serde_json::{Map, Value, json};
+use xyn_capsules::checks::{Checked, Checks, NotChecked};
 use xyn_capsules::compare::Edition;
 use xyn_capsules::container::{CapsuleFile, Draft, Options, pack_tree};
 use xyn_capsules::inspection::{Findings, Inspection, NotInspected, Origin as Packed};
@@ -19,6 +20,7 @@ use xyn_capsules::rebuild::Recipe;
 use xyn_capsules::secrets::{ALLOW_FILE, Allow};
 use xyn_capsules::sign::Resource;
 use xyn_capsules::tree::{Limits, RelPath, Shelf, TreeError, find};
+use xyn_capsules::workcell::WorkcellError;
 use xyn_store::Digest;
 use xyn_store::blobs::{Blobs, Pins};
 use xyn_store::ids::{self, EntryId};
@@ -145,25 +147,35 @@ struct Said {
     authored: Authored,
     /// The files that a build of it came to, when one was done.
     built: Vec<Resource>,
+    /// That its own checks did not veto, where it has any.
+    checked: Option<Checked>,
     /// Keep its tree.
     _pins: Pins,
 }
 
-/// What the author says of the tree `root`; built first where `input` asks for it, and what that comes to noted.
+/// What the author says of the tree `root`, once its own checks looked at it; built first where `input` asks for it, and
+/// what that comes to noted.
 async fn said(inner: &Arc<Inner>, input: &Value, root: Digest) -> Result<Said, Refusal> {
     let (reading, given) = (inner.clone(), input.clone());
     let mut said = blocking(move || {
         let mut pins = reading.store.blobs().pins();
         pins.add(root);
         let authored = authored(reading.store.blobs(), &root, &given)?;
-        Ok(Said { authored, built: Vec::new(), _pins: pins })
+        Ok(Said { authored, built: Vec::new(), checked: None, _pins: pins })
     })
     .await?;
-    if input.get("build").and_then(Value::as_bool) != Some(true) {
+    let (blobs, now) = (inner.store.blobs().clone(), inner.clock.now());
+    let is_built = input.get("build").and_then(Value::as_bool) == Some(true);
+    let checks = Checks::of(&mut said.authored, now);
+    if !is_built && checks.is_none() {
         return Ok(said);
     }
-    let (blobs, now) = (inner.store.blobs().clone(), inner.clock.now());
     workcell::within(inner, move |cell| {
+        let checked = checks.map(|checks| checks.run_stored(cell, &blobs, &root)).transpose();
+        said.checked = checked.map_err(not_checked)?;
+        if !is_built {
+            return Ok(said);
+        }
         let recipe = Recipe::of(&mut said.authored, now);
         let built = recipe.build_stored(cell, &blobs, &root).map_err(workcell::not_built)?;
         said.built = recipe.record(cell, &built, &mut said.authored).map_err(workcell::not_recorded)?;
@@ -179,7 +191,7 @@ fn child(inner: Arc<Inner>, intent: Intent) -> BoxFuture<'static, Result<Outcome
 
 fn pack(inner: &Inner, input: &Value, source: Source, said: Said, packer: &Line) -> Result<Keeping, Refusal> {
     let (blobs, now) = (inner.store.blobs(), inner.clock.now());
-    let Said { mut authored, built, _pins } = said;
+    let Said { mut authored, built, checked, _pins } = said;
     let (counting, folder) = (Counting::members(inner, now)?, scratch::folder(inner)?);
     authored.generation = input.get("generation").and_then(Value::as_u64).or(authored.generation);
     let name: Option<CapsuleName> = authored.id.parse().ok();
@@ -198,7 +210,8 @@ fn pack(inner: &Inner, input: &Value, source: Source, said: Said, packer: &Line)
     let parent = whole.as_ref().map(Edition::of).transpose();
     let parent = parent.map_err(|error| unfit(format!("the capsule before it: {error}")))?;
     let (parent, why) = (parent.as_ref(), &source.why);
-    let maker = Maker { key: &key, name: packer, generation, now, version, built: &built, parent, why };
+    let (built, checked) = (built.as_slice(), checked.as_ref());
+    let maker = Maker { key: &key, name: packer, generation, now, version, built, checked, parent, why };
     make(draft, authored, &found.locks, &maker).map_err(not_made)?;
     let proved = prove(Place::File(&path), None, Content::Leave, &counting, now)?;
     let reader = inner.store.read()?;
@@ -294,6 +307,18 @@ fn read(blobs: &Blobs, root: &Digest, name: &str, limit_bytes: u64) -> Result<Op
 
 fn unfit(message: String) -> Refusal {
     Refusal::Conflict { code: "capsule_unfit", message }
+}
+
+fn not_checked(error: NotChecked) -> Refusal {
+    match error {
+        NotChecked::Files(error) => refusal::file(error),
+        NotChecked::Workcell(error) => workcell::no_cell(&error),
+        NotChecked::Stopped { source: WorkcellError::Stopped, .. } => Refusal::Unavailable(error.to_string()),
+        error => {
+            let message = format!("nothing was packed, because a check of its own stops it:\n{error}");
+            Refusal::Conflict { code: "capsule_vetoed", message }
+        }
+    }
 }
 
 fn not_made(error: NotMade) -> Refusal {

@@ -40,6 +40,7 @@ fn sealed(place: &Place, dir: &Path, base: Option<&dyn Base>) -> Vec<u8> {
         now: "2026-11-21T12:00:00Z".parse().expect("an instant"),
         version: "0.1.0",
         built: &[],
+        checked: None,
         parent: None,
         why: &Why::default(),
     };

@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn every_refusal_says_where_and_what_to_do() {
     type Case = (fn(&mut Value), &'static str);
-    let cases: [Case; 12] = [
+    let cases: [Case; 14] = [
         (
             |m| m["formatVersion"] = 2.into(),
             "`/formatVersion`: this program reads 1, and this is 2; use a newer program",
@@ -26,6 +26,14 @@ fn every_refusal_says_where_and_what_to_do() {
         (
             |m| m["seeds"][0]["service"] = "warehouse".into(),
             "`/seeds/0/service`: there is no service `warehouse`; declare it in `/services`",
+        ),
+        (
+            |m| m["checks"] = json!([{ "name": "a", "run": "true" }, { "name": "a", "run": "false" }]),
+            "`/checks/1/name`: there is another called `a`; give each a name of its own",
+        ),
+        (
+            |m| m["checks"] = vec![json!({ "name": "a", "run": "true" }); 33].into(),
+            "`/checks`: there are 33, and there may be 32; let one run several",
         ),
         (
             |m| m["rights"]["license"] = "GPLish".into(),
