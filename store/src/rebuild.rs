@@ -57,21 +57,21 @@ impl Store {
             Ok(true)
         })?;
         engine.guard(|| batch.commit(&engine))?;
-        engine.guard(|| unmark(&engine))?;
         progress(entries);
         drop(reader);
         self.rebuild_shared()?;
+        engine.guard(|| unmark(&engine))?;
         Ok(entries)
     }
 
     /// The rows of the timeline, counted as far as the roster says.
     fn rebuild_shared(&self) -> Result<(), StoreError> {
-        let reader = self.read()?;
-        let Some(env) = reader.environment()? else { return Ok(()) };
-        let roster = reader.roster(env)?;
-        drop(reader);
-        self.rebuild_timeline(env.root(), |feed| roster.cut(*feed), |_| {})?;
-        if !roster.is_out(self.key().public()) {
+        let Some(env) = self.read()?.environment()? else { return Ok(()) };
+        self.rebuild_timeline(env.root(), |reader| {
+            let roster = reader.roster(env)?;
+            Ok(move |feed: &FeedId| roster.cut(*feed))
+        })?;
+        if !self.read()?.roster(env)?.is_out(self.key().public()) {
             return Ok(());
         }
         // Whoever was put out before the first record has a row that follows from none.

@@ -111,7 +111,8 @@ impl Reader {
     }
 }
 
-fn read_content(kept: &[u8], seq: u64) -> Result<Content, StoreError> {
+/// What record `seq`, as it is kept, says.
+pub(super) fn read_content(kept: &[u8], seq: u64) -> Result<Content, StoreError> {
     let (_, payload) = split_hash(kept)?;
     let unreadable = |_| StoreError::Inconsistent(format!("record {seq} of a feed cannot be read"));
     postcard::from_bytes(&payload).map_err(unreadable)

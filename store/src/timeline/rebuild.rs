@@ -1,15 +1,22 @@
 //! Rebuilding the timeline's rows from its records.
 //!
 //! Owns the proof that rows hold nothing but what records say: it makes them anew, and they must come out the
-//! same. Makes no records. Invariant: nothing is read but records, signatures and proofs of forks.
+//! same. Makes no records. Invariant: nothing is read but records, signatures, proofs of forks, what a newcomer was
+//! told, and rows that were made of them here.
+//!
+//! It goes over the records twice. How much of a feed counts is for the roster to say, which is itself read by rows
+//! that follow from records: those come first.
+
+use std::collections::BTreeMap;
 
 use super::board::Board;
 use super::draft::{Draft, split_hash};
+use super::excluded::read_content;
 use super::feed::FeedId;
 use super::fork::Proof;
 use super::head::{Effect, FeedHead};
 use super::limit::Limit;
-use super::record::{Place, Record};
+use super::record::{Body, Place, Record};
 use super::rows::{self, FeedRow};
 use crate::audit::signature::PublicKey;
 use crate::error::StoreError;
@@ -24,13 +31,13 @@ use crate::{Store, rebuild};
 const BATCH: u64 = 4096;
 
 impl Store {
-    /// Deletes every row that follows from the records of `env`'s timeline and makes them anew. Answers the
-    /// number of records. Nobody else may use the store meanwhile.
-    pub fn rebuild_timeline(
+    /// Deletes every row that follows from the records of `env`'s timeline and makes them anew. `judge` reads the
+    /// roster once the rows are there that it is read by. Answers the number of records, and leaves the marker for
+    /// the caller to take away. Nobody else may use the store meanwhile.
+    pub(crate) fn rebuild_timeline<C: Fn(&FeedId) -> Cut>(
         &self,
         env: PublicKey,
-        cuts: impl Fn(&FeedId) -> Cut,
-        mut progress: impl FnMut(u64),
+        judge: impl FnOnce(&Reader) -> Result<C, StoreError>,
     ) -> Result<u64, StoreError> {
         let engine = self.engine()?;
         let commit = |changes: Changes| {
@@ -41,7 +48,9 @@ impl Store {
             })
         };
         engine.guard(|| rebuild::clear(&engine, &Table::TIMELINE_DERIVED))?;
+        outline(&self.read()?, commit)?;
         let reader = self.read()?;
+        let cuts = judge(&reader)?;
         let mut work =
             Work { env, cuts, reader: &reader, feed: None, changes: Changes::new(), boards: Vec::new() };
         work.open_forked()?;
@@ -52,7 +61,6 @@ impl Store {
             records += 1;
             if records % BATCH == 0 {
                 commit(std::mem::take(&mut work.changes))?;
-                progress(records);
             }
             Ok(true)
         })?;
@@ -62,8 +70,6 @@ impl Store {
         boards.sort();
         boards.dedup();
         commit(self.refold(env, boards)?)?;
-        engine.guard(|| rebuild::unmark(&engine))?;
-        progress(records);
         Ok(records)
     }
 
@@ -82,6 +88,42 @@ impl Store {
         }
         Ok(changes)
     }
+}
+
+/// Makes the rows that the roster is read by: where statements stand, how far feeds go and where they fork. The rows of
+/// feeds say nothing else yet.
+fn outline(reader: &Reader, commit: impl Fn(Changes) -> Result<(), StoreError>) -> Result<(), StoreError> {
+    let mut changes = Changes::new();
+    let mut ends: BTreeMap<FeedId, FeedRow> = BTreeMap::new();
+    let end = |feed| FeedRow { feed, head: FeedHead::default(), limit: Limit::NONE, fork: None };
+    let mut records = 0;
+    reader.scan(Table::TimelineRecords, &[], None, Order::Ascending, |key, value| {
+        let (feed, seq) = rows::read_record_key(key)?;
+        ends.entry(feed).or_insert_with(|| end(feed)).head.seq = seq;
+        if matches!(read_content(value, seq)?.body, Body::Statement(_)) {
+            changes.mark(Table::TimelineStatements, rows::record_key(&feed, seq));
+        }
+        records += 1;
+        if records % BATCH == 0 {
+            commit(std::mem::take(&mut changes))?;
+        }
+        Ok(true)
+    })?;
+    for proof in proofs(reader)? {
+        ends.entry(proof.feed).or_insert_with(|| end(proof.feed)).fork = Some(proof.seq);
+    }
+    ends.values().for_each(|row| changes.put(row));
+    commit(changes)
+}
+
+/// The proofs of forks that are kept.
+fn proofs(reader: &Reader) -> Result<Vec<Proof>, StoreError> {
+    let mut proofs = Vec::new();
+    reader.scan(Proof::TABLE, &[], None, Order::Ascending, |_, value| {
+        proofs.push(decode::<Proof>(value)?);
+        Ok(true)
+    })?;
+    Ok(proofs)
 }
 
 struct Work<'a, C> {
@@ -127,12 +169,7 @@ impl<C: Fn(&FeedId) -> Cut> Work<'_, C> {
 
     /// A fork may be known of a feed that has no records here.
     fn open_forked(&mut self) -> Result<(), StoreError> {
-        let mut feeds = Vec::new();
-        self.reader.scan(Proof::TABLE, &[], None, Order::Ascending, |_, value| {
-            feeds.push(decode::<Proof>(value)?.feed);
-            Ok(true)
-        })?;
-        for feed in feeds {
+        for Proof { feed, .. } in proofs(self.reader)? {
             let row = self.open_feed(feed)?;
             self.changes.put(&row);
         }

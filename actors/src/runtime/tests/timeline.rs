@@ -133,7 +133,7 @@ async fn rebuilding_the_timeline_gives_the_same_rows() {
     };
     let before = rows();
     let roster = store.read().expect("reads").roster(env).expect("reads");
-    store.rebuild_timeline(env.root(), |feed| roster.cut(*feed), |_| {}).expect("rebuilds");
+    store.rebuild(&mut Fold::new(store.clone(), actions::builtin()), |_| {}).expect("rebuilds");
     assert_eq!(rows(), before);
     assert_eq!(store.read().expect("reads").roster(env).expect("reads"), roster);
 }

@@ -9,5 +9,6 @@ mod named;
 pub(crate) mod node;
 mod packs;
 mod permutation;
+mod rebuild;
 mod state;
 pub(super) mod world;

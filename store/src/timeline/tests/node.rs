@@ -27,24 +27,38 @@ pub(crate) struct Node {
     pub(crate) cuts: BTreeMap<FeedId, Cut>,
     pub(crate) now: Timestamp,
     runtime: tokio::runtime::Runtime,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Node {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let opener: Opener = Arc::new(|| {
+        Self::on(Arc::new(|| {
             let backend = redb::backends::InMemoryBackend::new();
             redb::Builder::new()
                 .create_with_backend(backend)
                 .map_err(|error| StoreError::Damaged(error.to_string()))
-        });
+        }))
+    }
+
+    /// A new one whose database is what `opener` opens.
+    pub(crate) fn on(opener: Opener) -> Self {
+        Self::in_folder(tempfile::tempdir().expect("a temporary folder can be made"), opener)
+    }
+
+    /// The one to which `folder` belongs.
+    pub(crate) fn in_folder(folder: tempfile::TempDir, opener: Opener) -> Self {
         let options = Options { opener: Some(opener), ..Options::default() };
         let store = Store::open(folder.path(), options).expect("opens");
         let own = FeedId { node: store.key().public(), incarnation: store.incarnation().id };
         let timeline = Timeline::open(&store.read().expect("reads"), env(), own).expect("opens");
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        Self { store, timeline, cuts: BTreeMap::new(), now: moment(1000).at, runtime, _folder: folder }
+        Self { store, timeline, cuts: BTreeMap::new(), now: moment(1000).at, runtime, folder }
+    }
+
+    /// Stops it. Answers its folder.
+    pub(crate) fn shut_down(self) -> tempfile::TempDir {
+        self.store.close();
+        self.folder
     }
 
     pub(crate) fn commit(&self, changes: Changes) {
@@ -139,7 +153,9 @@ impl Node {
 
     pub(crate) fn rebuild(&self) {
         let cuts = |feed: &FeedId| self.cuts.get(feed).copied().unwrap_or(Cut::Nowhere);
-        self.store.rebuild_timeline(env(), cuts, |_| {}).expect("rebuilds");
+        self.store.rebuild_timeline(env(), |_| Ok(cuts)).expect("rebuilds");
+        let engine = self.store.engine().expect("open");
+        rebuild::unmark(&engine).expect("unmarks");
     }
 }
 
