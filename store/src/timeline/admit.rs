@@ -13,7 +13,6 @@ use super::log::Timeline;
 use super::record::{Body, Record};
 use super::rows::FeedRow;
 use crate::Reader;
-use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::error::StoreError;
@@ -125,28 +124,6 @@ impl Timeline {
         now: Timestamp,
         cuts: impl Fn(&FeedId) -> Cut,
     ) -> Result<Admission, StoreError> {
-        self.admit_as(Frame::open, reader, frames, now, cuts)
-    }
-
-    /// Admits packs: whole ranges of feeds, one signature each.
-    pub fn admit_packs(
-        &mut self,
-        reader: &Reader,
-        packs: &[impl AsRef<[u8]>],
-        now: Timestamp,
-        cuts: impl Fn(&FeedId) -> Cut,
-    ) -> Result<Admission, StoreError> {
-        self.admit_as(Frame::open_pack, reader, packs, now, cuts)
-    }
-
-    fn admit_as(
-        &mut self,
-        open: fn(&PublicKey, &[u8]) -> Result<Frame, FrameError>,
-        reader: &Reader,
-        frames: &[impl AsRef<[u8]>],
-        now: Timestamp,
-        cuts: impl Fn(&FeedId) -> Cut,
-    ) -> Result<Admission, StoreError> {
         let mut draft = Draft::new(self.env, reader);
         let mut admission = Admission::default();
         for bytes in frames.iter().map(AsRef::as_ref) {
@@ -155,7 +132,7 @@ impl Timeline {
                 admission.verdicts.push(Verdict::Duplicate);
                 continue;
             }
-            let verdict = match open(&self.env, bytes) {
+            let verdict = match Frame::open(&self.env, bytes) {
                 Err(error) => Verdict::Refused(error.into()),
                 Ok(frame) => {
                     let cut = cuts(&frame.place.feed);

@@ -213,8 +213,7 @@ pub(super) fn split_hash(row: &[u8]) -> Result<(Digest, Vec<u8>), StoreError> {
 }
 
 /// The frame of records of `feed` from `from` on that goes as far as a signature does within `max_bytes` and
-/// within one pack. None where there is no such signature: then nothing is there, or only the whole pack can
-/// be had.
+/// within one pack. None where there is no such signature.
 pub(super) fn range(
     reader: &Reader,
     env: PublicKey,

@@ -12,11 +12,10 @@ use crate::digest::Digest;
 
 /// Bytes of one frame on the wire: two of them, as a proof that a feed forked, fit into one message of the mesh.
 pub const FRAME_MAX_BYTES: usize = 380 << 10;
-/// Records of one pack. Frames do not cross from one pack into the next, so the last record of each is
-/// signed.
+/// Records of one pack: a range of a feed that begins and ends at the same records everywhere. Frames do not cross
+/// from one into the next, so the last record of each is signed, and the frame over a whole pack is the same bytes on
+/// every node.
 pub const PACK_RECORDS: u64 = 1024;
-/// Bytes of one pack; reached only when every record is as large as it may be.
-pub const PACK_MAX_BYTES: usize = PACK_RECORDS as usize * (RECORD_MAX_BYTES + LENGTH_BYTES) + OVERHEAD_BYTES;
 
 /// What a feed's signature begins with.
 const DOMAIN: &str = "xyn feed v1";
@@ -48,9 +47,6 @@ pub enum FrameError {
     /// It holds records of two packs.
     #[error("the frame crosses from one pack of {PACK_RECORDS} records into the next")]
     CrossesPacks,
-    /// It is not one whole pack.
-    #[error("the pack is not whole")]
-    NotWhole,
     /// Written in a form this program does not know.
     #[error("frame version {0} is not known here; this program reads version {VERSION}")]
     UnknownVersion(u8),
@@ -130,18 +126,7 @@ impl Frame {
 
     /// Reads bytes that anyone may have sent to a node of `env`.
     pub fn open(env: &PublicKey, bytes: &[u8]) -> Result<Self, FrameError> {
-        Self::read(env, bytes, FRAME_MAX_BYTES)
-    }
-
-    /// Reads a pack: all records of one range of a feed, in the one form they have on every node.
-    pub fn open_pack(env: &PublicKey, bytes: &[u8]) -> Result<Self, FrameError> {
-        let frame = Self::read(env, bytes, PACK_MAX_BYTES)?;
-        let is_whole = frame.records.len() as u64 == PACK_RECORDS;
-        if is_whole { Ok(frame) } else { Err(FrameError::NotWhole) }
-    }
-
-    fn read(env: &PublicKey, bytes: &[u8], limit: usize) -> Result<Self, FrameError> {
-        if bytes.len() > limit {
+        if bytes.len() > FRAME_MAX_BYTES {
             return Err(FrameError::Oversized(bytes.len()));
         }
         let place = read_place(env, bytes)?;

@@ -8,7 +8,7 @@ use super::draft::{Draft, range};
 use super::entry::{Branch, Entry, Kind, Note};
 use super::feed::FeedId;
 use super::fork::Proof;
-use super::frame::{FRAME_MAX_BYTES, PACK_MAX_BYTES, PACK_RECORDS};
+use super::frame::FRAME_MAX_BYTES;
 use super::rows::{self, BoardRow, FeedRow};
 use crate::Reader;
 use crate::audit::signature::PublicKey;
@@ -176,8 +176,8 @@ impl Reader {
         self.page(&Key::new().bytes(&kind[..1]), order, cursor, limit, |_| true)
     }
 
-    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes`, and the number of its
-    /// last record. None when there is nothing, or when only the whole [pack](Self::pack) can be had.
+    /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes` and one pack, and the number
+    /// of its last record. None when there is nothing that is signed within `max_bytes`.
     pub fn feed_frame(
         &self,
         env: PublicKey,
@@ -220,18 +220,6 @@ impl Reader {
         };
         let missing = || StoreError::Inconsistent(format!("record {seq} of a feed is missing"));
         Ok(Some(Head { seq, hash: hash.ok_or_else(missing)? }))
-    }
-
-    /// Pack `number` of `feed`, from 0: the same bytes on every node. None while the feed has not filled it.
-    pub fn pack(&self, env: PublicKey, feed: &FeedId, number: u64) -> Result<Option<Vec<u8>>, StoreError> {
-        let Some(first) = number.checked_mul(PACK_RECORDS).and_then(|before| before.checked_add(1)) else {
-            return Ok(None);
-        };
-        let last = rows::record_key(feed, first + PACK_RECORDS - 1);
-        match self.get_raw(Table::TimelineSignatures, last.as_bytes())? {
-            Some(_) => Ok(range(self, env, feed, first, PACK_MAX_BYTES)?.map(|(_, bytes)| bytes)),
-            None => Ok(None),
-        }
     }
 
     /// The hash of the canonical timeline: equal on nodes that have the same.

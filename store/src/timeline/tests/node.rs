@@ -80,15 +80,6 @@ impl Node {
         admission.verdicts
     }
 
-    pub(crate) fn admit_packs(&mut self, packs: &[Vec<u8>]) -> Vec<Verdict> {
-        let reader = self.store.read().expect("reads");
-        let admission =
-            self.timeline.admit_packs(&reader, packs, self.now, |_| Cut::Nowhere).expect("admits");
-        drop(reader);
-        self.commit(admission.changes);
-        admission.verdicts
-    }
-
     /// Writes entries to its own feed. Answers the frames.
     pub(crate) fn say(&mut self, titles: &[&str]) -> Vec<Vec<u8>> {
         let entry = |title: &&str| {

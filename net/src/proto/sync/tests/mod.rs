@@ -5,6 +5,7 @@
 
 pub(crate) mod disk;
 mod laws;
+mod newcomer;
 mod stories;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
