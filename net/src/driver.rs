@@ -13,7 +13,6 @@ mod codec;
 mod connections;
 mod contacts;
 mod depot;
-mod dial;
 mod families;
 mod gate;
 mod guest;

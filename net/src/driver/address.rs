@@ -11,6 +11,8 @@ use libp2p::{Multiaddr, PeerId};
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 
+use crate::proto::dial::Place;
+
 /// What the one peer id of an Ed25519 key begins with: an identity multihash of 36 bytes, which are a protobuf
 /// of the key's type and its 32 bytes.
 const PREFIX: [u8; 6] = [0x00, 0x24, 0x08, 0x01, 0x12, 0x20];
@@ -68,6 +70,12 @@ pub(super) fn relay(text: &str) -> Result<(PublicKey, Multiaddr), InvalidAddress
 /// Whether an address leads through a relay.
 pub(super) fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+impl Place for Multiaddr {
+    fn is_local(&self) -> bool {
+        is_local(self)
+    }
 }
 
 /// Whether an address is on this machine or on its local network.

@@ -12,12 +12,12 @@ use libp2p::{Multiaddr, PeerId, connection_limits};
 use xyn_store::audit::signature::PublicKey;
 
 use super::address;
-use super::dial::Whom;
 use super::gate::{Side, Way};
 use super::port::{Event, Port, Refusal};
 use super::task::{Neighbour, Task};
 use crate::proto::blobs;
 use crate::proto::contacts;
+use crate::proto::dial::Whom;
 use crate::proto::gossip;
 use crate::proto::join::door;
 use crate::proto::sync;
@@ -198,7 +198,7 @@ impl<P: Port> Task<P> {
 }
 
 /// How to dial somebody; none when there is nowhere to.
-fn options(whom: &Whom, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
+fn options(whom: &Whom<Multiaddr>, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
     match whom {
         _ if addresses.is_empty() => None,
         Whom::Node(node) => Some(DialOpts::peer_id(address::peer_id(*node)).addresses(addresses).build()),

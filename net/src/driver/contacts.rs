@@ -10,15 +10,18 @@ use xyn_store::audit::signature::PublicKey;
 
 use super::address;
 use super::behaviour::Talk;
-use super::dial::Dialer;
 use super::port::{Event, Port, Refusal};
 use super::task::Task;
 use crate::proto::contacts::{Input, Output};
+use crate::proto::dial::Dialer;
 use crate::wire::contacts::{ADDRESSES_MAX, Address, Contact};
 use crate::wire::{self, Bounded};
 
 /// What was known before a restart. An address that is none is nothing that a start should fail for.
-pub(super) fn remembered(dialer: &mut Dialer, contacts: Vec<(PublicKey, Vec<String>)>) -> Vec<Contact> {
+pub(super) fn remembered(
+    dialer: &mut Dialer<Multiaddr>,
+    contacts: Vec<(PublicKey, Vec<String>)>,
+) -> Vec<Contact> {
     for (node, addresses) in &contacts {
         let readable = addresses.iter().filter_map(|text| address::parse(text).ok());
         readable.for_each(|it| dialer.learn(*node, address::split(it).0));
@@ -27,7 +30,7 @@ pub(super) fn remembered(dialer: &mut Dialer, contacts: Vec<(PublicKey, Vec<Stri
 }
 
 /// All that is known of a member at first hand.
-fn contact(dialer: &Dialer, node: PublicKey) -> Contact {
+fn contact(dialer: &Dialer<Multiaddr>, node: PublicKey) -> Contact {
     let addresses = dialer.learned(node).iter().filter_map(|address| Address::new(address.as_ref()));
     Contact {
         node,

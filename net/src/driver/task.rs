@@ -27,13 +27,13 @@ use super::behaviour::{self, EXPLICIT_MAX, Talk, Wire};
 use super::blobs::{Fetch, Fetched, Trade};
 use super::carry::Reply;
 use super::depot::Depot;
-use super::dial::{Dialer, Whom};
 use super::gate::{Guard, Way};
 use super::port::{Port, Status, Traffic};
 use super::{Config, StartError, World, address, transport};
 use crate::proto::blobs;
 use crate::proto::conduct::Shunned;
 use crate::proto::contacts::{self, Contacts};
+use crate::proto::dial::{Dialer, Whom};
 use crate::proto::gossip::{self, Gossip};
 use crate::proto::join::{Door, door};
 use crate::proto::sync::{self, Sync, TICK};
@@ -113,14 +113,14 @@ pub(super) struct Task<P> {
     pub(super) contacts: Contacts,
     pub(super) trade: Trade,
     pub(super) door: Door,
-    pub(super) dialer: Dialer,
+    pub(super) dialer: Dialer<Multiaddr>,
     /// Through whom this node wants to be reached, and how it says so.
     pub(super) relays: BTreeMap<PublicKey, Multiaddr>,
     /// Through whom it is.
     pub(super) circuits: BTreeMap<PublicKey, ListenerId>,
     pub(super) is_relay: bool,
     /// Attempts under way.
-    pub(super) dialling: BTreeMap<ConnectionId, Whom>,
+    pub(super) dialling: BTreeMap<ConnectionId, Whom<Multiaddr>>,
     pub(super) neighbours: BTreeMap<PublicKey, Neighbour>,
     /// Strangers who showed a ticket and have no answer yet.
     pub(super) replies: BTreeMap<PublicKey, Reply>,

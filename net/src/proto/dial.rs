@@ -11,90 +11,104 @@ mod tests;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use libp2p::Multiaddr;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 
-use super::address;
 use crate::wire::contacts::ADDRESSES_MAX;
 
 /// Addresses at which others say that a node is; a newer one takes the place of the oldest.
-pub(super) const RUMOURS_MAX: usize = 8;
+pub const RUMOURS_MAX: usize = 8;
 /// The time between the first two attempts, and the least between any two that a rumour brings about.
-pub(super) const BACKOFF_FIRST: Duration = Duration::from_secs(1);
+pub const BACKOFF_FIRST: Duration = Duration::from_secs(1);
 /// How long a connection must have lasted to count as good: whoever lets nobody in hangs up at once.
-pub(super) const SETTLED_AFTER: Duration = Duration::from_secs(10);
+pub const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// The most time between two attempts.
-pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(60);
+pub const BACKOFF_MAX: Duration = Duration::from_secs(60);
 /// The same where one of the addresses is on the local network: an attempt costs little there, and people wait.
-pub(super) const BACKOFF_NEAR_MAX: Duration = Duration::from_secs(8);
+pub const BACKOFF_NEAR_MAX: Duration = Duration::from_secs(8);
+
+/// Where a node may answer, as the transport says it.
+pub trait Place: Clone + Ord {
+    /// Whether it is on this machine or on its local network.
+    fn is_local(&self) -> bool;
+}
 
 /// Somebody to dial.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Whom {
+pub enum Whom<A> {
     /// A member, wherever it is.
     Node(PublicKey),
     /// Whoever answers at an address from the settings.
-    At(Multiaddr),
+    At(A),
 }
 
 /// The plan of one node.
 #[derive(Clone, Debug)]
-pub(super) struct Dialer {
-    targets: BTreeMap<Whom, Target>,
+pub struct Dialer<A> {
+    targets: BTreeMap<Whom<A>, Target<A>>,
     random: u64,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Target {
+#[derive(Clone, Debug)]
+struct Target<A> {
     /// From the settings.
-    fixed: Vec<Multiaddr>,
+    fixed: Vec<A>,
     /// From the settings as well, which do not say who is there: it is whoever answered.
-    places: Vec<Multiaddr>,
+    places: Vec<A>,
     /// Where it answered, and what it said of itself; the newest last.
-    learned: Vec<Multiaddr>,
+    learned: Vec<A>,
     /// What others say, the newest last.
-    rumoured: Vec<Multiaddr>,
+    rumoured: Vec<A>,
     /// Where somebody else answered. Of several addresses the first to answer ends an attempt, so these are left
     /// out while there are others.
-    taken: Vec<Multiaddr>,
+    taken: Vec<A>,
     failures: u32,
     stage: Stage,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    #[default]
     Due,
-    Waits {
-        since: Timestamp,
-        until: Timestamp,
-    },
+    Waits { since: Timestamp, until: Timestamp },
     Dialled,
     Connected(Timestamp),
 }
 
-impl Dialer {
+impl<A> Default for Target<A> {
+    fn default() -> Self {
+        Self {
+            fixed: Vec::new(),
+            places: Vec::new(),
+            learned: Vec::new(),
+            rumoured: Vec::new(),
+            taken: Vec::new(),
+            failures: 0,
+            stage: Stage::Due,
+        }
+    }
+}
+
+impl<A: Place> Dialer<A> {
     /// A plan whose dice begin at `seed`.
-    pub(super) fn new(seed: u64) -> Self {
+    pub fn new(seed: u64) -> Self {
         Self { targets: BTreeMap::new(), random: seed }
     }
 
     /// An address from the settings, which is never forgotten.
-    pub(super) fn fix(&mut self, whom: Option<PublicKey>, address: Multiaddr) {
+    pub fn fix(&mut self, whom: Option<PublicKey>, address: A) {
         match whom {
             Some(node) => self.targets.entry(Whom::Node(node)).or_default().fixed.push(address),
             None => self.place(address),
         }
     }
 
-    fn place(&mut self, address: Multiaddr) {
+    fn place(&mut self, address: A) {
         let target = self.targets.entry(Whom::At(address.clone())).or_default();
         target.places = vec![address];
     }
 
     /// An address at which a node answered, or is as it says itself.
-    pub(super) fn learn(&mut self, node: PublicKey, address: Multiaddr) {
+    pub fn learn(&mut self, node: PublicKey, address: A) {
         let target = self.targets.entry(Whom::Node(node)).or_default();
         target.rumoured.retain(|rumoured| *rumoured != address);
         if !target.learned.contains(&address) {
@@ -103,12 +117,12 @@ impl Dialer {
     }
 
     /// Where a node is, at first hand.
-    pub(super) fn learned(&self, node: PublicKey) -> &[Multiaddr] {
+    pub fn learned(&self, node: PublicKey) -> &[A] {
         self.targets.get(&Whom::Node(node)).map_or(&[], |target| &target.learned)
     }
 
     /// Somebody else says that a node is there now: it is tried soon.
-    pub(super) fn rumour(&mut self, node: PublicKey, address: Multiaddr) {
+    pub fn rumour(&mut self, node: PublicKey, address: A) {
         let target = self.targets.entry(Whom::Node(node)).or_default();
         if !target.addresses().any(|known| *known == address) {
             keep(&mut target.rumoured, address, RUMOURS_MAX);
@@ -119,7 +133,7 @@ impl Dialer {
     }
 
     /// This node's own network changed: what was in vain before may not be now.
-    pub(super) fn hurry(&mut self) {
+    pub fn hurry(&mut self) {
         for target in self.targets.values_mut() {
             if matches!(target.stage, Stage::Waits { .. }) {
                 (target.stage, target.failures) = (Stage::Due, 0);
@@ -128,8 +142,8 @@ impl Dialer {
     }
 
     /// Looks for whoever took over from a node where that one was.
-    pub(super) fn succeed(&mut self, heir: impl Fn(PublicKey) -> PublicKey) {
-        let has_heir = |whom: &Whom| matches!(whom, Whom::Node(node) if heir(*node) != *node);
+    pub fn succeed(&mut self, heir: impl Fn(PublicKey) -> PublicKey) {
+        let has_heir = |whom: &Whom<A>| matches!(whom, Whom::Node(node) if heir(*node) != *node);
         let left: Vec<_> = self.targets.extract_if(.., |whom, _| has_heir(whom)).collect();
         for (whom, Target { fixed, places, learned, .. }) in left {
             let Whom::Node(old) = whom else { continue };
@@ -142,7 +156,7 @@ impl Dialer {
 
     /// Forgets what was found out about nodes that are not `wanted` any more. Where one of them answered, somebody
     /// else may answer next.
-    pub(super) fn retain(&mut self, wanted: impl Fn(PublicKey) -> bool) {
+    pub fn retain(&mut self, wanted: impl Fn(PublicKey) -> bool) {
         let mut places = Vec::new();
         self.targets.retain(|whom, target| match whom {
             Whom::Node(node) if !wanted(*node) => {
@@ -155,13 +169,9 @@ impl Dialer {
     }
 
     /// Whom to dial now, and where. Each is [`failed`](Self::failed) or [`connected`](Self::connected) next.
-    pub(super) fn due(
-        &mut self,
-        now: Timestamp,
-        wanted: impl Fn(PublicKey) -> bool,
-    ) -> Vec<(Whom, Vec<Multiaddr>)> {
+    pub fn due(&mut self, now: Timestamp, wanted: impl Fn(PublicKey) -> bool) -> Vec<(Whom<A>, Vec<A>)> {
         let is_wanted =
-            |whom: &Whom| matches!(whom, Whom::At(_)) || matches!(whom, Whom::Node(n) if wanted(*n));
+            |whom: &Whom<A>| matches!(whom, Whom::At(_)) || matches!(whom, Whom::Node(n) if wanted(*n));
         let due = self.targets.iter_mut().filter(|(whom, it)| it.is_due(now) && is_wanted(whom));
         let dialled = due.map(|(whom, target)| {
             target.stage = Stage::Dialled;
@@ -171,7 +181,7 @@ impl Dialer {
     }
 
     /// Somebody else answered at an address of `whom`, which is a place of whoever answers there.
-    pub(super) fn taken(&mut self, whom: &Whom, address: Multiaddr) {
+    pub fn taken(&mut self, whom: &Whom<A>, address: A) {
         let Some(target) = self.targets.get_mut(whom) else { return };
         if let (Whom::Node(_), Some(at)) = (whom, target.places.iter().position(|place| *place == address)) {
             target.places.swap_remove(at);
@@ -182,7 +192,7 @@ impl Dialer {
     }
 
     /// Nobody answered, or somebody else, or not as it should. One who came by itself meanwhile is here.
-    pub(super) fn failed(&mut self, whom: &Whom, now: Timestamp) {
+    pub fn failed(&mut self, whom: &Whom<A>, now: Timestamp) {
         let jitter = self.roll();
         if let Some(target) = self.targets.get_mut(whom)
             && !matches!(target.stage, Stage::Connected(_))
@@ -192,7 +202,7 @@ impl Dialer {
     }
 
     /// `node` is connected, through `dialled` or because it dialled.
-    pub(super) fn connected(&mut self, node: PublicKey, dialled: Option<&Whom>, now: Timestamp) {
+    pub fn connected(&mut self, node: PublicKey, dialled: Option<&Whom<A>>, now: Timestamp) {
         if let Some(at) = dialled.filter(|whom| matches!(whom, Whom::At(_)))
             && let Some(target) = self.targets.remove(at)
         {
@@ -202,7 +212,7 @@ impl Dialer {
     }
 
     /// The last connection to `node` is gone.
-    pub(super) fn disconnected(&mut self, node: PublicKey, now: Timestamp) {
+    pub fn disconnected(&mut self, node: PublicKey, now: Timestamp) {
         let jitter = self.roll();
         if let Some(target) = self.targets.get_mut(&Whom::Node(node)) {
             if let Stage::Connected(since) = target.stage
@@ -225,20 +235,20 @@ impl Dialer {
 }
 
 /// Keeps what is new, instead of the oldest where there is no room.
-fn keep(list: &mut Vec<Multiaddr>, address: Multiaddr, max: usize) {
+fn keep<A>(list: &mut Vec<A>, address: A, max: usize) {
     if list.len() == max {
         list.remove(0);
     }
     list.push(address);
 }
 
-impl Target {
-    fn addresses(&self) -> impl Iterator<Item = &Multiaddr> {
+impl<A: Place> Target<A> {
+    fn addresses(&self) -> impl Iterator<Item = &A> {
         self.fixed.iter().chain(&self.places).chain(&self.learned).chain(&self.rumoured)
     }
 
     /// Where it is dialled: not where somebody else is, unless there is nowhere else.
-    fn candidates(&mut self) -> Vec<Multiaddr> {
+    fn candidates(&mut self) -> Vec<A> {
         let Self { fixed, places, learned, rumoured, taken, .. } = self;
         let known = || fixed.iter().chain(&*places).chain(&*learned).chain(&*rumoured);
         taken.retain(|address| known().any(|known| known == address));
@@ -252,7 +262,7 @@ impl Target {
 
     /// Half of the backoff at least, so that two nodes that lost each other do not dial in step.
     fn wait(&mut self, jitter: u64, now: Timestamp) {
-        let max = if self.addresses().any(address::is_local) { BACKOFF_NEAR_MAX } else { BACKOFF_MAX };
+        let max = if self.addresses().any(A::is_local) { BACKOFF_NEAR_MAX } else { BACKOFF_MAX };
         let half = BACKOFF_FIRST.saturating_mul(1 << self.failures.min(16)).min(max) / 2;
         let more = half.mul_f64(jitter as f64 / u64::MAX as f64);
         self.stage = Stage::Waits { since: now, until: now.after(half + more) };

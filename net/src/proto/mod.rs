@@ -7,6 +7,7 @@
 pub mod blobs;
 pub mod conduct;
 pub mod contacts;
+pub mod dial;
 pub mod gossip;
 pub mod held;
 pub mod join;
