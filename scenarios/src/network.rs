@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use xyn_net::proto::dial::Place;
 use xyn_store::Timestamp;
 use xyn_store::simulation::Dice;
 
@@ -13,10 +14,6 @@ use crate::span::Span;
 
 /// How long a side believes in a connection on which nothing comes any more.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(20);
-/// The shortest time between two attempts to connect.
-pub(crate) const REDIAL_SOONEST: Duration = Duration::from_secs(1);
-/// The longest time between two attempts to connect.
-pub(crate) const REDIAL_LATEST: Duration = Duration::from_secs(60);
 /// Thousandths.
 const WHOLE: u64 = 1000;
 
@@ -42,6 +39,17 @@ impl Default for Weather {
     }
 }
 
+/// Where a node is: at the other end of this link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Along(pub(crate) usize);
+
+impl Place for Along {
+    /// Nobody is waited for less than on the worst of real networks.
+    fn is_local(&self) -> bool {
+        false
+    }
+}
+
 /// Two nodes that try to be connected.
 pub(crate) struct Link {
     /// Both ends, the smaller number first.
@@ -53,10 +61,6 @@ pub(crate) struct Link {
     pub(crate) session: u32,
     /// Which ends believe that they are connected.
     pub(crate) up: [bool; 2],
-    /// Attempts to connect since the last success.
-    pub(crate) attempts: u32,
-    /// Whether an attempt is on the calendar.
-    pub(crate) is_dialled: bool,
     /// Until when the way of what each end sends is taken.
     busy: [Timestamp; 2],
     pub(crate) delay: [Duration; 2],
@@ -70,8 +74,6 @@ impl Link {
             blocked: [0; 2],
             session: 0,
             up: [false; 2],
-            attempts: 0,
-            is_dialled: false,
             busy: [Timestamp::EPOCH; 2],
             delay: [Duration::ZERO; 2],
         }
@@ -117,14 +119,6 @@ impl Link {
             }
         }
         arrivals
-    }
-
-    /// How long to wait before the next attempt to connect.
-    pub(crate) fn backoff(&mut self, dice: &mut Dice) -> Duration {
-        let doubled = REDIAL_SOONEST.saturating_mul(1 << self.attempts.min(6));
-        self.attempts = self.attempts.saturating_add(1);
-        let most = doubled.min(REDIAL_LATEST).as_micros() as u64;
-        Duration::from_micros(most / 2 + dice.below(most / 2 + 1))
     }
 
     /// Both ends forget what was under way.

@@ -116,12 +116,15 @@ impl Base for Traitor {
 
 /// The calm world with these faults, in which node `node` keeps its records in a base that betrays it.
 fn betrayed(faults: &str, node: usize, betrayal: Betrayal) -> Report {
-    let text = format!("{CALM}\nfaults: {faults}");
+    betrayed_in(&format!("{CALM}\nfaults: {faults}"), node, betrayal)
+}
+
+fn betrayed_in(text: &str, node: usize, betrayal: Betrayal) -> Report {
     let base = |number| match number == node {
         true => Ok(Traitor::boxed(betrayal)),
         false => Ok(Box::new(Memory::new()) as Box<dyn Base>),
     };
-    World::over(scenario(&text), &base).expect("opens").run()
+    World::over(scenario(text), &base).expect("opens").run()
 }
 
 /// The calm world in which nobody notices that node `node` is broken.
@@ -156,7 +159,10 @@ fn a_base_that_cannot_be_opened_after_a_power_cut_is_noticed() {
 
 #[test]
 fn a_base_that_forgets_a_commit_is_noticed() {
-    let reports: Vec<Report> = (5..15).map(|which| betrayed("[]", 2, Betrayal::Forgets(which))).collect();
+    let forgets = |text: &str| (5..15).map(|which| betrayed_in(text, 2, Betrayal::Forgets(which))).collect();
+    let mut reports: Vec<Report> = forgets(CALM);
+    // What others write over shows nowhere: it is missed where it is asked for.
+    reports.extend::<Vec<Report>>(forgets(&CALM.replace("boards: 20", "boards: 100")));
     let is_seen = |law: fn(&Broken) -> bool| {
         reports.iter().filter_map(|report| report.violation.as_ref()).any(|found| law(&found.broken))
     };

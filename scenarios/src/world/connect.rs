@@ -1,54 +1,53 @@
 //! Connections: who finds whom, and how each side learns that the other is gone.
 
+use xyn_net::proto::dial::Whom;
 use xyn_store::audit::signature::PublicKey;
 
 use super::World;
 use super::queue::Event;
-use crate::network::KEEP_ALIVE;
+use crate::network::{Along, KEEP_ALIVE};
 use crate::node::Closing;
 
 impl World {
-    /// Puts an attempt to connect on the calendar, if none is there.
-    pub(super) fn dial_later(&mut self, link: usize) {
-        let link_state = &mut self.links[link];
-        if !std::mem::replace(&mut link_state.is_dialled, true) {
-            let wait = link_state.backoff(&mut self.dice);
-            self.queue.push(self.now.after(wait), Event::Dial(link));
+    /// What was just started at `node` is to find its neighbours.
+    pub(super) fn plan_dials(&mut self, node: usize) {
+        let ways = self.adjacent[node].iter().map(|link| {
+            let other = self.links[*link].other(node);
+            (self.people.key(other).public(), Along(*link))
+        });
+        self.machines[node].plan_dials(ways);
+    }
+
+    /// A node dials those it misses, when it is time.
+    pub(super) fn dial(&mut self, node: usize) {
+        for (peer, link) in self.machines[node].due(self.now) {
+            if !self.reach(node, link) {
+                let machine = &mut self.machines[node];
+                let clock = machine.clock(self.now);
+                machine.dialer.failed(&Whom::Node(peer), clock);
+            }
         }
     }
 
-    pub(super) fn dial_all(&mut self, node: usize) {
-        for link in self.adjacent[node].clone() {
-            self.links[link].attempts = 0;
-            self.dial_later(link);
-        }
-    }
-
-    pub(super) fn dial(&mut self, link: usize) {
-        let state = &mut self.links[link];
-        state.is_dialled = false;
-        let ends = state.ends;
-        if state.up == [true; 2] {
-            return;
-        }
+    /// Whether `node` comes to be connected along a link.
+    fn reach(&mut self, node: usize, link: usize) -> bool {
+        let (ends, is_open) = (self.links[link].ends, self.links[link].is_open());
         if let Some((guest, host)) = self.guest_and_host(ends) {
-            return match self.links[link].is_open() && self.machines[host].running.is_some() {
-                true => self.meet(link, guest, host),
-                false => self.dial_later(link),
-            };
+            let comes_in = is_open && guest == node && self.machines[host].running.is_some();
+            if comes_in {
+                self.meet(link, guest, host);
+            }
+            return comes_in;
         }
-        if ends.iter().any(|node| self.machines[*node].running.is_none()) {
-            return;
-        }
-        let state = &self.links[link];
-        if !state.is_open() || !self.admits(ends[0], ends[1]) || !self.admits(ends[1], ends[0]) {
-            return self.dial_later(link);
+        if !is_open || !self.admits(ends[0], ends[1]) || !self.admits(ends[1], ends[0]) {
+            return false;
         }
         self.begin_session(link);
         for (node, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
             let peer = self.people.key(other).public();
             self.act(node, |running, now| running.process.connected(peer, now));
         }
+        true
     }
 
     /// Both sides are connected anew.
@@ -57,21 +56,22 @@ impl World {
         self.drop_sides(link);
         let state = &mut self.links[link];
         state.session += 1;
-        state.attempts = 0;
         state.up = [true; 2];
         state.reset();
         let (ends, session) = (state.ends, state.session);
+        for (node, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
+            let (peer, machine) = (self.people.key(other).public(), &mut self.machines[node]);
+            let clock = machine.clock(self.now);
+            machine.dialer.connected(peer, None, clock);
+        }
         self.trace.note(self.now, 1, ends[0], &[&(ends[1] as u32).to_be_bytes(), &session.to_be_bytes()]);
     }
 
     /// Whether a node talks to another one now.
     fn admits(&self, node: usize, other: usize) -> bool {
-        let peer = self.people.key(other).public();
-        let machine = &self.machines[node];
+        let (peer, machine) = (self.people.key(other).public(), &self.machines[node]);
         let now = machine.clock(self.now);
-        machine.running.as_ref().is_some_and(|running| {
-            running.shelf.roster().admit(peer, now).is_ok() && !running.process.shunned.contains(peer, now)
-        })
+        machine.running.as_ref().is_some_and(|running| running.admits(peer, now))
     }
 
     /// Both sides that believe in a connection learn that it is gone.
@@ -81,9 +81,17 @@ impl World {
         for end in [0, 1] {
             if up[end] {
                 let peer = self.people.key(ends[1 - end]).public();
+                self.misses(ends[end], peer);
                 self.act(ends[end], |running, now| running.process.disconnected(peer, now));
             }
         }
+    }
+
+    /// A node is to find somebody again who is gone.
+    pub(super) fn misses(&mut self, node: usize, peer: PublicKey) {
+        let machine = &mut self.machines[node];
+        let clock = machine.clock(self.now);
+        machine.dialer.disconnected(peer, clock);
     }
 
     /// A node closes a connection; the other side is told.
@@ -96,7 +104,6 @@ impl World {
         self.trace.note(self.now, 2, node, &[&(other as u32).to_be_bytes()]);
         self.check.closed(self.now, node, other, why);
         self.drop_sides(link);
-        self.dial_later(link);
     }
 
     /// A process is gone without a word: its neighbours find out by waiting.
@@ -136,7 +143,6 @@ impl World {
             return;
         }
         self.drop_sides(link);
-        self.dial_later(link);
     }
 
     pub(super) fn link_between(&self, a: usize, b: usize) -> Option<usize> {

@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use xyn_net::proto::dial::{Dialer, Whom};
 use xyn_net::proto::join::Guest;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::simulation::{Base, Dice};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{EnvId, Placed, Seat, Ticket};
 use xyn_store::{StoreError, Timestamp};
 
 use crate::fault::{Manner, Unsynced};
+use crate::network::Along;
 use crate::node::{Chest, Process, Shelf};
 
 /// A node that runs.
@@ -21,6 +24,13 @@ pub(crate) struct Running {
     pub(crate) shelf: Shelf,
     pub(crate) process: Process,
     pub(crate) chest: Chest,
+}
+
+impl Running {
+    /// Whether it talks to `peer` now.
+    pub(crate) fn admits(&self, peer: PublicKey, now: Timestamp) -> bool {
+        self.shelf.roster().admit(peer, now).is_ok() && !self.process.shunned.contains(peer, now)
+    }
 }
 
 /// A folder of a machine that is not running.
@@ -55,6 +65,8 @@ pub(crate) struct Machine {
     pub(crate) ticket: Option<Ticket>,
     /// Where it is not let in yet, what it runs instead of a node.
     pub(crate) guest: Option<Guest>,
+    /// Whom what runs on it dials, and when.
+    pub(crate) dialer: Dialer<Along>,
     /// How far the wall clock is ahead, or behind, in microseconds.
     pub(crate) wall_micros: i64,
     /// The same of the clock that the running process goes by.
@@ -80,6 +92,7 @@ impl Machine {
             manner: None,
             ticket: None,
             guest: None,
+            dialer: Dialer::new(0),
             wall_micros: 0,
             clock_micros: 0,
             dice,
@@ -167,6 +180,27 @@ impl Machine {
         let consent = Seat::Under(ticket.issuer).agree(ticket.env, &self.key);
         self.guest = Some(Guest::new(self.key.public(), ticket, consent, self.clock(now)));
         Some(self.life)
+    }
+
+    /// A plan of dialling for what was just started: it knows the way to each of `peers`.
+    pub(crate) fn plan_dials(&mut self, peers: impl Iterator<Item = (PublicKey, Along)>) {
+        self.dialer = Dialer::new(self.dice.roll());
+        peers.for_each(|(peer, along)| self.dialer.fix(Some(peer), along));
+    }
+
+    /// The ways along which it dials somebody now. A guest dials nobody but the member whose ticket it has.
+    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<(PublicKey, usize)> {
+        let (now, host) = (self.clock(now), self.ticket.as_ref().map(|ticket| ticket.issuer));
+        let wanted = |peer| match &self.running {
+            Some(running) => running.admits(peer, now),
+            None => self.guest.is_some() && host == Some(peer),
+        };
+        let due = self.dialer.due(now, wanted).into_iter();
+        due.filter_map(|(whom, ways)| match (whom, ways.as_slice()) {
+            (Whom::Node(peer), [Along(link)]) => Some((peer, *link)),
+            _ => None,
+        })
+        .collect()
     }
 
     /// Ends the process. Nothing that it did not commit is left.

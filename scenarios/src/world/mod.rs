@@ -203,7 +203,6 @@ impl World {
         match event {
             Event::Arrive { link, session, end, parcel } => self.arrive(link, session, end, parcel),
             Event::GiveUp { link, session, end } => self.give_up(link, session, end),
-            Event::Dial(link) => self.dial(link),
             Event::Tick { node, life } => self.tick(node, life),
             Event::Job { node, life, job } => self.job(node, life, job),
             Event::Work { index, node } => self.work(index, node),
@@ -228,7 +227,8 @@ impl World {
         if machine.life != life || machine.running.is_none() && machine.guest.is_none() {
             return;
         }
-        if machine.guest.is_some() {
+        self.dial(node);
+        if self.machines[node].guest.is_some() {
             self.visit(node, guest::Input::Tick);
         }
         self.act(node, |running, now| {

@@ -18,8 +18,6 @@ pub(crate) enum Event {
     Arrive { link: usize, session: u32, end: usize, parcel: Parcel },
     /// One side of a connection on which nothing comes gives it up.
     GiveUp { link: usize, session: u32, end: usize },
-    /// Two nodes try to connect.
-    Dial(usize),
     /// A second passed at a node.
     Tick { node: usize, life: u32 },
     /// A job of a node is done.

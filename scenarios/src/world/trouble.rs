@@ -103,7 +103,7 @@ impl World {
                 }
                 let tick = Duration::from_micros(self.dice.below(1_000_000));
                 self.queue.push(self.now.after(tick), Event::Tick { node, life });
-                self.dial_all(node);
+                self.plan_dials(node);
             }
             // A disk that fails is looked at again; one that works must open.
             Err(error) => {
@@ -195,11 +195,8 @@ impl World {
                     false => *blocked -= u32::from(way),
                 }
             }
-            if ways != [false; 2] {
-                match is_begun {
-                    true => self.starve(link),
-                    false => self.links[link].attempts = 0,
-                }
+            if is_begun && ways != [false; 2] {
+                self.starve(link);
             }
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use xyn_net::proto::join::{door, guest};
+use xyn_net::proto::sync::TICK;
 use xyn_net::wire::{self, Redeem};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::scope::Principal;
@@ -72,8 +73,8 @@ impl World {
     /// A stranger that is switched on looks for the node that gave out its ticket.
     pub(super) fn knock(&mut self, node: usize) {
         if let Some(life) = self.machines[node].knock(self.now) {
-            self.queue.push(self.now.after(AGAIN), Event::Tick { node, life });
-            self.dial_all(node);
+            self.queue.push(self.now.after(TICK), Event::Tick { node, life });
+            self.plan_dials(node);
         }
     }
 
@@ -174,6 +175,7 @@ impl World {
         state.up[end] = false;
         let event = Event::GiveUp { link, session: state.session, end: 1 - end };
         self.queue.push(self.now.after(KEEP_ALIVE), event);
+        self.misses(node, peer);
     }
 
     /// The first that has a ticket of a node that is honest and runs, and was not answered.
