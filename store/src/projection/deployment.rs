@@ -56,7 +56,7 @@ pub struct Release {
     pub at: Timestamp,
     /// Who had it deployed, or rolled back to.
     pub by: Principal,
-    /// The moment that says so.
+    /// The moment that says so, unless the capsule is private: nobody is told of that.
     pub entry_id: EntryId,
 }
 

@@ -31,6 +31,13 @@ pub enum Visibility {
     Public,
 }
 
+impl Visibility {
+    /// Whether other nodes may learn that there is such a capsule.
+    pub fn is_told(self) -> bool {
+        self != Self::Private
+    }
+}
+
 /// A capsule that members may have.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
@@ -64,7 +71,7 @@ pub struct Delta {
 impl Offer {
     /// Whether an entry may hold it.
     pub(super) fn fits(&self) -> bool {
-        is_line(&self.id, APP_ID_MAX_CHARS) && self.visibility != Visibility::Private
+        is_line(&self.id, APP_ID_MAX_CHARS) && self.visibility.is_told()
     }
 
     /// The digests of its files.

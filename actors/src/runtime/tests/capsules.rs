@@ -194,6 +194,39 @@ async fn packing_with_one_key_is_done_once_and_a_private_capsule_is_told_to_nobo
     let blobs = bench.node.runtime.store().blobs();
     assert!(blobs.has(&row.file).expect("reads") && !blobs.is_shared(&row.file).expect("reads"));
     assert_eq!(bench.offers().len(), 1);
+
+    // Nor is what is done with it later.
+    let node = &bench.node;
+    node.submit("capsule.verify", json!({ "capsule": "shop" })).await.expect("proved");
+    let nobodys = json!({ "capsule": "shop", "keys": [key(7).public().to_string()] });
+    assert_eq!(bench.refused("capsule.verify", nobodys).await.0, "capsule_untrusted");
+    let serve = async |action: &str, capsule: &str| {
+        let input = match action {
+            "capsule.deploy" => json!({ "capsule": capsule, "stage": "dev" }),
+            _ => json!({ "app": "shop", "stage": "dev" }),
+        };
+        let served = node.submit(action, input).await.expect("served").output;
+        assert!(served["id"].as_str().is_some_and(|id| id.ends_with(capsule)), "{served}");
+        assert_eq!(served["entry_id"].is_null(), served["id"] == private["id"], "{served}");
+    };
+    serve("capsule.deploy", "shop@1.0.0").await;
+    serve("capsule.deploy", "shop@2.0.0").await;
+    serve("capsule.rollback", "shop@1.0.0").await;
+    serve("capsule.rollback", "shop@2.0.0").await;
+    // The journal is told of in its order: where the last is, all that was before it would be.
+    node.submit("capsule.verify", json!({ "capsule": "shop@1.0.0" })).await.expect("proved");
+    let last = "urn:xyn:app:shop@1.0.0: every byte is what was signed";
+    let moments = node.until_moments(|all| all.iter().any(|it| it.note.title == last)).await;
+    let of_capsules = moments.iter().filter(|it| !matches!(it.note.kind, Kind::Promote | Kind::Edit));
+    let told: Vec<_> = of_capsules.map(|it| it.note.title.as_str()).collect();
+    let expected = [
+        "The shop 1.0.0: packed, generation 1",
+        "The shop 1.0.0: deployed to dev",
+        "The shop 1.0.0: attested, generation 1",
+        "The shop 1.0.0: back in dev",
+        last,
+    ];
+    assert_eq!(told, expected);
     bench.node.stop().await;
     rebuilds_to_the_same(&bench.folder.path().join("data"), actions::builtin());
 }

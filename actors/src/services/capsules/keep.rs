@@ -43,8 +43,8 @@ pub(super) async fn keep(
     accept: Accept,
     mut keeping: Keeping,
 ) -> Result<Outcome, Refusal> {
-    let is_told = keeping.origin != Origin::Pulled
-        && visibility(keeping.proved.manifest().rights.scope) != Visibility::Private;
+    let is_told =
+        keeping.origin != Origin::Pulled && visibility(keeping.proved.manifest().rights.scope).is_told();
     let entry_id: Option<EntryId> =
         is_told.then(|| ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]));
     let (moment, also) = (keeping.moment.take(), std::mem::take(&mut keeping.also));
@@ -142,7 +142,7 @@ pub(super) async fn found_out(
 fn anew(row: &CapsuleRow, intent: &Intent, verb: &str) -> Option<Note> {
     let offered = row.entry_id.into_iter().collect();
     // What differs from the capsule before it was offered with the first file.
-    let row = (row.visibility != Visibility::Private).then(|| CapsuleRow { delta: None, ..row.clone() })?;
+    let row = row.visibility.is_told().then(|| CapsuleRow { delta: None, ..row.clone() })?;
     Some(offer(&row, intent, (Kind::Verify, verb), offered, Branch::main()))
 }
 

@@ -165,13 +165,13 @@ async fn commit(
     let port = front.as_ref().or(open.as_deref()).map(Front::port).unwrap_or_default();
     let row = row(job, port, seeds);
     let url = fronts::url(port);
+    let verb = format!("deployed to {}", row.stage.as_str());
+    let moment = moment(inner, &row, job.judged.row.visibility, (Kind::Deploy, &verb), Vec::new());
     let output = json!({
         "deployment": place.to_string(), "url": url, "capsule": row.current.capsule, "id": row.current.id,
-        "generation": row.current.generation, "entry_id": row.current.entry_id, "gates": gates,
+        "generation": row.current.generation, "entry_id": moment.as_ref().map(|(id, _)| id), "gates": gates,
         "before": before.as_ref().map(|row| &row.current.id),
     });
-    let note = moment(inner, &row, Kind::Deploy, &format!("deployed to {}", row.stage.as_str()), Vec::new());
-    let moments = vec![(row.current.entry_id, note)];
     let ended = IntentRow { status: IntentStatus::Completed, ..begun };
     let event = Record::Deployment(Box::new(Event::Deployed { row: Box::new(row.clone()), gates }));
     let by = Acceptance::of_ended(ended, output.clone(), intent.attribution(), vec![event]);
@@ -179,7 +179,7 @@ async fn commit(
     let switching = inner.fronts.switching().await;
     let follows = inner.store.read().map_err(Refusal::from);
     let said = match follows.and_then(|reader| job.judged.still_follows(&reader)) {
-        Ok(()) => timeline::say(inner, intent, moments, by, output).await,
+        Ok(()) => timeline::say(inner, intent, moment.into_iter().collect(), by, output).await,
         Err(refusal) => Err(refusal),
     };
     drop(switching);

@@ -12,6 +12,7 @@ use xyn_capsules::sign::{Envelope, NotVerified};
 use xyn_store::ids;
 use xyn_store::projection::{CapsuleRow, DeploymentRow, IntentRow, IntentStatus, Release};
 use xyn_store::scope::Stage;
+use xyn_store::timeline::Visibility;
 use xyn_store::timeline::entry::Kind;
 
 use super::confirm::Restatement;
@@ -74,6 +75,7 @@ async fn confirmed(
         false => Vec::new(),
     };
     let capsule: Option<CapsuleRow> = inner.store.read()?.get(&CapsuleRow::key_of(&previous.capsule))?;
+    let is_told = capsule.as_ref().is_some_and(|row| row.visibility.is_told());
     let restatement = Restatement {
         verb: "roll back to",
         principal: intent.identity.principal.clone(),
@@ -83,7 +85,7 @@ async fn confirmed(
         capsule: previous.capsule,
         tree: previous.tree,
         packed_by: capsule.map_or_else(|| "somebody".to_owned(), |row| row.created_by),
-        moment: Some(("main".to_owned(), previous.entry_id)),
+        moment: is_told.then(|| ("main".to_owned(), previous.entry_id)),
         build: Vec::new(),
         env: inner.env.env_id.clone(),
         stage: row.stage,
@@ -187,17 +189,18 @@ async fn commit(
     serving: Serving,
 ) -> Result<Outcome, Refusal> {
     let (place, is_seeded) = (Place::of(&row), with_seeds(intent));
-    let output = json!({
-        "deployment": place.to_string(), "url": fronts::url(row.port), "capsule": row.current.capsule,
-        "id": row.current.id, "generation": row.current.generation, "entry_id": row.current.entry_id,
-        "before": row.previous.as_ref().map(|previous| &previous.id), "seeds_again": is_seeded,
-    });
     let verb = match is_seeded {
         true => format!("back in {}, with its seeds", row.stage.as_str()),
         false => format!("back in {}", row.stage.as_str()),
     };
-    let note = moment(inner, &row, Kind::Rollback, &verb, vec![previous.entry_id]);
-    let moments = vec![(row.current.entry_id, note)];
+    let capsule: Option<CapsuleRow> = inner.store.read()?.get(&CapsuleRow::key_of(&previous.capsule))?;
+    let visibility = capsule.map_or(Visibility::Private, |capsule| capsule.visibility);
+    let moment = moment(inner, &row, visibility, (Kind::Rollback, &verb), vec![previous.entry_id]);
+    let output = json!({
+        "deployment": place.to_string(), "url": fronts::url(row.port), "capsule": row.current.capsule,
+        "id": row.current.id, "generation": row.current.generation, "entry_id": moment.as_ref().map(|(id, _)| id),
+        "before": row.previous.as_ref().map(|previous| &previous.id), "seeds_again": is_seeded,
+    });
     let ended = IntentRow { status: IntentStatus::Completed, ..begun };
     let row = Box::new(row);
     let event = match is_seeded {
@@ -206,7 +209,7 @@ async fn commit(
     };
     let event = Record::Deployment(Box::new(event));
     let by = Acceptance::of_ended(ended, output.clone(), intent.attribution(), vec![event]);
-    let outcome = timeline::say(inner, intent, moments, by, output).await?;
+    let outcome = timeline::say(inner, intent, moment.into_iter().collect(), by, output).await?;
     // Where the port could not be opened so far, the next look at the rows opens it with what serves now.
     if let Some(front) = inner.fronts.front(&place) {
         front.switch(serving);

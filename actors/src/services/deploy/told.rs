@@ -2,19 +2,24 @@
 
 use xyn_store::ids::EntryId;
 use xyn_store::projection::DeploymentRow;
+use xyn_store::timeline::Visibility;
 use xyn_store::timeline::entry::{Branch, Kind, NAME_MAX_CHARS, Note, Refs, TITLE_MAX_CHARS};
 
 use crate::runtime::Inner;
 use crate::services::timeline::milestone::fitting;
 
-/// What is said of a deployment that came to be `row`.
+/// The moment that says what became of the deployment `row`; none where the capsule that serves is private, as
+/// `visibility` says.
 pub(super) fn moment(
     inner: &Inner,
     row: &DeploymentRow,
-    kind: Kind,
-    verb: &str,
+    visibility: Visibility,
+    (kind, verb): (Kind, &str),
     parents: Vec<EntryId>,
-) -> Note {
+) -> Option<(EntryId, Note)> {
+    if !visibility.is_told() {
+        return None;
+    }
     let current = &row.current;
     let version = current.id.rsplit_once('@').map_or(current.id.as_str(), |(_, version)| version);
     let title = format!("{} {version}: {verb}", current.name);
@@ -27,7 +32,8 @@ pub(super) fn moment(
         ..Refs::default()
     };
     let title = fitting(&title, TITLE_MAX_CHARS);
-    Note { principal: current.by.clone(), branch: Branch::main(), kind, title, refs }
+    let note = Note { principal: current.by.clone(), branch: Branch::main(), kind, title, refs };
+    Some((current.entry_id, note))
 }
 
 /// How the timeline calls the place of `app` in the environment `env`.

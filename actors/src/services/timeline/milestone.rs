@@ -17,7 +17,7 @@ use xyn_store::{Digest, Order, Reader, StoreError, Timestamp};
 use crate::record::Record;
 use crate::services::approvals::ask;
 use crate::services::approvals::people::People;
-use crate::services::capsules;
+use crate::services::capsules::{self, CapsuleName, Found};
 use crate::{node, run};
 
 /// Bytes of all artifacts that one moment names.
@@ -46,7 +46,7 @@ pub(crate) fn note(
                 sketch.approvals.settled.push(Matter::Intent(row.intent_id));
                 sketch.say(Kind::Gate, &row.action, "expired without approval");
             }
-            Record::Capsule(event) => sketch.capsule(event),
+            Record::Capsule(event) if is_told(event, reader)? => sketch.capsule(event),
             Record::ArtifactCreated(row) => sketch.made.push(made(row)),
             Record::Node(node::Event::BlueprintActivated(row)) => {
                 sketch.refs.stage = Some(stage);
@@ -228,6 +228,16 @@ impl<'a> Sketch<'a> {
             refs: self.refs,
         }))
     }
+}
+
+/// Whether others may hear of `event`: not when its capsule is private, or is not known here and may be.
+fn is_told(event: &capsules::Event, reader: &Reader) -> Result<bool, StoreError> {
+    let Some(Ok(name)) = event.capsule().map(|name| name.parse::<CapsuleName>()) else { return Ok(false) };
+    Ok(match capsules::find(reader, &name)? {
+        Some(Found::Here(row)) => row.visibility.is_told(),
+        Some(Found::Elsewhere(_)) => true,
+        None => false,
+    })
 }
 
 /// What `run` made until `at`.
