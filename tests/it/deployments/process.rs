@@ -25,7 +25,8 @@ while (1) {
     read($guest, my $body, $length) if $length;
     if ($path eq '/crash') { print "crashing\n"; kill 'KILL', $main; exit }
     sleep 2 if $path eq '/slow';
-    my $answer = $path eq '/pid' ? $main : $path eq '/env' ? join(' ', sort keys %ENV)
+    if ($path eq '/keep') { open(my $file, '>', 'kept') or die $!; print $file 'kept' }
+    my $answer = $path eq '/kept' ? (-e 'kept' ? 'kept' : 'none') : $path eq '/pid' ? $main : $path eq '/env' ? join(' ', sort keys %ENV)
         : $path eq '/head' ? $head : $path eq '/echo' ? $body : "$ENV{SAYS} $path";
     my $status = $path eq '/ill' ? '500 Ill' : '200 OK';
     print $guest "HTTP/1.1 $status\r\nContent-Length: " . length($answer) . "\r\nConnection: close\r\n\r\n$answer";
@@ -200,4 +201,27 @@ async fn what_was_swapped_between_the_proof_and_the_run_does_not_run() {
     bench.node = Node::start(&bench.folder).await;
     assert_eq!(bench.read(&url).await.1, "two /");
     assert_eq!(laid_out("added.pm").len(), 1, "beside what does not serve now alone");
+}
+
+#[tokio::test]
+async fn what_serves_keeps_the_folder_that_it_writes_into_while_the_same_is_deployed_again() {
+    let bench = Bench::new().await;
+    bench.write("server.pl", SERVER);
+    bench.pack("1.0.0", &app("one"));
+    let url = bench.deploy("dev");
+    let read = async |path: &str| bench.read(&format!("{url}{path}")).await.1;
+    let first = read("pid").await;
+    read("keep").await;
+    // The folder is not what was proved any more, and the new process, in one that is, ends.
+    let ended = bench.node_folder(&["capsule", "deploy", "shop", "--stage", "dev", "--health", "/crash"]);
+    assert_eq!(ended.code, 6, "{ended:?}");
+    assert_eq!((read("pid").await, read("kept").await), (first.clone(), "kept".to_owned()));
+    assert_eq!(bench.deploy("dev"), url);
+    assert_eq!(read("kept").await, "none");
+    gone(&first).await;
+    // Nobody is in the old folder any more.
+    bench.deploy("dev");
+    let place = bench.folder.data().join("deployments/shop.dev.process");
+    let folders = std::fs::read_dir(&place).expect("a folder").flatten().map(|entry| entry.path());
+    assert_eq!(folders.filter(|folder| folder.join("server.pl").exists()).count(), 1);
 }

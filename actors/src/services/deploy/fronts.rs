@@ -118,10 +118,11 @@ pub(crate) async fn serve_all(inner: &Arc<Inner>) -> Result<(), StoreError> {
             Ok(front) => (Held::Open(Arc::new(front)), None),
             Err(refusal) => (Held::Faulty(refusal.to_string()), Some(refusal)),
         };
-        if let Some(why) = why {
-            tracing::warn!(%place, %why, "a deployment is not served");
+        inner.fronts.held().insert(place.clone(), held);
+        match why {
+            Some(why) => tracing::warn!(%place, %why, "a deployment is not served"),
+            None => release::tidy(inner, row).await,
         }
-        inner.fronts.held().insert(place, held);
     }
     Ok(())
 }

@@ -183,12 +183,7 @@ async fn commit(
         Err(refusal) => Err(refusal),
     };
     drop(switching);
-    if said.is_ok() {
-        let inner = inner.clone();
-        // Nobody waits for what is only tidied.
-        tokio::task::spawn_blocking(move || release::tidy(&inner, &row));
-    }
-    match (said, front) {
+    let done = match (said, front) {
         (Ok(outcome), None) => {
             open.iter().for_each(|front| front.switch(serving.clone()));
             Ok(outcome)
@@ -207,7 +202,11 @@ async fn commit(
             }
             Err(refusal)
         }
+    };
+    if done.is_ok() {
+        release::tidy(inner, row).await;
     }
+    done
 }
 
 fn row(job: &Job, port: u16, seeds: Vec<(String, Digest)>) -> DeploymentRow {

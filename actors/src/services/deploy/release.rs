@@ -27,7 +27,9 @@ use crate::services::blocking;
 /// Where in the data folder what runs is laid out.
 const FOLDER: &str = "deployments";
 /// The end of the name of a folder in which a capsule is being laid out.
-const FRESH: &str = "new";
+const NEW: &str = "new";
+/// The end of the name of a folder that was put aside for another one.
+const OLD: &str = "old";
 /// Characters of the name of a folder that was laid out: the first of the digest of what is in it.
 const APP_NAME_CHARS: usize = 32;
 
@@ -157,45 +159,67 @@ fn app_name(served: &Digest) -> String {
 /// it, so that what runs is what was proved; what an app keeps is elsewhere, among its data.
 fn lay_out(inner: &Inner, rooms: Rooms, tree: &Digest) -> Result<Rooms, Refusal> {
     let done = fs::create_dir_all(&rooms.data).map_err(|error| error.to_string());
-    let done = done.and_then(|()| stand(inner, &rooms.app, tree));
+    let done = done.and_then(|()| lay_out_app(inner, &rooms.app, tree));
     match done {
         Ok(()) => Ok(rooms),
         Err(error) => Err(Refusal::Unavailable(format!("cannot lay out `{}`: {error}", rooms.app.display()))),
     }
 }
 
-/// Sees to it that the folder `app` is the tree `root`.
-fn stand(inner: &Inner, app: &Path, root: &Digest) -> Result<(), String> {
+/// Sees to it that the folder `app` is the tree `root`. What stands there instead may be where a process serves, and is
+/// put aside.
+fn lay_out_app(inner: &Inner, app: &Path, root: &Digest) -> Result<(), String> {
     let limits = Limits::default();
     if tree::is_exactly(app, root, limits) {
         return Ok(());
     }
-    let fresh = app.with_extension(FRESH);
-    let gone = |path: &Path| match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error.to_string()),
-        _ => Ok(()),
-    };
-    gone(&fresh)?;
+    let new = app.with_extension(NEW);
+    match fs::remove_dir_all(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
+        _ => {}
+    }
     let wish = Wish { root: *root, base: None, force: false, remove: false };
     let (blobs, now) = (inner.store.blobs(), inner.clock.now());
-    let done = tree::restore(blobs, &fresh, &wish, &Seen::default(), now, limits);
+    let done = tree::restore(blobs, &new, &wish, &Seen::default(), now, limits);
     done.map_err(|error| error.to_string())?;
-    gone(app)?;
-    fs::rename(&fresh, app).map_err(|error| error.to_string())
+    let mut names = (0u32..).map(|number| app.with_extension(format!("{number}.{OLD}")));
+    let old = names.find(|name| !name.exists()).unwrap_or_else(|| app.with_extension(OLD));
+    match fs::rename(app, &old) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.to_string()),
+        _ => {}
+    }
+    fs::rename(&new, app).map_err(|error| error.to_string())?;
+    if !process::is_within(&old) {
+        // What stays is tidied up later.
+        let _ = fs::remove_dir_all(&old);
+    }
+    Ok(())
 }
 
-/// Removes what was laid out at a place and is neither what serves nor what served before.
-pub(super) fn tidy(inner: &Inner, row: &DeploymentRow) {
+/// Removes what was laid out at a place, is neither what serves nor what served before, and has no process in it. Whoever
+/// calls has the turn at the place: what is laid out next there is in no row yet.
+pub(super) async fn tidy(inner: &Arc<Inner>, row: DeploymentRow) {
+    let inner = inner.clone();
+    if let Err(error) = tokio::task::spawn_blocking(move || remove_old(&inner, &row)).await {
+        tracing::error!(%error, "old releases stay");
+    }
+}
+
+fn remove_old(inner: &Inner, row: &DeploymentRow) {
     let kept =
         [Some(&row.current), row.previous.as_ref()].map(|release| release.map(|it| app_name(&it.served)));
     let Ok(entries) = fs::read_dir(folder(inner, &Place::of(row))) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name().into_string().ok();
         let is_app = |name: &String| {
-            name.len() == APP_NAME_CHARS || Path::new(name).extension().is_some_and(|end| end == FRESH)
+            let end = Path::new(name).extension();
+            name.len() == APP_NAME_CHARS || end.is_some_and(|end| end == NEW || end == OLD)
         };
         let is_old = name.as_ref().is_some_and(is_app) && !kept.contains(&name);
-        if is_old && let Err(error) = fs::remove_dir_all(entry.path()) {
+        if is_old
+            && !process::is_within(&entry.path())
+            && let Err(error) = fs::remove_dir_all(entry.path())
+        {
             tracing::warn!(%error, path = %entry.path().display(), "an old release stays");
         }
     }

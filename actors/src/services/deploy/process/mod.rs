@@ -10,6 +10,7 @@ mod pauses;
 mod plan;
 mod proxy;
 
+use std::fs::{File, TryLockError};
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -214,7 +215,14 @@ struct Running {
     port: u16,
     /// Who writes down what it says.
     listeners: Vec<JoinHandle<()>>,
+    /// A share in the folder that it is in.
+    _within: File,
     _noted: Option<Noted>,
+}
+
+/// Whether a process of this node is in the folder `app`, whatever that was called when it was started.
+pub(super) fn is_within(app: &Path) -> bool {
+    matches!(File::open(app).map(|folder| folder.try_lock()), Ok(Err(TryLockError::WouldBlock)))
 }
 
 impl Running {
@@ -227,6 +235,8 @@ impl Running {
             true => rooms.app.join(&plan.program),
             false => PathBuf::from(&plan.program),
         };
+        let within = File::open(&rooms.app).and_then(|folder| folder.lock_shared().map(|()| folder));
+        let within = within.map_err(fail)?;
         let mut command = Command::new(program);
         command
             .args(&plan.arguments)
@@ -251,7 +261,7 @@ impl Running {
         let err = child.stderr.take().map(|err| tokio::spawn(log.clone().follow(err)));
         let listeners = out.into_iter().chain(err).collect();
         let noted = id.and_then(|id| Noted::beside(&rooms.app, id).ok());
-        Ok(Self { child, group, port, listeners, _noted: noted })
+        Ok(Self { child, group, port, listeners, _within: within, _noted: noted })
     }
 
     /// Waits until `health` is answered well.
