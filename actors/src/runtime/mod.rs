@@ -85,6 +85,7 @@ pub(crate) struct Inner {
     pub(crate) progress: progress::Progress,
     pub(crate) capsules: capsules::Turn,
     pub(crate) fronts: deploy::Fronts,
+    pub(crate) reports: deploy::Reports,
     pub(crate) workcells: Workcells,
     pub(crate) vault: Vault,
     backlog: backlog::Backlog,
@@ -157,6 +158,7 @@ impl Runtime {
             progress: progress::Progress::default(),
             capsules: capsules::Turn::default(),
             fronts: deploy::Fronts::default(),
+            reports: deploy::Reports::default(),
             workcells: Workcells::default(),
             supervisor: OnceLock::new(),
             node: OnceLock::new(),
@@ -341,6 +343,7 @@ impl Runtime {
             let _ = task.await;
         }
         self.0.fronts.close().await;
+        self.0.reports.finish().await;
         if let Some(sessions) = self.0.sessions.get() {
             sessions.stop().await;
         }

@@ -1,5 +1,6 @@
 //! Capsules: moments are sealed, found by their names, and proved.
 
+mod deploys;
 mod gc;
 mod imports;
 mod offers;

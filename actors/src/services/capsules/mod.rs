@@ -48,7 +48,7 @@ pub(crate) use scratch::clean;
 pub(crate) struct Turn(tokio::sync::Mutex<()>);
 
 impl Turn {
-    async fn take(&self) -> tokio::sync::MutexGuard<'_, ()> {
+    pub(crate) async fn take(&self) -> tokio::sync::MutexGuard<'_, ()> {
         self.0.lock().await
     }
 }

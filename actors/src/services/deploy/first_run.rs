@@ -6,9 +6,12 @@
 use std::collections::BTreeMap;
 use std::env::consts::{ARCH, OS};
 use std::fs;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::timeout;
 use xyn_capsules::sign::{FirstRun, RUN_LOG_MAX_BYTES};
 use xyn_store::projection::{Release, Target};
 use xyn_store::{Digest, Timestamp};
@@ -21,7 +24,7 @@ use super::release::{self, NotReady};
 use crate::runtime::{Inner, Intent};
 use crate::services::capsules::found;
 
-/// How long who deploys waits until it is kept. After that it goes on by itself.
+/// How long who deploys waits until it is kept, after which it goes on by itself; and how long a stop does.
 const KEPT_WITHIN: Duration = Duration::from_secs(10);
 /// Bytes of a log that are looked at for where the run began.
 const LOG_BYTES: usize = 64 << 10;
@@ -69,14 +72,50 @@ pub(super) async fn report(
 /// Keeps what is told of the first run of `capsule` at `place`.
 pub(super) async fn keep(inner: &Arc<Inner>, intent: &Intent, place: &Place, capsule: Digest, run: FirstRun) {
     let beside = release::folder(inner, place);
-    let (inner, intent) = (inner.clone(), intent.clone());
-    let keeping = tokio::spawn(async move {
-        if let Err(refusal) = found::first_run(&inner, &intent, capsule, run, beside).await {
+    let (keeping, intent) = (inner.clone(), intent.clone());
+    let (done, kept) = oneshot::channel();
+    inner.reports.add(async move {
+        if let Err(refusal) = found::first_run(&keeping, &intent, capsule, run, beside).await {
             tracing::warn!(%refusal, "how a first run fared is not kept");
         }
+        // Nobody may be waiting any more.
+        let _ = done.send(());
     });
     // What takes longer is kept all the same.
-    let _ = tokio::time::timeout(KEPT_WITHIN, keeping).await;
+    let _ = timeout(KEPT_WITHIN, kept).await;
+}
+
+/// Reports that are being kept, so that a stop waits for them.
+#[derive(Default)]
+pub(crate) struct Reports(Mutex<JoinSet<()>>);
+
+impl Reports {
+    fn add(&self, keeping: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(done) = tasks.try_join_next() {
+            heard(done);
+        }
+        tasks.spawn(keeping);
+    }
+
+    /// Waits until all are kept.
+    pub(crate) async fn finish(&self) {
+        let mut tasks = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = async {
+            while let Some(done) = tasks.join_next().await {
+                heard(done);
+            }
+        };
+        if timeout(KEPT_WITHIN, all).await.is_err() {
+            tracing::warn!("how a first run fared is not kept: the node stops");
+        }
+    }
+}
+
+fn heard(done: Result<(), JoinError>) {
+    if let Err(error) = done {
+        tracing::error!(%error, "how a first run fared is not kept");
+    }
 }
 
 /// What of a log the last process said, as much as is told of it.

@@ -20,7 +20,7 @@ use super::told::moment;
 use super::{Event, What, failure, first_run, fronts, note, release, tell};
 use crate::actions::Action;
 use crate::record::Record;
-use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
+use crate::runtime::{Accept, Held, Inner, Intent, Outcome, Refusal};
 use crate::services::outside;
 use crate::services::timeline::{self, Acceptance};
 
@@ -41,7 +41,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let action = inner.registry.get(&intent.action).ok_or_else(unknown)?.clone();
     let wish = Wish::read(&intent.input)?;
     let (ledger, passed) = pass(inner, intent, &wish, Depth::Bytes, &accept.decision()).await?;
-    let (_turn, judged, given) =
+    let (turn, judged, given) =
         match passed.and_then(|(judged, given)| Ok((judged.turn(inner)?, judged, given))) {
             Ok(held) => held,
             Err(refusal) => {
@@ -73,7 +73,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         What { capsule: judged.row.id.clone(), stage: judged.place.stage, target: Some(judged.place.target) };
     note(inner, intent, Event::Accepted { what, gates: ledger.clone().findings() }).await;
     let job = Job { judged, release, port: wish.port, given, services };
-    switch(inner, intent, begun, &action, job, ledger).await
+    switch(inner, intent, begun, &action, job, (turn, ledger)).await
 }
 
 /// Makes the capsule of `job` ready, records that it serves, and lets it.
@@ -83,7 +83,7 @@ async fn switch(
     begun: IntentRow,
     action: &Action,
     mut job: Job,
-    mut ledger: Ledger,
+    (turn, mut ledger): (Held, Ledger),
 ) -> Result<Outcome, Refusal> {
     let well = format!("`{}` was answered well", job.release.health);
     let mut run = None;
@@ -105,6 +105,8 @@ async fn switch(
             outside::end(inner, intent, begun, action, Err(failure(&refusal))).await
         }
     };
+    // What is told of it takes the turn of the capsules, which may be somebody's for long.
+    drop(turn);
     if let Some(run) = run {
         first_run::keep(inner, intent, &job.judged.place, job.release.capsule, run).await;
     }

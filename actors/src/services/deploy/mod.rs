@@ -38,6 +38,7 @@ use crate::runtime::{Accept, Held, Inner, Intent, Outcome, Recording, Refusal, R
 
 pub use confirm::Restatement;
 pub use event::{Event, What};
+pub(crate) use first_run::Reports;
 pub use fronts::Served;
 pub(crate) use fronts::{Fronts, serve as keep_serving, serve_all};
 pub use gates::{Finding, Gate, Verdict};
