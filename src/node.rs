@@ -151,7 +151,8 @@ impl Node {
         }
         let (listeners, catalogue) = (bind(options.listen).await?, bind(options.lan_catalogue).await?);
         // A program whose file is gone builds nothing, and says so when it should.
-        let env = Environment { door: door().ok(), ..options.env };
+        let door = door().map_err(|error| format!("the file of this program is not to be found: {error}"));
+        let env = Environment { door, ..options.env };
         let (runtime, background) =
             Runtime::start(store.clone(), actions::builtin(), clock.clone(), env).await?;
         if let Some(settings) = options.mesh

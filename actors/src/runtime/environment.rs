@@ -19,8 +19,8 @@ pub struct Environment {
     pub cron: Vec<cron::Entry>,
     /// Bounds of every blueprint.
     pub limits: NodeLimits,
-    /// How this program is started again to be the first process in a workcell; none where nothing is built.
-    pub door: Option<Door>,
+    /// How this program is started again to be the first process in a workcell; else why it is not, and nothing is built.
+    pub door: Result<Door, String>,
     /// When the node dies.
     #[cfg(test)]
     pub(crate) fuse: super::tests::fuse::Fuse,
@@ -34,7 +34,7 @@ impl Default for Environment {
             hooks: Vec::new(),
             cron: Vec::new(),
             limits: NodeLimits::default(),
-            door: None,
+            door: Err("it was started without a way into one".to_owned()),
             #[cfg(test)]
             fuse: Default::default(),
         }

@@ -68,11 +68,15 @@ pub(crate) async fn within<T: Send + 'static>(
     blocking(move || {
         // It is free again when the work is done, and not when nobody waits for it any more.
         let _place = place;
-        let nobody = || no_cell(&WorkcellError::NoWalls("this program has no way into one".to_owned()));
-        let cell = Workcell::new(door.ok_or_else(nobody)?, Bounds::default());
+        let cell = Workcell::new(door.map_err(no_door)?, Bounds::default());
         work(&cell.map_err(|error| no_cell(&error))?.until(stop))
     })
     .await
+}
+
+fn no_door(why: String) -> Refusal {
+    let message = format!("it needs a sandbox, and this node does not get into one: {why}; start it anew");
+    Refusal::Conflict { code: "no_sandbox", message }
 }
 
 /// Why there is no workcell, or none any more.

@@ -4,6 +4,17 @@ use super::*;
 use crate::services::deploy::hold_app;
 
 #[tokio::test]
+async fn a_node_that_cannot_start_itself_again_says_why_it_builds_nothing() {
+    let bench = Bench::new().await;
+    bench.version("1.0.0", r#", "build": {"steps": ["true"], "outDir": "."}"#);
+    bench.pack(json!({ "workspace": "shop" })).await;
+    let deploy = json!({ "capsule": "shop", "stage": "dev" });
+    let (code, message) = bench.refused("capsule.deploy", deploy).await;
+    assert!(code == "no_sandbox" && message.contains("it was started without a way into one"), "{message}");
+    bench.node.stop().await;
+}
+
+#[tokio::test]
 async fn while_a_first_run_waits_to_be_told_of_its_app_can_be_deployed_and_a_stop_waits_for_it() {
     let bench = Bench::new().await;
     bench.pack(json!({ "workspace": "shop" })).await;
