@@ -120,6 +120,16 @@ pub enum NotBuilt {
         /// How it ended, and what it said.
         ended: Ended,
     },
+    /// It is not what was looked at any more.
+    #[error("what was built into `{out_dir}` is `{now}` by now, and was `{before}`")]
+    Changed {
+        /// Where it is.
+        out_dir: RelPath,
+        /// What it was.
+        before: Digest,
+        /// What it is.
+        now: Digest,
+    },
     /// A device, a pipe or a socket.
     #[error("what was built into `{0}` holds a device, a pipe or a socket, and no tree does")]
     Special(RelPath),
@@ -232,14 +242,17 @@ impl Recipe {
     /// that. Nobody keeps it yet: it is swept in time.
     pub fn keep(&self, built: &Built, blobs: &Blobs, root: &Digest) -> Result<Digest, NotBuilt> {
         let out_dir = &self.out_dir;
+        let wrong = |source| NotBuilt::Output { out_dir: out_dir.clone(), source };
         let kept = || -> Result<Digest, TreeError> {
             let mut descent = Descent::new(Folder::open(&built.room.tree())?);
-            let output = snapshot_whole(blobs, descent.folder(out_dir)?, Limits::default())?;
-            // INVARIANT: nothing runs in the room any more, so what is kept is what was looked at.
-            debug_assert_eq!(output, built.root());
-            graft(blobs, root, out_dir, &output)
+            snapshot_whole(blobs, descent.folder(out_dir)?, Limits::default())
         };
-        kept().map_err(|source| NotBuilt::Output { out_dir: out_dir.clone(), source })
+        let (before, now) = (built.root(), kept().map_err(wrong)?);
+        // What was compared is what is kept, whoever else gets at the room.
+        if now != before {
+            return Err(NotBuilt::Changed { out_dir: out_dir.clone(), before, now });
+        }
+        graft(blobs, root, out_dir, &now).map_err(wrong)
     }
 }
 

@@ -108,3 +108,17 @@ fn a_list_of_hosts_is_refused_because_nobody_can_hold_a_build_to_it() {
     let message = build(&asks).expect_err("it is refused").to_string();
     assert!(message.contains("`/build/network`") && message.contains("`registry.example`"), "{message}");
 }
+
+#[test]
+fn what_is_not_what_was_looked_at_any_more_is_not_kept() {
+    let (folder, recipe) =
+        (tempfile::tempdir().expect("a folder"), recipe(&["mkdir d && echo 1 > d/a"], "d"));
+    let store = xyn_store::Store::open(folder.path(), xyn_store::Options::default()).expect("opens");
+    let root =
+        Folder::open(folder.path()).and_then(|all| snapshot_whole(store.blobs(), &all, Limits::default()));
+    let root = root.expect("kept");
+    let built = build(&recipe).expect("it is built");
+    fs::write(built.room.tree().join("d/a"), "2\n").expect("changed");
+    let refused = recipe.keep(&built, store.blobs(), &root).expect_err("it is refused");
+    assert!(matches!(&refused, NotBuilt::Changed { before, .. } if *before == built.root()), "{refused}");
+}
