@@ -17,7 +17,7 @@ use xyn_store::{Digest, Reader, StoreError};
 use super::act::local;
 use super::query::field;
 use crate::error::{ApiError, Code};
-use crate::extract::{Params, PathId};
+use crate::extract::Params;
 use crate::routes::peers::members;
 use crate::state::AppState;
 
@@ -51,7 +51,7 @@ async fn find(State(state): State<AppState>, Params(query): Params<FindQuery>) -
         return Ok(Redirect::to(&page));
     }
     if let Ok(node) = id.parse::<PublicKey>()
-        && members::get(State(state), PathId(node)).await.is_ok()
+        && members::find(&state, node).await?.is_some()
     {
         return Ok(Redirect::to(&format!("/ui/mesh/{node}")));
     }

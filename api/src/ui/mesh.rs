@@ -211,7 +211,7 @@ async fn member(
 ) -> Result<Response, ApiError> {
     let Json(peer) = members::get(State(state.clone()), PathId(node)).await?;
     // The first of all is certified by the root of the environment, which is no member.
-    let issuer_is_member = members::get(State(state), PathId(peer.issuer)).await.is_ok();
+    let issuer_is_member = members::find(&state, peer.issuer).await?.is_some();
     let (node, here) = (node.to_string(), format!("/ui/mesh/{node}"));
     let revoke = directory.act("peer.revoke", &[("node", &node)], here.clone());
     let confirm = directory.act("peer.confirm", &[("node", &node)], here);

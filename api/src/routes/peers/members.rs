@@ -100,9 +100,13 @@ pub(crate) async fn get(
     State(state): State<AppState>,
     PathId(node): PathId<PublicKey>,
 ) -> Result<Json<Peer>, ApiError> {
-    let sight = Sight::of(&state).await?;
-    let found = sight.as_ref().and_then(|sight| Some(sight.peer(node, sight.roster.member(node)?)));
-    found.map(Json).ok_or_else(|| ApiError::not_found("peer", &node.to_string()))
+    find(&state, node).await?.map(Json).ok_or_else(|| ApiError::not_found("peer", &node.to_string()))
+}
+
+/// The member `node`, if it is one.
+pub(crate) async fn find(state: &AppState, node: PublicKey) -> Result<Option<Peer>, ApiError> {
+    let sight = Sight::of(state).await?;
+    Ok(sight.as_ref().and_then(|sight| Some(sight.peer(node, sight.roster.member(node)?))))
 }
 
 /// Turns a member out: what it wrote until now still counts, what it writes from now on does not.
