@@ -27,9 +27,22 @@ pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
 /// Routes whose callers are not limited.
 const UNLIMITED: [&str; 4] = ["/api/v1/health", "/healthz", "/readyz", "/metrics"];
 
-/// Where routes begin whose requests take as long as capsules and blobs are large, or as what is built first.
-const LENGTHY: [&str; 5] =
-    ["/api/v1/capsule", "/api/v1/deployments", "/api/v1/artifacts/blobs", "/api/v1/intents", "/ui/do/"];
+/// Routes whose requests take as long as capsules and blobs are large, or as what is built first.
+const LENGTHY: [&str; 10] = [
+    "/api/v1/artifacts/blobs",
+    "/api/v1/capsule-imports",
+    "/api/v1/capsules",
+    "/api/v1/capsules/{capsule}/pull",
+    "/api/v1/capsules/{capsule}/verify",
+    "/api/v1/deployments",
+    "/api/v1/deployments/{deployment}/rollback",
+    // Of any action, those on capsules among them.
+    "/api/v1/intents",
+    "/ui/capsules",
+    "/ui/do/{action}",
+];
+/// Routes of other uploads.
+const UPLOADS: [&str; 2] = ["/api/v1/artifacts", "/ui/artifacts"];
 
 /// Takes `request` in, has it served and lets the answer out.
 pub(crate) async fn pass(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
@@ -87,11 +100,10 @@ async fn serve(request: Request, next: Next, path: &str) -> Response {
 
 /// How long the answer to a request may take until it begins.
 fn limit(method: &Method, path: &str) -> Duration {
-    let is_below = |places: &[&str]| places.iter().any(|place| path.starts_with(place));
     match *method {
         // The sender of a body may not pause for long, whatever it has.
-        Method::POST if is_below(&LENGTHY) => LENGTHY_TIMEOUT,
-        Method::POST if is_below(&["/api/v1/artifacts"]) || path == "/ui/artifacts" => UPLOAD_TIMEOUT,
+        Method::POST if LENGTHY.contains(&path) => LENGTHY_TIMEOUT,
+        Method::POST if UPLOADS.contains(&path) => UPLOAD_TIMEOUT,
         _ => REQUEST_TIMEOUT,
     }
 }
@@ -151,14 +163,24 @@ mod tests {
     }
 
     #[test]
-    fn what_reads_a_large_capsule_to_its_end_has_time_for_it_and_nothing_else_has() {
-        let post = |path: &str| limit(&Method::POST, path);
-        for path in ["/api/v1/capsule-imports", "/api/v1/capsules/{capsule}/pull", "/ui/do/{action}"] {
-            assert_eq!(post(path), LENGTHY_TIMEOUT, "{path}");
+    fn acts_on_capsules_and_uploads_have_time_for_what_is_large_and_no_other_route_of_the_document_has() {
+        let document = crate::document(&xyn_actors::actions::builtin());
+        for (path, methods) in document["paths"].as_object().expect("paths") {
+            let action = methods["post"]["x-xyn-action"].as_str().unwrap_or_default();
+            let is_any = ["/api/v1/artifacts/blobs", "/api/v1/intents"].contains(&path.as_str());
+            let expected = match action {
+                "capsule.trust" => REQUEST_TIMEOUT,
+                "artifacts.put" => UPLOAD_TIMEOUT,
+                _ if is_any || action.starts_with("capsule.") => LENGTHY_TIMEOUT,
+                _ => REQUEST_TIMEOUT,
+            };
+            assert_eq!(limit(&Method::POST, path), expected, "{path}");
+            assert_eq!(limit(&Method::GET, path), REQUEST_TIMEOUT, "{path}");
         }
-        assert_eq!(post("/api/v1/artifacts"), UPLOAD_TIMEOUT);
-        assert_eq!(post("/api/v1/events"), REQUEST_TIMEOUT);
-        assert_eq!(limit(&Method::GET, "/api/v1/capsules"), REQUEST_TIMEOUT);
+        // Studio's forms are not in it.
+        let ui = ["/ui/capsules", "/ui/do/{action}", "/ui/artifacts", "/ui/mesh"];
+        let limits = ui.map(|path| limit(&Method::POST, path));
+        assert_eq!(limits, [LENGTHY_TIMEOUT, LENGTHY_TIMEOUT, UPLOAD_TIMEOUT, REQUEST_TIMEOUT]);
     }
 
     #[test]
