@@ -21,7 +21,8 @@ const say = (text) => {
 const AGAIN_MS = 2_000;
 let source;
 const listen = () => {
-  if (source || !document.body.dataset.live || !window.htmx) return;
+  // A browser keeps six connections to a host; a page that nobody sees must not hold one.
+  if (source || document.hidden || !document.body.dataset.live || !window.htmx) return;
   source = new EventSource(document.body.dataset.live);
   source.addEventListener("moved", () => document.body.dispatchEvent(new CustomEvent("moved")));
   source.onopen = () => link("up");
@@ -46,7 +47,6 @@ const link = (state) => {
     document.body.dispatchEvent(new CustomEvent("moved"));
   }
 };
-// A browser keeps six connections to a host; a page that nobody sees must not hold one.
 document.addEventListener("visibilitychange", () => {
   if (document.hidden) {
     source?.close();

@@ -8,13 +8,31 @@
   const AGAIN_MS = 1_000; // between two looks at a moment that stands while things happen
   const AHEAD = 45; // moments that should be left in the direction of an end that is none
 
+  /** What the node answers; nothing while it cannot be reached, which the page says by itself. */
+  const ask = async (path, options) => {
+    try {
+      return await fetch(path, { headers: { "HX-Request": "true" }, ...options });
+    } catch (error) {
+      if (error instanceof TypeError) return undefined;
+      throw error;
+    }
+  };
+
   let stage = document.getElementById("stage");
+  let asked = false; // whether more of the tape is on its way
+  let late = false; // whether the journal moved meanwhile
   if (!stage?.querySelector(".track")) {
     // The first moment brings the whole machine with it.
-    document.body.addEventListener("moved", async () => {
-      const answer = await fetch(`/ui/timeline/_lanes?${stage.dataset.rest.slice(1)}`, { headers: { "HX-Request": "true" } });
-      if (answer.ok && (await answer.text()).includes('class="track"')) location.reload();
-    });
+    const first = async () => {
+      late = asked;
+      if (asked) return;
+      asked = true;
+      const answer = await ask(`/ui/timeline/_lanes?${stage.dataset.rest.slice(1)}`);
+      if (answer?.ok && (await answer.text()).includes('class="track"')) return location.reload();
+      asked = false;
+      if (late) first();
+    };
+    document.body.addEventListener("moved", first);
     return;
   }
 
@@ -23,8 +41,6 @@
   let rows; // the lane of each, as its height
   let drawn; // the moment under the needle when the tape was drawn
   let at; // the moment under the needle now
-  let asked = false; // whether more of the tape is on its way
-  let late = false; // whether the journal moved meanwhile
   let frame = 0;
   let rest = 0;
   let shown = stage.dataset.at;
@@ -32,7 +48,6 @@
   let told = ""; // the panel of the moment, as the node told it last
   let again = 0; // the time until the moment is looked at again
   let looked = 0; // when that was
-  const part = { headers: { "HX-Request": "true" } };
 
   const find = (selector) => stage.querySelector(selector);
 
@@ -85,8 +100,8 @@
   const more = async (unless = "") => {
     asked = true;
     try {
-      const answer = await fetch(`/ui/timeline/_lanes?at=${ids[at]}&newest=${unless}${stage.dataset.rest}`, part);
-      if (!answer.ok || answer.status === 204) return;
+      const answer = await ask(`/ui/timeline/_lanes?at=${ids[at]}&newest=${unless}${stage.dataset.rest}`);
+      if (!answer?.ok || answer.status === 204) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("stage");
       if (!fresh?.querySelector(".track")) return;
       const focus = stage.contains(document.activeElement) ? document.activeElement.dataset : {};
@@ -116,8 +131,8 @@
     panel = new AbortController();
     document.getElementById("moment").setAttribute("aria-busy", "true");
     try {
-      const answer = await fetch(`/ui/timeline/_moment?at=${id}${stage.dataset.rest}`, { ...part, signal: panel.signal });
-      const text = await answer.text();
+      const answer = await ask(`/ui/timeline/_moment?at=${id}${stage.dataset.rest}`, { signal: panel.signal });
+      const text = await answer?.text() ?? "";
       const fresh = new DOMParser().parseFromString(text, "text/html").getElementById("moment");
       if (!fresh) return;
       document.getElementById("moment").replaceWith(fresh);
@@ -134,8 +149,8 @@
     again ||= setTimeout(async () => {
       [again, looked] = [0, performance.now()];
       const id = shown;
-      const answer = await fetch(`/ui/timeline/_moment?at=${id}${stage.dataset.rest}`, part);
-      const text = answer.ok ? await answer.text() : told;
+      const answer = await ask(`/ui/timeline/_moment?at=${id}${stage.dataset.rest}`);
+      const text = answer?.ok ? await answer.text() : told;
       const target = document.getElementById("moment");
       // Another moment may have come under the needle meanwhile, which is looked at anew.
       if (text === told || id !== shown || id !== ids[at] || target.ariaBusy) return;

@@ -4,12 +4,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { open, LIMITS } from "./browser.mjs";
-import { start } from "./node.mjs";
+import { start, until } from "./node.mjs";
 import { stage } from "./stage.mjs";
 
 /** The bars. A page on a machine that does other things as well may stand still ten times as long; how many events such
  * a machine sends is told. */
 const RATE = 500;
+/** A live page asks no more often than this in a second: fewer events would try nothing. */
+const ASKED = 8;
 const LONG_MS = 100;
 const SECONDS = 4;
 
@@ -52,7 +54,7 @@ for (const [name, path] of [
     const longest = Math.max(0, ...long);
     console.log(JSON.stringify({ bench: "studio", figure: "flood", page: name, events_per_second: Math.round(rate), long_tasks: long.length, longest_ms: longest, nodes }));
     if (rate < RATE) told.diagnostic(`a machine that is busy sent ${Math.round(rate)} events a second, and not ${RATE}: the bar itself was not tried`);
-    assert.ok(rate > 0, "events came");
+    assert.ok(rate > ASKED, `${Math.round(rate)} events a second are no flood`);
     assert.ok(nodes < LIMITS.nodes, `${nodes} nodes`);
     assert.ok(longest < 10 * LONG_MS, `the page stood still for ${longest} ms`);
     assert.deepEqual(page.faults, []);
@@ -109,5 +111,56 @@ test("a page says that the node is gone", { timeout: 120_000 }, async () => {
   await page.locator("html[data-link=lost]").waitFor({ state: "attached" });
   await page.getByText(/not connected/).first().waitFor();
   assert.equal(await page.locator(".state:visible", { hasText: /^following$/ }).count(), 0, "and no more that it follows");
+  await page.context().close();
+});
+
+/** A page of which the browser says that nobody sees it, until `shows` is called. */
+const unseen = async () => {
+  const page = await open(browser, node.url);
+  await page.addInitScript(() => {
+    globalThis.isUnseen = true;
+    Object.defineProperty(document, "hidden", { get: () => globalThis.isUnseen });
+  });
+  const shows = () => page.evaluate(() => {
+    globalThis.isUnseen = false;
+    document.dispatchEvent(new Event("visibilitychange"));
+  });
+  return { page, shows };
+};
+
+test("a page that nobody sees holds no connection until somebody looks", { timeout: 60_000 }, async () => {
+  const { page, shows } = await unseen();
+  const streams = [];
+  page.on("request", (request) => { if (request.resourceType() === "eventsource") streams.push(request.url()); });
+  await page.goto(`${node.url}/ui/events`, { waitUntil: "networkidle" });
+  assert.deepEqual(streams, []);
+  await shows();
+  await page.waitForFunction(() => document.documentElement.dataset.link === "up");
+  assert.deepEqual(streams.map((url) => new URL(url).pathname), ["/ui/live"]);
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+});
+
+test("an empty Time Machine asks once at a time, and again when the node could not be reached", { timeout: 60_000 }, async () => {
+  const page = await open(browser, node.url);
+  const held = [];
+  await page.route("**/ui/live", (route) => route.abort());
+  await page.route("**/ui/timeline/_lanes*", (route) => { held.push(route); });
+  await page.goto(`${node.url}/ui/timeline?branch=nobody-began-it`, { waitUntil: "load" });
+  assert.equal(await page.locator(".track").count(), 0);
+  const moved = () => page.evaluate(() => document.body.dispatchEvent(new CustomEvent("moved")));
+  const asked = (count) => until(`${count} questions`, async () => held.length >= count);
+  for (let time = 0; time < 5; time += 1) await moved();
+  await asked(1);
+  await held[0].abort();
+  await asked(2);
+  assert.equal(held.length, 2, "what moved while it asked is asked for once");
+  await held[1].abort();
+  await page.evaluate(() => new Promise((done) => { setTimeout(done); }));
+  await moved();
+  await asked(3);
+  await held[2].continue();
+  const own = page.faults.filter((fault) => !/ERR_FAILED/.test(fault));
+  assert.deepEqual(own, []);
   await page.context().close();
 });
