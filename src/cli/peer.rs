@@ -1,4 +1,4 @@
-//! `xyn peer`: who belongs to the environment, who is here, whom to let in and whom to turn out.
+//! `xyn peer`: who belongs to the environment, who is here, whom to let in and whom to revoke.
 
 mod confirm;
 mod invite;
@@ -37,7 +37,7 @@ pub(super) enum Command {
     Rotate(rotate::Arguments),
     /// Confirm that a member takes the new key that it asked for
     Confirm(confirm::Arguments),
-    /// Turn a member out
+    /// Revoke a member
     Revoke(revoke::Arguments),
     /// Show who came, who left and who was refused, and why, until interrupted
     Trace(trace::Arguments),

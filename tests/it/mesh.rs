@@ -1,4 +1,4 @@
-//! Nodes that share a timeline: real processes on loopback, killed, stopped and turned out.
+//! Nodes that share a timeline: real processes on loopback, killed, stopped and revoked.
 //!
 //! Invariant of each test: what one of them knows in the end, all of them know, to the same bytes.
 
@@ -121,7 +121,7 @@ async fn who_is_revoked_is_disconnected_cannot_come_back_and_is_not_heard_any_mo
     ada.intent("peer.revoke", json!({ "node": eve.key(), "reason": "left the team" })).await;
     let is_turned_away = |mate: &Mate| mate.node().log().contains("was revoked");
     eventually("ada turns eve away", async || is_turned_away(&ada).then_some(())).await;
-    // Once when she was turned out, and then whenever she dials, by herself and from a new start.
+    // Once when she was revoked, and then whenever she dials, by herself and from a new start.
     let is_refused_again = async |times: u64| (ada.refusals("revoked").await > times).then_some(());
     eventually("eve dials again", async || is_refused_again(1).await).await;
     eve.stop().await;

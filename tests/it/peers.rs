@@ -1,4 +1,4 @@
-//! What people type about peers: inviting, joining, looking, and turning out, with real nodes on loopback.
+//! What people type about peers: inviting, joining, looking, and revoking, with real nodes on loopback.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn member(folder: &Folder, principal: &str) -> Option<Value> {
 }
 
 #[tokio::test]
-async fn a_node_is_invited_joins_is_seen_and_is_turned_out() {
+async fn a_node_is_invited_joins_is_seen_and_is_revoked() {
     let (ada, bob) = (Folder::new(), Folder::new());
     let host = up(&ada).await;
     let invited = ada.xyn(["peer", "invite", "bob@lab", "--expires", "10m"]);

@@ -67,7 +67,7 @@ table! {
     Excluded "excluded" FORBIDDEN "ask an owner of the environment for a new invitation, and join anew";
     /// The node gives a role that it does not have itself.
     RoleTooHigh "role_too_high" FORBIDDEN "give the role that this node has, or a lower one";
-    /// The node does not rank above the one that is to be turned out.
+    /// The node does not rank above the one that is to be revoked.
     NotAbove "not_above" FORBIDDEN "ask the node that certified it, or one above that";
     /// The node belongs to no environment whose members would hear it, or did not when it spoke.
     NotAMember "not_a_member" FORBIDDEN "ask an owner of the environment for an invitation";
@@ -135,7 +135,7 @@ table! {
     TicketUsed "ticket_used" CONFLICT "make a new one with `POST /api/v1/peers/invitations`";
     /// The ticket is too old.
     TicketExpired "ticket_expired" CONFLICT "make a new one with `POST /api/v1/peers/invitations`";
-    /// The member was turned out before.
+    /// The member was revoked before.
     RevokedAlready "revoked_already" CONFLICT "nothing needs to be done: it belongs no more";
     /// The workspace has no folder any more, or never had.
     FolderGone "folder_gone" CONFLICT "name a folder that is there, or put it back where it was";

@@ -1,4 +1,4 @@
-//! Peers: who belongs to the environment, who is here, whom to let in and whom to turn out.
+//! Peers: who belongs to the environment, who is here, whom to let in and whom to revoke.
 //!
 //! A file per concept below. Invariant: what is read here is answered whether a mesh runs or not.
 

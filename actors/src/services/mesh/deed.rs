@@ -1,4 +1,4 @@
-//! What people decide about who belongs, as intents: who is invited, let in, and turned out.
+//! What people decide about who belongs, as intents: who is invited, let in, and revoked.
 //!
 //! Reads what an intent asks for. Invitations are recorded here; certificates and revocations are words on the
 //! timeline, which its writer records. Invariant: the fact and the intent's acceptance are in one append.

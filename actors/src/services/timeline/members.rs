@@ -1,4 +1,4 @@
-//! Who belongs: the statements this node makes when it lets somebody in, turns somebody out or takes another key.
+//! Who belongs: the statements this node makes when it lets somebody in, revokes somebody or takes another key.
 //!
 //! Owns what must hold before such a statement is signed. Writes nothing: the desk puts statement, event and
 //! invitation in one append. Invariant: an invitation lets in one key, whenever the node is killed.
@@ -29,10 +29,10 @@ pub enum MemberError {
     /// Nobody ever certified it.
     #[error("node `{0}` is no member of this environment")]
     Stranger(PublicKey),
-    /// It was turned out before.
+    /// It was revoked before.
     #[error("node `{0}` was revoked already")]
     Revoked(PublicKey),
-    /// Only those above a node may turn it out.
+    /// Only those above a node may revoke it.
     #[error("this node does not rank above node `{0}`, which somebody above it must revoke")]
     NotAbove(PublicKey),
     /// This node itself belongs no more.

@@ -1,4 +1,4 @@
-//! Members: who belongs, how they are connected, and turning one out.
+//! Members: who belongs, how they are connected, and revoking one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(confirm))
 }
 
-/// A member that was turned out.
+/// A member that was revoked.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents what the action answers with")]
 struct Revoked {
@@ -62,7 +62,7 @@ struct Confirmed {
     node: PublicKey,
 }
 
-/// Members of the environment, by key, and how they are connected. Those that were turned out stay listed.
+/// Members of the environment, by key, and how they are connected. Those that were revoked stay listed.
 #[utoipa::path(
     get,
     path = "/api/v1/peers",
@@ -109,7 +109,7 @@ pub(crate) async fn find(state: &AppState, node: PublicKey) -> Result<Option<Pee
     Ok(sight.as_ref().and_then(|sight| Some(sight.peer(node, sight.roster.member(node)?))))
 }
 
-/// Turns a member out: what it wrote until now still counts, what it writes from now on does not.
+/// Revokes a member: what it wrote until now still counts, what it writes from now on does not.
 #[utoipa::path(
     post,
     path = "/api/v1/peers/{node}/revoke",
