@@ -30,8 +30,24 @@ fn a_world_that_holds_is_reported_as_text_document_and_picture() {
     let text = folder.xyn(["sim", "run", &file, "--svg", &picture]).ok();
     assert!(text.contains("scenario   calm, seed 1: 3 nodes") && text.contains("every law held"), "{text}");
     let drawn = fs::read_to_string(&picture).expect("it was drawn");
-    assert!(drawn.starts_with("<svg") && drawn.trim_end().ends_with("</svg>"), "{drawn}");
     let report = folder.xyn(["sim", "run", &file, "--json"]).json();
+    // The line has a point for each sample, from the left edge to the right one, and what is held there as its height.
+    let line =
+        drawn.split_once("<polyline").and_then(|(_, rest)| rest.split_once("points=\"")).expect("a line").1;
+    let line = line.split_once('"').expect("its end").0;
+    let points: Vec<(u64, u64)> = line
+        .split(' ')
+        .map(|point| {
+            let (x, y) = point.split_once(',').expect("two numbers");
+            (x.parse().expect("a number"), y.parse().expect("a number"))
+        })
+        .collect();
+    let samples = report["samples"].as_array().expect("samples");
+    let height = |sample: &Value| 280 - sample["held_thousandths"].as_u64().expect("a number") * 240 / 1000;
+    assert!(samples.len() > 10 && points.len() == samples.len(), "{drawn}");
+    assert!(points.iter().map(|point| point.1).eq(samples.iter().map(height)), "{line}: {samples:?}");
+    let (first, last) = (points[0], points[points.len() - 1]);
+    assert!(first.0 < 60 && last == (840, 40), "all that was said is held at the end: {line}");
     assert_eq!((&report["violation"], &report["scenario"]["nodes"]), (&Value::Null, &json!(3)));
     let trace = report["trace"].as_str().expect("a hash");
     assert!(text.contains(&format!("trace      {trace}")), "the same world again: {trace}\n{text}");
