@@ -336,7 +336,7 @@ pub(crate) fn from_store<'a>(
 ) -> impl FnOnce(&Path) -> Result<(), ContainerError> + 'a {
     let wish = Wish { root: *root, base: None, force: false, remove: false };
     move |tree| {
-        restore(blobs, tree, &wish, &Seen::default(), Timestamp::from_micros(0), Limits::default())?;
+        restore(blobs, tree, &wish, &Seen::default(), Timestamp::EPOCH, Limits::default())?;
         Ok(())
     }
 }

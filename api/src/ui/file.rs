@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn what_is_said_stands_below_its_line_and_nowhere_else() {
         let place = |path: &str, side, line| Place { workspace: None, path: path.into(), side, line };
-        let at = xyn_store::Timestamp::from_micros(0);
+        let at = xyn_store::Timestamp::EPOCH;
         let say = |place| Comment { at, by: "ada".into(), place, text: "why?".into() };
         let said = [
             say(Some(place("a.txt", Side::Before, 2))),

@@ -178,7 +178,7 @@ mod tests {
             name: "A".into(),
             trigger: String::new(),
             is_active: true,
-            at: Timestamp::from_micros(0),
+            at: Timestamp::EPOCH,
             source,
         };
         let one = kept(1, "a\nb\n".into());

@@ -60,7 +60,7 @@ mod tests {
     fn a_comment_on_a_line_says_which_and_leads_there() {
         let place =
             Place { workspace: Some("shop".into()), path: "src/a b.rs".into(), side: Side::Before, line: 7 };
-        let at = Timestamp::from_micros(0);
+        let at = Timestamp::EPOCH;
         let mut comment = Comment { at, by: "ada".into(), place: Some(place), text: String::new() };
         assert_eq!(comment.on().as_deref(), Some("shop:src/a b.rs:7 before"));
         assert_eq!(comment.href("/r"), "/r?workspace=shop&path=src%2Fa+b.rs&side=before&line=7#say");

@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn durations_have_the_unit_that_fits() {
-        let after = |ms: i64| took(Timestamp::from_micros(0), Timestamp::from_micros(ms * 1_000));
+        let after = |ms: i64| took(Timestamp::EPOCH, Timestamp::from_micros(ms * 1_000));
         assert_eq!(after(12), "12 ms");
         assert_eq!(after(1_250), "1.2 s");
         assert_eq!(after(61_000), "1 min 1 s");
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn a_run_that_waits_says_for_what() {
-        let at = Timestamp::from_micros(0);
+        let at = Timestamp::EPOCH;
         let gate = Waiting { kind: WaitKind::Gate, since: at, until: None };
         assert_eq!(State::of_run(RunStatus::Running, Some(&gate)), State::new("waiting: gate", "wait"));
         assert_eq!(State::of_run(RunStatus::Running, None), State::new("running", "work"));

@@ -102,5 +102,5 @@ fn the_tree_that_was_looked_at_is_the_one_that_is_packed_and_walls_are_told() {
 #[test]
 fn an_app_without_checks_has_none_to_run() {
     let mut authored = Authored::read(crate::fixture::SHOP.as_bytes()).expect("sound");
-    assert!(Checks::of(&mut authored, Timestamp::from_micros(0)).is_none());
+    assert!(Checks::of(&mut authored, Timestamp::EPOCH).is_none());
 }

@@ -88,7 +88,7 @@ pub fn pack(dir: &Path, target: &Path, options: &Options<'_>) -> Result<Draft, C
     let folder = Folder::open(dir)?;
     draft(target, options, |stream| {
         let nothing = Seen::default();
-        let walk = Walk::new(stream, &nothing, Timestamp::from_micros(0), options.limits);
+        let walk = Walk::new(stream, &nothing, Timestamp::EPOCH, options.limits);
         let (scanned, stream) = walk.run(&folder, None)?;
         Ok((scanned.root, scanned.skipped, stream))
     })

@@ -14,7 +14,12 @@ use super::snapshot::Portions;
 
 /// Keeps the tree `root` with the tree `part` in the place of what stands at `path`, which need be nothing. Nobody keeps
 /// what comes of it yet: it is swept in time.
-pub fn graft(blobs: &Blobs, root: &Digest, path: &RelPath, part: &Digest) -> Result<Digest, TreeError> {
+pub(crate) fn graft(
+    blobs: &Blobs,
+    root: &Digest,
+    path: &RelPath,
+    part: &Digest,
+) -> Result<Digest, TreeError> {
     let (mut above, mut at) = (Vec::new(), Some(*root));
     for name in path.names() {
         let directory = at.map(|digest| blobs.directory(&digest)).transpose()?.unwrap_or_default();

@@ -55,7 +55,7 @@ pub fn is_exactly(dir: &Path, root: &Digest, limits: Limits) -> bool {
 /// pipes and sockets there are.
 pub(crate) fn look_whole(folder: &Folder, limits: Limits) -> Result<(Looked, u64), TreeError> {
     let (keeper, nothing) = (Hashing::new(), Seen::default());
-    let walk = Walk::new(keeper, &nothing, Timestamp::from_micros(0), limits).without_rules();
+    let walk = Walk::new(keeper, &nothing, Timestamp::EPOCH, limits).without_rules();
     let (scanned, keeper) = walk.run(folder, None)?;
     Ok((Looked { root: scanned.root, blobs: keeper.blobs }, scanned.skipped))
 }

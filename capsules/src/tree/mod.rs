@@ -34,7 +34,7 @@ pub use clash::{Clash, Conflict, Favour, Side};
 pub use diff::{Change, Difference, compare, diff};
 pub use directory::{Directory, Entry, InvalidDirectory, Mode};
 pub use error::TreeError;
-pub use graft::graft;
+pub(crate) use graft::graft;
 pub use limit::{Exceeded, Limits};
 pub use link::{InvalidLink, Target};
 pub use listing::{Listing, find, list};

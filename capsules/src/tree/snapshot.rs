@@ -67,7 +67,7 @@ pub fn snapshot(
 pub(crate) fn snapshot_whole(blobs: &Blobs, folder: &Folder, limits: Limits) -> Result<Digest, TreeError> {
     let keeper = Storing { portions: Portions::new(blobs), piece: Vec::new() };
     let nothing = Seen::default();
-    let walk = Walk::new(keeper, &nothing, Timestamp::from_micros(0), limits).without_rules();
+    let walk = Walk::new(keeper, &nothing, Timestamp::EPOCH, limits).without_rules();
     let (scanned, keeper) = walk.run(folder, None)?;
     keeper.portions.commit()?;
     Ok(scanned.root)

@@ -1,4 +1,4 @@
-//! Convergence over time as a line, with the faults above it.
+//! Convergence over time as a line, behind which each fault is a line from top to bottom.
 
 use std::fmt::Write as _;
 
