@@ -41,6 +41,7 @@ async fn while_a_first_run_waits_to_be_told_of_its_app_can_be_deployed_and_a_sto
     let store = runtime.store().clone();
     drop((inner, runtime));
     store.close();
+    drop(store);
     let node = start(&folder.path().join("data")).await;
     let bench = Bench { node, folder };
     assert!(bench.told().iter().any(|name| name == told), "{:?}", bench.told());
