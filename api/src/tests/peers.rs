@@ -13,7 +13,11 @@ async fn the_founder_is_a_member_of_its_environment() {
     assert_eq!((&peer["role"], &peer["standing"]), (&json!("owner_admin"), &json!("active")));
     assert_eq!((&peer["connection"], &peer["last_seen_at"]), (&Value::Null, &Value::Null));
     assert!(peer["records"].as_u64() > Some(0), "its certificate is a record: {peer}");
-    assert_eq!(&node.get(&format!("/api/v1/peers/{own}")).await.json(), peer);
+    // What it writes of its own meanwhile is counted there already.
+    let mut alone = node.get(&format!("/api/v1/peers/{own}")).await.json();
+    assert!(alone["records"].as_u64() >= peer["records"].as_u64(), "{alone}");
+    alone["records"] = peer["records"].clone();
+    assert_eq!(&alone, peer);
     let behind = node.get(&format!("/api/v1/peers?cursor={own}")).await.json();
     assert_eq!(behind["items"], json!([]));
     node.stop().await;

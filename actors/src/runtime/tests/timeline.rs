@@ -14,6 +14,7 @@ use xyn_store::trust::{Cut, EnvId};
 use xyn_store::{Order, audit::key::NodeKey};
 
 use super::*;
+use crate::projector::Fold;
 use crate::services::timeline::Sent;
 
 impl Node {
