@@ -25,6 +25,10 @@ use super::transport::{BULK_BYTES, MUXED_STREAMS_MAX};
 /// read fast may grow by, together.
 pub(super) const WINDOWS_BYTES_MAX: usize = MUXED_STREAMS_MAX * DEFAULT_CREDIT as usize + BULK_BYTES;
 
+/// Bytes that are sent in one frame. Each is encrypted and handed to the system for itself; more than this, with its
+/// header, would not fit one message of noise.
+const FRAME_BYTES_MAX: usize = 62 << 10;
+
 /// Makes many streams of one.
 #[derive(Clone, Debug)]
 pub(super) struct Yamux(yamux::Config);
@@ -34,6 +38,7 @@ impl Yamux {
         let mut config = yamux::Config::default();
         config.set_max_num_streams(MUXED_STREAMS_MAX);
         config.set_max_connection_receive_window(Some(WINDOWS_BYTES_MAX));
+        config.set_split_send_size(FRAME_BYTES_MAX);
         Self(config)
     }
 

@@ -6,6 +6,7 @@
 use libp2p::core::muxing::StreamMuxerBox;
 use libp2p::core::transport::Boxed;
 use libp2p::core::upgrade::Version;
+use libp2p::futures::io::BufReader;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, Swarm};
 use libp2p::{PeerId, Transport as _, dns, noise, quic, relay, tcp};
@@ -19,7 +20,7 @@ use super::{StartError, address};
 // at once (an older one is closed when another comes): 112 MiB. Of what it may open, the protocols take fewer
 // streams than these (`behaviour::STREAMS_MAX` and below); the others are reset with what is in them. A
 // stranger has two (`STRANGER_CONNECTIONS`) with two streams at the door each: 1 MiB, and 64 MiB for all who may
-// stand there (`STRANGERS_MAX`).
+// stand there (`STRANGERS_MAX`). Beside that each connection over TCP reads into `READ_BYTES`.
 
 /// Streams of one connection, both ways together: all that the protocols may have under way, and room for those
 /// whose end the other side has not seen yet. A connection with more is closed.
@@ -28,6 +29,10 @@ pub(super) const MUXED_STREAMS_MAX: usize = 192;
 pub(super) const BULK_BYTES: usize = 8 << 20;
 /// Bytes of one connection over QUIC that wait unread, of all streams together.
 const QUIC_BYTES_MAX: u32 = 16 << 20;
+
+/// Bytes that are read at once of a connection over TCP: noise asks for 8 KiB at a time, and each would be a call of
+/// the system.
+const READ_BYTES: usize = 64 << 10;
 
 /// Connections that are ready to be used.
 pub(super) type Transport = Boxed<(PeerId, StreamMuxerBox)>;
@@ -57,6 +62,7 @@ pub(super) fn relayed(keypair: &Keypair) -> Result<(Transport, relay::client::Be
 
 fn numbered(keypair: &Keypair) -> Result<Transport, StartError> {
     let tcp = tcp::tokio::Transport::new(tcp::Config::default().nodelay(true))
+        .map(|socket, _| BufReader::with_capacity(READ_BYTES, socket))
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keypair).map_err(StartError::Noise)?)
         .multiplex(Yamux::new())
