@@ -39,6 +39,8 @@ pub(crate) struct Process {
     pub(crate) shunned: Shunned,
     /// Connected members, and the bytes that each has not taken yet.
     pub(crate) neighbours: BTreeMap<PublicKey, usize>,
+    /// When the first certificate of the roster runs out, or ran out: before that, only a new roster turns anybody away.
+    first_expiry: Option<Timestamp>,
     /// Messages that wait for their verdict.
     heard: BTreeMap<Digest, Arc<[u8]>>,
     /// The message that is being looked at.
@@ -63,6 +65,7 @@ impl Process {
             signed_at: Timestamp::EPOCH,
             shunned: Shunned::default(),
             neighbours: BTreeMap::new(),
+            first_expiry: shelf.roster().first_expiry(),
             heard: BTreeMap::new(),
             hearing: None,
             effects: Vec::new(),
@@ -133,7 +136,9 @@ impl Process {
         self.sync(sync::Input::Tick, now);
         self.wait_for_content(now);
         self.door(door::Input::Tick, now);
-        self.close_misplaced(shelf, now);
+        if self.first_expiry.is_some_and(|at| at <= now) {
+            self.close_misplaced(shelf, now);
+        }
     }
 
     /// This node wrote frames.
@@ -210,7 +215,9 @@ impl Process {
         }
     }
 
+    /// Closes the connections to those whom the roster, which is new or of which a certificate ran out, admits no more.
     fn close_misplaced(&mut self, shelf: &Shelf, now: Timestamp) {
+        self.first_expiry = shelf.roster().first_expiry();
         let misplaced = |peer: &PublicKey| Some((*peer, shelf.roster().admit(*peer, now).err()?));
         let misplaced: Vec<_> = self.neighbours.keys().filter_map(misplaced).collect();
         for (peer, why) in misplaced {

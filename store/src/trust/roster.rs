@@ -155,6 +155,11 @@ impl Roster {
         }
     }
 
+    /// When the first of the certificates that run out does so, or did.
+    pub fn first_expiry(&self) -> Option<Timestamp> {
+        self.members.values().filter_map(|member| member.expires).min()
+    }
+
     /// The different principals behind `nodes`: one who signs with two devices is one.
     pub fn principals(&self, nodes: impl IntoIterator<Item = PublicKey>) -> BTreeSet<&Principal> {
         nodes.into_iter().filter_map(|node| self.members.get(&node)).map(|member| &member.principal).collect()

@@ -22,6 +22,7 @@ fn members_let_members_in_below_themselves() {
     said.invite(ALICE, BOB);
     let roster = said.roster();
     assert_eq!(roster.members().map(|(_, member)| member.rank).max(), Some(2));
+    assert_eq!(roster.first_expiry(), None);
     assert_eq!(roster.cut(feed(BOB)), Cut::Nowhere);
     assert!(roster.ranks_above(public(ROOT), public(BOB)) && roster.ranks_above(public(ALICE), public(BOB)));
     assert!(!roster.ranks_above(public(BOB), public(ALICE)));
@@ -247,6 +248,7 @@ fn a_certificate_that_ran_out_closes_the_door_and_takes_nothing_back() {
     let before = noon.before(std::time::Duration::from_micros(1));
     assert!(roster.admit(public(BOB), before).is_ok());
     assert_eq!(roster.admit(public(BOB), noon), Err(NotAdmitted::Expired(public(BOB), noon)));
+    assert_eq!(roster.first_expiry(), Some(noon));
     assert_eq!(roster.cut(feed(BOB)), Cut::Nowhere);
     assert_eq!(roster.admit(public(CAROL), noon), Err(NotAdmitted::Stranger(public(CAROL))));
     said.revoke(ROOT, BOB, &[]);
