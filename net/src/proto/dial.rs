@@ -14,6 +14,7 @@ use std::time::Duration;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 
+use crate::proto::dice;
 use crate::wire::contacts::ADDRESSES_MAX;
 
 /// Addresses at which others say that a node is; a newer one takes the place of the oldest.
@@ -193,7 +194,7 @@ impl<A: Place> Dialer<A> {
 
     /// Nobody answered, or somebody else, or not as it should. One who came by itself meanwhile is here.
     pub fn failed(&mut self, whom: &Whom<A>, now: Timestamp) {
-        let jitter = self.roll();
+        let jitter = dice::roll(&mut self.random);
         if let Some(target) = self.targets.get_mut(whom)
             && !matches!(target.stage, Stage::Connected(_))
         {
@@ -213,7 +214,7 @@ impl<A: Place> Dialer<A> {
 
     /// The last connection to `node` is gone.
     pub fn disconnected(&mut self, node: PublicKey, now: Timestamp) {
-        let jitter = self.roll();
+        let jitter = dice::roll(&mut self.random);
         if let Some(target) = self.targets.get_mut(&Whom::Node(node)) {
             if let Stage::Connected(since) = target.stage
                 && now.since(since) >= SETTLED_AFTER
@@ -222,15 +223,6 @@ impl<A: Place> Dialer<A> {
             }
             target.wait(jitter, now);
         }
-    }
-
-    /// SplitMix64.
-    fn roll(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
     }
 }
 

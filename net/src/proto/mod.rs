@@ -8,6 +8,7 @@ pub mod blobs;
 pub mod conduct;
 pub mod contacts;
 pub mod dial;
+mod dice;
 pub mod gossip;
 pub mod held;
 pub mod join;

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use xyn_store::audit::key::NodeKey;
 
 use super::*;
+use crate::proto::dice;
 use crate::wire;
 use crate::wire::blobs::{Answer, Ask};
 use shelf::Shelf;
@@ -292,16 +293,7 @@ impl Bed {
     }
 
     fn chance(&mut self, percent: u64) -> bool {
-        self.roll() % 100 < percent
-    }
-
-    /// SplitMix64.
-    fn roll(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        dice::roll(&mut self.random) % 100 < percent
     }
 }
 

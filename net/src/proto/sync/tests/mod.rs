@@ -21,6 +21,7 @@ use xyn_store::trust::{Certificate, Claim, EnvId, Head, Placed, Revocation, Role
 
 use super::*;
 use crate::proto::conduct::Shunned;
+use crate::proto::dice;
 use crate::wire::Payload;
 use disk::Disk;
 
@@ -262,7 +263,8 @@ impl Bed {
         let copies = if self.chance(self.weather.twice_percent) { 2 } else { 1 };
         for _ in 0..copies {
             if !self.chance(self.weather.loss_percent) {
-                let delay = Duration::from_millis(self.roll() % self.weather.delay_ms_max + 1);
+                let delay =
+                    Duration::from_millis(dice::roll(&mut self.random) % self.weather.delay_ms_max + 1);
                 self.later(delay, Event::Message { from, to, bytes: bytes.clone() });
             }
         }
@@ -274,16 +276,7 @@ impl Bed {
     }
 
     fn chance(&mut self, percent: u64) -> bool {
-        self.roll() % 100 < percent
-    }
-
-    /// SplitMix64.
-    fn roll(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        dice::roll(&mut self.random) % 100 < percent
     }
 
     /// Fails unless all these nodes have the same records, and know that they do.
