@@ -13,8 +13,8 @@ use xyn_store::blobs::{BlobError, Blobs, Gathering, Intake, Manifest, Parcel};
 
 use super::families::Families;
 use crate::proto::blobs::{Goods, NotKept};
-use crate::wire::blobs::{Answer, Ask, HEAD_BYTES, PAGE_BYTES_MAX, PARCEL_BYTES_MAX};
-use crate::wire::{self, Payload};
+use crate::wire;
+use crate::wire::blobs::{Answer, Ask, HEAD_BYTES, PARCEL_BYTES_MAX};
 
 pub(super) struct Depot {
     blobs: Blobs,
@@ -104,17 +104,8 @@ impl Depot {
     }
 
     fn page(&self, object: &Digest, from: u32, credit: u32) -> Result<Option<Answer>, BlobError> {
-        let Some(manifest) = self.blobs.manifest(object)? else {
-            return Ok(None);
-        };
-        let bytes = manifest.encode();
-        let rest = bytes.get(from as usize..).unwrap_or_default();
-        let page = Payload::new(&rest[..rest.len().min(credit as usize).min(PAGE_BYTES_MAX)]);
-        let answer = |page| {
-            let length = u32::try_from(bytes.len()).ok()?;
-            Some(Answer::Manifest { name: Digest::of(&bytes), length, page })
-        };
-        Ok(page.and_then(answer))
+        let manifest = self.blobs.manifest(object)?;
+        Ok(manifest.and_then(|manifest| Answer::page(&manifest.encode(), from, credit)))
     }
 
     /// Begins to take in a blob, or goes on with it: the chunks that are missing.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use xyn_net::proto::blobs::{NotKept, Want};
 use xyn_net::wire::Payload;
-use xyn_net::wire::blobs::{Answer, Ask, PAGE_BYTES_MAX, PARCEL_BYTES_MAX};
+use xyn_net::wire::blobs::{Answer, Ask, PARCEL_BYTES_MAX};
 use xyn_store::Digest;
 use xyn_store::blobs::{Manifest, PARCEL_OVERHEAD_BYTES, Parcel};
 use xyn_store::simulation::{Dice, Failure, Survival};
@@ -215,10 +215,7 @@ impl Chest {
     fn page(&self, root: &Digest, object: &Digest, from: u32, credit: u32) -> Option<Answer> {
         let children = self.shared.get(root)?;
         let manifest = self.blobs.get(object).filter(|_| root == object || children.contains(object))?;
-        let bytes = manifest.encode();
-        let rest = bytes.get(from as usize..).unwrap_or_default();
-        let page = Payload::new(&rest[..rest.len().min(credit as usize).min(PAGE_BYTES_MAX)])?;
-        Some(Answer::Manifest { name: Digest::of(&bytes), length: u32::try_from(bytes.len()).ok()?, page })
+        Answer::page(&manifest.encode(), from, credit)
     }
 
     fn parcel(&self, root: &Digest, chunks: &[Digest]) -> Option<Answer> {
