@@ -7,38 +7,22 @@ use std::path::Path;
 
 use config::{Config, File, FileFormat, Map, Source, Value, ValueKind};
 
+use super::keys::KEYS;
 use super::{ConfigError, Environment, Flags, MAX_VALUE_BYTES, MeshMode, keys, mesh};
 
 /// Where a node listens when nothing says otherwise.
 const DEFAULT_LISTEN: [&str; 2] = ["[::1]:4310", "127.0.0.1:4310"];
 
-/// Keys that a variable can set: the variable is `XYN_` and the key in capitals, dots as `_`.
-const VARIABLES: &[&str] = &[
-    "listen",
-    "env_id",
-    "stage",
-    "mesh",
-    "mesh_listen",
-    "mesh_peers",
-    "mesh_relays",
-    "mesh_relay",
-    "lan_catalogue",
-    "limits.max_steps",
-    "limits.wall_clock",
-    "limits.concurrency",
-    "limits.run_line",
-    "limits.max_parallel",
-    "limits.max_attempts",
-    "limits.max_wait",
-    "limits.event_backlog",
-    "limits.event_backlog_age",
-    "limits.requests_per_second",
-    "limits.request_burst",
-    "limits.artifact_store_bytes",
-];
-
 /// Those whose values are lists: a variable separates the items by commas.
 const LISTS: &[&str] = &["listen", "mesh_listen", "mesh_peers", "mesh_relays", "lan_catalogue"];
+
+/// Keys that a variable can set: all that hold no other keys. The variable is `XYN_` and the key in capitals, dots as `_`.
+fn settable() -> impl Iterator<Item = &'static str> {
+    let is_below =
+        |key: &str, other: &str| other.strip_prefix(key).is_some_and(|rest| rest.starts_with(['.', '[']));
+    let holds_keys = move |key: &str| KEYS.iter().any(|other| is_below(key, other));
+    KEYS.iter().copied().filter(move |key| !key.contains(['[', '*']) && !holds_keys(key))
+}
 
 /// Values with origins.
 #[derive(Clone, Debug, Default)]
@@ -127,12 +111,12 @@ fn refuse_unknown_keys(text: &str, path: &Path) -> Result<(), ConfigError> {
 
 fn variables(environment: Environment<'_>) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
-    for key in VARIABLES {
+    for key in settable() {
         let name = format!("XYN_{}", key.to_uppercase().replace('.', "_"));
         let (origin, text) = match (environment(&name), environment(&format!("{name}_FILE"))) {
             (Some(value), _) => {
                 let text = value.into_string().map_err(|_| ConfigError::Invalid {
-                    key: (*key).to_owned(),
+                    key: key.to_owned(),
                     origin: format!(" (from {name})"),
                     reason: "the value is not UTF-8".to_owned(),
                 })?;
@@ -141,7 +125,7 @@ fn variables(environment: Environment<'_>) -> Result<Layer, ConfigError> {
             (None, Some(file)) => (format!("{name}_FILE"), read_value(Path::new(&file))?),
             (None, None) => continue,
         };
-        if LISTS.contains(key) {
+        if LISTS.contains(&key) {
             let items: Vec<ValueKind> = text.split(',').map(|item| item.trim().into()).collect();
             layer.set(key, &origin, items);
         } else {
