@@ -11,7 +11,7 @@ use xyn_actors::runtime::{Environment, Runtime, StartError};
 use xyn_actors::services::mesh::{self, JoinError, MeshError};
 use xyn_api::{AppState, Guard};
 use xyn_store::trust::Ticket;
-use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
+use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp, durable};
 
 use crate::door::door;
 
@@ -195,8 +195,8 @@ impl Node {
 
     fn announce(&self, started_at: Timestamp) -> Result<(), NodeError> {
         let file = NodeFile { pid: std::process::id(), listen: self.addresses(), started_at };
-        let text = serde_json::to_string(&file).unwrap_or_default();
-        std::fs::write(&self.file, text)
+        let text = serde_json::to_vec(&file).map_err(std::io::Error::from);
+        text.and_then(|text| durable::put(&self.file, &text))
             .map_err(|source| NodeError::Write { path: self.file.clone(), source })
     }
 

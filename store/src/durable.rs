@@ -1,17 +1,32 @@
 //! What a file needs to become lasting, and what it means when it cannot.
 //!
-//! Owns private files, the syncing of folders and the wording of I/O errors. Whoever keeps a file writes it
+//! Owns private files, files put whole, the syncing of folders and the wording of I/O errors. Whoever keeps a file writes it
 //! beside its place, syncs it, renames it and syncs the folder, in this order. Knows nothing of the contents.
 //! Invariant: what is made here is readable by its owner only.
 
-use std::fs::{File, OpenOptions};
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// A new file only the owner can read, at a path where nothing is yet.
 pub(crate) fn create_private(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)
+}
+
+/// Puts a file of these bytes at `path`, whole or not at all, and lasting when this is done. Its folder is made where
+/// there is none. One at a time may do so at a path.
+pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let partial = path.with_added_extension("partial");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&partial, path)?;
+    sync_folder(folder)?;
+    // It may be new itself.
+    folder.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
 }
 
 /// Makes the names in a folder lasting: until then a power cut may undo a rename.
@@ -37,6 +52,18 @@ pub(crate) fn reason(error: &io::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_put_whole_into_a_folder_that_is_made_and_over_what_was_left_of_another_try() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join("new/notes.json");
+        put(&path, b"first").expect("there is room");
+        fs::write(home.path().join("new/notes.json.partial"), "half, and longer than the whole")
+            .expect("there is room");
+        put(&path, b"second").expect("there is room");
+        assert_eq!(fs::read(&path).expect("it is there"), b"second");
+        assert_eq!(fs::read_dir(home.path().join("new")).expect("it is there").count(), 1);
+    }
 
     #[test]
     fn the_usual_troubles_are_named_with_a_way_out() {

@@ -11,7 +11,7 @@ pub mod clock;
 mod crash_tests;
 mod database;
 pub mod digest;
-mod durable;
+pub mod durable;
 pub mod envelope;
 mod error;
 mod handover;

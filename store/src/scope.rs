@@ -1,6 +1,7 @@
 //! Who acts, where, and in answer to what: the attribution that every recorded fact carries.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -64,12 +65,33 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Dev, Self::Staging, Self::Prod];
+
     /// The word for it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dev => "dev",
             Self::Staging => "staging",
             Self::Prod => "prod",
+        }
+    }
+}
+
+/// A word that names no stage.
+#[derive(Debug, thiserror::Error)]
+#[error("the stages are dev, staging (or test) and prod")]
+pub struct InvalidStage;
+
+impl FromStr for Stage {
+    type Err = InvalidStage;
+
+    fn from_str(word: &str) -> Result<Self, InvalidStage> {
+        match word {
+            "dev" => Ok(Self::Dev),
+            "staging" | "test" => Ok(Self::Staging),
+            "prod" => Ok(Self::Prod),
+            _ => Err(InvalidStage),
         }
     }
 }

@@ -53,12 +53,7 @@ impl From<Stage> for NamedStage {
 
 impl From<String> for NamedStage {
     fn from(name: String) -> Self {
-        match name.as_str() {
-            "dev" => Self::Known(Stage::Dev),
-            "staging" | "test" => Self::Known(Stage::Staging),
-            "prod" => Self::Known(Stage::Prod),
-            _ => Self::Unknown(name),
-        }
+        name.parse().map_or(Self::Unknown(name), Self::Known)
     }
 }
 
@@ -72,18 +67,9 @@ impl NamedStage {
     /// The word.
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Known(stage) => stage_word(*stage),
+            Self::Known(stage) => stage.as_str(),
             Self::Unknown(name) => name,
         }
-    }
-}
-
-/// The word for `stage`.
-pub(super) fn stage_word(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Dev => "dev",
-        Stage::Staging => "staging",
-        Stage::Prod => "prod",
     }
 }
 

@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use xyn_store::scope::Stage;
 use xyn_store::{Json, Timestamp};
 
-use super::context::stage_word;
 use super::identity::Approver;
 use super::words::{Effect, Proof};
 use crate::actions::Egress;
@@ -206,7 +205,7 @@ impl fmt::Display for Reason {
             Self::Rule { rule, effect } => write!(f, "{rule} says {}", effect.as_str()),
             Self::Unmet { rule, requirement } => write!(f, "{rule} denies because {requirement}"),
             Self::StageDefault { stage } => {
-                write!(f, "no rule matches, so the default of stage `{}` applies", stage_word(*stage))
+                write!(f, "no rule matches, so the default of stage `{}` applies", stage.as_str())
             }
             Self::UnknownStage { stage } => write!(f, "stage `{stage}` is not known"),
         }

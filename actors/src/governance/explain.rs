@@ -6,9 +6,10 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use xyn_store::scope::Stage;
 
 use super::compile::{CompiledPolicy, CompiledRule, Field};
-use super::context::{Context, NamedStage, stage_word};
+use super::context::{Context, NamedStage};
 use super::decision::{Decision, Unmet};
 use super::evaluate::PolicySet;
 use super::words::{Effect, EvaluationMode, Risk};
@@ -103,7 +104,7 @@ fn mismatch(rule: &CompiledRule, field: Field, context: &Context) -> String {
     let of = |wanted: &Option<String>| wanted.clone().unwrap_or_default();
     let (name, found, wanted) = match field {
         Field::Stage => {
-            ("stage", context.stage.as_str(), wanted.stage.stage().map_or("any", stage_word).to_owned())
+            ("stage", context.stage.as_str(), wanted.stage.stage().map_or("any", Stage::as_str).to_owned())
         }
         Field::Risk => {
             ("risk", context.risk.as_str(), wanted.risk.risk().map_or("any", Risk::as_str).to_owned())

@@ -8,10 +8,11 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
 use sha2::Sha256;
+use uuid::Uuid;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::projection::{Asked, ClaimRow, Fault, IntentRow, IntentStatus, Subject};
 use xyn_store::scope::Stage;
-use xyn_store::{Digest, Timestamp};
+use xyn_store::{Digest, Timestamp, ids};
 
 use super::{Intent, decision_of};
 use crate::actions::Context;
@@ -156,6 +157,11 @@ impl Accept {
     pub(crate) fn seed(&self) -> String {
         let key = self.seed.as_ref().or(self.claim.as_ref().map(|claim| &claim.key));
         key.cloned().unwrap_or_else(|| self.row.intent_id.to_string())
+    }
+
+    /// An id for what this brings about: the same when the same intent comes again.
+    pub(crate) fn derive<T: From<Uuid>>(&self, what: &str) -> T {
+        ids::derived(self.now, &[self.seed().as_bytes(), what.as_bytes()])
     }
 
     /// What the action is told.

@@ -185,6 +185,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The refusal that `word` is of, when it is one of `words`: as it was said, when the same is asked again.
+    pub(crate) fn conflict_of(words: &[&'static str], word: &str, message: &str) -> Option<Self> {
+        let code = words.iter().find(|known| **known == word)?;
+        Some(Self::Conflict { code, message: message.to_owned() })
+    }
+
     /// Stable word for programs.
     pub fn code(&self) -> &str {
         match self {

@@ -25,7 +25,7 @@ pub(super) async fn save_draft(
     let input = &intent.input;
     let draft_id: DraftId = match input.get("draft_id") {
         Some(_) => id(input, "draft_id")?,
-        None => ids::derived(accept.now, &[accept.seed().as_bytes(), b"draft"]),
+        None => accept.derive("draft"),
     };
     let (content, is_json) = match &input["definition"] {
         Value::String(text) => (text.clone(), false),
@@ -56,7 +56,7 @@ pub(super) async fn validate_draft(
         draft_id: row.draft_id,
         revision: row.revision,
         issues: issues.iter().map(|issue| json!(issue)).collect(),
-        report: Some(ids::derived(accept.now, &[accept.seed().as_bytes(), b"report"])),
+        report: Some(accept.derive("report")),
     };
     tell(inner, intent, accept, command).await
 }

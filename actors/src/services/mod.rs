@@ -71,15 +71,15 @@ impl Inner {
         };
         match Box::pin(self.submit(intent, Origin::Cleared)).await {
             Ok(outcome) => Ok(outcome.output),
-            Err(refusal) => Err(failure(refusal)),
+            Err(refusal) => Err(failure(&refusal)),
         }
     }
 }
 
-/// A refused intent as the failure of the step that asked for it. A service claims the key with its effect, so
-/// trying again after an unknown outcome is safe.
-fn failure(refusal: Refusal) -> Failure {
-    let kind = match &refusal {
+/// A refused intent as the failure of the step that asked for it, or as the end of one that began. A service claims
+/// the key with its effect, so trying again after an unknown outcome is safe.
+pub(crate) fn failure(refusal: &Refusal) -> Failure {
+    let kind = match refusal {
         Refusal::Unavailable(_) | Refusal::QuotaReached { .. } => FailureKind::Server,
         Refusal::Overloaded { .. } | Refusal::InProgress { .. } => FailureKind::RateLimit,
         _ => FailureKind::Client,

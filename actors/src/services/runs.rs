@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use xyn_store::ids::{self, RunId, StreamId};
+use xyn_store::ids::{RunId, StreamId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::{Lineage, RunRow, StepRow, StepStatus, Subject};
 use xyn_store::{Json, Reader, StoreError};
@@ -94,7 +94,7 @@ async fn begin(
         let message = format!("{DEPTH_LIMIT} runs have started each other; this looks like a loop");
         return Err(Refusal::Conflict { code: RUN_LOOP, message });
     }
-    let run: RunId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"run"]);
+    let run: RunId = accept.derive("run");
     inner.plans.keep(plan.clone());
     let stream = StreamId::from(uuid::Uuid::from(run));
     let subject = Subject::Run(run);

@@ -49,8 +49,7 @@ impl Workcells {
 
 /// The refusal that `word` is of, when it is one of these.
 pub(crate) fn of_word(word: &str, message: &str) -> Option<Refusal> {
-    let code = WORDS.into_iter().find(|known| *known == word)?;
-    Some(Refusal::Conflict { code, message: message.to_owned() })
+    Refusal::conflict_of(&WORDS, word, message)
 }
 
 /// Does `work` in a workcell, as soon as one is free.

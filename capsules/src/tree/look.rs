@@ -45,10 +45,11 @@ pub fn look(
 }
 
 /// Whether all that is in the folder `dir` is the tree `root`, and nothing is there beside it, whatever rules are in it.
-pub fn is_exactly(dir: &Path, root: &Digest, limits: Limits) -> bool {
-    let looked = Folder::open(dir).and_then(|folder| look_whole(&folder, limits));
+/// One that cannot be looked at whole is an error.
+pub fn is_exactly(dir: &Path, root: &Digest, limits: Limits) -> Result<bool, TreeError> {
+    let (looked, skipped) = look_whole(&Folder::open(dir)?, limits)?;
     // What no tree can hold is not of this one.
-    looked.is_ok_and(|(looked, skipped)| looked.root == *root && skipped == 0)
+    Ok(looked.root == *root && skipped == 0)
 }
 
 /// Looks at `folder`, and at all that is in it: no rules leave anything out. Answers also how many devices,

@@ -4,15 +4,15 @@
 //! Owns what becomes of it: where the node's word does not count, it is kept beside the app, for somebody whose does.
 //! Invariant: what is joined counts here, and of a place the same is said once.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::{fs, io};
 
 use xyn_capsules::proof::counts;
 use xyn_capsules::sign::{Envelope, FirstRun, NotVerified, Quorum, Statement, Subject, Trust, seal};
-use xyn_store::Digest;
 use xyn_store::blobs::Pins;
 use xyn_store::projection::CapsuleRow;
+use xyn_store::{Digest, durable};
 
 use super::trust::{self, Counting};
 use super::{Event, evidence, keep, scratch};
@@ -84,7 +84,7 @@ fn take(inner: &Inner, capsule: &Digest, run: &FirstRun, beside: &Path) -> Resul
             _pins: pins,
         }));
     }
-    write(&file, &bytes)
+    durable::put(&file, &bytes)
         .map_err(|error| Refusal::Unavailable(format!("cannot write `{}`: {error}", file.display())))?;
     Ok(Kept::Beside(Box::new(row)))
 }
@@ -92,14 +92,4 @@ fn take(inner: &Inner, capsule: &Digest, run: &FirstRun, beside: &Path) -> Resul
 /// The file in the folder `beside` that holds a report like `run`: the last one.
 fn file(beside: &Path, run: &FirstRun) -> PathBuf {
     beside.join(if run.is_well { "first-run.well.json" } else { "first-run.unwell.json" })
-}
-
-/// Writes the whole file in one go.
-fn write(file: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = file.with_extension("new");
-    if let Some(folder) = file.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(&beside, bytes)?;
-    fs::rename(beside, file)
 }

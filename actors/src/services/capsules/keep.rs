@@ -45,8 +45,7 @@ pub(super) async fn keep(
 ) -> Result<Outcome, Refusal> {
     let is_told =
         keeping.origin != Origin::Pulled && visibility(keeping.proved.manifest().rights.scope).is_told();
-    let entry_id: Option<EntryId> =
-        is_told.then(|| ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]));
+    let entry_id: Option<EntryId> = is_told.then(|| accept.derive("entry"));
     let (moment, also) = (keeping.moment.take(), std::mem::take(&mut keeping.also));
     let is_highest = keeping.is_highest;
     let row = row(keeping, intent, &accept, entry_id);
@@ -112,7 +111,7 @@ pub(super) async fn attested(
     ignored: Vec<String>,
 ) -> Result<Outcome, Refusal> {
     let output = output(&row, known(ignored));
-    let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
+    let entry_id: EntryId = accept.derive("entry");
     let accepted = accept.done(Subject::Intent(intent.intent_id)).answering(output.clone());
     let verb = if row.signers == before.signers { "attested" } else { "signed" };
     let note = anew(&row, intent, verb);

@@ -64,7 +64,8 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
             "capsule.gc" => gc::serve(&inner, &intent, accept).await,
             "capsule.pull" => pull::serve(&inner, &intent, accept).await,
             "capsule.report" => report::serve(&inner, &intent, accept).await,
-            _ => verify::serve(&inner, &intent, accept).await,
+            "capsule.verify" => verify::serve(&inner, &intent, accept).await,
+            other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
         };
         if let Err(refusal) = &done {
             tell(&inner, &intent, refusal).await;

@@ -26,8 +26,7 @@ pub(super) fn is_of_capsule(word: &str) -> bool {
 
 /// The refusal that `word` is of, when it is one of these.
 pub(crate) fn of_word(word: &str, message: &str) -> Option<Refusal> {
-    let code = WORDS.into_iter().find(|known| *known == word)?;
-    Some(Refusal::Conflict { code, message: message.to_owned() })
+    Refusal::conflict_of(&WORDS, word, message)
 }
 
 /// What is wrong with the bytes of a capsule, or with the disk they are on.

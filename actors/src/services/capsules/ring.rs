@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xyn_capsules::sign::{Envelope, NotVerified, Quorum, Ring};
 use xyn_store::blobs::Pins;
-use xyn_store::ids::{self, EntryId};
+use xyn_store::ids::EntryId;
 use xyn_store::projection::{RingRow, Subject};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
 use xyn_store::{StoreError, Timestamp};
@@ -36,7 +36,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let _turn = inner.capsules.take().await;
     let (working, asked, now) = (inner.clone(), intent.clone(), accept.now);
     let (row, _pins) = blocking(move || take(&working, &asked, now)).await?;
-    let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
+    let entry_id: EntryId = accept.derive("entry");
     let RingRow { env, version, file, .. } = &row;
     let output = json!({ "env": env, "version": version, "file": file, "entry_id": entry_id });
     let note = Note {

@@ -14,6 +14,7 @@ use arc_swap::ArcSwap;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use rustix::io::Errno;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -151,8 +152,14 @@ async fn bind(port: Option<u16>) -> io::Result<Vec<TcpListener>> {
                     break;
                 }
             }
-            Err(_) => return Ok(vec![first]),
+            Err(error) if is_without_ipv6(&error) => return Ok(vec![first]),
+            Err(error) => return Err(error),
         }
     }
     Err(taken.unwrap_or_else(|| io::Error::from(ErrorKind::AddrInUse)))
+}
+
+fn is_without_ipv6(error: &io::Error) -> bool {
+    let unsupported = Errno::AFNOSUPPORT.raw_os_error();
+    error.kind() == ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(unsupported)
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use serde_json::json;
 use xyn_capsules::sign::FirstRun;
 use xyn_store::Digest;
-use xyn_store::ids;
 use xyn_store::projection::{DeploymentRow, IntentRow, IntentStatus, Release};
 use xyn_store::timeline::entry::Kind;
 
@@ -17,12 +16,12 @@ use super::needs::{Attached, Given};
 use super::passage::pass;
 use super::seeds::Sowing;
 use super::told::moment;
-use super::{Event, What, failure, first_run, fronts, note, release, tell};
+use super::{Event, What, first_run, fronts, note, release, tell};
 use crate::actions::Action;
 use crate::record::Record;
 use crate::runtime::{Accept, Held, Inner, Intent, Outcome, Refusal};
-use crate::services::outside;
 use crate::services::timeline::{self, Acceptance};
+use crate::services::{failure, outside};
 
 /// What is asked for when nobody says what a healthy app answers.
 const HEALTH: &str = "/";
@@ -61,7 +60,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         health: wish.health.unwrap_or_else(|| HEALTH.to_owned()),
         at: accept.now,
         by: intent.identity.principal.clone(),
-        entry_id: ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]),
+        entry_id: accept.derive("entry"),
     };
     let name = intent.intent_id.to_string();
     let _under_way = inner.progress.take(&name).ok_or(Refusal::InProgress { key: name })?;
@@ -116,7 +115,9 @@ async fn switch(
 /// A capsule that is ready to take over.
 struct Ready {
     serving: Serving,
-    /// The port that it needs besides the one that is open.
+    /// Where it will be reached.
+    port: u16,
+    /// What listens there, if that is not open yet.
     front: Option<Front>,
     /// What of its data was laid out, now or before.
     seeds: Vec<(String, Digest)>,
@@ -146,11 +147,14 @@ async fn ready(
     let serving = ran.map_err(|why| why.refusal(&job.release))?;
     let open = inner.fronts.front(place).map(|front| front.port());
     let wanted = job.port.or(open).or(before.as_ref().map(|row| row.port));
-    let front = match open {
-        Some(open) if wanted == Some(open) => None,
-        _ => Some(fronts::bind(wanted, serving.clone()).await?),
+    let (port, front) = match open {
+        Some(open) if wanted == Some(open) => (open, None),
+        _ => {
+            let front = fronts::bind(wanted, serving.clone()).await?;
+            (front.port(), Some(front))
+        }
     };
-    Ok(Ready { serving, front, seeds, _made: made })
+    Ok(Ready { serving, port, front, seeds, _made: made })
 }
 
 /// Records that the capsule of `job` serves, and switches. A front that was not recorded is closed again.
@@ -162,9 +166,8 @@ async fn commit(
     gates: Vec<Finding>,
     ready: Ready,
 ) -> Result<Outcome, Refusal> {
-    let (Judged { place, before, .. }, Ready { serving, front, seeds, _made }) = (&job.judged, ready);
+    let (Judged { place, before, .. }, Ready { serving, port, front, seeds, _made }) = (&job.judged, ready);
     let open = inner.fronts.front(place);
-    let port = front.as_ref().or(open.as_deref()).map(Front::port).unwrap_or_default();
     let row = row(job, port, seeds);
     let url = fronts::url(port);
     let verb = format!("deployed to {}", row.stage.as_str());

@@ -30,8 +30,6 @@ use xyn_store::ids::{self, EventId};
 use xyn_store::projection::Target;
 use xyn_store::scope::Stage;
 
-use crate::actions::Failure;
-use crate::blueprint::FailureKind;
 use crate::governance::Decision;
 use crate::record::Record;
 use crate::runtime::{Accept, Held, Inner, Intent, Outcome, Recording, Refusal, Runtime, stream};
@@ -59,8 +57,7 @@ const WORDS: [&str; 5] = ["deploy_unfit", "unhealthy", "port_taken", "service_mi
 
 /// The refusal that `word` is of, when it is one of these.
 pub(crate) fn of_word(word: &str, message: &str) -> Option<Refusal> {
-    let code = WORDS.into_iter().find(|known| *known == word)?;
-    Some(Refusal::Conflict { code, message: message.to_owned() })
+    Refusal::conflict_of(&WORDS, word, message)
 }
 
 /// Whether `action` is one of deployments.
@@ -74,7 +71,8 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     super::detached((), async move {
         match intent.action.as_str() {
             DEPLOY => install::serve(&inner, &intent, accept).await,
-            _ => rollback::serve(&inner, &intent, accept).await,
+            ROLLBACK => rollback::serve(&inner, &intent, accept).await,
+            other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
         }
     })
     .await
@@ -96,16 +94,7 @@ pub(crate) async fn preflight(
 
 /// The stage that an input of these actions names: the act is judged by it, whatever else was said of the intent.
 pub(crate) fn stage(input: &Value) -> Option<Stage> {
-    input.get("stage").and_then(Value::as_str).and_then(stage_of)
-}
-
-fn stage_of(word: &str) -> Option<Stage> {
-    match word {
-        "dev" => Some(Stage::Dev),
-        "staging" | "test" => Some(Stage::Staging),
-        "prod" => Some(Stage::Prod),
-        _ => None,
-    }
+    input.get("stage").and_then(Value::as_str)?.parse().ok()
 }
 
 /// The name under which one act at a time is done at `place`.
@@ -121,8 +110,9 @@ fn hold(inner: &Inner, place: &Place) -> Result<Held, Refusal> {
 
 /// Keeps others from deploying `app` anywhere; none when somebody is at it.
 pub(crate) fn hold_app(inner: &Inner, app: &str) -> Option<Vec<Held>> {
-    let stages = [Stage::Dev, Stage::Staging, Stage::Prod].into_iter();
-    let places = stages.flat_map(|stage| [Target::Static, Target::Process].map(|target| (stage, target)));
+    let places = Stage::ALL
+        .into_iter()
+        .flat_map(|stage| [Target::Static, Target::Process].map(|target| (stage, target)));
     let turns = places.map(|(stage, target)| turn(&Place { app: app.to_owned(), stage, target }));
     turns.map(|turn| inner.progress.take(&turn)).collect()
 }
@@ -151,15 +141,6 @@ async fn note(inner: &Inner, intent: &Intent, event: Event) {
     if let Err(error) = recording.commit(inner).await {
         tracing::warn!(%error, "what happened to a deployment is not recorded");
     }
-}
-
-/// A refusal as the end of an intent that began.
-fn failure(refusal: &Refusal) -> Failure {
-    let kind = match refusal {
-        Refusal::Unavailable(_) | Refusal::QuotaReached { .. } => FailureKind::Server,
-        _ => FailureKind::Client,
-    };
-    Failure::certain(kind, refusal.code(), refusal.to_string())
 }
 
 impl Runtime {

@@ -93,7 +93,7 @@ impl FromStr for DeploymentName {
         let mut parts = text.split('.');
         let (app, stage, target) = (parts.next(), parts.next(), parts.next());
         let app = app.and_then(|app| app.parse().ok()).ok_or_else(invalid)?;
-        let stage = stage.and_then(super::stage_of).ok_or_else(invalid)?;
+        let stage = stage.and_then(|stage| stage.parse().ok()).ok_or_else(invalid)?;
         let target = target.map(str::parse).transpose().map_err(|_| invalid())?;
         match parts.next() {
             None => Ok(Self { app, stage, target }),

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde_json::Value;
 use xyn_capsules::manifest::{Manifest, Service, ServiceKind, Slug};
 use xyn_store::projection::Target;
+use xyn_store::scope::Stage;
 
 use address::passwords;
 
@@ -186,8 +187,8 @@ impl Search<'_> {
         let Some(own) = of_app.strip_prefix(app.as_str()).and_then(|rest| rest.strip_prefix('/')) else {
             return false;
         };
-        let of = own.split_once('/').and_then(|(of, _)| super::stage_of(of));
-        of.is_none_or(|of| of == *stage)
+        let of = own.split_once('/').and_then(|(of, _)| of.parse().ok());
+        of.is_none_or(|of: Stage| of == *stage)
     }
 
     fn variables(

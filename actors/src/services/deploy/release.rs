@@ -170,8 +170,13 @@ fn lay_out(inner: &Inner, rooms: Rooms, tree: &Digest) -> Result<Rooms, Refusal>
 /// put aside.
 fn lay_out_app(inner: &Inner, app: &Path, root: &Digest) -> Result<(), String> {
     let limits = Limits::default();
-    if tree::is_exactly(app, root, limits) {
-        return Ok(());
+    if app.exists() {
+        match tree::is_exactly(app, root, limits) {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            // An app may leave there what nobody can read, and serves from elsewhere then.
+            Err(error) => tracing::warn!(%error, path = %app.display(), "a release is laid out anew"),
+        }
     }
     let new = app.with_extension(NEW);
     match fs::remove_dir_all(&new) {
@@ -208,27 +213,36 @@ pub(super) async fn tidy(inner: &Arc<Inner>, row: DeploymentRow) {
 fn remove_old(inner: &Inner, row: &DeploymentRow) {
     let kept =
         [Some(&row.current), row.previous.as_ref()].map(|release| release.map(|it| app_name(&it.served)));
-    let Ok(entries) = fs::read_dir(folder(inner, &Place::of(row))) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name().into_string().ok();
+    for path in entries(&folder(inner, &Place::of(row))) {
+        let name = path.file_name().and_then(|name| name.to_str()).map(str::to_owned);
         let is_app = |name: &String| {
             let end = Path::new(name).extension();
             name.len() == APP_NAME_CHARS || end.is_some_and(|end| end == NEW || end == OLD)
         };
         let is_old = name.as_ref().is_some_and(is_app) && !kept.contains(&name);
         if is_old
-            && !process::is_within(&entry.path())
-            && let Err(error) = fs::remove_dir_all(entry.path())
+            && !process::is_within(&path)
+            && let Err(error) = fs::remove_dir_all(&path)
         {
-            tracing::warn!(%error, path = %entry.path().display(), "an old release stays");
+            tracing::warn!(%error, path = %path.display(), "an old release stays");
         }
     }
 }
 
 /// Ends the processes that a node left behind which was killed.
 pub(crate) fn end_orphans(store: &Store) {
-    let Ok(entries) = fs::read_dir(store.folder().join(FOLDER)) else { return };
-    entries.flatten().for_each(|entry| process::end_orphans(&entry.path()));
+    entries(&store.folder().join(FOLDER)).iter().for_each(|place| process::end_orphans(place));
+}
+
+/// What is in `folder`, which may not be there.
+pub(super) fn entries(folder: &Path) -> Vec<PathBuf> {
+    let found = fs::read_dir(folder).and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+    found.unwrap_or_else(|error: io::Error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            tracing::warn!(%error, path = %folder.display(), "what was left here cannot be looked at");
+        }
+        Vec::new()
+    })
 }
 
 /// The manifest of a capsule that is here. It was proved when it came; only the disk could have changed it since.

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use xyn_capsules::sign::{Envelope, NotVerified};
-use xyn_store::ids;
 use xyn_store::projection::{CapsuleRow, DeploymentRow, IntentRow, IntentStatus, Release};
 use xyn_store::scope::Stage;
 use xyn_store::timeline::Visibility;
@@ -20,14 +19,14 @@ use super::front::Serving;
 use super::name::{DeploymentName, Place};
 use super::seeds::Sowing;
 use super::told::moment;
-use super::{Event, failure, fronts, hold, needs, release};
+use super::{Event, fronts, hold, needs, release};
 use crate::governance::{Decision, Effect};
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Refusal};
 use crate::services::capsules::prove;
 use crate::services::capsules::trust::Counting;
 use crate::services::timeline::{self, Acceptance};
-use crate::services::{blocking, field, outside};
+use crate::services::{blocking, failure, field, outside};
 
 /// Asks for the word that production needs, unless a policy denies it anyway.
 pub(super) async fn preflight(
@@ -111,7 +110,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let current = Release {
         at: accept.now,
         by: intent.identity.principal.clone(),
-        entry_id: ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]),
+        entry_id: accept.derive("entry"),
         ..previous.clone()
     };
     let mut row = DeploymentRow { previous: Some(row.current.clone()), current, ..row };

@@ -29,7 +29,8 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
         "peer.join" => let_in(inner, intent, accept).await,
         "peer.rotate" => rotate(inner, intent, accept).await,
         "peer.confirm" => confirm(inner, intent, accept).await,
-        _ => revoke(inner, intent, accept).await,
+        "peer.revoke" => revoke(inner, intent, accept).await,
+        other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }
 }
 

@@ -140,14 +140,18 @@ async fn attend(shared: &Arc<Shared>, running: Running, stop: &mut watch::Receiv
 
 /// What was signed before the mesh was there.
 async fn offer_latest(shared: &Shared, mesh: &Mesh) {
-    let latest = shared.inner().and_then(|inner| {
-        let latest = log::latest_checkpoint(&inner.store.read().ok()?).ok()??;
+    let Some(inner) = shared.inner() else { return };
+    let latest = inner.store.read().and_then(|reader| log::latest_checkpoint(&reader));
+    match latest {
         // One that was signed with a key from before vouches for a log that goes on no more.
-        (latest.checkpoint.node == inner.store.key().public()).then_some(latest)
-    });
-    if let Some(checkpoint) = latest {
-        // One that is gone is noticed by whoever attends to it.
-        let _ = mesh.signed(checkpoint).await;
+        Ok(Some(latest)) if latest.checkpoint.node == inner.store.key().public() => {
+            // A mesh that is gone is noticed by whoever attends to it.
+            let _ = mesh.signed(latest).await;
+        }
+        Ok(_) => {}
+        Err(error) => {
+            tracing::warn!(%error, "members are not asked to witness this node's log before its next checkpoint")
+        }
     }
 }
 

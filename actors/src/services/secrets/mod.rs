@@ -85,8 +85,7 @@ impl From<VaultError> for Refusal {
 
 /// The refusal that `word` is of, when it is one of these.
 pub(crate) fn of_word(word: &str, message: &str) -> Option<Refusal> {
-    (word == "secrets_closed")
-        .then(|| Refusal::Conflict { code: "secrets_closed", message: message.to_owned() })
+    Refusal::conflict_of(&["secrets_closed"], word, message)
 }
 
 impl Runtime {

@@ -7,9 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,7 +17,7 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use serde::{Deserialize, Serialize};
 use xyn_store::scope::Principal;
-use xyn_store::{Digest, Timestamp};
+use xyn_store::{Digest, Timestamp, durable};
 
 use super::name::SecretName;
 
@@ -203,7 +203,7 @@ impl Vault {
         bytes.extend_from_slice(&nonce);
         bytes.extend_from_slice(&sealed);
         let path = self.sealed_path();
-        self.place(&path, &bytes).map_err(|source| io("write")(&path, source))
+        durable::put(&path, &bytes).map_err(|source| io("write")(&path, source))
     }
 
     /// The key, where there is one.
@@ -218,23 +218,8 @@ impl Vault {
         let mut key = [0; KEY_BYTES];
         getrandom::fill(&mut key)?;
         let path = self.key_path();
-        self.place(&path, &key).map_err(|source| VaultError::Io { action: "write", path, source })?;
+        durable::put(&path, &key).map_err(|source| VaultError::Io { action: "write", path, source })?;
         Ok(key)
-    }
-
-    /// Puts a file of these bytes at `path`, whole or not at all.
-    fn place(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let beside = path.with_extension("partial");
-        let mut file =
-            OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&beside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        // The folder may be new itself.
-        for folder in [Some(self.folder.as_path()), self.folder.parent()].into_iter().flatten() {
-            File::open(folder)?.sync_all()?;
-        }
-        Ok(())
     }
 }
 

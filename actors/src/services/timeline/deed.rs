@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use xyn_store::blobs::Blobs;
-use xyn_store::ids::{self, EntryId, EventId};
+use xyn_store::ids::{EntryId, EventId};
 use xyn_store::projection::{IntentRow, Subject};
 use xyn_store::scope::Attribution;
 use xyn_store::timeline::board::{Board, Edit, EditError, View};
@@ -183,7 +183,8 @@ fn deed(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
         "timeline.review" => talk::review(wish),
         "timeline.approve" => talk::approve(wish),
         "timeline.branch" => branch::begin(wish),
-        _ => merge::merge(wish, blobs),
+        "timeline.merge" => merge::merge(wish, blobs),
+        other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }
 }
 
@@ -217,7 +218,7 @@ impl Wish<'_> {
 
     /// An id for what this brings about: the same when the same intent comes again.
     fn id<T: From<uuid::Uuid>>(&self, what: &str) -> T {
-        ids::derived(self.accept.now, &[self.accept.seed().as_bytes(), what.as_bytes()])
+        self.accept.derive(what)
     }
 
     /// A moment, by the one who wants it.

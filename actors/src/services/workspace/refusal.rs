@@ -11,8 +11,7 @@ const WORDS: [&str; 5] = ["folder_gone", "folder_unfit", "folder_unusable", "uns
 
 /// The refusal that `word` is of, when it is one of these.
 pub(crate) fn of_word(word: &str, message: &str) -> Option<Refusal> {
-    let code = WORDS.into_iter().find(|known| *known == word)?;
-    Some(Refusal::Conflict { code, message: message.to_owned() })
+    Refusal::conflict_of(&WORDS, word, message)
 }
 
 /// The refusal of an act on the folder of the workspace `name`.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xyn_capsules::tree::{Limits, Restored, Seen, Wish, list, restore};
 use xyn_store::Digest;
-use xyn_store::ids::{self, EntryId};
+use xyn_store::ids::EntryId;
 use xyn_store::projection::{IntentRow, IntentStatus, KnownTree, WorkspaceRow};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
 
@@ -56,7 +56,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     // Before anything begins: what cannot be had leaves nothing half done.
     let fetched = content::bring_trees(inner, [job.root]).await?;
     let job = Job { fetched, ..job };
-    let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
+    let entry_id: EntryId = accept.derive("entry");
     let name = intent.intent_id.to_string();
     let under_way = inner.progress.take(&name).ok_or(Refusal::InProgress { key: name })?;
     let begun = match outside::begin(inner, intent, accept, &action).await {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 use xyn_capsules::tree::{Change, Directory, Limits, Taken, diff, snapshot};
 use xyn_store::blobs::Blobs;
-use xyn_store::ids::{self, EntryId};
+use xyn_store::ids::EntryId;
 use xyn_store::projection::{KnownTree, Subject, WorkspaceRow};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
 
@@ -47,7 +47,7 @@ async fn keep(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Out
             record(inner, intent, done, None).await?
         }
         None => {
-            let entry_id: EntryId = ids::derived(accept.now, &[accept.seed().as_bytes(), b"entry"]);
+            let entry_id: EntryId = accept.derive("entry");
             let output = output(true, entry_id);
             let title = match field(&intent.input, "title") {
                 "" => summary,

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use xyn_capsules::tree::Seen;
-use xyn_store::Digest;
+use xyn_store::{Digest, durable};
 
 use crate::runtime::Inner;
 
@@ -25,14 +25,7 @@ pub(super) fn read(inner: &Inner, name: &str) -> Seen {
 
 /// Remembers what was seen.
 pub(super) fn write(inner: &Inner, name: &str, seen: &Seen) {
-    let path = path(inner, name);
-    let write = || {
-        fs::create_dir_all(path.parent().unwrap_or(&path))?;
-        let partial = path.with_extension("tmp");
-        fs::write(&partial, seen.encode())?;
-        fs::rename(partial, &path)
-    };
-    if let Err(error) = write() {
+    if let Err(error) = durable::put(&path(inner, name), &seen.encode()) {
         tracing::warn!(%error, workspace = name, "the next snapshot reads every file again");
     }
 }

@@ -260,7 +260,14 @@ impl Running {
         let out = child.stdout.take().map(|out| tokio::spawn(log.clone().follow(out)));
         let err = child.stderr.take().map(|err| tokio::spawn(log.clone().follow(err)));
         let listeners = out.into_iter().chain(err).collect();
-        let noted = id.and_then(|id| Noted::beside(&rooms.app, id).ok());
+        let noted = id.and_then(|id| {
+            let noted = Noted::beside(&rooms.app, id);
+            noted
+                .inspect_err(
+                    |error| tracing::warn!(%error, id, "a process outlives this node if that is killed"),
+                )
+                .ok()
+        });
         Ok(Self { child, group, port, listeners, _within: within, _noted: noted })
     }
 

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::super::release::entries;
+
 /// The end of the names of these files.
 const END: &str = "pid";
 /// The place of the start among the fields behind the name, proc(5): field 22, and the name is the second.
@@ -21,7 +23,8 @@ impl Noted {
     /// Notes the process `pid` beside the folder `app`.
     pub(super) fn beside(app: &Path, pid: u32) -> io::Result<Self> {
         let path = app.with_extension(format!("{pid}.{END}"));
-        fs::write(&path, format!("{pid} {}", started(pid).unwrap_or_default()))?;
+        let start = started(pid).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
+        fs::write(&path, format!("{pid} {start}"))?;
         Ok(Self(path))
     }
 }
@@ -35,18 +38,21 @@ impl Drop for Noted {
 
 /// Ends what a node left behind that was killed, as the files in `folder` name it.
 pub(in super::super) fn end_orphans(folder: &Path) {
-    let Ok(entries) = fs::read_dir(folder) else { return };
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.extension().is_some_and(|end| end == END) {
-            let noted = fs::read_to_string(&path).unwrap_or_default();
-            if let Some(pid) = living(&noted)
-                && let Err(error) = kill_process_group(pid, Signal::KILL)
-            {
-                tracing::warn!(%error, "a process that was left behind cannot be ended");
-            }
-            let _ = fs::remove_file(&path);
+    for path in entries(folder) {
+        if path.extension().is_some_and(|end| end == END)
+            && let Err(error) = end(&path)
+        {
+            tracing::warn!(%error, path = %path.display(), "a process that was left behind is not ended");
         }
     }
+}
+
+/// Ends the process of the note at `path`, if it is still that one, and then removes the note.
+fn end(path: &Path) -> io::Result<()> {
+    if let Some(pid) = living(&fs::read_to_string(path)?) {
+        kill_process_group(pid, Signal::KILL)?;
+    }
+    fs::remove_file(path)
 }
 
 /// The process that is noted, if it is still that one.

@@ -10,6 +10,7 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 use xyn_capsules::manifest::Seed;
+use xyn_store::durable;
 use xyn_store::timeline::{DOCUMENT_MAX_BYTES, merge_documents};
 
 use super::{Sowing, notes, read};
@@ -53,7 +54,7 @@ pub(super) fn apply(sowing: &Sowing, seed: &Seed) -> Result<(), Refusal> {
         };
         // The app that serves may have saved it meanwhile.
         if there(&place).map_err(failed)? == ours {
-            let put = notes::put(&folder, &place, &merged);
+            let put = durable::put(&place, &merged);
             return put.and_then(|()| notes::note(&sowing.ground.notes, seed)).map_err(failed);
         }
     }
