@@ -74,10 +74,12 @@ impl PublicKey {
         let hex = || Digest::from_bytes(*bytes).to_string();
         let key = VerifyingKey::from_bytes(bytes).map_err(|_| InvalidKey::Point(hex()))?;
         let point = key.to_edwards();
-        match () {
-            () if point.compress().as_bytes() != bytes => Err(InvalidKey::Point(hex())),
-            () if key.is_weak() || !point.is_torsion_free() => Err(InvalidKey::Weak(hex())),
-            () => Ok(Self(key)),
+        if point.compress().as_bytes() != bytes {
+            Err(InvalidKey::Point(hex()))
+        } else if key.is_weak() || !point.is_torsion_free() {
+            Err(InvalidKey::Weak(hex()))
+        } else {
+            Ok(Self(key))
         }
     }
 

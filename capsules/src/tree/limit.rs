@@ -72,10 +72,12 @@ impl Budget {
     pub(super) fn entry(&mut self, depth: usize) -> Result<(), Exceeded> {
         self.entries += 1;
         let Limits { depth: depth_max, entries, .. } = self.limits;
-        match () {
-            () if depth > depth_max => Err(Exceeded::Depth(depth_max)),
-            () if self.entries > entries => Err(Exceeded::Entries(entries)),
-            () => Ok(()),
+        if depth > depth_max {
+            Err(Exceeded::Depth(depth_max))
+        } else if self.entries > entries {
+            Err(Exceeded::Entries(entries))
+        } else {
+            Ok(())
         }
     }
 
@@ -92,10 +94,12 @@ impl Budget {
     pub(super) fn file(&mut self, size_bytes: u64) -> Result<(), Exceeded> {
         self.total_bytes = self.total_bytes.saturating_add(size_bytes);
         let Limits { file_bytes, total_bytes, .. } = self.limits;
-        match () {
-            () if size_bytes > file_bytes => Err(Exceeded::File(file_bytes)),
-            () if self.total_bytes > total_bytes => Err(Exceeded::Total(total_bytes)),
-            () => Ok(()),
+        if size_bytes > file_bytes {
+            Err(Exceeded::File(file_bytes))
+        } else if self.total_bytes > total_bytes {
+            Err(Exceeded::Total(total_bytes))
+        } else {
+            Ok(())
         }
     }
 

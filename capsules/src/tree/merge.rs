@@ -98,10 +98,12 @@ type Three = [Option<Entry>; 3];
 
 /// What follows where one side left things as they were, or both did the same.
 fn settled([base, ours, theirs]: Three) -> Option<Option<Entry>> {
-    match () {
-        () if ours == theirs || base == theirs => Some(ours),
-        () if base == ours => Some(theirs),
-        () => None,
+    if ours == theirs || base == theirs {
+        Some(ours)
+    } else if base == ours {
+        Some(theirs)
+    } else {
+        None
     }
 }
 

@@ -50,10 +50,12 @@ const REFUSED: [libc::c_long; 34] = [
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 /// The instruction set of this program, as the kernel numbers them; none where it is not known here.
-const OWN: Option<u32> = match () {
-    () if cfg!(target_arch = "x86_64") => Some(0xc000_003e),
-    () if cfg!(target_arch = "aarch64") => Some(0xc000_00b7),
-    () => None,
+const OWN: Option<u32> = if cfg!(target_arch = "x86_64") {
+    Some(0xc000_003e)
+} else if cfg!(target_arch = "aarch64") {
+    Some(0xc000_00b7)
+} else {
+    None
 };
 /// Numbers from here on are those of a second set of calls on x86-64.
 const SECOND_SET: u32 = 0x4000_0000;

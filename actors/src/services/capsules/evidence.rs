@@ -111,13 +111,14 @@ pub(crate) fn proves(
         Proof::Rebuild => found(envelopes, row, ring, now, rebuilt),
         Proof::Simulation => found(envelopes, row, ring, now, |report: &Simulation| Some(report.passed())),
     };
-    match () {
-        () if held.contains(&Some(true)) => Ok(()),
-        () if held.contains(&Some(false)) => Err("was attested, and came to another result"),
-        () if held.contains(&None) => {
-            Err("was attested of another capsule of the same files, or of none by name")
-        }
-        () => Err("was attested by nobody who counts here"),
+    if held.contains(&Some(true)) {
+        Ok(())
+    } else if held.contains(&Some(false)) {
+        Err("was attested, and came to another result")
+    } else if held.contains(&None) {
+        Err("was attested of another capsule of the same files, or of none by name")
+    } else {
+        Err("was attested by nobody who counts here")
     }
 }
 

@@ -106,15 +106,13 @@ impl Judged {
     pub(super) fn turn(&self, inner: &Inner) -> Result<Held, Refusal> {
         let (turn, reader) = (super::hold(inner, &self.place)?, inner.store.read()?);
         let Place { app, .. } = &self.place;
-        match () {
-            () if self.place.row(&reader)? != self.before => {
-                let message = format!("something else was deployed to `{}` meanwhile; ask again", self.place);
-                Err(super::busy(message))
-            }
-            () if reader.get::<CapsuleRow>(&CapsuleRow::key_of(&self.row.capsule))?.is_none() => {
-                Err(super::busy(format!("the capsule of `{app}` was let go of meanwhile; import it again")))
-            }
-            () => self.still_follows(&reader).map(|()| turn),
+        if self.place.row(&reader)? != self.before {
+            let message = format!("something else was deployed to `{}` meanwhile; ask again", self.place);
+            Err(super::busy(message))
+        } else if reader.get::<CapsuleRow>(&CapsuleRow::key_of(&self.row.capsule))?.is_none() {
+            Err(super::busy(format!("the capsule of `{app}` was let go of meanwhile; import it again")))
+        } else {
+            self.still_follows(&reader).map(|()| turn)
         }
     }
 

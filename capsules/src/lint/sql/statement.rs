@@ -109,11 +109,10 @@ impl<'s> Statement<'s> {
         let is_trigger = self.dialect == Dialect::Sqlite
             && self.word(0) == "create"
             && self.head.iter().take(3).any(|token| token.is("trigger"));
-        match () {
-            () if token.is("begin") && is_trigger => self.blocks += 1,
-            () if token.is("case") && self.blocks > 0 => self.blocks += 1,
-            () if token.is("end") => self.blocks = self.blocks.saturating_sub(1),
-            () => {}
+        if token.is("begin") && is_trigger || token.is("case") && self.blocks > 0 {
+            self.blocks += 1;
+        } else if token.is("end") {
+            self.blocks = self.blocks.saturating_sub(1);
         }
     }
 
@@ -167,12 +166,12 @@ impl<'s> Statement<'s> {
     /// No form of `COPY` is for a seed.
     fn copy(&self, first: &Token<'_>) -> Fault {
         let has = |word| self.head.iter().any(|token| token.is(word));
-        match () {
-            () if has("program") => named(first, "COPY … PROGRAM", "it runs a program on the server"),
-            () if has("stdin") || has("stdout") => {
-                named(first, "COPY … STDIN", "its rows are no statements; write them as `INSERT`")
-            }
-            () => named(first, "COPY", "it reaches files outside the database"),
+        if has("program") {
+            named(first, "COPY … PROGRAM", "it runs a program on the server")
+        } else if has("stdin") || has("stdout") {
+            named(first, "COPY … STDIN", "its rows are no statements; write them as `INSERT`")
+        } else {
+            named(first, "COPY", "it reaches files outside the database")
         }
     }
 

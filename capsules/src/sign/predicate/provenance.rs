@@ -94,13 +94,14 @@ impl Predicate for Provenance {
     fn check(&self) -> Result<(), &'static str> {
         let metadata = self.run_details.metadata.as_ref();
         let ends = metadata.and_then(|metadata| metadata.started_on.zip(metadata.finished_on));
-        match () {
-            () if self.build_definition.build_type.is_empty() => Err("`buildType` is empty"),
-            () if self.run_details.builder.id.is_empty() => Err("`builder.id` is empty"),
-            () if ends.is_some_and(|(started, finished)| finished < started) => {
-                Err("`finishedOn` lies before `startedOn`")
-            }
-            () => Ok(()),
+        if self.build_definition.build_type.is_empty() {
+            Err("`buildType` is empty")
+        } else if self.run_details.builder.id.is_empty() {
+            Err("`builder.id` is empty")
+        } else if ends.is_some_and(|(started, finished)| finished < started) {
+            Err("`finishedOn` lies before `startedOn`")
+        } else {
+            Ok(())
         }
     }
 }

@@ -67,12 +67,12 @@ impl Predicate for Rebuild {
     }
 
     fn check(&self) -> Result<(), &'static str> {
-        match () {
-            () if self.expected == self.found && !self.different.is_empty() => {
-                Err("`different` names files, and both trees are one")
-            }
-            () if self.finished_at < self.started_at => Err("`finishedAt` lies before `startedAt`"),
-            () => Ok(()),
+        if self.expected == self.found && !self.different.is_empty() {
+            Err("`different` names files, and both trees are one")
+        } else if self.finished_at < self.started_at {
+            Err("`finishedAt` lies before `startedAt`")
+        } else {
+            Ok(())
         }
     }
 }

@@ -34,10 +34,12 @@ impl Predicate for Rollback {
     const ROLE: Role = Role::Rollback;
 
     fn check(&self) -> Result<(), &'static str> {
-        match () {
-            () if self.to >= self.from => Err("`to` is not below `from`: that is no way back"),
-            () if self.expires <= self.issued_at => Err("`expires` is not after `issuedAt`"),
-            () => Ok(()),
+        if self.to >= self.from {
+            Err("`to` is not below `from`: that is no way back")
+        } else if self.expires <= self.issued_at {
+            Err("`expires` is not after `issuedAt`")
+        } else {
+            Ok(())
         }
     }
 }

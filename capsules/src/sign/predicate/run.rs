@@ -54,12 +54,16 @@ impl Predicate for FirstRun {
     const TYPE: &'static str = "urn:xyn:predicate:first-run:v1";
 
     fn check(&self) -> Result<(), &'static str> {
-        match () {
-            () if self.finished_at < self.started_at => Err("`finishedAt` lies before `startedAt`"),
-            () if self.log.len() > RUN_LOG_MAX_BYTES => Err("`log` is too long"),
-            () if self.environment.len() > FACTS_MAX => Err("`environment` names too much"),
-            () if self.is_well && self.exit.is_some() => Err("`exit` says that it ended, and it is well"),
-            () => Ok(()),
+        if self.finished_at < self.started_at {
+            Err("`finishedAt` lies before `startedAt`")
+        } else if self.log.len() > RUN_LOG_MAX_BYTES {
+            Err("`log` is too long")
+        } else if self.environment.len() > FACTS_MAX {
+            Err("`environment` names too much")
+        } else if self.is_well && self.exit.is_some() {
+            Err("`exit` says that it ended, and it is well")
+        } else {
+            Ok(())
         }
     }
 
