@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use xyn_net::wire::contacts::{Contact, Contacts};
 use xyn_net::wire::{self, Bounded, Frame as Travelling, Join, Known, Message, News, Payload, Witness};
+use xyn_store::audit::checkpoint::Checkpoint;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::blobs::Manifest;
 use xyn_store::ids;
@@ -323,12 +324,25 @@ pub(super) mod messages {
         let mut seeds: Vec<Vec<u8>> =
             syncs.iter().map(|it| [&[0], wire::encode(it).as_slice()].concat()).collect();
         seeds.push([&[1], wire::encode(&News { feed, frame }).as_slice()].concat());
+        let redeem = Join::Redeem(wire::Redeem {
+            env: env(),
+            ticket: TicketId([7; 8]),
+            secret: TicketSecret::from_bytes([5; 16]),
+            consent: Seat::Under(root().public()).agree(env(), &author()),
+        });
         let refused = Join::Refused(xyn_store::trust::NotRedeemed::Expired);
         let welcome = Join::Welcome { statements: Bounded::default() };
-        seeds.extend([refused, welcome].map(|it| [&[2], wire::encode(&it).as_slice()].concat()));
+        seeds.extend([redeem, refused, welcome].map(|it| [&[2], wire::encode(&it).as_slice()].concat()));
         let growth = wire::Growth { log: feed, from: 1, to: 9 };
         let hashes = Bounded::new(vec![Digest::of(b"node"); 3]).expect("three");
-        let witness = [Witness::Prove(growth), Witness::Proof { growth, hashes }];
+        let log = Checkpoint { node: feed.node, incarnation: 1, size: 9, root: Digest::of(b"log"), at: now() };
+        let checkpoint = log.sign(&author());
+        let witness = [
+            Witness::Offer(checkpoint),
+            Witness::Prove(growth),
+            Witness::Proof { growth, hashes },
+            Witness::Witnessed { checkpoint, signature: checkpoint.signature },
+        ];
         seeds.extend(witness.map(|it| [&[3], wire::encode(&it).as_slice()].concat()));
         let addresses = Bounded::new(vec![Payload::new(b"/ip6/::1/tcp/4311").expect("fits")]).expect("one");
         let contact = Contact { node: author().public(), addresses };
