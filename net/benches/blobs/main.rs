@@ -2,14 +2,17 @@
 //! middle, beside a raw libp2p stream in the same run. Prints one JSON line a figure; rates in MB/s. The CPU
 //! time of all processes together stands beside each: on a machine that is not idle it says more.
 //!
-//! `cargo bench -p xyn-net --bench blobs [-- folder]`; `XYN_BENCH_BYTES` is the size of the blob, 1 GiB by
-//! default, and `XYN_BENCH_ROUNDS` how often everything is done, 3 by default. The folder is `/dev/shm` by
-//! default, so that it is the exchange that is measured; on a disk, what that writes and syncs alone is a
-//! figure as well.
+//! `cargo bench -p xyn-net --bench blobs [-- folder] [--beside PROGRAM]`; `XYN_BENCH_BYTES` is the size of the
+//! blob, 1 GiB by default, and `XYN_BENCH_ROUNDS` how often everything is done, 3 by default. The folder is
+//! `/dev/shm` by default, so that it is the exchange that is measured; on a disk, what that writes and syncs
+//! alone is a figure as well. The program is that of `benches/iroh`: it fetches the same by iroh-blobs. rsync
+//! does so where it is installed.
 
+mod beside;
 mod node;
 mod raw;
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +21,8 @@ use std::time::Instant;
 
 use xyn_store::Digest;
 use xyn_store::blobs::TIMELINE;
+
+use beside::Beside;
 
 /// How the transports are called on the command line of the processes.
 const TCP: &str = "tcp/0";
@@ -31,7 +36,17 @@ fn main() {
         ["fetch", object, folder, addresses @ ..] => node::fetch(object, Path::new(folder), addresses),
         ["raw-hold", transport] => raw::hold(transport),
         ["raw-fetch", bytes, address] => raw::fetch(bytes.parse().expect("a number"), address),
-        words => measure(words.iter().find(|word| !word.starts_with("--")).copied().unwrap_or("/dev/shm")),
+        words => {
+            let (mut place, mut iroh) = ("/dev/shm", None);
+            let mut words = words.iter().copied().filter(|word| *word != "--bench");
+            while let Some(word) = words.next() {
+                match word {
+                    "--beside" => iroh = words.next(),
+                    folder => place = folder,
+                }
+            }
+            measure(place, iroh);
+        }
     }
 }
 
@@ -43,12 +58,15 @@ fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().map_or(default, |text| number(&text))
 }
 
-fn measure(place: &str) {
+fn measure(place: &str, iroh: Option<&str>) {
     let size = setting("XYN_BENCH_BYTES", 1 << 30);
     let folder = tempfile::Builder::new().prefix("blobs-bench").tempdir_in(place).expect("a folder there");
     let folder = folder.path();
     let holders: Vec<PathBuf> = (1..=3).map(|who| folder.join(who.to_string())).collect();
-    let object = prepare(&holders, size);
+    let bytes = noise(size);
+    let object = prepare(&holders, &bytes);
+    let others = Beside::new(folder, &bytes, iroh);
+    drop(bytes);
     disk(folder, size);
     for round in 0..setting("XYN_BENCH_ROUNDS", 3) {
         let here = || folder.join(format!("fetcher-{round}"));
@@ -70,34 +88,38 @@ fn measure(place: &str) {
                 std::fs::remove_dir_all(here()).expect("own folder");
             }
         }
+        others.measure();
     }
     kill(&object, &holders, &folder.join("killed"), size);
 }
 
 /// Puts the same blob into each store.
-fn prepare(holders: &[PathBuf], size: usize) -> String {
-    let bytes = noise(size);
+fn prepare(holders: &[PathBuf], bytes: &[u8]) -> String {
     for folder in holders {
         let store = node::open(folder);
-        let object = store.blobs().put(&bytes).expect("there is room");
+        let object = store.blobs().put(bytes).expect("there is room");
         store.blobs().hold(&object, TIMELINE).expect("is here");
     }
-    Digest::of(&bytes).to_string()
+    Digest::of(bytes).to_string()
 }
 
-/// What the disk takes for as many bytes, synced as a store does it.
+/// What the disk takes for as many bytes, synced as a store does it. As many files as there are, so that memory
+/// that stands for a disk is this machine's before anything is measured: a virtual one is given it when it is
+/// first touched.
 fn disk(folder: &Path, size: usize) {
     let (begun, pack) = (Instant::now(), vec![7; 64 << 20]);
+    let folder = folder.join("raw");
+    std::fs::create_dir(&folder).expect("there is room");
     for number in 0..size.div_ceil(pack.len()) {
         let write = || {
-            let mut file = File::create(folder.join("raw"))?;
+            let mut file = File::create(folder.join(number.to_string()))?;
             file.write_all(&pack[..pack.len().min(size - number * pack.len())])?;
             file.sync_all()
         };
         write().expect("there is room");
     }
     report("blobs.disk.write_and_sync", size as f64 / begun.elapsed().as_secs_f64() / 1e6);
-    std::fs::remove_file(folder.join("raw")).expect("own file");
+    std::fs::remove_dir_all(folder).expect("own folder");
 }
 
 /// The rate, and what it took of the processors.
@@ -172,7 +194,10 @@ struct Process {
 
 impl Process {
     fn start(words: &[&str]) -> Self {
-        let program = std::env::current_exe().expect("this program has a path");
+        Self::of(std::env::current_exe().expect("this program has a path"), words)
+    }
+
+    fn of(program: impl AsRef<OsStr>, words: &[&str]) -> Self {
         let mut command = Command::new(program);
         command.args(words).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it starts");
