@@ -26,7 +26,7 @@ pub use fold::{NotCounted, RANK_MAX};
 pub use invitation::{Invitation, NotRedeemed};
 pub use roster::{Member, NotAdmitted, Place, Placed, Roster, Standing};
 pub use statement::{
-    Certificate, Claim, InvalidStatement, PRINCIPAL_MAX_CHARS, REASON_MAX_CHARS, Revocation, Role,
+    Certificate, Claim, HEADS_MAX, InvalidStatement, PRINCIPAL_MAX_CHARS, REASON_MAX_CHARS, Revocation, Role,
     STATEMENT_BYTES_MAX, Seat, SignedStatement, Statement, Succession,
 };
 pub use ticket::{InvalidTicket, InvalidTicketId, Ticket, TicketId, TicketSecret};

@@ -16,8 +16,10 @@ use crate::digest::Digest;
 use crate::scope::Principal;
 use crate::timeline::feed::FeedId;
 
-/// The most bytes a statement takes: room for the heads of about 800 feeds.
+/// The most bytes a statement takes.
 pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
+/// Feeds that a statement names, whatever else it says: with them it fits in a record.
+pub const HEADS_MAX: usize = 750;
 /// Characters of a principal's name.
 pub const PRINCIPAL_MAX_CHARS: usize = 128;
 /// Characters of the reason for a revocation.

@@ -1,6 +1,7 @@
 //! Words that people give on other nodes: who is believed, when they count, and that they count once.
 
 mod crashes;
+mod lives;
 mod people;
 mod refusals;
 mod stories;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use xyn_net::wire::Payload;
 use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::projection::{GateRow, GateStatus, IntentRow, IntentStatus, StepKey};
 use xyn_store::scope::{Principal, Stage};
 use xyn_store::tables::Key;
@@ -139,8 +141,13 @@ struct Author {
 
 impl Author {
     fn new(node: &Node, seed: u8) -> Self {
-        let key = NodeKey::from_secret([seed; 32]);
-        let feed = FeedId { node: key.public(), incarnation: 1 };
+        Self::alive(node, [seed; 32], 1)
+    }
+
+    /// In one of its lives.
+    fn alive(node: &Node, secret: [u8; 32], incarnation: u64) -> Self {
+        let key = NodeKey::from_secret(secret);
+        let feed = FeedId { node: key.public(), incarnation };
         let reader = node.runtime.store().read().expect("reads");
         let timeline = timeline::Timeline::open(&reader, node.timeline().env().root(), feed).expect("opens");
         Self { key, feed, timeline, frames: Vec::new() }

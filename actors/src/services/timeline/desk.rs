@@ -151,7 +151,8 @@ impl Desk {
             }
             Command::Belong { change, by } => {
                 let folder = inner.store.folder();
-                let word = members::word(&reader, folder, key, &roster, change, now)?;
+                let me = (key, self.shared.own);
+                let word = members::word(&reader, folder, me, &roster, change, now)?;
                 if let Some((statement, event)) = word {
                     draft.state(timeline, key, now, &statement)?;
                     let stream = match &event {

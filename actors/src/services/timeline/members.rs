@@ -3,6 +3,7 @@
 //! Owns what must hold before such a statement is signed. Writes nothing: the desk puts statement, event and
 //! invitation in one append. Invariant: an invitation lets in one key, whenever the node is killed.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -11,8 +12,8 @@ use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::ids::{self, StreamId};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{
-    Certificate, Claim, Head, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation, Roster,
-    Seat, SignedStatement, Standing, Statement, TicketId,
+    Certificate, Claim, HEADS_MAX, Head, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation,
+    Roster, Seat, SignedStatement, Standing, Statement, TicketId,
 };
 use xyn_store::{Reader, StoreError, Timestamp};
 
@@ -58,11 +59,12 @@ pub(crate) enum Change {
     Confirm { node: PublicKey },
 }
 
-/// The statement that makes `change` so, and what the journal is told; none when it is so already.
+/// The statement of the node with `key`, whose feed is `own`, that makes `change` so, and what the journal is told;
+/// none when it is so already.
 pub(super) fn word(
     reader: &Reader,
     folder: &Path,
-    key: &NodeKey,
+    (key, own): (&NodeKey, FeedId),
     roster: &Roster,
     change: Change,
     now: Timestamp,
@@ -75,7 +77,7 @@ pub(super) fn word(
             }
         }
         Change::Revoke { node, reason } => revoke(reader, key, roster, node, reason, now)?,
-        Change::Rotate => return rotation::leave(reader, folder, key, roster, now).map(Some),
+        Change::Rotate => return rotation::leave(reader, folder, (key, own), roster, now).map(Some),
         Change::Confirm { node } => rotation::confirm(reader, key, roster, node, now)?,
     };
     Ok(Some((statement, Some(event))))
@@ -133,24 +135,32 @@ fn revoke(
     if !roster.ranks_above(key.public(), node) {
         return Err(MemberError::NotAbove(node).into());
     }
-    let last = last_records(reader, roster, node)?;
+    let last = last_records(reader, roster, node, None)?;
     let event = Event::Revoked { node, reason: reason.clone(), last: last.clone().into_iter().collect() };
     let claim = Claim::Revocation(Revocation { node, last, reason });
     Ok((state(key, roster, claim, now)?, event))
 }
 
-/// The last records that count of a node and of the keys that took its seat.
+/// The last records that count of a node and of the keys that took its seat, by feed. Of more feeds than a statement
+/// names those with the most records, and `present` before all others; the rest do not count any more. A node begins a
+/// feed with each life of its folder, so whoever has so many made them up, and must not be safe behind them.
 pub(super) fn last_records(
     reader: &Reader,
     roster: &Roster,
     node: PublicKey,
+    present: Option<FeedId>,
 ) -> Result<BTreeMap<FeedId, Head>, StoreError> {
     let line = roster.succession(node);
-    let mut last = BTreeMap::new();
+    let mut last = Vec::new();
     for row in reader.feeds()?.into_iter().filter(|row| line.contains(&row.feed.node)) {
         last.extend(reader.last_shared(&row)?.map(|head| (row.feed, head)));
     }
-    Ok(last)
+    last.sort_by_key(|(feed, head)| Reverse((Some(*feed) == present, head.seq)));
+    if last.len() > HEADS_MAX {
+        tracing::warn!(%node, feeds = last.len(), named = HEADS_MAX, "what is in its shortest feeds does not count any more");
+    }
+    last.truncate(HEADS_MAX);
+    Ok(last.into_iter().collect())
 }
 
 pub(super) fn state(

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{Certificate, Claim, Roster, Seat, SignedStatement, Statement, Succession};
 use xyn_store::{Reader, StoreError, Timestamp};
 
@@ -15,19 +16,20 @@ use super::members::{self, MemberError};
 use super::{Service, TimelineError};
 use crate::services::mesh::Event;
 
-/// Hands the seat of `key` to the key that is prepared in `folder`. Where the root's key is kept there as well, the
+/// Hands the seat of `key`, which writes the feed `own`, to the key that is prepared in `folder`. Where the root's key is kept there as well, the
 /// root says so and it is done; else it is the node's last word, and waits for one that ranks above it.
 pub(super) fn leave(
     reader: &Reader,
     folder: &Path,
-    key: &NodeKey,
+    (key, own): (&NodeKey, FeedId),
     roster: &Roster,
     now: Timestamp,
 ) -> Result<(SignedStatement, Option<Event>), TimelineError> {
     let (env, old) = (roster.env(), key.public());
     let member = roster.admit(old, now).map_err(MemberError::from)?;
     let next = NodeKey::prepare_next(folder).map_err(StoreError::from)?;
-    let last = members::last_records(reader, roster, old)?;
+    // Its last word stands behind what it names of this feed.
+    let last = members::last_records(reader, roster, old, Some(own))?;
     let seat = Seat::Succeeding(Succession::sign(env, key, next.public(), last));
     let consent = seat.agree(env, &next);
     let certificate = Certificate {

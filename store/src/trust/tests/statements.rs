@@ -5,6 +5,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audit::signature::Signature;
+use crate::timeline::Bytes;
+use crate::timeline::hlc::Hlc;
+use crate::timeline::record::{self, Body, Content};
 
 fn certificate() -> Statement {
     let seat = Seat::Under(public(ROOT));
@@ -54,6 +57,27 @@ fn version_1_bytes_stay_what_they_are() {
         "b54826e5f9bc2bffd940b67e8425568514481ceece9a36d8076e4cf42d9706c2",
     ];
     assert_eq!(ids, golden, "the encoding of version 1 is frozen");
+}
+
+#[test]
+fn the_longest_word_with_as_many_heads_as_may_be_named_fits_in_a_record() {
+    let wide = |n: u64| FeedId { node: public(ALICE), incarnation: u64::MAX - n };
+    let last: BTreeMap<FeedId, Head> = (0..HEADS_MAX as u64).map(|n| (wide(n), head(u64::MAX))).collect();
+    let reason = "\u{1f5dd}".repeat(REASON_MAX_CHARS);
+    let revocation = Claim::Revocation(Revocation { node: public(ALICE), last: last.clone(), reason });
+    let seat = Seat::Succeeding(Succession::sign(env(), &key(ALICE), public(BOB), last));
+    let consent = seat.agree(env(), &key(BOB));
+    let principal = Principal::new("\u{1f5dd}".repeat(PRINCIPAL_MAX_CHARS));
+    let (role, expires) = (Role::OwnerAdmin, Some(Timestamp::MAX));
+    let certificate =
+        Claim::Certificate(Certificate { node: public(BOB), seat, principal, role, expires, consent });
+    for claim in [revocation, certificate] {
+        let statement = Statement { env: env(), issuer: public(ROOT), issued_at: Timestamp::MAX, claim };
+        let bytes = statement.sign(&key(ROOT)).expect("fits").as_bytes().to_vec();
+        let place = record::Place { env: public(ROOT), feed: wide(0), seq: 1, prev: head(0).hash };
+        let content = Content { hlc: Hlc::at(Timestamp::MAX), body: Body::Statement(Bytes(bytes)) };
+        place.write(content).expect("fits");
+    }
 }
 
 #[test]
