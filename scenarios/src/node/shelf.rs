@@ -262,15 +262,23 @@ impl Shelf {
     }
 
     /// Verifies and keeps the proof of a fork, as [`Port::admit_proof`](xyn_net::driver::Port::admit_proof).
-    pub(crate) fn admit_proof(&mut self, feed: FeedId, proof: &Proof) -> Result<Known, Refused> {
+    pub(crate) fn admit_proof(
+        &mut self,
+        feed: FeedId,
+        proof: &Proof,
+        now: Timestamp,
+    ) -> Result<Known, Refused> {
         let proof = fork::Proof::open(&self.env.root(), proof).map_err(|_| Refused::False)?;
         if proof.feed != feed {
             return Err(Refused::False);
         }
         let busy = |_| Refused::Busy;
-        let (changes, _) = self
-            .with(|timeline, reader, roster| timeline.admit_proof(reader, &proof, |feed| roster.cut(*feed)))
+        let (changes, verdict) = self
+            .with(|timeline, reader, roster| {
+                timeline.admit_proof(reader, &proof, now, |feed| roster.cut(*feed))
+            })
             .map_err(busy)?;
+        kept::answer(feed, 0, &[verdict])?;
         self.commit(changes).map_err(busy)?;
         self.recut().map_err(busy)?;
         self.tell(feed, true).map_err(busy)

@@ -195,7 +195,7 @@ fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Option<Done> {
             Done::Admitted { peer, feed, result: shelf.admit(feed, &frames, now) }
         }
         Job::AdmitProof { peer, feed, proof } => {
-            Done::Admitted { peer, feed, result: shelf.admit_proof(feed, &proof) }
+            Done::Admitted { peer, feed, result: shelf.admit_proof(feed, &proof, now) }
         }
         Job::Hear { id, news } => {
             let result = shelf.admit(news.feed, std::slice::from_ref(&news.frame), now);

@@ -10,6 +10,7 @@ use super::fork::{Proof, ProofError};
 use super::frame::{Frame, FrameError};
 use super::head::Effect;
 use super::log::Timeline;
+use super::pace::Load;
 use super::record::{Body, Record};
 use super::rows::FeedRow;
 use crate::Reader;
@@ -88,7 +89,8 @@ pub enum Verdict {
         /// Whether it waits.
         is_kept: bool,
     },
-    /// Its author wrote more than is [taken in a minute](super::RECORDS_PER_MINUTE_MAX): it is to be asked for again.
+    /// Its author wrote more than is [taken in a minute](super::RECORDS_PER_MINUTE_MAX), or
+    /// [began more feeds](super::FEEDS_PER_HOUR_MAX) than in an hour: it is to be asked for again.
     Paced(FeedId),
     /// It shows that its author wrote two records under one number; the proof is among [`Admission::proofs`].
     Forked {
@@ -177,9 +179,7 @@ impl Timeline {
         if frame.last().seq <= have {
             return Ok(Verdict::Duplicate);
         }
-        let new = frame.records.iter().filter(|record| record.seq > have);
-        let documents = new.clone().filter(|record| matches!(record.content.body, Body::Board { .. }));
-        if !self.pace.takes(feed, new.clone().count() as u64, documents.count() as u64, now) {
+        if !self.keeps_pace(&frame, have, cut, now) {
             return Ok(Verdict::Paced(feed));
         }
         let mut from_future = match take(draft, &mut row, &frame, cut, &mut admission.has_statements) {
@@ -189,6 +189,8 @@ impl Timeline {
         self.keep(draft, row);
         while let Some(next) = self.waiting.take(&feed, row.head.seq) {
             if !agrees(draft, &next, &row)? {
+            } else if !self.keeps_pace(&next, row.head.seq, cut, now) {
+                break;
                 self.contradiction(draft, &next, cut, admission)?;
                 row = self.row(&feed, cut);
             } else if let Ok(records) = take(draft, &mut row, &next, cut, &mut admission.has_statements) {
@@ -197,6 +199,23 @@ impl Timeline {
             }
         }
         Ok(Verdict::Admitted { feed, first: have + 1, last: row.head.seq, from_future })
+    /// Whether its author may have what is new in `frame` taken now.
+    fn keeps_pace(&self, frame: &Frame, have: u64, cut: Cut, now: Timestamp) -> bool {
+        let new = frame.records.iter().filter(|record| record.seq > have);
+        let documents = new.clone().filter(|record| matches!(record.content.body, Body::Board { .. }));
+        let load = Load {
+            records: new.clone().count() as u64,
+            documents: documents.count() as u64,
+            feeds: self.begins(&frame.place.feed, cut),
+        };
+        self.pace.takes(frame.place.feed.node, load, now)
+    }
+
+    /// How many feeds are begun with what comes of `feed`. Those that a cut names are few already.
+    pub(super) fn begins(&self, feed: &FeedId, cut: Cut) -> u64 {
+        u64::from(cut == Cut::Nowhere && !self.feeds.contains_key(feed))
+    }
+
     }
 
     pub(super) fn keep(&mut self, draft: &mut Draft<'_>, row: FeedRow) {

@@ -16,7 +16,7 @@ use super::head::{Effect, FeedHead};
 use super::hlc::{Hlc, HybridClock};
 use super::limit::Limit;
 use super::memo::Memo;
-use super::pace::{DOCUMENTS_PER_MINUTE_MAX, Pace, RECORDS_PER_MINUTE_MAX};
+use super::pace::{DOCUMENTS_PER_MINUTE_MAX, Load, Pace, RECORDS_PER_MINUTE_MAX};
 use super::pen::Pen;
 use super::record::{Body, RecordError};
 use super::roster::STATEMENTS_PER_MEMBER;
@@ -170,7 +170,8 @@ impl Timeline {
         sayings: Vec<Saying>,
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key)?;
-        if !self.pace.takes(self.own, sayings.len() as u64, 0, now) {
+        let load = Load { records: sayings.len() as u64, ..Load::default() };
+        if !self.pace.takes(self.own.node, load, now) {
             return Err(WriteError::TooFast);
         }
         for saying in sayings {
@@ -211,7 +212,7 @@ impl Timeline {
         edits: &[Edit],
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key)?;
-        if !self.pace.takes(self.own, 1, 1, now) {
+        if !self.pace.takes(self.own.node, Load { records: 1, documents: 1, feeds: 0 }, now) {
             return Err(WriteError::TooFast);
         }
         let mut draft = Draft::new(self.env, reader);

@@ -1,80 +1,136 @@
-//! How much of one author's writing is taken in a minute.
+//! How much of one author's writing is taken in a minute, and how many feeds of it in an hour.
 //!
 //! A member that floods fills the disks of all others; this bounds what it can do before people notice, and a node
 //! writes no more itself than others would take. What is over the limit is not judged: it stays with whoever has it
-//! and is asked for again. Invariant: a feed that is paced comes in whole, only later.
+//! and is asked for again. So the limit delays and never decides what counts: nodes that took feeds in another order
+//! have the same ones in the end. Invariant: what is paced comes in whole, only later.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::feed::FeedId;
+use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 
-/// Records of one feed that are taken in a minute: more than a node writes that does what nodes do.
+/// Records of one author, over all its feeds, that are taken in a minute: more than a node writes that does what
+/// nodes do.
 pub const RECORDS_PER_MINUTE_MAX: u64 = 2_000_000;
 /// Those among them that change a shared document. Each may have another one opened, and in it all that was
 /// written there before; of its entry documents an author has one open at a time.
 pub const DOCUMENTS_PER_MINUTE_MAX: u64 = 60_000;
+/// Feeds of one author that are begun in an hour. A node begins one with each life of its folder; whoever makes up
+/// more has others keep a row of each for ever. Those that a revocation names are so few already, and come at once.
+pub const FEEDS_PER_HOUR_MAX: u64 = 64;
 
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
 
-/// What was taken of each feed in its present minute. Cloning shares it: it outlives a timeline that is thrown
-/// away, so that no error begins a new minute.
+/// What was taken of each author lately. Cloning shares it: it outlives a timeline that is thrown away, so that no
+/// error begins a new minute. Only what members wrote is asked for, so there are no more authors than members.
 #[derive(Clone, Debug, Default)]
-pub struct Pace(Arc<Mutex<BTreeMap<FeedId, Minute>>>);
+pub struct Pace(Arc<Mutex<BTreeMap<PublicKey, Taken>>>);
 
-#[derive(Debug)]
-struct Minute {
+/// What an author would have taken at once.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Load {
+    pub(super) records: u64,
+    /// Records that change a shared document.
+    pub(super) documents: u64,
+    /// Feeds of which nothing was here.
+    pub(super) feeds: u64,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    records: Window,
+    documents: Window,
+    feeds: Window,
+}
+
+/// So much since then.
+#[derive(Clone, Copy, Debug, Default)]
+struct Window {
     begun: Timestamp,
-    records: u64,
-    documents: u64,
+    amount: u64,
 }
 
 impl Pace {
-    /// Whether `records` more of `feed`, which change so many `documents`, are taken at `now`. Notes that they are.
-    pub(super) fn takes(&self, feed: FeedId, records: u64, documents: u64, now: Timestamp) -> bool {
-        let mut minutes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // A clock that was set back begins a new minute.
-        minutes.retain(|_, it| (it.begun..it.begun.after(MINUTE)).contains(&now));
-        let minute = minutes.entry(feed).or_insert(Minute { begun: now, records: 0, documents: 0 });
-        let records = minute.records.saturating_add(records);
-        let documents = minute.documents.saturating_add(documents);
-        let is_within = records <= RECORDS_PER_MINUTE_MAX && documents <= DOCUMENTS_PER_MINUTE_MAX;
-        if is_within {
-            (minute.records, minute.documents) = (records, documents);
-        }
-        is_within
+    /// Whether `load` more of `author` is taken at `now`. Notes that it is.
+    pub(super) fn takes(&self, author: PublicKey, load: Load, now: Timestamp) -> bool {
+        let mut authors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = authors.entry(author).or_default();
+        let with = taken.with(load, now);
+        *taken = with.unwrap_or(*taken);
+        with.is_some()
+    }
+}
+
+impl Taken {
+    fn with(self, load: Load, now: Timestamp) -> Option<Self> {
+        Some(Self {
+            records: self.records.with(load.records, RECORDS_PER_MINUTE_MAX, MINUTE, now)?,
+            documents: self.documents.with(load.documents, DOCUMENTS_PER_MINUTE_MAX, MINUTE, now)?,
+            feeds: self.feeds.with(load.feeds, FEEDS_PER_HOUR_MAX, HOUR, now)?,
+        })
+    }
+}
+
+impl Window {
+    /// With `amount` more, unless that is more than `max` within `length`.
+    fn with(self, amount: u64, max: u64, length: Duration, now: Timestamp) -> Option<Self> {
+        // A clock that was set back begins a new window.
+        let is_on = (self.begun..self.begun.after(length)).contains(&now);
+        let window = if is_on { self } else { Self { begun: now, amount: 0 } };
+        let amount = window.amount.saturating_add(amount);
+        (amount <= max).then_some(Self { amount, ..window })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::audit::signature::PublicKey;
 
-    fn feed(byte: u8) -> FeedId {
-        FeedId { node: PublicKey::from_bytes([byte; 32]), incarnation: 1 }
+    const NOW: Timestamp = Timestamp::EPOCH;
+
+    fn author(byte: u8) -> PublicKey {
+        PublicKey::from_bytes([byte; 32])
+    }
+
+    fn records(records: u64, documents: u64) -> Load {
+        Load { records, documents, feeds: 0 }
     }
 
     #[test]
     fn a_flood_of_one_author_waits_for_the_next_minute_and_nobody_else_does() {
-        let (pace, now) = (Pace::default(), Timestamp::from_micros(1_700_000_000_000_000));
-        assert!(pace.takes(feed(1), RECORDS_PER_MINUTE_MAX - 1, 0, now));
-        assert!(pace.takes(feed(1), 1, 0, now));
-        assert!(!pace.takes(feed(1), 1, 0, now.after(MINUTE / 2)));
-        assert!(pace.takes(feed(2), 1, 0, now), "others are not held back");
-        assert!(!pace.takes(feed(3), RECORDS_PER_MINUTE_MAX + 1, 0, now));
-        assert!(pace.takes(feed(1), 1, 0, now.after(MINUTE)));
-        assert!(pace.takes(feed(1), RECORDS_PER_MINUTE_MAX, 0, now.before(MINUTE)), "the clock was set back");
+        let (pace, now) = (Pace::default(), NOW.after(HOUR));
+        assert!(pace.takes(author(1), records(RECORDS_PER_MINUTE_MAX - 1, 0), now));
+        assert!(pace.takes(author(1), records(1, 0), now));
+        assert!(!pace.takes(author(1), records(1, 0), now.after(MINUTE / 2)));
+        assert!(pace.takes(author(2), records(1, 0), now), "others are not held back");
+        assert!(!pace.takes(author(3), records(RECORDS_PER_MINUTE_MAX + 1, 0), now));
+        assert!(pace.takes(author(1), records(1, 0), now.after(MINUTE)));
+        let back = now.before(MINUTE);
+        assert!(pace.takes(author(1), records(RECORDS_PER_MINUTE_MAX, 0), back), "the clock was set back");
     }
 
     #[test]
     fn shared_documents_have_a_pace_of_their_own() {
-        let (pace, now) = (Pace::default(), Timestamp::from_micros(1_700_000_000_000_000));
-        assert!(pace.takes(feed(1), DOCUMENTS_PER_MINUTE_MAX, DOCUMENTS_PER_MINUTE_MAX, now));
-        assert!(!pace.clone().takes(feed(1), 1, 1, now));
-        assert!(pace.takes(feed(1), 1, 0, now), "what is refused takes nothing away");
-        assert!(pace.takes(feed(1), 1, 1, now.after(MINUTE)));
+        let (pace, now) = (Pace::default(), NOW.after(HOUR));
+        let most = records(DOCUMENTS_PER_MINUTE_MAX, DOCUMENTS_PER_MINUTE_MAX);
+        assert!(pace.takes(author(1), most, now));
+        assert!(!pace.clone().takes(author(1), records(1, 1), now));
+        assert!(pace.takes(author(1), records(1, 0), now), "what is refused takes nothing away");
+        assert!(pace.takes(author(1), records(1, 1), now.after(MINUTE)));
+    }
+
+    #[test]
+    fn feeds_that_an_author_begins_wait_for_the_next_hour_and_those_it_has_go_on() {
+        let (pace, now) = (Pace::default(), NOW.after(HOUR));
+        let begun = Load { records: 1, documents: 0, feeds: 1 };
+        assert!((0..FEEDS_PER_HOUR_MAX).all(|_| pace.takes(author(1), begun, now)));
+        assert!(!pace.takes(author(1), begun, now.after(MINUTE)));
+        assert!(pace.takes(author(1), records(1, 0), now.after(MINUTE)));
+        assert!(pace.takes(author(2), begun, now));
+        assert!(pace.takes(author(1), begun, now.after(HOUR)));
     }
 }

@@ -3,28 +3,41 @@
 //! Owns moving rows to the other side of a limit. Invariant: where a feed's limit stands now decides its
 //! rows, not where it stood when its records came.
 
+use super::admit::Verdict;
 use super::draft::Draft;
 use super::feed::FeedId;
 use super::fork::Proof;
 use super::limit::Limit;
 use super::log::Timeline;
+use super::pace::Load;
 use super::rows::FeedRow;
 use crate::Reader;
+use crate::clock::Timestamp;
 use crate::error::StoreError;
 use crate::projection::Changes;
 use crate::trust::Cut;
 
 impl Timeline {
-    /// Keeps a proof that another node found. Answers whether it says something new.
+    /// Judges a proof that another node found.
     pub fn admit_proof(
         &mut self,
         reader: &Reader,
         proof: &Proof,
+        now: Timestamp,
         cuts: impl Fn(&FeedId) -> Cut,
-    ) -> Result<(Changes, bool), StoreError> {
+    ) -> Result<(Changes, Verdict), StoreError> {
+        let (feed, cut) = (proof.feed, cuts(&proof.feed));
+        // A feed of which only that is known is kept as any other is.
+        let load = Load { feeds: self.begins(&feed, cut), ..Load::default() };
+        if !self.pace.takes(feed.node, load, now) {
+            return Ok((Changes::default(), Verdict::Paced(feed)));
+        }
         let mut draft = Draft::new(self.env, reader);
-        let is_new = self.keep_fork(&mut draft, proof, cuts(&proof.feed))?;
-        Ok((self.finish(draft)?, is_new))
+        let verdict = match self.keep_fork(&mut draft, proof, cut)? {
+            true => Verdict::Forked { feed, seq: proof.seq },
+            false => Verdict::Duplicate,
+        };
+        Ok((self.finish(draft)?, verdict))
     }
 
     pub(super) fn keep_fork(

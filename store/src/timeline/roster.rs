@@ -201,7 +201,8 @@ mod tests {
         let proof = Proof::new(&world::env(), one, other).expect("they contradict");
         let mut node = Node::new();
         let reader = node.store.read().expect("reads");
-        let (changes, _) = node.timeline.admit_proof(&reader, &proof, |_| Cut::Nowhere).expect("keeps it");
+        let (changes, _) =
+            node.timeline.admit_proof(&reader, &proof, node.now, |_| Cut::Nowhere).expect("keeps it");
         drop(reader);
         node.commit(changes);
         let cuts = node.store.read().expect("reads").fork_cuts().expect("reads");

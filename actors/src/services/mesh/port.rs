@@ -119,10 +119,11 @@ impl Port for Desk {
                 return Err(Refused::False);
             }
         };
-        timeline.admit_proof(proof).await.map_err(|error| {
+        let verdicts = timeline.admit_proof(proof).await.map_err(|error| {
             tracing::warn!(%error, "a proof cannot be kept at the moment");
             Refused::Busy
         })?;
+        kept::answer(feed, 0, &verdicts).inspect_err(|_| self.shared.note_refusals(peer, feed, &verdicts))?;
         self.look_up(move |_, reader| known(reader, feed)).await.ok_or(Refused::Busy)
     }
 

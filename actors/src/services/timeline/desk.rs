@@ -168,9 +168,10 @@ impl Desk {
                 draft.tell(&reader, self.stream(), spans(&frames, &draft.verdicts), now)?;
             }
             Command::AdmitProof(proof) => {
-                let (changes, is_new) = timeline.admit_proof(&reader, &proof, cuts)?;
+                let (changes, verdict) = timeline.admit_proof(&reader, &proof, now, cuts)?;
                 draft.recording.changes().extend(changes);
-                draft.is_about_members = is_new;
+                draft.is_about_members = matches!(verdict, Verdict::Forked { .. });
+                draft.verdicts = vec![verdict];
             }
         }
         Ok(draft)

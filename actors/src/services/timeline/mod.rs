@@ -130,9 +130,9 @@ impl Service {
         self.tell(Command::Admit(frames)).await
     }
 
-    /// Keeps a proof that a node wrote two records under one number.
-    pub async fn admit_proof(&self, proof: Proof) -> Result<(), TimelineError> {
-        self.tell(Command::AdmitProof(Box::new(proof))).await.map(drop)
+    /// Judges a proof that a node wrote two records under one number: the verdict, once it is durable.
+    pub async fn admit_proof(&self, proof: Proof) -> Result<Vec<Verdict>, TimelineError> {
+        self.tell(Command::AdmitProof(Box::new(proof))).await
     }
 
     /// Says who belongs, or who no longer does.

@@ -30,10 +30,10 @@ fn an_equivocator_is_cut_before_the_fork_wherever_the_proof_comes() {
     let proof = Proof::open(&env(), &proof.encode()).expect("convinces anyone");
     for node in [&mut two, &mut three] {
         let reader = node.store.read().expect("reads");
-        let (changes, is_new) =
-            node.timeline.admit_proof(&reader, &proof, |_| Cut::Nowhere).expect("takes it");
+        let judged = node.timeline.admit_proof(&reader, &proof, node.now, |_| Cut::Nowhere);
+        let (changes, verdict) = judged.expect("takes it");
         drop(reader);
-        assert!(is_new);
+        assert_eq!(verdict, Verdict::Forked { feed: author.feed, seq: 4 });
         node.commit(changes);
     }
     three.admit(&[author.frame(&mine)]);

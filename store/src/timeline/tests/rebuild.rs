@@ -97,7 +97,8 @@ fn team(disk: &Disk) -> Node {
     let proof = Proof::new(&env(), one, other).expect("they contradict");
     node.admit(&[ada.frame(&said), bob.frame(&moments), carol.frame(&[before, branches[0].clone()])]);
     let reader = node.store.read().expect("reads");
-    let (mut changes, _) = node.timeline.admit_proof(&reader, &proof, |_| Cut::Nowhere).expect("keeps it");
+    let (mut changes, _) =
+        node.timeline.admit_proof(&reader, &proof, node.now, |_| Cut::Nowhere).expect("keeps it");
     drop(reader);
     changes.put_environment(environment());
     changes.put_told(&told);
