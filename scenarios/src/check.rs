@@ -226,7 +226,7 @@ impl Check {
         let of_records = shelf.timeline().into_iter().flat_map(|timeline| {
             [
                 held("bytes of frames that wait", timeline.waiting_bytes(), WAITING_MAX_BYTES),
-                held("frames of one feed that wait", timeline.waiting_frames(), WAITING_FRAMES_MAX),
+                held("frames of one author that wait", timeline.waiting_frames(), WAITING_FRAMES_MAX),
                 held("frames known to be verified", timeline.remembered_frames(), MEMO_FRAMES_MAX),
                 held("boards kept open", timeline.open_boards(), BOARDS_OPEN_MAX),
             ]

@@ -99,7 +99,7 @@ mod tests {
             (admitted(ALICE), Ok(())),
             (admitted(BOB), Err(Refused::False)),
             (Verdict::Duplicate, Ok(())),
-            (Verdict::Gap { feed: ALICE, have: 3, is_kept: true }, Ok(())),
+            (Verdict::Gap { feed: ALICE, have: 3 }, Ok(())),
             (Verdict::Forked { feed: ALICE, seq: 7 }, Ok(())),
             (Verdict::Forked { feed: ALICE, seq: 6 }, Err(Refused::Unlinked)),
             (Verdict::Paced(ALICE), Err(Refused::Paced)),

@@ -80,14 +80,12 @@ pub enum Verdict {
     },
     /// Everything in it was here.
     Duplicate,
-    /// Records before it are missing: it waits for them if there was room.
+    /// Records before it are missing: it waits for them, as long as there is room.
     Gap {
         /// Whose.
         feed: FeedId,
         /// The last record that is here.
         have: u64,
-        /// Whether it waits.
-        is_kept: bool,
     },
     /// Its author wrote more than is [taken in a minute](super::RECORDS_PER_MINUTE_MAX), or
     /// [began more feeds](super::FEEDS_PER_HOUR_MAX) than in an hour: it is to be asked for again.
@@ -169,8 +167,8 @@ impl Timeline {
             return Ok(Verdict::Refused(refusal));
         }
         if first > row.head.seq + 1 {
-            let is_kept = self.waiting.keep(frame, bytes);
-            return Ok(Verdict::Gap { feed, have: row.head.seq, is_kept });
+            self.waiting.keep(frame, bytes);
+            return Ok(Verdict::Gap { feed, have: row.head.seq });
         }
         if !agrees(draft, &frame, &row)? {
             return self.contradiction(draft, &frame, cut, admission);
@@ -189,16 +187,18 @@ impl Timeline {
         self.keep(draft, row);
         while let Some(next) = self.waiting.take(&feed, row.head.seq) {
             if !agrees(draft, &next, &row)? {
-            } else if !self.keeps_pace(&next, row.head.seq, cut, now) {
-                break;
                 self.contradiction(draft, &next, cut, admission)?;
                 row = self.row(&feed, cut);
+            } else if !self.keeps_pace(&next, row.head.seq, cut, now) {
+                break;
             } else if let Ok(records) = take(draft, &mut row, &next, cut, &mut admission.has_statements) {
                 from_future += flag(self, records, now);
                 self.keep(draft, row);
             }
         }
         Ok(Verdict::Admitted { feed, first: have + 1, last: row.head.seq, from_future })
+    }
+
     /// Whether its author may have what is new in `frame` taken now.
     fn keeps_pace(&self, frame: &Frame, have: u64, cut: Cut, now: Timestamp) -> bool {
         let new = frame.records.iter().filter(|record| record.seq > have);
@@ -214,8 +214,6 @@ impl Timeline {
     /// How many feeds are begun with what comes of `feed`. Those that a cut names are few already.
     pub(super) fn begins(&self, feed: &FeedId, cut: Cut) -> u64 {
         u64::from(cut == Cut::Nowhere && !self.feeds.contains_key(feed))
-    }
-
     }
 
     pub(super) fn keep(&mut self, draft: &mut Draft<'_>, row: FeedRow) {

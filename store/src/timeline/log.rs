@@ -147,7 +147,7 @@ impl Timeline {
         self.waiting.bytes()
     }
 
-    /// The most frames of one feed that wait: at most [`WAITING_FRAMES_MAX`](super::WAITING_FRAMES_MAX).
+    /// The most frames of one author that wait: at most [`WAITING_FRAMES_MAX`](super::WAITING_FRAMES_MAX).
     pub fn waiting_frames(&self) -> usize {
         self.waiting.most_frames()
     }

@@ -53,6 +53,7 @@ impl Timeline {
         row.fork = Some(proof.seq);
         draft.changes.put(proof);
         self.relimit(draft, row, cut)?;
+        self.let_go(|_| Cut::Nowhere);
         Ok(true)
     }
 
@@ -63,7 +64,17 @@ impl Timeline {
         for row in rows {
             self.relimit(&mut draft, row, cuts(&row.feed))?;
         }
+        self.let_go(cuts);
         self.finish(draft)
+    }
+
+    /// Forgets frames that wait behind a limit. `cuts` is what the roster says of feeds of which nothing is here.
+    fn let_go(&mut self, cuts: impl Fn(&FeedId) -> Cut) {
+        let Self { feeds, waiting, .. } = self;
+        waiting.retain(|feed, first| {
+            let limit = feeds.get(feed).map_or_else(|| Limit::new(cuts(feed), None, None), |row| row.limit);
+            first <= limit.grounds
+        });
     }
 
     /// Keeps a node from writing that was put out before its first record: there is no feed yet that a cut could limit.

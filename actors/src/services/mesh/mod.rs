@@ -204,9 +204,8 @@ impl Shared {
                     ("from_future", "their time is in the future; they are kept and move no clock".to_owned())
                 }
                 Verdict::Paced(_) => ("paced", "their author writes faster than is taken".to_owned()),
-                Verdict::Gap { have, is_kept, .. } => {
-                    let waits = if *is_kept { "they wait for them" } else { "too many wait already" };
-                    ("gap", format!("those between {have} and them are missing, and {waits}"))
+                Verdict::Gap { have, .. } => {
+                    ("gap", format!("those between {have} and them are missing; they wait for them"))
                 }
                 // What several members hand on comes several times: that is how news travel.
                 Verdict::Duplicate | Verdict::Admitted { .. } => continue,

@@ -103,7 +103,7 @@ fn what_comes_early_waits_and_what_comes_twice_is_known() {
     let records = entries(&mut author, 6);
     let frame = |from: usize, to: usize| author.frame(&records[from..to]);
     let early = node.admit(&[frame(4, 6), frame(2, 4)]);
-    assert!(early.iter().all(|it| matches!(it, Verdict::Gap { have: 0, is_kept: true, .. })), "{early:?}");
+    assert!(early.iter().all(|it| matches!(it, Verdict::Gap { have: 0, .. })), "{early:?}");
     assert!(all(&node).is_empty());
     assert_eq!(admitted(&node.admit(&[frame(0, 2)])[0]), (1, 6));
     assert_eq!(node.timeline.waiting_bytes(), 0);
@@ -113,16 +113,35 @@ fn what_comes_early_waits_and_what_comes_twice_is_known() {
 }
 
 #[test]
-fn what_waits_is_bounded() {
+fn what_waits_is_bounded_and_the_newest_waits() {
     let (mut node, mut author) = (Node::new(), Author::new(1, 1));
-    let records = entries(&mut author, WAITING_FRAMES_MAX + 3);
+    let last = WAITING_FRAMES_MAX as u64 + 3;
+    let records = entries(&mut author, last as usize);
     let frames: Vec<Vec<u8>> =
         records[1..].iter().map(|record| author.frame(std::slice::from_ref(record))).collect();
     let verdicts = node.admit(&frames);
-    let kept = verdicts.iter().filter(|it| matches!(it, Verdict::Gap { is_kept: true, .. })).count();
-    assert_eq!((kept, verdicts.len()), (WAITING_FRAMES_MAX, WAITING_FRAMES_MAX + 2));
+    assert!(verdicts.iter().all(|it| matches!(it, Verdict::Gap { have: 0, .. })), "{verdicts:?}");
+    assert_eq!(node.timeline.waiting_frames(), WAITING_FRAMES_MAX);
     assert!(node.timeline.waiting_bytes() <= WAITING_MAX_BYTES);
-    assert_eq!(admitted(&node.admit(&[author.frame(&records[..1])])[0]), (1, WAITING_FRAMES_MAX as u64 + 1));
+    assert_eq!(admitted(&node.admit(&[author.frame(&records[..1])])[0]), (1, 1), "the oldest made room");
+    assert_eq!(admitted(&node.admit(&[author.frame(&records[1..3])])[0]), (2, last));
+}
+
+#[test]
+fn what_waits_behind_a_cut_is_forgotten() {
+    let mut node = Node::new();
+    let [mut here, mut new] = [Author::new(1, 1), Author::new(2, 1)];
+    let of_both = [&mut here, &mut new].map(|author| entries(author, 600));
+    node.admit(&[here.frame(&of_both[0][..2])]);
+    let waits = [here.frame(&of_both[0][3..4]), here.frame(&of_both[0][590..]), new.frame(&of_both[1][3..4])];
+    let verdicts = node.admit(&waits);
+    assert!(verdicts.iter().all(|it| matches!(it, Verdict::Gap { .. })), "{verdicts:?}");
+    let cut = Cut::After { seq: 2, hash: of_both[0][1].hash };
+    node.recut(&BTreeMap::from([(here.feed, cut), (new.feed, Cut::Everything)]));
+    let bytes = node.timeline.waiting_bytes();
+    assert!(bytes > 0 && bytes <= waits[0].len(), "a ground of others may wait: {bytes}");
+    node.recut(&BTreeMap::from([(here.feed, Cut::Everything)]));
+    assert_eq!(node.timeline.waiting_bytes(), 0);
 }
 
 #[test]
@@ -191,25 +210,6 @@ fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it
 }
 
 #[test]
-fn a_record_from_the_year_3000_is_kept_and_flagged_and_pulls_no_clock() {
-    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
-    let far = author.entry(moment(32_503_680_000 - 1_700_000_000), "far");
-    let verdicts = node.admit(&[author.frame(&[far])]);
-    assert!(matches!(verdicts[0], Verdict::Admitted { from_future: 1, .. }), "{verdicts:?}");
-    node.say(&["now"]);
-    assert_eq!(all(&node), ["now", "far"]);
-}
-
-#[test]
-fn rows_without_an_entry_of_the_journal_can_be_committed() {
-    let mut node = Node::new();
-    let before = *node.store.journal().expect("open").head().borrow();
-    node.say(&["a"]);
-    assert_eq!(*node.store.journal().expect("open").head().borrow(), before);
-}
-
-#[test]
-#[test]
 fn of_an_author_that_makes_up_feeds_so_many_come_in_an_hour_and_all_in_the_end() {
     let mut node = Node::new();
     let come = |node: &mut Node, lives: std::ops::Range<u64>| {
@@ -265,6 +265,25 @@ fn forks_of_feeds_that_are_made_up_are_not_kept_without_end_either() {
     assert!(matches!(verdicts.last(), Some(Verdict::Paced(_))), "{verdicts:?}");
 }
 
+#[test]
+fn a_record_from_the_year_3000_is_kept_and_flagged_and_pulls_no_clock() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let far = author.entry(moment(32_503_680_000 - 1_700_000_000), "far");
+    let verdicts = node.admit(&[author.frame(&[far])]);
+    assert!(matches!(verdicts[0], Verdict::Admitted { from_future: 1, .. }), "{verdicts:?}");
+    node.say(&["now"]);
+    assert_eq!(all(&node), ["now", "far"]);
+}
+
+#[test]
+fn rows_without_an_entry_of_the_journal_can_be_committed() {
+    let mut node = Node::new();
+    let before = *node.store.journal().expect("open").head().borrow();
+    node.say(&["a"]);
+    assert_eq!(*node.store.journal().expect("open").head().borrow(), before);
+}
+
+#[test]
 fn an_edit_that_cannot_be_recorded_leaves_no_trace() {
     let mut node = Node::new();
     let board = Board::Comments(ids::derived(node.now, &[b"a"]));
