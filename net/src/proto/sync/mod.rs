@@ -9,6 +9,7 @@
 //! it differs, the other answers with what it has and asks the same; then each wants what it lacks. Equal
 //! nodes exchange one message.
 
+mod announced;
 mod io;
 mod pull;
 mod serve;
@@ -25,9 +26,10 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 
-use super::conduct::{Conduct, LEFT_MAX, Left, Misdeed};
+use super::conduct::{Allowance, Conduct, LEFT_MAX, Left, MESSAGES_BURST, MESSAGES_PER_SECOND, Misdeed};
 use super::held::Held;
 use crate::wire::{self, FEEDS_MAX, Known};
+use announced::Announced;
 pub use io::{Input, Output, Proof, Refused};
 use pull::Pull;
 use vector::Vector;
@@ -70,16 +72,18 @@ pub struct Sync {
 #[derive(Clone, Debug)]
 struct Peer {
     conduct: Conduct,
-    /// How far it says it has feeds, as long as that is more than is here.
-    has: BTreeMap<FeedId, Known>,
-    /// How many records back a feed is asked for, whose author seems to have forked it.
-    back: BTreeMap<FeedId, u64>,
+    /// How far it says it has feeds.
+    has: Announced,
+    /// How many questions it may be asked: half of what it may be sent, so that nobody floods who has much to ask.
+    questions: Allowance,
     /// Answers to it that are being read.
     reads: usize,
     /// The summary it was sent last, and when.
     told: (wire::Summary, Timestamp),
     /// When it was sent a list last.
     answered: Option<Timestamp>,
+    /// The last feed of that list, where it had no room for all.
+    listed: Option<FeedId>,
     /// Until when nothing is asked of it.
     paused: Timestamp,
 }
@@ -105,9 +109,9 @@ impl Sync {
             Input::Connected(peer) => self.connected(peer, now, &mut out),
             Input::Disconnected(peer) => self.forget(peer, now),
             Input::Received { peer, bytes } => self.received(peer, &bytes, now, &mut out),
-            Input::Grew { feed, known } => self.vector.set(feed, known),
+            Input::Grew { feed, known } => self.know(feed, known),
             Input::Gap(peer) => self.summarize(peer, now, &mut out),
-            Input::Roster(roster) => self.roster = roster,
+            Input::Roster(roster) => self.recut(roster),
             Input::Read { peer, feed, after, frames } => self.read(peer, feed, after, frames, &mut out),
             Input::ReadProof { peer, feed, proof } => {
                 self.answered(peer, wire::Sync::Proof { feed, proof }, &mut out);
@@ -124,23 +128,38 @@ impl Sync {
         self.vector.feeds()
     }
 
-    /// How many records `peer` says it has that are not here.
+    /// How many records `peer` says it has that are to come.
     pub fn lag_records(&self, peer: PublicKey) -> u64 {
-        let has = self.peers.get(&peer).into_iter().flat_map(|state| &state.has);
-        has.map(|(feed, theirs)| theirs.seq().saturating_sub(self.vector.get(*feed).seq())).sum()
+        self.peers.get(&peer).map_or(0, |state| state.has.lag_records(|feed| self.vector.get(feed)))
     }
 
     /// What it holds that has a limit.
-    pub fn held(&self) -> [Held; 5] {
+    pub fn held(&self) -> [Held; 6] {
         let of_one = |peer| self.pulls.values().filter(|pull| pull.peer == peer).count();
         let peers = || self.peers.values();
+        let (wanted, barred) = (|it: &Peer| it.has.counts().0, |it: &Peer| it.has.counts().1);
         [
             Held::new("feeds asked for", self.pulls.len(), PULLS_MAX),
             Held::most("feeds asked of one peer", self.peers.keys().copied().map(of_one), PULLS_PER_PEER),
-            Held::most("feeds that one peer announced", peers().map(|peer| peer.has.len()), FEEDS_MAX),
+            Held::most("feeds that one peer announced", peers().map(wanted), FEEDS_MAX),
+            Held::most("feeds that one peer announced and nobody wants", peers().map(barred), FEEDS_MAX),
             Held::most("answers to one peer being read", peers().map(|peer| peer.reads), READS_PER_PEER),
             Held::new("peers of sync that left", self.left.count(), LEFT_MAX),
         ]
+    }
+
+    /// A feed is known as far as that, here.
+    fn know(&mut self, feed: FeedId, known: Known) {
+        self.vector.set(feed, known);
+        let cut = self.roster.cut(feed);
+        self.peers.values_mut().for_each(|peer| peer.has.settle(feed, known, cut));
+    }
+
+    fn recut(&mut self, roster: Arc<Roster>) {
+        self.roster = roster;
+        let Self { peers, vector, roster, .. } = self;
+        let here = |feed| (vector.get(feed), roster.cut(feed));
+        peers.values_mut().for_each(|peer| peer.has.settle_all(here));
     }
 
     fn connected(&mut self, peer: PublicKey, now: Timestamp, out: &mut Vec<Output>) {
@@ -200,13 +219,7 @@ impl Sync {
             return;
         };
         for (feed, theirs) in feeds {
-            match self.vector.lacks(feed, theirs) {
-                true => drop(state.has.insert(feed, theirs)),
-                false => drop(state.has.remove(&feed)),
-            }
-        }
-        if state.has.len() > FEEDS_MAX {
-            return self.blame(peer, Misdeed::Flood, now, out);
+            state.has.hear(feed, theirs, self.vector.get(feed), self.roster.cut(feed));
         }
         if ask != 0 {
             self.list(peer, ask, 0, now, out);
@@ -239,11 +252,12 @@ impl Peer {
     fn new(conduct: Conduct, mine: wire::Summary, now: Timestamp) -> Self {
         Self {
             conduct,
-            has: BTreeMap::new(),
-            back: BTreeMap::new(),
+            has: Announced::default(),
+            questions: Allowance::new(MESSAGES_BURST / 2, MESSAGES_PER_SECOND / 2, now),
             reads: 0,
             told: (mine, now),
             answered: None,
+            listed: None,
             paused: Timestamp::EPOCH,
         }
     }

@@ -5,13 +5,10 @@
 
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::timeline::BEHIND_CUT_MAX;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::Cut;
 
-use super::{
-    ANSWER_TIMEOUT, CREDIT_BYTES, Output, PAUSE, PULLS_MAX, PULLS_PER_PEER, Peer, Proof, Refused, Sync,
-};
+use super::announced::missing;
+use super::{ANSWER_TIMEOUT, CREDIT_BYTES, Output, PAUSE, PULLS_MAX, PULLS_PER_PEER, Proof, Refused, Sync};
 use crate::proto::conduct::Misdeed;
 use crate::wire::{self, FRAME_BYTES_MAX, Frame, Known};
 
@@ -36,7 +33,7 @@ enum Ahead {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum What {
+pub(super) enum What {
     /// The records after this one.
     Records(u64),
     /// That the feed forked.
@@ -103,19 +100,15 @@ impl Sync {
         }
     }
 
-    /// The next things to ask of a peer. Forgets what it has that came from elsewhere meanwhile.
+    /// The next things to ask of a peer, no faster than it hears questions.
     fn choose(&mut self, peer: PublicKey, count: usize, now: Timestamp) -> Vec<(FeedId, What)> {
-        let Some(state) = self.peers.get_mut(&peer).filter(|state| count > 0 && state.paused <= now) else {
+        let Self { peers, vector, roster, pulls, .. } = self;
+        let Some(state) = peers.get_mut(&peer).filter(|state| state.paused <= now) else {
             return Vec::new();
         };
-        state.has.retain(|feed, theirs| self.vector.lacks(*feed, *theirs));
-        let idle = state.has.iter().filter(|(feed, _)| !self.pulls.contains_key(feed));
-        let wanted = idle.filter_map(|(feed, theirs)| {
-            let what =
-                missing(self.vector.get(*feed), *theirs, self.roster.cut(*feed), state.steps_back(*feed))?;
-            Some((*feed, what))
-        });
-        wanted.take(count).collect()
+        let is_idle = |feed: &FeedId| !pulls.contains_key(feed);
+        let wanted = state.has.questions(is_idle, |feed| (vector.get(feed), roster.cut(feed)));
+        wanted.take(count).take_while(|_| state.questions.spend(1, now)).collect()
     }
 
     pub(super) fn frames(
@@ -168,11 +161,11 @@ impl Sync {
     /// Whether more would be asked of a peer if the records up to `to` were here.
     fn has_behind(&self, peer: PublicKey, feed: FeedId, to: u64, now: Timestamp) -> bool {
         let state = self.peers.get(&peer).filter(|state| state.paused.max(self.paused) <= now);
-        let Some(theirs) = state.and_then(|state| state.has.get(&feed)) else {
+        let Some(theirs) = state.and_then(|state| state.has.get(feed)) else {
             return false;
         };
         let mine = self.vector.get(feed).come_to(to);
-        missing(mine, *theirs, self.roster.cut(feed), 0) == Some(What::Records(to))
+        missing(mine, theirs, self.roster.cut(feed), 0) == Some(What::Records(to))
     }
 
     pub(super) fn proof(&mut self, peer: PublicKey, feed: FeedId, proof: Proof, out: &mut Vec<Output>) {
@@ -198,8 +191,8 @@ impl Sync {
             }
             (Ok(known), ..) if known == before => self.disappointed(peer, feed, now, out),
             (Ok(known), ..) => {
-                self.vector.set(feed, known);
                 self.step_back(peer, feed, 0);
+                self.know(feed, known);
             }
             (Err(Refused::Unlinked), What::Records(after), _) if after > 0 => {
                 let back = before.seq().saturating_sub(after).max(1);
@@ -207,8 +200,7 @@ impl Sync {
             }
             (Err(Refused::False | Refused::Unlinked), ..) => self.blame(peer, Misdeed::Lie, now, out),
             (Err(Refused::Cut), ..) => self.disappointed(peer, feed, now, out),
-            // Until the peer says again what it has.
-            (Err(Refused::Paced), ..) => self.set_aside(peer, feed),
+            (Err(Refused::Paced), ..) => self.paced(peer, feed),
             (Err(Refused::Busy), ..) => self.paused = now.after(PAUSE),
         }
         self.go_on(pull, now, out);
@@ -241,7 +233,7 @@ impl Sync {
         out: &mut Vec<Output>,
     ) {
         let mine = self.vector.get(feed);
-        let theirs = self.peers.get(&peer).and_then(|state| state.has.get(&feed)).copied();
+        let theirs = self.peers.get(&peer).and_then(|state| state.has.get(feed));
         let came_otherwise = theirs.is_none_or(|theirs| !mine.lacks_records(theirs));
         // News may have been faster. Or the author forked its feed, and this was from before that.
         let more_ahead = to < mine.seq() || to == mine.seq() && theirs.is_some_and(|it| it.seq() > to);
@@ -255,10 +247,7 @@ impl Sync {
     /// Asks a peer for a feed from `back` records before the last one here on.
     fn step_back(&mut self, peer: PublicKey, feed: FeedId, back: u64) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            match back {
-                0 => state.back.remove(&feed),
-                _ => state.back.insert(feed, back),
-            };
+            state.has.step_back(feed, back);
         }
     }
 
@@ -268,11 +257,21 @@ impl Sync {
         self.blame(peer, Misdeed::Empty, now, out);
     }
 
+    /// Asks for nothing of a feed until the peer says again that it has it.
     fn set_aside(&mut self, peer: PublicKey, feed: FeedId) {
         if let Some(state) = self.peers.get_mut(&peer) {
-            state.has.remove(&feed);
-            state.back.remove(&feed);
+            state.has.forget(feed);
         }
+    }
+
+    /// The author of a feed wrote too much. Where it is a new feed, too many may be new.
+    fn paced(&mut self, peer: PublicKey, feed: FeedId) {
+        let Self { peers, vector, .. } = self;
+        let is_new = |feed| vector.get(feed) == Known::default();
+        if let Some(state) = peers.get_mut(&peer).filter(|_| is_new(feed)) {
+            state.has.forget_new(feed.node, is_new);
+        }
+        self.set_aside(peer, feed);
     }
 
     /// Gives up on answers that did not come, so that others can be asked.
@@ -295,30 +294,6 @@ impl Sync {
             }
         }
     }
-}
-
-impl Peer {
-    fn steps_back(&self, feed: FeedId) -> u64 {
-        self.back.get(&feed).copied().unwrap_or_default()
-    }
-}
-
-/// What to ask of a peer that has `theirs`, when it is more than is here. A feed that branched off further
-/// back is asked for from further back. Some records behind a cut are needed as well: admitted authors may
-/// have built on them, and a board shows the same everywhere only where all have them.
-fn missing(mine: Known, theirs: Known, cut: Cut, back: u64) -> Option<What> {
-    let admitted = match cut {
-        Cut::Nowhere => u64::MAX,
-        Cut::After { seq, .. } => seq.saturating_add(BEHIND_CUT_MAX),
-        Cut::Everything => return None,
-    };
-    if mine.lacks_fork(theirs) {
-        return Some(What::Proof);
-    }
-    let same_seq = theirs.seq() == mine.seq();
-    let within = mine.seq() < admitted || same_seq && mine.seq() <= admitted;
-    let back = if same_seq { back.max(1) } else { back };
-    (within && mine.lacks_records(theirs)).then(|| What::Records(mine.seq().saturating_sub(back)))
 }
 
 /// Whether frames follow record `after`, one another, and the credit that was given.

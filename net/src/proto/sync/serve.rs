@@ -34,7 +34,7 @@ impl Sync {
         }
     }
 
-    /// Sends what is here in the buckets of `mask`, and asks the same of `ask`. A peer that asks too often
+    /// Sends what is here in the buckets of `mask`, as much as one message names, and asks the same of `ask`. A peer that asks too often
     /// waits for the next summary.
     pub(super) fn list(
         &mut self,
@@ -52,16 +52,13 @@ impl Sync {
         }
         state.answered = Some(now);
         let mut list = self.vector.within(mask);
-        loop {
-            let rest = list.split_off(list.len().min(FEEDS_MAX));
-            let ask = if rest.is_empty() { ask } else { 0 };
-            let feeds = Bounded::new(list).expect("the list was split at the bound");
-            out.push(Output::Send { peer, message: wire::Sync::Have { feeds, ask } });
-            if rest.is_empty() {
-                return;
-            }
-            list = rest;
-        }
+        // One message, however many feeds there are: the next list goes on behind it, and begins again at the end.
+        let told = list.partition_point(|(feed, _)| state.listed.is_some_and(|last| *feed <= last));
+        list.rotate_left(told);
+        state.listed = list.get(FEEDS_MAX).and(list.get(FEEDS_MAX - 1)).map(|(feed, _)| *feed);
+        list.truncate(FEEDS_MAX);
+        let feeds = Bounded::new(list).expect("the list was cut at the bound");
+        out.push(Output::Send { peer, message: wire::Sync::Have { feeds, ask } });
     }
 
     pub(super) fn want(

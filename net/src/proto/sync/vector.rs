@@ -44,12 +44,6 @@ impl Vector {
         };
     }
 
-    /// Whether `theirs` is more than is here, or something else.
-    pub(super) fn lacks(&self, feed: FeedId, theirs: Known) -> bool {
-        let mine = self.get(feed);
-        mine.lacks_fork(theirs) || mine.lacks_records(theirs)
-    }
-
     pub(super) fn summary(&self) -> Summary {
         Summary(std::array::from_fn(|bucket| *self.summary[bucket].get_or_init(|| self.sum_up(bucket))))
     }

@@ -5,6 +5,7 @@
 
 pub(crate) mod disk;
 mod laws;
+mod lives;
 mod newcomer;
 mod stories;
 
