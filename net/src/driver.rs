@@ -39,6 +39,7 @@ use xyn_store::blobs::Blobs;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Roster;
 
+pub use account::Told;
 pub use address::{InvalidAddress, named};
 pub use blobs::Fetch;
 pub use codec::{BadFrame, unpack};

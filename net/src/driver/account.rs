@@ -21,16 +21,16 @@ use crate::wire::Known;
 const TOLD_MAX: usize = 256;
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Who was refused for what in the present minute, and told of.
+/// Who was refused for what in the present minute, and told of: whoever comes again and again fills no log.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub struct Told {
     begun: Timestamp,
     told: BTreeSet<(Option<PublicKey>, String)>,
 }
 
 impl Told {
     /// Whether it is to be told why `peer` was refused. Notes that it was.
-    fn is_news(&mut self, peer: Option<PublicKey>, why: String, now: Timestamp) -> bool {
+    pub fn is_news(&mut self, peer: Option<PublicKey>, why: String, now: Timestamp) -> bool {
         // A clock that was set back begins a new minute.
         if !(self.begun..self.begun.after(MINUTE)).contains(&now) {
             (self.begun, self.told) = (now, BTreeSet::new());
@@ -55,6 +55,7 @@ impl<P: Port> Task<P> {
         match peer {
             // It is dropped, so this comes once in a while at most.
             Some(peer) if why.is_misdeed() => tracing::warn!(%peer, %why, "dropped a peer"),
+            Some(peer) if why.is_alarming() => tracing::warn!(%peer, %why, "refused a peer"),
             Some(peer) => tracing::info!(%peer, %why, "refused a peer"),
             None => tracing::info!(%why, "refused a connection"),
         }
@@ -84,7 +85,17 @@ impl<P: Port> Task<P> {
 
 #[cfg(test)]
 mod tests {
+    use xyn_store::trust::NotAdmitted;
+
     use super::*;
+
+    #[test]
+    fn a_key_that_was_taken_from_its_holder_is_worth_a_warning_and_somebody_else_s_node_is_not() {
+        let key = PublicKey::from_bytes([1; 32]);
+        assert!(Refusal::NotAdmitted(NotAdmitted::Revoked(key)).is_alarming());
+        let usual = [NotAdmitted::Stranger(key), NotAdmitted::Retired(key)];
+        assert!(usual.into_iter().all(|why| !Refusal::NotAdmitted(why).is_alarming()));
+    }
 
     #[test]
     fn who_comes_again_and_again_is_told_of_once_a_minute_and_so_are_not_too_many() {

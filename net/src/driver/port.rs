@@ -150,6 +150,11 @@ impl Refusal {
         matches!(self, Self::Misdeed(_) | Self::Frame(BadFrame::TooLarge { .. } | BadFrame::Packed))
     }
 
+    /// Whether it comes from a key that was taken from its holder: somebody may have got hold of it.
+    pub(super) fn is_alarming(&self) -> bool {
+        matches!(self, Self::NotAdmitted(NotAdmitted::Revoked(_)))
+    }
+
     /// The name under which it is counted.
     pub fn label(&self) -> &'static str {
         match self {

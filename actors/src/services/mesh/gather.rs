@@ -82,7 +82,7 @@ async fn judge(shared: &Arc<Shared>, mut batch: Vec<Parcel>) {
     };
     for (parcel, count) in batch.into_iter().zip(counts) {
         let verdicts: Vec<Verdict> = verdicts.by_ref().take(count).collect();
-        shared.note_refusals(parcel.peer, parcel.feed, &verdicts);
+        shared.judged(parcel.peer, parcel.feed, &verdicts);
         let known = known(&reader, parcel.feed);
         let result = kept::answer(parcel.feed, parcel.first, &verdicts)
             .and_then(|()| known.map_err(|_| Refused::Busy));

@@ -4,6 +4,7 @@
 //! tickets: what peers bring goes to the timeline, and what they ask for is submitted as an intent. Invariant:
 //! what others are told is durable here.
 
+mod account;
 pub(crate) mod confirm;
 mod deed;
 mod event;
@@ -16,7 +17,7 @@ mod task;
 mod trace;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
@@ -31,6 +32,7 @@ use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::feed::FeedId;
 
 use crate::runtime::Inner;
+use account::Account;
 
 pub use event::{Event, Span};
 pub use invite::{Invite, LIFETIME_MAX};
@@ -86,8 +88,7 @@ struct Shared {
     settings: Settings,
     /// None between two meshes.
     mesh: ArcSwapOption<Mesh>,
-    refused: Mutex<BTreeMap<&'static str, u64>>,
-    trace: Trace,
+    account: Account,
     /// Whether the mesh's task panics over the next thing it has to tell.
     #[cfg(test)]
     panics: std::sync::atomic::AtomicBool,
@@ -100,8 +101,7 @@ impl Service {
             inner: Arc::downgrade(inner),
             settings,
             mesh: ArcSwapOption::empty(),
-            refused: Mutex::default(),
-            trace: Trace::default(),
+            account: Account::default(),
             #[cfg(test)]
             panics: Default::default(),
         });
@@ -118,7 +118,7 @@ impl Service {
 
     /// What peers sent and was refused, by reason, since the node was started.
     pub fn refused(&self) -> BTreeMap<&'static str, u64> {
-        self.shared.refused().clone()
+        self.shared.account.counts()
     }
 
     /// How the node takes part.
@@ -133,7 +133,7 @@ impl Service {
 
     /// What happened lately.
     pub fn trace(&self) -> &Trace {
-        &self.shared.trace
+        &self.shared.account.trace
     }
 
     /// This node signed a checkpoint of its log: whoever is here is asked to witness it.
@@ -193,37 +193,17 @@ impl Shared {
         self.inner.upgrade()
     }
 
-    /// Counts and logs the frames of `feed` that `peer` sent and nobody takes, and those that are kept although
-    /// their author is not to be believed.
-    fn note_refusals(&self, peer: PublicKey, feed: FeedId, verdicts: &[Verdict]) {
-        for verdict in verdicts {
-            let (reason, why) = match verdict {
-                Verdict::Refused(refusal) => (refusal.reason(), refusal.to_string()),
-                Verdict::Forked { seq, .. } => ("forked", format!("their author wrote two records {seq}")),
-                Verdict::Admitted { from_future: 1.., .. } => {
-                    ("from_future", "their time is in the future; they are kept and move no clock".to_owned())
-                }
-                Verdict::Paced(_) => ("paced", "their author writes faster than is taken".to_owned()),
-                Verdict::Gap { have, .. } => {
-                    ("gap", format!("those between {have} and them are missing; they wait for them"))
-                }
-                // What several members hand on comes several times: that is how news travel.
-                Verdict::Duplicate | Verdict::Admitted { .. } => continue,
-            };
-            self.refuse(peer, reason, format!("records of {}: {why}", feed.node));
-        }
-    }
-
-    /// Counts and logs that what `peer` said was refused.
-    fn refuse(&self, peer: PublicKey, reason: &'static str, why: String) {
-        *self.refused().entry(reason).or_default() += 1;
-        tracing::info!(%peer, reason, why, "refused what a peer said");
+    /// Accounts for the verdicts on frames of `feed` that `peer` sent.
+    fn judged(&self, peer: PublicKey, feed: FeedId, verdicts: &[Verdict]) {
         if let Some(inner) = self.inner() {
-            self.trace.refused(inner.clock.now(), peer, reason, why);
+            self.account.judged(inner.clock.now(), peer, feed, verdicts);
         }
     }
 
-    fn refused(&self) -> MutexGuard<'_, BTreeMap<&'static str, u64>> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Accounts for something that `peer` said and that was refused.
+    fn refuse(&self, peer: PublicKey, reason: &'static str, why: String) {
+        if let Some(inner) = self.inner() {
+            self.account.refuse(inner.clock.now(), peer, reason, why);
+        }
     }
 }

@@ -123,7 +123,7 @@ impl Port for Desk {
             tracing::warn!(%error, "a proof cannot be kept at the moment");
             Refused::Busy
         })?;
-        kept::answer(feed, 0, &verdicts).inspect_err(|_| self.shared.note_refusals(peer, feed, &verdicts))?;
+        kept::answer(feed, 0, &verdicts).inspect_err(|_| self.shared.judged(peer, feed, &verdicts))?;
         self.look_up(move |_, reader| known(reader, feed)).await.ok_or(Refused::Busy)
     }
 
@@ -164,7 +164,7 @@ impl Port for Desk {
             "a mesh that is broken on purpose"
         );
         if let Some(inner) = self.shared.inner() {
-            self.shared.trace.note(inner.clock.now(), &notice);
+            self.shared.account.trace.note(inner.clock.now(), &notice);
         }
         match notice {
             Notice::Listening(address) => tracing::info!(%address, "the mesh listens"),

@@ -1,0 +1,121 @@
+//! What peers said and nobody took, by name.
+//!
+//! Owns the counters and what the log is told. Judges nothing. Invariant: whatever is refused is counted each time, and
+//! told once a minute of each peer, so that nobody pushes all else out of the log and the trace.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use xyn_net::driver::Told;
+use xyn_store::Timestamp;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::feed::FeedId;
+
+use super::Trace;
+
+/// Records that wait for those before them: so it is whenever news overtake each other.
+const GAP: &str = "gap";
+/// Records that were here: what several members hand on comes several times. Only counted, because that is how news
+/// travel, and a member that says the same again and again is seen by how many there are.
+const DUPLICATE: &str = "duplicate";
+
+/// The account of one node.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    counts: Mutex<BTreeMap<&'static str, u64>>,
+    told: Mutex<Told>,
+    pub(super) trace: Trace,
+}
+
+impl Account {
+    /// How often what was refused, by reason.
+    pub(super) fn counts(&self) -> BTreeMap<&'static str, u64> {
+        locked(&self.counts).clone()
+    }
+
+    /// Counts and tells the frames of `feed` that `peer` sent and nobody takes, and those that are kept although
+    /// their author is not to be believed.
+    pub(super) fn judged(&self, now: Timestamp, peer: PublicKey, feed: FeedId, verdicts: &[Verdict]) {
+        for verdict in verdicts {
+            let (reason, why) = match verdict {
+                Verdict::Refused(refusal) => (refusal.reason(), refusal.to_string()),
+                Verdict::Forked { seq, .. } => ("forked", format!("their author wrote two records {seq}")),
+                Verdict::Admitted { from_future: 1.., .. } => {
+                    ("from_future", "their time is in the future; they are kept and move no clock".to_owned())
+                }
+                Verdict::Paced(_) => ("paced", "their author writes faster than is taken".to_owned()),
+                Verdict::Gap { have, .. } => {
+                    (GAP, format!("those between {have} and them are missing; they wait for them"))
+                }
+                Verdict::Duplicate => {
+                    self.count(DUPLICATE);
+                    continue;
+                }
+                Verdict::Admitted { .. } => continue,
+            };
+            self.refuse(now, peer, reason, format!("records of {}: {why}", feed.node));
+        }
+    }
+
+    /// Counts, and tells unless it was told, that what `peer` said was refused.
+    pub(super) fn refuse(&self, now: Timestamp, peer: PublicKey, reason: &'static str, why: String) {
+        self.count(reason);
+        if !locked(&self.told).is_news(Some(peer), reason.to_owned(), now) {
+            return;
+        }
+        match reason {
+            GAP => tracing::info!(%peer, reason, why, "what a peer said has to wait"),
+            _ => tracing::warn!(%peer, reason, why, "refused what a peer said"),
+        }
+        self.trace.refused(now, peer, reason, why);
+    }
+
+    fn count(&self, reason: &'static str) {
+        *locked(&self.counts).entry(reason).or_default() += 1;
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use xyn_store::timeline::admit::Refusal;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::EPOCH;
+    const PEER: PublicKey = PublicKey::from_bytes([1; 32]);
+    const FEED: FeedId = FeedId { node: PublicKey::from_bytes([2; 32]), incarnation: 1 };
+
+    fn lines(account: &Account) -> Vec<&'static str> {
+        account.trace.after(0, usize::MAX).into_iter().filter_map(|line| line.reason).collect()
+    }
+
+    #[test]
+    fn what_comes_a_thousand_times_is_counted_each_time_and_told_once_a_minute() {
+        let account = Account::default();
+        let verdicts: Vec<Verdict> = (1..=1000).map(|seq| Verdict::Refused(Refusal::PastCut(seq))).collect();
+        account.judged(NOW, PEER, FEED, &verdicts);
+        account.judged(NOW, PEER, FEED, &[Verdict::Paced(FEED), Verdict::Gap { feed: FEED, have: 3 }]);
+        account.judged(NOW, FEED.node, FEED, &verdicts[..1]);
+        let counted = BTreeMap::from([("past_cut", 1001), ("paced", 1), ("gap", 1)]);
+        assert_eq!(account.counts(), counted);
+        assert_eq!(lines(&account), ["past_cut", "paced", "gap", "past_cut"], "of another peer it is news");
+        account.judged(NOW.after(Duration::from_secs(60)), PEER, FEED, &verdicts);
+        assert_eq!(lines(&account).len(), 5);
+    }
+
+    #[test]
+    fn what_was_here_is_counted_and_not_told() {
+        let account = Account::default();
+        let admitted = Verdict::Admitted { feed: FEED, first: 1, last: 1, from_future: 0 };
+        account.judged(NOW, PEER, FEED, &[Verdict::Duplicate, admitted, Verdict::Duplicate]);
+        assert_eq!(account.counts(), BTreeMap::from([("duplicate", 2)]));
+        assert!(lines(&account).is_empty());
+    }
+}
