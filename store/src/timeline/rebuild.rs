@@ -76,14 +76,12 @@ impl Store {
     fn refold(&self, env: PublicKey, boards: Vec<Board>) -> Result<Changes, StoreError> {
         let reader = self.read()?;
         let draft = Draft::new(env, &reader);
+        let limits: BTreeMap<FeedId, Limit> =
+            reader.feeds()?.into_iter().map(|row| (row.feed, row.limit)).collect();
         let mut changes = Changes::new();
         for board in boards {
-            let limit = |feed: &FeedId| match reader.get::<FeedRow>(&rows::feed_key(feed)) {
-                Ok(Some(row)) => row.limit,
-                // A feed without a row has no records.
-                _ => Limit::NONE,
-            };
-            let folded = draft.fold(&board, limit)?;
+            // A feed without a row has no records.
+            let folded = draft.fold(&board, |feed| limits.get(feed).copied().unwrap_or(Limit::NONE))?;
             rows::put_board(&mut changes, &board, &folded);
         }
         Ok(changes)
@@ -191,4 +189,29 @@ fn read(place: Place, seq: u64, row: &[u8]) -> Result<Record, StoreError> {
     }
     let record = place.read(payload).map_err(|error| wrong(&error.to_string()))?;
     if record.hash == hash { Ok(record) } else { Err(wrong("is not what was signed")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::board::Edit;
+    use super::super::tests::node::Node;
+    use super::super::tests::world::{Author, env, moment};
+    use super::*;
+
+    #[test]
+    fn a_feed_whose_row_cannot_be_read_stops_the_rebuild_and_does_not_count_whole() {
+        let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+        let pin = [Edit::Pin(author.entry_id("a"))];
+        let record = author.edit(moment(1), &Board::Pins, &[], &pin);
+        node.admit(&[author.frame(&[record])]);
+        node.recut(&[(author.feed, Cut::Everything)].into());
+        let refold = || node.store.refold(env(), vec![Board::Pins]);
+        let mut gone = Changes::new();
+        gone.unmark(Table::TimelineBoards, rows::BoardRow::key_of(&Board::Pins));
+        assert_eq!(refold().expect("reads"), gone);
+        let mut unreadable = Changes::new();
+        unreadable.put_bytes(Table::TimelineFeeds, rows::feed_key(&author.feed), vec![1]);
+        node.commit(unreadable);
+        assert!(matches!(refold(), Err(StoreError::UnreadableRow { .. })));
+    }
 }
