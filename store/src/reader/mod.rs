@@ -100,6 +100,22 @@ impl Reader {
         })
     }
 
+    /// The first key below `prefix` behind the key `after`, in `order`.
+    pub(crate) fn first_key(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        order: Order,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        let mut first = None;
+        self.scan(table, prefix, after, order, |key, _| {
+            first = Some(key.to_vec());
+            Ok(false)
+        })?;
+        Ok(first)
+    }
+
     /// Every row of type `R`, in the order of their keys: for tables that are small by what they hold.
     pub fn all<R: Row>(&self) -> Result<Vec<R>, StoreError> {
         let mut rows = Vec::new();

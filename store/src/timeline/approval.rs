@@ -255,13 +255,9 @@ impl Reader {
         let mut page = PageBuilder::new(limit);
         let mut after = cursor.map(|cursor| cursor.as_bytes().to_vec());
         loop {
-            let mut found = None;
-            let from = after.as_deref();
-            self.scan(Table::TimelineMatters, &[], from, Order::Descending, |key, _| {
-                found = key.len().checked_sub(rows::MOMENT_BYTES).map(|end| key[..end].to_vec());
-                Ok(false)
-            })?;
-            let Some(prefix) = found else { break };
+            let found = self.first_key(Table::TimelineMatters, &[], after.as_deref(), Order::Descending)?;
+            let Some(mut prefix) = found else { break };
+            prefix.truncate(prefix.len().saturating_sub(rows::MOMENT_BYTES));
             let said = self.said_below(&Key::new().bytes(&prefix))?;
             let asked = said.iter().flat_map(|entry| entry.note.refs.approvals.iter());
             let matter =

@@ -128,11 +128,8 @@ impl Reader {
         if let Some(row) = self.get(&ArtifactRow::key_of(artifact_id))? {
             return Ok(Some(row));
         }
-        let (prefix, mut first) = (artifact_prefix(artifact_id), None);
-        self.scan(Table::TimelineNamed, prefix.as_bytes(), None, Order::Ascending, |key, _| {
-            first = Some(rows::read_moment(key)?);
-            Ok(false)
-        })?;
+        let prefix = artifact_prefix(artifact_id);
+        let first = self.first_moment(Table::TimelineNamed, prefix.as_bytes(), None, Order::Ascending)?;
         let entry = first.map_or(Ok(None), |moment| self.moment(moment))?;
         Ok(entry.and_then(|mut entry| {
             let mut artifacts = std::mem::take(&mut entry.note.refs.artifacts).into_iter();

@@ -153,17 +153,7 @@ impl Reader {
     }
 
     fn first_offer(&self, capsule: &Digest) -> Result<Option<super::Moment>, StoreError> {
-        let mut first = None;
-        self.scan(
-            Table::TimelineNamed,
-            digest_prefix(capsule).as_bytes(),
-            None,
-            Order::Ascending,
-            |key, _| {
-                first = Some(rows::read_moment(key)?);
-                Ok(false)
-            },
-        )?;
-        Ok(first)
+        let prefix = digest_prefix(capsule);
+        self.first_moment(Table::TimelineNamed, prefix.as_bytes(), None, Order::Ascending)
     }
 }

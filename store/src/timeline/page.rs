@@ -126,13 +126,18 @@ impl Reader {
     }
 
     pub(super) fn place_of(&self, entry_id: EntryId) -> Result<Option<Moment>, StoreError> {
-        let mut found = None;
-        let prefix = rows::id_prefix(entry_id);
-        self.scan(Table::TimelineIds, prefix.as_bytes(), None, Order::Ascending, |key, _| {
-            found = Some(rows::read_moment(key)?);
-            Ok(false)
-        })?;
-        Ok(found)
+        self.first_moment(Table::TimelineIds, rows::id_prefix(entry_id).as_bytes(), None, Order::Ascending)
+    }
+
+    /// The moment in the first key of an index below `prefix` behind `after`.
+    pub(super) fn first_moment(
+        &self,
+        index: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        order: Order,
+    ) -> Result<Option<Moment>, StoreError> {
+        self.first_key(index, prefix, after, order)?.map(|key| rows::read_moment(&key)).transpose()
     }
 
     pub(super) fn moment(&self, moment: Moment) -> Result<Option<Entry>, StoreError> {

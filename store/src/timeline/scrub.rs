@@ -98,12 +98,7 @@ impl Reader {
         order: Order,
     ) -> Result<Option<Moment>, StoreError> {
         let table = track.branch.as_ref().map_or(Table::TimelineMoments, |_| Table::TimelineBranches);
-        let mut found = None;
-        self.scan(table, prefix.as_bytes(), after, order, |key, _| {
-            found = Some(rows::read_moment(key)?);
-            Ok(false)
-        })?;
-        Ok(found)
+        self.first_moment(table, prefix.as_bytes(), after, order)
     }
 }
 

@@ -168,26 +168,18 @@ impl Reader {
 
     /// What the keys of the next facet on `line` begin with.
     fn facet_behind(&self, line: &Key, after: Option<&[u8]>) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut found = None;
-        self.scan(Table::TimelineStates, line.as_bytes(), after, Order::Ascending, |key, _| {
-            let end = key.len().saturating_sub(rows::MOMENT_BYTES);
-            found = Some(key[..end].to_vec());
-            Ok(false)
-        })?;
-        Ok(found)
+        let found = self.first_key(Table::TimelineStates, line.as_bytes(), after, Order::Ascending)?;
+        Ok(found.map(|mut key| {
+            key.truncate(key.len().saturating_sub(rows::MOMENT_BYTES));
+            key
+        }))
     }
 
     /// The last moment up to `moment` that changed the facet.
     fn last_change(&self, facet_prefix: &[u8], moment: &Moment) -> Result<Option<Moment>, StoreError> {
         // The row of `moment` itself is the last that counts: whatever is longer lies behind it.
         let bound = rows::append_moment(Key::new().bytes(facet_prefix), moment).bytes(&[0]);
-        let bound = Some(bound.as_bytes());
-        let mut last = None;
-        self.scan(Table::TimelineStates, facet_prefix, bound, Order::Descending, |key, _| {
-            last = Some(rows::read_moment(key)?);
-            Ok(false)
-        })?;
-        Ok(last)
+        self.first_moment(Table::TimelineStates, facet_prefix, Some(bound.as_bytes()), Order::Descending)
     }
 }
 
