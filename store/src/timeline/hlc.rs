@@ -56,9 +56,17 @@ pub struct HybridClock {
 }
 
 impl HybridClock {
-    /// A clock that continues behind `last`, the newest moment of the node's own feed.
-    pub fn after(last: Hlc) -> Self {
-        Self { last }
+    /// A clock that continues behind the newest of `heads`, where feeds end, that is believable at `now`: also one
+    /// that heard of them before a restart.
+    pub fn hearing(mut self, heads: impl IntoIterator<Item = Hlc>, now: Timestamp) -> Self {
+        // As a tick would: then this clock was wrong, and others that are ahead of it were not.
+        if self.last.is_future(now) {
+            self.last = Hlc::default();
+        }
+        for head in heads {
+            self.observe(head, now);
+        }
+        self
     }
 
     /// The moment of something that happens now: later than all this clock has given or seen.
@@ -102,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_full_counter_takes_the_next_microsecond() {
-        let mut clock = HybridClock::after(Hlc { at: at(10), counter: u16::MAX });
+        let mut clock = HybridClock { last: Hlc { at: at(10), counter: u16::MAX } };
         assert_eq!(clock.tick(at(10)), Hlc::at(at(10).after(Duration::from_micros(1))));
     }
 
@@ -120,6 +128,15 @@ mod tests {
         let mut clock = HybridClock::default();
         clock.tick(at(100_000));
         assert_eq!(clock.tick(at(10)), Hlc::at(at(10)));
+    }
+
+    #[test]
+    fn a_new_clock_goes_on_behind_the_newest_head_that_is_believable() {
+        let heads = [5, 60, 32_503_680_000].map(|second| Hlc::at(at(second)));
+        let mut clock = HybridClock::default().hearing(heads, at(10));
+        assert_eq!(clock.tick(at(10)), Hlc { at: at(60), counter: 1 });
+        let wrong = HybridClock { last: Hlc::at(at(100_000)) };
+        assert_eq!(wrong.hearing(heads, at(10)).tick(at(10)), Hlc { at: at(60), counter: 1 });
     }
 
     proptest! {

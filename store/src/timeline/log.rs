@@ -13,7 +13,7 @@ use super::entry::{Entry, EntryError, Note};
 use super::feed::FeedId;
 use super::fork::Proof;
 use super::head::{Effect, FeedHead};
-use super::hlc::{Hlc, HybridClock};
+use super::hlc::HybridClock;
 use super::limit::Limit;
 use super::memo::Memo;
 use super::pace::{DOCUMENTS_PER_MINUTE_MAX, Load, Pace, RECORDS_PER_MINUTE_MAX};
@@ -107,12 +107,10 @@ impl Timeline {
     pub fn open(reader: &Reader, env: PublicKey, own: FeedId) -> Result<Self, StoreError> {
         let feeds: BTreeMap<FeedId, FeedRow> =
             reader.feeds()?.into_iter().map(|row| (row.feed, row)).collect();
-        let last = feeds.get(&own).map_or(Hlc::default(), |row: &FeedRow| row.head.hlc);
-        let clock = HybridClock::after(last);
         Ok(Self {
             env,
             own,
-            clock,
+            clock: HybridClock::default(),
             feeds,
             waiting: Waiting::default(),
             memo: Memo::default(),
@@ -169,7 +167,7 @@ impl Timeline {
         now: Timestamp,
         sayings: Vec<Saying>,
     ) -> Result<Written, WriteError> {
-        let mut pen = Pen::new(self, key)?;
+        let mut pen = Pen::new(self, key, now)?;
         let load = Load { records: sayings.len() as u64, ..Load::default() };
         if !self.pace.takes(self.own.node, load, now) {
             return Err(WriteError::TooFast);
@@ -211,7 +209,7 @@ impl Timeline {
         board: &Board,
         edits: &[Edit],
     ) -> Result<Written, WriteError> {
-        let mut pen = Pen::new(self, key)?;
+        let mut pen = Pen::new(self, key, now)?;
         if !self.pace.takes(self.own.node, Load { records: 1, documents: 1, feeds: 0 }, now) {
             return Err(WriteError::TooFast);
         }

@@ -37,7 +37,7 @@ pub(super) struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    pub(super) fn new(timeline: &Timeline, key: &'a NodeKey) -> Result<Self, WriteError> {
+    pub(super) fn new(timeline: &Timeline, key: &'a NodeKey, now: Timestamp) -> Result<Self, WriteError> {
         if key.public() != timeline.own().node {
             return Err(WriteError::WrongKey);
         }
@@ -55,7 +55,8 @@ impl<'a> Pen<'a> {
             feed: timeline.own(),
             head,
             said: timeline.said,
-            clock: timeline.clock,
+            // What it writes may build on anything that is here, whenever that came.
+            clock: timeline.clock.hearing(timeline.feeds().map(|row| row.head.hlc), now),
             unsigned: Vec::new(),
             unsigned_bytes: 0,
             written: Written::default(),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::node::Node;
+use super::world::{Author, moment};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::ids::{self, EntryId};
@@ -11,6 +12,7 @@ use crate::scope::Stage;
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Branch, Kind, Note, Refs};
+use crate::timeline::hlc::Hlc;
 use crate::timeline::{EntryFilter, FACETS_MAX, Facet, Saying, State, Track};
 
 fn branch(name: &str) -> Branch {
@@ -114,6 +116,21 @@ fn files_are_of_a_branch_and_deployments_are_of_the_world() {
     let on_main = say(&mut node, note("main goes on"));
     assert_eq!(shown(&state(&node, on_main)), ["site=s2", "shop/dev=d1"]);
     assert_eq!(shown(&state(&node, aside)), ["site=s1"], "nothing that came later");
+}
+
+#[test]
+fn what_is_written_after_a_restart_is_later_than_what_came_from_a_faster_clock_before_it() {
+    let (mut node, mut ahead, mut wrong) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
+    let refs = Refs { after: Some(Digest::of(b"s1")), ..Refs::default() };
+    let base = ahead.entry_id("s1");
+    let at = Hlc::at(node.now.after(Duration::from_secs(50)));
+    let record = ahead.note(at, base, &Note { kind: Kind::Edit, refs, ..note("s1") });
+    let far = wrong.entry(moment(30_000_000_000), "far");
+    node.admit(&[ahead.frame(&[record]), wrong.frame(&[far])]);
+    node.reopen();
+    open(&mut node, "try", base);
+    let twig = say(&mut node, Note { branch: branch("try"), ..note("look") });
+    assert_eq!(shown(&state(&node, twig)), ["=s1"]);
 }
 
 #[test]
