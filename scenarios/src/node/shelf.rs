@@ -60,6 +60,8 @@ pub(crate) struct Shelf {
     /// None after a failure, until it was opened again.
     timeline: Option<Timeline>,
     roster: Arc<Roster>,
+    /// Whether every feed is known to be cut as the roster and the forks say.
+    is_cut: bool,
     notes: Vec<Note>,
     /// What was remarkable since this was asked last.
     remarks: Vec<Happening>,
@@ -90,6 +92,7 @@ impl Shelf {
             base,
             timeline: None,
             roster: none,
+            is_cut: false,
             notes: Vec::new(),
             remarks: Vec::new(),
             leaves: Vec::new(),
@@ -163,6 +166,7 @@ impl Shelf {
         let reader = self.base.read()?;
         self.timeline = Some(Timeline::open(&reader, self.env.root(), self.own)?);
         drop(reader);
+        self.is_cut = false;
         self.recut()?;
         // A commit that failed may be durable all the same: nobody was told of it.
         let feeds = self.feeds()?.into_iter();
@@ -253,6 +257,7 @@ impl Shelf {
         let verdict = kept::answer(feed, first, &admission.verdicts);
         self.remarks.extend(admission.verdicts.iter().filter_map(Happening::judged));
         let moves_roster = !admission.proofs.is_empty() || admission.has_statements;
+        self.is_cut &= admission.proofs.is_empty();
         self.commit(admission.changes).map_err(busy)?;
         if moves_roster {
             self.recut().map_err(busy)?;
@@ -279,6 +284,7 @@ impl Shelf {
             })
             .map_err(busy)?;
         kept::answer(feed, 0, &[verdict])?;
+        self.is_cut = false;
         self.commit(changes).map_err(busy)?;
         self.recut().map_err(busy)?;
         self.tell(feed, true).map_err(busy)
@@ -325,22 +331,28 @@ impl Shelf {
         let statements = reader.statements(self.env)?;
         let roster = Roster::fold(self.env, self.certificates.iter().chain(&statements), reader.fork_cuts()?);
         drop(reader);
-        if roster == *self.roster {
+        if roster == *self.roster && self.is_cut {
             return Ok(());
         }
         let before: Vec<(FeedId, Known)> = self.feeds()?.into_iter().collect();
         let is_out = roster.is_out(self.own.node);
-        let changes = self.with(|timeline, reader, _| {
-            let mut changes = timeline.recut(reader, |feed| roster.cut(*feed))?;
-            if is_out {
-                changes.extend(timeline.silence());
-            }
-            Ok(changes)
-        })?;
-        self.commit(changes)?;
+        self.is_cut = false;
+        while !self.is_cut {
+            let step = self.with(|timeline, reader, _| {
+                let mut step = timeline.recut(reader, |feed| roster.cut(*feed))?;
+                if is_out {
+                    step.changes.extend(timeline.silence());
+                }
+                Ok(step)
+            })?;
+            self.commit(step.changes)?;
+            self.is_cut = step.is_done;
+        }
         // Not before it is durable: until then all of it is to be done again.
-        self.roster = Arc::new(roster);
-        self.notes.push(Note::Roster(Arc::clone(&self.roster)));
+        if roster != *self.roster {
+            self.roster = Arc::new(roster);
+            self.notes.push(Note::Roster(Arc::clone(&self.roster)));
+        }
         for (feed, known) in before {
             if self.known(feed)? != known {
                 self.tell(feed, false)?;

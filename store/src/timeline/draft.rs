@@ -66,14 +66,20 @@ impl<'a> Draft<'a> {
         self.signatures.insert((*feed, seq), signature);
     }
 
-    /// Moves the rows of `record` to the other side of its feed's limit.
-    pub(super) fn recount(&mut self, record: &Record, limit: Limit) -> Result<(), StoreError> {
-        let effect = rows::effect_of(record)?;
-        rows::put_effect(&mut self.changes, record, &effect, record.seq <= limit.counts);
+    /// Puts the rows of record `seq` on the side of its feed's limit where it counts or does not.
+    pub(super) fn recount(&mut self, feed: &FeedId, seq: u64, counts: bool) -> Result<(), StoreError> {
+        let record = self.record(feed, seq)?;
+        let effect = rows::effect_of(&record)?;
+        rows::put_effect(&mut self.changes, &record, &effect, counts);
         if let Effect::Board(board) = effect {
             self.recounted.insert(board);
         }
         Ok(())
+    }
+
+    /// Boards that are to be folded anew because records of theirs were recounted.
+    pub(super) fn boards_recounted(&self) -> usize {
+        self.recounted.len()
     }
 
     /// The hash of a record that is kept.

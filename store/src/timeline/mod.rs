@@ -53,6 +53,7 @@ pub use memo::MEMO_FRAMES_MAX;
 pub use offer::{APP_ID_MAX_CHARS, Delta, Offer, Visibility};
 pub use pace::{DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, Pace, RECORDS_PER_MINUTE_MAX};
 pub use page::EntryFilter;
+pub use recut::Recut;
 pub use roster::{STATEMENTS_PER_MEMBER, first_certificate};
 pub use rows::{BoardRow, FeedRow};
 pub use scrub::{Stop, Track};

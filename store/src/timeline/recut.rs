@@ -1,7 +1,8 @@
 //! Limits that move: what the roster says anew, and forks that come to light.
 //!
-//! Owns moving rows to the other side of a limit. Invariant: where a feed's limit stands now decides its
-//! rows, not where it stood when its records came.
+//! Owns moving rows to the other side of a limit. A feed may have millions of records behind its new limit, and a
+//! transaction holds up everybody else: so limits move in steps, and a stop between two of them leaves a limit that is
+//! on its way. Invariant: where a feed's limit stands now decides its rows, not where it stood when its records came.
 
 use super::admit::Verdict;
 use super::draft::Draft;
@@ -17,8 +18,23 @@ use crate::error::StoreError;
 use crate::projection::Changes;
 use crate::trust::Cut;
 
+/// Records that one step moves.
+const STEP_RECORDS: u64 = 4096;
+/// Boards that are folded anew for one step.
+const STEP_BOARDS: usize = 64;
+
+/// A step towards what the roster says.
+#[derive(Clone, Debug, Default)]
+pub struct Recut {
+    /// Rows to commit.
+    pub changes: Changes,
+    /// Whether that was the last one.
+    pub is_done: bool,
+}
+
 impl Timeline {
-    /// Judges a proof that another node found.
+    /// Judges a proof that another node found. One that says something new is kept, and a [`recut`](Self::recut) is to
+    /// follow.
     pub fn admit_proof(
         &mut self,
         reader: &Reader,
@@ -52,20 +68,35 @@ impl Timeline {
         }
         row.fork = Some(proof.seq);
         draft.changes.put(proof);
-        self.relimit(draft, row, cut)?;
+        // What is left to do is done by the recut that follows.
+        self.relimit(draft, row, cut, &mut { STEP_RECORDS })?;
         self.let_go(|_| Cut::Nowhere);
         Ok(true)
     }
 
-    /// Brings the feeds to what the roster says now. Called whenever the roster changed.
-    pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Changes, StoreError> {
+    /// Brings the feeds to what the roster says now, by one step: called again, over the rows as they are then, until
+    /// it is done. Whenever the roster changed, a fork came to light or the timeline was opened.
+    pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Recut, StoreError> {
+        self.recut_by(reader, cuts, STEP_RECORDS)
+    }
+
+    pub(super) fn recut_by(
+        &mut self,
+        reader: &Reader,
+        cuts: impl Fn(&FeedId) -> Cut,
+        mut records: u64,
+    ) -> Result<Recut, StoreError> {
         let mut draft = Draft::new(self.env, reader);
         let rows: Vec<FeedRow> = self.feeds.values().copied().collect();
+        let mut is_done = true;
         for row in rows {
-            self.relimit(&mut draft, row, cuts(&row.feed))?;
+            is_done = self.relimit(&mut draft, row, cuts(&row.feed), &mut records)?;
+            if !is_done {
+                break;
+            }
         }
         self.let_go(cuts);
-        self.finish(draft)
+        Ok(Recut { changes: self.finish(draft)?, is_done })
     }
 
     /// Forgets frames that wait behind a limit. `cuts` is what the roster says of feeds of which nothing is here.
@@ -90,23 +121,45 @@ impl Timeline {
         changes
     }
 
-    /// Moves what is behind the old or the new limit of a feed to the right side of it.
-    fn relimit(&mut self, draft: &mut Draft<'_>, mut row: FeedRow, cut: Cut) -> Result<(), StoreError> {
-        let old = row.limit;
+    /// Moves the limit of a feed towards where it belongs, past so many `records` at most, and what it passes to the
+    /// right side of it. A lower limit comes down from the end of the feed, a higher one goes up. Answers whether it
+    /// has arrived.
+    fn relimit(
+        &mut self,
+        draft: &mut Draft<'_>,
+        mut row: FeedRow,
+        cut: Cut,
+        records: &mut u64,
+    ) -> Result<bool, StoreError> {
+        let (feed, old, end) = (row.feed, row.limit, row.head.seq);
         let found = match cut.seq() {
-            Some(seq) => draft.hash(&row.feed, seq)?,
+            Some(seq) => draft.hash(&feed, seq)?,
             None => None,
         };
-        row.limit = Limit::new(cut, row.fork, found);
-        if self.feeds.get(&row.feed) != Some(&row) {
-            self.keep(draft, row);
+        let new = Limit::new(cut, row.fork, found);
+        let (mut at, to) = (old.counts.min(end), new.counts.min(end));
+        let is_lower = to < at;
+        while at != to && *records > 0 && draft.boards_recounted() < STEP_BOARDS {
+            let seq = if is_lower { at } else { at + 1 };
+            draft.recount(&feed, seq, !is_lower)?;
+            at = if is_lower { at - 1 } else { seq };
+            *records -= 1;
         }
-        if old != row.limit {
-            for seq in old.counts.min(row.limit.counts).saturating_add(1)..=row.head.seq {
-                let record = draft.record(&row.feed, seq)?;
-                draft.recount(&record, row.limit)?;
+        let is_there = at == to;
+        // Behind both limits nothing counts; but what was a ground for others may be none any more, or be one now. Those
+        // are few: see `BEHIND_CUT_MAX`.
+        if is_lower || is_there {
+            let behind = old.counts.max(new.counts).max(old.grounds.min(new.grounds));
+            for seq in behind.saturating_add(1)..=old.grounds.max(new.grounds).min(end) {
+                draft.recount(&feed, seq, false)?;
+                *records = records.saturating_sub(1);
             }
         }
-        Ok(())
+        let towards = if is_lower { new.grounds } else { old.grounds };
+        row.limit = if is_there { new } else { Limit { counts: at, grounds: towards.max(at) } };
+        if self.feeds.get(&feed) != Some(&row) {
+            self.keep(draft, row);
+        }
+        Ok(is_there)
     }
 }

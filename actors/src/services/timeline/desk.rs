@@ -10,10 +10,8 @@ use std::time::Duration;
 use xyn_store::blobs::TIMELINE;
 use xyn_store::ids::{self, StreamId};
 use xyn_store::journal::AppendError;
-use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
-use xyn_store::timeline::{Pace, Saying, Timeline};
-use xyn_store::trust::Roster;
+use xyn_store::timeline::{Pace, Recut, Saying, Timeline};
 use xyn_store::{StoreError, Timestamp};
 
 use super::actor::Command;
@@ -97,8 +95,7 @@ impl Desk {
             let draft = desk.write(&inner, &mut timeline, command)?;
             Ok((timeline, draft))
         };
-        let done = tokio::task::spawn_blocking(work).await;
-        done.map_err(|error| StoreError::Unavailable(error.to_string()))?
+        unblocked(work).await
     }
 
     fn write(
@@ -202,30 +199,33 @@ impl Desk {
         });
     }
 
-    /// Reads the roster anew and cuts every feed as it says.
+    /// Reads the roster anew and cuts every feed as it says: step by step, so that nobody waits for a long feed.
     async fn recut(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
         mut timeline: Timeline,
     ) -> Result<Timeline, TimelineError> {
         let (env, own, reading) = (self.shared.env, self.shared.own.node, inner.clone());
-        let work = move || -> Result<(Timeline, Roster, Changes), StoreError> {
-            let reader = reading.store.read()?;
-            let roster = reader.roster(env)?;
-            let mut changes = timeline.recut(&reader, |feed| roster.cut(*feed))?;
-            if roster.is_out(own) {
-                changes.extend(timeline.silence());
-            }
-            Ok((timeline, roster, changes))
-        };
-        let done = tokio::task::spawn_blocking(work).await;
-        let (timeline, roster, changes) =
-            done.map_err(|error| StoreError::Unavailable(error.to_string()))??;
-        let mut recording = Recording::default();
-        recording.changes().extend(changes);
-        self.commit(inner, recording).await?;
-        if **self.shared.roster.load() != roster {
-            self.shared.roster.store(Arc::new(roster));
+        let roster = Arc::new(unblocked(move || reading.store.read()?.roster(env)).await?);
+        let mut is_done = false;
+        while !is_done {
+            let (reading, members) = (inner.clone(), roster.clone());
+            let work = move || -> Result<(Timeline, Recut), StoreError> {
+                let mut step = timeline.recut(&reading.store.read()?, |feed| members.cut(*feed))?;
+                if members.is_out(own) {
+                    step.changes.extend(timeline.silence());
+                }
+                Ok((timeline, step))
+            };
+            let step;
+            (timeline, step) = unblocked(work).await?;
+            is_done = step.is_done;
+            let mut recording = Recording::default();
+            recording.changes().extend(step.changes);
+            self.commit(inner, recording).await?;
+        }
+        if **self.shared.roster.load() != *roster {
+            self.shared.roster.store(roster);
             self.shared.news.send_modify(|commits| *commits += 1);
         }
         Ok(timeline)
@@ -235,4 +235,12 @@ impl Desk {
     fn stream(&self) -> StreamId {
         ids::derived(Timestamp::EPOCH, &[b"timeline", self.shared.own.node.as_bytes()])
     }
+}
+
+/// Does `work` away from the threads that others share.
+async fn unblocked<T: Send + 'static, E: From<StoreError> + Send + 'static>(
+    work: impl FnOnce() -> Result<T, E> + Send + 'static,
+) -> Result<T, E> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|error| StoreError::Unavailable(error.to_string()))?
 }

@@ -10,5 +10,6 @@ pub(crate) mod node;
 mod packs;
 mod permutation;
 mod rebuild;
+mod recut;
 mod state;
 pub(super) mod world;

@@ -8,7 +8,7 @@ use crate::clock::Timestamp;
 use crate::database::Opener;
 use crate::digest::Digest;
 use crate::ids;
-use crate::journal::{Append, AppendError};
+use crate::journal::{Append, AppendError, Receipt};
 use crate::projection::Changes;
 use crate::reader::Order;
 use crate::tables::Table;
@@ -17,7 +17,7 @@ use crate::timeline::admit::{Refusal, Verdict};
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::entry::tests::note;
 use crate::timeline::feed::FeedId;
-use crate::timeline::{Bytes, Saying, Timeline};
+use crate::timeline::{Bytes, Recut, Saying, Timeline};
 use crate::trust::Cut;
 use crate::{Options, Store, StoreError, rebuild};
 
@@ -65,10 +65,12 @@ impl Node {
         if changes.is_empty() {
             return;
         }
+        self.try_commit(changes).expect("commits");
+    }
+
+    fn try_commit(&self, changes: Changes) -> Result<Receipt, AppendError> {
         let journal = self.store.journal().expect("open");
-        let append = Append { changes, ..Append::default() };
-        let committed: Result<_, AppendError> = self.runtime.block_on(journal.append(append));
-        committed.expect("commits");
+        self.runtime.block_on(journal.append(Append { changes, ..Append::default() }))
     }
 
     pub(crate) fn admit(&mut self, frames: &[Vec<u8>]) -> Vec<Verdict> {
@@ -101,12 +103,33 @@ impl Node {
     }
 
     pub(crate) fn recut(&mut self, cuts: &BTreeMap<FeedId, Cut>) {
+        while !self.recut_by(cuts, u64::MAX) {}
+    }
+
+    /// One step of that many records towards `cuts`. Answers whether it was the last.
+    pub(crate) fn recut_by(&mut self, cuts: &BTreeMap<FeedId, Cut>, records: u64) -> bool {
         self.cuts.clone_from(cuts);
         let reader = self.store.read().expect("reads");
         let cuts = |feed: &FeedId| self.cuts.get(feed).copied().unwrap_or(Cut::Nowhere);
-        let changes = self.timeline.recut(&reader, cuts).expect("recuts");
+        let step = self.timeline.recut_by(&reader, cuts, records).expect("recuts");
         drop(reader);
-        self.commit(changes);
+        self.commit(step.changes);
+        step.is_done
+    }
+
+    /// Steps of that many records until it is done or the disk is gone. Answers whether it is done.
+    pub(crate) fn try_recut_by(&mut self, cuts: &BTreeMap<FeedId, Cut>, records: u64) -> bool {
+        let cuts = |feed: &FeedId| cuts.get(feed).copied().unwrap_or(Cut::Nowhere);
+        loop {
+            let step = self.store.read().and_then(|reader| self.timeline.recut_by(&reader, cuts, records));
+            let Ok(Recut { changes, is_done }) = step else { return false };
+            if !changes.is_empty() && self.try_commit(changes).is_err() {
+                return false;
+            }
+            if is_done {
+                return true;
+            }
+        }
     }
 
     pub(crate) fn reopen(&mut self) {

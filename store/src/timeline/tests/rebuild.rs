@@ -107,7 +107,8 @@ fn team(disk: &Disk) -> Node {
     let reader = node.store.read().expect("reads");
     let recut = node.timeline.recut(&reader, |feed| roster.cut(*feed)).expect("recuts");
     drop(reader);
-    node.commit(recut);
+    assert!(recut.is_done);
+    node.commit(recut.changes);
     let silenced = node.timeline.silence();
     node.commit(silenced);
     assert!(roster.member(dave.key().public()).is_some() && roster.is_out(node.store.key().public()));

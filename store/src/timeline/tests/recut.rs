@@ -1,0 +1,184 @@
+//! Limits that move in steps: however small those are and wherever they are cut short, they come to the rows that one
+//! step comes to.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
+
+use super::node::{Node, all};
+use super::world::{Author, entries, env, moment};
+use crate::ids;
+use crate::simulation::{Dice, Disk, Survival};
+use crate::timeline::BEHIND_CUT_MAX;
+use crate::timeline::admit::Verdict;
+use crate::timeline::board::{Board, Edit};
+use crate::timeline::feed::FeedId;
+use crate::timeline::fork::Proof;
+use crate::timeline::record::Record;
+use crate::trust::Cut;
+
+/// Moments and pins by turns, as many as stand behind a cut and more; and a friend's pins on top of some of them.
+fn story() -> (Author, Vec<Record>, Author, Vec<Record>) {
+    let (mut author, mut friend) = (Author::new(1, 1), Author::new(2, 1));
+    let (mut records, mut friends) = (Vec::new(), Vec::new());
+    for n in 0..BEHIND_CUT_MAX as i64 + 20 {
+        let title = format!("{n:03}");
+        // A board of the moment now and then, and one that all of them share.
+        let board = match n % 16 {
+            3 => Board::Comments(author.entry_id(&title)),
+            _ => Board::Pins,
+        };
+        let record = match n % 8 {
+            3 => {
+                let id = author.entry_id(&title);
+                let edit = match board {
+                    Board::Pins => Edit::Pin(id),
+                    _ => Edit::Comment(ids::derived(moment(n).at, &[b"c"]), title),
+                };
+                let mut known = author.own_contributions(&board);
+                known.extend(friend.own_contributions(&board));
+                author.edit(moment(n), &board, &known, &[edit])
+            }
+            _ => author.entry(moment(n), &title),
+        };
+        records.push(record);
+        if n % 50 == 20 {
+            let mut known = author.own_contributions(&Board::Pins);
+            known.extend(friend.own_contributions(&Board::Pins));
+            let pin = Edit::Pin(friend.entry_id(&n.to_string()));
+            friends.push(friend.edit(moment(n), &Board::Pins, &known, &[pin]));
+        }
+    }
+    (author, records, friend, friends)
+}
+
+fn told(node: &mut Node, story: &(Author, Vec<Record>, Author, Vec<Record>)) {
+    let (author, records, friend, friends) = story;
+    let frames: Vec<Vec<u8>> = records.chunks(50).map(|chunk| author.frame(chunk)).collect();
+    node.admit(&frames);
+    node.admit(&[friend.frame(friends)]);
+}
+
+fn cut(records: &[Record], seq: usize) -> Cut {
+    match seq.checked_sub(1).and_then(|last| records.get(last)) {
+        Some(last) => Cut::After { seq: last.seq, hash: last.hash },
+        None => Cut::Everything,
+    }
+}
+
+/// Cuts one after the other (none lifts it), each with the size of its steps and how many of them are made before the
+/// next one comes.
+fn plan() -> impl Strategy<Value = Vec<(Option<usize>, u64, usize)>> {
+    let cut = prop_oneof![3 => (0..300_usize).prop_map(Some), 1 => Just(None)];
+    proptest::collection::vec((cut, prop_oneof![1..4_u64, 20..400_u64], 0..6_usize), 1..5)
+}
+
+#[test]
+fn steps_of_any_size_that_are_cut_short_anywhere_come_to_the_rows_of_one() {
+    let story = story();
+    let nodes = RefCell::new((Node::new(), Node::new()));
+    let config = ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() };
+    let held = TestRunner::new(config).run(&plan(), |plan| {
+        let mut nodes = nodes.borrow_mut();
+        let (one, other) = &mut *nodes;
+        for node in [&mut *one, &mut *other] {
+            node.empty();
+            told(node, &story);
+        }
+        let mut cuts = BTreeMap::new();
+        for (to, records, steps) in plan {
+            cuts = BTreeMap::from_iter(to.map(|seq| (story.0.feed, cut(&story.1, seq))));
+            for _ in 0..steps {
+                one.recut_by(&cuts, records);
+                one.reopen();
+            }
+        }
+        while !one.recut_by(&cuts, 100) {}
+        other.recut(&cuts);
+        prop_assert!(one.rows() == other.rows());
+        one.rebuild();
+        prop_assert!(one.rows() == other.rows());
+        Ok(())
+    });
+    held.expect("steps and one step come to the same");
+}
+
+#[test]
+fn on_the_way_down_nothing_new_shows_and_nothing_further_is_taken() {
+    let story = story();
+    let mut node = Node::new();
+    told(&mut node, &story);
+    let cuts = BTreeMap::from([(story.0.feed, cut(&story.1, 5))]);
+    let (mut steps, mut shown) = (0, all(&node).len());
+    while !node.recut_by(&cuts, 10) {
+        steps += 1;
+        let less = all(&node).len();
+        assert!(less < shown, "step {steps}");
+        shown = less;
+        let mut author = story.0.clone();
+        let late = entries(&mut author, 1);
+        assert!(!matches!(node.admit(&[author.frame(&late)])[0], Verdict::Admitted { .. }));
+    }
+    assert!(steps > 20, "{steps}");
+    assert_eq!(all(&node).len(), 4);
+}
+
+#[test]
+fn a_late_fork_moves_some_records_at_once_and_the_rest_when_the_cuts_are_told() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let twin = author.clone();
+    let records = entries(&mut author, 4200);
+    let frames: Vec<Vec<u8>> = records.chunks(64).map(|chunk| author.frame(chunk)).collect();
+    assert!(node.admit(&frames).iter().all(|it| matches!(it, Verdict::Admitted { .. })));
+    let other = twin.frame(&[twin.clone().entry(moment(9), "other")]);
+    let proof = Proof::new(&env(), frames[0].clone(), other).expect("they contradict");
+    let reader = node.store.read().expect("reads");
+    let (changes, _) = node.timeline.admit_proof(&reader, &proof, |_| Cut::Nowhere).expect("takes it");
+    drop(reader);
+    node.commit(changes);
+    assert_eq!(all(&node).len(), 4200 - 4096);
+    node.reopen();
+    node.recut(&BTreeMap::new());
+    assert!(all(&node).is_empty());
+    let rows = node.rows();
+    node.rebuild();
+    assert!(node.rows() == rows);
+}
+
+#[test]
+fn steps_that_the_power_cuts_short_go_on_at_the_next_start() {
+    let story = story();
+    let disk = Disk::default();
+    let mut node = Node::on(disk.opener());
+    told(&mut node, &story);
+    let cuts: BTreeMap<FeedId, Cut> = [(story.0.feed, cut(&story.1, 100))].into();
+    let mut whole = Node::new();
+    told(&mut whole, &story);
+    whole.recut(&cuts);
+    let mut folder = node.shut_down();
+    let image = disk.after_power_cut(Survival::All, &mut Dice::new(0));
+    let (mut operation, mut halves) = (1, 0);
+    loop {
+        let disk = Disk::holding(image.clone());
+        let mut node = Node::in_folder(folder, disk.opener());
+        disk.cut_at(disk.operations() + operation);
+        let is_whole = node.try_recut_by(&cuts, 40);
+        folder = node.shut_down();
+        let is_dark = disk.is_dark();
+        assert!(is_dark || is_whole, "with power it ends");
+        let disk = Disk::holding(disk.after_power_cut(Survival::None, &mut Dice::new(operation)));
+        let mut node = Node::in_folder(folder, disk.opener());
+        let row = *node.timeline.feed(&story.0.feed).expect("is known");
+        halves += u64::from((101..story.1.len() as u64).contains(&row.limit.counts));
+        node.recut(&cuts);
+        assert!(node.rows() == whole.rows(), "cut at operation {operation}");
+        if !is_dark {
+            break;
+        }
+        folder = node.shut_down();
+        operation += 1;
+    }
+    assert!(halves > 3, "the power went between the steps {halves} times only");
+}
