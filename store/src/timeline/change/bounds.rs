@@ -7,7 +7,9 @@
 use super::ChangeError;
 
 /// Operations that one change may hold, and rows that any column of it may have.
-pub const OPERATIONS_MAX: u64 = 8192;
+///
+/// A comment of full length is replaced by another one in one change: each character goes and comes.
+pub const OPERATIONS_MAX: u64 = 2 * 8192 + 1024;
 
 pub(super) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 /// A change that is not compressed. A compressed one may inflate to anything, so none is taken.

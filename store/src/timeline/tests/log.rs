@@ -8,7 +8,7 @@ use super::world::{Author, entries, env, moment};
 use crate::ids;
 use crate::reader::Order;
 use crate::timeline::admit::Verdict;
-use crate::timeline::board::{Board, Edit, View};
+use crate::timeline::board::{Board, COMMENT_MAX_CHARS, Edit, EditError, View};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Branch, Kind, milestone_id};
 use crate::timeline::fork::Proof;
@@ -296,7 +296,8 @@ fn an_edit_that_cannot_be_recorded_leaves_no_trace() {
     let before = node.rows();
     let reader = node.store.read().expect("reads");
     let refused = node.timeline.edit(&reader, node.store.key(), node.now, &board, &large);
-    assert!(matches!(refused, Err(WriteError::Record(_))), "{:?}", refused.map(|it| it.frames.len()));
+    let refused = refused.map(|it| it.frames.len());
+    assert!(matches!(refused, Err(WriteError::Edit(EditError::OutOfBounds("edit")))), "{refused:?}");
     drop(reader);
     assert_eq!(node.rows(), before);
     node.edit(&board, &[second]);
@@ -305,4 +306,18 @@ fn an_edit_that_cannot_be_recorded_leaves_no_trace() {
     assert_eq!(node.rows(), rows);
     let row = node.store.read().expect("reads").board(&board).expect("reads").expect("touched");
     assert!(matches!(row.view, View::Thread { comments, .. } if comments.len() == 2));
+}
+
+#[test]
+fn the_longest_comment_is_written_rewritten_and_taken_by_others() {
+    let (mut node, mut other) = (Node::new(), Node::new());
+    let entry = ids::derived(node.now, &[b"a"]);
+    let comment = ids::derived(node.now, &[b"c"]);
+    for edit in [
+        Edit::Comment(comment, "a".repeat(COMMENT_MAX_CHARS)),
+        Edit::Rewrite(comment, "\u{1F600}".repeat(COMMENT_MAX_CHARS)),
+    ] {
+        admitted(&other.admit(&node.edit(&Board::Comments(entry), &[edit]))[0]);
+        assert_eq!(other.digest(), node.digest());
+    }
 }
