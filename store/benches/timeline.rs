@@ -35,7 +35,11 @@ fn main() {
     let folder = tempfile::Builder::new().prefix("timeline-bench").tempdir_in(".").expect("a folder here");
     let node = Bench::open(&folder.path().join("node"));
     let mut writer = Writer::new(&folder.path().join("writer"));
-    appends(&mut Bench::open(&folder.path().join("alone")));
+    let mut alone = Bench::open(&folder.path().join("alone"));
+    appends(&mut alone);
+    let [first, second] = ["first", "second"].map(|name| Bench::open(&folder.path().join(name)));
+    boards(&mut alone, first, second);
+    drop(alone);
     remote(node, &mut writer, entries);
     let program = std::env::current_exe().expect("this program has a path");
     let path = folder.path().join("node");
@@ -151,15 +155,29 @@ fn appends(node: &mut Bench) {
     report("timeline.append.entries_per_s", count as f64 / begun.elapsed().as_secs_f64());
     report("timeline.append.us_per_entry_without_commit", micros(median(&mut computed)) / BATCH as f64);
     report("timeline.wire_bytes_per_entry", frame_bytes as f64 / count as f64);
-    // A board is folded as a whole each time: what that costs shows as it grows.
-    for (first, last) in [(0, 100), (100, 1000)] {
-        let mut times: Vec<Duration> = (first..last).map(|number| edit(node, number)).collect();
-        let mut newest = times.split_off(times.len() - 50);
-        report(&format!("timeline.board_edit.p50_ms.{last}"), micros(median(&mut newest)) / 1e3);
-    }
 }
 
-fn edit(node: &mut Bench, number: u64) -> Duration {
+/// Edits of one board as it grows. It is folded once, and each edit goes on from there: what grows is what it shows.
+fn boards(node: &mut Bench, mut first: Bench, mut second: Bench) {
+    for (from, to) in [(0, 100), (100, 1_000), (1_000, 10_000)] {
+        let mut times: Vec<Duration> = (from..to).map(|number| edit(node, number).0).collect();
+        let mut newest = times.split_off(times.len() - 50);
+        report(&format!("timeline.board_edit.p50_ms.{to}"), micros(median(&mut newest)) / 1e3);
+    }
+    // Somebody builds on the work of one whom nobody else hears: that change waits for ever.
+    second.admit(&edit(&mut first, 0).1);
+    node.admit(&edit(&mut second, 1).1);
+    let reader = node.store.read().expect("reads");
+    assert_eq!(reader.board(&Board::Pins).expect("reads").map(|row| row.pending), Some(1));
+    drop(reader);
+    let mut times: Vec<Duration> = (10_000..10_050).map(|number| edit(node, number).0).collect();
+    report("timeline.board_edit.p50_ms.pending", micros(median(&mut times)) / 1e3);
+    node.timeline =
+        Timeline::open(&node.store.read().expect("reads"), env(), node.timeline.own()).expect("opens");
+    report("timeline.board_edit.cold_ms", micros(edit(node, 10_050).0) / 1e3);
+}
+
+fn edit(node: &mut Bench, number: u64) -> (Duration, Vec<Vec<u8>>) {
     let begun = Instant::now();
     let now = node.clock.now();
     let edits = [Edit::Pin(ids::derived(now, &[&number.to_le_bytes()]))];
@@ -167,7 +185,7 @@ fn edit(node: &mut Bench, number: u64) -> Duration {
     let written = node.timeline.edit(&reader, node.store.key(), now, &Board::Pins, &edits).expect("fits");
     drop(reader);
     node.commit(written.changes);
-    begun.elapsed()
+    (begun.elapsed(), written.frames)
 }
 
 /// Records of another author, until the timeline has `entries`.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::board::{self, Board, Contribution, Folded, Open};
+use super::board::{self, BOARD_BYTES_MAX, BOARD_CHANGES_MAX, Board, Contribution, Folded, Open};
 use super::feed::FeedId;
 use super::fold::contribution;
 use super::frame::{self, LENGTH_BYTES, OVERHEAD_BYTES};
@@ -19,7 +19,7 @@ use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::projection::Changes;
 use crate::reader::Order;
-use crate::tables::Table;
+use crate::tables::{Key, Table};
 
 pub(super) struct Draft<'a> {
     env: PublicKey,
@@ -130,16 +130,24 @@ impl<'a> Draft<'a> {
     pub(super) fn fold(&self, board: &Board, limit: impl Fn(&FeedId) -> Limit) -> Result<Folded, StoreError> {
         let mut places = self.boards.get(board).cloned().unwrap_or_default();
         let prefix = rows::contributions_prefix(board);
-        self.reader.scan(
-            Table::TimelineContributions,
-            prefix.as_bytes(),
-            None,
-            Order::Ascending,
-            |key, _| {
-                places.insert(rows::read_record_key(key)?);
-                Ok(true)
-            },
-        )?;
+        let (mut author, mut count, mut after) = (None, 0, None::<Key>);
+        loop {
+            let mut talkative = None;
+            let start = after.take().map(Key::into_bytes);
+            let visit = |key: &[u8], _: &[u8]| {
+                let (feed, seq) = rows::read_record_key(key)?;
+                count = if author == Some(feed) { count + 1 } else { 1 };
+                author = Some(feed);
+                places.insert((feed, seq));
+                // One more tells that there are more; those are not even walked over.
+                talkative = (count > BOARD_CHANGES_MAX).then_some(feed);
+                Ok(talkative.is_none())
+            };
+            let table = Table::TimelineContributions;
+            self.reader.scan(table, prefix.as_bytes(), start.as_deref(), Order::Ascending, visit)?;
+            let Some(feed) = talkative else { break };
+            after = Some(prefix.clone().bytes(rows::record_key(&feed, u64::MAX).as_bytes()));
+        }
         Ok(board::fold(board, &self.contributions(&places, limit)?))
     }
 
@@ -148,11 +156,18 @@ impl<'a> Draft<'a> {
         places: &BTreeSet<(FeedId, u64)>,
         limit: impl Fn(&FeedId) -> Limit,
     ) -> Result<Vec<Contribution>, StoreError> {
-        let mut contributions = Vec::with_capacity(places.len());
+        let mut contributions: Vec<Contribution> = Vec::with_capacity(places.len());
+        let (mut author, mut bytes) = (None, 0);
         for (feed, seq) in places {
             let limit = limit(feed);
-            if *seq <= limit.grounds {
-                contributions.extend(contribution(&self.record(feed, *seq)?, limit));
+            if author.replace(*feed) != Some(*feed) {
+                bytes = 0;
+            }
+            // Again one more than is looked at.
+            if *seq <= limit.grounds && bytes <= BOARD_BYTES_MAX {
+                let one = contribution(&self.record(feed, *seq)?, limit);
+                bytes += one.as_ref().map_or(0, |one| one.change.len());
+                contributions.extend(one);
             }
         }
         Ok(contributions)

@@ -221,6 +221,9 @@ impl Timeline {
         let change = board::write(&mut folded.document, board, &self.own, edits)?;
         // Nobody takes a feed further than to a change that is out of bounds.
         board::check(board, &self.own, &change).map_err(|_| EditError::OutOfBounds("edit"))?;
+        if !folded.has_room(&self.own, &change) {
+            return Err(EditError::Full.into());
+        }
         let body = Body::Board { board: board.clone(), change: Bytes(change) };
         let effect = Effect::Board(board.clone());
         draft.remember(pen.write(now, body, &effect)?, &effect);

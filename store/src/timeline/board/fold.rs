@@ -1,8 +1,8 @@
 //! A board from its changes: which of them count, in which order they go in, and what to make of bad ones.
 //!
 //! A change goes in when everything it builds on is there, and when it counts or something that counts builds
-//! on it. So a member's exclusion never strands another's work. Invariant: the outcome depends on the set of
-//! contributions alone.
+//! on it. So a member's exclusion never strands another's work. What waits, or makes no sense, is left where it is and
+//! costs those who come after nothing. Invariant: the outcome depends on the set of contributions alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,8 +12,13 @@ use super::super::change::{self, ChangeError};
 use super::super::feed::FeedId;
 use super::super::hlc::Hlc;
 use super::Board;
+use super::ground::{Grounds, Verdict};
+use super::share::{Share, Turn};
 use super::view::{self, View};
 use crate::audit::signature::PublicKey;
+
+/// Bytes that a change to an open board takes beside its own, roughly.
+const BOOKKEEPING_BYTES: usize = 1 << 10;
 
 /// A record's change to a board.
 #[derive(Clone, Debug)]
@@ -35,215 +40,212 @@ pub(in crate::timeline) struct Contribution {
 pub struct Folded {
     /// What it shows.
     pub view: View,
-    /// Changes that count and are not in it: what they build on is not here, or not to be had.
+    /// Changes that count and are not in it: what they build on is not here or not to be had, or they make no sense.
+    /// Of those beyond their author's share, one.
     pub pending: u64,
     /// The document, for the next edit.
     pub(in crate::timeline) document: Automerge,
-    /// The changes in it.
+    /// The changes that stand on solid ground.
+    grounds: Grounds,
     known: BTreeMap<ChangeHash, Known>,
+    /// Those of them that nothing needs which counts: they are not in the document.
+    aside: BTreeMap<ChangeHash, Change>,
+    /// Changes that wait, by something that they wait for.
+    waiting: BTreeMap<ChangeHash, Vec<Candidate>>,
+    /// Every change that was looked at.
+    seen: BTreeSet<ChangeHash>,
+    shares: BTreeMap<FeedId, Share>,
+    counting: u64,
+    shown: u64,
+    size_bytes: usize,
 }
 
-/// What is remembered of a change that went in.
-#[derive(Debug)]
+/// What is remembered of a change that others may build on.
+#[derive(Clone, Copy, Debug)]
 struct Known {
-    past: Past,
     node: PublicKey,
     at: Hlc,
+    counts: bool,
+}
+
+/// A change that is to be judged.
+#[derive(Debug)]
+struct Candidate {
+    change: Change,
+    turn: Turn,
+    from: Known,
+}
+
+/// What became of new contributions.
+#[derive(Default)]
+struct Settled {
+    /// Those that count and can go in.
+    counting: Vec<ChangeHash>,
+    /// Whether an author turned out to have two changes under one number.
+    has_rivals: bool,
 }
 
 impl Folded {
+    fn empty(board: &Board) -> Self {
+        let document = Automerge::new();
+        Self {
+            view: view::read(board, &document, |_| None),
+            pending: 0,
+            document,
+            grounds: Grounds::default(),
+            known: BTreeMap::new(),
+            aside: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            shares: BTreeMap::new(),
+            counting: 0,
+            shown: 0,
+            size_bytes: 0,
+        }
+    }
+
     /// Whether anything went in or waits. Otherwise the board is like one that never was.
     pub fn is_touched(&self) -> bool {
-        self.pending > 0 || !self.known.is_empty()
+        self.counting > 0
     }
 
-    /// Goes on with `new` contributions, at a cost that does not grow with those before. None when only a fold of them
-    /// all can tell what they come to.
+    /// Bytes that it takes in memory, roughly.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    /// Whether the next change of `feed`, which is `bytes`, is within its share.
+    pub(in crate::timeline) fn has_room(&self, feed: &FeedId, bytes: &[u8]) -> bool {
+        let mut share = self.shares.get(feed).cloned().unwrap_or_default();
+        !share.is_used_up()
+            && change::read(bytes).is_ok_and(|change| share.add(&change, bytes.len()).is_some())
+    }
+
+    /// Goes on with `new` contributions, the next ones of their feeds, at a cost that does not grow with those before.
+    /// None when only a fold of them all can tell what they come to: it turns out that an author gave one number to
+    /// two changes.
     pub(in crate::timeline) fn extend(mut self, board: &Board, new: &[Contribution]) -> Option<Self> {
-        let mut changes = Vec::with_capacity(new.len());
-        for from in new {
-            let change = change::read(&from.change).ok()?;
-            let mut past = Past::default();
-            for ground in change.deps() {
-                past.join(&self.known.get(ground)?.past);
-            }
-            let goes_on = from.counts && self.pending == 0 && past.add(from.feed, &change);
-            let known = Known { past, node: from.feed.node, at: from.hlc };
-            if !goes_on || self.known.insert(change.hash(), known).is_some() {
-                return None;
-            }
-            changes.push(change);
+        let settled = self.settle(new, &BTreeSet::new());
+        if settled.has_rivals {
+            return None;
         }
-        let hashes: Vec<ChangeHash> = changes.iter().map(Change::hash).collect();
-        change::contained(|| self.document.apply_changes(changes)).ok()?.ok()?;
-        let is_in = |hash: &ChangeHash| self.document.get_change_meta_by_hash(hash).is_some();
-        let is_whole = hashes.iter().all(is_in);
-        self.view = read(board, &self.document, &self.known);
-        is_whole.then_some(self)
-    }
-}
-
-fn read(board: &Board, document: &Automerge, known: &BTreeMap<ChangeHash, Known>) -> View {
-    view::read(board, document, |hash| known.get(hash).map(|known| (known.node, known.at)))
-}
-
-struct Candidate<'a> {
-    change: Change,
-    from: &'a Contribution,
-}
-
-/// What lies before a change and in it: how many changes of each author, and the highest number of an
-/// operation.
-#[derive(Clone, Debug, Default)]
-struct Past {
-    changes: BTreeMap<FeedId, u64>,
-    max_op: u64,
-}
-
-impl Past {
-    fn join(&mut self, other: &Self) {
-        for (feed, count) in &other.changes {
-            let own = self.changes.entry(*feed).or_default();
-            *own = (*own).max(*count);
-        }
-        self.max_op = self.max_op.max(other.max_op);
+        let entering = self.entering(settled.counting);
+        add(&mut self.document, &entering).ok()?;
+        self.show(board);
+        Some(self)
     }
 
-    /// Adds `change`, if it is what the library of its author, `feed`, writes on top of this: the author's next change,
-    /// with operations numbered behind all others. The library itself trusts that it is, or panics.
-    fn add(&mut self, feed: FeedId, change: &Change) -> bool {
-        let count = self.changes.entry(feed).or_default();
-        let fits = change.seq() == *count + 1 && change.start_op().get() > self.max_op;
-        *count += 1;
-        self.max_op = change.max_op();
-        fits
+    /// Finds out which of `new` stand on solid ground, and what waited for those. Of the ones that are ready the one
+    /// with the smallest hash comes first: where rivals meet, the same one wins on every node.
+    fn settle(&mut self, new: &[Contribution], refused: &BTreeSet<ChangeHash>) -> Settled {
+        let mut in_order: Vec<&Contribution> = new.iter().collect();
+        in_order.sort_by_key(|one| (one.feed, one.seq));
+        let mut ready = BTreeMap::new();
+        for one in in_order {
+            let share = self.shares.entry(one.feed).or_default();
+            if share.is_used_up() {
+                continue;
+            }
+            self.counting += u64::from(one.counts);
+            self.size_bytes += one.change.len() + BOOKKEEPING_BYTES;
+            let Ok(change) = change::read(&one.change) else { continue };
+            let Some(turn) = share.add(&change, one.change.len()) else { continue };
+            // The same change twice, which only a liar writes: the earlier record is the one that brought it.
+            if self.seen.insert(change.hash()) && !refused.contains(&change.hash()) {
+                let from = Known { node: one.feed.node, at: one.hlc, counts: one.counts };
+                self.place(Candidate { change, turn, from }, &mut ready);
+            }
+        }
+        let mut settled = Settled::default();
+        while let Some((hash, Candidate { change, turn, from })) = ready.pop_first() {
+            match self.grounds.take(&change, turn) {
+                Verdict::Taken => {}
+                Verdict::Senseless => continue,
+                Verdict::Rival => {
+                    settled.has_rivals = true;
+                    continue;
+                }
+            }
+            settled.counting.extend(from.counts.then_some(hash));
+            self.known.insert(hash, from);
+            self.aside.insert(hash, change);
+            for next in self.waiting.remove(&hash).unwrap_or_default() {
+                self.place(next, &mut ready);
+            }
+        }
+        settled
+    }
+
+    fn place(&mut self, candidate: Candidate, ready: &mut BTreeMap<ChangeHash, Candidate>) {
+        match self.grounds.missing(&candidate.change) {
+            Some(ground) => self.waiting.entry(ground).or_default().push(candidate),
+            None => drop(ready.insert(candidate.change.hash(), candidate)),
+        }
+    }
+
+    /// Takes `wanted`, and what they build on, from those that stand aside; each behind its grounds.
+    fn entering(&mut self, mut wanted: Vec<ChangeHash>) -> Vec<Change> {
+        let mut entering = Vec::new();
+        while let Some(hash) = wanted.pop() {
+            if let Some(change) = self.aside.remove(&hash) {
+                wanted.extend(change.deps());
+                self.shown += u64::from(self.known.get(&hash).is_some_and(|known| known.counts));
+                entering.push(change);
+            }
+        }
+        // A change has an operation, numbered behind all that it builds on.
+        entering.sort_by_key(|change| (change.start_op(), change.hash()));
+        entering
+    }
+
+    fn show(&mut self, board: &Board) {
+        let origin = |hash: &ChangeHash| self.known.get(hash).map(|known| (known.node, known.at));
+        self.view = view::read(board, &self.document, origin);
+        self.pending = self.counting - self.shown;
     }
 }
 
 /// Folds `contributions`, which come in any order, each once.
 pub(in crate::timeline) fn fold(board: &Board, contributions: &[Contribution]) -> Folded {
-    let candidates = candidates(contributions);
     let mut refused = BTreeSet::new();
-    let (document, order, mut pasts) = loop {
-        let (order, pasts) = select(&candidates, &refused);
-        match build(&candidates, &order) {
-            Ok(document) => break (document, order, pasts),
-            Err(culprit) => drop(refused.insert(culprit)),
-        }
-    };
-    let counting = contributions.iter().filter(|one| one.counts).count();
-    let shown = order.iter().filter(|hash| candidates[*hash].from.counts).count();
-    let known = order.into_iter().map(|hash| {
-        let (past, from) = (pasts.remove(&hash).unwrap_or_default(), candidates[&hash].from);
-        (hash, Known { past, node: from.feed.node, at: from.hlc })
-    });
-    let known: BTreeMap<ChangeHash, Known> = known.collect();
-    let view = read(board, &document, &known);
-    Folded { view, pending: (counting - shown) as u64, document, known }
-}
-
-/// The changes by their hash.
-fn candidates(contributions: &[Contribution]) -> BTreeMap<ChangeHash, Candidate<'_>> {
-    let mut candidates: BTreeMap<ChangeHash, Candidate<'_>> = BTreeMap::new();
-    for from in contributions {
-        let Ok(change) = change::read(&from.change) else { continue };
-        let candidate = Candidate { change, from };
-        let known = candidates.entry(candidate.change.hash()).or_insert(candidate);
-        // The same change twice, which only a liar writes: the earlier record is the one that brought it.
-        if known.from.seq > from.seq {
-            known.from = from;
-        }
-    }
-    candidates
-}
-
-/// The changes that go in, each behind what it builds on.
-fn select(
-    candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
-    refused: &BTreeSet<ChangeHash>,
-) -> (Vec<ChangeHash>, BTreeMap<ChangeHash, Past>) {
-    let (order, pasts) = grounded(candidates, refused);
-    let mut wanted: BTreeSet<ChangeHash> = BTreeSet::new();
-    for hash in order.iter().rev() {
-        let candidate = &candidates[hash];
-        if candidate.from.counts || wanted.contains(hash) {
-            wanted.insert(*hash);
-            wanted.extend(candidate.change.deps());
-        }
-    }
-    (order.into_iter().filter(|hash| wanted.contains(hash)).collect(), pasts)
-}
-
-/// The changes that stand on what is there, each behind its grounds; otherwise smallest hash first.
-fn grounded(
-    candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
-    refused: &BTreeSet<ChangeHash>,
-) -> (Vec<ChangeHash>, BTreeMap<ChangeHash, Past>) {
-    let mut builds_on: BTreeMap<ChangeHash, Vec<ChangeHash>> = BTreeMap::new();
-    let mut open: BTreeMap<ChangeHash, usize> = BTreeMap::new();
-    let mut ready = BTreeSet::new();
-    for (hash, Candidate { change, .. }) in candidates.iter().filter(|(hash, _)| !refused.contains(*hash)) {
-        open.insert(*hash, change.deps().len());
-        change.deps().iter().for_each(|ground| builds_on.entry(*ground).or_default().push(*hash));
-        if change.deps().is_empty() {
-            ready.insert(*hash);
-        }
-    }
-    let mut order = Vec::with_capacity(open.len());
-    let mut pasts: BTreeMap<ChangeHash, Past> = BTreeMap::new();
-    while let Some(hash) = ready.pop_first() {
-        let candidate = &candidates[&hash];
-        let mut past = Past::default();
-        candidate.change.deps().iter().filter_map(|ground| pasts.get(ground)).for_each(|it| past.join(it));
-        if !past.add(candidate.from.feed, &candidate.change) {
-            continue;
-        }
-        pasts.insert(hash, past);
-        order.push(hash);
-        for next in builds_on.remove(&hash).unwrap_or_default() {
-            if let Some(left) = open.get_mut(&next) {
-                *left -= 1;
-                if *left == 0 {
-                    ready.insert(next);
-                }
+    loop {
+        let mut folded = Folded::empty(board);
+        let settled = folded.settle(contributions, &refused);
+        let entering = folded.entering(settled.counting);
+        match build(&entering) {
+            Ok(document) => folded.document = document,
+            Err(culprit) => {
+                refused.insert(culprit);
+                continue;
             }
         }
+        folded.show(board);
+        return folded;
     }
-    (order, pasts)
 }
 
-/// The document of the changes in `order`, or the first change that the library does not take.
-fn build(
-    candidates: &BTreeMap<ChangeHash, Candidate<'_>>,
-    order: &[ChangeHash],
-) -> Result<Automerge, ChangeHash> {
-    let changes = |count: usize| -> Vec<Change> {
-        order[..count].iter().map(|hash| candidates[hash].change.clone()).collect()
-    };
-    if let Ok(document) = apply(changes(order.len())) {
+/// The document of `changes`, or the first one that the library does not take.
+fn build(changes: &[Change]) -> Result<Automerge, ChangeHash> {
+    let mut document = Automerge::new();
+    if add(&mut document, changes).is_ok() {
         return Ok(document);
     }
-    // Rare: a member crafted a change that is well formed and still makes no sense. Halving finds the first
-    // such.
-    let (mut good, mut bad) = (0, order.len());
-    while bad - good > 1 {
-        let middle = good.midpoint(bad);
-        match apply(changes(middle)) {
-            Ok(_) => good = middle,
-            Err(_) => bad = middle,
-        }
+    // Every one was found to make sense: if the library thinks otherwise, it says of which when it gets them singly.
+    let mut document = Automerge::new();
+    for change in changes {
+        add(&mut document, std::slice::from_ref(change)).map_err(|_| change.hash())?;
     }
-    Err(order[bad - 1])
+    Ok(document)
 }
 
-fn apply(changes: Vec<Change>) -> Result<Automerge, ChangeError> {
+/// Adds `changes`. A document for which this failed is no good any more.
+fn add(document: &mut Automerge, changes: &[Change]) -> Result<(), ChangeError> {
     change::contained(|| {
-        let count = changes.len();
-        let mut document = Automerge::new();
-        document.apply_changes(changes).map_err(|_| ChangeError::Undecodable)?;
+        document.apply_changes(changes.iter().cloned()).map_err(|_| ChangeError::Undecodable)?;
         // What the library only queued is not in the document.
-        match document.get_changes_meta(&[]).len() == count {
-            true => Ok(document),
+        let is_in = |change: &Change| document.get_change_meta_by_hash(&change.hash()).is_some();
+        match changes.iter().all(is_in) {
+            true => Ok(()),
             false => Err(ChangeError::MissingDependency),
         }
     })?

@@ -5,8 +5,10 @@
 
 mod edit;
 mod fold;
+mod ground;
 mod open;
 mod place;
+mod share;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -21,9 +23,10 @@ pub use edit::{COMMENT_MAX_CHARS, Edit, EditError};
 pub(super) use edit::{check, write};
 pub use fold::Folded;
 pub(super) use fold::{Contribution, fold};
-pub use open::BOARDS_OPEN_MAX;
 pub(super) use open::Open;
+pub use open::{BOARDS_OPEN_MAX, BOARDS_OPEN_MAX_BYTES};
 pub use place::{PLACE_PATH_MAX_CHARS, Place, Side};
+pub use share::{BOARD_BYTES_MAX, BOARD_CHANGES_MAX, BOARD_RESTARTS_MAX};
 pub use view::{Comment, View};
 
 /// Which board. The name is the document: authors who open the same one without knowing of each other merge.

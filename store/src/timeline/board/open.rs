@@ -8,6 +8,8 @@ use super::{Board, Folded};
 
 /// Boards that are kept open; of more, the one that was not touched for longest is closed.
 pub const BOARDS_OPEN_MAX: usize = 32;
+/// Bytes that they may take together, roughly. The one that was touched last stays open in any case.
+pub const BOARDS_OPEN_MAX_BYTES: usize = 64 << 20;
 
 /// Open boards.
 #[derive(Debug, Default)]
@@ -33,10 +35,13 @@ impl Open {
         self.take(&board);
         self.order.push_back(board.clone());
         self.boards.insert(board, folded);
-        if self.order.len() > BOARDS_OPEN_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.boards.remove(&oldest);
+        while self.order.len() > 1 && !self.fits() {
+            self.order.pop_front().and_then(|oldest| self.boards.remove(&oldest));
         }
+    }
+
+    fn fits(&self) -> bool {
+        let bytes: usize = self.boards.values().map(Folded::size_bytes).sum();
+        self.order.len() <= BOARDS_OPEN_MAX && bytes <= BOARDS_OPEN_MAX_BYTES
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::transaction::{CommitOptions, Transactable};
-use automerge::{Automerge, ObjType, ROOT};
+use automerge::{Automerge, ChangeHash, ObjType, ROOT};
 
 use super::super::change::{self, ChangeError};
 use super::super::entry::Branch;
 use super::super::fold::contribution;
 use super::super::limit::Limit;
 use super::super::record::{Body, Record};
-use super::super::tests::world::{Author, moment};
+use super::super::tests::world::{Author, change_hash, moment, put};
 use super::*;
 use crate::ids::{self, CommentId};
 use crate::timeline::Bytes;
@@ -181,41 +182,10 @@ fn a_change_in_anothers_name_or_of_foreign_shape_is_refused() {
     assert_eq!(check(&Board::Pins, &eve.feed, list.raw_bytes()), Err(ChangeError::ForeignOperation));
 }
 
-/// The change of `author` that says it is number `seq`, on top of nothing.
-fn crafted(author: &mut Author, board: &Board, seq: u64, start: u64, id: u64) -> Record {
-    use automerge::legacy::{ElementId, Key, ObjectId, OpId};
-    let actor_id = change::actor(&author.feed, &board.document());
-    // An object that nobody made.
-    let object = ObjectId::Id(OpId::new(id, &actor_id));
-    craft(author, board, seq, start, object, Key::Seq(ElementId::Head))
-}
-
-fn craft(
-    author: &mut Author,
-    board: &Board,
-    seq: u64,
-    start: u64,
-    obj: automerge::legacy::ObjectId,
-    key: automerge::legacy::Key,
-) -> Record {
-    use automerge::legacy::{Op, OpType};
-    let actor_id = change::actor(&author.feed, &board.document());
-    let insert = matches!(key, automerge::legacy::Key::Seq(_));
-    let insert = Op { action: OpType::Put(true.into()), obj, key, pred: Vec::new().into(), insert };
-    let change = automerge::Change::from(automerge::ExpandedChange {
-        operations: vec![insert],
-        actor_id,
-        author: None,
-        hash: None,
-        seq,
-        start_op: std::num::NonZeroU64::new(start).expect("from 1"),
-        time: 0,
-        message: None,
-        deps: Vec::new(),
-        extra_bytes: Vec::new(),
-    });
-    let change = Bytes(change.raw_bytes().to_vec());
-    author.write(moment(1), Body::Board { board: board.clone(), change })
+/// Puts a piece of text into the object `text`, which nobody may have made.
+fn piece(text: OpId, at: ElementId) -> Op {
+    let action = OpType::Put("x".into());
+    Op { action, obj: ObjectId::Id(text), key: Key::Seq(at), pred: Vec::new().into(), insert: true }
 }
 
 #[test]
@@ -225,36 +195,146 @@ fn a_well_formed_change_that_makes_no_sense_harms_nobody_else() {
     let good = ana.edit(moment(1), &board, &[], &[Edit::Comment(comment_id("c"), "good".into())]);
     for (seq, start, id) in [(1, 1, 77), (1, u64::from(u32::MAX), 77), (2, 1, 1), (1, 1, 1)] {
         let mut eve = eve.clone();
-        let bad = crafted(&mut eve, &board, seq, start, id);
-        if let Body::Board { change, .. } = &bad.content.body {
-            let _ = check(&board, &eve.feed, &change.0);
-        }
+        let text = piece(OpId::new(id, &eve.actor(&board)), ElementId::Head);
+        let bad = eve.craft(moment(1), &board, (seq, start), Vec::new(), vec![text]);
+        let Body::Board { change, .. } = &bad.content.body else { panic!("a board") };
+        assert_eq!(check(&board, &eve.feed, &change.0), Ok(()), "nothing is wrong with the change alone");
         assert_eq!(thread(&board, &all(&[&bad, &good])), ["good"], "{seq} {start} {id}");
     }
-    let repeated = [crafted(&mut eve, &board, 1, 1, 77), crafted(&mut eve, &board, 1, 2, 78)];
+    let mut craft = |start, id| {
+        let text = piece(OpId::new(id, &eve.actor(&board)), ElementId::Head);
+        eve.craft(moment(1), &board, (1, start), Vec::new(), vec![text])
+    };
+    let repeated = [craft(1, 77), craft(2, 78)];
     assert_eq!(thread(&board, &all(&[&repeated[0], &repeated[1], &good])), ["good"]);
 }
 
 #[test]
 fn a_change_that_hides_what_it_comes_behind_or_reuses_numbers_is_left_out() {
-    use automerge::legacy::{Key, ObjectId};
     let (mut ana, mut ben) = (Author::new(1, 1), Author::new(2, 1));
     let board = Board::Review(ana.entry_id("x"));
     let one = ana.edit(moment(1), &board, &[], &[Edit::Resolve(true)]);
     let two = ben.edit(moment(2), &board, &all(&[&one]), &[Edit::Resolve(false)]);
     let honest = fold(&board, &all(&[&one, &two]));
     let crafted = |seq, start| {
-        let key = Key::Map("resolved".into());
-        craft(&mut ben.clone(), &board, seq, start, ObjectId::Root, key)
+        ben.clone().craft(moment(1), &board, (seq, start), Vec::new(), vec![put("resolved", Vec::new())])
     };
-    for (seq, start) in [(2, 9), (3, 9), (2, 1)] {
+    for (seq, start) in [(2, 9), (3, 9), (2, 1), (1, 9), (1, u64::from(u32::MAX))] {
         let hidden = crafted(seq, start);
         let folded = fold(&board, &all(&[&hidden, &one, &two]));
         assert_eq!((folded.pending, &folded.view), (1, &honest.view), "{seq} {start}");
     }
     // Two changes with one number: one of them is left out, the same in any order.
-    let twin = crafted(1, 9);
+    let twin = crafted(1, 1);
     let folded = fold(&board, &all(&[&twin, &one, &two]));
     assert_eq!(folded.pending, 1);
     assert_eq!(fold(&board, &all(&[&two, &one, &twin])).view, folded.view);
+    let early = fold(&board, &all(&[&one, &two]));
+    assert!(early.extend(&board, &all(&[&twin])).is_none(), "only all of them tell which");
+}
+
+#[test]
+fn a_change_that_touches_what_is_not_before_it_is_left_out_whenever_that_comes() {
+    let (mut ana, eve) = (Author::new(1, 1), Author::new(2, 1));
+    let board = Board::Comments(ana.entry_id("x"));
+    let comment = comment_id("c");
+    let good = ana.edit(moment(1), &board, &[], &[Edit::Comment(comment, "good".into())]);
+    let op = |number| OpId::new(number, &ana.actor(&board));
+    let name = format!("comment:{comment}");
+    let gone = |replaced: Vec<OpId>| Op { action: OpType::Delete, ..put(&name, replaced) };
+    let cases = [
+        put(&name, vec![op(1)]),
+        gone(vec![op(1)]),
+        piece(op(1), ElementId::Head),
+        piece(op(1), ElementId::Id(op(2))),
+        Op {
+            action: OpType::Delete,
+            insert: false,
+            pred: vec![op(2)].into(),
+            ..piece(op(1), ElementId::Id(op(2)))
+        },
+    ];
+    for case in cases {
+        // Without the comment before it, and with it before it, but said to replace something else.
+        let blind = eve.clone().craft(moment(1), &board, (1, 1), Vec::new(), vec![case.clone()]);
+        let crooked = Op { pred: vec![op(3)].into(), ..case.clone() };
+        let crooked = eve.clone().craft(moment(1), &board, (1, 6), vec![change_hash(&good)], vec![crooked]);
+        for bad in [&blind, &crooked] {
+            let (first, second) = (all(&[bad]), all(&[&good]));
+            let late = fold(&board, &first).extend(&board, &second).expect("goes on");
+            let early = fold(&board, &second).extend(&board, &first).expect("goes on");
+            let whole = fold(&board, &all(&[bad, &good]));
+            for folded in [late, early, whole] {
+                let View::Thread { comments, .. } = folded.view else { panic!("a thread") };
+                assert_eq!((comments[0].text.as_str(), folded.pending), ("good", 1), "{case:?}");
+            }
+        }
+        let seen = eve.clone().craft(moment(1), &board, (1, 6), vec![change_hash(&good)], vec![case]);
+        assert_eq!(fold(&board, &all(&[&seen, &good])).pending, 0);
+    }
+}
+
+#[test]
+fn what_waits_for_ever_keeps_nobody_from_going_on() {
+    let (mut ana, mut eve) = (Author::new(1, 1), Author::new(2, 1));
+    let nowhere = ChangeHash([7; 32]);
+    let waits = eve.craft(moment(1), &Board::Pins, (1, 1), vec![nowhere], vec![put("a", Vec::new())]);
+    let text = piece(OpId::new(77, &eve.actor(&Board::Pins)), ElementId::Head);
+    let senseless = eve.craft(moment(1), &Board::Pins, (1, 1), Vec::new(), vec![text]);
+    let mut known = all(&[&waits, &senseless]);
+    let mut folded = fold(&Board::Pins, &known);
+    for n in 0..5 {
+        let pin = Edit::Pin(ana.entry_id(&n.to_string()));
+        let record = ana.edit(moment(n), &Board::Pins, &known, &[pin]);
+        known.extend(all(&[&record]));
+        folded = folded.extend(&Board::Pins, &all(&[&record])).expect("goes on");
+    }
+    let whole = fold(&Board::Pins, &known);
+    assert_eq!((&folded.view, folded.pending), (&whole.view, 2));
+    assert!(matches!(whole.view, View::Pins(pins) if pins.len() == 5));
+}
+
+/// Changes of `author` to the pins, each on top of the one before it.
+fn pins(author: &mut Author, count: u64) -> Vec<Record> {
+    let mut deps = Vec::new();
+    let pin = |seq: u64| {
+        let name = author.entry_id(&seq.to_string()).to_string();
+        let record =
+            author.craft(moment(1), &Board::Pins, (seq, seq), deps.clone(), vec![put(&name, Vec::new())]);
+        deps = vec![change_hash(&record)];
+        record
+    };
+    (1..=count).map(pin).collect()
+}
+
+#[test]
+fn nobody_makes_a_board_larger_than_its_share_and_others_go_on() {
+    let (mut ana, mut eve) = (Author::new(1, 1), Author::new(2, 1));
+    let flood: Vec<Record> = pins(&mut eve, BOARD_CHANGES_MAX + 3);
+    let flood: Vec<&Record> = flood.iter().collect();
+    let whole = fold(&Board::Pins, &all(&flood));
+    let shown = |folded: &Folded| match &folded.view {
+        View::Pins(pins) => pins.len() as u64,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((shown(&whole), whole.pending), (BOARD_CHANGES_MAX, 1));
+    let (early, late) =
+        all(&flood).split_at_checked(100).map(|(a, b)| (a.to_vec(), b.to_vec())).expect("long");
+    let extended = fold(&Board::Pins, &early).extend(&Board::Pins, &late).expect("goes on");
+    assert_eq!((&extended.view, extended.pending), (&whole.view, whole.pending));
+    let mine = ana.edit(moment(2), &Board::Pins, &all(&flood), &[Edit::Pin(ana.entry_id("mine"))]);
+    let extended = extended.extend(&Board::Pins, &all(&[&mine])).expect("goes on");
+    assert_eq!((shown(&extended), extended.pending), (BOARD_CHANGES_MAX + 1, 1));
+}
+
+#[test]
+fn going_back_to_old_numbers_again_and_again_uses_up_the_share() {
+    let mut eve = Author::new(2, 1);
+    let again = |n: u32| {
+        let op = put(&n.to_string(), Vec::new());
+        eve.craft(moment(1), &Board::Pins, (1, 1), vec![ChangeHash([n as u8; 32])], vec![op])
+    };
+    let records: Vec<Record> = (0..BOARD_RESTARTS_MAX + 20).map(again).collect();
+    let folded = fold(&Board::Pins, &all(&records.iter().collect::<Vec<_>>()));
+    assert_eq!(folded.pending, u64::from(BOARD_RESTARTS_MAX) + 2, "one too many is counted");
 }

@@ -8,7 +8,7 @@ use super::world::{Author, entries, env, moment};
 use crate::ids;
 use crate::reader::Order;
 use crate::timeline::admit::Verdict;
-use crate::timeline::board::{Board, COMMENT_MAX_CHARS, Edit, EditError, View};
+use crate::timeline::board::{Board, COMMENT_MAX_CHARS, Edit, EditError, Place, Side, View};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Branch, Kind, milestone_id};
 use crate::timeline::fork::Proof;
@@ -320,4 +320,37 @@ fn the_longest_comment_is_written_rewritten_and_taken_by_others() {
         admitted(&other.admit(&node.edit(&Board::Comments(entry), &[edit]))[0]);
         assert_eq!(other.digest(), node.digest());
     }
+}
+
+#[test]
+fn a_node_that_has_used_up_its_share_of_a_board_is_told_and_writes_to_others() {
+    let (mut node, mut other) = (Node::new(), Node::new());
+    let board = Board::Comments(ids::derived(node.now, &[b"a"]));
+    let comment = ids::derived(node.now, &[b"c"]);
+    let place = |line| Place { workspace: None, path: "\u{1F600}".repeat(4000), side: Side::After, line };
+    let places = |first: u32| -> Vec<Edit> {
+        (first..first + 3).map(|line| Edit::Place(comment, place(line))).collect()
+    };
+    let mut frames = node.edit(&board, &[Edit::Comment(comment, "c".into())]);
+    let mut count = 0;
+    let refused = loop {
+        count += 1;
+        assert!(count < 200, "there is an end");
+        let reader = node.store.read().expect("reads");
+        match node.timeline.edit(&reader, node.store.key(), node.now, &board, &places(3 * count)) {
+            Ok(written) => {
+                drop(reader);
+                node.commit(written.changes);
+                frames.extend(written.frames);
+            }
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, WriteError::Edit(EditError::Full)), "{refused:?}");
+    assert!(count > 50, "{count}");
+    frames.extend(node.edit(&Board::Pins, &[Edit::Pin(ids::derived(node.now, &[b"a"]))]));
+    for verdict in other.admit(&frames) {
+        admitted(&verdict);
+    }
+    assert_eq!(other.digest(), node.digest());
 }

@@ -1,17 +1,20 @@
 //! The property of the model, held against the real code: keys, documents, a database.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use automerge::ChangeHash;
+use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::node::Node;
-use super::world::{Author, moment};
+use super::world::{Author, change_hash, moment, put};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
-use crate::ids::{self, CommentId};
-use crate::timeline::board::{Board, Edit};
+use crate::ids::{self, CommentId, EntryId};
+use crate::simulation::Dice;
+use crate::timeline::board::{Board, Contribution, Edit, Folded, fold as fold_board};
 use crate::timeline::feed::FeedId;
 use crate::timeline::fold::{contribution, fold};
 use crate::timeline::hlc::Hlc;
@@ -21,8 +24,15 @@ use crate::trust::Cut;
 
 #[derive(Clone, Debug)]
 enum Act {
-    Entry { future: bool },
-    Edit { board: u8, knows: u8 },
+    Entry {
+        future: bool,
+    },
+    Edit {
+        board: u8,
+        knows: u8,
+    },
+    /// A change that no library made; which one says the number.
+    Lie(u8),
     Restore,
     Fork,
 }
@@ -59,6 +69,7 @@ fn history(acts: &[(u8, Act)], framing: &[u8]) -> History {
         let at = Hlc { counter: index as u16, ..moment(index as i64 / 3) };
         let record = match act {
             Act::Edit { board, knows } => edit(author, at, *board, &seen(&records, *knows), index),
+            Act::Lie(which) => lie(author, at, *which, &records, index),
             Act::Entry { future: true } => author.entry(Hlc::at(Timestamp::MAX), &format!("{index}")),
             _ => author.entry(at, &format!("{index}")),
         };
@@ -117,10 +128,46 @@ fn edit(author: &mut Author, at: Hlc, board: u8, seen: &[&Record], index: usize)
     author.edit(at, &board, &all, &[edit])
 }
 
+/// Well formed changes to the pins that are not what an author's library writes: that wait for ever, or for a change
+/// of its own under the same number, make no sense, or are about what others do without having it before them.
+fn lie(author: &mut Author, at: Hlc, which: u8, records: &[Record], index: usize) -> Record {
+    let board = Board::Pins;
+    let name = ids::derived::<EntryId>(at.at, &[b"entry", &[index as u8 % 3]]).to_string();
+    let first = author.clone().craft(at, &board, (1, 1), Vec::new(), vec![put("first", Vec::new())]);
+    let is_of_pins =
+        |record: &&Record| matches!(&record.content.body, Body::Board { board: of, .. } if *of == board);
+    let others = records.iter().filter(is_of_pins).nth(index % 4);
+    let theirs = others.map(|record| OpId::new(1, &Author::actor_of(&record.feed, &board)));
+    let own = OpId::new(1, &author.actor(&board));
+    let text = Op {
+        obj: ObjectId::Id(own.clone()),
+        key: Key::Seq(ElementId::Head),
+        insert: true,
+        ..put("", Vec::new())
+    };
+    let text = Op { action: OpType::Put("x".into()), ..text };
+    let (place, deps, op) = match which {
+        0 => ((1, 1), vec![ChangeHash([index as u8; 32])], put(&name, Vec::new())),
+        1 => ((1, 1), Vec::new(), text),
+        2 => ((1, 1), Vec::new(), put("first", Vec::new())),
+        3 => ((2, 2), vec![change_hash(&first)], put(&name, vec![own])),
+        4 => ((1, 1), Vec::new(), put(&name, theirs.into_iter().collect())),
+        5 => {
+            ((2, 2), others.map(change_hash).into_iter().collect(), put(&name, theirs.into_iter().collect()))
+        }
+        6 => {
+            ((1, 2), others.map(change_hash).into_iter().collect(), put(&name, theirs.into_iter().collect()))
+        }
+        _ => ((1, 1 << 31), Vec::new(), put(&name, Vec::new())),
+    };
+    author.craft(at, &board, place, deps, vec![op])
+}
+
 fn acts() -> impl Strategy<Value = Vec<(u8, Act)>> {
     let act = prop_oneof![
         6 => any::<bool>().prop_map(|future| Act::Entry { future }),
         6 => (0..3_u8, 0..5_u8).prop_map(|(board, knows)| Act::Edit { board, knows }),
+        3 => (0..8_u8).prop_map(Act::Lie),
         1 => Just(Act::Restore),
         1 => Just(Act::Fork),
     ];
@@ -209,4 +256,63 @@ fn any_order_and_batching_gives_the_same_rows_and_those_of_the_fold() {
         Ok(())
     });
     held.expect("the same set gives the same timeline");
+}
+
+/// The changes to each board in some order that keeps to that of each feed, in pieces of some size.
+fn arrivals(
+    history: &History,
+    limit: Limit,
+    seed: u32,
+    piece: usize,
+) -> BTreeMap<Board, Vec<Vec<Contribution>>> {
+    let mut feeds: BTreeMap<FeedId, BTreeMap<u64, &Record>> = BTreeMap::new();
+    for record in &history.records {
+        feeds.entry(record.feed).or_default().entry(record.seq).or_insert(record);
+    }
+    let mut left: Vec<_> = feeds.into_values().map(|records| records.into_values()).collect();
+    let mut boards: BTreeMap<Board, Vec<Contribution>> = BTreeMap::new();
+    let mut dice = Dice::new(u64::from(seed));
+    while !left.is_empty() {
+        let which = dice.below(left.len() as u64) as usize;
+        let Some(record) = left[which].next() else {
+            drop(left.swap_remove(which));
+            continue;
+        };
+        if let Body::Board { board, .. } = &record.content.body {
+            let here = record.seq <= limit.grounds;
+            boards.entry(board.clone()).or_default().extend(contribution(record, limit).filter(|_| here));
+        }
+    }
+    boards.into_iter().map(|(board, all)| (board, all.chunks(piece).map(<[_]>::to_vec).collect())).collect()
+}
+
+#[test]
+fn a_board_that_grows_piece_by_piece_is_the_one_that_all_pieces_give() {
+    let config = ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() };
+    let plan = (acts(), any::<u32>(), 1..4_usize, prop_oneof![Just(u64::MAX), 1..9_u64]);
+    let held = TestRunner::new(config).run(&plan, |(acts, seed, piece, counts)| {
+        let limit = Limit { counts, grounds: counts.saturating_add(2) };
+        for (board, pieces) in arrivals(&history(&acts, &[1]), limit, seed, piece) {
+            let mut grown: Option<Folded> = None;
+            for until in 0..pieces.len() {
+                let all = pieces[..=until].concat();
+                let whole = fold_board(&board, &all);
+                let extended = grown.and_then(|grown| grown.extend(&board, &pieces[until]));
+                let grown_on = extended.unwrap_or_else(|| fold_board(&board, &all));
+                prop_assert_eq!(&grown_on.view, &whole.view);
+                prop_assert_eq!(
+                    (grown_on.pending, grown_on.is_touched()),
+                    (whole.pending, whole.is_touched())
+                );
+                prop_assert_eq!(heads(&grown_on), heads(&whole));
+                grown = Some(grown_on);
+            }
+        }
+        Ok(())
+    });
+    held.expect("a board is a function of its changes");
+}
+
+fn heads(folded: &Folded) -> BTreeSet<ChangeHash> {
+    folded.document.get_heads().into_iter().collect()
 }

@@ -1,11 +1,15 @@
 //! Authors for tests: each a key and feeds that it writes.
 
+use automerge::legacy::{Key, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, Change, ChangeHash, ExpandedChange};
+
 use crate::audit::key::NodeKey;
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 use crate::ids::{self, EntryId};
 use crate::timeline::Bytes;
 use crate::timeline::board::{self, Board, Contribution, Edit};
+use crate::timeline::change;
 use crate::timeline::entry::Note;
 use crate::timeline::entry::tests::note;
 use crate::timeline::feed::FeedId;
@@ -83,9 +87,54 @@ impl Author {
         self.write(hlc, Body::Board { board: board.clone(), change: Bytes(change) })
     }
 
+    /// Writes a change to `board` that no library made: number `seq`, its operations from `start` on, on top of `deps`.
+    pub(crate) fn craft(
+        &mut self,
+        hlc: Hlc,
+        board: &Board,
+        (seq, start): (u64, u64),
+        deps: Vec<ChangeHash>,
+        operations: Vec<Op>,
+    ) -> Record {
+        let change = Change::from(ExpandedChange {
+            operations,
+            actor_id: self.actor(board),
+            author: None,
+            hash: None,
+            seq,
+            start_op: std::num::NonZeroU64::new(start).expect("from 1"),
+            time: 0,
+            message: None,
+            deps,
+            extra_bytes: Vec::new(),
+        });
+        let change = Bytes(change.raw_bytes().to_vec());
+        self.write(hlc, Body::Board { board: board.clone(), change })
+    }
+
+    pub(crate) fn actor(&self, board: &Board) -> ActorId {
+        Self::actor_of(&self.feed, board)
+    }
+
+    pub(crate) fn actor_of(feed: &FeedId, board: &Board) -> ActorId {
+        change::actor(feed, &board.document())
+    }
+
     pub(crate) fn frame(&self, records: &[Record]) -> Vec<u8> {
         Frame::seal(&self.key(), env(), records.to_vec()).expect("records").encode()
     }
+}
+
+/// The hash of the change in `record`, which is about a board.
+pub(crate) fn change_hash(record: &Record) -> ChangeHash {
+    let Body::Board { change, .. } = &record.content.body else { panic!("a board") };
+    Change::try_from(&change.0[..]).expect("a change").hash()
+}
+
+/// Puts true under `name`, in place of what `replaced` made.
+pub(crate) fn put(name: &str, replaced: Vec<OpId>) -> Op {
+    let key = Key::Map(name.into());
+    Op { action: OpType::Put(true.into()), obj: ObjectId::Root, key, pred: replaced.into(), insert: false }
 }
 
 /// The first entries of `author`.

@@ -1,0 +1,58 @@
+//! How much of a board one author may be.
+//!
+//! Boards have no end, and each of them is read whole now and then; so nobody may make one as large as they please.
+//! Invariant: whether a change is within its author's share follows from what stands before it in its own feed, so
+//! every node says the same of it, whatever else has come.
+
+use automerge::{Change, ChangeHash};
+
+/// Changes of one feed to one board that are looked at.
+pub const BOARD_CHANGES_MAX: u64 = 16_384;
+/// Bytes of them together.
+pub const BOARD_BYTES_MAX: usize = 4 << 20;
+/// How often an author may go back to a number that its changes had before: it has to, where a cut took away what
+/// they build on.
+pub const BOARD_RESTARTS_MAX: u32 = 256;
+
+/// What an author has used of its share of a board.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Share {
+    changes: u64,
+    bytes: usize,
+    restarts: u32,
+    /// Number and hash of the author's last change.
+    last: Option<(u64, ChangeHash)>,
+    is_used_up: bool,
+}
+
+/// Where a change stands among those of its author.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is the first, or goes back to a number that was used.
+    Anew,
+    /// It comes behind this one.
+    After(ChangeHash),
+}
+
+impl Share {
+    /// Whether one change was too many: no further one is looked at.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.is_used_up
+    }
+
+    /// Adds the author's next change, of so many bytes. None when it is beyond the share.
+    pub(super) fn add(&mut self, change: &Change, bytes: usize) -> Option<Turn> {
+        let last = self.last.replace((change.seq(), change.hash()));
+        let turn = match last {
+            Some((seq, hash)) if seq < change.seq() => Turn::After(hash),
+            _ => Turn::Anew,
+        };
+        self.changes += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.restarts += u32::from(last.is_some() && turn == Turn::Anew);
+        self.is_used_up |= self.changes > BOARD_CHANGES_MAX
+            || self.bytes > BOARD_BYTES_MAX
+            || self.restarts > BOARD_RESTARTS_MAX;
+        (!self.is_used_up).then_some(turn)
+    }
+}
