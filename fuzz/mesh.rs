@@ -335,7 +335,8 @@ pub(super) mod messages {
         seeds.extend([redeem, refused, welcome].map(|it| [&[2], wire::encode(&it).as_slice()].concat()));
         let growth = wire::Growth { log: feed, from: 1, to: 9 };
         let hashes = Bounded::new(vec![Digest::of(b"node"); 3]).expect("three");
-        let log = Checkpoint { node: feed.node, incarnation: 1, size: 9, root: Digest::of(b"log"), at: now() };
+        let log =
+            Checkpoint { node: feed.node, incarnation: 1, size: 9, root: Digest::of(b"log"), at: now() };
         let checkpoint = log.sign(&author());
         let witness = [
             Witness::Offer(checkpoint),

@@ -208,7 +208,7 @@ impl Timeline {
             documents: documents.count() as u64,
             feeds: self.begins(&frame.place.feed, cut),
         };
-        self.pace.takes(frame.place.feed.node, load, now)
+        self.pace.take(frame.place.feed.node, load, now)
     }
 
     /// How many feeds are begun with what comes of `feed`. Those that a cut names are few already.

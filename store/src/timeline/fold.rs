@@ -17,7 +17,7 @@ use crate::trust::Cut;
 
 /// The timeline.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
+pub struct Fold {
     /// The moments, in order.
     pub entries: BTreeMap<Moment, Note>,
     /// The boards that somebody changed.
@@ -26,7 +26,7 @@ pub struct State {
     pub excluded: BTreeSet<(FeedId, u64)>,
 }
 
-impl State {
+impl Fold {
     /// What two nodes compare.
     pub fn digest(&self) -> Digest {
         let mut canonical = Canonical::new();
@@ -41,7 +41,7 @@ impl State {
 }
 
 /// Folds `records`, whose signatures were verified.
-pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>, cuts: impl Fn(&FeedId) -> Cut) -> State {
+pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>, cuts: impl Fn(&FeedId) -> Cut) -> Fold {
     let mut feeds: BTreeMap<FeedId, BTreeMap<u64, Vec<&Record>>> = BTreeMap::new();
     for record in records {
         let here = feeds.entry(record.feed).or_default().entry(record.seq).or_default();
@@ -49,7 +49,7 @@ pub fn fold<'a>(records: impl IntoIterator<Item = &'a Record>, cuts: impl Fn(&Fe
             here.push(record);
         }
     }
-    let mut state = State::default();
+    let mut state = Fold::default();
     let mut contributions: BTreeMap<Board, Vec<Contribution>> = BTreeMap::new();
     for (feed, by_seq) in feeds {
         let fork = by_seq.iter().find(|(_, here)| here.len() > 1).map(|(&seq, _)| seq);

@@ -169,7 +169,7 @@ impl Timeline {
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key, now)?;
         let load = Load { records: sayings.len() as u64, ..Load::default() };
-        if !self.pace.takes(self.own.node, load, now) {
+        if !self.pace.take(self.own.node, load, now) {
             return Err(WriteError::TooFast);
         }
         for saying in sayings {
@@ -210,7 +210,7 @@ impl Timeline {
         edits: &[Edit],
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key, now)?;
-        if !self.pace.takes(self.own.node, Load { records: 1, documents: 1, feeds: 0 }, now) {
+        if !self.pace.take(self.own.node, Load { records: 1, documents: 1, feeds: 0 }, now) {
             return Err(WriteError::TooFast);
         }
         let mut draft = Draft::new(self.env, reader);

@@ -56,7 +56,7 @@ struct Window {
 
 impl Pace {
     /// Whether `load` more of `author` is taken at `now`. Notes that it is.
-    pub(super) fn takes(&self, author: PublicKey, load: Load, now: Timestamp) -> bool {
+    pub(super) fn take(&self, author: PublicKey, load: Load, now: Timestamp) -> bool {
         let mut authors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = authors.entry(author).or_default();
         let with = taken.with(load, now);
@@ -103,34 +103,34 @@ mod tests {
     #[test]
     fn a_flood_of_one_author_waits_for_the_next_minute_and_nobody_else_does() {
         let (pace, now) = (Pace::default(), NOW.after(HOUR));
-        assert!(pace.takes(author(1), records(RECORDS_PER_MINUTE_MAX - 1, 0), now));
-        assert!(pace.takes(author(1), records(1, 0), now));
-        assert!(!pace.takes(author(1), records(1, 0), now.after(MINUTE / 2)));
-        assert!(pace.takes(author(2), records(1, 0), now), "others are not held back");
-        assert!(!pace.takes(author(3), records(RECORDS_PER_MINUTE_MAX + 1, 0), now));
-        assert!(pace.takes(author(1), records(1, 0), now.after(MINUTE)));
+        assert!(pace.take(author(1), records(RECORDS_PER_MINUTE_MAX - 1, 0), now));
+        assert!(pace.take(author(1), records(1, 0), now));
+        assert!(!pace.take(author(1), records(1, 0), now.after(MINUTE / 2)));
+        assert!(pace.take(author(2), records(1, 0), now), "others are not held back");
+        assert!(!pace.take(author(3), records(RECORDS_PER_MINUTE_MAX + 1, 0), now));
+        assert!(pace.take(author(1), records(1, 0), now.after(MINUTE)));
         let back = now.before(MINUTE);
-        assert!(pace.takes(author(1), records(RECORDS_PER_MINUTE_MAX, 0), back), "the clock was set back");
+        assert!(pace.take(author(1), records(RECORDS_PER_MINUTE_MAX, 0), back), "the clock was set back");
     }
 
     #[test]
     fn shared_documents_have_a_pace_of_their_own() {
         let (pace, now) = (Pace::default(), NOW.after(HOUR));
         let most = records(DOCUMENTS_PER_MINUTE_MAX, DOCUMENTS_PER_MINUTE_MAX);
-        assert!(pace.takes(author(1), most, now));
-        assert!(!pace.clone().takes(author(1), records(1, 1), now));
-        assert!(pace.takes(author(1), records(1, 0), now), "what is refused takes nothing away");
-        assert!(pace.takes(author(1), records(1, 1), now.after(MINUTE)));
+        assert!(pace.take(author(1), most, now));
+        assert!(!pace.clone().take(author(1), records(1, 1), now));
+        assert!(pace.take(author(1), records(1, 0), now), "what is refused takes nothing away");
+        assert!(pace.take(author(1), records(1, 1), now.after(MINUTE)));
     }
 
     #[test]
     fn feeds_that_an_author_begins_wait_for_the_next_hour_and_those_it_has_go_on() {
         let (pace, now) = (Pace::default(), NOW.after(HOUR));
         let begun = Load { records: 1, documents: 0, feeds: 1 };
-        assert!((0..FEEDS_PER_HOUR_MAX).all(|_| pace.takes(author(1), begun, now)));
-        assert!(!pace.takes(author(1), begun, now.after(MINUTE)));
-        assert!(pace.takes(author(1), records(1, 0), now.after(MINUTE)));
-        assert!(pace.takes(author(2), begun, now));
-        assert!(pace.takes(author(1), begun, now.after(HOUR)));
+        assert!((0..FEEDS_PER_HOUR_MAX).all(|_| pace.take(author(1), begun, now)));
+        assert!(!pace.take(author(1), begun, now.after(MINUTE)));
+        assert!(pace.take(author(1), records(1, 0), now.after(MINUTE)));
+        assert!(pace.take(author(2), begun, now));
+        assert!(pace.take(author(1), begun, now.after(HOUR)));
     }
 }

@@ -188,8 +188,8 @@ fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it
     let frame = author.frame(&entries(&mut author.clone(), 3));
     let load = |records| Load { records, ..Load::default() };
     // Of another of its feeds: what is limited is what an author writes.
-    assert!(pace.takes(author.feed.node, load(RECORDS_PER_MINUTE_MAX - 2), node.now));
-    assert!(pace.takes(own.node, load(RECORDS_PER_MINUTE_MAX), node.now));
+    assert!(pace.take(author.feed.node, load(RECORDS_PER_MINUTE_MAX - 2), node.now));
+    assert!(pace.take(own.node, load(RECORDS_PER_MINUTE_MAX), node.now));
     let before = node.rows();
     for _ in 0..2 {
         assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);

@@ -135,7 +135,7 @@ fn a_late_fork_moves_some_records_at_once_and_the_rest_when_the_cuts_are_told() 
     let other = twin.frame(&[twin.clone().entry(moment(9), "other")]);
     let proof = Proof::new(&env(), frames[0].clone(), other).expect("they contradict");
     let reader = node.store.read().expect("reads");
-    let (changes, _) = node.timeline.admit_proof(&reader, &proof, |_| Cut::Nowhere).expect("takes it");
+    let (changes, _) = node.timeline.admit_proof(&reader, &proof, node.now, |_| Cut::Nowhere).expect("takes it");
     drop(reader);
     node.commit(changes);
     assert_eq!(all(&node).len(), 4200 - 4096);
