@@ -11,7 +11,10 @@ use xyn_store::scope::Principal;
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork::Proof;
-use xyn_store::timeline::{Saying, Timeline};
+use xyn_store::timeline::frame::{self, FRAME_MAX_BYTES};
+use xyn_store::timeline::hlc::Hlc;
+use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place};
+use xyn_store::timeline::{Bytes, Saying, Timeline};
 use xyn_store::trust::Head;
 use xyn_store::{Clock, Digest, Options, Store, Timestamp, ids};
 
@@ -21,11 +24,28 @@ use crate::team::{Mate, converge};
 
 /// Under which names the records here are refused; those from the future are kept, and move no clock.
 const REASONS: [&str; 4] = ["wrong_env", "past_cut", "forked", "from_future"];
+/// The secret of somebody whose name is stolen.
+const ANOTHER: u8 = 99;
 const CENTURIES: Duration = Duration::from_secs(1_000 * 365 * 86_400);
+
+/// Under which names frames, records and changes are refused that are not what they should be. What comes before
+/// what it follows is told about, and waits.
+const SHAPES: [&str; 9] = [
+    "bad_signature",
+    "unknown_version",
+    "oversized",
+    "malformed",
+    "forged_actor",
+    "wrong_doc",
+    "undecodable_change",
+    "missing_dependency",
+    "gap",
+];
 
 /// Whoever writes a feed under a key.
 struct Author {
     key: NodeKey,
+    root: PublicKey,
     timeline: Timeline,
 }
 
@@ -36,13 +56,38 @@ impl Author {
         let key = NodeKey::from_secret([secret; 32]);
         let feed = FeedId { node: key.public(), incarnation: 1 };
         let timeline = Timeline::open(&store.read().expect("it reads"), root, feed).expect("it opens");
-        Self { key, timeline }
+        Self { key, root, timeline }
     }
 
-    /// The news of the next moment of this feed.
+    /// The news of the first moment of this feed.
     fn says(&mut self, title: &str, now: Timestamp) -> Vec<u8> {
-        let bytes = Payload::behind(0, self.writes(title, now)).expect("it fits");
-        wire::encode(&News { feed: self.timeline.own(), frame: Frame { from: 1, to: 1, bytes } })
+        let frame = self.writes(title, now);
+        self.news(1, frame)
+    }
+
+    /// The news that record `seq` of this feed is in `frame`.
+    fn news(&self, seq: u64, frame: Vec<u8>) -> Vec<u8> {
+        let bytes = Payload::behind(0, frame).expect("it fits");
+        wire::encode(&News { feed: self.timeline.own(), frame: Frame { from: seq, to: seq, bytes } })
+    }
+
+    /// The change that the next moment of this feed is.
+    fn changes(&mut self, title: &str, now: Timestamp) -> Bytes {
+        let bytes = self.writes(title, now);
+        let frame = frame::Frame::open(&self.root, &bytes).expect("its own");
+        match frame.records[0].content.body.clone() {
+            Body::Entry { change, .. } => change,
+            other => panic!("a moment is an entry: {other:?}"),
+        }
+    }
+
+    /// The news that the first record of this feed is `change`, made to its entry document number `document`.
+    fn forges(&self, document: u32, change: Bytes, now: Timestamp) -> Vec<u8> {
+        let place = Place { env: self.root, feed: self.timeline.own(), seq: 1, prev: NO_RECORD };
+        let content = Content { hlc: Hlc::at(now), body: Body::Entry { document, change } };
+        let record = place.write(content).expect("it fits");
+        let frame = frame::Frame::seal(&self.key, self.root, vec![record]).expect("one record");
+        self.news(1, frame.encode())
     }
 
     /// The next moment of this feed, signed.
@@ -57,6 +102,26 @@ impl Author {
         let sayings = vec![Saying::Entry(ids::fresh(now), Box::new(note))];
         self.timeline.say(&self.key, now, sayings).expect("it fits").frames.remove(0)
     }
+}
+
+/// Waits until `host` has counted, logged and traced a refusal for each of `reasons`.
+async fn told_by_name(host: &Mate, reasons: &[&str]) {
+    eventually("each is refused by its name", async || {
+        let metrics = host.node().request("GET", "/metrics").send().await.expect("it answers");
+        let metrics = metrics.text().await.expect("text");
+        let (log, trace) =
+            (host.node().log(), host.node().get("/api/v1/peers/trace?limit=200").await.to_string());
+        let is_logged = |reason: &str| {
+            log.lines().any(|line| line.contains("refused what a peer said") && line.contains(reason))
+        };
+        let is_told = |reason: &&str| {
+            metrics.contains(&format!("mesh_said_refused_total{{reason=\"{reason}\"}}"))
+                && is_logged(reason)
+                && trace.contains(&format!("\"reason\":\"{reason}\""))
+        };
+        reasons.iter().all(is_told).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -81,22 +146,7 @@ async fn records_that_no_honest_member_writes_are_refused_by_name_counted_and_ne
         let (key, topic) = (member(&ada, who).await, format!("xyn/{}", ada.env()));
         attacks.spawn(attacker::gossip(key, ada.node().mesh()[0].clone(), topic, news));
     }
-    eventually("each is refused by its name", async || {
-        let metrics = ada.node().request("GET", "/metrics").send().await.expect("it answers");
-        let metrics = metrics.text().await.expect("text");
-        let (log, trace) =
-            (ada.node().log(), ada.node().get("/api/v1/peers/trace?limit=200").await.to_string());
-        let is_logged = |reason: &str| {
-            log.lines().any(|line| line.contains("refused what a peer said") && line.contains(reason))
-        };
-        let is_told = |reason: &&str| {
-            metrics.contains(&format!("mesh_said_refused_total{{reason=\"{reason}\"}}"))
-                && is_logged(reason)
-                && trace.contains(&format!("\"reason\":\"{reason}\""))
-        };
-        REASONS.iter().all(is_told).then_some(())
-    })
-    .await;
+    told_by_name(&ada, &REASONS).await;
     attacks.shutdown().await;
     ada.note("after").await;
     converge(&[&ada, &bob], &["before", "after", "from the year 3000"]).await;
@@ -104,6 +154,68 @@ async fn records_that_no_honest_member_writes_are_refused_by_name_counted_and_ne
     for title in ["of another environment", "of a stranger", "the one", "the other"] {
         assert!(!shown.iter().any(|shown| shown == title), "{title}: {shown:?}");
     }
+}
+
+/// News of the member with this secret that are refused under the name `reason`.
+fn misshapen(reason: &str, secret: u8, root: PublicKey, now: Timestamp) -> Vec<u8> {
+    let mut author = Author::new(secret, root);
+    let mut frame = author.writes("the first", now);
+    match reason {
+        "bad_signature" => *frame.last_mut().expect("it has bytes") ^= 1,
+        "unknown_version" => frame[0] = 9,
+        "oversized" => frame.resize(FRAME_MAX_BYTES + 1, 0),
+        "malformed" => frame.truncate(frame.len() - 100),
+        "gap" => {
+            author.writes("the second", now);
+            let third = author.writes("the third", now);
+            return author.news(3, third);
+        }
+        // Alone it follows nothing: what it builds on never comes.
+        "missing_dependency" => {
+            let second = author.changes("the second", now);
+            return author.forges(0, second, now);
+        }
+        "forged_actor" => {
+            let stolen = Author::new(ANOTHER, root).changes("in another's name", now);
+            return author.forges(0, stolen, now);
+        }
+        _ => {
+            let mut change = Author::new(secret, root).changes("the first", now);
+            if reason == "wrong_doc" {
+                return author.forges(7, change, now);
+            }
+            *change.0.last_mut().expect("it has bytes") ^= 1;
+            return author.forges(0, change, now);
+        }
+    }
+    author.news(1, frame)
+}
+
+#[tokio::test]
+async fn news_that_are_not_what_they_should_be_are_refused_by_name_counted_and_change_nothing() {
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    ada.up(None).await;
+    bob.up(Some(&ada.invite().await)).await;
+    ada.note("before").await;
+    converge(&[&ada, &bob], &["before"]).await;
+
+    let (root, now, before) = (ada.env().root(), Clock::system().now(), ada.log());
+    let mut attacks = JoinSet::new();
+    for (secret, reason) in (1..).zip(SHAPES) {
+        let news = vec![misshapen(reason, secret, root, now)];
+        let (key, topic) = (member(&ada, secret).await, format!("xyn/{}", ada.env()));
+        attacks.spawn(attacker::gossip(key, ada.node().mesh()[0].clone(), topic, news));
+    }
+    told_by_name(&ada, &SHAPES).await;
+    // Whoever sends what is false is dropped; a gap is nobody's fault.
+    let liars = SHAPES.len() as u64 - 1;
+    eventually("each liar is dropped", async || (ada.refusals("lie").await == liars).then_some(())).await;
+    attacks.shutdown().await;
+    assert_eq!(ada.log(), before);
+    assert_eq!(ada.folder.xyn(["timeline", "log", "--excluded", "--json"]).ok(), "", "nothing is kept");
+    ada.note("after").await;
+    converge(&[&ada, &bob], &["before", "after"]).await;
+    assert_eq!(bob.log().len(), before.len() + 1);
 }
 
 /// What `host` says of itself when it is asked about its log: under which feed it writes.
