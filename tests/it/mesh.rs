@@ -5,8 +5,12 @@
 use std::time::Duration;
 
 use serde_json::json;
+use xyn_net::wire::{self, Join, Message as _, Redeem};
 use xyn_store::Clock;
+use xyn_store::audit::key::NodeKey;
+use xyn_store::trust::{EnvId, Seat, Ticket, TicketId, TicketSecret};
 
+use crate::flood::attacker;
 use crate::node::{COUNT, Said, eventually};
 use crate::team::{Mate, converge, team};
 
@@ -103,14 +107,70 @@ async fn a_ticket_that_is_used_expired_or_for_another_environment_lets_nobody_in
         assert!(shown.contains("peer"), "{shown}");
         assert!(![&first, &expired].iter().any(|ticket| shown.contains(ticket.as_str())));
     }
-    let metrics = ada.node().request("GET", "/metrics").send().await.expect("it answers");
-    let metrics = metrics.text().await.expect("text");
     for reason in ["ticket_used", "ticket_expired"] {
-        assert!(metrics.contains(&format!("mesh_said_refused_total{{reason=\"{reason}\"}} 1")), "{metrics}");
-        let log = ada.node().log();
-        let is_told = |line: &str| line.contains("refused what a peer said") && line.contains(reason);
-        assert!(log.lines().any(is_told), "{log}");
+        said_refused(&ada, reason).await;
     }
+}
+
+/// Waits until `host` has counted once that it refused what was said under this name, and has said so.
+async fn said_refused(host: &Mate, reason: &str) {
+    let counter = format!("xyn_mesh_said_refused_total{{reason=\"{reason}\"}}");
+    eventually(reason, async || (host.counted(&counter).await == 1).then_some(())).await;
+    let is_told = |line: &str| line.contains("refused what a peer said") && line.contains(reason);
+    assert!(host.node().log().lines().any(is_told), "{reason}: {}", host.node().log());
+}
+
+#[tokio::test]
+async fn a_ticket_that_was_tampered_with_opens_nothing_is_refused_by_name_and_stays_good_as_it_was() {
+    let [mut ada, mut bob, eve] = ["ada", "bob", "eve"].map(Mate::new);
+    ada.up(None).await;
+    let text = ada.invite().await;
+    let ticket: Ticket = text.parse().expect("a ticket");
+    let elsewhere = EnvId::rooted_in(NodeKey::from_secret([9; 32]).public());
+    let secret = TicketSecret::from_bytes([0; 16]);
+    for (tampered, reason, words) in [
+        (Ticket { env: elsewhere, ..ticket.clone() }, "ticket_of_other_env", "is for another environment"),
+        (Ticket { id: TicketId([0; 8]), ..ticket.clone() }, "ticket_unknown", "gave out no such ticket"),
+        (Ticket { secret, ..ticket.clone() }, "ticket_wrong_secret", "secret is wrong"),
+    ] {
+        eve.refused(&tampered.to_string()).says(4, &[words, "xyn peer invite"]);
+        said_refused(&ada, reason).await;
+    }
+
+    // One key shows the ticket, and another one agreed to the seat.
+    let Ticket { env, id, secret, .. } = ticket;
+    let consent = Seat::Under(ada.key()).agree(env, &NodeKey::from_secret([8; 32]));
+    let shown = wire::encode(&Join::Redeem(Redeem { env, ticket: id, secret, consent }));
+    let host = ada.node().mesh()[0].clone();
+    let intruder = attacker::say(NodeKey::from_secret([7; 32]), host, Join::PROTOCOL, vec![shown]);
+    let intruder = tokio::spawn(intruder);
+    eventually("the door closes", async || (ada.refusals("door").await > 0).then_some(())).await;
+    assert!(ada.node().log().contains("did not prove that the key is its own"), "{}", ada.node().log());
+    intruder.abort();
+
+    bob.up(Some(&text)).await;
+    bob.note("in").await;
+    converge(&[&ada, &bob], &["in"]).await;
+}
+
+#[tokio::test]
+async fn a_node_at_the_address_of_another_is_refused_by_name_and_nothing_is_said_to_it() {
+    let ([ada, mut bob, mut eve], _) = team().await;
+    let address = |mate: &Mate| mate.node().mesh()[0].clone();
+    let of_ada = address(&ada);
+    let (place, _) = of_ada.split_once("/p2p/").expect("it says who it is");
+    let of_bob = address(&bob);
+    let (_, key) = of_bob.split_once("/p2p/").expect("it says who it is");
+    bob.stop().await;
+    eve.stop().await;
+    eve.peers = Some(format!("{place}/p2p/{key}"));
+    eve.up(None).await;
+    let is_refused = async || (eve.refusals("not_its_key").await > 0).then_some(());
+    eventually("whoever answers is not who was dialled", is_refused).await;
+    assert!(eve.node().log().contains("is not that of the node that was expected"), "{}", eve.node().log());
+    // As who she is, Ada is heard.
+    ada.note("as herself").await;
+    converge(&[&ada, &eve], &["as herself"]).await;
 }
 
 #[tokio::test]
@@ -167,7 +227,7 @@ async fn a_node_that_keeps_to_the_local_network_meets_who_is_near_and_refuses_wh
     let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
     ada.mesh = "lan";
     // Addresses that are kept for documents: nobody is there, and nobody is asked.
-    ada.peers = Some("/ip4/203.0.113.7/tcp/4311");
+    ada.peers = Some("/ip4/203.0.113.7/tcp/4311".to_owned());
     ada.up(None).await;
     bob.mesh = "lan";
     bob.up(Some(&ada.invite().await)).await;

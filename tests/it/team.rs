@@ -23,7 +23,7 @@ pub(crate) struct Mate {
     /// How it takes part in the mesh.
     pub(crate) mesh: &'static str,
     /// Whom it dials besides those it finds.
-    pub(crate) peers: Option<&'static str>,
+    pub(crate) peers: Option<String>,
 }
 
 impl Mate {
@@ -36,7 +36,7 @@ impl Mate {
     pub(crate) async fn up(&mut self, ticket: Option<&str>) {
         let mut command = self.folder.program();
         command.env("XYN_LOG", "info").env("XYN_MESH", self.mesh).env("XYN_MESH_LISTEN", &self.address);
-        command.envs(self.peers.map(|peers| ("XYN_MESH_PEERS", peers)));
+        command.envs(self.peers.as_ref().map(|peers| ("XYN_MESH_PEERS", peers)));
         let arguments: Vec<&str> = ticket.into_iter().flat_map(|ticket| ["--join", ticket]).collect();
         let node = Node::start_with(&self.folder, command, &arguments).await;
         let address = node.mesh().first();
