@@ -14,6 +14,9 @@ use crate::flood::attacker;
 use crate::node::{COUNT, Said, eventually};
 use crate::team::{Mate, converge, team};
 
+/// What one writes alone.
+const NOTES: u64 = 25;
+
 #[tokio::test]
 async fn three_nodes_work_apart_meet_and_show_the_same_timeline() {
     let ([mut ada, mut bob, eve], _) = team().await;
@@ -171,6 +174,36 @@ async fn a_node_at_the_address_of_another_is_refused_by_name_and_nothing_is_said
     // As who she is, Ada is heard.
     ada.note("as herself").await;
     converge(&[&ada, &eve], &["as herself"]).await;
+}
+
+#[tokio::test]
+async fn the_journal_tells_once_of_records_that_come_in_one_batch() {
+    let ([ada, mut bob, eve], _) = team().await;
+    bob.note("before").await;
+    converge(&[&ada, &bob, &eve], &["before"]).await;
+    bob.stop().await;
+    bob.mesh = "off";
+    bob.up(None).await;
+    for number in 0..NOTES {
+        bob.note(&format!("alone {number}")).await;
+    }
+    bob.stop().await;
+    bob.mesh = "on";
+    let before = ada.admitted().await;
+    bob.up(None).await;
+    converge(&[&ada, &bob, &eve], &[&format!("alone {}", NOTES - 1)]).await;
+    let told = ada.admitted().await;
+    let of_bob = |data: &&serde_json::Value| {
+        data["feed"].as_str().is_some_and(|feed| feed.starts_with(&bob.key().to_string()))
+    };
+    let known = before.iter().filter(of_bob).map(|data| data["last"].as_u64()).next_back().flatten();
+    let first = known.expect("his first note came") + 1;
+    let [batch] = told[before.len()..].iter().filter(of_bob).collect::<Vec<_>>()[..] else {
+        panic!("one event is wanted: {told:?}");
+    };
+    let numbers = ["first", "last", "count"].map(|key| batch[key].as_u64());
+    assert_eq!(numbers, [first, first + NOTES - 1, NOTES].map(Some), "{batch}");
+    assert!([bob.key(), eve.key()].iter().any(|key| batch["peer"] == json!(key)), "{batch}");
 }
 
 #[tokio::test]

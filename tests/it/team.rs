@@ -84,6 +84,13 @@ impl Mate {
         invite.ticket.to_string()
     }
 
+    /// The records that came from others, as its journal tells it; the oldest first.
+    pub(crate) async fn admitted(&self) -> Vec<Value> {
+        let mut told = self.node().all("/api/v1/events?event_name=xyn.sync.records.admitted").await;
+        told.reverse();
+        told.into_iter().map(|mut event| event["data"].take()).collect()
+    }
+
     pub(crate) async fn invite(&self) -> String {
         self.ticket(Clock::system().now().after(Duration::from_secs(3600))).await
     }
