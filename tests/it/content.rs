@@ -24,7 +24,7 @@ fn noise(length: usize) -> Vec<u8> {
 }
 
 /// What is at each path of a folder.
-fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
     let (mut found, mut open) = (BTreeMap::new(), vec![folder.to_owned()]);
     while let Some(at) = open.pop() {
         for entry in fs::read_dir(&at).expect("a folder") {
@@ -46,7 +46,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 /// A folder `shop` of a mate's, under its node's eye.
-fn shop(mate: &Mate) -> (TempDir, PathBuf) {
+pub(crate) fn shop(mate: &Mate) -> (TempDir, PathBuf) {
     let place = tempfile::tempdir().expect("a folder");
     let shop = place.path().join("shop");
     fs::create_dir(&shop).expect("made");
@@ -55,11 +55,11 @@ fn shop(mate: &Mate) -> (TempDir, PathBuf) {
 }
 
 /// Keeps the folder as it is; says the moment's id.
-fn snapshot(mate: &Mate, title: &str) -> String {
+pub(crate) fn snapshot(mate: &Mate, title: &str) -> String {
     mate.folder.xyn(["workspace", "snapshot", "shop", "-m", title]).ok().trim().to_owned()
 }
 
-fn restore(mate: &Mate, moment: &str) -> Said {
+pub(crate) fn restore(mate: &Mate, moment: &str) -> Said {
     mate.folder.xyn(["workspace", "restore", "shop", moment])
 }
 
@@ -183,7 +183,7 @@ async fn a_node_killed_while_much_comes_goes_on_from_there() {
 }
 
 /// Waits until each of `mates` knows the branch.
-async fn until_branch(mates: &[&Mate], name: &str) {
+pub(crate) async fn until_branch(mates: &[&Mate], name: &str) {
     for mate in mates {
         eventually("the branch is there", async || {
             let branches = mate.node().all("/api/v1/timeline/branches").await;
