@@ -12,7 +12,7 @@ use crate::node::{Answer, Said, eventually};
 use crate::team::{Mate, converge, team};
 
 /// Bytes that cannot be compressed.
-fn noise(length: usize) -> Vec<u8> {
+pub(crate) fn noise(length: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,24 +1,30 @@
 //! Nodes on a network that is not to be trusted: real processes that are cut off from each other, killed and
 //! brought back.
 //!
-//! Where the machine allows it, every node lives in a network namespace, all of them on one bridge, and nftables
-//! takes links and packets away. Everywhere, they also share loopback, where a node that is cut off runs without
+//! Where the machine allows it, every node lives in a network namespace, all of them on one bridge; nftables takes
+//! links and packets away, tbf makes links thin, and a proxy makes them long. Everywhere, they also share loopback, where a node that is cut off runs without
 //! its mesh meanwhile, and where nobody is discovered: they know of each other what they told each other.
 //! `XYN_FULL=1` goes on for longer. Invariant: once all are back, all show the same, each moment once.
 
 mod browse;
 mod lab;
+mod line;
 mod network;
 
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::content::noise;
 use crate::crash::Dice;
 use lab::{Lab, Site};
+use line::{BITS_PER_SECOND, ROUND_TRIP};
+use network::BUCKET_BYTES;
 
 /// How long nodes may take to find each other again, on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// A file that a thin line takes two seconds for.
+const FILE_BYTES: usize = 256 << 10;
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -102,6 +108,44 @@ async fn two_behind_routers_meet_through_a_member_that_relays_and_then_find_a_wa
             if is_direct && ways.len() == 2 { Ok(()) } else { Err(format!("{ways:?}")) }
         });
     }
+}
+
+#[tokio::test]
+async fn two_at_the_ends_of_a_long_and_thin_line_show_the_same_and_files_take_their_time() {
+    let mut lab = Lab::on_a_line().await;
+    let mut said = Vec::new();
+    lab.sites.iter().enumerate().for_each(|(at, site)| note(site, &format!("site {at} is here"), &mut said));
+    converge("the first meeting over the line", &lab.all(), &said);
+    wait("a ping takes as long as the line is", || {
+        let connections = lab.sites[1].connections();
+        let times: Vec<f64> = connections.iter().filter_map(|it| it["round_trip_ms"].as_f64()).collect();
+        let is_long = |time: &f64| *time >= ROUND_TRIP.as_secs_f64() * 1e3;
+        if times.len() == 1 && times.iter().all(is_long) { Ok(()) } else { Err(format!("{connections:?}")) }
+    });
+    lab.cut_off(1);
+    for number in 0..12 {
+        let at = number % 2;
+        note(&lab.sites[at], &format!("{number} by {at}, apart"), &mut said);
+    }
+    lab.bring_back(1);
+    converge("what was written apart, over the line", &lab.all(), &said);
+
+    let place = tempfile::tempdir().expect("a folder");
+    let [here, there] = [0, 1].map(|at| {
+        let shop = place.path().join(format!("{at}/shop"));
+        std::fs::create_dir_all(&shop).expect("made");
+        lab.sites[at].xyn(&["workspace", "add", shop.to_str().expect("text")]).ok();
+        shop.join("large")
+    });
+    std::fs::write(&here, noise(FILE_BYTES)).expect("written");
+    let moment = lab.sites[0].xyn(&["workspace", "snapshot", "shop", "-m", "a large file"]).ok();
+    converge("its moment", &lab.all(), &["a large file".to_owned()]);
+    let begun = Instant::now();
+    lab.sites[1].xyn(&["workspace", "restore", "shop", moment.trim()]).ok();
+    let bits = (FILE_BYTES - BUCKET_BYTES) as u64 * 8;
+    let (took, least) = (begun.elapsed(), Duration::from_secs(bits) / BITS_PER_SECOND as u32);
+    assert!(took >= least, "{FILE_BYTES} bytes came in {took:?}, and the line takes {least:?} for them");
+    assert!(std::fs::read(there).expect("there") == noise(FILE_BYTES));
 }
 
 /// What the sites of a lab live through.

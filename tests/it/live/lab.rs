@@ -4,11 +4,11 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use xyn_actors::services::mesh::Invite;
 use xyn_net::driver::named;
 use xyn_store::Clock;
@@ -16,7 +16,8 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::scope::Principal;
 use xyn_store::trust::{EnvId, Role};
 
-use super::network::Network;
+use super::line::{BITS_PER_SECOND, Line, ROUND_TRIP};
+use super::network::{BRIDGE, Network, Plan};
 use crate::node::{Folder, Node, PANIC, Said};
 
 /// The port of every mesh in a network of its own.
@@ -25,6 +26,8 @@ const PORT: u16 = 4311;
 pub(crate) struct Lab {
     pub(crate) sites: Vec<Site>,
     network: Option<Network>,
+    /// By which the second reaches the first, where there is no other way.
+    _line: Option<Line>,
 }
 
 /// A node somewhere.
@@ -51,7 +54,7 @@ impl Lab {
     /// The same, each in a network namespace; none where this machine allows none.
     #[expect(clippy::print_stderr, reason = "whoever reads the result must know what was tried")]
     pub(crate) async fn networked(count: usize) -> Option<Self> {
-        let network = Network::open(count, false)?;
+        let network = Network::open(count, Plan::Together)?;
         match network.filters {
             true => eprintln!("live: network namespaces, cut and made lossy by nftables"),
             false => eprintln!("live: network namespaces, cut by taking links down: nft does not work here"),
@@ -61,25 +64,61 @@ impl Lab {
 
     /// The same, all but the first behind routers that let nobody in; the first relays. None where that cannot be.
     pub(crate) async fn behind_routers(count: usize) -> Option<Self> {
-        let network = Network::open(count, true)?;
+        let network = Network::open(count, Plan::BehindRouters)?;
         if network.filters { Some(Self::open(count, Some(network)).await) } else { None }
     }
 
+    /// Two nodes at the ends of a line that is long and thin. Where this machine allows no network namespaces it
+    /// is on loopback.
+    #[expect(clippy::print_stderr, reason = "whoever reads the result must know what was tried")]
+    pub(crate) async fn on_a_line() -> Self {
+        let network = Network::open(2, Plan::Apart);
+        let sites = Self::build(2, network.as_ref());
+        let limit = |network: &Network| {
+            sites.iter().try_for_each(|site| network.limit(site.space(), BITS_PER_SECOND)).is_some()
+        };
+        let is_thin = network.as_ref().is_some_and(limit);
+        let (place, thin_by) = match (&network, is_thin) {
+            (Some(_), true) => ("between network namespaces", "tbf"),
+            (Some(_), false) => ("between network namespaces", "the proxy: tc or tbf is missing here"),
+            (None, _) => ("on loopback: this machine allows no network namespaces", "the proxy"),
+        };
+        eprintln!("live: a line of {ROUND_TRIP:?} {place}, {BITS_PER_SECOND} bit/s by {thin_by}");
+        let lan = network.as_ref().map(Network::lan);
+        let begins = if lan.is_some() { BRIDGE } else { Ipv4Addr::LOCALHOST };
+        let to = SocketAddrV4::new(sites[0].address, sites[0].port);
+        let line = Line::open(lan.as_deref(), begins, to, is_thin);
+        let address = format!("/ip4/{}/tcp/{}", line.begins.ip(), line.begins.port());
+        let mut lab = Self { sites, network, _line: Some(line) };
+        let tickets = lab.sites[0].found(1, address).await;
+        lab.begin(tickets);
+        lab
+    }
+
     async fn open(count: usize, network: Option<Network>) -> Self {
-        let sites = (0..count).map(|at| Site::new(at, network.as_ref())).collect();
-        let is_hidden = network.as_ref().is_some_and(|network| network.is_hidden);
-        let mut lab = Self { sites, network };
-        let tickets = lab.sites[0].found(count - 1).await;
+        let sites = Self::build(count, network.as_ref());
+        let is_hidden = network.as_ref().is_some_and(|network| network.plan == Plan::BehindRouters);
+        let mut lab = Self { sites, network, _line: None };
+        let tickets = lab.sites[0].found(count - 1, lab.sites[0].named("tcp", "")).await;
         if is_hidden {
             let relay = lab.sites[0].named("udp", "/quic-v1");
             lab.sites[0].settings.push(("XYN_MESH_RELAY", "true".to_owned()));
             lab.sites[1..].iter_mut().for_each(|it| it.settings.push(("XYN_MESH_RELAYS", relay.clone())));
         }
-        lab.start(0);
-        for (site, ticket) in lab.sites[1..].iter_mut().zip(tickets) {
+        lab.begin(tickets);
+        lab
+    }
+
+    fn build(count: usize, network: Option<&Network>) -> Vec<Site> {
+        (0..count).map(|at| Site::new(at, network)).collect()
+    }
+
+    /// Starts all: the first founded the environment, and the others come in on its tickets.
+    fn begin(&mut self, tickets: Vec<String>) {
+        self.start(0);
+        for (site, ticket) in self.sites[1..].iter_mut().zip(tickets) {
             site.start(true, Some(&ticket));
         }
-        lab
     }
 
     pub(crate) fn all(&self) -> Vec<&Site> {
@@ -166,14 +205,14 @@ impl Site {
         NodeKey::load(&self.folder.data()).expect("it has a key").public().to_string()
     }
 
-    /// Founds the environment, and gives out tickets for when this site is where it belongs.
-    async fn found(&self, tickets: usize) -> Vec<String> {
+    /// Founds the environment, and gives out tickets for when this site is where it belongs, and is reached there.
+    async fn found(&self, tickets: usize, address: String) -> Vec<String> {
         let mut command = self.folder.program();
         command.env("XYN_MESH", "on").env("XYN_MESH_LISTEN", "/ip4/127.0.0.1/tcp/0");
         let node = Node::start_by(&self.folder, command).await;
         let key = NodeKey::load(&self.folder.data()).expect("it has a key").public();
         let root = NodeKey::found_root(&self.folder.data()).expect("it has the root's key").public();
-        let addresses = [self.named("tcp", "")];
+        let addresses = [address];
         let mut texts = Vec::new();
         for _ in 0..tickets {
             let (env, principal) = (EnvId::rooted_in(root), Principal::new("mate@lab"));
@@ -219,9 +258,15 @@ impl Site {
 
     /// Where the members are to which it is connected.
     pub(crate) fn peers(&self) -> Vec<String> {
-        let list = self.xyn(&["peer", "list", "--json"]).json();
-        let members = list["items"].as_array().into_iter().flatten();
-        members.filter_map(|it| it["connection"]["address"].as_str().map(str::to_owned)).collect()
+        let connections = self.connections().into_iter();
+        connections.filter_map(|it| it["address"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Its connections to members.
+    pub(crate) fn connections(&self) -> Vec<Value> {
+        let mut list = self.xyn(&["peer", "list", "--json"]).json();
+        let members = list["items"].as_array_mut().into_iter().flatten();
+        members.map(|it| it["connection"].take()).filter(|it| !it.is_null()).collect()
     }
 
     fn said(&self) -> String {

@@ -14,31 +14,46 @@ const PREFIX: &str = "xyn";
 const CUT: &str = "chain in { type filter hook input priority 0; iifname != \"lo\" drop; }\n\
                    chain out { type filter hook output priority 0; oifname != \"lo\" drop; }";
 
+/// Where the bridge itself is.
+pub(super) const BRIDGE: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 254);
+/// What leaves at once where a rate is limited.
+pub(super) const BUCKET_BYTES: usize = 32 << 10;
 /// What a router lets through: what was asked for from within.
 const ROUTER: &str = "chain post { type nat hook postrouting priority 100; oifname \"eth0\" masquerade; }\n\
      chain in { type filter hook input priority 0; iifname \"eth0\" ct state new drop; }\n\
      chain through { type filter hook forward priority 0; iifname \"eth0\" ct state new drop; }";
 
+/// How sites lie to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// On one bridge.
+    Together,
+    /// So is the first, and each of the others is behind a router of its own.
+    BehindRouters,
+    /// Each reaches the bridge and what lives there, and no other site.
+    Apart,
+}
+
 /// A bridge, and a namespace for each site on it.
 pub(super) struct Network {
     name: String,
     count: usize,
-    /// Whether all but the first site are behind routers of their own.
-    pub(super) is_hidden: bool,
+    pub(super) plan: Plan,
     /// Whether there is nft.
     pub(super) filters: bool,
 }
 
 impl Network {
     /// None where this machine, or this user, may not.
-    pub(super) fn open(count: usize, is_hidden: bool) -> Option<Self> {
+    pub(super) fn open(count: usize, plan: Plan) -> Option<Self> {
         sweep();
         let name = format!("{PREFIX}{}", std::process::id());
-        let mut network = Self { name, count: 0, is_hidden, filters: false };
+        let mut network = Self { name, count: 0, plan, filters: false };
         let lan = network.lan();
         ip(&["netns", "add", &lan])?;
         ip(&["-n", &lan, "link", "add", "lan", "type", "bridge"])?;
         ip(&["-n", &lan, "link", "set", "lan", "up"])?;
+        ip(&["-n", &lan, "address", "add", &format!("{BRIDGE}/24"), "dev", "lan"])?;
         for at in 0..count {
             network.count = at + 1;
             let space = network.space(at);
@@ -63,21 +78,29 @@ impl Network {
         let (lan, port) = (self.lan(), format!("site{at}"));
         ip(&["-n", &lan, "link", "add", &port, "type", "veth", "peer", "name", "eth0", "netns", space])?;
         ip(&["-n", &lan, "link", "set", &port, "master", "lan", "up"])?;
+        if self.plan == Plan::Apart {
+            ip(&["-n", &lan, "link", "set", &port, "type", "bridge_slave", "isolated", "on"])?;
+        }
         ip(&["-n", space, "address", "add", &format!("{}/24", address(at)), "dev", "eth0"])?;
         link(space, true)
     }
 
     /// The namespace of a site's router, where it has one.
     fn router(&self, at: usize) -> Option<String> {
-        (self.is_hidden && at > 0).then(|| format!("{}-r{at}", self.name))
+        self.is_hidden(at).then(|| format!("{}-r{at}", self.name))
+    }
+
+    fn is_hidden(&self, at: usize) -> bool {
+        self.plan == Plan::BehindRouters && at > 0
     }
 
     /// Where a site takes itself to be.
     pub(super) fn address(&self, at: usize) -> Ipv4Addr {
-        if self.is_hidden && at > 0 { within(at, 2) } else { address(at) }
+        if self.is_hidden(at) { within(at, 2) } else { address(at) }
     }
 
-    fn lan(&self) -> String {
+    /// The namespace of the bridge.
+    pub(super) fn lan(&self) -> String {
         format!("{}-lan", self.name)
     }
 
@@ -100,6 +123,15 @@ impl Network {
         if self.filters {
             filter(space, "loss", &losing(percent)).expect("it worked before");
         }
+    }
+
+    /// Lets so much leave a namespace and no more; none where this kernel has no token bucket.
+    pub(super) fn limit(&self, space: &str, bits_per_second: u64) -> Option<()> {
+        let rate = format!("{bits_per_second}bit");
+        let burst = BUCKET_BYTES.to_string();
+        let bucket = ["tbf", "rate", &rate, "burst", &burst, "latency", "400ms"];
+        let tc = ["netns", "exec", space, "tc", "qdisc", "replace", "dev", "eth0", "root"];
+        ip(&[&tc[..], &bucket].concat())
     }
 }
 
