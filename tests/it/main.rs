@@ -5,6 +5,7 @@ mod branches;
 mod capsule;
 mod catalogue;
 mod checks;
+mod clones;
 mod content;
 mod crash;
 mod deployments;

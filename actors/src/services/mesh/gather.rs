@@ -83,6 +83,9 @@ async fn judge(shared: &Arc<Shared>, mut batch: Vec<Parcel>) {
     for (parcel, count) in batch.into_iter().zip(counts) {
         let verdicts: Vec<Verdict> = verdicts.by_ref().take(count).collect();
         shared.judged(parcel.peer, parcel.feed, &verdicts);
+        if let (Ok(timeline), Ok(Some(row))) = (inner.timeline(), reader.feed(&parcel.feed)) {
+            shared.note_twin(timeline.own(), &row, &verdicts);
+        }
         let known = known(&reader, parcel.feed);
         let result = kept::answer(parcel.feed, parcel.first, &verdicts)
             .and_then(|()| known.map_err(|_| Refused::Busy));

@@ -25,11 +25,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use xyn_net::driver::{Mesh, StartError, Stopped};
-use xyn_store::StoreError;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::FeedRow;
 use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::feed::FeedId;
+use xyn_store::{StoreError, Timestamp};
 
 use crate::runtime::Inner;
 use account::Account;
@@ -86,6 +87,8 @@ pub struct Service {
 struct Shared {
     inner: Weak<Inner>,
     settings: Settings,
+    /// When the node was started.
+    since: Timestamp,
     /// None between two meshes.
     mesh: ArcSwapOption<Mesh>,
     account: Account,
@@ -100,6 +103,7 @@ impl Service {
         let shared = Arc::new(Shared {
             inner: Arc::downgrade(inner),
             settings,
+            since: inner.clock.now(),
             mesh: ArcSwapOption::empty(),
             account: Account::default(),
             #[cfg(test)]
@@ -191,6 +195,18 @@ impl Shared {
     /// The Runtime; none when the node has stopped.
     fn inner(&self) -> Option<Arc<Inner>> {
         self.inner.upgrade()
+    }
+
+    /// Accounts for another node that writes under this node's key: a copy of its folder that runs elsewhere. What an
+    /// earlier life of this folder wrote is older than this start.
+    fn note_twin(&self, own: FeedId, theirs: &FeedRow, verdicts: &[Verdict]) {
+        let has_news = verdicts.iter().any(|verdict| matches!(verdict, Verdict::Admitted { .. }));
+        let is_another = theirs.feed.node == own.node && theirs.feed != own;
+        if has_news && is_another && theirs.head.hlc.at > self.since {
+            let why = "another node goes by the key of this one, which is kept; teammates hear one of the two at a \
+                       time: stop one, and let it join anew with a folder of its own";
+            self.refuse(own.node, "same_key", why.to_owned());
+        }
     }
 
     /// Accounts for the verdicts on frames of `feed` that `peer` sent.

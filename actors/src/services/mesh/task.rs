@@ -13,6 +13,7 @@ use xyn_net::proto::kept::known_of;
 use xyn_store::audit::log;
 use xyn_store::ids::StreamId;
 use xyn_store::projection::{ContactRow, VouchedRow, WitnessRow};
+use xyn_store::timeline::feed::FeedId;
 use xyn_store::{Reader, StoreError, ids};
 
 use super::follower::Follower;
@@ -141,10 +142,12 @@ async fn attend(shared: &Arc<Shared>, running: Running, stop: &mut watch::Receiv
 /// What was signed before the mesh was there.
 async fn offer_latest(shared: &Shared, mesh: &Mesh) {
     let Some(inner) = shared.inner() else { return };
+    let Ok(FeedId { node, incarnation }) = inner.timeline().map(|timeline| timeline.own()) else { return };
     let latest = inner.store.read().and_then(|reader| log::latest_checkpoint(&reader));
     match latest {
-        // One that was signed with a key from before vouches for a log that goes on no more.
-        Ok(Some(latest)) if latest.checkpoint.node == inner.store.key().public() => {
+        // One from before, of another key or another life of the folder, vouches for a log that goes on elsewhere or
+        // no more: where it went on, it would look like one that was cut short.
+        Ok(Some(latest)) if (latest.checkpoint.node, latest.checkpoint.incarnation) == (node, incarnation) => {
             // A mesh that is gone is noticed by whoever attends to it.
             let _ = mesh.signed(latest).await;
         }
