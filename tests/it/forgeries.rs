@@ -84,10 +84,15 @@ impl Author {
     /// The news that the first record of this feed is `change`, made to its entry document number `document`.
     fn forges(&self, document: u32, change: Bytes, now: Timestamp) -> Vec<u8> {
         let place = Place { env: self.root, feed: self.timeline.own(), seq: 1, prev: NO_RECORD };
+        self.forges_at(place, document, change, now)
+    }
+
+    /// The same for the record at `place`.
+    fn forges_at(&self, place: Place, document: u32, change: Bytes, now: Timestamp) -> Vec<u8> {
         let content = Content { hlc: Hlc::at(now), body: Body::Entry { document, change } };
         let record = place.write(content).expect("it fits");
         let frame = frame::Frame::seal(&self.key, self.root, vec![record]).expect("one record");
-        self.news(1, frame.encode())
+        self.news(place.seq, frame.encode())
     }
 
     /// The next moment of this feed, signed.
@@ -200,10 +205,13 @@ async fn news_that_are_not_what_they_should_be_are_refused_by_name_counted_and_c
     converge(&[&ada, &bob], &["before"]).await;
 
     let (root, now, before) = (ada.env().root(), Clock::system().now(), ada.log());
-    let mut attacks = JoinSet::new();
+    let mut members = Vec::new();
     for (secret, reason) in (1..).zip(SHAPES) {
-        let news = vec![misshapen(reason, secret, root, now)];
-        let (key, topic) = (member(&ada, secret).await, format!("xyn/{}", ada.env()));
+        members.push((member(&ada, secret).await, vec![misshapen(reason, secret, root, now)]));
+    }
+    let mut attacks = JoinSet::new();
+    for (key, news) in members {
+        let topic = format!("xyn/{}", ada.env());
         attacks.spawn(attacker::gossip(key, ada.node().mesh()[0].clone(), topic, news));
     }
     told_by_name(&ada, &SHAPES).await;
@@ -216,6 +224,32 @@ async fn news_that_are_not_what_they_should_be_are_refused_by_name_counted_and_c
     ada.note("after").await;
     converge(&[&ada, &bob], &["before", "after"]).await;
     assert_eq!(bob.log().len(), before.len() + 1);
+}
+
+#[tokio::test]
+async fn a_forged_record_that_waited_for_a_good_one_is_refused_by_name_when_that_comes() {
+    let mut ada = Mate::new("ada");
+    ada.up(None).await;
+    let (root, now) = (ada.env().root(), Clock::system().now());
+    let mut author = Author::new(1, root);
+    let good = author.writes("a good one", now);
+    let first = frame::Frame::open(&root, &good).expect("its own").records.remove(0);
+    let behind = Place { env: root, feed: first.feed, seq: 2, prev: first.hash };
+    let stolen = Author::new(ANOTHER, root).changes("in another's name", now);
+    let forged = author.forges_at(behind, 0, stolen, now);
+    let [early, late] = [member(&ada, 1).await, member(&ada, 2).await];
+    let gossip = |key, news| {
+        let topic = format!("xyn/{}", ada.env());
+        tokio::spawn(attacker::gossip(key, ada.node().mesh()[0].clone(), topic, vec![news]))
+    };
+    let first = gossip(early, forged);
+    told_by_name(&ada, &["gap"]).await;
+    let second = gossip(late, author.news(1, good));
+    told_by_name(&ada, &["forged_actor"]).await;
+    [first, second].iter().for_each(|attack| attack.abort());
+    let shown = ada.titles();
+    let is_shown = |title: &str| shown.iter().any(|shown| shown == title);
+    assert!(is_shown("a good one") && !is_shown("in another's name"), "{shown:?}");
 }
 
 /// What `host` says of itself when it is asked about its log: under which feed it writes.

@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn each_verdict_has_its_answer() {
-        let admitted = |feed| Verdict::Admitted { feed, first: 7, last: 9, from_future: 0 };
+        let admitted = |feed| Verdict::Admitted { feed, first: 7, last: 9, from_future: 0, behind: vec![] };
         let refused = Verdict::Refused;
         let cases = [
             (admitted(ALICE), Ok(())),

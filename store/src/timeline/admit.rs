@@ -77,6 +77,8 @@ pub enum Verdict {
         last: u64,
         /// New records that claim to be from the future. They are kept.
         from_future: u64,
+        /// What became of frames that waited for this one and are not taken.
+        behind: Vec<Self>,
     },
     /// Everything in it was here.
     Duplicate,
@@ -185,18 +187,25 @@ impl Timeline {
             Err(refusal) => return Ok(Verdict::Refused(refusal)),
         };
         self.keep(draft, row);
+        let mut behind = Vec::new();
         while let Some(next) = self.waiting.take(&feed, row.head.seq) {
             if !agrees(draft, &next, &row)? {
-                self.contradiction(draft, &next, cut, admission)?;
+                behind.push(self.contradiction(draft, &next, cut, admission)?);
                 row = self.row(&feed, cut);
-            } else if !self.keeps_pace(&next, row.head.seq, cut, now) {
+                continue;
+            }
+            if !self.keeps_pace(&next, row.head.seq, cut, now) {
                 break;
-            } else if let Ok(records) = take(draft, &mut row, &next, cut, &mut admission.has_statements) {
-                from_future += flag(self, records, now);
-                self.keep(draft, row);
+            }
+            match take(draft, &mut row, &next, cut, &mut admission.has_statements) {
+                Ok(records) => {
+                    from_future += flag(self, records, now);
+                    self.keep(draft, row);
+                }
+                Err(refusal) => behind.push(Verdict::Refused(refusal)),
             }
         }
-        Ok(Verdict::Admitted { feed, first: have + 1, last: row.head.seq, from_future })
+        Ok(Verdict::Admitted { feed, first: have + 1, last: row.head.seq, from_future, behind })
     }
 
     /// Whether its author may have what is new in `frame` taken now.

@@ -38,6 +38,10 @@ impl Account {
     /// their author is not to be believed.
     pub(super) fn judged(&self, now: Timestamp, peer: PublicKey, feed: FeedId, verdicts: &[Verdict]) {
         for verdict in verdicts {
+            if let Verdict::Admitted { behind, .. } = verdict {
+                // Who brought them is forgotten, and who signed them answers for them.
+                self.judged(now, feed.node, feed, behind);
+            }
             let (reason, why) = match verdict {
                 Verdict::Refused(refusal) => (refusal.reason(), refusal.to_string()),
                 Verdict::Forked { seq, .. } => ("forked", format!("their author wrote two records {seq}")),
@@ -113,7 +117,7 @@ mod tests {
     #[test]
     fn what_was_here_is_counted_and_not_told() {
         let account = Account::default();
-        let admitted = Verdict::Admitted { feed: FEED, first: 1, last: 1, from_future: 0 };
+        let admitted = Verdict::Admitted { feed: FEED, first: 1, last: 1, from_future: 0, behind: Vec::new() };
         account.judged(NOW, PEER, FEED, &[Verdict::Duplicate, admitted, Verdict::Duplicate]);
         assert_eq!(account.counts(), BTreeMap::from([("duplicate", 2)]));
         assert!(lines(&account).is_empty());

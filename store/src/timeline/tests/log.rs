@@ -113,6 +113,30 @@ fn what_comes_early_waits_and_what_comes_twice_is_known() {
 }
 
 #[test]
+fn what_waited_and_is_not_taken_has_its_name_as_well() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let first = author.entry(moment(1), "first");
+    let mut twin = author.clone();
+    let stolen = Author::new(2, 1).entry(moment(1), "stolen").content.body;
+    let forged = twin.write(moment(2), stolen);
+    assert!(matches!(node.admit(&[twin.frame(&[forged])])[..], [Verdict::Gap { .. }]));
+    let verdicts = node.admit(&[author.frame(std::slice::from_ref(&first))]);
+    let [Verdict::Admitted { first: 1, last: 1, behind, .. }] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert_eq!(refusal(behind.clone()).reason(), "forged_actor");
+    assert_eq!(all(&node), ["first"]);
+
+    // A third record waits, and the second that comes is not the one that it follows.
+    let (mut node, mut fork) = (Node::new(), author.clone());
+    fork.entry(moment(2), "another second");
+    let third = fork.entry(moment(3), "third");
+    node.admit(&[fork.frame(&[third])]);
+    let records = [first, author.entry(moment(2), "second")];
+    let verdicts = node.admit(&[author.frame(&records)]);
+    let [Verdict::Admitted { first: 1, last: 2, behind, .. }] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert!(matches!(behind[..], [Verdict::Forked { seq: 2, .. }]), "{behind:?}");
+}
+
+#[test]
 fn what_waits_is_bounded_and_the_newest_waits() {
     let (mut node, mut author) = (Node::new(), Author::new(1, 1));
     let last = WAITING_FRAMES_MAX as u64 + 3;
