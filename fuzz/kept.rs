@@ -10,7 +10,8 @@ use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::Signature;
 use xyn_store::ids;
 use xyn_store::projection::{
-    CapsuleRow, ContactRow, DeploymentRow, Row, SessionRow, SnapshotRow, VouchedRow, WitnessRow, WorkspaceRow,
+    CapsuleRow, ContactRow, DeploymentRow, Row, SessionRow, SnapshotRow, TermRow, VouchedRow, WitnessRow,
+    WorkspaceRow,
 };
 use xyn_store::scope::Principal;
 use xyn_store::timeline::board::{Board, View};
@@ -31,7 +32,7 @@ pub(super) fn run(bytes: &[u8]) {
         assert_eq!(format!("{row:?}"), format!("{again:?}"));
         assert_eq!((row.key().as_bytes(), row.blobs()), (again.key().as_bytes(), again.blobs()));
     }
-    let readers: [fn(&[u8]); 12] = [
+    let readers: [fn(&[u8]); 13] = [
         read::<FeedRow>,
         read::<BoardRow>,
         read::<Proof>,
@@ -44,6 +45,7 @@ pub(super) fn run(bytes: &[u8]) {
         read::<SessionRow>,
         read::<SnapshotRow>,
         read::<WorkspaceRow>,
+        read::<TermRow>,
     ];
     if let Some((table, row)) = bytes.split_first() {
         readers[usize::from(*table) % readers.len()](row);
@@ -79,6 +81,6 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
         row(5, &ContactRow { node, addresses: vec!["/ip6/::1/tcp/4311".into()] }),
         row(6, &Invitation::of(&ticket, Principal::new("ana@lab"), Role::User)),
     ];
-    seeds.extend((2..12).map(|table| [&[table][..], &id, &id, b"\x02\x05hello\x00\x01\x00{}"].concat()));
+    seeds.extend((2..13).map(|table| [&[table][..], &id, &id, b"\x02\x05hello\x00\x01\x00{}"].concat()));
     seeds
 }

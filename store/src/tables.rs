@@ -123,6 +123,8 @@ pub enum Table {
     TimelineTold,
     /// Ticket id → invitation.
     Invitations,
+    /// Ticket id → for how long whoever comes in on it belongs.
+    InvitationTerms,
     /// Node → where it was said to be reachable.
     Contacts,
     /// Node ‖ incarnation (u64) → the last checkpoint of that log for which this node vouched.
@@ -142,7 +144,7 @@ pub const NAME_BLOCK: u64 = 256;
 
 impl Table {
     /// Every table, in the order a transaction writes them.
-    pub const ALL: [Self; 60] = [
+    pub const ALL: [Self; 61] = [
         Self::Log,
         Self::Streams,
         Self::Names,
@@ -197,6 +199,7 @@ impl Table {
         Self::TimelineAbout,
         Self::TimelineTold,
         Self::Invitations,
+        Self::InvitationTerms,
         Self::Contacts,
         Self::Vouched,
         Self::Witnesses,
@@ -206,7 +209,7 @@ impl Table {
     ];
 
     /// Tables that `store rebuild` empties and fills again from the log.
-    pub const DERIVED: [Self; 28] = [
+    pub const DERIVED: [Self; 29] = [
         Self::Names,
         Self::Correlations,
         Self::Intents,
@@ -228,6 +231,7 @@ impl Table {
         Self::Claims,
         Self::Sessions,
         Self::Invitations,
+        Self::InvitationTerms,
         Self::Workspaces,
         Self::Capsules,
         Self::CapsulesByApp,
@@ -312,6 +316,7 @@ impl Table {
             Self::TimelineAbout => "timeline_about",
             Self::TimelineTold => "timeline_told",
             Self::Invitations => "invitations",
+            Self::InvitationTerms => "invitation_terms",
             Self::Contacts => "contacts",
             Self::Vouched => "vouched",
             Self::Witnesses => "witnesses",

@@ -86,7 +86,7 @@ impl NodeKey {
 
     /// Reads the key kept in `folder`.
     pub fn load(folder: &Path) -> Result<Self, KeyError> {
-        Self::load_as(folder, FILE_NAME)
+        Self::load_from(&folder.join(FILE_NAME))
     }
 
     /// The root key kept in `folder`, made when there is none. Whoever asks is about to found an environment.
@@ -118,15 +118,49 @@ impl NodeKey {
         done.map_err(|source| KeyError::Io { action: "replace", path, source })
     }
 
+    /// Copies the root key that is kept in `folder` into the new file `to`; with `removes`, it is in `folder` no more
+    /// once the copy was read back. A crash leaves it in one of the two at least.
+    pub fn export_root(folder: &Path, to: &Path, removes: bool) -> Result<Self, KeyError> {
+        let kept = folder.join(ROOT_FILE_NAME);
+        let root = Self::load_from(&kept)?;
+        let io = |action, path: &Path| {
+            let path = path.to_owned();
+            move |source| KeyError::Io { action, path, source }
+        };
+        let mut file = match durable::create_private(to) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                return Err(KeyError::Exists(to.to_owned()));
+            }
+            made => made.map_err(io("create", to))?,
+        };
+        let beside = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let written = root.write(&mut file).and_then(|()| durable::sync_folder(beside));
+        if let Err(error) = written {
+            // What is not whole must not look like a key; that it stays is no worse than that it was not written.
+            let _ = fs::remove_file(to);
+            return Err(io("write", to)(error));
+        }
+        let copy = Self::load_from(to)?;
+        if copy.public() != root.public() {
+            return Err(KeyError::Malformed(to.to_owned()));
+        }
+        if removes {
+            let removed = fs::remove_file(&kept).and_then(|()| durable::sync_folder(folder));
+            removed.map_err(io("remove", &kept))?;
+        }
+        Ok(copy)
+    }
+
     fn find(folder: &Path, name: &str) -> Result<Option<Self>, KeyError> {
-        match Self::load_as(folder, name) {
+        match Self::load_from(&folder.join(name)) {
             Err(KeyError::Missing(_)) => Ok(None),
             found => found.map(Some),
         }
     }
 
-    fn load_as(folder: &Path, name: &str) -> Result<Self, KeyError> {
-        let path = folder.join(name);
+    /// Reads a key that is kept in a file elsewhere, such as the root key of an environment.
+    pub fn load_from(path: &Path) -> Result<Self, KeyError> {
+        let path = path.to_owned();
         let (mode, text) = match read(&path) {
             Ok(found) => found,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(KeyError::Missing(path)),
@@ -181,10 +215,14 @@ impl NodeKey {
             _ => {}
         }
         let mut file = durable::create_private(&temporary)?;
-        writeln!(file, "{}", hex::encode(self.0.as_bytes()))?;
-        file.sync_all()?;
+        self.write(&mut file)?;
         fs::rename(&temporary, path)?;
         durable::sync_folder(folder)
+    }
+
+    fn write(&self, file: &mut File) -> io::Result<()> {
+        writeln!(file, "{}", hex::encode(self.0.as_bytes()))?;
+        file.sync_all()
     }
 }
 
@@ -259,6 +297,26 @@ mod tests {
         assert_eq!(NodeKey::load(folder.path()).expect("the new one").public(), next);
         let names = fs::read_dir(folder.path()).expect("a folder").count();
         assert_eq!((names, mode(&folder.path().join(FILE_NAME))), (1, 0o600));
+    }
+
+    #[test]
+    fn the_root_key_is_copied_where_nothing_is_and_leaves_the_folder_only_behind_its_copy() {
+        let (folder, elsewhere) = (folder(), folder());
+        let to = elsewhere.path().join("lab.root");
+        let missing = NodeKey::export_root(folder.path(), &to, true);
+        assert!(matches!(missing, Err(KeyError::Missing(_))) && !to.exists());
+        let root = NodeKey::found_root(folder.path()).expect("makes one").public();
+        assert_eq!(NodeKey::export_root(folder.path(), &to, false).expect("copies").public(), root);
+        assert_eq!((NodeKey::load_from(&to).expect("a key").public(), mode(&to)), (root, 0o600));
+        let taken = NodeKey::export_root(folder.path(), &to, true);
+        assert!(matches!(taken, Err(KeyError::Exists(_))), "{taken:?}");
+        let nowhere = NodeKey::export_root(folder.path(), &elsewhere.path().join("gone/lab.root"), true);
+        assert!(matches!(nowhere, Err(KeyError::Io { action: "create", .. })), "{nowhere:?}");
+        assert!(NodeKey::root(folder.path()).expect("reads").is_some(), "nothing was removed");
+        let second = elsewhere.path().join("second.root");
+        NodeKey::export_root(folder.path(), &second, true).expect("moves");
+        assert!(NodeKey::root(folder.path()).expect("reads").is_none());
+        assert_eq!(NodeKey::load_from(&second).expect("a key").public(), root);
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub use intent::{Asked, IntentRow, IntentStatus};
 pub use library::{BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus};
 pub use page::{CURSOR_MAX_BYTES, Cursor, InvalidCursor, Page};
 pub use payload::Payload;
-pub use peer::{ContactRow, VouchedRow, WitnessRow};
+pub use peer::{ContactRow, TermRow, VouchedRow, WitnessRow};
 pub use ring::RingRow;
 pub use run::{Fault, Lineage, RunFilter, RunRow, RunStatus, WaitKind, Waiting};
 pub use session::SessionRow;

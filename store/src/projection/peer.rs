@@ -23,6 +23,23 @@ impl Invitation {
     }
 }
 
+/// For how long whoever comes in on a ticket belongs. Without such a row it is for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TermRow {
+    /// The ticket.
+    pub ticket: TicketId,
+    /// Seconds for which the certificate is good, from when it is issued.
+    pub valid_for_s: u64,
+}
+
+impl Row for TermRow {
+    const TABLE: Table = Table::InvitationTerms;
+
+    fn key(&self) -> Key {
+        Invitation::key_of(self.ticket)
+    }
+}
+
 /// Where a node was said to be reachable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ContactRow {

@@ -6,7 +6,8 @@
 //! cannot matter. Invariant: when a rank is entered, every cut of the ranks above is final.
 //!
 //! Two rules follow from that. A node sits at the highest rank at which a certificate seats it, and
-//! certificates for lower seats say nothing. And a revocation is for ever: it wins over every certificate by
+//! certificates for lower seats say nothing; of several for that one, by whomever above it, the newest is in force
+//! and the others are renewed by it. And a revocation is for ever: it wins over every certificate by
 //! the members above that seat, earlier or later; a person comes back with another key. Only a member of a
 //! higher rank, not above the revoked one, may seat it anew with its consent, and answers for it: its own
 //! revocation by those above takes that back.
@@ -66,7 +67,7 @@ struct Offer<'a> {
 
 /// How a node comes to sit beside those that are seated.
 #[derive(Clone, Copy, PartialEq)]
-enum By {
+pub(super) enum By {
     Certificate,
     Succession,
 }
@@ -138,7 +139,7 @@ impl<'a> Fold<'a> {
     fn seat(&mut self, others: &[PublicKey], rank: u8, by: By) -> Vec<PublicKey> {
         let mut offers: BTreeMap<PublicKey, Offer<'a>> = BTreeMap::new();
         for &other in others {
-            let above = self.speakers(other, by);
+            let above = self.roster.speakers(other, by);
             for id in self.certificates.get(&other).cloned().unwrap_or_default() {
                 let statement = self.known[&id].statement;
                 let Claim::Certificate(certificate) = &statement.claim else {
@@ -190,6 +191,7 @@ impl<'a> Fold<'a> {
             issued_at: statement.issued_at,
             expires: certificate.expires,
             above: offer.above,
+            certificates: offer.certificates.iter().map(|(id, ..)| *id).collect(),
             predecessors,
             successors: BTreeSet::new(),
             revoked_because: None,
@@ -226,24 +228,6 @@ impl<'a> Fold<'a> {
             .or_else(|| before.find_map(|old| old.revoked_because.clone()));
         let member = self.roster.members.get_mut(&node).expect("it was just read");
         (member.revoked, member.revoked_because) = (revoked, because);
-    }
-
-    /// Who may give a seat below `other`, or its own to another key.
-    fn speakers(&self, other: PublicKey, by: By) -> BTreeSet<PublicKey> {
-        match by {
-            By::Certificate => self.line(other),
-            By::Succession => {
-                self.roster.member(other).map(|member| member.above.clone()).unwrap_or_default()
-            }
-        }
-    }
-
-    /// A member, the keys that took over from it, and all above them: who may speak of those below.
-    fn line(&self, node: PublicKey) -> BTreeSet<PublicKey> {
-        let above = self.roster.members.get(&node).map(|member| member.above.clone());
-        let mut line = self.roster.succession(node);
-        line.extend(above.unwrap_or_default());
-        line
     }
 
     /// The role in which the issuer of a statement is heard; none when it does not stand where it counts.
@@ -283,7 +267,7 @@ impl<'a> Fold<'a> {
     fn unseated(&self, issuer: PublicKey, certificate: &Certificate) -> NotCounted {
         if certificate.node == self.roster.env.root() {
             NotCounted::Root
-        } else if !self.speakers(certificate.seat.beside(), certificate.seat.by()).contains(&issuer) {
+        } else if !self.roster.may_seat(issuer, &certificate.seat) {
             NotCounted::NotAbove
         } else if self.roster.member(certificate.node).is_some() {
             NotCounted::Seated
@@ -295,14 +279,14 @@ impl<'a> Fold<'a> {
 
 impl Seat {
     /// The key below which the seat is, or which leaves it.
-    fn beside(&self) -> PublicKey {
+    pub(super) fn beside(&self) -> PublicKey {
         match self {
             Self::Under(parent) => *parent,
             Self::Succeeding(succession) => succession.old,
         }
     }
 
-    fn by(&self) -> By {
+    pub(super) fn by(&self) -> By {
         match self {
             Self::Under(_) => By::Certificate,
             Self::Succeeding(_) => By::Succession,

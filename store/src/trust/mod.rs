@@ -7,6 +7,7 @@
 mod cut;
 mod fold;
 mod invitation;
+mod renewal;
 mod roster;
 mod rotation;
 mod statement;

@@ -61,6 +61,8 @@ pub struct Member {
     pub expires: Option<Timestamp>,
     /// Everyone who may renew and revoke it.
     pub(super) above: BTreeSet<PublicKey>,
+    /// The certificates that offer its seat; the newest one is in force.
+    pub(super) certificates: BTreeSet<Digest>,
     /// Keys whose seat this one took.
     pub(super) predecessors: BTreeSet<PublicKey>,
     /// Keys that may speak for this one's people.

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
 use super::{EnvId, Head};
@@ -158,11 +159,30 @@ pub enum InvalidStatement {
 impl Statement {
     /// Signs with the issuer's key, and refuses what others would refuse.
     pub fn sign(self, key: &NodeKey) -> Result<SignedStatement, InvalidStatement> {
-        let malformed = |error| InvalidStatement::Malformed(Some(error));
-        let payload = postcard::to_stdvec(&self).map_err(malformed)?;
+        let payload = self.to_bytes()?;
         let signature = key.sign(STATEMENT, &payload);
         let bytes = [&[VERSION], payload.as_slice(), signature.as_bytes()].concat();
         SignedStatement::decode(&bytes, self.env)
+    }
+
+    /// What its issuer is asked to sign, as text: hex digits.
+    pub fn to_hex(&self) -> Result<String, InvalidStatement> {
+        Ok(HEXLOWER.encode(&self.to_bytes()?))
+    }
+
+    /// Reads what its issuer is asked to sign.
+    pub fn from_hex(text: &str) -> Result<Self, InvalidStatement> {
+        Self::unsigned(&bytes_of(text)?)
+    }
+
+    fn to_bytes(&self) -> Result<Vec<u8>, InvalidStatement> {
+        postcard::to_stdvec(self).map_err(|error| InvalidStatement::Malformed(Some(error)))
+    }
+
+    fn unsigned(bytes: &[u8]) -> Result<Self, InvalidStatement> {
+        let read = postcard::from_bytes(bytes);
+        let statement: Self = read.map_err(|error| InvalidStatement::Malformed(Some(error)))?;
+        if plain(&statement) == bytes { Ok(statement) } else { Err(InvalidStatement::NotCanonical) }
     }
 }
 
@@ -207,11 +227,7 @@ impl SignedStatement {
             _ => return Err(InvalidStatement::Malformed(None)),
         };
         let (payload, signature) = signed.split_last_chunk().ok_or(InvalidStatement::Malformed(None))?;
-        let read = postcard::from_bytes(payload);
-        let statement: Statement = read.map_err(|error| InvalidStatement::Malformed(Some(error)))?;
-        if plain(&statement) != payload {
-            return Err(InvalidStatement::NotCanonical);
-        }
+        let statement = Statement::unsigned(payload)?;
         if statement.env != env {
             return Err(InvalidStatement::OtherEnv(statement.env));
         }
@@ -219,6 +235,16 @@ impl SignedStatement {
         verified.map_err(InvalidStatement::Issuer)?;
         statement.claim.check(env)?;
         Ok(Self { statement, bytes: bytes.to_vec(), id: Digest::of(bytes) })
+    }
+
+    /// Reads and checks a statement about `env` from its text: the hex digits of its bytes.
+    pub fn from_hex(text: &str, env: EnvId) -> Result<Self, InvalidStatement> {
+        Self::decode(&bytes_of(text)?, env)
+    }
+
+    /// Its bytes as hex digits.
+    pub fn to_hex(&self) -> String {
+        HEXLOWER.encode(&self.bytes)
     }
 
     /// What it says.
@@ -255,6 +281,13 @@ impl Certificate {
             Seat::Succeeding(last) => last.verify(env, self.node).map_err(InvalidStatement::Succession),
         }
     }
+}
+
+fn bytes_of(text: &str) -> Result<Vec<u8>, InvalidStatement> {
+    if text.len() > 2 * STATEMENT_BYTES_MAX {
+        return Err(InvalidStatement::TooLarge(text.len() / 2));
+    }
+    HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| InvalidStatement::Malformed(None))
 }
 
 /// Texts of strangers end up in logs and on screens.

@@ -16,20 +16,27 @@ enum Act {
     Seat(u8, u8, u8, Role),
     Revoke(u8, u8, Vec<(u8, u64)>),
     Rotate(u8, u8, u8, Vec<(u8, u64)>),
+    Renew(u8, u8, Role, i64, i64),
     Fork(u8, u64),
     Misplace(prop::sample::Index),
 }
 
+fn role() -> impl Strategy<Value = Role> {
+    prop::sample::select(vec![Role::User, Role::Operator, Role::OwnerAdmin])
+}
+
 fn act() -> impl Strategy<Value = Act> {
-    let role = prop::sample::select(vec![Role::User, Role::Operator, Role::OwnerAdmin]);
     let heads = || vec((people(), 0..6u64), 0..4);
     prop_oneof![
-        6 => (people(), people(), role).prop_map(|(who, node, role)| Act::Seat(who, who, node, role)),
+        6 => (people(), people(), role()).prop_map(|(who, node, role)| Act::Seat(who, who, node, role)),
         2 => (people(), people(), people())
             .prop_map(|(who, under, node)| Act::Seat(who, under, node, Role::User)),
         3 => (people(), people(), heads()).prop_map(|(who, node, last)| Act::Revoke(who, node, last)),
         2 => (people(), people(), people(), heads())
             .prop_map(|(who, old, new, last)| Act::Rotate(who, old, new, last)),
+        // Few times, so that certificates tie and older ones come later.
+        3 => (people(), people(), role(), 0..3i64, 0..30i64)
+            .prop_map(|(who, node, role, until, at)| Act::Renew(who, node, role, until, at)),
         1 => (people(), 0..4u64).prop_map(|(who, seq)| Act::Fork(who, seq)),
         1 => any::<prop::sample::Index>().prop_map(Act::Misplace),
     ]
@@ -48,6 +55,9 @@ fn said(acts: Vec<Act>) -> Said {
             }
             Act::Rotate(who, old, new, last) => {
                 said.rotate(who, old, new, &last);
+            }
+            Act::Renew(who, node, role, until, at) => {
+                said.renew(who, node, role, until, at);
             }
             Act::Fork(who, seq) => {
                 said.forks.insert(feed(who), Cut::from(head(seq)));
@@ -114,6 +124,39 @@ proptest! {
                 prop_assert_eq!(without.cut(feed(who)), roster.cut(feed(who)));
             }
         }
+    }
+
+    #[test]
+    fn the_newest_renewal_by_whoever_is_above_holds_and_moves_nobody(
+        said in said_anything(), pair in any::<prop::sample::Index>(), role in role(),
+    ) {
+        let before = said.roster();
+        let is_heard = |who: &u8| *who == ROOT || before.cut(feed(*who)) == Cut::Nowhere;
+        let below = |who| people().map(move |node| (who, node));
+        let mut pairs: Vec<_> = people().filter(is_heard).flat_map(below).collect();
+        pairs.retain(|(who, node)| before.ranks_above(public(*who), public(*node)));
+        // The root is above Alice at least.
+        let (who, node) = pairs[pair.index(pairs.len())];
+        let mut renewed = said.clone();
+        let id = renewed.renew(who, node, role, 77, 1_000).expect("whoever is above may renew");
+        let roster = renewed.roster();
+        prop_assert_eq!(roster.not_counted().get(&id), None);
+        let most = before.member(public(who)).map_or(Role::OwnerAdmin, |issuer| issuer.role);
+        let was = before.member(public(node)).expect("it has a seat");
+        let mut wanted = Member {
+            role: role.min(most),
+            issuer: public(who),
+            issued_at: Timestamp::from_micros(1_000),
+            expires: Some(Timestamp::from_micros(77)),
+            ..was.clone()
+        };
+        wanted.certificates.insert(id);
+        prop_assert_eq!(roster.member(public(node)), Some(&wanted));
+        for (other, member) in roster.members().filter(|(other, _)| *other != public(node)) {
+            let was = before.member(other).expect("nobody comes by it");
+            prop_assert_eq!(member, &Member { role: member.role, ..was.clone() });
+        }
+        prop_assert_eq!(roster.members().count(), before.members().count());
     }
 
     #[test]

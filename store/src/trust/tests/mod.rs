@@ -1,6 +1,7 @@
 //! Stories about members, and what holds for every set of statements.
 
 mod laws;
+mod renewal;
 mod rotation;
 mod statements;
 mod stories;
@@ -59,10 +60,15 @@ impl Said {
     }
 
     pub(super) fn say(&mut self, who: u8, claim: Claim) -> Digest {
+        // Times run with what was said, so that the later certificate is the newer one.
+        self.say_at(who, claim, self.placed.len() as i64)
+    }
+
+    /// Says it at a time of its own, in microseconds.
+    pub(super) fn say_at(&mut self, who: u8, claim: Claim, at: i64) -> Digest {
         let length = self.lengths.entry(who).or_default();
         *length += 1;
-        // Times run with what was said, so that the later certificate is the newer one.
-        let issued_at = Timestamp::from_micros(self.placed.len() as i64);
+        let issued_at = Timestamp::from_micros(at);
         let statement = Statement { env: env(), issuer: public(who), issued_at, claim };
         let statement = statement.sign(&key(who)).expect("rightly made");
         let id = statement.id();
@@ -82,6 +88,17 @@ impl Said {
     /// `who` lets `node` in below itself.
     pub(super) fn invite(&mut self, who: u8, node: u8) -> Digest {
         self.seat(who, Seat::Under(public(who)), node, Role::User)
+    }
+
+    /// `who` renews the certificate of `node`, if that is its to do: with this role, until this time.
+    pub(super) fn renew(&mut self, who: u8, node: u8, role: Role, until: i64, at: i64) -> Option<Digest> {
+        let roster = self.roster();
+        let renewed = Certificate {
+            role,
+            expires: Some(Timestamp::from_micros(until)),
+            ..roster.renewable(&self.placed, public(who), public(node))?.clone()
+        };
+        Some(self.say_at(who, Claim::Certificate(renewed), at))
     }
 
     pub(super) fn revoke(&mut self, who: u8, node: u8, heads: &[(u8, u64)]) -> Digest {

@@ -49,6 +49,21 @@ fn a_statement_survives_its_bytes() {
 }
 
 #[test]
+fn a_statement_is_drafted_here_signed_elsewhere_and_taken_in_here_as_text() {
+    let drafted = certificate().to_hex().expect("plain data");
+    let read = Statement::from_hex(&drafted).expect("own text");
+    assert_eq!(read, certificate());
+    let signed = read.sign(&key(ROOT)).expect("rightly made");
+    assert_eq!(SignedStatement::from_hex(&signed.to_hex(), env()).expect("own text"), signed);
+    let (cut, longer) = (&drafted[..drafted.len() - 2], format!("{drafted}00"));
+    for wrong in ["", "abc", "zz", cut, &longer, &"0".repeat(2 * STATEMENT_BYTES_MAX + 2)] {
+        assert!(Statement::from_hex(wrong).is_err(), "{wrong:.80}");
+        assert!(SignedStatement::from_hex(wrong, env()).is_err(), "{wrong:.80}");
+    }
+    assert!(SignedStatement::from_hex(&drafted, env()).is_err(), "nobody signed it");
+}
+
+#[test]
 fn version_1_bytes_stay_what_they_are() {
     let ids: Vec<String> = samples().iter().map(|statement| statement.id().to_string()).collect();
     let golden = [
