@@ -37,7 +37,7 @@ pub fn builtin() -> Registry {
 const SIDES_MAX: u32 = 10_000;
 
 /// Actions that services of the Runtime carry out.
-const SERVICES: [fn() -> Spec; 24] = [
+const SERVICES: [fn() -> Spec; 25] = [
     runs_start,
     runs_cancel,
     runs_retry,
@@ -61,6 +61,7 @@ const SERVICES: [fn() -> Spec; 24] = [
     peers::join,
     peers::rotate,
     peers::confirm,
+    peers::renew,
     peers::revoke,
 ];
 

@@ -69,6 +69,8 @@ table! {
     RoleTooHigh "role_too_high" FORBIDDEN "give the role that this node has, or a lower one";
     /// The node does not rank above the one that is to be revoked.
     NotAbove "not_above" FORBIDDEN "ask the node that certified it, or one above that";
+    /// The statement is signed by another key than the root's.
+    NotTheRoot "not_the_root" FORBIDDEN "sign it with the root key that the message names";
     /// The node belongs to no environment whose members would hear it, or did not when it spoke.
     NotAMember "not_a_member" FORBIDDEN "ask an owner of the environment for an invitation";
     /// A node spoke for somebody whom it is not certified for.
@@ -125,6 +127,10 @@ table! {
         "have it confirmed on a node above this one with `POST /api/v1/peers/{node}/confirm`";
     /// The node does not ask for another key.
     NotRotating "not_rotating" CONFLICT "see which key each node has with `GET /api/v1/peers`";
+    /// The member goes by another key.
+    KeyChanged "key_changed" CONFLICT "name the key that it has now, which the message says";
+    /// What the root signed is not what would be said now.
+    DraftOutdated "draft_outdated" CONFLICT "draft it again with `POST /api/v1/peers/drafts`, and have that signed";
     /// The member has said as much of others as anybody hears.
     StatementsSpent "statements_spent" CONFLICT "let another member above them, or a newly joined node, say it";
     /// The node takes no part in a mesh.

@@ -2,6 +2,7 @@
 //!
 //! A file per concept below. Invariant: what is read here is answered whether a mesh runs or not.
 
+mod drafts;
 pub(crate) mod invitations;
 pub(crate) mod members;
 pub(crate) mod trace;
@@ -13,7 +14,7 @@ use crate::error::{ApiError, Code};
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
-    members::routes().merge(invitations::routes()).merge(trace::routes())
+    members::routes().merge(drafts::routes()).merge(invitations::routes()).merge(trace::routes())
 }
 
 /// The mesh of a node that takes part in one.

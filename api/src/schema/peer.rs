@@ -1,6 +1,6 @@
 //! Schemas of what is said about peers.
 
-use xyn_actors::services::mesh::LIFETIME_MAX;
+use xyn_actors::services::mesh::{LIFETIME_MAX, VALID_FOR_MAX};
 use xyn_store::trust::PRINCIPAL_MAX_CHARS;
 
 use super::{Part, number, pattern, text, words};
@@ -11,6 +11,8 @@ const ROLE: [&str; 3] = ["user", "operator", "owner_admin"];
 const STANDING: [&str; 4] = ["active", "expired", "retired", "revoked"];
 /// What happens between nodes.
 const TRACE_KIND: [&str; 6] = ["listening", "connected", "disconnected", "refused", "witnessed", "alarm"];
+/// Actions that the root of an environment may stand behind.
+const ROOTED: [&str; 4] = ["peer.confirm", "peer.renew", "peer.revoke", "peer.rotate"];
 /// How a node takes part in the mesh.
 const MESH_MODE: [&str; 3] = ["on", "lan", "off"];
 
@@ -43,6 +45,16 @@ pub(crate) fn ticket_id() -> Part {
 pub(crate) fn person() -> Part {
     let part = r"[^\x00-\x1f\x7f-\x9f:]*";
     text().max_length(Some(PRINCIPAL_MAX_CHARS)).pattern(Some(format!("^{part}@{part}$"))).into()
+}
+
+/// Actions that the root of an environment may stand behind.
+pub(crate) fn rooted_action() -> Part {
+    words(&ROOTED)
+}
+
+/// How long a certificate is good, in seconds.
+pub(crate) fn certificate_lifetime() -> Part {
+    number().minimum(Some(1)).maximum(Some(VALID_FOR_MAX.as_secs())).into()
 }
 
 /// How long a ticket is good, in seconds.

@@ -52,6 +52,9 @@ async fn who_is_invited_and_for_how_long_is_checked_at_the_edge() {
         (json!({ "principal": "a@b", "lifetime_seconds": 0 }), "lifetime_seconds"),
         (json!({ "principal": "a@b", "lifetime_seconds": 30_000_000 }), "lifetime_seconds"),
         (json!({ "principal": "a@b", "lifetime_seconds": 1.5 }), "lifetime_seconds"),
+        (json!({ "principal": "a@b", "valid_for_seconds": 0 }), "valid_for_seconds"),
+        (json!({ "principal": "a@b", "valid_for_seconds": 1.5 }), "valid_for_seconds"),
+        (json!({ "principal": "a@b", "valid_for_seconds": 400_000_000 }), "valid_for_seconds"),
         (json!({ "principal": "a@b", "secret": "x" }), "secret"),
         (json!({}), "principal"),
     ];

@@ -242,8 +242,12 @@ async fn invite(
         .map_err(|_| ApiError::invalid("lifetime_seconds", format!("`{hours}` is not a number of hours")))?;
     let role: Role = serde_json::from_value(field("role").into())
         .map_err(|_| ApiError::invalid("role", "a role is `user`, `operator` or `owner_admin`"))?;
-    let wanted =
-        NewInvitation { principal: field("principal"), role, lifetime_seconds: (hours * HOUR_S).round() };
+    let wanted = NewInvitation {
+        principal: field("principal"),
+        role,
+        lifetime_seconds: (hours * HOUR_S).round(),
+        valid_for_seconds: None,
+    };
     let invited = invitations::issue(&state, caller, &wanted).await?;
     let code = QrCode::with_error_correction_level(invited.ticket.as_bytes(), EcLevel::L);
     let (code, side) = code.map(|code| squares(&code)).unwrap_or_default();

@@ -2,7 +2,7 @@
 
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::trust::{Role, Seat, Standing, Ticket};
+use xyn_store::trust::{Role, Seat, SignedStatement, Standing, Statement, Ticket};
 
 use super::*;
 use crate::projector::Fold;
@@ -90,6 +90,9 @@ async fn what_nobody_may_invite_let_in_or_revoke_is_refused_by_name() {
     let mut nobody = node.mint(Role::User, HOUR);
     nobody.input["principal"] = json!("webhook:ci");
     assert_eq!(refused("peer.invite", nobody.input).await, "invalid_input");
+    let mut pointed = node.mint(Role::User, HOUR);
+    pointed.input["valid_for_seconds"] = json!(60.0);
+    assert_eq!(refused("peer.invite", pointed.input).await, "invalid_input");
     let twice = node.mint(Role::User, HOUR);
     node.submit("peer.invite", twice.input.clone()).await.expect("invites");
     assert_eq!(refused("peer.invite", twice.input).await, "conflict");
@@ -113,10 +116,98 @@ async fn what_nobody_may_invite_let_in_or_revoke_is_refused_by_name() {
 }
 
 #[tokio::test]
+async fn a_certificate_is_renewed_by_who_is_above_with_another_end_or_role_and_not_otherwise() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let refused = async |input: Value| {
+        node.submit("peer.renew", input).await.expect_err("it is refused").code().to_owned()
+    };
+    let hour = node.runtime.clock().now().after(HOUR);
+    let Invite { ticket, input } = node.mint(Role::User, HOUR).valid_for(HOUR);
+    node.submit("peer.invite", input).await.expect("invites");
+    node.show(&ticket, &key(1)).await.expect("comes in");
+    let member = || node.roster().member(key(1).public()).expect("it is in").clone();
+    let before = member();
+    assert!(before.expires.is_some_and(|end| end >= hour && end <= hour.after(HOUR)), "{before:?}");
+
+    let (bob, later) = (key(1).public(), hour.after(HOUR));
+    node.submit("peer.renew", json!({ "node": bob, "expires_at": later })).await.expect("renews");
+    assert_eq!((member().expires, member().role), (Some(later), Role::User));
+    node.submit("peer.renew", json!({ "node": bob, "role": "operator" })).await.expect("renews");
+    assert_eq!((member().expires, member().role), (Some(later), Role::Operator));
+    node.submit("peer.renew", json!({ "node": bob, "expires_at": null })).await.expect("renews");
+    assert_eq!((member().expires, member().role), (None, Role::Operator));
+    assert!(member().issued_at > before.issued_at && member().issuer == node.key());
+
+    assert_eq!(refused(json!({ "node": bob })).await, "invalid_input");
+    assert_eq!(refused(json!({ "node": bob, "role": "king" })).await, "invalid_input");
+    let past = json!({ "node": bob, "expires_at": node.runtime.clock().now() });
+    assert_eq!(refused(past).await, "invalid_input");
+    let never = |node: PublicKey| json!({ "node": node, "expires_at": null });
+    assert_eq!(refused(never(key(2).public())).await, "not_found");
+    assert_eq!(refused(never(node.key())).await, "not_above");
+    node.submit("peer.revoke", json!({ "node": bob, "reason": "a test" })).await.expect("revokes");
+    assert_eq!(refused(never(bob)).await, "revoked_already");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_root_signed_is_taken_in_if_it_is_the_root_and_says_what_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let root = NodeKey::found_root(folder.path()).expect("the founder has it");
+    let own = node.key();
+    let draft = async |action: &str, input: Value| node.runtime.draft_statement(action, &input).await;
+    let with = |mut input: Value, signed: &SignedStatement| {
+        input["signed"] = json!(signed.to_hex());
+        input
+    };
+    let refused = async |action: &str, input: Value| {
+        node.submit(action, input).await.expect_err("it is refused").code().to_owned()
+    };
+    for action in ["peer.join", "peer.invite", "runs.start", "no.action"] {
+        let drafted = draft(action, json!({})).await.expect_err("the root has no part in it");
+        assert_eq!(drafted.code(), "invalid_input", "{action}");
+    }
+    let reason = json!({ "node": own, "reason": "stolen" });
+    assert!(draft("peer.revoke", json!({ "node": own })).await.is_err(), "no reason");
+    assert_eq!(refused("peer.revoke", reason.clone()).await, "not_above");
+
+    let operator = json!({ "node": own, "role": "operator" });
+    let drafted = draft("peer.renew", operator.clone()).await.expect("drafts");
+    let renewed = drafted.clone().sign(&root).expect("signs");
+    let user = json!({ "node": own, "role": "user" });
+    assert_eq!(refused("peer.renew", with(user, &renewed)).await, "draft_outdated");
+    assert_eq!(refused("peer.revoke", with(reason.clone(), &renewed)).await, "draft_outdated");
+    let forged = Statement { issuer: key(1).public(), ..drafted }.sign(&key(1)).expect("signs");
+    assert_eq!(refused("peer.renew", with(operator.clone(), &forged)).await, "not_the_root");
+    let mut broken = with(operator.clone(), &renewed);
+    broken["signed"] = json!("00");
+    assert_eq!(refused("peer.renew", broken).await, "invalid_input");
+    node.submit("peer.renew", with(operator.clone(), &renewed)).await.expect("the root says so");
+    assert_eq!(node.roster().member(own).map(|member| member.role), Some(Role::Operator));
+    assert_eq!(refused("peer.renew", with(operator, &renewed)).await, "draft_outdated");
+
+    // What the node wrote since the draft would not count under the new key: it has to be drafted again.
+    let rotated = draft("peer.rotate", json!({})).await.expect("drafts").sign(&root).expect("signs");
+    node.submit("timeline.note", json!({ "title": "since" })).await.expect("notes");
+    assert_eq!(refused("peer.rotate", with(json!({}), &rotated)).await, "draft_outdated");
+
+    let revoked = draft("peer.revoke", reason.clone()).await.expect("drafts").sign(&root).expect("signs");
+    node.submit("timeline.note", json!({ "title": "too late" })).await.expect("notes");
+    node.submit("peer.revoke", with(reason, &revoked)).await.expect("how much counts is the root's to say");
+    let standing = node.roster().member(own).map(|member| member.standing());
+    assert_eq!(standing, Some(Standing::Revoked));
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn invitations_are_the_same_when_the_journal_is_folded_anew() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = start(folder.path()).await;
     let (used, _open) = (node.invite().await, node.invite().await);
+    let ending = node.mint(Role::User, HOUR).valid_for(HOUR);
+    node.submit("peer.invite", ending.input).await.expect("invites");
     node.show(&used, &key(1)).await.expect("comes in");
     node.stop().await;
     let store = store_in(folder.path());

@@ -5,11 +5,12 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use xyn_store::Timestamp;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::projection::Changes;
+use xyn_store::projection::{Changes, TermRow};
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::{Head, Invitation};
+use xyn_store::trust::{Head, Invitation, Role};
 
 /// A fact about this node and others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,6 +48,17 @@ pub enum Event {
         /// The key that has its seat now.
         successor: PublicKey,
     },
+    /// A ticket was given out for a membership that ends so many seconds after it begins.
+    InvitedFor(Invitation, u64),
+    /// A member has another certificate for its seat.
+    Renewed {
+        /// Which.
+        node: PublicKey,
+        /// What its principal may do with it from now on.
+        role: Role,
+        /// Until when others connect to it.
+        expires: Option<Timestamp>,
+    },
 }
 
 /// Records that follow each other.
@@ -67,19 +79,28 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Admitted(_) => "xyn.sync.records.admitted",
-            Self::Invited(_) => "xyn.peer.invited",
+            Self::Invited(_) | Self::InvitedFor(..) => "xyn.peer.invited",
             Self::Joined(_) => "xyn.peer.joined",
             Self::Revoked { .. } => "xyn.peer.revoked",
             Self::Contradicted { .. } => "xyn.peer.contradicted",
             Self::Rotated { .. } => "xyn.peer.rotated",
+            Self::Renewed { .. } => "xyn.peer.renewed",
         }
     }
 
-    /// Puts the row that it carries.
+    /// Puts the rows that it carries.
     pub fn render(&self, changes: &mut Changes) {
         match self {
             Self::Invited(invitation) | Self::Joined(invitation) => changes.put(invitation),
-            Self::Admitted(_) | Self::Revoked { .. } | Self::Contradicted { .. } | Self::Rotated { .. } => {}
+            Self::InvitedFor(invitation, valid_for_s) => {
+                changes.put(invitation);
+                changes.put(&TermRow { ticket: invitation.id, valid_for_s: *valid_for_s });
+            }
+            Self::Admitted(_)
+            | Self::Revoked { .. }
+            | Self::Contradicted { .. }
+            | Self::Rotated { .. }
+            | Self::Renewed { .. } => {}
         }
     }
 
@@ -87,12 +108,16 @@ impl Event {
     pub(crate) fn resource(&self) -> (&'static str, String) {
         match self {
             Self::Admitted(span) => ("feed", named(&span.feed)),
-            Self::Invited(invitation) => ("ticket", invitation.id.to_string()),
+            Self::Invited(invitation) | Self::InvitedFor(invitation, _) => {
+                ("ticket", invitation.id.to_string())
+            }
             Self::Joined(invitation) => match invitation.redeemed_by() {
                 Some(node) => ("peer", node.to_string()),
                 None => ("ticket", invitation.id.to_string()),
             },
-            Self::Revoked { node, .. } | Self::Rotated { node, .. } => ("peer", node.to_string()),
+            Self::Revoked { node, .. } | Self::Rotated { node, .. } | Self::Renewed { node, .. } => {
+                ("peer", node.to_string())
+            }
             Self::Contradicted { peer, .. } => ("peer", peer.to_string()),
         }
     }
@@ -104,6 +129,11 @@ impl Event {
                 "feed": named(feed), "first": first, "last": last, "count": last - first + 1, "peer": peer,
             }),
             Self::Invited(invitation) => invited(invitation),
+            Self::InvitedFor(invitation, valid_for_s) => {
+                let mut data = invited(invitation);
+                data["valid_for_seconds"] = json!(valid_for_s);
+                data
+            }
             Self::Joined(invitation) => {
                 let mut data = invited(invitation);
                 data["node"] = json!(invitation.redeemed_by());
@@ -118,6 +148,9 @@ impl Event {
                 json!({ "node": peer, "before": before, "now": now, "why": why })
             }
             Self::Rotated { node, successor } => json!({ "node": node, "successor": successor }),
+            Self::Renewed { node, role, expires } => {
+                json!({ "node": node, "role": role, "expires_at": expires })
+            }
         }
     }
 }

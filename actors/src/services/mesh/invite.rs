@@ -16,6 +16,8 @@ use xyn_store::trust::{EnvId, Role, Ticket, TicketId, TicketSecret};
 const ADDRESSES_MAX: usize = 8;
 /// How long a ticket is good at most.
 pub const LIFETIME_MAX: Duration = Duration::from_secs(30 * 24 * 3600);
+/// How long a certificate is good at most that has an end.
+pub const VALID_FOR_MAX: Duration = Duration::from_secs(3_650 * 24 * 3600);
 
 /// A ticket and the intent that makes it good. The ticket is shown once and kept nowhere.
 #[derive(Clone, Debug)]
@@ -50,6 +52,12 @@ impl Invite {
             "expires_at": expires,
         });
         Ok(Self { ticket, input })
+    }
+
+    /// The same, where whoever comes in on it belongs for this long and no longer.
+    pub fn valid_for(mut self, valid_for: Duration) -> Self {
+        self.input["valid_for_seconds"] = json!(valid_for.as_secs());
+        self
     }
 }
 

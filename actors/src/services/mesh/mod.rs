@@ -36,7 +36,7 @@ use crate::runtime::Inner;
 use account::Account;
 
 pub use event::{Event, Span};
-pub use invite::{Invite, LIFETIME_MAX};
+pub use invite::{Invite, LIFETIME_MAX, VALID_FOR_MAX};
 pub use join::{JoinError, Joined, join};
 pub use trace::{Line, TRACE_MAX, Trace, What};
 pub use xyn_net::driver::{NotLetIn, Peer, Reach, Status, Traffic};

@@ -35,8 +35,8 @@ pub(crate) enum Command {
     Edit { board: Board, edits: Vec<Edit>, by: Box<Acceptance> },
     /// A word on who belongs.
     State(Box<SignedStatement>),
-    /// Who belongs changes, by an intent.
-    Belong { change: Change, by: Box<Acceptance> },
+    /// Who belongs changes, by an intent; said by the root, where a statement is brought that it signed.
+    Belong { change: Change, signed: Option<Box<SignedStatement>>, by: Box<Acceptance> },
     /// Frames from others.
     Admit(Vec<Sent>),
     /// A proof from others.

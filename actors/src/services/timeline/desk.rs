@@ -146,8 +146,8 @@ impl Desk {
             Command::State(statement) => {
                 draft.state(timeline, key, now, &statement)?;
             }
-            Command::Belong { change, by } => {
-                let folder = inner.store.folder();
+            Command::Belong { change, signed, by } => {
+                let (folder, change) = (inner.store.folder(), (change, signed.map(|signed| *signed)));
                 let me = (key, self.shared.own);
                 let word = members::word(&reader, folder, me, &roster, change, now)?;
                 if let Some((statement, event)) = word {

@@ -1,4 +1,5 @@
-//! Who belongs: the statements this node makes when it lets somebody in, revokes somebody or takes another key.
+//! Who belongs: the statements this node makes when it lets somebody in, renews or revokes a member, or takes another
+//! key.
 //!
 //! Owns what must hold before such a statement is signed. Writes nothing: the desk puts statement, event and
 //! invitation in one append. Invariant: an invitation lets in one key, whenever the node is killed.
@@ -6,18 +7,20 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::ids::{self, StreamId};
+use xyn_store::projection::TermRow;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{
-    Certificate, Claim, HEADS_MAX, Head, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation,
+    Certificate, Claim, HEADS_MAX, Head, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation, Role,
     Roster, Seat, SignedStatement, Standing, Statement, TicketId,
 };
 use xyn_store::{Reader, StoreError, Timestamp};
 
-use super::{TimelineError, rotation};
+use super::{TimelineError, offline, rotation};
 use crate::runtime::Refusal;
 use crate::services::mesh::Event;
 
@@ -39,6 +42,30 @@ pub enum MemberError {
     /// This node itself belongs no more.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
+    /// It goes by another key.
+    #[error("node `{node}` changed its key; its certificate is that of node `{heir}` now")]
+    Retired {
+        /// The key that it had.
+        node: PublicKey,
+        /// The one it has.
+        heir: PublicKey,
+    },
+    /// Nobody gives a role that it has not.
+    #[error("this node has the role {0:?} itself, and gives no higher one")]
+    RoleTooHigh(Role),
+    /// Another key than the root's.
+    #[error(
+        "the statement is signed by `{signed}`, and only `{root}`, the root of the environment, signs elsewhere"
+    )]
+    NotTheRoot {
+        /// Who signed it.
+        signed: PublicKey,
+        /// Who may.
+        root: PublicKey,
+    },
+    /// What the root signed is not what is asked, or the node has moved on since it was drafted.
+    #[error("what the root signed is not what would be said now")]
+    Outdated,
     /// It said no last word that waits for another's.
     #[error("node `{0}` does not ask for another key, or has it already")]
     NotLeaving(PublicKey),
@@ -53,34 +80,75 @@ pub(crate) enum Change {
     LetIn { ticket: TicketId, node: PublicKey, consent: Signature },
     /// A node no longer belongs.
     Revoke { node: PublicKey, reason: String },
+    /// The certificate of a node is followed by another one; what is not named stays as it is.
+    Renew { node: PublicKey, role: Option<Role>, expires: Option<Option<Timestamp>> },
     /// This node takes another key.
     Rotate,
     /// A node below this one takes the key that it asked for.
     Confirm { node: PublicKey },
 }
 
-/// The statement of the node with `key`, whose feed is `own`, that makes `change` so, and what the journal is told;
-/// none when it is so already.
+/// The statement of this node, by its key and the feed that it writes, that makes `change` so, and what the journal is told; none when it is so already. What the root
+/// `signed` elsewhere is taken in the place of this node's own word, if it says the same.
 pub(super) fn word(
+    reader: &Reader,
+    folder: &Path,
+    me: (&NodeKey, FeedId),
+    roster: &Roster,
+    (change, signed): (Change, Option<SignedStatement>),
+    now: Timestamp,
+) -> Result<Option<(SignedStatement, Option<Event>)>, TimelineError> {
+    let root = match (&signed, &change) {
+        (None, Change::Rotate) => rotation::root(folder, roster)?,
+        _ => None,
+    };
+    let own = root.as_ref().unwrap_or(me.0);
+    let issuer = if signed.is_some() { roster.env().root() } else { own.public() };
+    let Some((statement, mut event)) = draft(reader, folder, me, roster, issuer, change, now)? else {
+        return Ok(None);
+    };
+    let Some(signed) = signed else {
+        return Ok(Some((statement.sign(own).map_err(MemberError::from)?, event)));
+    };
+    let signed = offline::agreed(signed, &statement, roster)?;
+    if let (Claim::Revocation(said), Some(Event::Revoked { last, .. })) =
+        (&signed.statement().claim, &mut event)
+    {
+        *last = said.last.clone().into_iter().collect();
+    }
+    Ok(Some((signed, event)))
+}
+
+/// What `issuer`, which is the node with `key` or the root, is to sign so that `change` comes to be. The node writes
+/// the feed `own`.
+pub(super) fn draft(
     reader: &Reader,
     folder: &Path,
     (key, own): (&NodeKey, FeedId),
     roster: &Roster,
+    issuer: PublicKey,
     change: Change,
     now: Timestamp,
-) -> Result<Option<(SignedStatement, Option<Event>)>, TimelineError> {
-    let (statement, event) = match change {
-        Change::LetIn { ticket, node, consent } => {
-            match let_in(reader, key, roster, ticket, (node, consent), now)? {
-                Some(word) => word,
-                None => return Ok(None),
-            }
+) -> Result<Option<(Statement, Option<Event>)>, TimelineError> {
+    let mut issued_at = now;
+    let (claim, event) = match change {
+        Change::LetIn { ticket, node, consent } => match let_in(reader, key, ticket, (node, consent), now)? {
+            Some(word) => word,
+            None => return Ok(None),
+        },
+        Change::Revoke { node, reason } => revoke(reader, issuer, roster, node, reason)?,
+        Change::Renew { node, role, expires } => {
+            // A certificate of the future, by a clock that was wrong, must not hold for ever.
+            let before = roster.member(node).map(|member| member.issued_at.after(Duration::from_micros(1)));
+            issued_at = before.map_or(now, |before| now.max(before));
+            renew(reader, issuer, roster, node, (role, expires))?
         }
-        Change::Revoke { node, reason } => revoke(reader, key, roster, node, reason, now)?,
-        Change::Rotate => return rotation::leave(reader, folder, (key, own), roster, now).map(Some),
-        Change::Confirm { node } => rotation::confirm(reader, key, roster, node, now)?,
+        Change::Rotate => rotation::leave(reader, folder, (key, own), roster, now)?,
+        Change::Confirm { node } => rotation::confirm(reader, issuer, roster, node)?,
     };
-    Ok(Some((statement, Some(event))))
+    // A last word that nobody confirmed is no news yet.
+    let is_news = !matches!(event, Event::Rotated { node, .. } if node == issuer);
+    Ok(Some((Statement { env: roster.env(), issuer, issued_at, claim }, is_news.then_some(event))))
 }
 
 /// The stream of an invitation: given out, then redeemed.
@@ -92,11 +160,10 @@ pub(crate) fn stream_of(ticket: TicketId) -> StreamId {
 fn let_in(
     reader: &Reader,
     key: &NodeKey,
-    roster: &Roster,
     ticket: TicketId,
     (node, consent): (PublicKey, Signature),
     now: Timestamp,
-) -> Result<Option<(SignedStatement, Event)>, TimelineError> {
+) -> Result<Option<(Claim, Event)>, TimelineError> {
     let invitation: Option<Invitation> = reader.get(&Invitation::key_of(ticket))?;
     let invitation = invitation.ok_or(MemberError::NotRedeemed(NotRedeemed::Unknown))?;
     match invitation.redeemed_by() {
@@ -107,38 +174,60 @@ fn let_in(
         }
         None => {}
     }
+    let term: Option<TermRow> = reader.get(&Invitation::key_of(ticket))?;
     let certificate = Certificate {
         node,
         seat: Seat::Under(key.public()),
         principal: invitation.principal.clone(),
         role: invitation.role,
-        expires: None,
+        expires: term.map(|term| now.after(Duration::from_secs(term.valid_for_s))),
         consent,
     };
-    let statement = state(key, roster, Claim::Certificate(certificate), now)?;
-    Ok(Some((statement, Event::Joined(invitation.redeemed(node)))))
+    Ok(Some((Claim::Certificate(certificate), Event::Joined(invitation.redeemed(node)))))
 }
 
 /// Turns `node` out: what it wrote until now, as far as it is here, still counts.
 fn revoke(
     reader: &Reader,
-    key: &NodeKey,
+    issuer: PublicKey,
     roster: &Roster,
     node: PublicKey,
     reason: String,
-    now: Timestamp,
-) -> Result<(SignedStatement, Event), TimelineError> {
+) -> Result<(Claim, Event), TimelineError> {
     let member = roster.member(node).ok_or(MemberError::Stranger(node))?;
     if member.standing() == Standing::Revoked {
         return Err(MemberError::Revoked(node).into());
     }
-    if !roster.ranks_above(key.public(), node) {
+    if !roster.ranks_above(issuer, node) {
         return Err(MemberError::NotAbove(node).into());
     }
     let last = last_records(reader, roster, node, None)?;
     let event = Event::Revoked { node, reason: reason.clone(), last: last.clone().into_iter().collect() };
-    let claim = Claim::Revocation(Revocation { node, last, reason });
-    Ok((state(key, roster, claim, now)?, event))
+    Ok((Claim::Revocation(Revocation { node, last, reason }), event))
+}
+
+/// Goes on from the certificate of `node` with another role or end.
+fn renew(
+    reader: &Reader,
+    issuer: PublicKey,
+    roster: &Roster,
+    node: PublicKey,
+    (role, expires): (Option<Role>, Option<Option<Timestamp>>),
+) -> Result<(Claim, Event), TimelineError> {
+    let member = roster.member(node).ok_or(MemberError::Stranger(node))?;
+    match member.standing() {
+        Standing::Active => {}
+        Standing::Revoked => return Err(MemberError::Revoked(node).into()),
+        Standing::Retired => return Err(MemberError::Retired { node, heir: roster.heir(node) }.into()),
+    }
+    let statements = reader.statements(roster.env())?;
+    let certificate = roster.renewable(&statements, issuer, node).ok_or(MemberError::NotAbove(node))?;
+    let (role, expires) = (role.unwrap_or(member.role), expires.unwrap_or(member.expires));
+    if let Some(own) = roster.member(issuer).map(|own| own.role).filter(|own| role > *own) {
+        return Err(MemberError::RoleTooHigh(own).into());
+    }
+    let certificate = Certificate { role, expires, ..certificate.clone() };
+    Ok((Claim::Certificate(certificate), Event::Renewed { node, role, expires }))
 }
 
 /// The last records that count of a node and of the keys that took its seat, by feed. Of more feeds than a statement
@@ -163,15 +252,6 @@ pub(super) fn last_records(
     Ok(last.into_iter().collect())
 }
 
-pub(super) fn state(
-    key: &NodeKey,
-    roster: &Roster,
-    claim: Claim,
-    now: Timestamp,
-) -> Result<SignedStatement, MemberError> {
-    Ok(Statement { env: roster.env(), issuer: key.public(), issued_at: now, claim }.sign(key)?)
-}
-
 impl From<MemberError> for Refusal {
     fn from(error: MemberError) -> Self {
         let message = error.to_string();
@@ -185,6 +265,10 @@ impl From<MemberError> for Refusal {
             MemberError::Revoked(_) => Self::Conflict { code: "revoked_already", message },
             MemberError::NotAdmitted(_) => Self::Forbidden { code: "excluded", message },
             MemberError::NotLeaving(_) => Self::Conflict { code: "not_rotating", message },
+            MemberError::Retired { .. } => Self::Conflict { code: "key_changed", message },
+            MemberError::RoleTooHigh(_) => Self::Forbidden { code: "role_too_high", message },
+            MemberError::NotTheRoot { .. } => Self::Forbidden { code: "not_the_root", message },
+            MemberError::Outdated => Self::Conflict { code: "draft_outdated", message },
             MemberError::NotAbove(_) => Self::Forbidden { code: "not_above", message },
             MemberError::Statement(_) => Self::invalid("invalid_input", "", message),
         }

@@ -14,6 +14,7 @@ mod event;
 pub(crate) mod follower;
 mod members;
 pub(crate) mod milestone;
+pub(crate) mod offline;
 mod rotation;
 
 use std::sync::Arc;

@@ -9,22 +9,27 @@ use std::path::Path;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::{Certificate, Claim, Roster, Seat, SignedStatement, Statement, Succession};
+use xyn_store::trust::{Certificate, Claim, Roster, Seat, SignedStatement, Succession};
 use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::members::{self, MemberError};
 use super::{Service, TimelineError};
 use crate::services::mesh::Event;
 
-/// Hands the seat of `key`, which writes the feed `own`, to the key that is prepared in `folder`. Where the root's key is kept there as well, the
-/// root says so and it is done; else it is the node's last word, and waits for one that ranks above it.
+/// The root's key, where it is kept in `folder`: then nobody else needs to confirm a new key of this node.
+pub(super) fn root(folder: &Path, roster: &Roster) -> Result<Option<NodeKey>, StoreError> {
+    Ok(NodeKey::root(folder)?.filter(|root| root.public() == roster.env().root()))
+}
+
+/// Hands the seat of `key`, which writes the feed `own`, to the key that is prepared in `folder`. Where the root says so it is done; said by `key`
+/// it is the node's last word, and waits for one that ranks above it.
 pub(super) fn leave(
     reader: &Reader,
     folder: &Path,
     (key, own): (&NodeKey, FeedId),
     roster: &Roster,
     now: Timestamp,
-) -> Result<(SignedStatement, Option<Event>), TimelineError> {
+) -> Result<(Claim, Event), TimelineError> {
     let (env, old) = (roster.env(), key.public());
     let member = roster.admit(old, now).map_err(MemberError::from)?;
     let next = NodeKey::prepare_next(folder).map_err(StoreError::from)?;
@@ -40,25 +45,18 @@ pub(super) fn leave(
         expires: member.expires,
         consent,
     };
-    let root = NodeKey::root(folder).map_err(StoreError::from)?;
-    let root = root.filter(|root| root.public() == env.root());
-    let (issuer, claim) = (root.as_ref().unwrap_or(key), Claim::Certificate(certificate));
-    let statement = Statement { env, issuer: issuer.public(), issued_at: now, claim };
-    let statement = statement.sign(issuer).map_err(MemberError::from)?;
-    let event = root.is_some().then(|| Event::Rotated { node: old, successor: next.public() });
-    Ok((statement, event))
+    Ok((Claim::Certificate(certificate), Event::Rotated { node: old, successor: next.public() }))
 }
 
 /// Confirms the last word of `node`: the key that it names takes its seat, as it was.
 pub(super) fn confirm(
     reader: &Reader,
-    key: &NodeKey,
+    issuer: PublicKey,
     roster: &Roster,
     node: PublicKey,
-    now: Timestamp,
-) -> Result<(SignedStatement, Event), TimelineError> {
+) -> Result<(Claim, Event), TimelineError> {
     let member = roster.member(node).ok_or(MemberError::Stranger(node))?;
-    if !roster.ranks_above(key.public(), node) {
+    if !roster.ranks_above(issuer, node) {
         return Err(MemberError::NotAbove(node).into());
     }
     let statements = reader.statements(roster.env())?;
@@ -72,7 +70,7 @@ pub(super) fn confirm(
         ..farewell.clone()
     };
     let event = Event::Rotated { node, successor: certificate.node };
-    Ok((members::state(key, roster, Claim::Certificate(certificate), now)?, event))
+    Ok((Claim::Certificate(certificate), event))
 }
 
 impl Service {

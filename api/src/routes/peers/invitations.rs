@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use xyn_actors::services::mesh::{Invite, LIFETIME_MAX};
+use xyn_actors::services::mesh::{Invite, LIFETIME_MAX, VALID_FOR_MAX};
 use xyn_store::scope::Principal;
 use xyn_store::tables::Key;
 use xyn_store::trust::{Invitation, PRINCIPAL_MAX_CHARS};
@@ -50,6 +50,10 @@ pub(crate) struct NewInvitation {
     #[serde(default = "default_lifetime")]
     // JSON has one kind of number, and `60.0` is a whole one.
     pub(crate) lifetime_seconds: f64,
+    /// How long whoever comes in belongs, from then on; without end when left out.
+    #[schema(schema_with = schema::certificate_lifetime, required = false)]
+    #[serde(default)]
+    pub(crate) valid_for_seconds: Option<f64>,
 }
 
 fn default_lifetime() -> f64 {
@@ -103,8 +107,15 @@ pub(crate) async fn issue(
 ) -> Result<Invited, ApiError> {
     let principal = person(&wanted.principal)?;
     let now = state.runtime().clock().now();
-    let expires_at = now.after(lifetime(wanted.lifetime_seconds)?);
-    let (invite, invited) = mint(state, principal, wanted.role, expires_at).await?;
+    let lifetime = whole_seconds(wanted.lifetime_seconds, LIFETIME_MAX, "lifetime_seconds", "a ticket")?;
+    let valid_for = wanted.valid_for_seconds;
+    let valid_for = valid_for
+        .map(|seconds| whole_seconds(seconds, VALID_FOR_MAX, "valid_for_seconds", "a certificate"))
+        .transpose()?;
+    let (mut invite, invited) = mint(state, principal, wanted.role, now.after(lifetime)).await?;
+    if let Some(valid_for) = valid_for {
+        invite = invite.valid_for(valid_for);
+    }
     match state.submit(caller.intent(state, "peer.invite", invite.input)).await {
         Ok(_) => Ok(invited),
         // It becomes good with the approval, and could not be shown again then.
@@ -150,11 +161,11 @@ fn person(name: &str) -> Result<Principal, ApiError> {
     Err(ApiError::invalid("principal", message))
 }
 
-fn lifetime(seconds: f64) -> Result<Duration, ApiError> {
-    let is_within = (1.0..=LIFETIME_MAX.as_secs_f64()).contains(&seconds);
+fn whole_seconds(seconds: f64, most: Duration, field: &str, what: &str) -> Result<Duration, ApiError> {
+    let is_within = (1.0..=most.as_secs_f64()).contains(&seconds);
     if is_within && seconds.fract() == 0.0 {
         return Ok(Duration::from_secs_f64(seconds));
     }
-    let message = format!("a ticket is good for a whole number of seconds, 1 to {}", LIFETIME_MAX.as_secs());
-    Err(ApiError::invalid("lifetime_seconds", message))
+    let message = format!("{what} is good for a whole number of seconds, 1 to {}", most.as_secs());
+    Err(ApiError::invalid(field, message))
 }

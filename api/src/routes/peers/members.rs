@@ -1,4 +1,4 @@
-//! Members: who belongs, how they are connected, and revoking one.
+//! Members: who belongs, how they are connected, and renewing or revoking one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,6 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(revoke))
         .routes(routes!(rotate))
         .routes(routes!(confirm))
+        .routes(routes!(renew))
 }
 
 /// A member that was revoked.
@@ -58,6 +59,14 @@ struct Rotation {
 #[expect(dead_code, reason = "documents what the action answers with")]
 struct Confirmed {
     /// The key that it had.
+    #[schema(schema_with = schema::digest)]
+    node: PublicKey,
+}
+
+/// A member that has another certificate.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents what the action answers with")]
+struct Renewed {
     #[schema(schema_with = schema::digest)]
     node: PublicKey,
 }
@@ -165,6 +174,27 @@ async fn confirm(
 ) -> Result<Json<Value>, ApiError> {
     let input = placed(fields, "node", node.to_string())?;
     Ok(Json(state.submit(caller.intent(&state, "peer.confirm", input.into())).await?.output))
+}
+
+/// Gives a member its next certificate: with another end (`expires_at`, null for none), another role, or both. The
+/// newest one by whoever ranks above it is in force.
+#[utoipa::path(
+    post,
+    path = "/api/v1/peers/{node}/renew",
+    tag = "peers",
+    operation_id = "renew_peer",
+    params(("node" = inline(schema::NodeKey), Path, description = "The key of the node.")),
+    extensions(("x-xyn-action" = json!("peer.renew"))),
+    responses((status = 200, body = Renewed), (status = 404))
+)]
+async fn renew(
+    State(state): State<AppState>,
+    PathId(node): PathId<PublicKey>,
+    caller: Caller,
+    JsonBody(fields): JsonBody<Fields>,
+) -> Result<Json<Value>, ApiError> {
+    let input = placed(fields, "node", node.to_string())?;
+    Ok(Json(state.submit(caller.intent(&state, "peer.renew", input.into())).await?.output))
 }
 
 /// What is known of members at this instant.
