@@ -4,9 +4,12 @@ mod confirm;
 mod invite;
 mod join;
 mod list;
+mod renew;
 mod revoke;
+mod root;
 mod rotate;
 mod show;
+mod term;
 mod trace;
 
 use clap::Subcommand;
@@ -37,8 +40,13 @@ pub(super) enum Command {
     Rotate(rotate::Arguments),
     /// Confirm that a member takes the new key that it asked for
     Confirm(confirm::Arguments),
+    /// Give a member its next certificate, with another end or another role
+    Renew(renew::Arguments),
     /// Revoke a member
     Revoke(revoke::Arguments),
+    /// Take the key that ranks above everybody out of the node's folder
+    #[command(subcommand)]
+    Root(root::Command),
     /// Show who came, who left and who was refused, and why, until interrupted
     Trace(trace::Arguments),
 }
@@ -51,7 +59,9 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Join(arguments) => join::run(&arguments, context).await,
         Command::Rotate(arguments) => rotate::run(&arguments, context).await,
         Command::Confirm(arguments) => confirm::run(&arguments, context).await,
+        Command::Renew(arguments) => renew::run(&arguments, context).await,
         Command::Revoke(arguments) => revoke::run(&arguments, context).await,
+        Command::Root(command) => root::run(&command, context),
         Command::Trace(arguments) => trace::run(&arguments, context).await,
     }
 }

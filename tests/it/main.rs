@@ -23,6 +23,7 @@ mod peer;
 mod peers;
 mod rebuild;
 mod refusals;
+mod root;
 mod rotation;
 mod schema;
 mod sim;

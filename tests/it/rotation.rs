@@ -7,7 +7,7 @@ use crate::node::{Answer, eventually};
 use crate::team::{Mate, converge};
 
 /// The founder and one whom it let in, each where the other finds it again after a start.
-async fn pair() -> [Mate; 2] {
+pub(crate) async fn pair() -> [Mate; 2] {
     let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
     ada.up(None).await;
     ada.stop().await;

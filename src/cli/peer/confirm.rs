@@ -1,8 +1,10 @@
 //! `xyn peer confirm`: let a member take the new key that it asked for.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Map, json};
+use xyn_store::trust::Claim;
 
+use super::root::{By, is_succession};
 use crate::cli::Context;
 use crate::cli::table::text;
 use crate::client::{Need, route};
@@ -12,13 +14,18 @@ use crate::failure::{Exit, Failure};
 pub(in crate::cli) struct Arguments {
     /// The member's present key, the beginning of it, or its principal
     peer: String,
+    #[command(flatten)]
+    by: By,
 }
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Node).await?;
     let peer = super::named(&client, &arguments.peer).await?;
     let (node, who) = (text(&peer, "node"), text(&peer, "principal"));
-    let answer = client.post(&route(&["peers", &node, "confirm"])?, &json!({})).await?;
+    let path = route(&["peers", &node, "confirm"])?;
+    let input = Map::from_iter([("node".to_owned(), json!(node))]);
+    let is_asked = |claim: &Claim| is_succession(claim, &node);
+    let answer = arguments.by.post((&client, context), ("peer.confirm", &path), input, is_asked).await?;
     context.out.answer(&answer, |_| format!("{who} has another key now, instead of {node}"))?;
     context.out.hint("see it with: xyn peer list");
     Ok(Exit::Done)

@@ -4,11 +4,12 @@
 
 use std::io::{self, IsTerminal};
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde_json::json;
 
+use super::term::{Role, Term, seconds};
 use crate::cli::Context;
 use crate::cli::table::{instant, text};
 use crate::client::Need;
@@ -25,30 +26,20 @@ pub(in crate::cli) struct Arguments {
     /// How long the ticket is good, such as 30m, 12h or 7d
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = seconds)]
     expires: u64,
+    /// How long that node belongs, from when it joins, such as 30d, or `ever`
+    #[arg(long, value_name = "TIME", default_value = "ever")]
+    valid_for: Term,
     /// No QR code, also on a terminal
     #[arg(long)]
     no_qr: bool,
 }
 
-/// What may be done with a node.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum Role {
-    /// Day-to-day work
-    User,
-    /// Runs nodes, packs, replication and backups
-    Operator,
-    /// Owns the environment and its domains
-    OwnerAdmin,
-}
-
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let Arguments { principal, role, expires, no_qr } = arguments;
-    let role = match role {
-        Role::User => "user",
-        Role::Operator => "operator",
-        Role::OwnerAdmin => "owner_admin",
-    };
-    let body = json!({ "principal": principal, "role": role, "lifetime_seconds": expires });
+    let Arguments { principal, role, expires, valid_for, no_qr } = arguments;
+    let mut body = json!({ "principal": principal, "role": role.name(), "lifetime_seconds": expires });
+    if let Some(seconds) = valid_for.seconds() {
+        body["valid_for_seconds"] = json!(seconds);
+    }
     let client = context.client(Need::Node).await?;
     let (invited, waits) = match client.post_or_wait("/peers/invitations", &body).await? {
         (invited, None) => (invited, None),
@@ -82,35 +73,9 @@ fn qr(ticket: &str) -> Result<String, Failure> {
     Ok(code.render::<Dense1x2>().dark_color(dark).light_color(light).quiet_zone(true).build())
 }
 
-/// A time such as `30m`, in seconds.
-fn seconds(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit_s = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err("a time is a number and `s`, `m`, `h` or `d`, such as `12h`".to_owned()),
-    };
-    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_s));
-    seconds.ok_or_else(|| format!("`{number}` is no number of that size"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_read_with_their_unit() {
-        let table = [("90s", Some(90)), ("30m", Some(1800)), ("12h", Some(43_200)), ("7d", Some(604_800))];
-        for (text, expected) in table {
-            assert_eq!(seconds(text).ok(), expected, "{text}");
-        }
-        for text in ["", "h", "12", "1w", "-1h", "99999999999999999999d"] {
-            assert!(seconds(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn a_ticket_of_usual_length_is_a_code_that_fits_on_a_screen() {

@@ -52,6 +52,7 @@ fn table(peers: &Value) -> Table {
         ("WHO", Column::Text),
         ("ROLE", Column::Text),
         ("STANDING", Column::Status),
+        ("UNTIL", Column::Text),
         ("RECORDS", Column::Number),
         ("LAG", Column::Number),
         ("PING", Column::Number),
@@ -63,7 +64,8 @@ fn table(peers: &Value) -> Table {
         let connection = &peer["connection"];
         let lag = text(connection, "lag_records");
         let key = key.chars().take(KEY_DIGITS).collect();
-        table.row([key, who, role, standing, records, lag, ping(connection), seen(peer)]);
+        let until = instant(peer, "expires_at");
+        table.row([key, who, role, standing, until, records, lag, ping(connection), seen(peer)]);
     }
     table
 }
@@ -113,8 +115,9 @@ mod tests {
     fn each_member_says_whether_it_is_here_and_how_far_behind_it_this_node_is() {
         let at = "2026-01-31T12:00:00.000042Z";
         let peer = |key: &str, who: &str, records: u64, seen: Value, connection: Value| {
+            let until = (key == "cc").then_some("2026-02-28T12:00:00.000042Z");
             json!({ "node": key.repeat(32), "principal": who, "role": "user", "standing": "active",
-                "is_self": key == "aa", "records": records, "last_seen_at": seen, "connection": connection })
+                "expires_at": until, "is_self": key == "aa", "records": records, "last_seen_at": seen, "connection": connection })
         };
         let here = json!({ "since": at, "lag_records": 3, "round_trip_ms": 1.234 });
         let peers = json!({ "items": [
@@ -125,12 +128,12 @@ mod tests {
             peer("ee", "eve@lab", 0, Value::Null, Value::Null),
         ] });
         insta::assert_snapshot!(table(&peers).render(Paint::PLAIN), @r"
-        PEER          WHO      ROLE  STANDING  RECORDS  LAG    PING  SEEN
-        aaaaaaaaaaaa  ada@lab  user  active         40               this node
-        bbbbbbbbbbbb  bob@lab  user  active         30    3  1.2 ms  connected since 2026-01-31 12:00:00
-        cccccccccccc  cyd@lab  user  active         20               offline since 2026-01-31 12:00:00
-        dddddddddddd  dan@lab  user  active         10               not seen since this node started
-        eeeeeeeeeeee  eve@lab  user  active          0               never seen
+        PEER          WHO      ROLE  STANDING  UNTIL                RECORDS  LAG    PING  SEEN
+        aaaaaaaaaaaa  ada@lab  user  active                              40               this node
+        bbbbbbbbbbbb  bob@lab  user  active                              30    3  1.2 ms  connected since 2026-01-31 12:00:00
+        cccccccccccc  cyd@lab  user  active    2026-02-28 12:00:00       20               offline since 2026-01-31 12:00:00
+        dddddddddddd  dan@lab  user  active                              10               not seen since this node started
+        eeeeeeeeeeee  eve@lab  user  active                               0               never seen
         ");
     }
 }

@@ -3,8 +3,10 @@
 use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Map, json};
+use xyn_store::trust::Claim;
 
+use super::root::{By, is};
 use crate::cli::Context;
 use crate::cli::table::text;
 use crate::client::{Need, route};
@@ -17,6 +19,8 @@ pub(in crate::cli) struct Arguments {
     /// Why; asked for on a terminal when it is left out
     #[arg(long)]
     reason: Option<String>,
+    #[command(flatten)]
+    by: By,
 }
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -27,7 +31,15 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         Some(reason) => reason.clone(),
         None => ask(&who, context)?,
     };
-    let answer = client.post(&route(&["peers", &node, "revoke"])?, &json!({ "reason": reason })).await?;
+    let path = route(&["peers", &node, "revoke"])?;
+    let input = Map::from_iter(
+        [("node", &node), ("reason", &reason)].map(|(name, said)| (name.to_owned(), json!(said))),
+    );
+    let is_asked = |claim: &Claim| match claim {
+        Claim::Revocation(said) => is(said.node, &node) && said.reason == reason,
+        Claim::Certificate(_) => false,
+    };
+    let answer = arguments.by.post((&client, context), ("peer.revoke", &path), input, is_asked).await?;
     context.out.answer(&answer, |_| format!("{who} is revoked with node {node}"))?;
     context.out.hint("what it wrote until now still counts; what comes later is refused everywhere");
     Ok(Exit::Done)

@@ -3,8 +3,10 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use serde_json::json;
+use serde_json::Map;
+use xyn_store::trust::Claim;
 
+use super::root::{By, is_succession};
 use crate::cli::Context;
 use crate::cli::table::text;
 use crate::client::Need;
@@ -19,17 +21,23 @@ const GLANCE: Duration = Duration::from_millis(200);
 #[command(
     after_help = "The node goes on under the new key once a node above it (the one that invited it, say) has \
                   confirmed it; until then it writes nothing to the timeline. A node in whose folder root.key \
-                  lies needs nobody. Members that are away hear of it from those that are here."
+                  lies needs nobody, and neither does one for which the root says so with --root. Members that are \
+                  away hear of it from those that are here."
 )]
 pub(in crate::cli) struct Arguments {
     /// Do not wait until the node goes by the new key
     #[arg(long)]
     no_wait: bool,
+    #[command(flatten)]
+    by: By,
 }
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Node).await?;
-    let answer = client.post("/peers/rotate", &json!({})).await?;
+    let own = text(&client.get("/mesh").await?, "node");
+    let is_asked = |claim: &Claim| is_succession(claim, &own);
+    let act = ("peer.rotate", "/peers/rotate");
+    let answer = arguments.by.post((&client, context), act, Map::new(), is_asked).await?;
     let (node, successor) = (text(&answer, "node"), text(&answer, "successor"));
     let deadline = Instant::now() + PATIENCE;
     let mut is_changed = false;

@@ -117,7 +117,8 @@ mod tests {
     #[test]
     fn what_was_here_is_counted_and_not_told() {
         let account = Account::default();
-        let admitted = Verdict::Admitted { feed: FEED, first: 1, last: 1, from_future: 0, behind: Vec::new() };
+        let admitted =
+            Verdict::Admitted { feed: FEED, first: 1, last: 1, from_future: 0, behind: Vec::new() };
         account.judged(NOW, PEER, FEED, &[Verdict::Duplicate, admitted, Verdict::Duplicate]);
         assert_eq!(account.counts(), BTreeMap::from([("duplicate", 2)]));
         assert!(lines(&account).is_empty());

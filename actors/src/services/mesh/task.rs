@@ -147,7 +147,9 @@ async fn offer_latest(shared: &Shared, mesh: &Mesh) {
     match latest {
         // One from before, of another key or another life of the folder, vouches for a log that goes on elsewhere or
         // no more: where it went on, it would look like one that was cut short.
-        Ok(Some(latest)) if (latest.checkpoint.node, latest.checkpoint.incarnation) == (node, incarnation) => {
+        Ok(Some(latest))
+            if (latest.checkpoint.node, latest.checkpoint.incarnation) == (node, incarnation) =>
+        {
             // A mesh that is gone is noticed by whoever attends to it.
             let _ = mesh.signed(latest).await;
         }

@@ -15,8 +15,8 @@ use xyn_store::ids::{self, StreamId};
 use xyn_store::projection::TermRow;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{
-    Certificate, Claim, HEADS_MAX, Head, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation, Role,
-    Roster, Seat, SignedStatement, Standing, Statement, TicketId,
+    Certificate, Claim, HEADS_MAX, Head, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation,
+    Role, Roster, Seat, SignedStatement, Standing, Statement, TicketId,
 };
 use xyn_store::{Reader, StoreError, Timestamp};
 

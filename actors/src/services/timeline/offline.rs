@@ -18,7 +18,8 @@ pub(crate) async fn draft(inner: &Arc<Inner>, change: Change) -> Result<Statemen
     let work = move || -> Result<Option<Statement>, TimelineError> {
         let timeline = inner.timeline()?;
         let (roster, reader) = (timeline.roster(), inner.store.read()?);
-        let (folder, me, now) = (inner.store.folder(), (inner.store.key(), timeline.own()), inner.clock.now());
+        let (folder, me, now) =
+            (inner.store.folder(), (inner.store.key(), timeline.own()), inner.clock.now());
         let root = roster.env().root();
         let drafted = members::draft(&reader, folder, me, &roster, root, change, now)?;
         Ok(drafted.map(|(statement, _)| statement))

@@ -1,7 +1,8 @@
 //! What one peer says it has.
 //!
-//! Owns which of it is worth asking for, and how much of it is remembered. Asks for nothing itself. Invariant: what
-//! is here already is forgotten, and what the roster does not admit is not looked at when there is something to choose.
+//! Owns which of it is worth asking for, and how much of it is remembered. Asks for nothing itself. Invariant:
+//! what is here already is forgotten, and what the roster does not admit is not looked at when a question is
+//! chosen.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,9 @@ use xyn_store::trust::Cut;
 use super::pull::What;
 use crate::wire::{FEEDS_MAX, Known};
 
-/// How far a peer has feeds, as long as that is more than is here. What does not fit is forgotten: a peer that has
-/// more feeds than one message names tells of others with the next one, and is not to blame for how many there are.
+/// How far a peer has feeds, as long as that is more than is here. What does not fit is forgotten: a peer that
+/// has more feeds than one message names tells of others with the next one, and is not to blame for how many
+/// there are.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Announced {
     wanted: BTreeMap<FeedId, Wanted>,
@@ -30,7 +32,7 @@ struct Wanted {
 }
 
 impl Announced {
-    /// The peer has `feed` as far as `theirs` says. Here it is known as far as `mine`, and the roster cuts it at `cut`.
+    /// The peer has `feed` as far as `theirs` says. Here it is known as far as `mine`, and the roster says `cut`.
     pub(super) fn hear(&mut self, feed: FeedId, theirs: Known, mine: Known, cut: Cut) {
         let back = self.wanted.get(&feed).map_or(0, |it| it.back);
         self.forget(feed);

@@ -74,7 +74,8 @@ struct Peer {
     conduct: Conduct,
     /// How far it says it has feeds.
     has: Announced,
-    /// How many questions it may be asked: half of what it may be sent, so that nobody floods who has much to ask.
+    /// How many questions it may be asked: half of what it may be sent, so that nobody floods who has much to
+    /// ask.
     questions: Allowance,
     /// Answers to it that are being read.
     reads: usize,

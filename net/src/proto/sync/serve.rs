@@ -34,8 +34,8 @@ impl Sync {
         }
     }
 
-    /// Sends what is here in the buckets of `mask`, as much as one message names, and asks the same of `ask`. A peer that asks too often
-    /// waits for the next summary.
+    /// Sends what is here in the buckets of `mask`, as much as one message names, and asks the same of `ask`. A
+    /// peer that asks too often waits for the next summary.
     pub(super) fn list(
         &mut self,
         peer: PublicKey,
@@ -52,7 +52,7 @@ impl Sync {
         }
         state.answered = Some(now);
         let mut list = self.vector.within(mask);
-        // One message, however many feeds there are: the next list goes on behind it, and begins again at the end.
+        // One message, however many feeds there are: the next one goes on behind it, and in the end begins anew.
         let told = list.partition_point(|(feed, _)| state.listed.is_some_and(|last| *feed <= last));
         list.rotate_left(told);
         state.listed = list.get(FEEDS_MAX).and(list.get(FEEDS_MAX - 1)).map(|(feed, _)| *feed);

@@ -106,6 +106,27 @@ fn steps_of_any_size_that_are_cut_short_anywhere_come_to_the_rows_of_one() {
 }
 
 #[test]
+fn what_is_a_ground_no_more_or_again_moves_with_the_limit() {
+    let (mut node, mut author, mut friend) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
+    let mut records = entries(&mut author, BEHIND_CUT_MAX as usize + 1);
+    let pin = author.edit(moment(500), &Board::Pins, &[], &[Edit::Pin(author.entry_id("a"))]);
+    let known = author.own_contributions(&Board::Pins);
+    let on_top = friend.edit(moment(501), &Board::Pins, &known, &[Edit::Pin(friend.entry_id("b"))]);
+    records.push(pin);
+    let frames: Vec<Vec<u8>> = records.chunks(50).map(|chunk| author.frame(chunk)).collect();
+    node.admit(&frames);
+    node.admit(&[friend.frame(&[on_top])]);
+    for seq in [2, 1, 2] {
+        node.recut(&[(author.feed, cut(&records, seq))].into());
+        let row = node.store.read().expect("reads").board(&Board::Pins).expect("reads").expect("touched");
+        assert_eq!(row.pending, u64::from(seq == 1), "the last record is {BEHIND_CUT_MAX} behind the second");
+        let rows = node.rows();
+        node.rebuild();
+        assert!(node.rows() == rows);
+    }
+}
+
+#[test]
 fn on_the_way_down_nothing_new_shows_and_nothing_further_is_taken() {
     let story = story();
     let mut node = Node::new();
@@ -135,7 +156,8 @@ fn a_late_fork_moves_some_records_at_once_and_the_rest_when_the_cuts_are_told() 
     let other = twin.frame(&[twin.clone().entry(moment(9), "other")]);
     let proof = Proof::new(&env(), frames[0].clone(), other).expect("they contradict");
     let reader = node.store.read().expect("reads");
-    let (changes, _) = node.timeline.admit_proof(&reader, &proof, node.now, |_| Cut::Nowhere).expect("takes it");
+    let (changes, _) =
+        node.timeline.admit_proof(&reader, &proof, node.now, |_| Cut::Nowhere).expect("takes it");
     drop(reader);
     node.commit(changes);
     assert_eq!(all(&node).len(), 4200 - 4096);

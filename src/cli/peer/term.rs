@@ -1,0 +1,98 @@
+//! What a certificate says: a role, and for how long.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use xyn_store::{Timestamp, trust};
+
+/// What may be done with a node.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Role {
+    /// Day-to-day work
+    User,
+    /// Runs nodes, packs, replication and backups
+    Operator,
+    /// Owns the environment and its domains
+    OwnerAdmin,
+}
+
+impl Role {
+    /// As the API has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Operator => "operator",
+            Self::OwnerAdmin => "owner_admin",
+        }
+    }
+
+    /// As certificates have it.
+    pub(super) fn word(self) -> trust::Role {
+        match self {
+            Self::User => trust::Role::User,
+            Self::Operator => trust::Role::Operator,
+            Self::OwnerAdmin => trust::Role::OwnerAdmin,
+        }
+    }
+}
+
+/// For how long somebody belongs: some seconds, or for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Term(Option<u64>);
+
+impl Term {
+    /// How many seconds it is; none for ever.
+    pub(super) fn seconds(self) -> Option<u64> {
+        self.0
+    }
+
+    /// Its end, where it begins `now`.
+    pub(super) fn from(self, now: Timestamp) -> Option<Timestamp> {
+        self.0.map(|seconds| now.after(Duration::from_secs(seconds)))
+    }
+}
+
+impl FromStr for Term {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "ever" => Ok(Self(None)),
+            text => seconds(text).map(Some).map(Self),
+        }
+    }
+}
+
+/// A time such as `30m`, in seconds.
+pub(super) fn seconds(text: &str) -> Result<u64, String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let unit_s = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return Err("a time is a number and `s`, `m`, `h` or `d`, such as `12h`".to_owned()),
+    };
+    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_s));
+    seconds.ok_or_else(|| format!("`{number}` is no number of that size"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_their_unit() {
+        let table = [("90s", Some(90)), ("30m", Some(1800)), ("12h", Some(43_200)), ("7d", Some(604_800))];
+        for (text, expected) in table {
+            assert_eq!(seconds(text).ok(), expected, "{text}");
+            assert_eq!(text.parse(), Ok(Term(expected)));
+        }
+        for text in ["", "h", "12", "1w", "-1h", "99999999999999999999d"] {
+            assert!(seconds(text).is_err() && text.parse::<Term>().is_err(), "{text}");
+        }
+        assert_eq!("ever".parse(), Ok(Term(None)));
+    }
+}
