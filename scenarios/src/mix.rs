@@ -50,6 +50,7 @@ pub fn scenario(seed: u64) -> Scenario {
         nodes,
         topology: topology(&mut dice),
         keeping: if dice.below(DATABASE_EVERY) == 0 { Keeping::Database } else { Keeping::Rows },
+        knows: None,
         weather: weather(&mut dice, 3),
         lasts: Span::secs(minutes * 60),
         settles_within: Span::secs(25 * 60),
@@ -73,6 +74,14 @@ pub fn scenario(seed: u64) -> Scenario {
         let join = Join { node: nodes - 1, by, at, good_for, after, ticket_of: None };
         scenario.joins.push(join);
         scenario.topology = Topology::Full;
+    }
+    if dice.below(8) == 0 {
+        scenario.knows = Some(if dice.coin() { Topology::Star } else { Topology::Line });
+        // Nobody owes it to anybody to be heard of through a bad node.
+        match scenario.acquaintances().is_some_and(|known| are_together(&scenario, &known)) {
+            true => scenario.topology = Topology::Full,
+            false => scenario.knows = None,
+        }
     }
     scenario
 }
@@ -144,21 +153,25 @@ fn fault(nodes: usize, dice: &mut Dice) -> Fault {
 /// Where honest nodes could only reach each other through bad ones, or through one that was revoked, everybody
 /// reaches everybody.
 fn keep_honest_nodes_together(scenario: &mut Scenario) {
+    if !are_together(scenario, &scenario.links()) {
+        scenario.topology = Topology::Full;
+    }
+}
+
+/// Whether these links lead from each honest node to each other one without the help of bad ones.
+fn are_together<'a>(scenario: &Scenario, links: impl IntoIterator<Item = &'a [usize; 2]> + Copy) -> bool {
     let mut out = scenario.bad();
     out.extend(scenario.faults.iter().filter_map(|planned| match planned.fault {
         Fault::Revoke { node, .. } => Some(node),
         _ => None,
     }));
     let mut left: BTreeSet<usize> = (0..scenario.nodes).filter(|node| !out.contains(node)).collect();
-    let links = scenario.links();
     let mut next: Vec<usize> = left.pop_first().into_iter().collect();
     while let Some(node) = next.pop() {
-        let near = links.iter().filter(|ends| ends.contains(&node)).flatten();
+        let near = links.into_iter().filter(|ends| ends.contains(&node)).flatten();
         next.extend(near.filter(|other| left.remove(other)));
     }
-    if !left.is_empty() {
-        scenario.topology = Topology::Full;
-    }
+    left.is_empty()
 }
 
 #[cfg(test)]

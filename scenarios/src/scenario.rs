@@ -2,10 +2,11 @@
 //!
 //! Owns the format and its limits. Invariant: what reads without an error can be run.
 
+mod ties;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use xyn_store::simulation::Dice;
 
 use crate::fault::{Fault, Planned};
 use crate::network::Weather;
@@ -38,6 +39,10 @@ pub struct Scenario {
     pub nodes: usize,
     /// Who tries to be connected with whom.
     pub topology: Topology,
+    /// Who knows from the start where whom is: of these pairs the greater number the smaller, which invited it. The
+    /// rest learn by what members tell each other. Left out, all know where their neighbours are, and nobody tells.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knows: Option<Topology>,
     /// What nodes keep their records in.
     #[serde(default)]
     pub keeping: Keeping,
@@ -213,14 +218,22 @@ impl Scenario {
         let mut named: BTreeSet<usize> = self.faults.iter().flat_map(|it| it.fault.nodes()).collect();
         named.extend(self.work.iter().flat_map(|work| &work.nodes));
         named.extend(self.joins.iter().flat_map(|join| [join.node, join.by]));
-        if let Topology::Links(links) = &self.topology {
-            named.extend(links.iter().flatten());
+        for topology in [Some(&self.topology), self.knows.as_ref()].into_iter().flatten() {
+            if let Topology::Links(links) = topology {
+                named.extend(links.iter().flatten());
+            }
         }
         if let Some(stranger) = named.into_iter().find(|node| *node >= self.nodes) {
             return unfit(format!("there is no node {stranger}: they are numbered 0 to {}", self.nodes - 1));
         }
         if self.work.iter().any(|work| work.every == Span::default() || work.batch == 0) {
             return unfit("work is done every so often, and at least one entry at a time".into());
+        }
+        if let Some([node, other]) = self.out_of_reach() {
+            return unfit(format!(
+                "node {node} cannot know where node {other} is: no link of the topology is between them; leave the \
+                 pair out of `knows`, or give them a link"
+            ));
         }
         let links = if self.joins.is_empty() { Vec::new() } else { self.links() };
         for Join { node, by, ticket_of, .. } in &self.joins {
@@ -237,27 +250,6 @@ impl Scenario {
             return unfit("a fault that comes again needs some time in between".into());
         }
         Ok(())
-    }
-
-    /// The links of the world, the smaller number first, each once.
-    pub(crate) fn links(&self) -> Vec<[usize; 2]> {
-        let count = self.nodes;
-        let ring = || (0..count).map(|node| [node, (node + 1) % count]);
-        let links: Vec<[usize; 2]> = match &self.topology {
-            Topology::Full => (0..count).flat_map(|a| (a + 1..count).map(move |b| [a, b])).collect(),
-            Topology::Star => (1..count).map(|node| [0, node]).collect(),
-            Topology::Ring => ring().collect(),
-            Topology::Line => ring().take(count.saturating_sub(1)).collect(),
-            Topology::Links(links) => links.clone(),
-            Topology::Random(degree) => {
-                let mut dice = Dice::of(self.seed, LINKS);
-                let extra = count * degree.saturating_sub(2) / 2;
-                let mut chord = |_| [0; 2].map(|_| dice.below(count as u64) as usize);
-                ring().chain((0..extra).map(&mut chord)).collect()
-            }
-        };
-        let ordered = links.into_iter().map(|[a, b]| [a.min(b), a.max(b)]).filter(|[a, b]| a != b);
-        ordered.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Whether a node's folder is copied at some time: what one copy did the other does not know.
@@ -285,6 +277,3 @@ impl Scenario {
         self.faults.iter().filter_map(turned).collect()
     }
 }
-
-/// Purpose of the dice that choose links.
-const LINKS: u64 = 2;

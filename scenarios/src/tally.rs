@@ -21,6 +21,8 @@ pub enum Happening {
     LetIn,
     /// A node was sent away with its ticket.
     TurnedAway,
+    /// Two nodes met because others told them of each other.
+    Introduced,
     /// A piece of content came to where it is wanted.
     Fetched,
     /// Somebody was dropped for a lie.

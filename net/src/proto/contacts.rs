@@ -16,7 +16,8 @@ use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::trust::Roster;
 
-use super::conduct::{Conduct, Left, Misdeed};
+use super::conduct::{Conduct, LEFT_MAX, Left, Misdeed};
+use super::held::Held;
 use crate::wire::contacts::{self as said, Addresses, CONTACTS_MAX, Contact};
 use crate::wire::{self, Bounded};
 
@@ -148,9 +149,13 @@ impl Contacts {
         }
     }
 
-    /// How many nodes are remembered that are no members: never more than [`EARLY_MAX`] for each peer.
-    pub fn early(&self) -> usize {
-        self.peers.values().map(|peer| peer.early.len()).sum()
+    /// What it holds that has a limit.
+    pub fn held(&self) -> [Held; 2] {
+        let early = self.peers.values().map(|peer| peer.early.len());
+        [
+            Held::most("nodes that are no members and one peer named", early, EARLY_MAX),
+            Held::new("peers of contacts that left", self.left.count(), LEFT_MAX),
+        ]
     }
 
     fn learn(&mut self, Contact { node, addresses }: Contact) {

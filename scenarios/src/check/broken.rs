@@ -217,6 +217,16 @@ pub enum Broken {
         /// How long they had.
         within: String,
     },
+    /// Two nodes did not find each other although others know both.
+    #[error("{within} after faults stopped, node {node} is not connected with node {other}, of which others told it")]
+    Unmet {
+        /// Who does not find.
+        node: usize,
+        /// Whom.
+        other: usize,
+        /// How long they had.
+        within: String,
+    },
     /// A node gave its word for two histories of one log.
     #[error(
         "node {node} vouches for {size} records of node {author}, which do not continue what it vouched for"

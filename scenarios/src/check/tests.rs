@@ -2,6 +2,7 @@
 //! what a node keeps its records in, or what it is told.
 
 mod capsule;
+mod contacts;
 mod content;
 mod tickets;
 mod words;

@@ -5,6 +5,7 @@
 
 mod attest;
 pub(crate) mod chest;
+mod contacts;
 pub(crate) mod process;
 pub(crate) mod shelf;
 pub(crate) mod trade;
@@ -17,6 +18,7 @@ use xyn_net::proto::join::door;
 use xyn_net::proto::sync::{Proof, Refused};
 use xyn_net::proto::witness::Contradiction;
 use xyn_net::wire::blobs::{Answer, Ask};
+use xyn_net::wire::contacts::Contact;
 use xyn_net::wire::{Frame, Growth, Known, News, Redeem};
 use xyn_store::Digest;
 use xyn_store::audit::checkpoint::SignedCheckpoint;
@@ -43,6 +45,8 @@ pub(crate) enum Talk {
     Join,
     /// What is said about logs.
     Witness,
+    /// What is said about where members are.
+    Contacts,
 }
 
 /// What a process wants done.
@@ -56,6 +60,12 @@ pub(crate) enum Effect {
     Shut(Digest),
     /// A peer's log is not what it was.
     Alarm { peer: PublicKey, why: Contradiction },
+    /// Keep all that is known of where a member is.
+    Located(PublicKey),
+    /// A neighbour says where it is.
+    Introduced(Contact),
+    /// A neighbour says where another member is.
+    Rumoured(Contact),
     /// A stranger has its answer and is expected to leave.
     Farewell(PublicKey),
     /// Close the connection.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use xyn_net::proto::blobs;
 use xyn_net::proto::conduct::{Misdeed, Shunned};
+use xyn_net::proto::contacts::{self, Contacts};
 use xyn_net::proto::gossip::{self, Fit, Gossip, Verdict};
 use xyn_net::proto::held::Held;
 use xyn_net::proto::join::{Door, door};
@@ -34,6 +35,8 @@ pub(crate) struct Process {
     pub(crate) trade: Trade,
     door: Door,
     pub(super) witness: Witness,
+    /// Where nodes learn from each other where the others are.
+    pub(crate) contacts: Option<Contacts>,
     /// When its log was signed last.
     pub(super) signed_at: Timestamp,
     pub(crate) shunned: Shunned,
@@ -62,6 +65,7 @@ impl Process {
             trade: Trade::default(),
             door: Door::new(me, now),
             witness: Witness::new(shelf.vouched()?),
+            contacts: None,
             signed_at: Timestamp::EPOCH,
             shunned: Shunned::default(),
             neighbours: BTreeMap::new(),
@@ -88,7 +92,8 @@ impl Process {
     /// What the cores hold that has a limit.
     pub(crate) fn held(&self) -> impl Iterator<Item = Held> {
         let cores = self.sync.held().into_iter().chain(self.gossip.held()).chain(self.trade.core.held());
-        cores.chain(self.witness.held()).chain([self.door.held(), self.shunned.held()])
+        let contacts = self.contacts.iter().flat_map(Contacts::held);
+        cores.chain(self.witness.held()).chain(contacts).chain([self.door.held(), self.shunned.held()])
     }
 
     pub(crate) fn connected(&mut self, peer: PublicKey, now: Timestamp) {
@@ -96,6 +101,7 @@ impl Process {
         self.sync(sync::Input::Connected(peer), now);
         self.blobs(blobs::Input::Connected(peer), now);
         self.witness(witness::Input::Connected(peer), now);
+        self.contacts(contacts::Input::Connected(peer), now);
     }
 
     pub(crate) fn disconnected(&mut self, peer: PublicKey, now: Timestamp) {
@@ -105,6 +111,7 @@ impl Process {
             self.gossip(gossip::Input::Disconnected(peer), now);
             self.hang_up(peer, now);
             self.witness(witness::Input::Disconnected(peer), now);
+            self.contacts(contacts::Input::Disconnected(peer), now);
         }
     }
 
@@ -120,6 +127,7 @@ impl Process {
                 self.hearing = None;
             }
             Talk::Witness => self.heard_of_logs(peer, bytes, now),
+            Talk::Contacts => self.contacts(contacts::Input::Received { peer, bytes: bytes.to_vec() }, now),
             Talk::Ask(number) => self.was_asked(peer, number, bytes, now),
             Talk::Answer(number) => self.was_answered(peer, number, bytes, now),
         }
@@ -135,6 +143,7 @@ impl Process {
     pub(crate) fn tick(&mut self, shelf: &Shelf, now: Timestamp) {
         self.sync(sync::Input::Tick, now);
         self.wait_for_content(now);
+        self.contacts(contacts::Input::Tick, now);
         self.door(door::Input::Tick, now);
         if self.first_expiry.is_some_and(|at| at <= now) {
             self.close_misplaced(shelf, now);
@@ -162,6 +171,7 @@ impl Process {
                 }
                 Note::Roster(roster) => {
                     self.sync(sync::Input::Roster(Arc::clone(roster)), now);
+                    self.contacts(contacts::Input::Roster(Arc::clone(roster)), now);
                     self.close_misplaced(shelf, now);
                 }
             }

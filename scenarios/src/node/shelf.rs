@@ -5,6 +5,7 @@
 
 mod ledger;
 pub(crate) mod paper;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -11,22 +11,40 @@ use crate::node::Closing;
 impl World {
     /// What was just started at `node` is to find its neighbours.
     pub(super) fn plan_dials(&mut self, node: usize) {
-        let ways = self.adjacent[node].iter().map(|link| {
+        let known = self.known.as_ref();
+        let ways = self.adjacent[node].iter().filter_map(|link| {
             let other = self.links[*link].other(node);
-            (self.people.key(other).public(), Along(*link))
+            let is_known = known.is_none_or(|known| known.contains(&[node, other]));
+            is_known.then(|| (self.people.key(other).public(), Along(*link)))
         });
         self.machines[node].plan_dials(ways);
+        self.remember(node);
     }
 
     /// A node dials those it misses, when it is time.
     pub(super) fn dial(&mut self, node: usize) {
-        for (peer, link) in self.machines[node].due(self.now) {
-            if !self.reach(node, link) {
+        for (peer, ways) in self.machines[node].due(self.now) {
+            if !self.call(node, peer, &ways) {
                 let machine = &mut self.machines[node];
                 let clock = machine.clock(self.now);
                 machine.dialer.failed(&Whom::Node(peer), clock);
             }
         }
+    }
+
+    /// Whether `node` comes to be connected with `peer`. Whoever answers first along one of `ways` decides.
+    fn call(&mut self, node: usize, peer: PublicKey, ways: &[Along]) -> bool {
+        let answers = |way: &&Along| {
+            let link = &self.links[way.0];
+            link.is_open() && self.machines[link.other(node)].running.is_some()
+        };
+        let Some(&way) = ways.iter().find(answers) else { return false };
+        let other = self.links[way.0].other(node);
+        if self.people.key(other).public() != peer {
+            self.machines[node].dialer.taken(&Whom::Node(peer), way);
+            return false;
+        }
+        self.reach(node, way.0)
     }
 
     /// Whether `node` comes to be connected along a link.
@@ -43,6 +61,7 @@ impl World {
             return false;
         }
         self.begin_session(link);
+        self.met(node, link);
         for (node, other) in [(ends[0], ends[1]), (ends[1], ends[0])] {
             let peer = self.people.key(other).public();
             self.act(node, |running, now| running.process.connected(peer, now));

@@ -10,6 +10,7 @@ use super::World;
 use super::machine::Running;
 use super::queue::{Event, Parcel};
 use crate::fault::Manner;
+use crate::node::shelf::Note;
 use crate::node::{Done, Effect, Job, Seen, Talk, trade};
 use crate::tally::Happening;
 use crate::world::mischief;
@@ -34,6 +35,12 @@ impl World {
                 break;
             }
             self.check.noted(self.now, node, &running.shelf, &notes, &mut machine.sure);
+            for note in &notes {
+                if let Note::Roster(roster) = note {
+                    machine.dialer.succeed(|peer| roster.heir(peer));
+                    machine.dialer.retain(|peer| roster.member(peer).is_some());
+                }
+            }
             running.process.noted(&notes, &running.shelf, clock);
         }
         running.shelf.remarks().into_iter().for_each(|what| self.check.happened(node, what));
@@ -69,6 +76,9 @@ impl World {
                     self.check.alarm(self.now, node, other, why);
                 }
             }
+            Effect::Located(peer) => self.locate(node, peer),
+            Effect::Introduced(contact) => self.introduced(node, &contact),
+            Effect::Rumoured(contact) => self.rumoured(node, &contact),
             Effect::Farewell(peer) => self.farewell(node, peer),
             Effect::Close { peer, why } => self.close(node, peer, why),
         }
@@ -116,7 +126,7 @@ impl World {
         let (end, number) = match talk {
             Talk::Ask(number) => (end, number),
             Talk::Answer(number) => (1 - end, number),
-            Talk::Sync | Talk::News | Talk::Join | Talk::Witness => return,
+            Talk::Sync | Talk::News | Talk::Join | Talk::Witness | Talk::Contacts => return,
         };
         let parcel = Parcel { talk: Talk::Answer(number), bytes: Arc::new([]), is_copy: true };
         self.queue.push(self.now.after(STREAM_BREAKS), Event::Arrive { link, session, end, parcel });
@@ -142,6 +152,7 @@ impl World {
             Talk::Answer(_) => 9,
             Talk::Join => 10,
             Talk::Witness => 11,
+            Talk::Contacts => 12,
         };
         self.trace.note(self.now, kind, node, &[&(other as u32).to_be_bytes(), &parcel.bytes]);
         let peer = self.people.key(other).public();
@@ -157,7 +168,7 @@ impl World {
         let peer = self.people.key(other).public();
         if let Talk::Answer(_) = talk {
             self.act(node, |running, now| running.process.served(peer, now));
-        } else if let (Talk::Sync | Talk::News | Talk::Witness, Some(running)) =
+        } else if let (Talk::Sync | Talk::News | Talk::Witness | Talk::Contacts, Some(running)) =
             (talk, &mut self.machines[node].running)
         {
             running.process.told(peer, bytes);

@@ -189,16 +189,16 @@ impl Machine {
     }
 
     /// The ways along which it dials somebody now. A guest dials nobody but the member whose ticket it has.
-    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<(PublicKey, usize)> {
+    pub(crate) fn due(&mut self, now: Timestamp) -> Vec<(PublicKey, Vec<Along>)> {
         let (now, host) = (self.clock(now), self.ticket.as_ref().map(|ticket| ticket.issuer));
         let wanted = |peer| match &self.running {
             Some(running) => running.admits(peer, now),
             None => self.guest.is_some() && host == Some(peer),
         };
         let due = self.dialer.due(now, wanted).into_iter();
-        due.filter_map(|(whom, ways)| match (whom, ways.as_slice()) {
-            (Whom::Node(peer), [Along(link)]) => Some((peer, *link)),
-            _ => None,
+        due.filter_map(|(whom, ways)| match whom {
+            Whom::Node(peer) => Some((peer, ways)),
+            Whom::At(_) => None,
         })
         .collect()
     }

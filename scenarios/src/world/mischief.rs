@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use xyn_net::wire::blobs::{Answer, Ask};
+use xyn_net::wire::contacts::Contacts;
 use xyn_net::wire::{self, Bounded, Frame, MESSAGE_BYTES_MAX, News, Payload};
 use xyn_store::blobs::Manifest;
 use xyn_store::simulation::Dice;
@@ -16,6 +17,7 @@ use xyn_store::{Digest, Timestamp};
 
 use super::World;
 use super::machine::Machine;
+use super::meet::address;
 use super::queue::{Event, Parcel};
 use crate::fault::Manner;
 use crate::node::Talk;
@@ -28,6 +30,8 @@ const PERIOD: Duration = Duration::from_secs(2);
 const FLOOD: u64 = 5000;
 /// Messages that a replayer remembers.
 const REMEMBERED: usize = 256;
+/// Addresses that a liar makes up are below this.
+const SOMEWHERE: u64 = 16;
 
 /// What a node of its manner says instead; none when it keeps silent.
 pub(super) fn twisted(machine: &mut Machine, talk: Talk, bytes: &Arc<[u8]>) -> Option<Arc<[u8]>> {
@@ -43,8 +47,19 @@ pub(super) fn twisted(machine: &mut Machine, talk: Talk, bytes: &Arc<[u8]>) -> O
         (Some(manner @ (Manner::Liar | Manner::Mute | Manner::Braggart)), Talk::Answer(_)) => {
             twist_answer(manner, bytes, &mut machine.dice)
         }
+        (Some(Manner::Liar), Talk::Contacts) => elsewhere(bytes, &mut machine.dice),
         _ => Some(Arc::clone(bytes)),
     }
+}
+
+/// Everybody is said to be somewhere else.
+fn elsewhere(bytes: &[u8], dice: &mut Dice) -> Option<Arc<[u8]>> {
+    let Contacts(contacts) = wire::decode(bytes).ok()?;
+    let mut contacts = contacts.into_inner();
+    for contact in &mut contacts {
+        contact.addresses = Bounded::new(vec![address(dice.below(SOMEWHERE) as usize)])?;
+    }
+    Some(wire::encode(&Contacts(Bounded::new(contacts)?)).into())
 }
 
 /// What is said instead of an answer about content.
@@ -211,13 +226,15 @@ impl World {
     }
 
     fn babble(&mut self, node: usize) {
+        let has_contacts = self.known.is_some();
         for other in self.neighbours_of(node) {
             let dice = &mut self.machines[node].dice;
             let length = dice.below(300) as usize;
             let bytes: Vec<u8> = (0..length).map(|_| dice.roll() as u8).collect();
             let number = dice.below(8);
-            let talks = [Talk::News, Talk::Sync, Talk::Ask(number), Talk::Answer(number)];
-            let talk = talks[dice.below(4) as usize];
+            let talks = [Talk::News, Talk::Sync, Talk::Ask(number), Talk::Answer(number), Talk::Contacts];
+            let spoken = if has_contacts { talks.len() } else { talks.len() - 1 };
+            let talk = talks[dice.below(spoken as u64) as usize];
             self.transmit(node, other, talk, bytes.into());
         }
     }

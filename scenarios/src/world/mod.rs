@@ -8,6 +8,7 @@ mod connect;
 mod content;
 mod deliver;
 mod machine;
+mod meet;
 pub(crate) mod mischief;
 pub(crate) mod queue;
 mod rollout;
@@ -61,6 +62,10 @@ pub struct World {
     links: Vec<Link>,
     /// The links of each node.
     adjacent: Vec<Vec<usize>>,
+    /// Who knows from the start where whom is, where not everybody knows it of all its neighbours.
+    known: Option<BTreeSet<[usize; 2]>>,
+    /// Links whose ends met because others told them of each other.
+    introduced: BTreeSet<usize>,
     queue: Queue,
     pub(crate) now: Timestamp,
     dawn: Timestamp,
@@ -117,6 +122,8 @@ impl World {
             machines,
             links,
             adjacent,
+            known: scenario.acquaintances(),
+            introduced: BTreeSet::new(),
             queue: Queue::default(),
             now: dawn(),
             dawn: dawn(),

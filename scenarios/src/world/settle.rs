@@ -8,7 +8,7 @@ use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Cut;
 
 use super::{LOOK, QUIET, World};
-use crate::check::QUIET_MESSAGES_PER_MINUTE;
+use crate::check::{Broken, QUIET_MESSAGES_PER_MINUTE};
 use crate::node::Shelf;
 use crate::tally::Happening;
 
@@ -31,7 +31,7 @@ impl World {
     fn is_settled(&self) -> bool {
         let is_one = self.first_difference().is_none();
         let is_had = self.first_lack().is_none() && self.first_behind().is_none();
-        is_one && is_had && self.first_outsider().is_none()
+        is_one && is_had && self.first_outsider().is_none() && self.first_strangers().is_none()
     }
 
     /// After all this time something is not as it must be.
@@ -45,6 +45,9 @@ impl World {
             self.check.behind(self.now, behind, within);
         } else if let Some((newcomer, node)) = self.first_outsider() {
             self.check.outside(self.now, (newcomer, node), within);
+        } else if let Some((node, other)) = self.first_strangers() {
+            let within = within.to_string();
+            self.check.broke(self.now, Broken::Unmet { node, other, within });
         }
     }
 
@@ -63,13 +66,15 @@ impl World {
 
     /// Nodes that are to agree, by groups that can talk to each other.
     pub(super) fn groups(&self) -> Vec<Vec<usize>> {
-        let mut left = self.counting();
+        let (mut left, acquainted) = (self.counting(), self.acquainted());
+        let can_talk = |link: &&usize| acquainted.as_ref().is_none_or(|links| links.contains(link));
         let mut groups = Vec::new();
         while let Some(first) = left.pop_first() {
             let (mut group, mut next) = (Vec::new(), vec![first]);
             while let Some(node) = next.pop() {
                 group.push(node);
-                let near = self.adjacent[node].iter().map(|link| self.links[*link].other(node));
+                let links = self.adjacent[node].iter().filter(can_talk);
+                let near = links.map(|link| self.links[*link].other(node));
                 next.extend(near.filter(|other| left.remove(other)));
             }
             group.sort_unstable();

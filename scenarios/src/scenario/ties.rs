@@ -1,0 +1,55 @@
+//! Who can reach whom, and who knows it from the start.
+//!
+//! Owns what a topology comes to. Invariant: the same scenario has the same links, in the same order.
+
+use std::collections::BTreeSet;
+
+use xyn_store::simulation::Dice;
+
+use super::{Scenario, Topology};
+
+/// Purpose of the dice that choose links.
+const LINKS: u64 = 2;
+
+impl Scenario {
+    /// The links of the world, the smaller number first, each once.
+    pub(crate) fn links(&self) -> Vec<[usize; 2]> {
+        self.pairs(&self.topology)
+    }
+
+    /// Who knows from the start where whom is; none where everybody knows it of all its neighbours. Whoever comes
+    /// later knows the one whose ticket it has, and is known to nobody.
+    pub(crate) fn acquaintances(&self) -> Option<BTreeSet<[usize; 2]>> {
+        let comes_later = |node: &usize| self.joins.iter().any(|join| join.node == *node);
+        let pairs = self.pairs(self.knows.as_ref()?).into_iter();
+        let early = pairs.filter(|pair| !pair.iter().any(comes_later)).map(|[a, b]| [b, a]);
+        Some(early.chain(self.joins.iter().map(|join| [join.node, join.by])).collect())
+    }
+
+    /// The first that is to know where another is without a link to it.
+    pub(super) fn out_of_reach(&self) -> Option<[usize; 2]> {
+        let known = self.acquaintances()?;
+        let links = self.links();
+        known.into_iter().find(|[a, b]| links.binary_search(&[*a.min(b), *a.max(b)]).is_err())
+    }
+
+    fn pairs(&self, topology: &Topology) -> Vec<[usize; 2]> {
+        let count = self.nodes;
+        let ring = || (0..count).map(|node| [node, (node + 1) % count]);
+        let pairs: Vec<[usize; 2]> = match topology {
+            Topology::Full => (0..count).flat_map(|a| (a + 1..count).map(move |b| [a, b])).collect(),
+            Topology::Star => (1..count).map(|node| [0, node]).collect(),
+            Topology::Ring => ring().collect(),
+            Topology::Line => ring().take(count.saturating_sub(1)).collect(),
+            Topology::Links(links) => links.clone(),
+            Topology::Random(degree) => {
+                let mut dice = Dice::of(self.seed, LINKS);
+                let extra = count * degree.saturating_sub(2) / 2;
+                let mut chord = |_| [0; 2].map(|_| dice.below(count as u64) as usize);
+                ring().chain((0..extra).map(&mut chord)).collect()
+            }
+        };
+        let ordered = pairs.into_iter().map(|[a, b]| [a.min(b), a.max(b)]).filter(|[a, b]| a != b);
+        ordered.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+}
