@@ -8,6 +8,7 @@ mod books;
 mod broken;
 mod content;
 mod end;
+mod keys;
 #[cfg(test)]
 mod tests;
 mod tickets;
@@ -35,6 +36,8 @@ use crate::tally::{Happening, Tally};
 use crate::world::Running;
 pub(crate) use books::Books;
 pub use broken::{Broken, Violation};
+use keys::Keys;
+pub(crate) use keys::Word;
 use words::Words;
 
 /// Messages that a side of a connection sends in a minute of quiet: summaries, and then some.
@@ -71,6 +74,8 @@ pub(crate) struct Check {
     pub(crate) violation: Option<Violation>,
     pub(crate) entries: u64,
     pub(crate) words: Words,
+    /// Which keys ended.
+    keys: Keys,
     /// Who came in on each ticket.
     tickets: BTreeMap<TicketId, PublicKey>,
     /// Members whose folder was copied: what one copy did the other does not know.
@@ -97,6 +102,7 @@ impl Check {
             violation: None,
             entries: 0,
             words: Words::default(),
+            keys: Keys::default(),
             tickets: BTreeMap::new(),
             cloned,
             tally: Tally::new(),
@@ -171,6 +177,7 @@ impl Check {
                 self.broke(now, Broken::PastCut { node, author, seq, cut });
             }
         }
+        self.nothing_outlived(now, node, shelf);
     }
 
     /// A node was started over records of which it answered for `sure`.

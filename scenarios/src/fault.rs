@@ -91,7 +91,14 @@ pub enum Fault {
         /// Which.
         node: usize,
     },
-    /// A member says in its feed that another one no longer belongs.
+    /// A node takes another key: it asks for it, writes nothing until that is confirmed, and starts anew under it.
+    Rotate {
+        /// Which.
+        node: usize,
+        /// Who confirms it: with its own key where it let the node in, with the root's where the root did.
+        by: usize,
+    },
+    /// A member says in its feed that another one no longer belongs, under its first key and all that follow.
     Revoke {
         /// Who.
         node: usize,
@@ -188,6 +195,8 @@ pub enum Manner {
     Defiant,
     /// Changes what its log said at first.
     Rewriter,
+    /// Signs with keys that others gave up.
+    Thief,
 }
 
 impl Fault {
@@ -196,7 +205,7 @@ impl Fault {
         match self {
             Self::Part { one, other, .. } => [one.as_slice(), other].concat(),
             Self::Storm { nodes, .. } => nodes.clone(),
-            Self::Revoke { node, by } => vec![*node, *by],
+            Self::Revoke { node, by } | Self::Rotate { node, by } => vec![*node, *by],
             Self::Stop { node }
             | Self::Crash { node, .. }
             | Self::Disk { node, .. }

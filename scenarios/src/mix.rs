@@ -76,6 +76,9 @@ pub fn scenario(seed: u64) -> Scenario {
         scenario.topology = Topology::Full;
     }
     if dice.below(8) == 0 {
+        rotate(&mut scenario, minutes * 60, &mut dice);
+    }
+    if dice.below(8) == 0 {
         scenario.knows = Some(if dice.coin() { Topology::Star } else { Topology::Line });
         // Nobody owes it to anybody to be heard of through a bad node.
         match scenario.acquaintances().is_some_and(|known| are_together(&scenario, &known)) {
@@ -150,6 +153,31 @@ fn fault(nodes: usize, dice: &mut Dice) -> Fault {
     }
 }
 
+/// Lets a node take another key, and one that stays as it is confirm it. Whoever was away then hears of it from
+/// others.
+fn rotate(scenario: &mut Scenario, secs: u64, dice: &mut Dice) {
+    let node = dice.below(scenario.nodes as u64) as usize;
+    let by = (node + 1 + dice.below(scenario.nodes as u64 - 1) as usize) % scenario.nodes;
+    let at = Span::secs(dice.below(secs));
+    let is_tied = |join: &Join| join.by == node || join.node == by;
+    let is_steady = |of: usize| {
+        !scenario.faults.iter().any(|it| match it.fault {
+            Fault::Turn { node, .. } | Fault::Revoke { node, .. } | Fault::Swap { node } => node == of,
+            _ => false,
+        })
+    };
+    if is_steady(node) && is_steady(by) && !scenario.joins.iter().any(is_tied) {
+        scenario.topology = Topology::Full;
+        let fault = Fault::Rotate { node, by };
+        scenario.faults.push(Planned { at, lasts: None, every: None, fault });
+        let thief = (by + 1) % scenario.nodes;
+        if thief != node && dice.coin() {
+            let fault = Fault::Turn { node: thief, into: Manner::Thief, unnoticed: false };
+            scenario.faults.push(Planned { at, lasts: None, every: None, fault });
+        }
+    }
+}
+
 /// Where honest nodes could only reach each other through bad ones, or through one that was revoked, everybody
 /// reaches everybody.
 fn keep_honest_nodes_together(scenario: &mut Scenario) {
@@ -190,7 +218,7 @@ mod tests {
     fn some_of_everything_goes_wrong() {
         let faults: Vec<Planned> = (0..500).flat_map(|seed| scenario(seed).faults).collect();
         let kinds: BTreeSet<String> = faults.iter().map(|it| kind(&it.fault)).collect();
-        assert_eq!(kinds.len(), 9 + MANNERS.len(), "{kinds:?}");
+        assert_eq!(kinds.len(), 11 + MANNERS.len(), "{kinds:?}");
     }
 
     fn kind(fault: &Fault) -> String {

@@ -246,6 +246,9 @@ impl Scenario {
         if self.work.iter().any(|work| work.content_kib > CONTENT_KIB_MAX) {
             return unfit(format!("content has at most {CONTENT_KIB_MAX} KiB"));
         }
+        if let Some(message) = self.never_confirmed() {
+            return unfit(message);
+        }
         if self.faults.iter().any(|it| it.every == Some(Span::default())) {
             return unfit("a fault that comes again needs some time in between".into());
         }
@@ -261,6 +264,7 @@ impl Scenario {
     pub(crate) fn steady(&self) -> Option<usize> {
         let unsteady = |planned: &Planned| match planned.fault {
             Fault::Turn { node, .. } | Fault::Revoke { node, .. } | Fault::Swap { node } => Some(node),
+            Fault::Rotate { node, .. } => Some(node),
             _ => None,
         };
         let turned = self.faults.iter().filter_map(unsteady);

@@ -65,6 +65,7 @@ fn every_scenario_file_reads_and_says_what_its_liars_and_broken_machines_come_to
             Fault::Disk { .. } => Some(Happening::FailedWrites),
             Fault::Swap { .. } => Some(Happening::Copies),
             Fault::SetClock { back: false, .. } => Some(Happening::FromFuture),
+            Fault::Rotate { .. } => Some(Happening::Rotated),
             Fault::Revoke { .. } => Some(Happening::Excluded),
             _ => None,
         };
@@ -88,6 +89,7 @@ fn bite(manner: Manner) -> Happening {
         Manner::Mute => Happening::Stalls,
         Manner::Defiant => Happening::Excluded,
         Manner::Rewriter => Happening::Alarms,
+        Manner::Thief => Happening::Thefts,
     }
 }
 

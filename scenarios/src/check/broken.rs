@@ -30,6 +30,53 @@ pub enum Broken {
         /// The last record that counts.
         cut: u64,
     },
+    /// Something counts that was signed after a key had ended.
+    #[error(
+        "node {node} counts record {seq} of node {author} under a key of which it knows that it ended with record \
+         {last}"
+    )]
+    Outlived {
+        /// Who counts it.
+        node: usize,
+        /// Whose key it was.
+        author: usize,
+        /// Which record.
+        seq: u64,
+        /// The last that the word about the key lets count.
+        last: u64,
+    },
+    /// What was written under a key before it was given up does not count any more.
+    #[error(
+        "node {node} counts {seq} records of node {author} under a key that it gave up, of which {last} were written"
+    )]
+    Disowned {
+        /// Where they do not count.
+        node: usize,
+        /// Whose they are.
+        author: usize,
+        /// How many count.
+        seq: u64,
+        /// How many there are.
+        last: u64,
+    },
+    /// A node talks to one under a key of which it knows that it ended.
+    #[error("node {node} is connected with node {other} under a key of which it knows that it ended")]
+    Admitted {
+        /// Who.
+        node: usize,
+        /// With whom.
+        other: usize,
+    },
+    /// Nobody confirmed the key of a node that waits for it.
+    #[error("{within} after faults stopped, node {node} still waits for node {by} to confirm its new key")]
+    Unconfirmed {
+        /// Who waits.
+        node: usize,
+        /// For whom.
+        by: usize,
+        /// How long they had.
+        within: String,
+    },
     /// What was committed is gone.
     #[error(
         "node {node} answered for record {seq} of a feed of node {author}, and does not have it any more"
@@ -218,7 +265,9 @@ pub enum Broken {
         within: String,
     },
     /// Two nodes did not find each other although others know both.
-    #[error("{within} after faults stopped, node {node} is not connected with node {other}, of which others told it")]
+    #[error(
+        "{within} after faults stopped, node {node} is not connected with node {other}, of which others told it"
+    )]
     Unmet {
         /// Who does not find.
         node: usize,

@@ -63,6 +63,7 @@ impl Check {
                 Some(_) => {}
             }
             self.nothing_missing(now, *node, shelf, running);
+            self.nothing_disowned(now, *node, shelf);
             if shelves.len() <= READ_BACK_MAX || shelves[0].0 == *node {
                 self.read_back(now, *node, shelf);
             }

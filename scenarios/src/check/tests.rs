@@ -4,6 +4,7 @@
 mod capsule;
 mod contacts;
 mod content;
+mod keys;
 mod tickets;
 mod words;
 

@@ -3,6 +3,7 @@
 //! Owns the way from frames to verdicts and commits, as the node does it for the mesh. After any failure the
 //! timeline is thrown away and opened again. Invariant: what it answers for is committed.
 
+pub(crate) mod keys;
 mod ledger;
 pub(crate) mod paper;
 mod places;
@@ -73,6 +74,9 @@ pub(crate) struct Shelf {
     /// It lets in whoever shows any ticket.
     #[cfg(test)]
     pub(crate) is_careless: bool,
+    /// It does not hear how keys end.
+    #[cfg(test)]
+    pub(crate) deaf: keys::Deaf,
 }
 
 impl Shelf {
@@ -100,6 +104,8 @@ impl Shelf {
             signed: 0,
             #[cfg(test)]
             is_careless: false,
+            #[cfg(test)]
+            deaf: keys::Deaf::default(),
         };
         match shelf.reopen() {
             Ok(()) => Ok(shelf),
@@ -329,7 +335,7 @@ impl Shelf {
 
     fn try_recut(&mut self) -> Result<(), StoreError> {
         let reader = self.base.read()?;
-        let statements = reader.statements(self.env)?;
+        let statements = self.heard(&reader)?;
         let roster = Roster::fold(self.env, self.certificates.iter().chain(&statements), reader.fork_cuts()?);
         drop(reader);
         if roster == *self.roster && self.is_cut {

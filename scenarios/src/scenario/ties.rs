@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use xyn_store::simulation::Dice;
 
 use super::{Scenario, Topology};
+use crate::fault::{Fault, Planned};
 
 /// Purpose of the dice that choose links.
 const LINKS: u64 = 2;
@@ -31,6 +32,35 @@ impl Scenario {
         let known = self.acquaintances()?;
         let links = self.links();
         known.into_iter().find(|[a, b]| links.binary_search(&[*a.min(b), *a.max(b)]).is_err())
+    }
+
+    /// Why a node would wait for ever for the key that it is to take.
+    pub(super) fn never_confirmed(&self) -> Option<String> {
+        let rotation = |planned: &Planned| match planned.fault {
+            Fault::Rotate { node, by } => Some((node, by)),
+            _ => None,
+        };
+        let rotations: BTreeSet<(usize, usize)> = self.faults.iter().filter_map(rotation).collect();
+        if let Some((node, _)) = rotations.iter().find(|(node, _)| self.is_cloned(*node)) {
+            return Some(format!(
+                "node {node} takes another key and its folder is copied: which copy has the key nobody could say; \
+                 leave out one of the faults `rotate` and `swap`"
+            ));
+        }
+        // Whoever waits itself writes nothing: of those who wait for each other none comes to confirm.
+        let mut waiting = rotations;
+        loop {
+            let left: BTreeSet<usize> = waiting.iter().map(|(node, _)| *node).collect();
+            let stuck: BTreeSet<_> = waiting.iter().copied().filter(|(_, by)| left.contains(by)).collect();
+            if stuck.len() == waiting.len() {
+                let (node, by) = waiting.pop_first()?;
+                return Some(format!(
+                    "node {node} would wait for node {by} to confirm its key, and that one for it; let a node confirm \
+                     that keeps its own"
+                ));
+            }
+            waiting = stuck;
+        }
     }
 
     fn pairs(&self, topology: &Topology) -> Vec<[usize; 2]> {

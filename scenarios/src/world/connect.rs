@@ -2,6 +2,7 @@
 
 use xyn_net::proto::dial::Whom;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::trust::NotAdmitted;
 
 use super::World;
 use super::queue::Event;
@@ -11,13 +12,16 @@ use crate::node::Closing;
 impl World {
     /// What was just started at `node` is to find its neighbours.
     pub(super) fn plan_dials(&mut self, node: usize) {
-        let known = self.known.as_ref();
+        let (known, running) = (self.known.as_ref(), &self.machines[node].running);
+        // Its settings name the keys that the others had at first.
+        let heir = |key| running.as_ref().map_or(key, |running| running.shelf.roster().heir(key));
         let ways = self.adjacent[node].iter().filter_map(|link| {
             let other = self.links[*link].other(node);
             let is_known = known.is_none_or(|known| known.contains(&[node, other]));
-            is_known.then(|| (self.people.key(other).public(), Along(*link)))
+            is_known.then(|| (heir(self.people.keys(other)[0].public()), Along(*link)))
         });
-        self.machines[node].plan_dials(ways);
+        let ways: Vec<_> = ways.collect();
+        self.machines[node].plan_dials(ways.into_iter());
         self.remember(node);
     }
 
@@ -59,6 +63,12 @@ impl World {
         }
         if !is_open || !self.admits(ends[0], ends[1]) || !self.admits(ends[1], ends[0]) {
             return false;
+        }
+        for [node, other] in [ends, [ends[1], ends[0]]] {
+            let peer = self.people.key(other).public();
+            if let Some(running) = &self.machines[node].running {
+                self.check.talks(self.now, node, &running.shelf, (peer, other));
+            }
         }
         self.begin_session(link);
         self.met(node, link);
@@ -115,14 +125,17 @@ impl World {
 
     /// A node closes a connection; the other side is told.
     pub(super) fn close(&mut self, node: usize, peer: PublicKey, why: Closing) {
-        let Some(other) = self.people.number(peer) else { return };
+        let Some(other) = self.people.bearer(peer) else { return };
         let Some(link) = self.link_between(node, other) else { return };
         if self.links[link].up == [false; 2] {
             return;
         }
         self.trace.note(self.now, 2, node, &[&(other as u32).to_be_bytes()]);
         self.check.closed(self.now, node, other, why);
-        self.drop_sides(link);
+        match why {
+            Closing::NotAdmitted(NotAdmitted::Retired(_)) => self.turn_away(node, peer),
+            _ => self.drop_sides(link),
+        }
     }
 
     /// A process is gone without a word: its neighbours find out by waiting.

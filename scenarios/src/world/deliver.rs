@@ -60,7 +60,7 @@ impl World {
                 if let Some(running) = &self.machines[node].running {
                     self.check.asks(self.now, node, &running.chest, talk, &bytes);
                 }
-                if let Some(other) = self.people.number(peer) {
+                if let Some(other) = self.people.bearer(peer) {
                     self.send(node, other, talk, bytes);
                 }
             }

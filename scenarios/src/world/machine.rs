@@ -45,6 +45,8 @@ pub(crate) struct Folder {
 /// A machine.
 pub(crate) struct Machine {
     pub(crate) key: Arc<NodeKey>,
+    /// The key that is prepared in its folder, to take over.
+    pub(crate) next: Option<Arc<NodeKey>>,
     pub(crate) running: Option<Box<Running>>,
     /// None while it is in use.
     pub(crate) base: Option<Box<dyn Base>>,
@@ -80,6 +82,7 @@ impl Machine {
     pub(crate) fn new(key: Arc<NodeKey>, base: Box<dyn Base>, dice: Dice) -> Self {
         Self {
             key,
+            next: None,
             running: None,
             base: Some(base),
             chest: Chest::default(),

@@ -146,6 +146,7 @@ impl World {
             Some(Manner::Flooder) => self.flood(node),
             Some(Manner::Babbler) => self.babble(node),
             Some(Manner::Defiant) => self.defy(node),
+            Some(Manner::Thief) => self.steal(node),
             Some(Manner::Rewriter) => self.act(node, |running, _| running.shelf.rewrite()),
             Some(Manner::Liar | Manner::Braggart | Manner::Mute) | None => {}
         }
@@ -249,6 +250,23 @@ impl World {
         let Some(frame) = Sealed::seal(&key, self.people.env().root(), vec![more]) else { return };
         let bytes = frame.encode();
         self.check.wrote(node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
+        self.spread(node, feed, &bytes, |_| true);
+    }
+
+    /// One who got hold of a key that another gave up.
+    fn steal(&mut self, node: usize) {
+        let (clock, count) = (self.machines[node].clock(self.now), self.machines.len() as u64);
+        let victim = self.machines[node].dice.below(count) as usize;
+        let [.., old, _] = self.people.keys(victim) else { return };
+        let (key, env) = (Arc::clone(old), self.people.env().root());
+        let feed = FeedId { node: key.public(), incarnation: self.machines[victim].incarnation };
+        let stolen = record(env, feed, self.books_head(feed), clock, b"as if I were you");
+        let Some(frame) = Sealed::seal(&key, env, vec![stolen]) else { return };
+        let bytes = frame.encode();
+        self.check.wrote(node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
+        for other in self.neighbours_of(node) {
+            self.check.happened(other, Happening::Thefts);
+        }
         self.spread(node, feed, &bytes, |_| true);
     }
 

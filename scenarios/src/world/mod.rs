@@ -7,6 +7,7 @@
 mod connect;
 mod content;
 mod deliver;
+mod handover;
 mod machine;
 mod meet;
 pub(crate) mod mischief;
@@ -75,6 +76,8 @@ pub struct World {
     open_faults: BTreeSet<usize>,
     /// Members of whom somebody said, durably, that they no longer belong. They may never hear of it.
     revoked: BTreeSet<usize>,
+    /// Nodes that are to take another key, and who confirms it.
+    rotations: BTreeMap<usize, usize>,
     /// What moments name, whoever wrote them.
     pub(crate) named: Vec<Piece>,
     /// The capsule on trial, where there is one.
@@ -132,6 +135,7 @@ impl World {
             trace: Trace::new(seed),
             open_faults: BTreeSet::new(),
             revoked: BTreeSet::new(),
+            rotations: BTreeMap::new(),
             named: Vec::new(),
             rollout: None,
             tickets: BTreeMap::new(),
@@ -245,6 +249,7 @@ impl World {
         self.follow_rollout(node);
         self.look_for_content(node);
         self.sign_log(node);
+        self.tend_keys(node);
         self.queue.push(self.now.after(TICK), Event::Tick { node, life });
     }
 
@@ -281,6 +286,10 @@ impl World {
         for node in 0..self.machines.len() {
             let Some(it) = &self.machines[node].running else { continue };
             self.check.bounds(self.now, node, it);
+            for peer in it.process.neighbours.keys() {
+                let other = self.people.number(*peer).unwrap_or(usize::MAX);
+                self.check.talks(self.now, node, &it.shelf, (*peer, other));
+            }
             let records: u64 = it.process.sync.feeds().values().map(|known| known.seq()).sum();
             (running, held, most) = (running + 1, held + records, most.max(records));
         }

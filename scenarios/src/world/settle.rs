@@ -7,6 +7,7 @@ use xyn_store::Timestamp;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::Cut;
 
+use super::machine::Machine;
 use super::{LOOK, QUIET, World};
 use crate::check::{Broken, QUIET_MESSAGES_PER_MINUTE};
 use crate::node::Shelf;
@@ -31,7 +32,8 @@ impl World {
     fn is_settled(&self) -> bool {
         let is_one = self.first_difference().is_none();
         let is_had = self.first_lack().is_none() && self.first_behind().is_none();
-        is_one && is_had && self.first_outsider().is_none() && self.first_strangers().is_none()
+        let is_in = self.first_outsider().is_none() && self.first_unconfirmed().is_none();
+        is_one && is_had && is_in && self.first_strangers().is_none()
     }
 
     /// After all this time something is not as it must be.
@@ -45,6 +47,9 @@ impl World {
             self.check.behind(self.now, behind, within);
         } else if let Some((newcomer, node)) = self.first_outsider() {
             self.check.outside(self.now, (newcomer, node), within);
+        } else if let Some((node, by)) = self.first_unconfirmed() {
+            let within = within.to_string();
+            self.check.broke(self.now, Broken::Unconfirmed { node, by, within });
         } else if let Some((node, other)) = self.first_strangers() {
             let within = within.to_string();
             self.check.broke(self.now, Broken::Unmet { node, other, within });
@@ -53,8 +58,9 @@ impl World {
 
     /// Nodes that are to come to the same.
     pub(super) fn counting(&self) -> BTreeSet<usize> {
-        let bad = self.scenario.bad();
-        let is_out = |node: &usize| bad.contains(node) || self.revoked.contains(node);
+        let mut out = self.scenario.bad();
+        out.extend(self.revoked.iter().copied().chain(self.stranded()));
+        let is_out = |node: &usize| out.contains(node);
         // Who was let in by one who is out may be out with it.
         let guest_of = |node: &usize| self.scenario.joins.iter().find(|join| join.node == *node);
         let counts = |node: &usize| {
@@ -104,8 +110,12 @@ impl World {
 
     /// Compares what nodes with the same records show, with each other and with the books.
     pub(super) fn agree(&mut self) {
-        let folders: BTreeMap<FeedId, usize> =
-            self.machines.iter().enumerate().map(|(node, machine)| (machine.feed(), node)).collect();
+        let feeds = |(node, machine): (usize, &Machine)| {
+            let incarnation = machine.incarnation;
+            let keys = self.people.keys(node).iter().map(|key| key.public());
+            keys.map(|key| (FeedId { node: key, incarnation }, node)).collect::<Vec<_>>()
+        };
+        let folders: BTreeMap<FeedId, usize> = self.machines.iter().enumerate().flat_map(feeds).collect();
         for group in self.groups() {
             group.iter().for_each(|node| self.verify_content(*node));
             for node in &group {
@@ -145,6 +155,8 @@ impl World {
         for (node, count) in excluded {
             (0..count).for_each(|_| self.check.happened(node, Happening::Excluded));
         }
+        let stranded: Vec<usize> = self.stranded().collect();
+        stranded.into_iter().for_each(|node| self.check.happened(node, Happening::Stranded));
         let copies = self.check.books.further_feeds() as u64;
         if copies > 0 {
             self.check.tally.insert(Happening::Copies, copies);

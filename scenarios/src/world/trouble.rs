@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use xyn_store::StoreError;
 use xyn_store::simulation::Failure;
 use xyn_store::timeline::Saying;
 
 use super::World;
 use super::machine::Folder;
 use super::queue::Event;
-use crate::check::Broken;
+use crate::check::{Broken, Word};
 use crate::fault::{Fault, Planned, Unsynced};
 use crate::tally::Happening;
 
@@ -47,6 +48,9 @@ impl World {
             Fault::Slow { .. } | Fault::Storm { .. } => self.forecast(),
             Fault::SetClock { node, by, back } => self.machines[node].set_clock(by.0, back),
             Fault::Swap { node } => self.swap(node),
+            Fault::Rotate { node, by } => {
+                self.rotations.insert(node, by);
+            }
             Fault::Revoke { node, by } => self.revoke(node, by),
             Fault::Turn { node, into, .. } => {
                 self.machines[node].manner = Some(into);
@@ -70,7 +74,11 @@ impl World {
             }
             Fault::Disk { node, .. } => self.fail_disk(node, None),
             Fault::Slow { .. } | Fault::Storm { .. } => self.forecast(),
-            Fault::SetClock { .. } | Fault::Swap { .. } | Fault::Revoke { .. } | Fault::Turn { .. } => {}
+            Fault::SetClock { .. }
+            | Fault::Swap { .. }
+            | Fault::Rotate { .. }
+            | Fault::Revoke { .. }
+            | Fault::Turn { .. } => {}
         }
     }
 
@@ -92,8 +100,7 @@ impl World {
         if self.is_stranger(node) {
             return self.knock(node);
         }
-        let (env, certificates) = (self.people.env(), self.people.papers(node));
-        match self.machines[node].start(env, &certificates, self.now) {
+        match self.open(node) {
             Ok(false) => {}
             Ok(true) => {
                 let machine = &self.machines[node];
@@ -118,8 +125,16 @@ impl World {
         }
     }
 
+    fn open(&mut self, node: usize) -> Result<bool, StoreError> {
+        if self.machines[node].off == 0 {
+            self.settle_key(node)?;
+        }
+        let (env, certificates) = (self.people.env(), self.people.papers(node));
+        self.machines[node].start(env, &certificates, self.now)
+    }
+
     /// Ends a node in order.
-    fn stop(&mut self, node: usize) {
+    pub(super) fn stop(&mut self, node: usize) {
         if self.machines[node].stop() {
             self.machines[node].chest.close_all();
             self.leave(node);
@@ -229,8 +244,7 @@ impl World {
         let machine = &mut self.machines[node];
         let Some(base) = machine.base.take() else { return };
         let first = machine.copy.is_none();
-        let copied =
-            if first { base.copied() } else { Err(xyn_store::StoreError::Unavailable(String::new())) };
+        let copied = if first { base.copied() } else { Err(StoreError::Unavailable(String::new())) };
         let chest = machine.chest.clone();
         let here = Folder { base, chest, incarnation: machine.incarnation, sure: machine.sure.clone() };
         let there = match machine.copy.take() {
@@ -256,14 +270,15 @@ impl World {
     }
 
     fn revoke(&mut self, node: usize, by: usize) {
-        let key = self.people.key(node).public();
-        let Some(running) = &self.machines[by].running else { return };
-        let feeds = running.shelf.feeds().unwrap_or_default();
-        let of_node = feeds.into_iter().filter(|(feed, _)| feed.node == key);
-        let last = of_node.filter_map(|(feed, known)| Some((feed, known.head?))).collect();
+        if self.machines[by].running.is_none() {
+            return;
+        }
+        let last = self.last_of(by, node);
+        let ends = last.iter().map(|(feed, head)| (*feed, head.seq)).collect();
         let statement = self.people.revocation(node, last, self.now);
         if self.say(by, vec![Saying::Statement(statement)]) {
             self.revoked.insert(node);
+            self.check.ends(Word::Revoked { node, last: ends }, self.machines[by].feed());
         }
     }
 }

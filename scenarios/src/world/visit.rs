@@ -167,7 +167,7 @@ impl World {
 
     /// A door closes behind an answer: the guest finds out by what it is told, or by waiting.
     pub(super) fn farewell(&mut self, node: usize, peer: PublicKey) {
-        let Some(link) = self.people.number(peer).and_then(|other| self.link_between(node, other)) else {
+        let Some(link) = self.people.bearer(peer).and_then(|other| self.link_between(node, other)) else {
             return;
         };
         let state = &mut self.links[link];
@@ -185,7 +185,9 @@ impl World {
             let machine = &self.machines[node];
             let host = self
                 .issuer(node)
-                .filter(|host| counting.contains(host) && !self.scenario.is_cloned(*host))?;
+                .filter(|host| counting.contains(host) && !self.scenario.is_cloned(*host))
+                // A ticket names a key: whoever took another one since cannot be found by it.
+                .filter(|host| self.people.keys(*host).len() == 1)?;
             let is_out = bad.contains(&node) || self.revoked.contains(&node);
             (machine.running.is_none() && machine.off == 0 && !is_out).then_some((node, host))
         };

@@ -1,0 +1,106 @@
+//! The laws of keys that end, each broken on purpose.
+
+use std::time::Duration;
+
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::frame::Frame;
+use xyn_store::trust::NotAdmitted;
+
+use super::{Broken, CALM, broken, scenario};
+use crate::node::shelf::Attempt;
+use crate::node::shelf::keys::Deaf;
+use crate::report::Report;
+use crate::tally::Happening;
+use crate::world::{World, mischief};
+
+const ROTATE: &str = "{at: 1m, fault: {rotate: {node: 2, by: 1}}}";
+const REVOKE: &str = "{at: 2m, fault: {revoke: {node: 2, by: 1}}}";
+const DEFY: &str = "{at: 2m, fault: {turn: {node: 2, into: defiant}}}";
+const THIEF: &str = "{at: 70s, fault: {turn: {node: 3, into: thief}}}";
+
+/// The calm world with these faults.
+fn world(faults: &str) -> World {
+    World::new(scenario(&format!("{CALM}\nfaults: [{faults}]"))).expect("opens")
+}
+
+/// That world, in which node `node` does not hear how keys end.
+fn deaf(node: usize, deaf: Deaf, faults: &str) -> Report {
+    let mut world = world(faults);
+    world.wake();
+    world.machines[node].running.as_mut().expect("runs").shelf.deaf = deaf;
+    world.go_on()
+}
+
+#[test]
+fn a_node_goes_on_under_another_key_and_leaves_one_trace() {
+    let faults = format!("{ROTATE}, {THIEF}, {{at: 2m, fault: {{rotate: {{node: 2, by: 0}}}}}}");
+    let [one, two] = [(); 2].map(|()| world(&faults).run());
+    assert!(one.holds() && one.times(Happening::Rotated) == 2, "{}", one.to_text());
+    assert!(one.times(Happening::Thefts) > 10, "{}", one.to_text());
+    assert_eq!(one.trace, two.trace);
+}
+
+#[test]
+fn a_key_is_taken_whatever_the_power_does() {
+    let crashes = |node: usize, at: u64| {
+        format!("{{at: {at}s, for: 3s, every: 11s, fault: {{crash: {{node: {node}, unsynced: some}}}}}}")
+    };
+    let report = world(&format!("{ROTATE}, {}, {}", crashes(1, 59), crashes(2, 64))).run();
+    assert!(report.holds() && report.times(Happening::Rotated) == 1, "{}", report.to_text());
+}
+
+#[test]
+fn a_revocation_of_the_first_key_takes_the_next_with_it() {
+    let mut world = world(&format!("{ROTATE}, {REVOKE}, {DEFY}"));
+    world.wake();
+    world.until(world.now.after(Duration::from_secs(150)));
+    assert_eq!(world.people.keys(2).len(), 2, "it took another key before");
+    for node in [0, 1, 3] {
+        let roster = world.machines[node].running.as_ref().expect("runs").shelf.roster();
+        for key in world.people.keys(2) {
+            let admitted = roster.admit(key.public(), world.now);
+            assert!(matches!(admitted, Err(NotAdmitted::Revoked(_))), "node {node}: {admitted:?}");
+        }
+    }
+    let report = world.go_on();
+    assert!(report.holds(), "{}", report.to_text());
+}
+
+#[test]
+fn a_node_that_counts_what_a_key_signs_after_its_end_is_noticed() {
+    let report = deaf(0, Deaf::ToSuccessions, &format!("{ROTATE}, {THIEF}"));
+    let is_seen = matches!(broken(&report), Broken::Outlived { node: 0, author: 2, .. });
+    assert!(is_seen, "{}", report.to_text());
+    let report = deaf(0, Deaf::ToRevocations, &format!("{ROTATE}, {REVOKE}, {DEFY}"));
+    let is_seen = matches!(broken(&report), Broken::Outlived { node: 0, author: 2, .. });
+    assert!(is_seen, "{}", report.to_text());
+}
+
+#[test]
+fn a_node_that_talks_to_the_successor_of_a_revoked_key_is_noticed() {
+    let report = deaf(0, Deaf::ToRevocations, &format!("{ROTATE}, {REVOKE}"));
+    assert_eq!(broken(&report), &Broken::Admitted { node: 0, other: 2 }, "{}", report.to_text());
+}
+
+#[test]
+fn work_that_is_lost_with_its_key_is_noticed() {
+    let mut world = world(ROTATE);
+    world.wake();
+    world.until(world.now.after(Duration::from_secs(120)));
+    let [old, _] = world.people.keys(2) else { panic!("it took one other key") };
+    let feed = FeedId { node: old.public(), incarnation: world.machines[2].incarnation };
+    let (env, (seq, hash)) = (world.people.env().root(), world.check.books.last(&feed).expect("it wrote"));
+    // As a node that goes on writing behind its last word.
+    let late = mischief::record(env, feed, (seq + 1, hash), world.now, b"late");
+    let frames = vec![Frame::seal(old, env, vec![late]).expect("a record").encode()];
+    world.check.wrote(2, feed, &Attempt { frames, is_kept: true });
+    let report = world.go_on();
+    assert!(matches!(broken(&report), Broken::Disowned { author: 2, .. }), "{}", report.to_text());
+}
+
+#[test]
+fn a_node_that_confirms_no_key_is_noticed() {
+    let report = deaf(1, Deaf::ToSuccessions, ROTATE);
+    let stuck = Broken::Unconfirmed { node: 2, by: 1, within: "3m".into() };
+    assert_eq!(broken(&report), &stuck, "{}", report.to_text());
+}

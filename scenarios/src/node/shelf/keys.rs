@@ -1,0 +1,95 @@
+//! What is said when a node changes its key, as the service of the timeline says it.
+
+use std::collections::BTreeMap;
+
+use xyn_store::Timestamp;
+use xyn_store::audit::key::NodeKey;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::feed::FeedId;
+use xyn_store::trust::{Certificate, Claim, Head, Placed, Seat, SignedStatement, Statement, Succession};
+use xyn_store::{Reader, StoreError};
+
+use super::Shelf;
+
+/// The word that gives a key the seat of another.
+pub(crate) struct Confirmation {
+    pub(crate) bytes: Vec<u8>,
+    /// What counts of the old key.
+    pub(crate) last: BTreeMap<FeedId, Head>,
+    /// Whether the root says it, and not a member.
+    pub(crate) is_roots: bool,
+}
+
+/// Of which ends of keys a shelf does not hear.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Deaf {
+    #[default]
+    No,
+    ToSuccessions,
+    ToRevocations,
+}
+
+impl Shelf {
+    /// The last word under this node's key: that `next` takes its seat. None where it has none, or cannot be read.
+    pub(crate) fn farewell(&self, next: &NodeKey, now: Timestamp) -> Option<Vec<u8>> {
+        let old = self.key.public();
+        let member = self.roster.admit(old, now).ok()?;
+        let line = self.roster.succession(old);
+        let feeds = self.feeds().ok()?.into_iter().filter(|(feed, _)| line.contains(&feed.node));
+        let last = feeds.filter_map(|(feed, known)| Some((feed, known.head?))).collect();
+        let seat = Seat::Succeeding(Succession::sign(self.env, &self.key, next.public(), last));
+        let consent = seat.agree(self.env, next);
+        let certificate = Certificate {
+            node: next.public(),
+            seat,
+            principal: member.principal.clone(),
+            role: member.role,
+            expires: member.expires,
+            consent,
+        };
+        Some(self.state(&self.key, certificate, now)?.as_bytes().to_vec())
+    }
+
+    /// The word that confirms the last one of `old`, where there is one: this node's where it ranks above that, else
+    /// the `root`'s.
+    pub(crate) fn confirmation(
+        &self,
+        old: PublicKey,
+        root: &NodeKey,
+        now: Timestamp,
+    ) -> Option<Confirmation> {
+        let statements = self.heard(&self.base.read().ok()?).ok()?;
+        let member = self.roster.member(old)?;
+        let farewells = self.roster.farewells(&statements).into_iter();
+        let mut words = farewells.filter(|placed| placed.statement.statement().issuer == old);
+        let farewell = words.next()?.statement.farewell()?.clone();
+        let Seat::Succeeding(succession) = &farewell.seat else { return None };
+        let last = succession.last.clone();
+        let (principal, role, expires) = (member.principal.clone(), member.role, member.expires);
+        let certificate = Certificate { principal, role, expires, ..farewell };
+        let is_roots = !self.roster.ranks_above(self.key.public(), old);
+        let signed = self.state(if is_roots { root } else { &self.key }, certificate, now)?;
+        Some(Confirmation { bytes: signed.as_bytes().to_vec(), last, is_roots })
+    }
+
+    fn state(&self, key: &NodeKey, certificate: Certificate, now: Timestamp) -> Option<SignedStatement> {
+        let claim = Claim::Certificate(certificate);
+        Statement { env: self.env, issuer: key.public(), issued_at: now, claim }.sign(key).ok()
+    }
+
+    /// The statements that are here.
+    pub(super) fn heard(&self, reader: &Reader) -> Result<Vec<Placed>, StoreError> {
+        #[cfg(test)]
+        if self.deaf != Deaf::No {
+            let is_heard = |placed: &Placed| match &placed.statement.statement().claim {
+                Claim::Certificate(it) => {
+                    self.deaf != Deaf::ToSuccessions || matches!(it.seat, Seat::Under(_))
+                }
+                Claim::Revocation(_) => self.deaf != Deaf::ToRevocations,
+            };
+            return Ok(reader.statements(self.env)?.into_iter().filter(is_heard).collect());
+        }
+        reader.statements(self.env)
+    }
+}
