@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use xyn_store::simulation::Dice;
 
 use crate::fault::{Fault, Manner, Planned, Trouble, Unsynced};
-use crate::network::Weather;
+use crate::network::{Shape, Weather};
 use crate::scenario::{Join, Keeping, Scenario, Topology, Work};
 use crate::span::Span;
 use crate::tally::Tally;
@@ -86,6 +86,9 @@ pub fn scenario(seed: u64) -> Scenario {
             false => scenario.knows = None,
         }
     }
+    if dice.below(4) == 0 && scenario.weather.jitter != Span::default() {
+        scenario.weather.shape = Shape::ALL[dice.below(Shape::ALL.len() as u64) as usize];
+    }
     scenario
 }
 
@@ -107,6 +110,7 @@ fn weather(dice: &mut Dice, bad: u64) -> Weather {
         loss: dice.below(30 * bad),
         twice: dice.below(20 * bad),
         rate: 100_000 << dice.below(8),
+        shape: Shape::default(),
     }
 }
 

@@ -3,6 +3,8 @@
 //! Owns links, their weather and their blockades. Looks into no message. Invariant: what is sent within one
 //! session is delivered within that session, or never.
 
+mod shape;
+
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -11,11 +13,14 @@ use xyn_store::Timestamp;
 use xyn_store::simulation::Dice;
 
 use crate::span::Span;
+pub(crate) use shape::Shape;
 
 /// How long a side believes in a connection on which nothing comes any more.
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Thousandths.
 const WHOLE: u64 = 1000;
+/// The longest latency and the longest jitter.
+const WAY_MAX: Span = Span::secs(3600);
 
 /// What a link does to messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,8 +28,10 @@ const WHOLE: u64 = 1000;
 pub struct Weather {
     /// The least time a message takes.
     pub latency: Span,
-    /// What comes on top of it, at most; mostly little.
+    /// What comes on top of it: how much, as the shape has it.
     pub jitter: Span,
+    /// How what comes on top is spread.
+    pub shape: Shape,
     /// Messages in a thousand that are lost.
     pub loss: u64,
     /// Messages in a thousand that come twice.
@@ -35,7 +42,38 @@ pub struct Weather {
 
 impl Default for Weather {
     fn default() -> Self {
-        Self { latency: Span::millis(5), jitter: Span::millis(20), loss: 0, twice: 0, rate: 10_000_000 }
+        Self {
+            latency: Span::millis(5),
+            jitter: Span::millis(20),
+            shape: Shape::default(),
+            loss: 0,
+            twice: 0,
+            rate: 10_000_000,
+        }
+    }
+}
+
+impl Weather {
+    /// Why no network has it.
+    pub(crate) fn unfit(&self) -> Option<String> {
+        let Self { latency, jitter, shape, loss, twice, rate } = *self;
+        if let Some((name, span)) =
+            [("latency", latency), ("jitter", jitter)].into_iter().find(|it| it.1 > WAY_MAX)
+        {
+            return Some(format!("has a {name} of {span}; a message takes at most {WAY_MAX}"));
+        }
+        if let Some((name, many)) = [("loss", loss), ("twice", twice)].into_iter().find(|it| it.1 > WHOLE) {
+            return Some(format!(
+                "has a `{name}` of {many}, which is of a thousand messages; say at most {WHOLE}"
+            ));
+        }
+        if jitter == Span::default() && shape != Shape::default() {
+            return Some(
+                "has a shape and no jitter that has it; give it a `jitter`, or leave out the `shape`".into(),
+            );
+        }
+        (rate == 0)
+            .then(|| "lets no byte through; give it a `rate`, or cut links with the fault `part`".into())
     }
 }
 
@@ -110,11 +148,9 @@ impl Link {
         let mut arrivals = Vec::with_capacity(copies);
         for _ in 0..copies {
             let is_lost = self.blocked[end] > 0 || dice.below(WHOLE) < weather.loss;
-            // The square of a fair share: most are quick, and some take long.
-            let share = dice.below(WHOLE + 1);
-            let jitter = weather.jitter.0.as_micros() as u64 * share * share / (WHOLE * WHOLE);
+            let jitter = weather.shape.draw(weather.jitter.0, dice);
             if !is_lost {
-                let way = weather.latency.0 + Duration::from_micros(jitter) + self.delay[end];
+                let way = weather.latency.0 + jitter + self.delay[end];
                 arrivals.push(sent.after(way));
             }
         }

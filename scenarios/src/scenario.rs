@@ -246,6 +246,16 @@ impl Scenario {
         if self.work.iter().any(|work| work.content_kib > CONTENT_KIB_MAX) {
             return unfit(format!("content has at most {CONTENT_KIB_MAX} KiB"));
         }
+        let storms = self.faults.iter().enumerate().filter_map(|(index, planned)| match &planned.fault {
+            Fault::Storm { weather, .. } => Some((format!("the storm that is fault {}", index + 1), weather)),
+            _ => None,
+        });
+        let weathers = storms.chain([("the weather of the world".to_owned(), &self.weather)]);
+        let unfit_weather =
+            |(whose, weather): (String, &Weather)| Some(format!("{whose} {}", weather.unfit()?));
+        if let Some(message) = weathers.into_iter().find_map(unfit_weather) {
+            return unfit(message);
+        }
         if let Some(message) = self.never_confirmed() {
             return unfit(message);
         }

@@ -141,3 +141,42 @@ fn a_mistake_in_a_file_is_refused_with_its_place() {
     let error = Scenario::parse(&text).expect_err("nothing is called so").to_string();
     assert!(error.starts_with("line 7, column 10") && error.contains("`lis`"), "{error}");
 }
+
+#[test]
+fn a_world_that_cannot_be_is_refused_with_what_to_do_about_it() {
+    let world = "name: x\nseed: 1\nnodes: 4\ntopology: ring\nlasts: 5m\n";
+    let refused = |more: &str| Scenario::parse(&format!("{world}{more}")).expect_err(more).to_string();
+    let shape = refused("weather: {shape: gaussian}\n");
+    assert!(shape.starts_with("line 6, column 18") && shape.contains("`gaussian`"), "{shape}");
+    assert!(shape.contains("uniform, normal, lognormal, pareto"), "{shape}");
+    let cases = [
+        (
+            "weather: {jitter: 0s, shape: pareto}",
+            "the weather of the world has a shape and no jitter that has it; give",
+        ),
+        (
+            "weather: {latency: 2h}",
+            "the weather of the world has a latency of 2h; a message takes at most 1h",
+        ),
+        (
+            "faults: [{at: 1m, fault: {storm: {weather: {loss: 1200}}}}]",
+            "the storm that is fault 1 has a `loss` of 1200, which is of a thousand messages; say at most 1000",
+        ),
+        (
+            "knows: star",
+            "node 2 cannot know where node 0 is: no link of the topology is between them; leave the pair",
+        ),
+        (
+            "faults: [{at: 1m, fault: {rotate: {node: 1, by: 2}}}, {at: 1m, fault: {rotate: {node: 2, by: 1}}}]",
+            "node 1 would wait for node 2 to confirm its key, and that one for it; let a node confirm that keeps its own",
+        ),
+        (
+            "faults: [{at: 1m, fault: {rotate: {node: 1, by: 2}}}, {at: 1m, fault: {swap: {node: 1}}}]",
+            "node 1 takes another key and its folder is copied",
+        ),
+    ];
+    for (more, expected) in cases {
+        let error = refused(more);
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
