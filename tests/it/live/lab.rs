@@ -99,7 +99,8 @@ impl Lab {
         let sites = Self::build(count, network.as_ref());
         let is_hidden = network.as_ref().is_some_and(|network| network.plan == Plan::BehindRouters);
         let mut lab = Self { sites, network, _line: None };
-        let tickets = lab.sites[0].found(count - 1, lab.sites[0].named("tcp", "")).await;
+        let place = format!("/ip4/{}/tcp/{}", lab.sites[0].address, lab.sites[0].port);
+        let tickets = lab.sites[0].found(count - 1, place).await;
         if is_hidden {
             let relay = lab.sites[0].named("udp", "/quic-v1");
             lab.sites[0].settings.push(("XYN_MESH_RELAY", "true".to_owned()));
