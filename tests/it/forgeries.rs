@@ -116,9 +116,8 @@ async fn told_by_name(host: &Mate, reasons: &[&str]) {
         let metrics = metrics.text().await.expect("text");
         let (log, trace) =
             (host.node().log(), host.node().get("/api/v1/peers/trace?limit=200").await.to_string());
-        let is_logged = |reason: &str| {
-            log.lines().any(|line| line.contains("refused what a peer said") && line.contains(reason))
-        };
+        let is_logged =
+            |reason: &str| log.lines().any(|line| line.contains("what a peer said") && line.contains(reason));
         let is_told = |reason: &&str| {
             metrics.contains(&format!("mesh_said_refused_total{{reason=\"{reason}\"}}"))
                 && is_logged(reason)

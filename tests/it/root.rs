@@ -115,16 +115,25 @@ async fn the_laptop_of_the_founder_is_stolen_and_the_root_revokes_it_from_anothe
 #[tokio::test]
 async fn the_founder_takes_other_keys_by_the_word_of_the_root() {
     let (ada, bob, file) = pair().await;
+    let goes_by_another = async |old| {
+        eventually("the founder goes by another key", async || (ada.key() != old).then_some(())).await;
+    };
     let old = ada.key();
     ada.folder.xyn(["peer", "rotate", "--root", &file]).says(0, &["this node goes by the key"]);
-    assert_ne!(ada.key(), old);
+    goes_by_another(old).await;
     assert_eq!(member(&ada, "operator@local")["issuer"], json!(root_of(&file)));
 
+    // Asked for on the founder's node, and confirmed by the root on another member's.
+    let (old, own) = (ada.key(), ada.key().to_string());
+    ada.folder.xyn(["peer", "rotate", "--no-wait"]).says(0, &["asks to go by the key"]);
+    let confirmed = || bob.folder.xyn(["peer", "confirm", &own, "--root", &file]);
+    eventually("the root confirms it", async || (confirmed().code == 0).then_some(())).await;
+    goes_by_another(old).await;
     eventually("the founder writes again", async || {
-        (ada.folder.xyn(["timeline", "note", "under the second key"]).code == 0).then_some(())
+        (ada.folder.xyn(["timeline", "note", "under the third key"]).code == 0).then_some(())
     })
     .await;
-    converge(&[&ada, &bob], &["under the second key"]).await;
+    converge(&[&ada, &bob], &["under the third key"]).await;
 }
 
 fn root_of(file: &str) -> String {

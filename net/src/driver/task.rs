@@ -19,7 +19,7 @@ use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::Roster;
+use xyn_store::trust::{NotAdmitted, Roster};
 use xyn_store::{Clock, Digest, Timestamp};
 
 use super::account::Told;
@@ -28,7 +28,7 @@ use super::blobs::{Fetch, Fetched, Trade};
 use super::carry::Reply;
 use super::depot::Depot;
 use super::gate::{Guard, Way};
-use super::port::{Port, Status, Traffic};
+use super::port::{Port, Refusal, Status, Traffic};
 use super::{Config, StartError, World, address, transport};
 use crate::proto::blobs;
 use crate::proto::conduct::Shunned;
@@ -45,6 +45,9 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most time between the connections of two nodes that dial each other at the same time.
 const CROSSED_WITHIN: Duration = Duration::from_secs(2);
+
+/// How long a node whose key was retired has to hear of it: turned away before, it would go by that key for ever.
+const HANDOVER: Duration = Duration::from_secs(10);
 
 /// What a handle asks for.
 #[derive(Debug)]
@@ -260,11 +263,11 @@ impl<P: Port> Task<P> {
         self.blobs(blobs::Input::Tick);
         self.contacts(contacts::Input::Tick);
         self.door(door::Input::Tick);
-        let now = self.clock.now();
-        let left: Vec<_> = self.leaving.extract_if(.., |_, end| *end <= now).collect();
-        left.into_iter().for_each(|(stranger, _)| self.disconnect(stranger));
         // Certificates run out by themselves.
         self.close_misplaced();
+        let now = self.clock.now();
+        let left: Vec<_> = self.leaving.extract_if(.., |_, end| *end <= now).collect();
+        left.into_iter().for_each(|(peer, _)| self.disconnect(peer));
         self.dial();
         self.reserve();
     }
@@ -281,14 +284,20 @@ impl<P: Port> Task<P> {
     }
 
     fn close_misplaced(&mut self) {
+        let end = self.clock.now().after(HANDOVER);
         for (peer, why) in self.swarm.behaviour().gate.misplaced() {
+            let node = address::node(peer);
             // Whoever is being answered leaves when it has heard.
-            if address::node(peer)
-                .is_some_and(|it| self.replies.contains_key(&it) || self.leaving.contains_key(&it))
-            {
+            if node.is_some_and(|it| self.replies.contains_key(&it) || self.leaving.contains_key(&it)) {
                 continue;
             }
-            self.refuse(address::node(peer), why);
+            let hands_over = matches!(why, Refusal::NotAdmitted(NotAdmitted::Retired(_)));
+            self.refuse(node, why);
+            if let Some(node) = node.filter(|_| hands_over) {
+                // Nobody else may be there to tell it.
+                self.leaving.insert(node, end);
+                continue;
+            }
             // It may be gone already.
             let _ = self.swarm.disconnect_peer_id(peer);
         }
