@@ -230,6 +230,7 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::StoreDamaged | Code::Unavailable => "see what is wrong with: xyn doctor",
         Code::BlobDamaged => "put the file again with: xyn artifact put FILE",
         Code::TimedOut => "whether it was done is not known; look before you try again",
+        Code::DraftOutdated => "the node went on meanwhile; try again",
         Code::NotAsked => "see what waits with: xyn gate list",
         Code::MergeConflicts => {
             "say whose is right: --ours, --theirs, or for each place --side PLACE=ours|theirs"

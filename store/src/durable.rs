@@ -1,7 +1,7 @@
 //! What a file needs to become lasting, and what it means when it cannot.
 //!
-//! Owns private files, files put whole, the syncing of folders and the wording of I/O errors. Whoever keeps a file writes it
-//! beside its place, syncs it, renames it and syncs the folder, in this order. Knows nothing of the contents.
+//! Owns private files, files put whole, the syncing of folders and the wording of I/O errors. Whoever keeps a file
+//! writes it beside its place, syncs it, renames it and syncs the folder, in this order. Knows nothing of the contents.
 //! Invariant: what is made here is readable by its owner only.
 
 use std::fs::{self, File, OpenOptions};
@@ -18,15 +18,33 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 /// there is none. One at a time may do so at a path.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let is_new = !folder.exists();
     fs::create_dir_all(folder)?;
     let partial = path.with_added_extension("partial");
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&partial)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&partial, path)?;
+    // What another try left there, or somebody put there to be followed.
+    remove(&partial)?;
+    let written = create_private(&partial).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)
+    });
+    if written.is_err() {
+        // It is as if nothing had been tried; a left-over would be removed the next time.
+        let _ = remove(&partial);
+    }
+    written?;
     sync_folder(folder)?;
-    // It may be new itself.
-    folder.parent().filter(|above| !above.as_os_str().is_empty()).map_or(Ok(()), sync_folder)
+    match folder.parent().filter(|above| is_new && !above.as_os_str().is_empty()) {
+        Some(above) => sync_folder(above),
+        None => Ok(()),
+    }
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// Makes the names in a folder lasting: until then a power cut may undo a rename.
@@ -62,6 +80,11 @@ mod tests {
             .expect("there is room");
         put(&path, b"second").expect("there is room");
         assert_eq!(fs::read(&path).expect("it is there"), b"second");
+        let elsewhere = home.path().join("elsewhere");
+        fs::write(&elsewhere, "of others").expect("there is room");
+        std::os::unix::fs::symlink(&elsewhere, home.path().join("new/notes.json.partial")).expect("a link");
+        put(&path, b"third").expect("there is room");
+        assert_eq!(fs::read(&elsewhere).expect("it is there"), b"of others", "no link is followed");
         assert_eq!(fs::read_dir(home.path().join("new")).expect("it is there").count(), 1);
     }
 

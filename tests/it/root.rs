@@ -43,7 +43,7 @@ async fn the_root_key_leaves_the_folder_and_is_never_overwritten() {
     assert!(other.folder.data().join("root.key").exists());
     // Of another environment, open to others, and not there: nothing is signed with any of them.
     let revoke = |root: &str| {
-        bob.folder.xyn(["peer", "revoke", "operator@local", "--reason", "stolen", "--root", root])
+        bob.folder.xyn(["peer", "revoke", "operator@local", "--reason", "stolen", "--root", root, "--yes"])
     };
     revoke(&kept).says(4, &["this is the root key of environment", "and the node is of"]);
     fs::set_permissions(&kept, Permissions::from_mode(0o644)).expect("own file");
@@ -67,8 +67,8 @@ async fn the_laptop_of_the_founder_is_stolen_and_the_root_revokes_it_from_anothe
         Said::of(&mut command)
     };
     revoke(&[]).says(4, &["does not rank above", "somebody above it"]);
-    revoke(&["--root", &file]).says(0, &["operator@local is revoked with"]);
-    revoke(&["--root", &file]).says(6, &["revoked already"]);
+    revoke(&["--root", &file, "--yes"]).says(0, &["operator@local is revoked with"]);
+    revoke(&["--root", &file, "--yes"]).says(6, &["revoked already"]);
     let revoked = member(&bob, "operator@local");
     assert_eq!((&revoked["standing"], &revoked["revoked_because"]), (&json!("revoked"), &json!("stolen")));
 
@@ -87,7 +87,7 @@ async fn the_laptop_of_the_founder_is_stolen_and_the_root_revokes_it_from_anothe
     let bobs = bob.key().to_string();
     let renew = ["peer", "renew", &bobs[..12], "--role", "owner-admin"];
     bob.folder.xyn(renew).says(4, &["does not rank above"]);
-    let rooted = ["peer", "renew", &bobs, "--role", "owner-admin", "--root", &file];
+    let rooted = ["peer", "renew", &bobs, "--role", "owner-admin", "--root", &file, "--yes"];
     bob.folder.xyn(rooted).says(2, &["the root signs what you say", "--valid-for"]);
     let mut rooted = rooted.to_vec();
     rooted.extend(["--valid-for", "ever"]);
@@ -119,14 +119,14 @@ async fn the_founder_takes_other_keys_by_the_word_of_the_root() {
         eventually("the founder goes by another key", async || (ada.key() != old).then_some(())).await;
     };
     let old = ada.key();
-    ada.folder.xyn(["peer", "rotate", "--root", &file]).says(0, &["this node goes by the key"]);
+    ada.folder.xyn(["peer", "rotate", "--root", &file, "--yes"]).says(0, &["this node goes by the key"]);
     goes_by_another(old).await;
     assert_eq!(member(&ada, "operator@local")["issuer"], json!(root_of(&file)));
 
     // Asked for on the founder's node, and confirmed by the root on another member's.
     let (old, own) = (ada.key(), ada.key().to_string());
     ada.folder.xyn(["peer", "rotate", "--no-wait"]).says(0, &["asks to go by the key"]);
-    let confirmed = || bob.folder.xyn(["peer", "confirm", &own, "--root", &file]);
+    let confirmed = || bob.folder.xyn(["peer", "confirm", &own, "--root", &file, "--yes"]);
     eventually("the root confirms it", async || (confirmed().code == 0).then_some(())).await;
     goes_by_another(old).await;
     eventually("the founder writes again", async || {

@@ -67,7 +67,7 @@ table! {
     Excluded "excluded" FORBIDDEN "ask an owner of the environment for a new invitation, and join anew";
     /// The node gives a role that it does not have itself.
     RoleTooHigh "role_too_high" FORBIDDEN "give the role that this node has, or a lower one";
-    /// The node does not rank above the one that is to be revoked.
+    /// The node does not rank above the one that it would say something of.
     NotAbove "not_above" FORBIDDEN "ask the node that certified it, or one above that";
     /// The statement is signed by another key than the root's.
     NotTheRoot "not_the_root" FORBIDDEN "sign it with the root key that the message names";

@@ -46,7 +46,8 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 /// The most time between the connections of two nodes that dial each other at the same time.
 const CROSSED_WITHIN: Duration = Duration::from_secs(2);
 
-/// How long a node whose key was retired has to hear of it: turned away before, it would go by that key for ever.
+/// How long a node whose key was retired while it is connected has to hear of it: turned away before, it would go by
+/// that key for ever.
 const HANDOVER: Duration = Duration::from_secs(10);
 
 /// What a handle asks for.
@@ -287,8 +288,11 @@ impl<P: Port> Task<P> {
         let end = self.clock.now().after(HANDOVER);
         for (peer, why) in self.swarm.behaviour().gate.misplaced() {
             let node = address::node(peer);
-            // Whoever is being answered leaves when it has heard.
-            if node.is_some_and(|it| self.replies.contains_key(&it) || self.leaving.contains_key(&it)) {
+            // Whoever is being answered leaves when it has heard, unless it was put out meanwhile.
+            let is_put_out = matches!(why, Refusal::NotAdmitted(NotAdmitted::Revoked(_)));
+            let leaves =
+                node.is_some_and(|it| self.replies.contains_key(&it) || self.leaving.contains_key(&it));
+            if leaves && !is_put_out {
                 continue;
             }
             let hands_over = matches!(why, Refusal::NotAdmitted(NotAdmitted::Retired(_)));

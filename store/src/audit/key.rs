@@ -135,20 +135,19 @@ impl NodeKey {
         };
         let beside = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let written = root.write(&mut file).and_then(|()| durable::sync_folder(beside));
-        if let Err(error) = written {
-            // What is not whole must not look like a key; that it stays is no worse than that it was not written.
+        // Also where modes are not kept, such as on a stick: others could read it there.
+        let copy = written.map_err(io("write", to)).and_then(|()| Self::load_from(to));
+        let is_whole = copy.as_ref().is_ok_and(|copy| copy.public() == root.public());
+        if !is_whole {
+            // What is not whole must not look like a key, and what others can read must not be one.
             let _ = fs::remove_file(to);
-            return Err(io("write", to)(error));
-        }
-        let copy = Self::load_from(to)?;
-        if copy.public() != root.public() {
-            return Err(KeyError::Malformed(to.to_owned()));
+            return copy.and(Err(KeyError::Malformed(to.to_owned())));
         }
         if removes {
             let removed = fs::remove_file(&kept).and_then(|()| durable::sync_folder(folder));
             removed.map_err(io("remove", &kept))?;
         }
-        Ok(copy)
+        copy
     }
 
     fn find(folder: &Path, name: &str) -> Result<Option<Self>, KeyError> {

@@ -218,15 +218,22 @@ impl Timeline {
             Some(folded) => folded,
             None => draft.fold(board, |feed| self.limit(feed))?,
         };
-        let change = board::write(&mut folded.document, board, &self.own, edits)?;
-        // Nobody takes a feed further than to a change that is out of bounds.
-        board::check(board, &self.own, &change).map_err(|_| EditError::OutOfBounds("edit"))?;
-        if !folded.has_room(&self.own, &change) {
-            return Err(EditError::Full.into());
+        let mut changes = Vec::new();
+        if folded.is_out_of_turn(board, &self.own) {
+            // A change that nobody takes: the one that has its number once more is in turn.
+            changes.push(board::write(&mut folded.document.clone(), board, &self.own, edits, 1)?);
         }
-        let body = Body::Board { board: board.clone(), change: Bytes(change) };
-        let effect = Effect::Board(board.clone());
-        draft.remember(pen.write(now, body, &effect)?, &effect);
+        changes.push(board::write(&mut folded.document, board, &self.own, edits, 0)?);
+        for change in changes {
+            // Nobody takes a feed further than to a change that is out of bounds.
+            board::check(board, &self.own, &change).map_err(|_| EditError::OutOfBounds("edit"))?;
+            if !folded.has_room(&self.own, &change) {
+                return Err(EditError::Full.into());
+            }
+            let body = Body::Board { board: board.clone(), change: Bytes(change) };
+            let effect = Effect::Board(board.clone());
+            draft.remember(pen.write(now, body, &effect)?, &effect);
+        }
         self.boards.keep(board.clone(), folded);
         let rows = self.finish(draft)?;
         let mut written = pen.put_down(self);

@@ -15,7 +15,7 @@ use xyn_store::trust::{Invitation, Role, SignedStatement, Statement, TicketId};
 use xyn_store::{Digest, StoreError, Timestamp};
 
 use super::Event;
-use super::invite::LIFETIME_MAX;
+use super::invite::{LIFETIME_MAX, VALID_FOR_MAX};
 use crate::record::Record;
 use crate::runtime::{Accept, Inner, Intent, Outcome, Recording, Refusal, Runtime};
 use crate::services::field;
@@ -94,6 +94,10 @@ fn renewal(input: &Value, node: PublicKey, now: Timestamp) -> Result<Change, Ref
     }
     if expires.flatten().is_some_and(|expires| expires <= now) {
         let message = "a certificate ends after now; to take the node out, revoke it";
+        return Err(invalid("expires_at", message));
+    }
+    if expires.flatten().is_some_and(|expires| expires > now.after(VALID_FOR_MAX)) {
+        let message = "a certificate ends within ten years, or never (`null`)";
         return Err(invalid("expires_at", message));
     }
     Ok(Change::Renew { node, role, expires })

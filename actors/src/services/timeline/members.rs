@@ -36,8 +36,8 @@ pub enum MemberError {
     /// It was revoked before.
     #[error("node `{0}` was revoked already")]
     Revoked(PublicKey),
-    /// Only those above a node may revoke it.
-    #[error("this node does not rank above node `{0}`, which somebody above it must revoke")]
+    /// Only those above a node may say what becomes of it.
+    #[error("this node does not rank above node `{0}`: somebody who does must say it")]
     NotAbove(PublicKey),
     /// This node itself belongs no more.
     #[error(transparent)]

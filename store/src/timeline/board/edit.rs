@@ -87,19 +87,20 @@ pub enum EditError {
     Document(#[from] AutomergeError),
 }
 
-/// Makes `edits` to `document`, the board as it stands, in the name of `feed`. Answers the bytes of the
-/// change.
+/// Makes `edits` to `document`, the board as it stands, in the name of `feed`. Answers the bytes of the change, which
+/// are others for each `attempt`.
 pub(in crate::timeline) fn write(
     document: &mut Automerge,
     board: &Board,
     feed: &FeedId,
     edits: &[Edit],
+    attempt: i64,
 ) -> Result<Vec<u8>, EditError> {
     document.set_actor(change::actor(feed, &board.document()));
     let mut transaction = document.transaction();
     // An edit that fails rolls back all of them when the transaction is dropped.
     edits.iter().try_for_each(|edit| apply(&mut transaction, board, edit))?;
-    let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(0));
+    let (hash, _) = transaction.commit_with(CommitOptions::default().with_time(attempt));
     let change = hash.and_then(|hash| document.get_change_by_hash(&hash)).ok_or(EditError::Nothing)?;
     Ok(change.raw_bytes().to_vec())
 }

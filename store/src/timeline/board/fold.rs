@@ -121,6 +121,14 @@ impl Folded {
             && change::read(bytes).is_ok_and(|change| share.add(&change, bytes.len()).is_some())
     }
 
+    /// Whether the next change of `feed` would come behind another one than its last, and so be taken by nobody. That is
+    /// where a cut took away what the author built on, it went back and wrote anew, and the cut was lifted.
+    pub(in crate::timeline) fn is_out_of_turn(&self, board: &Board, feed: &FeedId) -> bool {
+        let written = self.shares.get(feed).and_then(Share::last);
+        let here = self.grounds.last_of(&change::actor(feed, &board.document()));
+        written.zip(here).is_some_and(|((number, last), (count, here))| number <= count && last != here)
+    }
+
     /// Goes on with `new` contributions, the next ones of their feeds, at a cost that does not grow with those before.
     /// None when only a fold of them all can tell what they come to: it turns out that an author gave one number to
     /// two changes.

@@ -101,6 +101,12 @@ impl Grounds {
         Verdict::Taken
     }
 
+    /// How many changes of the author are here, and the last of them.
+    pub(super) fn last_of(&self, actor: &ActorId) -> Option<(u64, ChangeHash)> {
+        let chain = &self.authors.get(actor)?.chain;
+        chain.last().map(|(hash, _)| (chain.len() as u64, *hash))
+    }
+
     /// Whether the author's change number `count` is the one that its next one comes behind. So each time that an
     /// author goes back to an old number there is one rival at most, and not one for each change from there on.
     fn is_in_turn(&self, actor: &ActorId, count: u64, turn: Turn) -> bool {

@@ -35,6 +35,11 @@ pub(super) enum Turn {
 }
 
 impl Share {
+    /// Number and hash of the author's last change.
+    pub(super) fn last(&self) -> Option<(u64, ChangeHash)> {
+        self.last
+    }
+
     /// Whether one change was too many: no further one is looked at.
     pub(super) fn is_used_up(&self) -> bool {
         self.is_used_up

@@ -92,7 +92,7 @@ fn edits_that_do_not_fit_are_refused_and_change_nothing() {
     let ana = Author::new(1, 1);
     let mut document = Automerge::new();
     let mut refuse = |board: &Board, edits: &[Edit]| {
-        let error = write(&mut document, board, &ana.feed, edits).expect_err("does not fit");
+        let error = write(&mut document, board, &ana.feed, edits, 0).expect_err("does not fit");
         assert!(document.get_heads().is_empty());
         error
     };
@@ -337,4 +337,30 @@ fn going_back_to_old_numbers_again_and_again_uses_up_the_share() {
     let records: Vec<Record> = (0..BOARD_RESTARTS_MAX + 20).map(again).collect();
     let folded = fold(&Board::Pins, &all(&records.iter().collect::<Vec<_>>()));
     assert_eq!(folded.pending, u64::from(BOARD_RESTARTS_MAX) + 2, "one too many is counted");
+}
+
+#[test]
+fn an_author_whose_first_line_is_back_goes_on_with_the_second_change_of_its_number() {
+    let mut ana = Author::new(1, 1);
+    let board = Board::Comments(ana.entry_id("x"));
+    let comment = |text: &str| [Edit::Comment(comment_id(text), text.to_owned())];
+    let first = ana.edit(moment(1), &board, &[], &comment("first"));
+    let begun = all(&[&first]);
+    let second = ana.edit(moment(2), &board, &begun, &comment("second"));
+    // Wrote the second anew while that was away; which of the two goes on is a matter of their hashes.
+    let try_anew = |n: u32| {
+        let mut ana = ana.clone();
+        let anew = ana.edit(moment(3), &board, &begun, &comment(&format!("anew {n}")));
+        let folded = fold(&board, &all(&[&first, &second, &anew]));
+        folded.is_out_of_turn(&board, &ana.feed).then_some((ana, anew))
+    };
+    let (mut ana, anew) = (0..64).find_map(try_anew).expect("one of them has the greater hash");
+
+    let line = all(&[&first, &second]);
+    let lost = ana.edit(moment(4), &board, &line, &comment("lost"));
+    let taken = ana.edit(moment(5), &board, &line, &comment("taken"));
+    assert_eq!(thread(&board, &all(&[&first, &second, &anew, &lost])), ["first", "second"]);
+    let written = all(&[&first, &second, &anew, &lost, &taken]);
+    assert_eq!(thread(&board, &written), ["first", "second", "taken"]);
+    assert!(!fold(&board, &written).is_out_of_turn(&board, &ana.feed));
 }

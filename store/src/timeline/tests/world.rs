@@ -83,7 +83,7 @@ impl Author {
     /// Edits `board` as it is with `known`.
     pub(crate) fn edit(&mut self, hlc: Hlc, board: &Board, known: &[Contribution], edits: &[Edit]) -> Record {
         let mut document = board::fold(board, known).document;
-        let change = board::write(&mut document, board, &self.feed, edits).expect("an edit that fits");
+        let change = board::write(&mut document, board, &self.feed, edits, 0).expect("an edit that fits");
         self.write(hlc, Body::Board { board: board.clone(), change: Bytes(change) })
     }
 
