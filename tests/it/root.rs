@@ -66,7 +66,7 @@ async fn the_laptop_of_the_founder_is_stolen_and_the_root_revokes_it_from_anothe
         command.args(["peer", "revoke", "operator@local", "--reason", "stolen"]).args(more);
         Said::of(&mut command)
     };
-    revoke(&[]).says(4, &["does not rank above", "somebody above it"]);
+    revoke(&[]).says(4, &["does not rank above", "somebody who does"]);
     revoke(&["--root", &file, "--yes"]).says(0, &["operator@local is revoked with"]);
     revoke(&["--root", &file, "--yes"]).says(6, &["revoked already"]);
     let revoked = member(&bob, "operator@local");

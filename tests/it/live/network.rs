@@ -53,7 +53,9 @@ impl Network {
         ip(&["netns", "add", &lan])?;
         ip(&["-n", &lan, "link", "add", "lan", "type", "bridge"])?;
         ip(&["-n", &lan, "link", "set", "lan", "up"])?;
-        ip(&["-n", &lan, "address", "add", &format!("{BRIDGE}/24"), "dev", "lan"])?;
+        if plan == Plan::Apart {
+            ip(&["-n", &lan, "address", "add", &format!("{BRIDGE}/24"), "dev", "lan"])?;
+        }
         for at in 0..count {
             network.count = at + 1;
             let space = network.space(at);

@@ -10,9 +10,10 @@ async fn a_word_made_after_the_deadline_is_refused_and_one_made_before_it_counts
     assert_eq!(question.ask.expires_at, Some(noon().after(HOUR)));
     // By the clock of its author, which is ahead.
     let mut late = founder.author(1, "late@lab", Role::OwnerAdmin).await;
+    // Who has not heard the other: what is written behind a word is later than that.
+    let mut early = founder.author(2, "early@lab", Role::OwnerAdmin).await;
     late.approves(noon().after(HOUR), "late@lab", &question);
     founder.hears(&late).await;
-    let mut early = founder.author(2, "early@lab", Role::OwnerAdmin).await;
     early.approves(noon().after(HOUR - Duration::from_secs(1)), "early@lab", &question);
     founder.hears(&early).await;
     assert_eq!(founder.node.approvers(run), ["early@lab"]);
