@@ -27,10 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(150);
 const FILE_BYTES: usize = 256 << 10;
 /// How often is looked.
 const LOOK: Duration = Duration::from_millis(100);
-/// How often two behind routers meet until one of them got through to the other.
-const MEETINGS: u32 = 5;
-/// How long that takes at most where it works.
-const PUNCHED_WITHIN: Duration = Duration::from_secs(20);
+/// How long two behind routers have to get through to each other.
+const PUNCHED_WITHIN: Duration = Duration::from_secs(40);
 
 /// Every moment, as the command line shows it.
 fn log(site: &Site) -> Vec<Value> {
@@ -95,7 +93,7 @@ async fn nodes_on_a_network_that_is_cut_and_lossy_show_the_same_when_they_are_ba
 
 #[tokio::test]
 async fn two_behind_routers_meet_through_a_member_that_relays_and_then_find_a_way_of_their_own() {
-    let Some(mut lab) = Lab::behind_routers(3).await else {
+    let Some(lab) = Lab::behind_routers(3).await else {
         eprintln!(
             "live: this machine allows no network namespaces, or no nftables: nobody was behind a router here"
         );
@@ -105,16 +103,8 @@ async fn two_behind_routers_meet_through_a_member_that_relays_and_then_find_a_wa
     lab.sites.iter().enumerate().for_each(|(at, site)| note(site, &format!("site {at} is here"), &mut said));
     meet("two whom nobody can dial are connected", &lab.all());
     converge("with what all wrote", &lab.all(), &said);
-    // Both have to send at the same moment. Where that fails a few times over it is tried again when they meet anew.
-    for _ in 0..MEETINGS {
-        if lab.sites[1..].iter().all(goes_around_the_relay) {
-            return;
-        }
-        lab.sites[2].kill();
-        lab.start(2);
-        meet("they are connected anew", &lab.all());
-    }
-    panic!("no way around the relay in {MEETINGS} meetings: {:?}", lab.sites[1].peers());
+    let is_direct = lab.sites[1..].iter().all(goes_around_the_relay);
+    assert!(is_direct, "no way around the relay: {:?}", lab.sites[1].peers());
 }
 
 /// Whether all connections of `site` are direct, soon.
