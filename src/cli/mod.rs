@@ -41,6 +41,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use output::Output;
+use tokio::sync::OnceCell;
 
 use crate::client::{Client, Need, Place};
 use crate::config as settings;
@@ -147,12 +148,13 @@ enum Command {
 }
 
 /// What a command works with.
-#[derive(Debug)]
 pub(crate) struct Context {
     /// Where its words go.
     pub(crate) out: Output,
     data: Option<PathBuf>,
     url: Option<String>,
+    /// The way to what is only read, once it was found.
+    reader: OnceCell<Client>,
 }
 
 impl Context {
@@ -179,8 +181,16 @@ impl Context {
         Ok(data)
     }
 
-    /// The way to the node.
+    /// The way to the node. What only looks goes one way all along: a folder that was opened is let go by the last of
+    /// its tasks, and whoever opens it anew before is told that it is in use.
     pub(crate) async fn client(&self, need: Need) -> Result<Client, Failure> {
+        match need {
+            Need::Read => self.reader.get_or_try_init(|| self.find(need)).await.cloned(),
+            Need::Node => self.find(need).await,
+        }
+    }
+
+    async fn find(&self, need: Need) -> Result<Client, Failure> {
         let url = self.address();
         let data = if url.is_some() { self.data().unwrap_or_default() } else { self.data()? };
         // A stopped folder can be read whatever its configuration says.
@@ -202,7 +212,7 @@ pub fn main() -> ExitCode {
     xyn_store::panics::log_contained();
     let cli = Cli::parse();
     let out = Output::new(cli.global.json, cli.global.no_color);
-    let context = Context { out, data: cli.global.data, url: cli.global.url };
+    let context = Context { out, data: cli.global.data, url: cli.global.url, reader: OnceCell::new() };
     let ended = runtime(&cli.command).and_then(|runtime| runtime.block_on(run(cli.command, &context)));
     ended.unwrap_or_else(|failure| context.out.failure(&failure)).into()
 }

@@ -45,8 +45,10 @@ pub(crate) struct Reply {
 }
 
 /// A way to ask.
+#[derive(Clone)]
 pub(crate) struct Client(Way);
 
+#[derive(Clone)]
 enum Way {
     Node { http: reqwest::Client, base: String },
     Folder(folder::Ask),
