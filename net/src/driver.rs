@@ -19,6 +19,7 @@ mod guest;
 mod heard;
 mod muxer;
 mod port;
+mod punch;
 mod task;
 #[cfg(test)]
 mod tests;

@@ -59,17 +59,26 @@ pub(super) fn split(mut address: Multiaddr) -> (Multiaddr, Option<PeerId>) {
     (address, Some(peer))
 }
 
-/// The relay that is named, and the address at which it lets this node be reached.
+/// The relay that is named, and where it is.
 pub(super) fn relay(text: &str) -> Result<(PublicKey, Multiaddr), InvalidAddress> {
-    let address = parse(text)?;
-    let (_, peer) = split(address.clone());
+    let (address, peer) = split(parse(text)?);
     let node = peer.and_then(node).ok_or_else(|| InvalidAddress(text.to_owned()))?;
-    Ok((node, address.with(Protocol::P2pCircuit)))
+    Ok((node, address))
+}
+
+/// Where the relay at `address` lets this node be reached.
+pub(super) fn circuit(address: &Multiaddr, relay: PublicKey) -> Multiaddr {
+    address.clone().with(Protocol::P2p(peer_id(relay))).with(Protocol::P2pCircuit)
 }
 
 /// Whether an address leads through a relay.
 pub(super) fn is_relayed(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::P2pCircuit)
+}
+
+/// Where a connection came from that came in at `local`. Of one that a relay brings only the relay is known.
+pub(super) fn came_from<'a>(local: &'a Multiaddr, remote: &'a Multiaddr) -> &'a Multiaddr {
+    if is_relayed(local) { local } else { remote }
 }
 
 impl Place for Multiaddr {
@@ -87,9 +96,10 @@ pub(super) fn is_local(address: &Multiaddr) -> bool {
     }
 }
 
-/// Whether an address is on this machine.
+/// Whether an address is on this machine. Whoever is reached through a relay that is may be anywhere.
 pub(super) fn is_here(address: &Multiaddr) -> bool {
     match address.iter().next() {
+        _ if is_relayed(address) => false,
         Some(Protocol::Ip4(ip)) => ip.is_loopback(),
         Some(Protocol::Ip6(ip)) => ip.to_canonical().is_loopback(),
         _ => false,

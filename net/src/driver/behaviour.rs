@@ -14,14 +14,14 @@ use libp2p::gossipsub::{
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, behaviour::toggle::Toggle};
 use libp2p::{
-    StreamProtocol, Swarm, SwarmBuilder, connection_limits, dcutr, identify, mdns, ping, relay,
-    request_response,
+    StreamProtocol, Swarm, SwarmBuilder, connection_limits, identify, mdns, ping, relay, request_response,
 };
 use xyn_store::Digest;
 use xyn_store::trust::EnvId;
 
 use super::codec::{Codec, READING_BYTES_MAX, Room, SHARE_BYTES};
 use super::gate::{Gate, Guard};
+use super::punch::Punch;
 use super::transport::{self, MUXED_STREAMS_MAX, Transport};
 use super::{Config, StartError};
 use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
@@ -117,7 +117,7 @@ pub(super) struct Members {
     /// Reaches others through members that do, is reached so where the settings name some, and then tries to
     /// do without.
     through: relay::client::Behaviour,
-    punch: dcutr::Behaviour,
+    punch: Punch,
 }
 
 /// A protocol whose messages need no answer.
@@ -185,7 +185,7 @@ pub(super) fn mesh(
             ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT),
         ),
         relay: settings.is_relay.then(|| relay::Behaviour::new(me, circuits())).into(),
-        punch: dcutr::Behaviour::new(me),
+        punch: Punch::new(me),
         through,
     };
     let wire = Wire {

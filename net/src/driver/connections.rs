@@ -48,10 +48,9 @@ impl<P: Port> Task<P> {
                 }
                 self.dialer.connected(node, dialled.as_ref(), now);
                 self.answered(node, endpoint);
-                let (place, _) = address::split(endpoint.get_remote_address().clone());
                 match self.neighbours.entry(node) {
                     Entry::Vacant(seat) => {
-                        seat.insert(Neighbour::new(place, way, now));
+                        seat.insert(Neighbour::new(leads_to(endpoint), way, now));
                         self.came(node);
                     }
                     Entry::Occupied(_) => self.compare_again(node),
@@ -168,12 +167,14 @@ impl<P: Port> Task<P> {
 
     /// Asks those relays that are connected to let this node be reached through them.
     pub(super) fn reserve(&mut self) {
-        let here = self.relays.iter().filter(|(relay, _)| self.neighbours.contains_key(relay));
-        for (relay, circuit) in here {
-            let Entry::Vacant(missing) = self.circuits.entry(*relay) else {
+        let roster = &self.swarm.behaviour().gate.guard.roster;
+        let named = self.relays.iter().map(|(relay, address)| (roster.heir(*relay), address));
+        let here: Vec<_> = named.filter(|(relay, _)| self.neighbours.contains_key(relay)).collect();
+        for (relay, address) in here {
+            let Entry::Vacant(missing) = self.circuits.entry(relay) else {
                 continue;
             };
-            match self.swarm.listen_on(circuit.clone()) {
+            match self.swarm.listen_on(address::circuit(address, relay)) {
                 Ok(listener) => drop(missing.insert(listener)),
                 Err(error) => tracing::warn!(%relay, %error, "cannot be reached through a relay"),
             }
@@ -201,6 +202,17 @@ impl<P: Port> Task<P> {
 fn options(whom: &Whom<Multiaddr>, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
     match whom {
         _ if addresses.is_empty() => None,
+/// Where the other end of a connection is.
+fn leads_to(endpoint: &ConnectedPoint) -> Multiaddr {
+    let address = match endpoint {
+        ConnectedPoint::Dialer { address, .. } => address,
+        ConnectedPoint::Listener { local_addr, send_back_addr } => {
+            address::came_from(local_addr, send_back_addr)
+        }
+    };
+    address::split(address.clone()).0
+}
+
         Whom::Node(node) => Some(DialOpts::peer_id(address::peer_id(*node)).addresses(addresses).build()),
         Whom::At(address) => Some(DialOpts::unknown_peer_id().address(address.clone()).build()),
     }

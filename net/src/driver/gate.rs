@@ -85,7 +85,8 @@ struct Open {
     peer: PeerId,
     way: Way,
     side: Side,
-    remote: Multiaddr,
+    /// Where its other end is.
+    place: Multiaddr,
 }
 
 impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
@@ -106,7 +107,7 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
     /// How the newest open connection of a peer came to be, and where it leads.
     pub(super) fn newest(&self, peer: PeerId) -> Option<(Way, &Multiaddr)> {
         let newest = self.open.values().rfind(|open| open.peer == peer)?;
-        Some((newest.way, &newest.remote))
+        Some((newest.way, &newest.place))
     }
 
     /// The peers who are not on the side on which they belong any more, each with the reason.
@@ -127,7 +128,7 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
         connection: ConnectionId,
         peer: PeerId,
         way: Way,
-        remote: &Multiaddr,
+        [remote, place]: [&Multiaddr; 2],
     ) -> Result<Side, ConnectionDenied> {
         if !self.guard.reaches(remote) {
             return Err(ConnectionDenied::new(Refusal::Far));
@@ -141,7 +142,7 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> Gate<M, S> {
             let crowded = format!("a stranger makes {STRANGER_CONNECTIONS} at most");
             return Err(ConnectionDenied::new(Refusal::Crowded(crowded)));
         }
-        self.open.insert(connection, Open { peer, way, side, remote: remote.clone() });
+        self.open.insert(connection, Open { peer, way, side, place: place.clone() });
         Ok(side)
     }
 
@@ -180,7 +181,7 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> NetworkBehaviour for Gate<M, S> {
         local: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        match self.enter(id, peer, Way::In, remote)? {
+        match self.enter(id, peer, Way::In, [remote, address::came_from(local, remote)])? {
             Side::Member => {
                 self.members.handle_established_inbound_connection(id, peer, local, remote).map(Either::Left)
             }
@@ -199,7 +200,7 @@ impl<M: NetworkBehaviour, S: NetworkBehaviour> NetworkBehaviour for Gate<M, S> {
         role: Endpoint,
         port: PortUse,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        match self.enter(id, peer, Way::Out, address)? {
+        match self.enter(id, peer, Way::Out, [address; 2])? {
             Side::Member => self
                 .members
                 .handle_established_outbound_connection(id, peer, address, role, port)

@@ -62,10 +62,15 @@ impl Lab {
         Some(Self::open(count, Some(network)).await)
     }
 
-    /// The same, all but the first behind routers that let nobody in; the first relays. None where that cannot be.
-    pub(crate) async fn behind_routers(count: usize) -> Option<Self> {
-        let network = Network::open(count, Plan::BehindRouters)?;
-        if network.filters { Some(Self::open(count, Some(network)).await) } else { None }
+    /// Three, all but the first behind routers that let nobody in; the first relays, and of `barred` what goes to it
+    /// by that protocol from the other sites in turn is dropped. None where that cannot be.
+    pub(crate) async fn behind_routers(barred: &[&str]) -> Option<Self> {
+        let network = Network::open(3, Plan::BehindRouters)?;
+        if !network.filters {
+            return None;
+        }
+        barred.iter().zip(1..).for_each(|(protocol, at)| network.bar(at, protocol, 0));
+        Some(Self::open(3, Some(network)).await)
     }
 
     /// Two nodes at the ends of a line that is long and thin. Where this machine allows no network namespaces it
@@ -90,7 +95,7 @@ impl Lab {
         let line = Line::open(lan.as_deref(), begins, to, is_thin);
         let address = format!("/ip4/{}/tcp/{}", line.begins.ip(), line.begins.port());
         let mut lab = Self { sites, network, _line: Some(line) };
-        let tickets = lab.sites[0].found(1, address).await;
+        let tickets = lab.sites[0].found(1, &[address]).await;
         lab.begin(tickets);
         lab
     }
@@ -99,8 +104,9 @@ impl Lab {
         let sites = Self::build(count, network.as_ref());
         let is_hidden = network.as_ref().is_some_and(|network| network.plan == Plan::BehindRouters);
         let mut lab = Self { sites, network, _line: None };
-        let place = format!("/ip4/{}/tcp/{}", lab.sites[0].address, lab.sites[0].port);
-        let tickets = lab.sites[0].found(count - 1, place).await;
+        let [first, ..] = lab.sites.as_slice() else { return lab };
+        let places = [("tcp", ""), ("udp", "/quic-v1")].map(|(protocol, rest)| first.place(protocol, rest));
+        let tickets = first.found(count - 1, &places).await;
         if is_hidden {
             let relay = lab.sites[0].named("udp", "/quic-v1");
             lab.sites[0].settings.push(("XYN_MESH_RELAY", "true".to_owned()));
@@ -207,18 +213,17 @@ impl Site {
     }
 
     /// Founds the environment, and gives out tickets for when this site is where it belongs, and is reached there.
-    async fn found(&self, tickets: usize, address: String) -> Vec<String> {
+    async fn found(&self, tickets: usize, addresses: &[String]) -> Vec<String> {
         let mut command = self.folder.program();
         command.env("XYN_MESH", "on").env("XYN_MESH_LISTEN", "/ip4/127.0.0.1/tcp/0");
         let node = Node::start_by(&self.folder, command).await;
         let key = NodeKey::load(&self.folder.data()).expect("it has a key").public();
         let root = NodeKey::found_root(&self.folder.data()).expect("it has the root's key").public();
-        let addresses = [address];
         let mut texts = Vec::new();
         for _ in 0..tickets {
             let (env, principal) = (EnvId::rooted_in(root), Principal::new("mate@lab"));
             let expires = Clock::system().now().after(Duration::from_secs(3600));
-            let invite = Invite::mint(env, key, &addresses, &principal, Role::Operator, expires);
+            let invite = Invite::mint(env, key, addresses, &principal, Role::Operator, expires);
             let invite = invite.expect("randomness");
             node.post("/api/v1/intents", &json!({ "action": "peer.invite", "input": invite.input }))
                 .await
@@ -229,10 +234,15 @@ impl Site {
         texts
     }
 
-    /// Where it listens, and who it is.
+    /// Where it listens.
+    fn place(&self, protocol: &str, rest: &str) -> String {
+        format!("/ip4/{}/{protocol}/{}{rest}", self.address, self.port)
+    }
+
+    /// The same, and who it is.
     fn named(&self, protocol: &str, rest: &str) -> String {
         let key = NodeKey::load(&self.folder.data()).expect("it has a key").public();
-        named(&format!("/ip4/{}/{protocol}/{}{rest}", self.address, self.port), key)
+        named(&self.place(protocol, rest), key)
     }
 
     fn start(&mut self, has_mesh: bool, ticket: Option<&str>) {

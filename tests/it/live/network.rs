@@ -127,6 +127,13 @@ impl Network {
         }
     }
 
+    /// Drops what a site sends to another one by a protocol.
+    pub(super) fn bar(&self, at: usize, protocol: &str, to: usize) {
+        let rule = format!("ip daddr {} meta l4proto {protocol} drop;", address(to));
+        let chain = format!("chain out {{ type filter hook output priority 0; {rule} }}");
+        filter(&self.space(at), "bar", &chain).expect("it worked before");
+    }
+
     /// Lets so much leave a namespace and no more; none where this kernel has no token bucket.
     pub(super) fn limit(&self, space: &str, bits_per_second: u64) -> Option<()> {
         let rate = format!("{bits_per_second}bit");
