@@ -51,8 +51,6 @@ pub enum Happening {
     FromFuture,
     /// A node took another key.
     Rotated,
-    /// A node never heard that its next key has the seat, and is turned away under the old one.
-    Stranded,
     /// Something was said with a key that its node had given up.
     Thefts,
     /// A record is kept in the end and does not count.

@@ -136,6 +136,29 @@ async fn the_founder_takes_other_keys_by_the_word_of_the_root() {
     converge(&[&ada, &bob], &["under the third key"]).await;
 }
 
+#[tokio::test]
+async fn a_node_that_was_away_when_its_new_key_was_confirmed_hears_of_it_when_it_is_back() {
+    let (mut ada, mut bob, file) = pair().await;
+    let (old, own) = (ada.key(), ada.key().to_string());
+    ada.folder.xyn(["peer", "rotate", "--no-wait"]).says(0, &["asks to go by the key"]);
+    let shown = || bob.folder.xyn(["--json", "peer", "confirm", &own, "--root", &file]);
+    eventually("the other has heard it", async || shown().err.contains("--yes").then_some(())).await;
+    ada.kill();
+    bob.folder.xyn(["peer", "confirm", &own, "--root", &file, "--yes"]).says(0, &[]);
+    assert_eq!(ada.key(), old, "it could not hear that");
+    // Nor does whoever confirmed it remember that it was here.
+    bob.stop().await;
+    bob.up(None).await;
+
+    ada.up(None).await;
+    eventually("it goes by the other key", async || (ada.key() != old).then_some(())).await;
+    eventually("it writes again", async || {
+        (ada.folder.xyn(["timeline", "note", "back"]).code == 0).then_some(())
+    })
+    .await;
+    converge(&[&ada, &bob], &["back"]).await;
+}
+
 fn root_of(file: &str) -> String {
     NodeKey::load_from(file.as_ref()).expect("the root's key").public().to_string()
 }

@@ -46,6 +46,10 @@ impl<P: Port> Task<P> {
                     self.leave_behind(peer, id);
                     self.left(node);
                 }
+                if self.guard_mut().seats.came(node) {
+                    // Whose seat it took leaves now.
+                    self.close_misplaced();
+                }
                 self.dialer.connected(node, dialled.as_ref(), now);
                 self.answered(node, endpoint);
                 match self.neighbours.entry(node) {
@@ -198,10 +202,6 @@ impl<P: Port> Task<P> {
     }
 }
 
-/// How to dial somebody; none when there is nowhere to.
-fn options(whom: &Whom<Multiaddr>, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
-    match whom {
-        _ if addresses.is_empty() => None,
 /// Where the other end of a connection is.
 fn leads_to(endpoint: &ConnectedPoint) -> Multiaddr {
     let address = match endpoint {
@@ -213,6 +213,10 @@ fn leads_to(endpoint: &ConnectedPoint) -> Multiaddr {
     address::split(address.clone()).0
 }
 
+/// How to dial somebody; none when there is nowhere to.
+fn options(whom: &Whom<Multiaddr>, addresses: Vec<Multiaddr>) -> Option<DialOpts> {
+    match whom {
+        _ if addresses.is_empty() => None,
         Whom::Node(node) => Some(DialOpts::peer_id(address::peer_id(*node)).addresses(addresses).build()),
         Whom::At(address) => Some(DialOpts::unknown_peer_id().address(address.clone()).build()),
     }

@@ -24,6 +24,7 @@ use super::address;
 use super::behaviour::STRANGER_CONNECTIONS;
 use super::port::{Reach, Refusal};
 use crate::proto::conduct::Shunned;
+use crate::proto::seats::Seats;
 
 /// What the peer on a connection is to this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,7 @@ pub(super) enum Way {
 /// What decides about peers.
 pub(super) struct Guard {
     pub(super) roster: Arc<Roster>,
+    pub(super) seats: Seats,
     pub(super) shunned: Shunned,
     pub(super) reach: Reach,
     pub(super) clock: Clock,
@@ -54,7 +56,7 @@ impl Guard {
     pub(super) fn judge(&self, peer: PeerId, way: Way) -> Result<(PublicKey, Side), Refusal> {
         let now = self.clock.now();
         let node = address::node(peer).ok_or_else(|| Refusal::NotItsKey(peer.to_string()))?;
-        match self.roster.admit(node, now) {
+        match self.seats.admit(&self.roster, node, now) {
             _ if self.shunned.contains(node, now) => Err(Refusal::Shunned),
             Ok(_) => Ok((node, Side::Member)),
             Err(NotAdmitted::Stranger(_)) if way == Way::In => Ok((node, Side::Stranger)),
@@ -266,7 +268,8 @@ mod tests {
         let address = |text: &str| text.parse::<Multiaddr>().expect("an address");
         let is_refused = |reach, remote: &str| {
             let roster = Arc::new(Roster::fold(EnvId::rooted_in(key), &[], BTreeMap::new()));
-            let guard = Guard { roster, shunned: Shunned::default(), reach, clock: Clock::system() };
+            let (seats, shunned, clock) = (Seats::default(), Shunned::default(), Clock::system());
+            let guard = Guard { roster, seats, shunned, reach, clock };
             let mut gate = Gate::new(guard, dummy::Behaviour, dummy::Behaviour);
             let (id, here) = (ConnectionId::new_unchecked(1), address("/ip4/192.168.1.2/tcp/4311"));
             let (peer, remote) = (address::peer_id(key), address(remote));
@@ -284,8 +287,8 @@ mod tests {
     fn a_peer_is_where_the_newest_of_its_open_connections_leads() {
         let keys = [1, 2].map(|seed| NodeKey::from_secret([seed; 32]).public());
         let roster = Arc::new(Roster::fold(EnvId::rooted_in(keys[0]), &[], BTreeMap::new()));
-        let shunned = Shunned::default();
-        let guard = Guard { roster, shunned, reach: Reach::Anywhere, clock: Clock::system() };
+        let (seats, shunned, clock) = (Seats::default(), Shunned::default(), Clock::system());
+        let guard = Guard { roster, seats, shunned, reach: Reach::Anywhere, clock };
         let mut gate = Gate::new(guard, dummy::Behaviour, dummy::Behaviour);
         let peer = address::peer_id(keys[1]);
         let at =

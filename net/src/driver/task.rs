@@ -36,6 +36,7 @@ use crate::proto::contacts::{self, Contacts};
 use crate::proto::dial::{Dialer, Whom};
 use crate::proto::gossip::{self, Gossip};
 use crate::proto::join::{Door, door};
+use crate::proto::seats::Seats;
 use crate::proto::sync::{self, Sync, TICK};
 use crate::proto::witness::{self, Witness};
 use crate::wire::{Known, News};
@@ -45,10 +46,6 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The most time between the connections of two nodes that dial each other at the same time.
 const CROSSED_WITHIN: Duration = Duration::from_secs(2);
-
-/// How long a node whose key was retired while it is connected has to hear of it: turned away before, it would go by
-/// that key for ever.
-const HANDOVER: Duration = Duration::from_secs(10);
 
 /// What a handle asks for.
 #[derive(Debug)]
@@ -149,6 +146,7 @@ impl<P: Port> Task<P> {
         let keypair = address::keypair(key);
         let guard = Guard {
             roster: Arc::clone(&world.roster),
+            seats: Seats::met(world.contacts.iter().map(|(node, _)| *node)),
             shunned: Shunned::default(),
             reach: config.reach,
             clock: clock.clone(),
@@ -284,8 +282,7 @@ impl<P: Port> Task<P> {
         self.dial();
     }
 
-    fn close_misplaced(&mut self) {
-        let end = self.clock.now().after(HANDOVER);
+    pub(super) fn close_misplaced(&mut self) {
         for (peer, why) in self.swarm.behaviour().gate.misplaced() {
             let node = address::node(peer);
             // Whoever is being answered leaves when it has heard, unless it was put out meanwhile.
@@ -295,13 +292,7 @@ impl<P: Port> Task<P> {
             if leaves && !is_put_out {
                 continue;
             }
-            let hands_over = matches!(why, Refusal::NotAdmitted(NotAdmitted::Retired(_)));
             self.refuse(node, why);
-            if let Some(node) = node.filter(|_| hands_over) {
-                // Nobody else may be there to tell it.
-                self.leaving.insert(node, end);
-                continue;
-            }
             // It may be gone already.
             let _ = self.swarm.disconnect_peer_id(peer);
         }

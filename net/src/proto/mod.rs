@@ -13,5 +13,6 @@ pub mod gossip;
 pub mod held;
 pub mod join;
 pub mod kept;
+pub mod seats;
 pub mod sync;
 pub mod witness;

@@ -70,11 +70,6 @@ impl Check {
         self.keys.0.iter().any(|said| matches!(said.word, Word::Revoked { node: it, .. } if Some(it) == node))
     }
 
-    /// Whether anybody knows that a key was given up.
-    pub(crate) fn is_retired(&self, key: PublicKey) -> bool {
-        self.keys.0.iter().any(|said| matches!(&said.word, Word::Retired { old, .. } if *old == key))
-    }
-
     /// The words that this node has, and has to follow: the root's, and those of members whom nobody revoked.
     fn words_at(&self, shelf: &Shelf) -> Vec<&Word> {
         let Some(timeline) = shelf.timeline() else { return Vec::new() };
@@ -129,18 +124,13 @@ impl Check {
         found.into_iter().for_each(|broken| self.broke(now, broken));
     }
 
-    /// `node` is connected with `peer`, which is node `other`.
-    pub(crate) fn talks(
-        &mut self,
-        now: Timestamp,
-        node: usize,
-        shelf: &Shelf,
-        (peer, other): (PublicKey, usize),
-    ) {
+    /// `node` is connected with node `other`. One whose key is given up may not know that it goes by another now.
+    pub(crate) fn talks(&mut self, now: Timestamp, node: usize, shelf: &Shelf, other: usize) {
         if self.keys.0.is_empty() || !self.is_honest(node) {
             return;
         }
-        if self.words_at(shelf).into_iter().any(|word| word.is_about(peer, Some(other))) {
+        let puts_out = |word: &Word| matches!(word, Word::Revoked { node: revoked, .. } if *revoked == other);
+        if self.words_at(shelf).into_iter().any(puts_out) {
             self.broke(now, Broken::Admitted { node, other });
         }
     }

@@ -11,6 +11,7 @@ use xyn_net::proto::contacts::{self, Contacts};
 use xyn_net::proto::gossip::{self, Fit, Gossip, Verdict};
 use xyn_net::proto::held::Held;
 use xyn_net::proto::join::{Door, door};
+use xyn_net::proto::seats::Seats;
 use xyn_net::proto::sync::{self, Sync};
 use xyn_net::proto::witness::{self, Witness};
 use xyn_net::wire::{self, Frame, News, Payload};
@@ -39,6 +40,7 @@ pub(crate) struct Process {
     pub(crate) contacts: Option<Contacts>,
     /// When its log was signed last.
     pub(super) signed_at: Timestamp,
+    pub(crate) seats: Seats,
     pub(crate) shunned: Shunned,
     /// Connected members, and the bytes that each has not taken yet.
     pub(crate) neighbours: BTreeMap<PublicKey, usize>,
@@ -67,6 +69,7 @@ impl Process {
             witness: Witness::new(shelf.vouched()?),
             contacts: None,
             signed_at: Timestamp::EPOCH,
+            seats: Seats::default(),
             shunned: Shunned::default(),
             neighbours: BTreeMap::new(),
             first_expiry: shelf.roster().first_expiry(),
@@ -98,6 +101,7 @@ impl Process {
 
     pub(crate) fn connected(&mut self, peer: PublicKey, now: Timestamp) {
         self.neighbours.insert(peer, 0);
+        self.seats.came(peer);
         self.sync(sync::Input::Connected(peer), now);
         self.blobs(blobs::Input::Connected(peer), now);
         self.witness(witness::Input::Connected(peer), now);
@@ -228,7 +232,7 @@ impl Process {
     /// Closes the connections to those whom the roster, which is new or of which a certificate ran out, admits no more.
     fn close_misplaced(&mut self, shelf: &Shelf, now: Timestamp) {
         self.first_expiry = shelf.roster().first_expiry();
-        let misplaced = |peer: &PublicKey| Some((*peer, shelf.roster().admit(*peer, now).err()?));
+        let misplaced = |peer: &PublicKey| Some((*peer, self.seats.admit(shelf.roster(), *peer, now).err()?));
         let misplaced: Vec<_> = self.neighbours.keys().filter_map(misplaced).collect();
         for (peer, why) in misplaced {
             self.close(peer, Closing::NotAdmitted(why));

@@ -2,7 +2,6 @@
 
 use xyn_net::proto::dial::Whom;
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::trust::NotAdmitted;
 
 use super::World;
 use super::queue::Event;
@@ -65,9 +64,8 @@ impl World {
             return false;
         }
         for [node, other] in [ends, [ends[1], ends[0]]] {
-            let peer = self.people.key(other).public();
             if let Some(running) = &self.machines[node].running {
-                self.check.talks(self.now, node, &running.shelf, (peer, other));
+                self.check.talks(self.now, node, &running.shelf, other);
             }
         }
         self.begin_session(link);
@@ -132,10 +130,7 @@ impl World {
         }
         self.trace.note(self.now, 2, node, &[&(other as u32).to_be_bytes()]);
         self.check.closed(self.now, node, other, why);
-        match why {
-            Closing::NotAdmitted(NotAdmitted::Retired(_)) => self.turn_away(node, peer),
-            _ => self.drop_sides(link),
-        }
+        self.drop_sides(link);
     }
 
     /// A process is gone without a word: its neighbours find out by waiting.

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use xyn_store::StoreError;
-use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::Saying;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{Head, Roster};
@@ -72,19 +71,6 @@ impl World {
         let frames = if attempt.is_kept { attempt.frames } else { Vec::new() };
         self.act(node, |running, now| running.process.wrote(feed, &frames, now));
         attempt.is_kept
-    }
-
-    /// A node turns away a key that is retired: it hears no more, and what it said before still arrives.
-    pub(super) fn turn_away(&mut self, node: usize, peer: PublicKey) {
-        self.farewell(node, peer);
-        self.act(node, |running, now| running.process.disconnected(peer, now));
-    }
-
-    /// Nodes whose key others turn away, and that never heard that their next one has the seat: the word passed them
-    /// by while they were out of reach, and nobody talks to them any more.
-    pub(super) fn stranded(&self) -> impl Iterator<Item = usize> {
-        let is_ended = |node: &&usize| self.check.is_retired(self.people.key(**node).public());
-        self.rotations.keys().filter(is_ended).copied()
     }
 
     /// A folder goes by the key that is prepared in it, where that has the seat.

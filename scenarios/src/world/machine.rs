@@ -29,7 +29,8 @@ pub(crate) struct Running {
 impl Running {
     /// Whether it talks to `peer` now.
     pub(crate) fn admits(&self, peer: PublicKey, now: Timestamp) -> bool {
-        self.shelf.roster().admit(peer, now).is_ok() && !self.process.shunned.contains(peer, now)
+        self.process.seats.admit(self.shelf.roster(), peer, now).is_ok()
+            && !self.process.shunned.contains(peer, now)
     }
 }
 

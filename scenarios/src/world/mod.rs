@@ -288,7 +288,7 @@ impl World {
             self.check.bounds(self.now, node, it);
             for peer in it.process.neighbours.keys() {
                 let other = self.people.number(*peer).unwrap_or(usize::MAX);
-                self.check.talks(self.now, node, &it.shelf, (*peer, other));
+                self.check.talks(self.now, node, &it.shelf, other);
             }
             let records: u64 = it.process.sync.feeds().values().map(|known| known.seq()).sum();
             (running, held, most) = (running + 1, held + records, most.max(records));

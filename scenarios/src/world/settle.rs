@@ -59,7 +59,7 @@ impl World {
     /// Nodes that are to come to the same.
     pub(super) fn counting(&self) -> BTreeSet<usize> {
         let mut out = self.scenario.bad();
-        out.extend(self.revoked.iter().copied().chain(self.stranded()));
+        out.extend(&self.revoked);
         let is_out = |node: &usize| out.contains(node);
         // Who was let in by one who is out may be out with it.
         let guest_of = |node: &usize| self.scenario.joins.iter().find(|join| join.node == *node);
@@ -155,8 +155,6 @@ impl World {
         for (node, count) in excluded {
             (0..count).for_each(|_| self.check.happened(node, Happening::Excluded));
         }
-        let stranded: Vec<usize> = self.stranded().collect();
-        stranded.into_iter().for_each(|node| self.check.happened(node, Happening::Stranded));
         let copies = self.check.books.further_feeds() as u64;
         if copies > 0 {
             self.check.tally.insert(Happening::Copies, copies);

@@ -1,0 +1,107 @@
+//! Whose connections a node keeps: members', and those of a key that handed its seat over, until its heir came.
+//!
+//! Owns which members came. A node that was out of reach when its new key was confirmed still goes by the old one,
+//! and would never hear otherwise that the new one has its seat. Invariant: nobody is let in whom the roster put out,
+//! and a key that was followed by its heir stays out.
+
+use std::collections::BTreeSet;
+
+use xyn_store::Timestamp;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::trust::{Member, NotAdmitted, Roster};
+
+/// The members that came so far.
+#[derive(Clone, Debug, Default)]
+pub struct Seats(BTreeSet<PublicKey>);
+
+impl Seats {
+    /// Those whom this node met before.
+    pub fn met(members: impl IntoIterator<Item = PublicKey>) -> Self {
+        Self(members.into_iter().collect())
+    }
+
+    /// A member is here. Answers whether that is news.
+    pub fn came(&mut self, member: PublicKey) -> bool {
+        self.0.insert(member)
+    }
+
+    /// Whether to talk to `node`: as the roster says, and while its heir, who is expected, did not come.
+    pub fn admit<'a>(
+        &self,
+        roster: &'a Roster,
+        node: PublicKey,
+        now: Timestamp,
+    ) -> Result<&'a Member, NotAdmitted> {
+        roster.admit(node, now).or_else(|why| {
+            let heir = roster.heir(node);
+            let is_awaited = !self.0.contains(&heir) && roster.admit(heir, now).is_ok();
+            let is_valid = |member: &&Member| member.expires.is_none_or(|expires| now < expires);
+            let retired =
+                roster.member(node).filter(|_| matches!(why, NotAdmitted::Retired(_)) && is_awaited);
+            retired.filter(is_valid).ok_or(why)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use xyn_store::audit::key::NodeKey;
+    use xyn_store::scope::Principal;
+    use xyn_store::trust::{
+        Certificate, Claim, EnvId, Place, Placed, Revocation, Role, Seat, Statement, Succession,
+    };
+
+    use super::*;
+
+    fn key(seed: u8) -> NodeKey {
+        NodeKey::from_secret([seed; 32])
+    }
+
+    fn env() -> EnvId {
+        EnvId::rooted_in(key(1).public())
+    }
+
+    /// What the root says.
+    fn says(claim: Claim, at: i64) -> Placed {
+        let root = key(1);
+        let issued_at = Timestamp::from_micros(at);
+        let statement = Statement { env: env(), issuer: root.public(), issued_at, claim };
+        Placed { statement: statement.sign(&root).expect("rightly made"), place: None::<Place> }
+    }
+
+    fn seats(seat: Seat, node: u8, expires: Option<Timestamp>, at: i64) -> Placed {
+        let (consent, principal) = (seat.agree(env(), &key(node)), Principal::new("bob@home"));
+        let node = key(node).public();
+        says(
+            Claim::Certificate(Certificate { node, seat, principal, role: Role::User, expires, consent }),
+            at,
+        )
+    }
+
+    #[test]
+    fn whoever_changed_its_key_is_let_in_by_the_old_one_until_it_came_by_the_new_one() {
+        let (end, now) = (Timestamp::from_micros(1000), Timestamp::from_micros(10));
+        let succession = Succession::sign(env(), &key(2), key(3).public(), BTreeMap::new());
+        let mut said = vec![
+            seats(Seat::Under(key(1).public()), 2, Some(end), 1),
+            seats(Seat::Succeeding(succession), 3, None, 2),
+        ];
+        let roster = |said: &[Placed]| Roster::fold(env(), said, BTreeMap::new());
+        let [old, new] = [2, 3].map(|seed| key(seed).public());
+        let changed = roster(&said);
+        let mut met = Seats::default();
+        assert!(met.admit(&changed, new, now).is_ok() && met.admit(&changed, old, now).is_ok());
+        let retired = Err(NotAdmitted::Retired(old));
+        assert_eq!(met.admit(&changed, old, end).map(drop), retired, "its certificate ran out");
+        assert!(met.came(old) && met.admit(&changed, old, now).is_ok());
+        assert!(met.came(new) && !met.came(new));
+        assert_eq!(met.admit(&changed, old, now).map(drop), retired);
+        assert_eq!(Seats::met([new]).admit(&changed, old, now).map(drop), retired);
+
+        let revocation = Revocation { node: new, last: BTreeMap::new(), reason: "lost".into() };
+        said.push(says(Claim::Revocation(revocation), 3));
+        assert_eq!(Seats::default().admit(&roster(&said), old, now).map(drop), retired);
+    }
+}
