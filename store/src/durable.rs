@@ -18,7 +18,7 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 /// there is none. One at a time may do so at a path.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let is_new = !folder.exists();
+    let made = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).count();
     fs::create_dir_all(folder)?;
     let partial = path.with_added_extension("partial");
     // What another try left there, or somebody put there to be followed.
@@ -33,11 +33,9 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = remove(&partial);
     }
     written?;
-    sync_folder(folder)?;
-    match folder.parent().filter(|above| is_new && !above.as_os_str().is_empty()) {
-        Some(above) => sync_folder(above),
-        None => Ok(()),
-    }
+    // The names of the folders that were made, and of one that the caller may have made just now.
+    let mut named = folder.ancestors().take(made + 2).filter(|it| !it.as_os_str().is_empty());
+    named.try_for_each(sync_folder)
 }
 
 fn remove(path: &Path) -> io::Result<()> {
@@ -76,6 +74,9 @@ mod tests {
         let home = tempfile::tempdir().expect("a folder");
         let path = home.path().join("new/notes.json");
         put(&path, b"first").expect("there is room");
+        let deep = home.path().join("one/two/three");
+        put(&deep, b"deep").expect("there is room");
+        assert_eq!(fs::read(&deep).expect("it is there"), b"deep");
         fs::write(home.path().join("new/notes.json.partial"), "half, and longer than the whole")
             .expect("there is room");
         put(&path, b"second").expect("there is room");
