@@ -17,7 +17,7 @@ pub(crate) fn create_private(path: &Path) -> io::Result<File> {
 /// Puts a file of these bytes at `path`, whole or not at all, and lasting when this is done. Its folder is made where
 /// there is none. One at a time may do so at a path.
 pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     let made = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).count();
     fs::create_dir_all(folder)?;
     let partial = path.with_added_extension("partial");
@@ -36,6 +36,11 @@ pub fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The names of the folders that were made, and of one that the caller may have made just now.
     let mut named = folder.ancestors().take(made + 2).filter(|it| !it.as_os_str().is_empty());
     named.try_for_each(sync_folder)
+}
+
+/// The folder that a file is in.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn remove(path: &Path) -> io::Result<()> {

@@ -1,8 +1,8 @@
 //! Whose connections a node keeps: members', and those of a key that handed its seat over, until its heir came.
 //!
 //! Owns which members came. A node that was out of reach when its new key was confirmed still goes by the old one,
-//! and would never hear otherwise that the new one has its seat. Invariant: nobody is let in whom the roster put out,
-//! and a key that was followed by its heir stays out.
+//! and would never hear otherwise that the new one has its seat. Invariant: nobody is let in who was revoked or whose
+//! certificate ran out, and a key whose heir was met stays out.
 
 use std::collections::BTreeSet;
 

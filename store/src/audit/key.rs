@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use ed25519_dalek::{Signer, SigningKey};
 
@@ -80,7 +81,7 @@ impl NodeKey {
         let mut secret = [0; 32];
         getrandom::fill(&mut secret)?;
         let key = Self(SigningKey::from_bytes(&secret));
-        key.keep(folder, &path).map_err(io)?;
+        durable::put(&path, key.text().as_bytes()).map_err(io)?;
         Ok(key)
     }
 
@@ -101,6 +102,9 @@ impl NodeKey {
 
     /// The key that is to take over in `folder`, made when there is none.
     pub fn prepare_next(folder: &Path) -> Result<Self, KeyError> {
+        /// Two who ask at once are to be given the same key.
+        static ASKING: Mutex<()> = Mutex::new(());
+        let _one_at_a_time = ASKING.lock().unwrap_or_else(PoisonError::into_inner);
         Self::next(folder)?.map_or_else(|| Self::create_as(folder, NEXT_FILE_NAME), Ok)
     }
 
@@ -133,8 +137,8 @@ impl NodeKey {
             }
             made => made.map_err(io("create", to))?,
         };
-        let beside = to.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let written = root.write(&mut file).and_then(|()| durable::sync_folder(beside));
+        let written = file.write_all(root.text().as_bytes()).and_then(|()| file.sync_all());
+        let written = written.and_then(|()| durable::sync_folder(durable::folder_of(to)));
         // Also where modes are not kept, such as on a stick: others could read it there.
         let copy = written.map_err(io("write", to)).and_then(|()| Self::load_from(to));
         let is_whole = copy.as_ref().is_ok_and(|copy| copy.public() == root.public());
@@ -206,22 +210,9 @@ impl NodeKey {
         Self(SigningKey::from_bytes(&secret))
     }
 
-    fn keep(&self, folder: &Path, path: &Path) -> io::Result<()> {
-        let temporary = path.with_extension("key.tmp");
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            // A left-over of a crash was never handed out as a key.
-            _ => {}
-        }
-        let mut file = durable::create_private(&temporary)?;
-        self.write(&mut file)?;
-        fs::rename(&temporary, path)?;
-        durable::sync_folder(folder)
-    }
-
-    fn write(&self, file: &mut File) -> io::Result<()> {
-        writeln!(file, "{}", hex::encode(self.0.as_bytes()))?;
-        file.sync_all()
+    /// What a file of it holds.
+    fn text(&self) -> String {
+        format!("{}\n", hex::encode(self.0.as_bytes()))
     }
 }
 
@@ -275,6 +266,18 @@ mod tests {
     }
 
     #[test]
+    fn all_who_ask_at_once_for_the_next_key_are_given_the_same() {
+        let folder = folder();
+        let ask = || NodeKey::prepare_next(folder.path()).expect("there is room").public();
+        let given = std::thread::scope(|scope| {
+            let asked: Vec<_> = (0..16).map(|_| scope.spawn(ask)).collect();
+            asked.into_iter().map(|asked| asked.join().expect("no panic")).collect::<Vec<_>>()
+        });
+        let kept = NodeKey::next(folder.path()).expect("it reads").expect("it is there").public();
+        assert_eq!(given, [kept; 16]);
+    }
+
+    #[test]
     fn a_key_is_never_replaced() {
         let folder = folder();
         let first = NodeKey::create(folder.path()).expect("the folder is empty").public();
@@ -321,7 +324,7 @@ mod tests {
     #[test]
     fn a_crash_while_making_the_key_leaves_no_obstacle() {
         let folder = folder();
-        fs::write(folder.path().join("node.key.tmp"), "half a k").expect("a file");
+        fs::write(folder.path().join("node.key.partial"), "half a k").expect("a file");
         assert!(matches!(NodeKey::load(folder.path()), Err(KeyError::Missing(_))));
         NodeKey::create(folder.path()).expect("the left-over is thrown away");
         assert_eq!(mode(&folder.path().join(FILE_NAME)), 0o600);
@@ -356,10 +359,12 @@ mod tests {
 
     #[test]
     fn a_folder_that_cannot_be_written_is_named() {
-        let missing = folder().path().join("gone");
-        let error = NodeKey::create(&missing).expect_err("there is no folder");
+        let folder = folder();
+        let file = folder.path().join("taken");
+        fs::write(&file, "").expect("own file");
+        let error = NodeKey::create(&file).expect_err("it is no folder");
         assert!(matches!(error, KeyError::Io { .. }));
-        assert!(error.to_string().contains("gone"), "{error}");
+        assert!(error.to_string().contains("taken"), "{error}");
     }
 
     #[test]
