@@ -27,7 +27,7 @@ pub(crate) use deployment::{Deployment, Switched};
 pub(crate) use event::{Event, EventRef, Resource};
 pub(crate) use intent::{IntentView, OutcomeView};
 pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validation, ValidationIssue};
-pub(crate) use peer::{Connection, InvitationView, Invited, Peer, Role, Standing, TraceLine};
+pub(crate) use peer::{Connection, InvitationView, Invited, Peer, Standing, TraceLine};
 pub(crate) use ring::{KeyRing, KeyRingTaken};
 pub(crate) use run::{Failure, ReplayReport, Run, WaitingOn};
 pub(crate) use secret::{Secret, SecretPut, SecretRemoved};

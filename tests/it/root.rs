@@ -85,9 +85,9 @@ async fn the_laptop_of_the_founder_is_stolen_and_the_root_revokes_it_from_anothe
 
     // Somebody else takes the founder's part, and invites.
     let bobs = bob.key().to_string();
-    let renew = ["peer", "renew", &bobs[..12], "--role", "owner-admin"];
+    let renew = ["peer", "renew", &bobs[..12], "--role", "owner_admin"];
     bob.folder.xyn(renew).says(4, &["does not rank above"]);
-    let rooted = ["peer", "renew", &bobs, "--role", "owner-admin", "--root", &file, "--yes"];
+    let rooted = ["peer", "renew", &bobs, "--role", "owner_admin", "--root", &file, "--yes"];
     bob.folder.xyn(rooted).says(2, &["the root signs what you say", "--valid-for"]);
     let mut rooted = rooted.to_vec();
     rooted.extend(["--valid-for", "ever"]);
@@ -95,7 +95,7 @@ async fn the_laptop_of_the_founder_is_stolen_and_the_root_revokes_it_from_anothe
         .says(0, &["another certificate", "the root signed", "without end"]);
     assert_eq!(member(&bob, "mate@lab")["role"], "owner_admin");
     bob.folder
-        .xyn(["peer", "invite", "ada@new-laptop", "--role", "owner-admin"])
+        .xyn(["peer", "invite", "ada@new-laptop", "--role", "owner_admin"])
         .says(0, &["ada@new-laptop"]);
 
     // The root's secret stayed in its file.

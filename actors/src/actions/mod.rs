@@ -56,6 +56,11 @@ pub struct Spec {
 }
 
 impl Spec {
+    /// Whether the root of the environment may stand behind it: its input takes what the root `signed` elsewhere.
+    pub fn is_rooted(&self) -> bool {
+        self.name.starts_with("peer.") && self.input_schema["properties"]["signed"].is_object()
+    }
+
     /// Whether the call with `input` may be done twice. Without an input, whether every call may.
     pub fn idempotent(&self, input: Option<&Value>) -> bool {
         match (self.idempotent, input) {

@@ -3,7 +3,7 @@
 //! Owns the shapes of these intents. No secret of a ticket has a place in them.
 
 use serde_json::{Value, json};
-use xyn_store::trust::{PRINCIPAL_MAX_CHARS, REASON_MAX_CHARS, STATEMENT_BYTES_MAX};
+use xyn_store::trust::{PRINCIPAL_MAX_CHARS, REASON_MAX_CHARS, Role, STATEMENT_BYTES_MAX};
 
 use super::Spec;
 use super::builtin::{answers, line, object, service};
@@ -21,7 +21,14 @@ fn signed() -> Value {
 }
 
 fn role() -> Value {
-    json!({ "enum": ["User", "Operator", "OwnerAdmin"] })
+    json!({ "enum": Role::ALL })
+}
+
+/// A role, also as intents have it that were parked before roles had one spelling.
+fn role_or_former() -> Value {
+    let former = Role::FORMER.into_iter().map(Value::from);
+    let words: Vec<_> = Role::ALL.into_iter().map(|role| role.as_str().into()).chain(former).collect();
+    json!({ "enum": words })
 }
 
 pub(super) fn invite() -> Spec {
@@ -31,7 +38,7 @@ pub(super) fn invite() -> Spec {
             "ticket_id": hex(16),
             "secret_hash": hex(64),
             "principal": line(PRINCIPAL_MAX_CHARS),
-            "role": role(),
+            "role": role_or_former(),
             "expires_at": { "type": "string", "format": "date-time" },
             "valid_for_seconds": { "type": "integer", "minimum": 1, "maximum": VALID_FOR_MAX.as_secs() }
         }),
@@ -77,7 +84,7 @@ pub(super) fn renew() -> Spec {
         &["node"],
         json!({
             "node": hex(64),
-            "role": { "enum": ["user", "operator", "owner_admin"] },
+            "role": role(),
             "expires_at": { "type": ["string", "null"], "format": "date-time" },
             "signed": signed()
         }),

@@ -2,28 +2,15 @@
 //!
 //! Invariant: a ticket's secret is in one answer only, that which made the ticket.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 use xyn_actors::services::mesh;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::scope::Principal;
-use xyn_store::trust::{self, Invitation, Member};
+use xyn_store::trust::{self, Invitation, Member, Role};
 
 use crate::schema;
-
-/// What a principal may do with a node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Role {
-    /// Day-to-day work.
-    #[default]
-    User,
-    /// Runs nodes, packs, replication and backups.
-    Operator,
-    /// Owns the environment and its domains.
-    OwnerAdmin,
-}
 
 /// How a member stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -142,7 +129,7 @@ impl Peer {
             fingerprint: node.fingerprint(),
             is_self: node == own,
             principal: member.principal.clone(),
-            role: member.role.into(),
+            role: member.role,
             standing: match member.standing() {
                 trust::Standing::Active if is_expired => Standing::Expired,
                 trust::Standing::Active => Standing::Active,
@@ -177,7 +164,7 @@ impl From<Invitation> for InvitationView {
         Self {
             ticket_id: invitation.id.to_string(),
             principal: invitation.principal,
-            role: invitation.role.into(),
+            role: invitation.role,
             expires_at: invitation.expires,
         }
     }
@@ -195,25 +182,5 @@ impl From<mesh::Line> for TraceLine {
         };
         let mesh::Line { seq, at, node, reason, message, .. } = line;
         Self { seq, at, what, node, reason, message }
-    }
-}
-
-impl From<trust::Role> for Role {
-    fn from(role: trust::Role) -> Self {
-        match role {
-            trust::Role::User => Self::User,
-            trust::Role::Operator => Self::Operator,
-            trust::Role::OwnerAdmin => Self::OwnerAdmin,
-        }
-    }
-}
-
-impl From<Role> for trust::Role {
-    fn from(role: Role) -> Self {
-        match role {
-            Role::User => Self::User,
-            Role::Operator => Self::Operator,
-            Role::OwnerAdmin => Self::OwnerAdmin,
-        }
     }
 }

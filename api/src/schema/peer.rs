@@ -1,12 +1,10 @@
 //! Schemas of what is said about peers.
 
 use xyn_actors::services::mesh::{LIFETIME_MAX, VALID_FOR_MAX};
-use xyn_store::trust::PRINCIPAL_MAX_CHARS;
+use xyn_store::trust::{PRINCIPAL_MAX_CHARS, Role};
 
 use super::{Part, number, pattern, text, words};
 
-/// Roles.
-const ROLE: [&str; 3] = ["user", "operator", "owner_admin"];
 /// How members stand.
 const STANDING: [&str; 4] = ["active", "expired", "retired", "revoked"];
 /// What happens between nodes.
@@ -18,7 +16,7 @@ const MESH_MODE: [&str; 3] = ["on", "lan", "off"];
 
 /// A role.
 pub(crate) fn role() -> Part {
-    words(&ROLE)
+    words(&Role::ALL.map(Role::as_str))
 }
 
 /// How a member stands.
@@ -65,4 +63,16 @@ pub(crate) fn ticket_lifetime() -> Part {
 /// The number of a line.
 pub(crate) fn line_number() -> Part {
     pattern("^[0-9]{1,18}$")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_stands_behind_every_action_that_takes_what_it_signed() {
+        let registry = xyn_actors::actions::builtin();
+        let rooted = registry.iter().map(|action| &action.spec).filter(|spec| spec.is_rooted());
+        assert_eq!(rooted.map(|spec| spec.name).collect::<Vec<_>>(), ROOTED);
+    }
 }

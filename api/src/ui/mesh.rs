@@ -15,6 +15,7 @@ use xyn_store::Order;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::projection::{CapsuleRow, Cursor};
 use xyn_store::tables::Key;
+use xyn_store::trust::{InvalidRole, Role};
 
 use super::act::{Act, Directory};
 use super::capsules::scope;
@@ -22,7 +23,7 @@ use super::filters;
 use super::query::{self, Pager, ROWS, link, parsed};
 use super::shell::{Shell, render};
 use super::words::{self, State as Standing};
-use crate::dto::{Connection, Invited, Peer, Role, Standing as Membership, TraceLine};
+use crate::dto::{Connection, Invited, Peer, Standing as Membership, TraceLine};
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
 use crate::headers::Caller;
@@ -120,7 +121,7 @@ async fn page(
 impl Page {
     /// The command that makes a ticket.
     fn invite_cli(&self) -> &'static str {
-        "xyn peer invite {principal} [--role {role?user=user,operator=operator,owner_admin=owner-admin}] \
+        "xyn peer invite {principal} [--role {role}] \
          [--expires {lifetime_seconds}s]"
     }
 }
@@ -240,8 +241,8 @@ async fn invite(
     let hours: f64 = hours
         .parse()
         .map_err(|_| ApiError::invalid("lifetime_seconds", format!("`{hours}` is not a number of hours")))?;
-    let role: Role = serde_json::from_value(field("role").into())
-        .map_err(|_| ApiError::invalid("role", "a role is `user`, `operator` or `owner_admin`"))?;
+    let role: Role =
+        field("role").parse().map_err(|error: InvalidRole| ApiError::invalid("role", error.to_string()))?;
     let wanted = NewInvitation {
         principal: field("principal"),
         role,

@@ -8,6 +8,7 @@ use clap::Args;
 use qrcode::render::unicode::Dense1x2;
 use qrcode::{EcLevel, QrCode};
 use serde_json::json;
+use xyn_store::trust;
 
 use super::term::{Role, Term, seconds};
 use crate::cli::Context;
@@ -21,7 +22,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(value_name = "NAME@PLACE", default_value = "teammate@local")]
     principal: String,
     /// What that person may do with it
-    #[arg(long, value_enum, default_value_t = Role::User)]
+    #[arg(long, value_enum, default_value_t = Role(trust::Role::User))]
     role: Role,
     /// How long the ticket is good, such as 30m, 12h or 7d
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = seconds)]
@@ -36,7 +37,7 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let Arguments { principal, role, expires, valid_for, no_qr } = arguments;
-    let mut body = json!({ "principal": principal, "role": role.name(), "lifetime_seconds": expires });
+    let mut body = json!({ "principal": principal, "role": role.0, "lifetime_seconds": expires });
     if let Some(seconds) = valid_for.seconds() {
         body["valid_for_seconds"] = json!(seconds);
     }

@@ -42,13 +42,13 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let until = arguments.valid_for.map(|term| term.from(Clock::system().now()));
     let mut input = Map::from_iter([("node".to_owned(), Value::from(node.as_str()))]);
     input.extend(until.map(|until| ("expires_at".to_owned(), json!(until))));
-    input.extend(arguments.role.map(|role| ("role".to_owned(), json!(role.name()))));
+    input.extend(arguments.role.map(|role| ("role".to_owned(), json!(role.0))));
     let is_asked = |claim: &Claim| match claim {
         Claim::Certificate(certificate) => {
             is(certificate.node, &node)
                 && certificate.principal.as_str() == who
                 && until.is_none_or(|until| certificate.expires == until)
-                && arguments.role.is_none_or(|role| certificate.role == role.word())
+                && arguments.role.is_none_or(|role| certificate.role == role.0)
         }
         Claim::Revocation(_) => false,
     };

@@ -4,36 +4,27 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use clap::builder::PossibleValue;
 use xyn_store::{Timestamp, trust};
 
 /// What may be done with a node.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Role {
-    /// Day-to-day work
-    User,
-    /// Runs nodes, packs, replication and backups
-    Operator,
-    /// Owns the environment and its domains
-    OwnerAdmin,
-}
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Role(pub(super) trust::Role);
 
-impl Role {
-    /// As the API has it.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Operator => "operator",
-            Self::OwnerAdmin => "owner_admin",
-        }
+impl ValueEnum for Role {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: &[Role] =
+            &[Role(trust::Role::User), Role(trust::Role::Operator), Role(trust::Role::OwnerAdmin)];
+        ALL
     }
 
-    /// As certificates have it.
-    pub(super) fn word(self) -> trust::Role {
-        match self {
-            Self::User => trust::Role::User,
-            Self::Operator => trust::Role::Operator,
-            Self::OwnerAdmin => trust::Role::OwnerAdmin,
-        }
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let means = match self.0 {
+            trust::Role::User => "Day-to-day work",
+            trust::Role::Operator => "Runs nodes, packs, replication and backups",
+            trust::Role::OwnerAdmin => "Owns the environment and its domains",
+        };
+        Some(PossibleValue::new(self.0.as_str()).help(means))
     }
 }
 

@@ -8,6 +8,7 @@ mod cut;
 mod fold;
 mod invitation;
 mod renewal;
+mod role;
 mod roster;
 mod rotation;
 mod statement;
@@ -25,9 +26,10 @@ use crate::audit::signature::{InvalidPublicKey, PublicKey};
 pub use cut::{Cut, Head};
 pub use fold::{NotCounted, RANK_MAX};
 pub use invitation::{Invitation, NotRedeemed};
+pub use role::{InvalidRole, Role};
 pub use roster::{Member, NotAdmitted, Place, Placed, Roster, Standing};
 pub use statement::{
-    Certificate, Claim, HEADS_MAX, InvalidStatement, PRINCIPAL_MAX_CHARS, REASON_MAX_CHARS, Revocation, Role,
+    Certificate, Claim, HEADS_MAX, InvalidStatement, PRINCIPAL_MAX_CHARS, REASON_MAX_CHARS, Revocation,
     STATEMENT_BYTES_MAX, Seat, SignedStatement, Statement, Succession,
 };
 pub use ticket::{InvalidTicket, InvalidTicketId, Ticket, TicketId, TicketSecret};

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
-use super::{EnvId, Head};
+use super::{EnvId, Head, Role};
 use crate::audit::key::NodeKey;
 use crate::audit::signature::{InvalidSignature, PublicKey, Signature};
 use crate::clock::Timestamp;
@@ -32,17 +32,6 @@ const VERSION: u8 = 1;
 const STATEMENT: &str = "xyn statement v1";
 const CONSENT: &str = "xyn consent v1";
 const SUCCESSION: &str = "xyn succession v1";
-
-/// What a principal may do at most. Ordered: whoever issues a certificate gives at most what it has itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Role {
-    /// Day-to-day work.
-    User,
-    /// Runs nodes, packs, replication and backups.
-    Operator,
-    /// Owns the environment and its domains.
-    OwnerAdmin,
-}
 
 /// One statement, before it is signed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

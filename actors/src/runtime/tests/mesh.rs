@@ -152,6 +152,24 @@ async fn a_certificate_is_renewed_by_who_is_above_with_another_end_or_role_and_n
 }
 
 #[tokio::test]
+async fn a_role_is_told_by_one_word_also_where_it_was_asked_for_by_a_former_one() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    for word in ["operator", "Operator"] {
+        let mut asked = node.mint(Role::Operator, HOUR);
+        asked.input["role"] = json!(word);
+        node.submit("peer.invite", asked.input).await.expect("invites");
+    }
+    let mut king = node.mint(Role::Operator, HOUR);
+    king.input["role"] = json!("king");
+    assert_eq!(node.submit("peer.invite", king.input).await.expect_err("no role").code(), "invalid_input");
+    let told: Vec<Value> =
+        node.events("xyn.peer.invited").iter().map(|it| it["data"]["role"].clone()).collect();
+    assert_eq!(told, [json!("operator"), json!("operator")]);
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn what_the_root_signed_is_taken_in_if_it_is_the_root_and_says_what_is_asked() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = start(folder.path()).await;

@@ -45,9 +45,7 @@ impl Runtime {
     /// input takes what it `signed`. Changes nothing but that a node which is to rotate has its next key ready.
     pub async fn draft_statement(&self, action: &str, input: &Value) -> Result<Statement, Refusal> {
         let inner = &self.0;
-        let known = inner.registry.get(action).filter(|known| {
-            known.spec.input_schema["properties"]["signed"].is_object() && action.starts_with("peer.")
-        });
+        let known = inner.registry.get(action).filter(|known| known.spec.is_rooted());
         let known = known.ok_or_else(|| {
             Refusal::invalid("invalid_input", "/action", "the root signs no statement for this action")
         })?;
@@ -79,11 +77,7 @@ fn change(action: &str, input: &Value, now: Timestamp) -> Result<Change, Refusal
 }
 
 fn renewal(input: &Value, node: PublicKey, now: Timestamp) -> Result<Change, Refusal> {
-    let role = input.get("role").map(|role| match role.as_str() {
-        Some("owner_admin") => Role::OwnerAdmin,
-        Some("operator") => Role::Operator,
-        _ => Role::User,
-    });
+    let role = input.get("role").map(|_| read::<Role>(input, "role")).transpose()?;
     let expires = match input.get("expires_at") {
         None => None,
         Some(Value::Null) => Some(None),
@@ -140,12 +134,13 @@ fn invitation(inner: &Inner, intent: &Intent, accept: &Accept) -> Result<Invitat
     if !principal.is_person() {
         return Err(invalid("principal", "a person is written like `ada@lab`"));
     }
-    let role = role(input)?;
+    // What waits for an approval may have been asked for before roles had one spelling.
+    let role = Role::from_former(field(input, "role")).map_err(|error| invalid("role", error.to_string()))?;
     let own = roster
         .admit(inner.store.key().public(), accept.now)
         .map_err(|error| Refusal::Forbidden { code: "excluded", message: error.to_string() })?;
     if role > own.role {
-        let message = format!("this node has the role {:?} itself, and gives no higher one", own.role);
+        let message = format!("this node has the role {} itself, and gives no higher one", own.role);
         return Err(Refusal::Forbidden { code: "role_too_high", message });
     }
     let expires = read(input, "expires_at")?;
@@ -190,10 +185,6 @@ async fn tell(
         Err(TimelineError::Append(error)) => inner.answer_append(error, intent),
         Err(error) => Err(timeline::refusal(error)),
     }
-}
-
-fn role(input: &Value) -> Result<Role, Refusal> {
-    serde_json::from_value(input["role"].clone()).map_err(|error| invalid("role", error.to_string()))
 }
 
 /// A field that the schema has let through, as what it is.

@@ -14,11 +14,11 @@ use utoipa_axum::routes;
 use xyn_actors::services::mesh::{Invite, LIFETIME_MAX, VALID_FOR_MAX};
 use xyn_store::scope::Principal;
 use xyn_store::tables::Key;
-use xyn_store::trust::{Invitation, PRINCIPAL_MAX_CHARS};
+use xyn_store::trust::{Invitation, PRINCIPAL_MAX_CHARS, Role};
 use xyn_store::{Order, Timestamp};
 
 use super::mesh;
-use crate::dto::{InvitationView, Invited, Role};
+use crate::dto::{InvitationView, Invited};
 use crate::error::{ApiError, Code};
 use crate::extract::{JsonBody, Params};
 use crate::headers::Caller;
@@ -141,7 +141,7 @@ async fn mint(
         return Err(unavailable("the mesh listens nowhere yet, so a ticket would lead nowhere"));
     }
     let (env, issuer) = (timeline.env(), runtime.store().key().public());
-    let invite = Invite::mint(env, issuer, &status.listening, &principal, role.into(), expires_at)
+    let invite = Invite::mint(env, issuer, &status.listening, &principal, role, expires_at)
         .map_err(|error| ApiError::unexpected(&error.to_string()))?;
     let invited = Invited {
         invitation: InvitationView { ticket_id: invite.ticket.id.to_string(), principal, role, expires_at },
