@@ -4,6 +4,7 @@ mod confirm;
 mod invite;
 mod join;
 mod list;
+mod member;
 mod renew;
 mod revoke;
 mod root;
@@ -69,7 +70,9 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
 /// The one member that `name` means: by its key, the beginning of its key, or its principal.
 async fn named(client: &Client, name: &str) -> Result<Value, Failure> {
     if name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return client.get(&route(&["peers", name])?).await;
+        let member = client.get(&route(&["peers", name])?).await?;
+        // Whoever is asked for one must not give another.
+        return one_of(vec![member], &name.to_ascii_lowercase());
     }
     let mut members = client.list("/peers", &[], MEMBERS_MAX).await?;
     let members = members["items"].as_array_mut().map(std::mem::take).unwrap_or_default();

@@ -67,7 +67,10 @@ async fn the_laptop_of_the_founder_is_stolen_and_the_root_revokes_it_from_anothe
         Said::of(&mut command)
     };
     revoke(&[]).says(4, &["does not rank above", "somebody who does"]);
-    revoke(&["--root", &file, "--yes"]).says(0, &["operator@local is revoked with"]);
+    revoke(&["--root", &file]).says(2, &["the root signs nothing unseen", "is revoked because", "--yes"]);
+    assert_eq!(member(&bob, "operator@local")["standing"], "active", "nobody agreed to it");
+    revoke(&["--root", &file, "--yes"])
+        .says(0, &["The root is to sign that", "operator@local is revoked with"]);
     revoke(&["--root", &file, "--yes"]).says(6, &["revoked already"]);
     let revoked = member(&bob, "operator@local");
     assert_eq!((&revoked["standing"], &revoked["revoked_because"]), (&json!("revoked"), &json!("stolen")));
@@ -92,7 +95,7 @@ async fn the_laptop_of_the_founder_is_stolen_and_the_root_revokes_it_from_anothe
     let mut rooted = rooted.to_vec();
     rooted.extend(["--valid-for", "ever"]);
     Said::of(bob.folder.program().args(rooted))
-        .says(0, &["another certificate", "the root signed", "without end"]);
+        .says(0, &["another certificate", "The root is to sign", "without end"]);
     assert_eq!(member(&bob, "mate@lab")["role"], "owner_admin");
     bob.folder
         .xyn(["peer", "invite", "ada@new-laptop", "--role", "owner_admin"])

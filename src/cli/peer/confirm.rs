@@ -2,11 +2,10 @@
 
 use clap::Args;
 use serde_json::{Map, json};
-use xyn_store::trust::Claim;
 
-use super::root::{By, is_succession};
+use super::member::Member;
+use super::root::{Asked, By};
 use crate::cli::Context;
-use crate::cli::table::text;
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -20,12 +19,12 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Node).await?;
-    let peer = super::named(&client, &arguments.peer).await?;
-    let (node, who) = (text(&peer, "node"), text(&peer, "principal"));
+    let member = Member::named(&client, &arguments.peer).await?;
+    let (node, who) = (member.node.to_string(), member.principal.clone());
     let path = route(&["peers", &node, "confirm"])?;
     let input = Map::from_iter([("node".to_owned(), json!(node))]);
-    let is_asked = |claim: &Claim| is_succession(claim, &node);
-    let answer = arguments.by.post((&client, context), ("peer.confirm", &path), input, is_asked).await?;
+    let asked = Asked::Succession { member };
+    let answer = arguments.by.post((&client, context), ("peer.confirm", &path), input, &asked).await?;
     context.out.answer(&answer, |_| format!("{who} has another key now, instead of {node}"))?;
     context.out.hint("see it with: xyn peer list");
     Ok(Exit::Done)

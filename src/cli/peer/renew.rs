@@ -3,12 +3,11 @@
 use clap::{ArgGroup, Args};
 use serde_json::{Map, Value, json};
 use xyn_store::Clock;
-use xyn_store::trust::Claim;
 
-use super::root::{By, is};
+use super::member::Member;
+use super::root::{Asked, By};
 use super::term::{Role, Term};
 use crate::cli::Context;
-use crate::cli::table::text;
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -27,6 +26,9 @@ pub(in crate::cli) struct Arguments {
     /// What its principal may do from now on; as before when left out
     #[arg(long, value_enum)]
     role: Option<Role>,
+    /// Its seat is directly below the root, as the founder's is: only the root can revoke it
+    #[arg(long, requires = "root")]
+    below_root: bool,
     #[command(flatten)]
     by: By,
 }
@@ -37,23 +39,20 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
             .hint("say both: --valid-for TIME, or `ever`, and --role ROLE"));
     }
     let client = context.client(Need::Node).await?;
-    let peer = super::named(&client, &arguments.peer).await?;
-    let (node, who) = (text(&peer, "node"), text(&peer, "principal"));
+    let member = Member::named(&client, &arguments.peer).await?;
+    let (node, who) = (member.node.to_string(), member.principal.clone());
     let until = arguments.valid_for.map(|term| term.from(Clock::system().now()));
     let mut input = Map::from_iter([("node".to_owned(), Value::from(node.as_str()))]);
     input.extend(until.map(|until| ("expires_at".to_owned(), json!(until))));
     input.extend(arguments.role.map(|role| ("role".to_owned(), json!(role.0))));
-    let is_asked = |claim: &Claim| match claim {
-        Claim::Certificate(certificate) => {
-            is(certificate.node, &node)
-                && certificate.principal.as_str() == who
-                && until.is_none_or(|until| certificate.expires == until)
-                && arguments.role.is_none_or(|role| certificate.role == role.0)
-        }
-        Claim::Revocation(_) => false,
+    let asked = Asked::Renewal {
+        member,
+        role: arguments.role.map(|role| role.0),
+        expires: until,
+        is_below_root: arguments.below_root,
     };
     let path = route(&["peers", &node, "renew"])?;
-    let answer = arguments.by.post((&client, context), ("peer.renew", &path), input, is_asked).await?;
+    let answer = arguments.by.post((&client, context), ("peer.renew", &path), input, &asked).await?;
     context.out.answer(&answer, |_| format!("{who} has another certificate for node {node}"))?;
     context.out.hint(&format!("see it with: xyn peer show {}", arguments.peer));
     Ok(Exit::Done)

@@ -4,11 +4,10 @@ use std::io::{self, BufRead, IsTerminal};
 
 use clap::Args;
 use serde_json::{Map, json};
-use xyn_store::trust::Claim;
 
-use super::root::{By, is};
+use super::member::Member;
+use super::root::{Asked, By};
 use crate::cli::Context;
-use crate::cli::table::text;
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -25,21 +24,18 @@ pub(in crate::cli) struct Arguments {
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Node).await?;
-    let peer = super::named(&client, &arguments.peer).await?;
-    let (node, who) = (text(&peer, "node"), text(&peer, "principal"));
+    let member = Member::named(&client, &arguments.peer).await?;
+    let (node, who) = (member.node.to_string(), member.principal.clone());
     let reason = match &arguments.reason {
         Some(reason) => reason.clone(),
-        None => ask(&who, context)?,
+        None => ask(who.as_str(), context)?,
     };
     let path = route(&["peers", &node, "revoke"])?;
     let input = Map::from_iter(
         [("node", &node), ("reason", &reason)].map(|(name, said)| (name.to_owned(), json!(said))),
     );
-    let is_asked = |claim: &Claim| match claim {
-        Claim::Revocation(said) => is(said.node, &node) && said.reason == reason,
-        Claim::Certificate(_) => false,
-    };
-    let answer = arguments.by.post((&client, context), ("peer.revoke", &path), input, is_asked).await?;
+    let asked = Asked::Revocation { member, reason };
+    let answer = arguments.by.post((&client, context), ("peer.revoke", &path), input, &asked).await?;
     context.out.answer(&answer, |_| format!("{who} is revoked with node {node}"))?;
     context.out.hint("what it wrote until now still counts; what comes later is refused everywhere");
     Ok(Exit::Done)

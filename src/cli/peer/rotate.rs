@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::Map;
-use xyn_store::trust::Claim;
 
-use super::root::{By, is_succession};
+use super::member::Member;
+use super::root::{Asked, By};
 use crate::cli::Context;
 use crate::cli::table::text;
 use crate::client::Need;
@@ -35,9 +35,9 @@ pub(in crate::cli) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Node).await?;
     let own = text(&client.get("/mesh").await?, "node");
-    let is_asked = |claim: &Claim| is_succession(claim, &own);
+    let asked = Asked::Succession { member: Member::named(&client, &own).await? };
     let act = ("peer.rotate", "/peers/rotate");
-    let answer = arguments.by.post((&client, context), act, Map::new(), is_asked).await?;
+    let answer = arguments.by.post((&client, context), act, Map::new(), &asked).await?;
     let (node, successor) = (text(&answer, "node"), text(&answer, "successor"));
     let deadline = Instant::now() + PATIENCE;
     let mut is_changed = false;

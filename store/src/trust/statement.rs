@@ -159,9 +159,11 @@ impl Statement {
         Ok(HEXLOWER.encode(&self.to_bytes()?))
     }
 
-    /// Reads what its issuer is asked to sign.
+    /// Reads what its issuer is asked to sign, and refuses what would count with no signature.
     pub fn from_hex(text: &str) -> Result<Self, InvalidStatement> {
-        Self::unsigned(&bytes_of(text)?)
+        let statement = Self::unsigned(&bytes_of(text)?)?;
+        statement.claim.check(statement.env)?;
+        Ok(statement)
     }
 
     fn to_bytes(&self) -> Result<Vec<u8>, InvalidStatement> {

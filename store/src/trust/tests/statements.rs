@@ -61,6 +61,12 @@ fn a_statement_is_drafted_here_signed_elsewhere_and_taken_in_here_as_text() {
         assert!(SignedStatement::from_hex(wrong, env()).is_err(), "{wrong:.80}");
     }
     assert!(SignedStatement::from_hex(&drafted, env()).is_err(), "nobody signed it");
+    let mut hostile = certificate();
+    if let Claim::Certificate(certificate) = &mut hostile.claim {
+        certificate.principal = Principal::new("ada\u{1b}[2J@lab");
+    }
+    let hostile = hostile.to_hex().expect("plain data");
+    assert!(matches!(Statement::from_hex(&hostile), Err(InvalidStatement::Text("principal"))), "on a screen");
 }
 
 #[test]
