@@ -1,5 +1,7 @@
 //! The root key kept offline, and certificates that run out: real nodes, and the commands that people type.
 
+mod liar;
+
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 
