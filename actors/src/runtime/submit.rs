@@ -86,6 +86,32 @@ impl Inner {
         }
     }
 
+    /// Refuses what is prepared for `intent`, whose action is `action`, as the intent itself would be refused. What is
+    /// only read may be prepared for one that would wait for approval; what `has_effect` may not, as there is no
+    /// intent that could wait.
+    pub(crate) async fn permit(
+        &self,
+        intent: &Intent,
+        action: &Spec,
+        has_effect: bool,
+    ) -> Result<(), Refusal> {
+        let now = self.clock.now();
+        if let Some(session) = intent.session {
+            self.sessions()?.admits(session, &intent.identity.principal, now)?;
+        }
+        let stage = self.stage_of(intent);
+        let decision = self.decide(&intent.identity, action, stage, now);
+        match decision.effect {
+            Effect::Allow => Ok(()),
+            Effect::RequireApproval if !has_effect => Ok(()),
+            Effect::RequireApproval | Effect::Deny => {
+                self.metrics.intents_denied.increment();
+                self.record_denied(intent, Accept::new(intent, stage, &decision, None, now)).await?;
+                Err(Refusal::Denied(Box::new(decision)))
+            }
+        }
+    }
+
     /// The stage by which `intent` is judged: that of a target which its input names, whatever else was said of it.
     fn stage_of(&self, intent: &Intent) -> Stage {
         let named = Some(&intent.input).filter(|_| services::deploy::is_of(&intent.action));

@@ -175,7 +175,8 @@ async fn what_the_root_signed_is_taken_in_if_it_is_the_root_and_says_what_is_ask
     let node = start(folder.path()).await;
     let root = NodeKey::found_root(folder.path()).expect("the founder has it");
     let own = node.key();
-    let draft = async |action: &str, input: Value| node.runtime.draft_statement(action, &input).await;
+    let draft =
+        async |action: &str, input: Value| node.runtime.draft_statement(&node.intent(action, input)).await;
     let with = |mut input: Value, signed: &SignedStatement| {
         input["signed"] = json!(signed.to_hex());
         input
@@ -216,6 +217,49 @@ async fn what_the_root_signed_is_taken_in_if_it_is_the_root_and_says_what_is_ask
     node.submit("peer.revoke", with(reason, &revoked)).await.expect("how much counts is the root's to say");
     let standing = node.roster().member(own).map(|member| member.standing());
     assert_eq!(standing, Some(Standing::Revoked));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_policy_denies_is_not_drafted_and_no_key_is_made_for_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let (own, next) = (node.key(), folder.path().join("next.key"));
+    let policy = |effect: &str| {
+        let rule = |id: &str, action: &str, effect: &str| {
+            format!("  - {{ rule_id: {id}, match: {{ action: \"{action}\" }}, {effect} }}\n")
+        };
+        let head = "policy_id: pol.keys\npolicy_type: governance\nname: Keys\nstatus: active\nversion: 1\n\
+                    evaluation_mode: first_match\nrules:\n";
+        let rules = [
+            rule("rotate", "peer.rotate", effect),
+            rule("revoke", "peer.revoke", effect),
+            rule("rest", "*", "effect: allow"),
+        ];
+        json!({ "source": format!("{head}{}", rules.concat()) })
+    };
+    let draft = async |action: &str, input: Value| {
+        let drafted = node.runtime.draft_statement(&node.intent(action, input)).await;
+        drafted.map_or_else(|refusal| refusal.code().to_owned(), |_| "drafted".to_owned())
+    };
+    let reason = json!({ "node": own, "reason": "stolen" });
+    node.submit("policies.activate", policy("effect: deny")).await.expect("activates");
+    assert_eq!(draft("peer.rotate", json!({})).await, "denied_by_policy");
+    assert_eq!(draft("peer.revoke", reason.clone()).await, "denied_by_policy");
+    assert_eq!(draft("peer.renew", json!({ "node": own, "role": "operator" })).await, "drafted");
+    assert_eq!(node.events("xyn.intent.denied").len(), 2, "as if it had been asked for");
+    assert!(!next.exists());
+
+    // An intent would wait for somebody's approval, and the root's word with it; a key is not made before.
+    let approvals = "effect: require_approval, requirements: { approvals: { min: 1, from_any_of: \
+                     [\"role:Operator\"], expires_in: 1h } }";
+    node.submit("policies.activate", policy(approvals)).await.expect("activates");
+    assert_eq!(draft("peer.rotate", json!({})).await, "denied_by_policy");
+    assert_eq!(draft("peer.revoke", reason).await, "drafted");
+    assert!(!next.exists());
+    node.submit("policies.activate", policy("effect: allow")).await.expect("activates");
+    assert_eq!(draft("peer.rotate", json!({})).await, "drafted");
+    assert!(next.exists(), "a draft of its word needs the key");
     node.stop().await;
 }
 

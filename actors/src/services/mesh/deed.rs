@@ -41,10 +41,12 @@ pub(crate) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
 }
 
 impl Runtime {
-    /// What the root of the environment is to sign so that `action` is done with `input`; of those actions whose
-    /// input takes what it `signed`. Changes nothing but that a node which is to rotate has its next key ready.
-    pub async fn draft_statement(&self, action: &str, input: &Value) -> Result<Statement, Refusal> {
-        let inner = &self.0;
+    /// What the root of the environment is to sign so that `intent` is carried out with what it `signed`; of those
+    /// actions that take that. Refused by policy as the intent itself would be, and the refusal is recorded. Changes
+    /// nothing, but for `peer.rotate`: then the node's next key is made ready, and what is drafted holds the word of
+    /// its present key that names it. So where the policies have a person asked first, that one is denied.
+    pub async fn draft_statement(&self, intent: &Intent) -> Result<Statement, Refusal> {
+        let (inner, Intent { action, input, .. }) = (&self.0, intent);
         let known = inner.registry.get(action).filter(|known| known.spec.is_rooted());
         let known = known.ok_or_else(|| {
             Refusal::invalid("invalid_input", "/action", "the root signs no statement for this action")
@@ -53,6 +55,7 @@ impl Runtime {
             return Err(Refusal::invalid("invalid_input", format!("/input{}", wrong.path), wrong.message));
         }
         let change = change(action, input, inner.clock.now())?;
+        inner.permit(intent, &known.spec, matches!(change, Change::Rotate)).await?;
         timeline::offline::draft(inner, change).await
     }
 }

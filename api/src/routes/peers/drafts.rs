@@ -1,6 +1,7 @@
 //! Drafts of what the root of the environment says, for whoever keeps its key offline to sign.
 //!
-//! Does nothing: the signed statement comes back in the action it was drafted for, as `signed`. Invariant: no secret
+//! The signed statement comes back in the action it was drafted for, as `signed`. What policy denies is not drafted
+//! either. A draft changes nothing but for `peer.rotate`, which makes the node's next key ready. Invariant: no secret
 //! goes in or out.
 
 use axum::Json;
@@ -13,6 +14,7 @@ use xyn_store::trust::EnvId;
 
 use crate::error::ApiError;
 use crate::extract::JsonBody;
+use crate::headers::Caller;
 use crate::routes::Fields;
 use crate::schema;
 use crate::state::AppState;
@@ -46,20 +48,23 @@ struct Drafted {
 }
 
 /// Says what the environment's root key is to sign for an action. Whoever has that key signs it where the key is,
-/// and does the action with the signed statement as `signed`: so the key itself goes nowhere.
+/// and does the action with the signed statement as `signed`: so the key itself goes nowhere. What policy denies is
+/// refused here too, and that is recorded. A draft for `peer.rotate` makes the node's next key ready and holds its
+/// present key's word for it: that one is refused also where an approval is asked for.
 #[utoipa::path(
     post,
     path = "/api/v1/peers/drafts",
     tag = "peers",
     operation_id = "draft_statement",
     request_body = Wanted,
-    responses((status = 200, body = Drafted), (status = 404), (status = 409))
+    responses((status = 200, body = Drafted), (status = 403), (status = 404), (status = 409))
 )]
 async fn draft(
     State(state): State<AppState>,
+    caller: Caller,
     JsonBody(Wanted { action, input }): JsonBody<Wanted>,
 ) -> Result<Json<Drafted>, ApiError> {
-    let statement = state.runtime().draft_statement(&action, &input.into()).await?;
+    let statement = state.runtime().draft_statement(&caller.intent(&state, action, input.into())).await?;
     let text = statement.to_hex().map_err(|error| ApiError::unexpected(&error.to_string()))?;
     Ok(Json(Drafted { env: statement.env, statement: text }))
 }
