@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Certificate, Claim, Cut, EnvId, Head, Member, Place, Placed, Role, Roster, Seat, Statement};
 use crate::audit::signature::PublicKey;
+use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::timeline::feed::FeedId;
 
@@ -189,7 +190,8 @@ impl<'a> Fold<'a> {
             rank,
             issuer: statement.issuer,
             issued_at: statement.issued_at,
-            expires: certificate.expires,
+            expires: earlier(certificate.expires, self.end_of(statement.issuer)),
+            certified_until: certificate.expires,
             above: offer.above,
             certificates: offer.certificates.iter().map(|(id, ..)| *id).collect(),
             predecessors,
@@ -199,6 +201,11 @@ impl<'a> Fold<'a> {
             retired: None,
         };
         self.roster.members.insert(node, member);
+    }
+
+    /// How long a member belongs, or where it changed its key the one that has its seat: the end of all it lets in.
+    fn end_of(&self, issuer: PublicKey) -> Option<Timestamp> {
+        self.roster.member(self.roster.heir(issuer))?.expires
     }
 
     /// Applies the revocations of `node`, and those of the keys before it.
@@ -292,6 +299,11 @@ impl Seat {
             Self::Succeeding(_) => By::Succession,
         }
     }
+}
+
+/// The earlier of two ends, either of which may be never.
+fn earlier(one: Option<Timestamp>, other: Option<Timestamp>) -> Option<Timestamp> {
+    [one, other].into_iter().flatten().min()
 }
 
 /// Keeps of each feed what both keep; a feed that one of them does not list is not kept.

@@ -57,8 +57,10 @@ pub struct Member {
     pub issuer: PublicKey,
     /// When, by the issuer's clock.
     pub issued_at: Timestamp,
-    /// Until when others connect to it.
+    /// Until when others connect to it: what its certificate says, or earlier where its issuer belongs no longer.
     pub expires: Option<Timestamp>,
+    /// What its certificate says of that.
+    pub(super) certified_until: Option<Timestamp>,
     /// Everyone who may renew and revoke it.
     pub(super) above: BTreeSet<PublicKey>,
     /// The certificates that offer its seat; the newest one is in force.
@@ -198,5 +200,11 @@ impl Member {
             (None, Some(_)) => Standing::Retired,
             (None, None) => Standing::Active,
         }
+    }
+
+    /// The end of a certificate by `issuer` that changes nothing about when this member's ends. By who issued the
+    /// present one it goes on to end with its issuer's, also when that is renewed.
+    pub fn end_by(&self, issuer: PublicKey) -> Option<Timestamp> {
+        if issuer == self.issuer { self.certified_until } else { self.expires }
     }
 }

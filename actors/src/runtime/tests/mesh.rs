@@ -1,5 +1,6 @@
 //! Who belongs, as intents; and the mesh's task.
 
+use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::trust::{Role, Seat, SignedStatement, Standing, Statement, Ticket};
@@ -166,6 +167,37 @@ async fn a_role_is_told_by_one_word_also_where_it_was_asked_for_by_a_former_one(
     let told: Vec<Value> =
         node.events("xyn.peer.invited").iter().map(|it| it["data"]["role"].clone()).collect();
     assert_eq!(told, [json!("operator"), json!("operator")]);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_for_a_time_lets_nobody_belong_for_longer() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let root = NodeKey::found_root(folder.path()).expect("the founder has it");
+    let (own, bob) = (node.key(), key(1).public());
+    let until = async |end: Timestamp| {
+        let mut input = json!({ "node": own, "expires_at": end });
+        let drafted = node.runtime.draft_statement(&node.intent("peer.renew", input.clone())).await.expect("drafts");
+        input["signed"] = json!(drafted.sign(&root).expect("signs").to_hex());
+        node.submit("peer.renew", input).await.expect("the root says so");
+    };
+    let end_of_bob = || node.roster().member(bob).expect("it is in").expires;
+    let ticket = node.invite().await;
+    node.show(&ticket, &key(1)).await.expect("comes in");
+    let soon = node.runtime.clock().now().after(HOUR);
+    let later = soon.after(HOUR);
+    until(soon).await;
+    assert_eq!(end_of_bob(), Some(soon));
+    for end in [json!(later), json!(null)] {
+        let asked = json!({ "node": bob, "expires_at": end });
+        assert_eq!(node.submit("peer.renew", asked).await.expect_err("too late").code(), "invalid_input");
+    }
+    node.submit("peer.renew", json!({ "node": bob, "role": "operator" })).await.expect("renews");
+    until(later).await;
+    assert_eq!(end_of_bob(), Some(later), "it goes on to end with who let it in");
+    node.submit("peer.renew", json!({ "node": bob, "expires_at": soon })).await.expect("renews");
+    assert_eq!(end_of_bob(), Some(soon));
     node.stop().await;
 }
 

@@ -53,6 +53,9 @@ pub enum MemberError {
     /// Nobody gives a role that it has not.
     #[error("this node has the role {0:?} itself, and gives no higher one")]
     RoleTooHigh(Role),
+    /// Nobody lets others belong for longer than itself.
+    #[error("this node itself belongs until {0}, and lets nobody belong for longer")]
+    EndTooLate(Timestamp),
     /// Another key than the root's.
     #[error(
         "the statement is signed by `{signed}`, and only `{root}`, the root of the environment, signs elsewhere"
@@ -143,7 +146,7 @@ pub(super) fn draft(
             issued_at = before.map_or(now, |before| now.max(before));
             renew(reader, issuer, roster, node, (role, expires))?
         }
-        Change::Rotate => rotation::leave(reader, folder, (key, own), roster, now)?,
+        Change::Rotate => rotation::leave(reader, folder, (key, own), roster, issuer, now)?,
         Change::Confirm { node } => rotation::confirm(reader, issuer, roster, node)?,
     };
     // A last word that nobody confirmed is no news yet.
@@ -222,10 +225,19 @@ fn renew(
     }
     let statements = reader.statements(roster.env())?;
     let certificate = roster.renewable(&statements, issuer, node).ok_or(MemberError::NotAbove(node))?;
-    let (role, expires) = (role.unwrap_or(member.role), expires.unwrap_or(member.expires));
-    if let Some(own) = roster.member(issuer).map(|own| own.role).filter(|own| role > *own) {
-        return Err(MemberError::RoleTooHigh(own).into());
+    let role = role.unwrap_or(member.role);
+    if let Some(own) = roster.member(issuer) {
+        if role > own.role {
+            return Err(MemberError::RoleTooHigh(own.role).into());
+        }
+        // What is not said does not change, and ends as it does.
+        if let (Some(asked), Some(end)) = (expires, own.expires)
+            && asked.is_none_or(|asked| asked > end)
+        {
+            return Err(MemberError::EndTooLate(end).into());
+        }
     }
+    let expires = expires.unwrap_or_else(|| member.end_by(issuer));
     let certificate = Certificate { role, expires, ..certificate.clone() };
     Ok((Claim::Certificate(certificate), Event::Renewed { node, role, expires }))
 }
@@ -267,6 +279,7 @@ impl From<MemberError> for Refusal {
             MemberError::NotLeaving(_) => Self::Conflict { code: "not_rotating", message },
             MemberError::Retired { .. } => Self::Conflict { code: "key_changed", message },
             MemberError::RoleTooHigh(_) => Self::Forbidden { code: "role_too_high", message },
+            MemberError::EndTooLate(_) => Self::invalid("invalid_input", "/expires_at", message),
             MemberError::NotTheRoot { .. } => Self::Forbidden { code: "not_the_root", message },
             MemberError::Outdated => Self::Conflict { code: "draft_outdated", message },
             MemberError::NotAbove(_) => Self::Forbidden { code: "not_above", message },

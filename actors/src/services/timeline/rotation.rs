@@ -28,6 +28,7 @@ pub(super) fn leave(
     folder: &Path,
     (key, own): (&NodeKey, FeedId),
     roster: &Roster,
+    issuer: PublicKey,
     now: Timestamp,
 ) -> Result<(Claim, Event), TimelineError> {
     let (env, old) = (roster.env(), key.public());
@@ -42,7 +43,7 @@ pub(super) fn leave(
         seat,
         principal: member.principal.clone(),
         role: member.role,
-        expires: member.expires,
+        expires: member.end_by(issuer),
         consent,
     };
     Ok((Claim::Certificate(certificate), Event::Rotated { node: old, successor: next.public() }))
@@ -66,7 +67,7 @@ pub(super) fn confirm(
     let certificate = Certificate {
         principal: member.principal.clone(),
         role: member.role,
-        expires: member.expires,
+        expires: member.end_by(issuer),
         ..farewell.clone()
     };
     let event = Event::Rotated { node, successor: certificate.node };

@@ -113,6 +113,17 @@ proptest! {
     }
 
     #[test]
+    fn nobody_belongs_for_longer_than_who_let_it_in(said in said_anything()) {
+        let roster = said.roster();
+        for (_, member) in roster.members() {
+            let issuer = roster.member(roster.heir(member.issuer));
+            if let Some(end) = issuer.and_then(|issuer| issuer.expires) {
+                prop_assert!(member.expires.is_some_and(|own| own <= end));
+            }
+        }
+    }
+
+    #[test]
     fn what_is_said_of_a_member_by_those_not_above_it_changes_nothing(said in said_anything()) {
         let roster = said.roster();
         for (node, member) in roster.members() {
@@ -141,20 +152,23 @@ proptest! {
         let id = renewed.renew(who, node, role, 77, 1_000).expect("whoever is above may renew");
         let roster = renewed.roster();
         prop_assert_eq!(roster.not_counted().get(&id), None);
-        let most = before.member(public(who)).map_or(Role::OwnerAdmin, |issuer| issuer.role);
+        let issuer = before.member(public(who));
+        let most = issuer.map_or(Role::OwnerAdmin, |issuer| issuer.role);
+        let end = Some(Timestamp::from_micros(77));
         let was = before.member(public(node)).expect("it has a seat");
         let mut wanted = Member {
             role: role.min(most),
             issuer: public(who),
             issued_at: Timestamp::from_micros(1_000),
-            expires: Some(Timestamp::from_micros(77)),
+            expires: issuer.and_then(|issuer| issuer.expires).or(end),
+            certified_until: end,
             ..was.clone()
         };
         wanted.certificates.insert(id);
         prop_assert_eq!(roster.member(public(node)), Some(&wanted));
         for (other, member) in roster.members().filter(|(other, _)| *other != public(node)) {
             let was = before.member(other).expect("nobody comes by it");
-            prop_assert_eq!(member, &Member { role: member.role, ..was.clone() });
+            prop_assert_eq!(member, &Member { role: member.role, expires: member.expires, ..was.clone() });
         }
         prop_assert_eq!(roster.members().count(), before.members().count());
     }

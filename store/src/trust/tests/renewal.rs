@@ -50,6 +50,37 @@ fn a_renewal_gives_no_more_than_its_issuer_has_and_the_root_gives_anything() {
 }
 
 #[test]
+fn a_member_for_a_time_lets_nobody_in_for_longer_and_its_renewal_lifts_those_below() {
+    let mut said = Said::default();
+    said.invite(ROOT, ALICE);
+    said.renew(ROOT, ALICE, Role::User, 5_000, 100);
+    // Alice lets in a second node of her own, without an end, and that one another.
+    said.invite(ALICE, BOB);
+    said.invite(BOB, CAROL);
+    said.renew(BOB, CAROL, Role::User, 9_000, 200);
+    let ends = |said: &Said| [ALICE, BOB, CAROL].map(|who| until(said, who).1);
+    assert_eq!(ends(&said), [Some(5_000); 3]);
+    let now = Timestamp::from_micros(5_000);
+    let refused = said.roster().admit(public(BOB), now).map(|_| ());
+    assert_eq!(refused, Err(NotAdmitted::Expired(public(BOB), now)));
+    said.renew(ROOT, ALICE, Role::User, 7_000, 300);
+    assert_eq!(ends(&said), [Some(7_000); 3]);
+    // What another than the issuer goes on from ends as it does now; by the issuer it would be lifted again.
+    let roster = said.roster();
+    let bob = roster.member(public(BOB)).expect("a member");
+    assert_eq!(bob.end_by(public(ROOT)), Some(now.after(std::time::Duration::from_micros(2_000))));
+    assert_eq!(bob.end_by(public(ALICE)), None);
+    // Under another key Alice is the same member, which is renewed under that one.
+    said.rotate(ROOT, ALICE, DAVE, &[(ALICE, 9)]);
+    said.renew(ROOT, DAVE, Role::User, 8_000, 400).expect("the root is above all");
+    assert_eq!(ends(&said)[1..], [Some(8_000); 2]);
+    said.renew(ROOT, DAVE, Role::User, 6_000, 500).expect("the root is above all");
+    assert_eq!(ends(&said)[1..], [Some(6_000); 2]);
+    said.renew(ROOT, DAVE, Role::User, 10_000, 600).expect("the root is above all");
+    assert_eq!(ends(&said)[1..], [Some(10_000), Some(9_000)], "each ends where its own certificate says");
+}
+
+#[test]
 fn who_took_another_key_is_renewed_under_that_one_and_who_is_out_stays_out() {
     let mut said = Said::default();
     said.invite(ROOT, ALICE);
