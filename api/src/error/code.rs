@@ -131,6 +131,9 @@ table! {
     KeyChanged "key_changed" CONFLICT "name the key that it has now, which the message says";
     /// What the root signed is not what would be said now.
     DraftOutdated "draft_outdated" CONFLICT "draft it again with `POST /api/v1/peers/drafts`, and have that signed";
+    /// The certificate in force is of the future.
+    DatedAhead "dated_ahead" CONFLICT
+        "renew it after that date, or by a node above it; or revoke it, and let its person in under another key";
     /// The member has said as much of others as anybody hears.
     StatementsSpent "statements_spent" CONFLICT "let another member above them, or a newly joined node, say it";
     /// The node takes no part in a mesh.

@@ -3,7 +3,7 @@
 use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::trust::{Role, Seat, SignedStatement, Standing, Statement, Ticket};
+use xyn_store::trust::{Certificate, Claim, Role, Seat, SignedStatement, Standing, Statement, Ticket};
 
 use super::*;
 use crate::projector::Fold;
@@ -198,6 +198,43 @@ async fn a_member_for_a_time_lets_nobody_belong_for_longer() {
     assert_eq!(end_of_bob(), Some(later), "it goes on to end with who let it in");
     node.submit("peer.renew", json!({ "node": bob, "expires_at": soon })).await.expect("renews");
     assert_eq!(end_of_bob(), Some(soon));
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_would_not_come_after_a_certificate_of_the_future_is_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let (env, own, bob) = (node.roster().env(), node.runtime.store().key(), key(1).public());
+    let ticket = node.invite().await;
+    node.show(&ticket, &key(1)).await.expect("comes in");
+    // Other programs and other clocks date what they say as they like.
+    let date = async |issued_at: Timestamp| {
+        let seat = Seat::Under(own.public());
+        let consent = seat.agree(env, &key(1));
+        let (principal, role) = (Principal::new("ada@lab"), Role::User);
+        let claim =
+            Claim::Certificate(Certificate { node: bob, seat, principal, role, expires: None, consent });
+        let statement = Statement { env, issuer: own.public(), issued_at, claim }.sign(own).expect("signs");
+        node.runtime.timeline().expect("it runs").state(statement).await.expect("says it");
+    };
+    let member = || node.roster().member(bob).expect("it is in").clone();
+    let day = node.runtime.clock().now().after(24 * HOUR);
+    date(day).await;
+    let operator = json!({ "node": bob, "role": "operator" });
+    let drafted = node.runtime.draft_statement(&node.intent("peer.renew", operator.clone())).await;
+    assert_eq!(drafted.expect_err("the root signs nothing so far ahead").code(), "dated_ahead");
+    node.submit("peer.renew", operator).await.expect("renews");
+    assert!(member().role == Role::Operator && member().issued_at > day, "{:?}", member());
+    // Who comes again has the certificate that it then gets.
+    let again = node.invite().await;
+    node.show(&again, &key(1)).await.expect("comes in");
+    assert_eq!(member().role, Role::User);
+
+    date(Timestamp::MAX).await;
+    let operator = json!({ "node": bob, "role": "operator" });
+    assert_eq!(node.submit("peer.renew", operator).await.expect_err("no later one").code(), "dated_ahead");
+    node.submit("peer.revoke", json!({ "node": bob, "reason": "a test" })).await.expect("revokes");
     node.stop().await;
 }
 

@@ -56,6 +56,16 @@ pub enum MemberError {
     /// Nobody lets others belong for longer than itself.
     #[error("this node itself belongs until {0}, and lets nobody belong for longer")]
     EndTooLate(Timestamp),
+    /// The newest certificate is in force, and none that is issued now would be it.
+    #[error(
+        "the certificate of node `{node}` is dated {at}, and one that is issued now would not come after it"
+    )]
+    DatedAhead {
+        /// Whose certificate.
+        node: PublicKey,
+        /// Its date.
+        at: Timestamp,
+    },
     /// Another key than the root's.
     #[error(
         "the statement is signed by `{signed}`, and only `{root}`, the root of the environment, signs elsewhere"
@@ -133,25 +143,32 @@ pub(super) fn draft(
     change: Change,
     now: Timestamp,
 ) -> Result<Option<(Statement, Option<Event>)>, TimelineError> {
-    let mut issued_at = now;
     let (claim, event) = match change {
         Change::LetIn { ticket, node, consent } => match let_in(reader, key, ticket, (node, consent), now)? {
             Some(word) => word,
             None => return Ok(None),
         },
         Change::Revoke { node, reason } => revoke(reader, issuer, roster, node, reason)?,
-        Change::Renew { node, role, expires } => {
-            // A certificate of the future, by a clock that was wrong, must not hold for ever.
-            let before = roster.member(node).map(|member| member.issued_at.after(Duration::from_micros(1)));
-            issued_at = before.map_or(now, |before| now.max(before));
-            renew(reader, issuer, roster, node, (role, expires))?
-        }
+        Change::Renew { node, role, expires } => renew(reader, issuer, roster, node, (role, expires))?,
         Change::Rotate => rotation::leave(reader, folder, (key, own), roster, issuer, now)?,
         Change::Confirm { node } => rotation::confirm(reader, issuer, roster, node)?,
     };
+    let issued_at = date(roster, &claim, now)?;
     // A last word that nobody confirmed is no news yet.
     let is_news = !matches!(event, Event::Rotated { node, .. } if node == issuer);
     Ok(Some((Statement { env: roster.env(), issuer, issued_at, claim }, is_news.then_some(event))))
+}
+
+/// When `claim` is said: a certificate later than the one in force, which by a clock that was wrong may be of the
+/// future and must not hold for ever.
+fn date(roster: &Roster, claim: &Claim, now: Timestamp) -> Result<Timestamp, MemberError> {
+    let Claim::Certificate(Certificate { node, .. }) = claim else { return Ok(now) };
+    let Some(before) = roster.member(*node).map(|member| member.issued_at) else { return Ok(now) };
+    let later = before.after(Duration::from_micros(1));
+    if later == before {
+        return Err(MemberError::DatedAhead { node: *node, at: before });
+    }
+    Ok(now.max(later))
 }
 
 /// The stream of an invitation: given out, then redeemed.
@@ -280,6 +297,7 @@ impl From<MemberError> for Refusal {
             MemberError::Retired { .. } => Self::Conflict { code: "key_changed", message },
             MemberError::RoleTooHigh(_) => Self::Forbidden { code: "role_too_high", message },
             MemberError::EndTooLate(_) => Self::invalid("invalid_input", "/expires_at", message),
+            MemberError::DatedAhead { .. } => Self::Conflict { code: "dated_ahead", message },
             MemberError::NotTheRoot { .. } => Self::Forbidden { code: "not_the_root", message },
             MemberError::Outdated => Self::Conflict { code: "draft_outdated", message },
             MemberError::NotAbove(_) => Self::Forbidden { code: "not_above", message },

@@ -4,13 +4,17 @@
 //! what is taken in is what this node would have the root say now.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use xyn_store::StoreError;
-use xyn_store::trust::{Claim, Roster, SignedStatement, Statement};
+use xyn_store::trust::{Certificate, Claim, Roster, SignedStatement, Statement};
 
 use super::members::{self, Change, MemberError};
 use super::{TimelineError, refusal};
 use crate::runtime::{Inner, Refusal};
+
+/// How far ahead of now the root is asked to date what it signs: whoever answers for its key signs nothing further off.
+const AHEAD_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// What the root is to sign so that `change` comes to be.
 pub(crate) async fn draft(inner: &Arc<Inner>, change: Change) -> Result<Statement, Refusal> {
@@ -22,7 +26,14 @@ pub(crate) async fn draft(inner: &Arc<Inner>, change: Change) -> Result<Statemen
             (inner.store.folder(), (inner.store.key(), timeline.own()), inner.clock.now());
         let root = roster.env().root();
         let drafted = members::draft(&reader, folder, me, &roster, root, change, now)?;
-        Ok(drafted.map(|(statement, _)| statement))
+        let Some((statement, _)) = drafted else { return Ok(None) };
+        match &statement.claim {
+            Claim::Certificate(Certificate { node, .. }) if statement.issued_at > now.after(AHEAD_MAX) => {
+                let (node, at) = (*node, statement.issued_at);
+                Err(MemberError::DatedAhead { node, at }.into())
+            }
+            _ => Ok(Some(statement)),
+        }
     };
     let done = tokio::task::spawn_blocking(work).await;
     let drafted = done.map_err(|error| StoreError::Unavailable(error.to_string()))?;
