@@ -19,9 +19,9 @@ use super::memo::Memo;
 use super::pace::{DOCUMENTS_PER_MINUTE_MAX, Load, Pace, RECORDS_PER_MINUTE_MAX};
 use super::pen::Pen;
 use super::record::{Body, RecordError};
-use super::roster::STATEMENTS_PER_MEMBER;
+use super::roster::STATEMENTS_PER_FEED;
 use super::rows::{self, FeedRow};
-use super::said::Said;
+use super::said::{STATEMENTS_RESERVED, Said};
 use super::waiting::Waiting;
 use crate::Reader;
 use crate::audit::key::NodeKey;
@@ -76,9 +76,15 @@ pub enum WriteError {
         "this node handed its seat to another key and writes nothing until a node above it confirms that"
     )]
     Leaving,
-    /// The member has said as much of others as anybody listens to.
-    #[error("this member has made {STATEMENTS_PER_MEMBER} statements about who belongs; more are not heard")]
+    /// The feed says as much of who belongs as anybody listens to.
+    #[error("this node's feed holds {STATEMENTS_PER_FEED} statements about who belongs; more are not heard")]
     Statements,
+    /// What is left is for those who must be turned out.
+    #[error(
+        "this node's feed has room for {STATEMENTS_RESERVED} more statements about who belongs, and keeps them for \
+         revocations; with another key it begins another feed"
+    )]
+    Reserved,
     /// The node has written as much in a minute as anybody takes of it.
     #[error(
         "this node writes faster than others take it: {RECORDS_PER_MINUTE_MAX} records a minute, \

@@ -54,7 +54,7 @@ pub use offer::{APP_ID_MAX_CHARS, Delta, Offer, Visibility};
 pub use pace::{DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, Pace, RECORDS_PER_MINUTE_MAX};
 pub use page::EntryFilter;
 pub use recut::Recut;
-pub use roster::{STATEMENTS_PER_MEMBER, first_certificate};
+pub use roster::{STATEMENTS_PER_FEED, first_certificate};
 pub use rows::{BoardRow, FeedRow};
 pub use scrub::{Stop, Track};
 pub use state::{FACETS_MAX, Facet, State};

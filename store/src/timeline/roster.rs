@@ -28,15 +28,27 @@ use crate::trust::{
 };
 
 const ENVIRONMENT: &[u8] = b"environment";
-/// Statements of one member that are looked at, over all its feeds. What it says after that does not count,
-/// so that one who never stops fills no memory, and costs no more time than this. Those above it still speak.
-pub const STATEMENTS_PER_MEMBER: usize = 2_048;
+/// Statements of its author that are looked at in one feed, and as many of the root's that it carries. What it says
+/// after that does not count, so that one who never stops costs no more than this and what it may
+/// [begin](super::FEEDS_PER_HOUR_MAX). Of each feed for itself: what a key said is not displaced by another feed,
+/// which whoever stole the key may number as the first.
+pub const STATEMENTS_PER_FEED: usize = 2_048;
 
 impl Changes {
     /// Says which environment this folder belongs to.
     pub fn put_environment(&mut self, env: EnvId) {
         self.put_bytes(Table::Meta, Key::new().bytes(ENVIRONMENT), env.root().as_bytes().to_vec());
     }
+}
+
+/// What is heard in one feed.
+#[derive(Default)]
+pub(super) struct Stated {
+    pub(super) statements: Vec<Placed>,
+    /// Statements of its author, and what is none.
+    pub(super) by_author: usize,
+    /// Statements of the root.
+    pub(super) by_root: usize,
 }
 
 /// A statement that a newcomer takes at its word until its record is here.
@@ -84,46 +96,47 @@ impl Reader {
         Ok(statements)
     }
 
-    /// What stands in records. What does not decode or is signed wrong is left out: anyone can put bytes into
-    /// a record. So is what a member says beyond [`STATEMENTS_PER_MEMBER`], by the order of its feeds: on every
-    /// node the same.
+    /// What stands in records.
     fn recorded(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
-        let places = self.statement_places()?;
-        let draft = Draft::new(env.root(), self);
-        let mut statements = Vec::with_capacity(places.len());
-        for (feed, seq) in places {
-            let record = draft.record(&feed, seq)?;
-            if let Body::Statement(bytes) = &record.content.body
-                && let Ok(statement) = SignedStatement::decode(&bytes.0, env)
-            {
-                let record = Head { seq, hash: record.hash };
-                statements.push(Placed { statement, place: Some(Place { feed, record }) });
-            }
+        let (mut statements, mut after) = (Vec::new(), None::<Key>);
+        while let Some(key) = {
+            let after = after.as_ref().map(Key::as_bytes);
+            self.first_key(Table::TimelineStatements, &[], after, Order::Ascending)?
+        } {
+            let (feed, _) = rows::read_record_key(&key)?;
+            statements.extend(self.stated(env, feed)?.statements);
+            // What else it says is not even walked over.
+            after = Some(rows::record_key(&feed, u64::MAX));
         }
         Ok(statements)
     }
 
-    /// Where the statements stand that are looked at.
-    fn statement_places(&self) -> Result<Vec<(FeedId, u64)>, StoreError> {
-        let mut places: Vec<(FeedId, u64)> = Vec::new();
-        let (mut author, mut count, mut after) = (None, 0, None::<Key>);
-        loop {
-            let mut talkative = None;
-            let start = after.take().map(Key::into_bytes);
-            self.scan(Table::TimelineStatements, &[], start.as_deref(), Order::Ascending, |key, _| {
-                let (feed, seq) = rows::read_record_key(key)?;
-                count = if author == Some(feed.node) { count + 1 } else { 1 };
-                author = Some(feed.node);
-                match count <= STATEMENTS_PER_MEMBER {
-                    true => places.push((feed, seq)),
-                    false => talkative = Some(feed.node),
-                }
-                Ok(talkative.is_none())
-            })?;
-            // What else it says is not even walked over.
-            let Some(node) = talkative else { return Ok(places) };
-            after = Some(rows::record_key(&FeedId { node, incarnation: u64::MAX }, u64::MAX));
+    /// What is heard in the records of `feed`. What does not decode or is signed wrong is left out: anyone can put bytes
+    /// into a record. So is what stands behind [`STATEMENTS_PER_FEED`] of its author's, or of the root's, which
+    /// nobody can make up: on every node the same.
+    pub(super) fn stated(&self, env: EnvId, feed: FeedId) -> Result<Stated, StoreError> {
+        let mut places = Vec::new();
+        let prefix = rows::feed_key(&feed);
+        self.scan(Table::TimelineStatements, prefix.as_bytes(), None, Order::Ascending, |key, _| {
+            places.push(rows::read_record_key(key)?.1);
+            Ok(places.len() < 2 * STATEMENTS_PER_FEED)
+        })?;
+        let draft = Draft::new(env.root(), self);
+        let mut stated = Stated::default();
+        for seq in places {
+            let record = draft.record(&feed, seq)?;
+            let Body::Statement(bytes) = &record.content.body else { continue };
+            let statement = SignedStatement::decode(&bytes.0, env).ok();
+            let is_root = statement.as_ref().is_some_and(|it| it.statement().issuer == env.root());
+            let count = if is_root { &mut stated.by_root } else { &mut stated.by_author };
+            if *count == STATEMENTS_PER_FEED {
+                break;
+            }
+            *count += 1;
+            let place = Some(Place { feed, record: Head { seq, hash: record.hash } });
+            stated.statements.extend(statement.map(|statement| Placed { statement, place }));
         }
+        Ok(stated)
     }
 
     /// The statements that this node was told when it joined, and whose records are not here yet.
@@ -240,33 +253,44 @@ mod tests {
     }
 
     #[test]
-    fn a_member_that_never_stops_stating_is_heard_so_far_and_the_others_still_are() {
+    fn a_member_that_never_stops_stating_is_heard_so_far_in_each_feed_and_the_root_through_it() {
         let (root, mut node) = (key(200), Node::new());
         let env = EnvId::rooted_in(world::env());
+        let certificate = |by: &NodeKey, who: &NodeKey| {
+            let certificate = first_certificate(&root, who, Principal::local_operator(), Timestamp::EPOCH);
+            let Claim::Certificate(said) = certificate.expect("signs").statement().claim.clone() else {
+                unreachable!("it was made as one")
+            };
+            let claim = Claim::Certificate(said);
+            let statement = Statement { env, issuer: by.public(), issued_at: Timestamp::EPOCH, claim };
+            statement.sign(by).expect("signs").as_bytes().to_vec()
+        };
         // Another program than this one may write as many as it likes.
-        let mut write = |mut author: Author, noise: usize| {
-            let who = author.key();
-            let certificate = first_certificate(&root, &who, Principal::local_operator(), Timestamp::EPOCH);
-            let last = certificate.expect("signs").as_bytes().to_vec();
-            let bodies = std::iter::repeat_n(b"noise".to_vec(), noise).chain([last]);
+        let mut write = |mut author: Author, noise: usize, last: &[Vec<u8>]| {
+            let bodies = std::iter::repeat_n(b"noise".to_vec(), noise).chain(last.iter().cloned());
             let records: Vec<_> =
                 bodies.map(|bytes| author.write(moment(1), Body::Statement(Bytes(bytes)))).collect();
             let frames: Vec<_> = records.chunks(1024).map(|records| author.frame(records)).collect();
             node.admit(&frames);
-            who
+            author.feed
         };
-        write(Author::new(2, 1), STATEMENTS_PER_MEMBER - 1);
-        let bore = write(Author::new(2, 2), 3);
-        let terse = write(Author::new(3, 1), 0);
-        let late = write(Author::new(4, 1), STATEMENTS_PER_MEMBER);
+        let (bore, other) = (Author::new(2, 1).key(), Author::new(3, 1).key());
+        let (own, roots) = (certificate(&bore, &other), certificate(&root, &bore));
+        // The feed with the lowest number was written last, to push out what the key said before.
+        let said = write(Author::new(2, 7), STATEMENTS_PER_FEED - 1, &[own.clone(), roots.clone()]);
+        let first = write(Author::new(2, 0), STATEMENTS_PER_FEED + 1, std::slice::from_ref(&roots));
+        let late = write(Author::new(3, 1), STATEMENTS_PER_FEED, &[roots.clone(), own]);
+        // The root's are counted too: whoever carries them may carry one of them again and again.
+        let again = write(Author::new(4, 1), 0, &vec![roots; STATEMENTS_PER_FEED + 1]);
         let reader = node.store.read().expect("reads");
         let heard = reader.statements(env).expect("reads");
-        let said_by =
-            |who: PublicKey| heard.iter().filter(|it| it.place.is_some_and(|at| at.feed.node == who)).count();
-        assert_eq!(said_by(bore.public()), 1, "the last one that is looked at");
-        assert_eq!(said_by(terse.public()), 1);
-        assert_eq!(said_by(late.public()), 0, "it came one too late");
-        let places = reader.statement_places().expect("reads");
-        assert_eq!(places.len(), 2 * STATEMENTS_PER_MEMBER + 1);
+        let issuers = |feed: FeedId| -> Vec<PublicKey> {
+            let places = heard.iter().filter(|it| it.place.is_some_and(|at| at.feed == feed));
+            places.map(|it| it.statement.statement().issuer).collect()
+        };
+        assert_eq!(issuers(said), [bore.public(), root.public()], "the last of its own, and the root's");
+        assert_eq!(issuers(first), [], "behind one too many");
+        assert_eq!(issuers(late), [root.public()], "its own came one too late");
+        assert_eq!(issuers(again).len(), STATEMENTS_PER_FEED);
     }
 }

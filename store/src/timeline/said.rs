@@ -1,9 +1,9 @@
-//! What a node's own member has said of who belongs.
+//! What this node's own feed says of who belongs.
 //!
-//! Owns the two bounds on it: nobody listens to more than so many statements of one member, and behind a member's
-//! last word nothing counts. Invariant: it agrees with the rows of the node's own feeds.
+//! Owns the bounds on it: nobody listens to more than so many statements of one feed, the last of which are kept for
+//! revocations, and behind a member's last word nothing counts. Invariant: it agrees with the rows of the feed.
 
-use super::STATEMENTS_PER_MEMBER;
+use super::STATEMENTS_PER_FEED;
 use super::draft::Draft;
 use super::feed::FeedId;
 use super::log::WriteError;
@@ -14,59 +14,58 @@ use crate::audit::signature::PublicKey;
 use crate::error::StoreError;
 use crate::reader::Order;
 use crate::tables::Table;
-use crate::trust::{EnvId, SignedStatement};
+use crate::trust::{Claim, EnvId, SignedStatement};
+
+/// Statements of a feed that are none but revocations and a change of key: whoever renewed and let in as many as it
+/// may can still turn members out.
+pub(super) const STATEMENTS_RESERVED: usize = 512;
 
 /// How much was said, and whether that was the last.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Said {
-    statements: usize,
+    by_author: usize,
+    by_root: usize,
     /// Whether the feed ends with the word that hands the seat to another key.
     pub(super) is_leaving: bool,
 }
 
 impl Said {
-    /// Counts the statements in all feeds of the node of `own`, and looks at how its present one ends.
+    /// Counts the statements in the feed `own`, and looks at how it ends.
     pub(super) fn of(reader: &Reader, env: PublicKey, own: FeedId) -> Result<Self, StoreError> {
-        let mut said = Self::default();
-        let mut last = 0;
-        let before = rows::record_key(&FeedId { node: own.node, incarnation: 0 }, 0);
-        reader.scan(
-            Table::TimelineStatements,
-            &[],
-            Some(before.as_bytes()),
-            Order::Ascending,
-            |key, _| {
-                let (feed, seq) = rows::read_record_key(key)?;
-                if feed.node != own.node {
-                    return Ok(false);
-                }
-                said.statements += 1;
-                last = if feed == own { seq } else { last };
-                Ok(true)
-            },
-        )?;
-        if last > 0
+        let env = EnvId::rooted_in(env);
+        let stated = reader.stated(env, own)?;
+        let mut said = Self { by_author: stated.by_author, by_root: stated.by_root, is_leaving: false };
+        let feed = rows::feed_key(&own);
+        let last = reader.first_key(Table::TimelineStatements, feed.as_bytes(), None, Order::Descending)?;
+        if let Some(last) = last
+            && let (_, last) = rows::read_record_key(&last)?
             && reader.feed(&own)?.is_some_and(|row| row.head.seq == last)
-            && let Body::Statement(bytes) = &Draft::new(env, reader).record(&own, last)?.content.body
+            && let Body::Statement(bytes) = &Draft::new(env.root(), reader).record(&own, last)?.content.body
         {
-            said.is_leaving = is_farewell(EnvId::rooted_in(env), &bytes.0);
+            let statement = SignedStatement::decode(&bytes.0, env);
+            said.is_leaving = statement.is_ok_and(|statement| statement.farewell().is_some());
         }
         Ok(said)
     }
 
     /// Takes note of one more statement, if there may be one.
     pub(super) fn add(&mut self, env: EnvId, bytes: &[u8]) -> Result<(), WriteError> {
-        if self.statements >= STATEMENTS_PER_MEMBER {
+        let statement = SignedStatement::decode(bytes, env).ok();
+        let is_root = statement.as_ref().is_some_and(|it| it.statement().issuer == env.root());
+        let is_leaving = statement.as_ref().is_some_and(|it| it.farewell().is_some());
+        let is_certificate =
+            statement.is_some_and(|it| matches!(it.statement().claim, Claim::Certificate(_)));
+        let count = if is_root { &mut self.by_root } else { &mut self.by_author };
+        if *count >= STATEMENTS_PER_FEED {
             return Err(WriteError::Statements);
         }
-        self.statements += 1;
-        self.is_leaving = is_farewell(env, bytes);
+        if is_certificate && !is_root && !is_leaving && *count >= STATEMENTS_PER_FEED - STATEMENTS_RESERVED {
+            return Err(WriteError::Reserved);
+        }
+        *count += 1;
+        self.is_leaving = is_leaving;
         Ok(())
     }
-}
-
-fn is_farewell(env: EnvId, bytes: &[u8]) -> bool {
-    SignedStatement::decode(bytes, env).is_ok_and(|statement| statement.farewell().is_some())
 }
 
 #[cfg(test)]
@@ -80,16 +79,14 @@ mod tests {
     use crate::audit::key::NodeKey;
     use crate::clock::Timestamp;
     use crate::scope::Principal;
-    use crate::trust::{Certificate, Claim, Role, Seat, Statement, Succession};
+    use crate::trust::{Certificate, Claim, Revocation, Role, Seat, Statement, Succession};
 
     #[test]
     fn what_nobody_would_hear_is_refused_when_it_is_said() {
         let mut node = Node::new();
         let noise = |count| vec![Saying::Statement(b"noise".to_vec()); count];
-        let said = node
-            .timeline
-            .say(node.store.key(), Timestamp::EPOCH, noise(STATEMENTS_PER_MEMBER))
-            .expect("fits");
+        let said =
+            node.timeline.say(node.store.key(), Timestamp::EPOCH, noise(STATEMENTS_PER_FEED)).expect("fits");
         node.commit(said.changes);
         for _ in 0..2 {
             let more = node.timeline.say(node.store.key(), Timestamp::EPOCH, noise(1));
@@ -98,6 +95,46 @@ mod tests {
             node.reopen();
         }
         node.say(&["moments are no statements"]);
+    }
+
+    #[test]
+    fn where_renewals_are_refused_a_revocation_and_the_root_s_word_still_fit() {
+        let mut node = Node::new();
+        let (env, bob) = (EnvId::rooted_in(world::env()), NodeKey::from_secret([9; 32]));
+        let said = |by: &NodeKey, claim: Claim| {
+            let statement = Statement { env, issuer: by.public(), issued_at: Timestamp::EPOCH, claim };
+            Saying::Statement(statement.sign(by).expect("signs").as_bytes().to_vec())
+        };
+        let seat = Seat::Under(node.store.key().public());
+        let consent = seat.agree(env, &bob);
+        let (principal, role) = (Principal::local_operator(), Role::User);
+        let claim = Claim::Certificate(Certificate {
+            node: bob.public(),
+            seat,
+            principal,
+            role,
+            expires: None,
+            consent,
+        });
+        let last = Revocation { node: bob.public(), last: BTreeMap::new(), reason: "gone".into() };
+        let root = NodeKey::from_secret([200; 32]);
+        let certificate = said(node.store.key(), claim.clone());
+        let revocation = said(node.store.key(), Claim::Revocation(last.clone()));
+        let mut say = |sayings: Vec<Saying>| {
+            let said = node.timeline.say(node.store.key(), Timestamp::EPOCH, sayings)?;
+            node.commit(said.changes);
+            // The count is that of the rows.
+            node.reopen();
+            Ok::<_, WriteError>(())
+        };
+        let most = STATEMENTS_PER_FEED - STATEMENTS_RESERVED;
+        say(vec![certificate.clone(); most]).expect("fits");
+        let refused = say(vec![certificate]);
+        assert!(matches!(refused, Err(WriteError::Reserved)), "{refused:?}");
+        say(vec![revocation.clone(); STATEMENTS_RESERVED]).expect("fits");
+        let refused = say(vec![revocation]);
+        assert!(matches!(refused, Err(WriteError::Statements)), "{refused:?}");
+        say(vec![said(&root, claim), said(&root, Claim::Revocation(last))]).expect("that is not its own");
     }
 
     #[test]

@@ -288,7 +288,7 @@ pub(crate) fn refusal(error: TimelineError) -> Refusal {
             Refusal::invalid("invalid_input", "", message)
         }
         TimelineError::Write(WriteError::Leaving) => Refusal::Conflict { code: "key_changing", message },
-        TimelineError::Write(WriteError::Statements) => {
+        TimelineError::Write(WriteError::Statements | WriteError::Reserved) => {
             Refusal::Conflict { code: "statements_spent", message }
         }
         TimelineError::Write(WriteError::TooFast) => Refusal::Overloaded { message },
