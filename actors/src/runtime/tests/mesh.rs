@@ -113,6 +113,13 @@ async fn what_nobody_may_invite_let_in_or_revoke_is_refused_by_name() {
     assert_eq!(refused("peer.revoke", revoke(key(1).public())).await, "revoked_already");
     let standing = node.roster().member(key(1).public()).map(|member| member.standing());
     assert_eq!(standing, Some(Standing::Revoked));
+    // The root may say so too where it has not.
+    let root = NodeKey::found_root(folder.path()).expect("the founder has it");
+    let mut rooted = revoke(key(1).public());
+    let drafted = node.runtime.draft_statement(&node.intent("peer.revoke", rooted.clone())).await.expect("drafts");
+    rooted["signed"] = json!(drafted.sign(&root).expect("signs").to_hex());
+    node.submit("peer.revoke", rooted.clone()).await.expect("the root says so");
+    assert_eq!(refused("peer.revoke", rooted).await, "revoked_already");
     node.stop().await;
 }
 

@@ -1,5 +1,6 @@
 //! Words that people give on other nodes: who is believed, when they count, and that they count once.
 
+mod carried;
 mod crashes;
 mod lives;
 mod people;

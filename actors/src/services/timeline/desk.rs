@@ -10,15 +10,17 @@ use std::time::Duration;
 use xyn_store::blobs::TIMELINE;
 use xyn_store::ids::{self, StreamId};
 use xyn_store::journal::AppendError;
+use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
-use xyn_store::timeline::{Pace, Recut, Saying, Timeline};
+use xyn_store::timeline::{Pace, Recut, Saying, Timeline, WriteError};
+use xyn_store::trust::{Cut, Roster, SignedStatement};
 use xyn_store::{StoreError, Timestamp};
 
 use super::actor::Command;
 use super::draft::{Draft, added, past_cut, spans};
 use super::follower::FOLLOWER;
-use super::members;
 use super::{Shared, TimelineError};
+use super::{members, offline};
 use crate::node::actor::by_node;
 use crate::runtime::{Inner, Recording, stream};
 use crate::services::approvals::people::People;
@@ -205,14 +207,20 @@ impl Desk {
         inner: &Arc<Inner>,
         mut timeline: Timeline,
     ) -> Result<Timeline, TimelineError> {
-        let (env, own, reading) = (self.shared.env, self.shared.own.node, inner.clone());
-        let roster = Arc::new(unblocked(move || reading.store.read()?.roster(env)).await?);
+        let (env, own, reading) = (self.shared.env, self.shared.own, inner.clone());
+        let work = move || -> Result<_, StoreError> {
+            let reader = reading.store.read()?;
+            let statements = reader.statements(env)?;
+            let roster = Roster::fold(env, &statements, reader.fork_cuts()?);
+            Ok((Arc::new(roster), offline::unsaid(&statements, env.root(), own.node)))
+        };
+        let (roster, unsaid) = unblocked(work).await?;
         let mut is_done = false;
         while !is_done {
             let (reading, members) = (inner.clone(), roster.clone());
             let work = move || -> Result<(Timeline, Recut), StoreError> {
                 let mut step = timeline.recut(&reading.store.read()?, |feed| members.cut(*feed))?;
-                if members.is_out(own) {
+                if members.is_out(own.node) {
                     step.changes.extend(timeline.silence());
                 }
                 Ok((timeline, step))
@@ -224,10 +232,40 @@ impl Desk {
             recording.changes().extend(step.changes);
             self.commit(inner, recording).await?;
         }
+        let speaks = roster.cut(own) == Cut::Nowhere;
         if **self.shared.roster.load() != *roster {
             self.shared.roster.store(roster);
             self.shared.news.send_modify(|commits| *commits += 1);
         }
+        match unsaid.is_empty() || !speaks {
+            true => Ok(timeline),
+            false => self.say_again(inner, timeline, unsaid).await,
+        }
+    }
+
+    /// Says what the root said also in this node's feed. Where it cannot now, it does when who belongs changes next.
+    async fn say_again(
+        &self,
+        inner: &Arc<Inner>,
+        mut timeline: Timeline,
+        statements: Vec<SignedStatement>,
+    ) -> Result<Timeline, TimelineError> {
+        let writing = inner.clone();
+        let work = move || -> Result<_, StoreError> {
+            let sayings = statements.iter().map(|it| Saying::Statement(it.as_bytes().to_vec())).collect();
+            match timeline.say(writing.store.key(), writing.clock.now(), sayings) {
+                Ok(written) => Ok((timeline, written.changes)),
+                Err(WriteError::Store(error)) => Err(error),
+                Err(error) => {
+                    tracing::warn!(%error, "what the root said is not said again here");
+                    Ok((timeline, Changes::new()))
+                }
+            }
+        };
+        let (timeline, changes) = unblocked(work).await?;
+        let mut recording = Recording::default();
+        recording.changes().extend(changes);
+        self.commit(inner, recording).await?;
         Ok(timeline)
     }
 

@@ -148,7 +148,7 @@ pub(super) fn draft(
             Some(word) => word,
             None => return Ok(None),
         },
-        Change::Revoke { node, reason } => revoke(reader, issuer, roster, node, reason)?,
+        Change::Revoke { node, reason } => revoke(reader, (issuer, key.public()), roster, node, reason)?,
         Change::Renew { node, role, expires } => renew(reader, issuer, roster, node, (role, expires))?,
         Change::Rotate => rotation::leave(reader, folder, (key, own), roster, issuer, now)?,
         Change::Confirm { node } => rotation::confirm(reader, issuer, roster, node)?,
@@ -206,17 +206,21 @@ fn let_in(
     Ok(Some((Claim::Certificate(certificate), Event::Joined(invitation.redeemed(node)))))
 }
 
-/// Turns `node` out: what it wrote until now, as far as it is here, still counts.
+/// Turns `node` out: what it wrote until now, as far as it is here, still counts. What the root says is said again where
+/// the node `own` has not said it: from others some may never hear it.
 fn revoke(
     reader: &Reader,
-    issuer: PublicKey,
+    (issuer, own): (PublicKey, PublicKey),
     roster: &Roster,
     node: PublicKey,
     reason: String,
 ) -> Result<(Claim, Event), TimelineError> {
     let member = roster.member(node).ok_or(MemberError::Stranger(node))?;
     if member.standing() == Standing::Revoked {
-        return Err(MemberError::Revoked(node).into());
+        let root = roster.env().root();
+        if issuer != root || offline::has_said(&reader.statements(roster.env())?, root, own, node) {
+            return Err(MemberError::Revoked(node).into());
+        }
     }
     if !roster.ranks_above(issuer, node) {
         return Err(MemberError::NotAbove(node).into());
