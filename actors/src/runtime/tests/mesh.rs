@@ -116,7 +116,8 @@ async fn what_nobody_may_invite_let_in_or_revoke_is_refused_by_name() {
     // The root may say so too where it has not.
     let root = NodeKey::found_root(folder.path()).expect("the founder has it");
     let mut rooted = revoke(key(1).public());
-    let drafted = node.runtime.draft_statement(&node.intent("peer.revoke", rooted.clone())).await.expect("drafts");
+    let drafted =
+        node.runtime.draft_statement(&node.intent("peer.revoke", rooted.clone())).await.expect("drafts");
     rooted["signed"] = json!(drafted.sign(&root).expect("signs").to_hex());
     node.submit("peer.revoke", rooted.clone()).await.expect("the root says so");
     assert_eq!(refused("peer.revoke", rooted).await, "revoked_already");
@@ -185,7 +186,8 @@ async fn a_member_for_a_time_lets_nobody_belong_for_longer() {
     let (own, bob) = (node.key(), key(1).public());
     let until = async |end: Timestamp| {
         let mut input = json!({ "node": own, "expires_at": end });
-        let drafted = node.runtime.draft_statement(&node.intent("peer.renew", input.clone())).await.expect("drafts");
+        let drafted =
+            node.runtime.draft_statement(&node.intent("peer.renew", input.clone())).await.expect("drafts");
         input["signed"] = json!(drafted.sign(&root).expect("signs").to_hex());
         node.submit("peer.renew", input).await.expect("the root says so");
     };

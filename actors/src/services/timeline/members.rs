@@ -51,7 +51,7 @@ pub enum MemberError {
         heir: PublicKey,
     },
     /// Nobody gives a role that it has not.
-    #[error("this node has the role {0:?} itself, and gives no higher one")]
+    #[error("this node has the role {0} itself, and gives no higher one")]
     RoleTooHigh(Role),
     /// Nobody lets others belong for longer than itself.
     #[error("this node itself belongs until {0}, and lets nobody belong for longer")]
