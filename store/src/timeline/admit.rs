@@ -3,7 +3,7 @@
 //! Owns the verdict on each frame. Nothing is applied before its frame is verified, and a frame is taken
 //! whole or not at all. Invariant: in whatever order the same frames come, the same records are admitted.
 
-use super::change::ChangeError;
+use super::change::{self, ChangeError};
 use super::draft::Draft;
 use super::feed::FeedId;
 use super::fork::{Proof, ProofError};
@@ -211,12 +211,15 @@ impl Timeline {
     /// Whether its author may have what is new in `frame` taken now.
     fn keeps_pace(&self, frame: &Frame, have: u64, cut: Cut, now: Timestamp) -> bool {
         let new = frame.records.iter().filter(|record| record.seq > have);
-        let documents = new.clone().filter(|record| matches!(record.content.body, Body::Board { .. }));
-        let load = Load {
-            records: new.clone().count() as u64,
-            documents: documents.count() as u64,
-            feeds: self.begins(&frame.place.feed, cut),
-        };
+        let mut load = Load { feeds: self.begins(&frame.place.feed, cut), ..Load::default() };
+        for record in new {
+            load.records += 1;
+            if let Body::Board { change, .. } = &record.content.body {
+                load.documents += 1;
+                // What is no change is refused before it is unfolded.
+                load.operations += change::operations(&change.0).unwrap_or_default();
+            }
+        }
         self.pace.take(frame.place.feed.node, load, now)
     }
 

@@ -216,7 +216,7 @@ impl Timeline {
         edits: &[Edit],
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key, now)?;
-        if !self.pace.take(self.own.node, Load { records: 1, documents: 1, feeds: 0 }, now) {
+        if !self.pace.take(self.own.node, Load { records: 1, documents: 1, ..Load::default() }, now) {
             return Err(WriteError::TooFast);
         }
         let mut draft = Draft::new(self.env, reader);

@@ -51,7 +51,9 @@ pub use log::{Saying, Timeline, WriteError, Written};
 pub use made::Made;
 pub use memo::MEMO_FRAMES_MAX;
 pub use offer::{APP_ID_MAX_CHARS, Delta, Offer, Visibility};
-pub use pace::{DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, Pace, RECORDS_PER_MINUTE_MAX};
+pub use pace::{
+    DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX, Pace, RECORDS_PER_MINUTE_MAX,
+};
 pub use page::EntryFilter;
 pub use recut::Recut;
 pub use roster::{STATEMENTS_PER_FEED, first_certificate};

@@ -18,6 +18,8 @@ pub const RECORDS_PER_MINUTE_MAX: u64 = 2_000_000;
 /// Those among them that change a shared document. Each may have another one opened, and in it all that was
 /// written there before; of its entry documents an author has one open at a time.
 pub const DOCUMENTS_PER_MINUTE_MAX: u64 = 60_000;
+/// Operations that those unfold to: four times what one author may be of a board.
+pub const OPERATIONS_PER_MINUTE_MAX: u64 = 4 << 20;
 /// Feeds of one author that are begun in an hour. A node begins one with each life of its folder; whoever makes up
 /// more has others keep a row of each for ever. Those that a revocation names are so few already, and come at once.
 pub const FEEDS_PER_HOUR_MAX: u64 = 64;
@@ -36,6 +38,8 @@ pub(super) struct Load {
     pub(super) records: u64,
     /// Records that change a shared document.
     pub(super) documents: u64,
+    /// Operations that those unfold to.
+    pub(super) operations: u64,
     /// Feeds of which nothing was here.
     pub(super) feeds: u64,
 }
@@ -44,6 +48,7 @@ pub(super) struct Load {
 struct Taken {
     records: Window,
     documents: Window,
+    operations: Window,
     feeds: Window,
 }
 
@@ -70,19 +75,22 @@ impl Taken {
         Some(Self {
             records: self.records.with(load.records, RECORDS_PER_MINUTE_MAX, MINUTE, now)?,
             documents: self.documents.with(load.documents, DOCUMENTS_PER_MINUTE_MAX, MINUTE, now)?,
+            operations: self.operations.with(load.operations, OPERATIONS_PER_MINUTE_MAX, MINUTE, now)?,
             feeds: self.feeds.with(load.feeds, FEEDS_PER_HOUR_MAX, HOUR, now)?,
         })
     }
 }
 
 impl Window {
-    /// With `amount` more, unless that is more than `max` within `length`.
+    /// With `amount` more, unless that is more than `max` within `length`. Nothing that comes in one piece is too much
+    /// for ever: it is taken where nothing was before it, and the window is as much longer.
     fn with(self, amount: u64, max: u64, length: Duration, now: Timestamp) -> Option<Self> {
+        let lengths = u32::try_from(self.amount.div_ceil(max).max(1)).unwrap_or(u32::MAX);
         // A clock that was set back begins a new window.
-        let is_on = (self.begun..self.begun.after(length)).contains(&now);
+        let is_on = (self.begun..self.begun.after(length.saturating_mul(lengths))).contains(&now);
         let window = if is_on { self } else { Self { begun: now, amount: 0 } };
-        let amount = window.amount.saturating_add(amount);
-        (amount <= max).then_some(Self { amount, ..window })
+        let total = window.amount.saturating_add(amount);
+        (total <= max || window.amount == 0 || amount == 0).then_some(Self { amount: total, ..window })
     }
 }
 
@@ -97,7 +105,7 @@ mod tests {
     }
 
     fn records(records: u64, documents: u64) -> Load {
-        Load { records, documents, feeds: 0 }
+        Load { records, documents, ..Load::default() }
     }
 
     #[test]
@@ -107,7 +115,6 @@ mod tests {
         assert!(pace.take(author(1), records(1, 0), now));
         assert!(!pace.take(author(1), records(1, 0), now.after(MINUTE / 2)));
         assert!(pace.take(author(2), records(1, 0), now), "others are not held back");
-        assert!(!pace.take(author(3), records(RECORDS_PER_MINUTE_MAX + 1, 0), now));
         assert!(pace.take(author(1), records(1, 0), now.after(MINUTE)));
         let back = now.before(MINUTE);
         assert!(pace.take(author(1), records(RECORDS_PER_MINUTE_MAX, 0), back), "the clock was set back");
@@ -124,9 +131,23 @@ mod tests {
     }
 
     #[test]
+    fn what_unfolds_to_more_than_a_minute_s_worth_is_taken_once_and_keeps_the_next_waiting() {
+        let (pace, now) = (Pace::default(), NOW.after(HOUR));
+        let load = |operations| Load { records: 1, documents: 1, operations, feeds: 0 };
+        assert!(pace.take(author(1), load(1), now));
+        assert!(!pace.take(author(1), load(OPERATIONS_PER_MINUTE_MAX), now), "not behind another one");
+        let now = now.after(MINUTE);
+        assert!(pace.take(author(1), load(2 * OPERATIONS_PER_MINUTE_MAX + 1), now));
+        assert!(!pace.take(author(1), load(1), now.after(MINUTE)));
+        assert!(!pace.take(author(1), load(1), now.after(3 * MINUTE).before(Duration::from_secs(1))));
+        assert!(pace.take(author(1), records(1, 0), now), "what changes no shared document is taken");
+        assert!(pace.take(author(1), load(1), now.after(3 * MINUTE)));
+    }
+
+    #[test]
     fn feeds_that_an_author_begins_wait_for_the_next_hour_and_those_it_has_go_on() {
         let (pace, now) = (Pace::default(), NOW.after(HOUR));
-        let begun = Load { records: 1, documents: 0, feeds: 1 };
+        let begun = Load { records: 1, feeds: 1, ..Load::default() };
         assert!((0..FEEDS_PER_HOUR_MAX).all(|_| pace.take(author(1), begun, now)));
         assert!(!pace.take(author(1), begun, now.after(MINUTE)));
         assert!(pace.take(author(1), records(1, 0), now.after(MINUTE)));

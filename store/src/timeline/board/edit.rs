@@ -9,7 +9,7 @@ use super::super::entry::is_name;
 use super::super::feed::FeedId;
 use super::Board;
 use super::place::Place;
-use super::share::{BOARD_BYTES_MAX, BOARD_CHANGES_MAX};
+use super::share::{BOARD_BYTES_MAX, BOARD_CHANGES_MAX, BOARD_OPERATIONS_MAX};
 use crate::ids::{CommentId, EntryId};
 
 /// Characters that a comment, or a piece put into one, may have: what a schema can say, and a record can hold.
@@ -76,7 +76,8 @@ pub enum EditError {
     OutOfBounds(&'static str),
     /// The author has changed this board as often, or as much, as anybody looks at.
     #[error(
-        "this node has used up its share of the board: {BOARD_CHANGES_MAX} changes, {BOARD_BYTES_MAX} bytes of them"
+        "this node has used up its share of the board: {BOARD_CHANGES_MAX} changes, {BOARD_BYTES_MAX} bytes or \
+         {BOARD_OPERATIONS_MAX} operations of them"
     )]
     Full,
     /// Nothing would change.
@@ -184,7 +185,10 @@ pub(in crate::timeline) fn check(board: &Board, feed: &FeedId, bytes: &[u8]) -> 
     let is_of_boards = |op: &automerge::legacy::Op| match (&op.obj, &op.key, &op.action) {
         (ObjectId::Root, Key::Map(_), OpType::Put(value)) => !matches!(value, ScalarValue::Counter(_)),
         (ObjectId::Root, Key::Map(_), OpType::Make(ObjType::Text) | OpType::Delete) => true,
-        (ObjectId::Id(_), Key::Seq(_), OpType::Put(ScalarValue::Str(_))) => op.insert,
+        // An empty piece takes no room, and thousands of them do not either.
+        (ObjectId::Id(_), Key::Seq(_), OpType::Put(ScalarValue::Str(piece))) => {
+            op.insert && !piece.is_empty()
+        }
         (ObjectId::Id(_), Key::Seq(_), OpType::Delete) => !op.insert,
         _ => false,
     };

@@ -117,8 +117,7 @@ impl Folded {
     /// Whether the next change of `feed`, which is `bytes`, is within its share.
     pub(in crate::timeline) fn has_room(&self, feed: &FeedId, bytes: &[u8]) -> bool {
         let mut share = self.shares.get(feed).cloned().unwrap_or_default();
-        !share.is_used_up()
-            && change::read(bytes).is_ok_and(|change| share.add(&change, bytes.len()).is_some())
+        !share.is_used_up() && change::read(bytes).is_ok_and(|change| share.add(&change, bytes).is_some())
     }
 
     /// Whether the next change of `feed` would come behind another one than its last, and so be taken by nobody. That is
@@ -157,7 +156,7 @@ impl Folded {
             self.counting += u64::from(one.counts);
             self.size_bytes += one.change.len() + BOOKKEEPING_BYTES;
             let Ok(change) = change::read(&one.change) else { continue };
-            let Some(turn) = share.add(&change, one.change.len()) else { continue };
+            let Some(turn) = share.add(&change, &one.change) else { continue };
             // The same change twice, which only a liar writes: the earlier record is the one that brought it.
             if self.seen.insert(change.hash()) && !refused.contains(&change.hash()) {
                 let from = Known { node: one.feed.node, at: one.hlc, counts: one.counts };

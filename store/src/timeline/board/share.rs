@@ -6,10 +6,15 @@
 
 use automerge::{Change, ChangeHash};
 
+use super::super::change;
+
 /// Changes of one feed to one board that are looked at.
 pub const BOARD_CHANGES_MAX: u64 = 16_384;
 /// Bytes of them together.
 pub const BOARD_BYTES_MAX: usize = 4 << 20;
+/// Operations that they unfold to together. A few bytes may stand for thousands of them, and each costs whoever reads
+/// the board.
+pub const BOARD_OPERATIONS_MAX: u64 = 1 << 20;
 /// How often an author may go back to a number that its changes had before: it has to, where a cut took away what
 /// they build on.
 pub const BOARD_RESTARTS_MAX: u32 = 256;
@@ -19,6 +24,7 @@ pub const BOARD_RESTARTS_MAX: u32 = 256;
 pub(super) struct Share {
     changes: u64,
     bytes: usize,
+    operations: u64,
     restarts: u32,
     /// Number and hash of the author's last change.
     last: Option<(u64, ChangeHash)>,
@@ -45,18 +51,21 @@ impl Share {
         self.is_used_up
     }
 
-    /// Adds the author's next change, of so many bytes. None when it is beyond the share.
-    pub(super) fn add(&mut self, change: &Change, bytes: usize) -> Option<Turn> {
+    /// Adds the author's next change, which is `bytes`. None when it is beyond the share.
+    pub(super) fn add(&mut self, change: &Change, bytes: &[u8]) -> Option<Turn> {
         let last = self.last.replace((change.seq(), change.hash()));
         let turn = match last {
             Some((seq, hash)) if seq < change.seq() => Turn::After(hash),
             _ => Turn::Anew,
         };
         self.changes += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.bytes = self.bytes.saturating_add(bytes.len());
+        // What reads as a change was counted.
+        self.operations = self.operations.saturating_add(change::operations(bytes).unwrap_or(u64::MAX));
         self.restarts += u32::from(last.is_some() && turn == Turn::Anew);
         self.is_used_up |= self.changes > BOARD_CHANGES_MAX
             || self.bytes > BOARD_BYTES_MAX
+            || self.operations > BOARD_OPERATIONS_MAX
             || self.restarts > BOARD_RESTARTS_MAX;
         (!self.is_used_up).then_some(turn)
     }

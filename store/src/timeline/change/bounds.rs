@@ -16,8 +16,16 @@ pub(super) const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
 const PLAIN_CHANGE: u8 = 1;
 const HASH_BYTES: u64 = 32;
 
-/// Counts what `chunk` unfolds to. Answers the checksum it carries.
-pub(super) fn check(chunk: &[u8]) -> Result<[u8; 4], ChangeError> {
+/// What a chunk says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Outline {
+    pub(super) checksum: [u8; 4],
+    /// Rows of its longest column: as many as it has operations, or more where those replace more than one each.
+    pub(super) operations: u64,
+}
+
+/// Counts what `chunk` unfolds to.
+pub(super) fn check(chunk: &[u8]) -> Result<Outline, ChangeError> {
     let mut walk = Walk::new(chunk, OPERATIONS_MAX);
     if walk.array()? != MAGIC {
         return Err(ChangeError::Undecodable);
@@ -37,11 +45,12 @@ pub(super) fn check(chunk: &[u8]) -> Result<[u8; 4], ChangeError> {
     for _ in 0..walk.bounded(actors)? {
         walk.skip_string()?;
     }
+    let mut operations = 0;
     for (specification, size) in walk.columns()? {
         let column = walk.take(size)?;
-        Walk::new(column, OPERATIONS_MAX).count(specification)?;
+        operations = operations.max(Walk::new(column, OPERATIONS_MAX).count(specification)?);
     }
-    Ok(checksum)
+    Ok(Outline { checksum, operations })
 }
 
 /// Bytes that are walked over, and how many rows a column of them may have.
@@ -68,7 +77,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Adds up the rows of a column.
-    pub(super) fn count(mut self, specification: u64) -> Result<(), ChangeError> {
+    pub(super) fn count(mut self, specification: u64) -> Result<u64, ChangeError> {
         let mut rows: u64 = 0;
         // The lowest three bits say how values are written.
         let kind = specification & 7;
@@ -79,7 +88,7 @@ impl<'a> Walk<'a> {
             };
             rows = self.bounded(rows.saturating_add(run))?;
         }
-        Ok(())
+        Ok(rows)
     }
 
     /// The length of the next run of a run-length encoded column.
@@ -187,7 +196,9 @@ mod tests {
     #[test]
     fn the_librarys_own_changes_pass() {
         let chunk = sample();
-        assert_eq!(check(&chunk).expect("passes"), chunk[4..8]);
+        let outline = check(&chunk).expect("passes");
+        assert_eq!(outline.checksum, chunk[4..8]);
+        assert_eq!(outline.operations, 3 + "some words".len() as u64);
     }
 
     #[test]

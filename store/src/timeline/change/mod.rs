@@ -62,12 +62,17 @@ pub(super) fn actor(feed: &FeedId, document: &Digest) -> ActorId {
 
 /// The change that `bytes` are.
 pub(super) fn read(bytes: &[u8]) -> Result<Change, ChangeError> {
-    let checksum = bounds::check(bytes)?;
+    let checksum = bounds::check(bytes)?.checksum;
     let change = contained(|| Change::try_from(bytes))?.map_err(|_| ChangeError::Undecodable)?;
     match change.hash().0.starts_with(&checksum) {
         true => Ok(change),
         false => Err(ChangeError::Undecodable),
     }
+}
+
+/// How many operations the change `bytes` unfolds to, roughly. It is not unfolded to find out.
+pub(super) fn operations(bytes: &[u8]) -> Result<u64, ChangeError> {
+    bounds::check(bytes).map(|outline| outline.operations)
 }
 
 /// The operations of `change`, once they are found to encode to the same bytes again.

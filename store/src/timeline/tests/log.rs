@@ -1,24 +1,18 @@
 //! A node's timeline over its database: writing, admitting, reading, and every refusal by name.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::node::{Node, admitted, all, refusal, titles};
-use super::world::{Author, entries, env, moment};
+use super::world::{Author, entries, moment};
 use crate::ids;
 use crate::reader::Order;
 use crate::timeline::admit::Verdict;
 use crate::timeline::board::{Board, COMMENT_MAX_CHARS, Edit, EditError, Place, Side, View};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Branch, Kind, milestone_id};
-use crate::timeline::fork::Proof;
 use crate::timeline::frame::FRAME_MAX_BYTES;
-use crate::timeline::pace::Load;
 use crate::timeline::record::Body;
-use crate::timeline::{
-    Bytes, EntryFilter, FEEDS_PER_HOUR_MAX, RECORDS_PER_MINUTE_MAX, Saying, WAITING_FRAMES_MAX,
-    WAITING_MAX_BYTES, WriteError,
-};
+use crate::timeline::{Bytes, EntryFilter, Saying, WAITING_FRAMES_MAX, WAITING_MAX_BYTES, WriteError};
 use crate::trust::Cut;
 
 #[test]
@@ -203,90 +197,6 @@ fn each_refusal_has_its_name_and_changes_nothing() {
     node.cuts.insert(author.feed, Cut::Everything);
     assert_eq!(reason(&mut node, frame.clone()), "past_cut");
     assert_eq!(node.rows(), before);
-}
-
-#[test]
-fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it_is_opened_anew() {
-    let (mut node, author) = (Node::new(), Author::new(1, 1));
-    let (own, pace) = (node.timeline.own(), node.timeline.pace.clone());
-    let frame = author.frame(&entries(&mut author.clone(), 3));
-    let load = |records| Load { records, ..Load::default() };
-    // Of another of its feeds: what is limited is what an author writes.
-    assert!(pace.take(author.feed.node, load(RECORDS_PER_MINUTE_MAX - 2), node.now));
-    assert!(pace.take(own.node, load(RECORDS_PER_MINUTE_MAX), node.now));
-    let before = node.rows();
-    for _ in 0..2 {
-        assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
-        let sayings = vec![Saying::Statement(b"said".to_vec())];
-        let refused = node.timeline.say(node.store.key(), node.now, sayings);
-        assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
-        let reader = node.store.read().expect("reads");
-        let refused = node.timeline.edit(&reader, node.store.key(), node.now, &Board::Pins, &[]);
-        assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
-        drop(reader);
-        assert_eq!(node.rows(), before);
-        node.reopen();
-        node.timeline = node.timeline.paced(pace.clone());
-    }
-    node.now = node.now.after(Duration::from_secs(60));
-    assert_eq!(admitted(&node.admit(&[frame])[0]), (1, 3));
-    node.say(&["in time"]);
-}
-
-#[test]
-fn of_an_author_that_makes_up_feeds_so_many_come_in_an_hour_and_all_in_the_end() {
-    let mut node = Node::new();
-    let come = |node: &mut Node, lives: std::ops::Range<u64>| {
-        let frames: Vec<Vec<u8>> = lives
-            .map(|life| {
-                let mut author = Author::new(1, life);
-                let records = entries(&mut author, 1);
-                author.frame(&records)
-            })
-            .collect();
-        let verdicts = node.admit(&frames);
-        let is_in = |it: &&Verdict| matches!(it, Verdict::Admitted { .. });
-        let is_paced = |it: &&Verdict| matches!(it, Verdict::Paced(_));
-        (verdicts.iter().filter(is_in).count() as u64, verdicts.iter().filter(is_paced).count() as u64)
-    };
-    assert_eq!(come(&mut node, 0..FEEDS_PER_HOUR_MAX + 9), (FEEDS_PER_HOUR_MAX, 9));
-    let mut other = Author::new(2, 1);
-    let records = entries(&mut other, 1);
-    assert_eq!(admitted(&node.admit(&[other.frame(&records)])[0]), (1, 1), "others are not held back");
-    let late = Author::new(1, FEEDS_PER_HOUR_MAX + 3).feed;
-    assert_eq!(come(&mut node, late.incarnation..late.incarnation + 1), (0, 1));
-    // A revocation names so many feeds and no more: those come at once.
-    let head = {
-        let mut author = Author::new(1, late.incarnation);
-        entries(&mut author, 1)[0].hash
-    };
-    node.cuts.insert(late, Cut::After { seq: 1, hash: head });
-    assert_eq!(come(&mut node, late.incarnation..late.incarnation + 1), (1, 0));
-    node.now = node.now.after(Duration::from_secs(3600));
-    assert_eq!(come(&mut node, FEEDS_PER_HOUR_MAX..FEEDS_PER_HOUR_MAX + 9), (8, 0));
-    assert_eq!(node.timeline.feeds().count() as u64, FEEDS_PER_HOUR_MAX + 9 + 1);
-}
-
-#[test]
-fn forks_of_feeds_that_are_made_up_are_not_kept_without_end_either() {
-    let mut node = Node::new();
-    let verdicts: Vec<Verdict> = (0..=FEEDS_PER_HOUR_MAX)
-        .map(|life| {
-            let ends = ["one", "other"].map(|end| {
-                let mut author = Author::new(1, life);
-                let record = author.entry(moment(1), end);
-                author.frame(&[record])
-            });
-            let [one, other] = ends;
-            let proof = Proof::new(&env(), one, other).expect("they contradict");
-            let reader = node.store.read().expect("reads");
-            let judged = node.timeline.admit_proof(&reader, &proof, node.now, |_| Cut::Nowhere);
-            judged.expect("judges").1
-        })
-        .collect();
-    let is_forked = |it: &&Verdict| matches!(it, Verdict::Forked { .. });
-    assert_eq!(verdicts.iter().filter(is_forked).count() as u64, FEEDS_PER_HOUR_MAX);
-    assert!(matches!(verdicts.last(), Some(Verdict::Paced(_))), "{verdicts:?}");
 }
 
 #[test]

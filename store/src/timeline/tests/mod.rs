@@ -7,6 +7,7 @@ mod log;
 mod model;
 mod named;
 pub(crate) mod node;
+mod pace;
 mod packs;
 mod permutation;
 mod rebuild;

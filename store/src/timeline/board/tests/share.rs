@@ -1,0 +1,64 @@
+//! How much of a board one author may be.
+
+use super::*;
+use crate::timeline::OPERATIONS_MAX;
+
+/// Changes of `author` to the pins, each on top of the one before it.
+fn pins(author: &mut Author, count: u64) -> Vec<Record> {
+    let mut deps = Vec::new();
+    let pin = |seq: u64| {
+        let name = author.entry_id(&seq.to_string()).to_string();
+        let record =
+            author.craft(moment(1), &Board::Pins, (seq, seq), deps.clone(), vec![put(&name, Vec::new())]);
+        deps = vec![change_hash(&record)];
+        record
+    };
+    (1..=count).map(pin).collect()
+}
+
+#[test]
+fn nobody_makes_a_board_larger_than_its_share_and_others_go_on() {
+    let (mut ana, mut eve) = (Author::new(1, 1), Author::new(2, 1));
+    let flood: Vec<Record> = pins(&mut eve, BOARD_CHANGES_MAX + 3);
+    let flood: Vec<&Record> = flood.iter().collect();
+    let whole = fold(&Board::Pins, &all(&flood));
+    let shown = |folded: &Folded| match &folded.view {
+        View::Pins(pins) => pins.len() as u64,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((shown(&whole), whole.pending), (BOARD_CHANGES_MAX, 1));
+    let (early, late) =
+        all(&flood).split_at_checked(100).map(|(a, b)| (a.to_vec(), b.to_vec())).expect("long");
+    let extended = fold(&Board::Pins, &early).extend(&Board::Pins, &late).expect("goes on");
+    assert_eq!((&extended.view, extended.pending), (&whole.view, whole.pending));
+    let mine = ana.edit(moment(2), &Board::Pins, &all(&flood), &[Edit::Pin(ana.entry_id("mine"))]);
+    let extended = extended.extend(&Board::Pins, &all(&[&mine])).expect("goes on");
+    assert_eq!((shown(&extended), extended.pending), (BOARD_CHANGES_MAX + 1, 1));
+}
+
+#[test]
+fn few_bytes_that_unfold_to_thousands_of_operations_use_up_the_share() {
+    let mut eve = Author::new(2, 1);
+    let again = put("a", Vec::new());
+    let operations = vec![again; OPERATIONS_MAX as usize];
+    let record = eve.craft(moment(1), &Board::Pins, (1, 1), vec![ChangeHash([7; 32])], operations);
+    let [one] = &all(&[&record])[..] else { panic!("one contribution") };
+    assert!(one.change.len() < 200, "{}", one.change.len());
+    let fit = BOARD_OPERATIONS_MAX / OPERATIONS_MAX;
+    let flood: Vec<Contribution> = (1..fit + 10).map(|seq| Contribution { seq, ..one.clone() }).collect();
+    assert_eq!(fold(&Board::Pins, &flood).pending, fit + 1, "one too many is counted");
+    assert!(fold(&Board::Pins, &flood[..fit as usize - 1]).has_room(&eve.feed, &one.change));
+    assert!(!fold(&Board::Pins, &flood[..fit as usize]).has_room(&eve.feed, &one.change));
+}
+
+#[test]
+fn going_back_to_old_numbers_again_and_again_uses_up_the_share() {
+    let mut eve = Author::new(2, 1);
+    let again = |n: u32| {
+        let op = put(&n.to_string(), Vec::new());
+        eve.craft(moment(1), &Board::Pins, (1, 1), vec![ChangeHash([n as u8; 32])], vec![op])
+    };
+    let records: Vec<Record> = (0..BOARD_RESTARTS_MAX + 20).map(again).collect();
+    let folded = fold(&Board::Pins, &all(&records.iter().collect::<Vec<_>>()));
+    assert_eq!(folded.pending, u64::from(BOARD_RESTARTS_MAX) + 2, "one too many is counted");
+}
