@@ -3,7 +3,7 @@
 //! Owns the verdict on each frame. Nothing is applied before its frame is verified, and a frame is taken
 //! whole or not at all. Invariant: in whatever order the same frames come, the same records are admitted.
 
-use super::change::{self, ChangeError};
+use super::change::ChangeError;
 use super::draft::Draft;
 use super::feed::FeedId;
 use super::fork::{Proof, ProofError};
@@ -213,11 +213,9 @@ impl Timeline {
         let new = frame.records.iter().filter(|record| record.seq > have);
         let mut load = Load { feeds: self.begins(&frame.place.feed, cut), ..Load::default() };
         for record in new {
-            load.records += 1;
-            if let Body::Board { change, .. } = &record.content.body {
-                load.documents += 1;
-                // What is no change is refused before it is unfolded.
-                load.operations += change::operations(&change.0).unwrap_or_default();
+            match &record.content.body {
+                Body::Board { change, .. } => load.add_change(&change.0),
+                Body::Entry { .. } | Body::Statement(_) => load.records += 1,
             }
         }
         self.pace.take(frame.place.feed.node, load, now)

@@ -216,9 +216,6 @@ impl Timeline {
         edits: &[Edit],
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key, now)?;
-        if !self.pace.take(self.own.node, Load { records: 1, documents: 1, ..Load::default() }, now) {
-            return Err(WriteError::TooFast);
-        }
         let mut draft = Draft::new(self.env, reader);
         let mut folded = match self.boards.take(board) {
             Some(folded) => folded,
@@ -230,12 +227,16 @@ impl Timeline {
             changes.push(board::write(&mut folded.document.clone(), board, &self.own, edits, 1)?);
         }
         changes.push(board::write(&mut folded.document, board, &self.own, edits, 0)?);
+        // Nobody takes a feed further than to a change that is out of bounds.
+        let mut checked = changes.iter().map(|change| board::check(board, &self.own, change));
+        checked.try_for_each(|it| it.map_err(|_| EditError::OutOfBounds("edit")))?;
+        folded.has_room(&self.own, &changes)?;
+        let mut load = Load::default();
+        changes.iter().for_each(|change| load.add_change(change));
+        if !self.pace.take(self.own.node, load, now) {
+            return Err(WriteError::TooFast);
+        }
         for change in changes {
-            // Nobody takes a feed further than to a change that is out of bounds.
-            board::check(board, &self.own, &change).map_err(|_| EditError::OutOfBounds("edit"))?;
-            if !folded.has_room(&self.own, &change) {
-                return Err(EditError::Full.into());
-            }
             let body = Body::Board { board: board.clone(), change: Bytes(change) };
             let effect = Effect::Board(board.clone());
             draft.remember(pen.write(now, body, &effect)?, &effect);

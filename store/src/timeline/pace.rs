@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::change;
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 
@@ -42,6 +43,16 @@ pub(super) struct Load {
     pub(super) operations: u64,
     /// Feeds of which nothing was here.
     pub(super) feeds: u64,
+}
+
+impl Load {
+    /// Adds a record that is `change` to a shared document.
+    pub(super) fn add_change(&mut self, change: &[u8]) {
+        self.records += 1;
+        self.documents += 1;
+        // What is no change is refused before it is unfolded.
+        self.operations += change::operations(change).unwrap_or_default();
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -9,7 +9,7 @@ use super::super::entry::is_name;
 use super::super::feed::FeedId;
 use super::Board;
 use super::place::Place;
-use super::share::{BOARD_BYTES_MAX, BOARD_CHANGES_MAX, BOARD_OPERATIONS_MAX};
+use super::share::Measure;
 use crate::ids::{CommentId, EntryId};
 
 /// Characters that a comment, or a piece put into one, may have: what a schema can say, and a record can hold.
@@ -75,11 +75,8 @@ pub enum EditError {
     #[error("the {0} does not fit: it is empty, too long, or out of range")]
     OutOfBounds(&'static str),
     /// The author has changed this board as often, or as much, as anybody looks at.
-    #[error(
-        "this node has used up its share of the board: {BOARD_CHANGES_MAX} changes, {BOARD_BYTES_MAX} bytes or \
-         {BOARD_OPERATIONS_MAX} operations of them"
-    )]
-    Full,
+    #[error("this node has used up its share of the board: {0}")]
+    Full(Measure),
     /// Nothing would change.
     #[error("nothing to change")]
     Nothing,

@@ -12,6 +12,7 @@ use super::super::change::{self, ChangeError};
 use super::super::feed::FeedId;
 use super::super::hlc::Hlc;
 use super::Board;
+use super::edit::EditError;
 use super::ground::{Grounds, Verdict};
 use super::share::{Share, Turn};
 use super::view::{self, View};
@@ -114,10 +115,14 @@ impl Folded {
         self.size_bytes
     }
 
-    /// Whether the next change of `feed`, which is `bytes`, is within its share.
-    pub(in crate::timeline) fn has_room(&self, feed: &FeedId, bytes: &[u8]) -> bool {
+    /// Of what the next `changes` of `feed` would be more than its share, together.
+    pub(in crate::timeline) fn has_room(&self, feed: &FeedId, changes: &[Vec<u8>]) -> Result<(), EditError> {
         let mut share = self.shares.get(feed).cloned().unwrap_or_default();
-        !share.is_used_up() && change::read(bytes).is_ok_and(|change| share.add(&change, bytes).is_some())
+        share.used_up().map_or(Ok(()), |measure| Err(EditError::Full(measure)))?;
+        changes.iter().try_for_each(|bytes| {
+            let change = change::read(bytes).map_err(|_| EditError::OutOfBounds("edit"))?;
+            share.add(&change, bytes).map(drop).map_err(EditError::Full)
+        })
     }
 
     /// Whether the next change of `feed` would come behind another one than its last, and so be taken by nobody. That is
@@ -150,13 +155,13 @@ impl Folded {
         let mut ready = BTreeMap::new();
         for one in in_order {
             let share = self.shares.entry(one.feed).or_default();
-            if share.is_used_up() {
+            if share.used_up().is_some() {
                 continue;
             }
             self.counting += u64::from(one.counts);
             self.size_bytes += one.change.len() + BOOKKEEPING_BYTES;
             let Ok(change) = change::read(&one.change) else { continue };
-            let Some(turn) = share.add(&change, &one.change) else { continue };
+            let Ok(turn) = share.add(&change, &one.change) else { continue };
             // The same change twice, which only a liar writes: the earlier record is the one that brought it.
             if self.seen.insert(change.hash()) && !refused.contains(&change.hash()) {
                 let from = Known { node: one.feed.node, at: one.hlc, counts: one.counts };

@@ -26,7 +26,7 @@ pub(super) use fold::{Contribution, fold};
 pub(super) use open::Open;
 pub use open::{BOARDS_OPEN_MAX, BOARDS_OPEN_MAX_BYTES};
 pub use place::{PLACE_PATH_MAX_CHARS, Place, Side};
-pub use share::{BOARD_BYTES_MAX, BOARD_CHANGES_MAX, BOARD_OPERATIONS_MAX, BOARD_RESTARTS_MAX};
+pub use share::{BOARD_BYTES_MAX, BOARD_CHANGES_MAX, BOARD_OPERATIONS_MAX, BOARD_RESTARTS_MAX, Measure};
 pub use view::{Comment, View};
 
 /// Which board. The name is the document: authors who open the same one without knowing of each other merge.

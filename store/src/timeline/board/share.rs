@@ -19,6 +19,23 @@ pub const BOARD_OPERATIONS_MAX: u64 = 1 << 20;
 /// they build on.
 pub const BOARD_RESTARTS_MAX: u32 = 256;
 
+/// What of its share of a board an author has used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Measure {
+    /// [`BOARD_CHANGES_MAX`].
+    #[error("{BOARD_CHANGES_MAX} changes")]
+    Changes,
+    /// [`BOARD_BYTES_MAX`].
+    #[error("{BOARD_BYTES_MAX} bytes")]
+    Bytes,
+    /// [`BOARD_OPERATIONS_MAX`].
+    #[error("{BOARD_OPERATIONS_MAX} operations")]
+    Operations,
+    /// [`BOARD_RESTARTS_MAX`].
+    #[error("{BOARD_RESTARTS_MAX} times that it began anew after a cut")]
+    Restarts,
+}
+
 /// What an author has used of its share of a board.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Share {
@@ -28,7 +45,7 @@ pub(super) struct Share {
     restarts: u32,
     /// Number and hash of the author's last change.
     last: Option<(u64, ChangeHash)>,
-    is_used_up: bool,
+    used_up: Option<Measure>,
 }
 
 /// Where a change stands among those of its author.
@@ -46,13 +63,13 @@ impl Share {
         self.last
     }
 
-    /// Whether one change was too many: no further one is looked at.
-    pub(super) fn is_used_up(&self) -> bool {
-        self.is_used_up
+    /// Of what one change was too much: no further one is looked at.
+    pub(super) fn used_up(&self) -> Option<Measure> {
+        self.used_up
     }
 
-    /// Adds the author's next change, which is `bytes`. None when it is beyond the share.
-    pub(super) fn add(&mut self, change: &Change, bytes: &[u8]) -> Option<Turn> {
+    /// Adds the author's next change, which is `bytes`, unless it is beyond the share.
+    pub(super) fn add(&mut self, change: &Change, bytes: &[u8]) -> Result<Turn, Measure> {
         let last = self.last.replace((change.seq(), change.hash()));
         let turn = match last {
             Some((seq, hash)) if seq < change.seq() => Turn::After(hash),
@@ -63,10 +80,17 @@ impl Share {
         // What reads as a change was counted.
         self.operations = self.operations.saturating_add(change::operations(bytes).unwrap_or(u64::MAX));
         self.restarts += u32::from(last.is_some() && turn == Turn::Anew);
-        self.is_used_up |= self.changes > BOARD_CHANGES_MAX
-            || self.bytes > BOARD_BYTES_MAX
-            || self.operations > BOARD_OPERATIONS_MAX
-            || self.restarts > BOARD_RESTARTS_MAX;
-        (!self.is_used_up).then_some(turn)
+        self.used_up = self.used_up.or_else(|| self.exceeded());
+        self.used_up.map_or(Ok(turn), Err)
+    }
+
+    fn exceeded(&self) -> Option<Measure> {
+        let measures = [
+            (self.changes > BOARD_CHANGES_MAX, Measure::Changes),
+            (self.bytes > BOARD_BYTES_MAX, Measure::Bytes),
+            (self.operations > BOARD_OPERATIONS_MAX, Measure::Operations),
+            (self.restarts > BOARD_RESTARTS_MAX, Measure::Restarts),
+        ];
+        measures.into_iter().find_map(|(is_exceeded, measure)| is_exceeded.then_some(measure))
     }
 }

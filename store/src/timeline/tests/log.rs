@@ -7,7 +7,7 @@ use super::world::{Author, entries, moment};
 use crate::ids;
 use crate::reader::Order;
 use crate::timeline::admit::Verdict;
-use crate::timeline::board::{Board, COMMENT_MAX_CHARS, Edit, EditError, Place, Side, View};
+use crate::timeline::board::{Board, COMMENT_MAX_CHARS, Edit, EditError, Measure, Place, Side, View};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Branch, Kind, milestone_id};
 use crate::timeline::frame::FRAME_MAX_BYTES;
@@ -280,7 +280,7 @@ fn a_node_that_has_used_up_its_share_of_a_board_is_told_and_writes_to_others() {
             Err(error) => break error,
         }
     };
-    assert!(matches!(refused, WriteError::Edit(EditError::Full)), "{refused:?}");
+    assert!(matches!(refused, WriteError::Edit(EditError::Full(Measure::Bytes))), "{refused:?}");
     assert!(count > 50, "{count}");
     frames.extend(node.edit(&Board::Pins, &[Edit::Pin(ids::derived(node.now, &[b"a"]))]));
     for verdict in other.admit(&frames) {

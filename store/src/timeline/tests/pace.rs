@@ -1,17 +1,24 @@
 //! What an author writes faster than it is taken: it waits, and comes in the end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::node::{Node, admitted};
 use super::world::{Author, entries, env, moment, put};
+use crate::ids;
 use crate::timeline::admit::Verdict;
-use crate::timeline::board::Board;
+use crate::timeline::board::{Board, Edit};
 use crate::timeline::fork::Proof;
 use crate::timeline::pace::Load;
 use crate::timeline::{
-    FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX, RECORDS_PER_MINUTE_MAX, Saying, WriteError,
+    DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX, RECORDS_PER_MINUTE_MAX, Saying,
+    WriteError,
 };
 use crate::trust::Cut;
+
+fn pin(name: &str) -> [Edit; 1] {
+    [Edit::Pin(ids::derived(moment(0).at, &[name.as_bytes()]))]
+}
 
 #[test]
 fn changes_that_unfold_to_more_than_is_taken_wait_however_few_they_are() {
@@ -25,6 +32,33 @@ fn changes_that_unfold_to_more_than_is_taken_wait_however_few_they_are() {
     assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
     node.now = node.now.after(Duration::from_secs(60));
     assert_eq!(admitted(&node.admit(&[frame])[0]), (1, 1));
+}
+
+#[test]
+fn an_edit_that_takes_two_changes_is_two_changes_also_for_the_pace() {
+    // The node builds on a ground that goes, writes anew, and has it back. Which line goes on is a matter of hashes.
+    let paced = || {
+        let (mut node, mut eve) = (Node::new(), Author::new(1, 1));
+        let ground = eve.edit(moment(1), &Board::Pins, &[], &pin("ground"));
+        node.admit(&[eve.frame(&[ground])]);
+        node.edit(&Board::Pins, &pin("first"));
+        node.recut(&[(eve.feed, Cut::Everything)].into());
+        node.edit(&Board::Pins, &pin("anew"));
+        node.recut(&BTreeMap::new());
+        let (own, pace) = (node.timeline.own(), node.timeline.pace.clone());
+        let rest = Load { documents: DOCUMENTS_PER_MINUTE_MAX - 3, ..Load::default() };
+        assert!(pace.take(own.node, rest, node.now), "one more is taken");
+        let reader = node.store.read().expect("reads");
+        let written = node.timeline.edit(&reader, node.store.key(), node.now, &Board::Pins, &pin("last"));
+        drop(reader);
+        matches!(written, Err(WriteError::TooFast)).then_some(node)
+    };
+    let mut node = (0..64).find_map(|_| paced()).expect("one of them is out of turn");
+    node.reopen();
+    let own = node.timeline.own();
+    let before = node.timeline.feed(&own).expect("wrote").head.seq;
+    node.edit(&Board::Pins, &pin("last"));
+    assert_eq!(node.timeline.feed(&own).expect("wrote").head.seq, before + 2);
 }
 
 #[test]
@@ -43,7 +77,7 @@ fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it
         let refused = node.timeline.say(node.store.key(), node.now, sayings);
         assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
         let reader = node.store.read().expect("reads");
-        let refused = node.timeline.edit(&reader, node.store.key(), node.now, &Board::Pins, &[]);
+        let refused = node.timeline.edit(&reader, node.store.key(), node.now, &Board::Pins, &pin("a"));
         assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
         drop(reader);
         assert_eq!(node.rows(), before);

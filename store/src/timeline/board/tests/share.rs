@@ -47,8 +47,14 @@ fn few_bytes_that_unfold_to_thousands_of_operations_use_up_the_share() {
     let fit = BOARD_OPERATIONS_MAX / OPERATIONS_MAX;
     let flood: Vec<Contribution> = (1..fit + 10).map(|seq| Contribution { seq, ..one.clone() }).collect();
     assert_eq!(fold(&Board::Pins, &flood).pending, fit + 1, "one too many is counted");
-    assert!(fold(&Board::Pins, &flood[..fit as usize - 1]).has_room(&eve.feed, &one.change));
-    assert!(!fold(&Board::Pins, &flood[..fit as usize]).has_room(&eve.feed, &one.change));
+    let room = |count: usize, changes: usize| {
+        let folded = fold(&Board::Pins, &flood[..count]);
+        folded.has_room(&eve.feed, &vec![one.change.clone(); changes])
+    };
+    let fit = fit as usize;
+    assert!(room(fit - 2, 2).is_ok());
+    assert!(matches!(room(fit - 1, 2), Err(EditError::Full(Measure::Operations))), "both together");
+    assert!(matches!(room(fit + 1, 1), Err(EditError::Full(Measure::Operations))), "it is known by now");
 }
 
 #[test]
@@ -61,4 +67,11 @@ fn going_back_to_old_numbers_again_and_again_uses_up_the_share() {
     let records: Vec<Record> = (0..BOARD_RESTARTS_MAX + 20).map(again).collect();
     let folded = fold(&Board::Pins, &all(&records.iter().collect::<Vec<_>>()));
     assert_eq!(folded.pending, u64::from(BOARD_RESTARTS_MAX) + 2, "one too many is counted");
+    // An author that writes out of turn writes twice.
+    let known: Vec<Contribution> = all(&records.iter().collect::<Vec<_>>());
+    let twice = [known[0].change.clone(), known[1].change.clone()];
+    let before = BOARD_RESTARTS_MAX as usize;
+    let folded = fold(&Board::Pins, &known[..before]);
+    assert!(folded.has_room(&eve.feed, &twice[..1]).is_ok());
+    assert!(matches!(folded.has_room(&eve.feed, &twice), Err(EditError::Full(Measure::Restarts))));
 }
