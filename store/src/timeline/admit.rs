@@ -195,6 +195,7 @@ impl Timeline {
                 continue;
             }
             if !self.keeps_pace(&next, row.head.seq, cut, now) {
+                behind.push(Verdict::Paced(feed));
                 break;
             }
             match take(draft, &mut row, &next, cut, &mut admission.has_statements) {

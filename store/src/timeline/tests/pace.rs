@@ -90,6 +90,21 @@ fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it
 }
 
 #[test]
+fn a_frame_that_waited_and_is_over_the_limit_is_asked_for_again() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let records = entries(&mut author, 3);
+    let [first, second, third] = [0, 1, 2].map(|n| author.frame(&records[n..n + 1]));
+    node.admit(&[second.clone(), third]);
+    let taken = Load { records: RECORDS_PER_MINUTE_MAX - 1, ..Load::default() };
+    assert!(node.timeline.pace.take(author.feed.node, taken, node.now));
+    let verdicts = node.admit(&[first]);
+    let [Verdict::Admitted { first: 1, last: 1, behind, .. }] = &verdicts[..] else { panic!("{verdicts:?}") };
+    assert_eq!(behind[..], [Verdict::Paced(author.feed)]);
+    node.now = node.now.after(Duration::from_secs(60));
+    assert_eq!(admitted(&node.admit(&[second])[0]), (2, 3), "the last one still waits");
+}
+
+#[test]
 fn of_an_author_that_makes_up_feeds_so_many_come_in_an_hour_and_all_in_the_end() {
     let mut node = Node::new();
     let come = |node: &mut Node, lives: std::ops::Range<u64>| {
