@@ -10,7 +10,7 @@ use super::fork::{Proof, ProofError};
 use super::frame::{Frame, FrameError};
 use super::head::Effect;
 use super::log::Timeline;
-use super::pace::Load;
+use super::pace::{Load, Source};
 use super::record::{Body, Record};
 use super::rows::FeedRow;
 use crate::Reader;
@@ -219,7 +219,7 @@ impl Timeline {
                 Body::Entry { .. } | Body::Statement(_) => load.records += 1,
             }
         }
-        self.pace.take(frame.place.feed.node, load, now)
+        self.pace.take(Source::Others(frame.place.feed.node), load, now)
     }
 
     /// How many feeds are begun with what comes of `feed`. Those that a cut names are few already.

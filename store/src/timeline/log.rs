@@ -16,7 +16,7 @@ use super::head::{Effect, FeedHead};
 use super::hlc::HybridClock;
 use super::limit::Limit;
 use super::memo::Memo;
-use super::pace::{DOCUMENTS_PER_MINUTE_MAX, Load, Pace, RECORDS_PER_MINUTE_MAX};
+use super::pace::{DOCUMENTS_PER_MINUTE_MAX, Load, Pace, RECORDS_PER_MINUTE_MAX, Source};
 use super::pen::Pen;
 use super::record::{Body, RecordError};
 use super::roster::STATEMENTS_PER_FEED;
@@ -175,7 +175,7 @@ impl Timeline {
     ) -> Result<Written, WriteError> {
         let mut pen = Pen::new(self, key, now)?;
         let load = Load { records: sayings.len() as u64, ..Load::default() };
-        if !self.pace.take(self.own.node, load, now) {
+        if !self.pace.take(Source::Own, load, now) {
             return Err(WriteError::TooFast);
         }
         for saying in sayings {
@@ -233,7 +233,7 @@ impl Timeline {
         folded.has_room(&self.own, &changes)?;
         let mut load = Load::default();
         changes.iter().for_each(|change| load.add_change(change));
-        if !self.pace.take(self.own.node, load, now) {
+        if !self.pace.take(Source::Own, load, now) {
             return Err(WriteError::TooFast);
         }
         for change in changes {

@@ -3,7 +3,8 @@
 //! A member that floods fills the disks of all others; this bounds what it can do before people notice, and a node
 //! writes no more itself than others would take. What is over the limit is not judged: it stays with whoever has it
 //! and is asked for again. So the limit delays and never decides what counts: nodes that took feeds in another order
-//! have the same ones in the end. Invariant: what is paced comes in whole, only later.
+//! have the same ones in the end. What a node wrote in former lives comes back from others and is paced as theirs is:
+//! it takes nothing from what the node may write now. Invariant: what is paced comes in whole, only later.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -31,7 +32,16 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// What was taken of each author lately. Cloning shares it: it outlives a timeline that is thrown away, so that no
 /// error begins a new minute. Only what members wrote is asked for, so there are no more authors than members.
 #[derive(Clone, Debug, Default)]
-pub struct Pace(Arc<Mutex<BTreeMap<PublicKey, Taken>>>);
+pub struct Pace(Arc<Mutex<BTreeMap<Source, Taken>>>);
+
+/// Where writing comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    /// The node itself, now.
+    Own,
+    /// Others, who bring what this author wrote.
+    Others(PublicKey),
+}
 
 /// What an author would have taken at once.
 #[derive(Clone, Copy, Debug, Default)]
@@ -71,10 +81,10 @@ struct Window {
 }
 
 impl Pace {
-    /// Whether `load` more of `author` is taken at `now`. Notes that it is.
-    pub(super) fn take(&self, author: PublicKey, load: Load, now: Timestamp) -> bool {
-        let mut authors = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = authors.entry(author).or_default();
+    /// Whether `load` more from `source` is taken at `now`. Notes that it is.
+    pub(super) fn take(&self, source: Source, load: Load, now: Timestamp) -> bool {
+        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = sources.entry(source).or_default();
         let with = taken.with(load, now);
         *taken = with.unwrap_or(*taken);
         with.is_some()
@@ -111,8 +121,8 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::EPOCH;
 
-    fn author(byte: u8) -> PublicKey {
-        PublicKey::from_bytes([byte; 32])
+    fn author(byte: u8) -> Source {
+        Source::Others(PublicKey::from_bytes([byte; 32]))
     }
 
     fn records(records: u64, documents: u64) -> Load {

@@ -10,7 +10,7 @@ use super::feed::FeedId;
 use super::fork::Proof;
 use super::limit::Limit;
 use super::log::Timeline;
-use super::pace::Load;
+use super::pace::{Load, Source};
 use super::rows::FeedRow;
 use crate::Reader;
 use crate::clock::Timestamp;
@@ -45,7 +45,7 @@ impl Timeline {
         let (feed, cut) = (proof.feed, cuts(&proof.feed));
         // A feed of which only that is known is kept as any other is.
         let load = Load { feeds: self.begins(&feed, cut), ..Load::default() };
-        if !self.pace.take(feed.node, load, now) {
+        if !self.pace.take(Source::Others(feed.node), load, now) {
             return Ok((Changes::default(), Verdict::Paced(feed)));
         }
         let mut draft = Draft::new(self.env, reader);

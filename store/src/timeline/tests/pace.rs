@@ -9,7 +9,7 @@ use crate::ids;
 use crate::timeline::admit::Verdict;
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::fork::Proof;
-use crate::timeline::pace::Load;
+use crate::timeline::pace::{Load, Source};
 use crate::timeline::{
     DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX, RECORDS_PER_MINUTE_MAX, Saying,
     WriteError,
@@ -23,12 +23,12 @@ fn pin(name: &str) -> [Edit; 1] {
 #[test]
 fn changes_that_unfold_to_more_than_is_taken_wait_however_few_they_are() {
     let (mut node, mut author) = (Node::new(), Author::new(1, 1));
-    let (pace, node_key) = (node.timeline.pace.clone(), author.feed.node);
+    let (pace, source) = (node.timeline.pace.clone(), Source::Others(author.feed.node));
     let operations = vec![put("a", Vec::new()); 1_000];
     let record = author.craft(moment(1), &Board::Pins, (1, 1), Vec::new(), operations);
     let frame = author.frame(&[record]);
     let taken = Load { operations: OPERATIONS_PER_MINUTE_MAX - 999, ..Load::default() };
-    assert!(pace.take(node_key, taken, node.now));
+    assert!(pace.take(source, taken, node.now));
     assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
     node.now = node.now.after(Duration::from_secs(60));
     assert_eq!(admitted(&node.admit(&[frame])[0]), (1, 1));
@@ -45,9 +45,9 @@ fn an_edit_that_takes_two_changes_is_two_changes_also_for_the_pace() {
         node.recut(&[(eve.feed, Cut::Everything)].into());
         node.edit(&Board::Pins, &pin("anew"));
         node.recut(&BTreeMap::new());
-        let (own, pace) = (node.timeline.own(), node.timeline.pace.clone());
+        let pace = node.timeline.pace.clone();
         let rest = Load { documents: DOCUMENTS_PER_MINUTE_MAX - 3, ..Load::default() };
-        assert!(pace.take(own.node, rest, node.now), "one more is taken");
+        assert!(pace.take(Source::Own, rest, node.now), "one more is taken");
         let reader = node.store.read().expect("reads");
         let written = node.timeline.edit(&reader, node.store.key(), node.now, &Board::Pins, &pin("last"));
         drop(reader);
@@ -64,12 +64,12 @@ fn an_edit_that_takes_two_changes_is_two_changes_also_for_the_pace() {
 #[test]
 fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it_is_opened_anew() {
     let (mut node, author) = (Node::new(), Author::new(1, 1));
-    let (own, pace) = (node.timeline.own(), node.timeline.pace.clone());
+    let pace = node.timeline.pace.clone();
     let frame = author.frame(&entries(&mut author.clone(), 3));
     let load = |records| Load { records, ..Load::default() };
     // Of another of its feeds: what is limited is what an author writes.
-    assert!(pace.take(author.feed.node, load(RECORDS_PER_MINUTE_MAX - 2), node.now));
-    assert!(pace.take(own.node, load(RECORDS_PER_MINUTE_MAX), node.now));
+    assert!(pace.take(Source::Others(author.feed.node), load(RECORDS_PER_MINUTE_MAX - 2), node.now));
+    assert!(pace.take(Source::Own, load(RECORDS_PER_MINUTE_MAX), node.now));
     let before = node.rows();
     for _ in 0..2 {
         assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
@@ -96,12 +96,29 @@ fn a_frame_that_waited_and_is_over_the_limit_is_asked_for_again() {
     let [first, second, third] = [0, 1, 2].map(|n| author.frame(&records[n..n + 1]));
     node.admit(&[second.clone(), third]);
     let taken = Load { records: RECORDS_PER_MINUTE_MAX - 1, ..Load::default() };
-    assert!(node.timeline.pace.take(author.feed.node, taken, node.now));
+    assert!(node.timeline.pace.take(Source::Others(author.feed.node), taken, node.now));
     let verdicts = node.admit(&[first]);
     let [Verdict::Admitted { first: 1, last: 1, behind, .. }] = &verdicts[..] else { panic!("{verdicts:?}") };
     assert_eq!(behind[..], [Verdict::Paced(author.feed)]);
     node.now = node.now.after(Duration::from_secs(60));
     assert_eq!(admitted(&node.admit(&[second])[0]), (2, 3), "the last one still waits");
+}
+
+#[test]
+fn what_a_node_wrote_in_former_lives_takes_nothing_from_what_it_may_write() {
+    let mut node = Node::new();
+    let former = Source::Others(node.timeline.own().node);
+    let most = Load {
+        records: RECORDS_PER_MINUTE_MAX,
+        documents: DOCUMENTS_PER_MINUTE_MAX,
+        operations: OPERATIONS_PER_MINUTE_MAX,
+        feeds: FEEDS_PER_HOUR_MAX,
+    };
+    assert!(node.timeline.pace.take(former, most, node.now), "others brought as much as is taken");
+    node.say(&["a"]);
+    node.edit(&Board::Pins, &pin("a"));
+    let one = Load { records: 1, ..Load::default() };
+    assert!(!node.timeline.pace.take(former, one, node.now));
 }
 
 #[test]
