@@ -18,10 +18,15 @@ use crate::error::StoreError;
 use crate::projection::Changes;
 use crate::trust::Cut;
 
-/// Records that one step moves.
-const STEP_RECORDS: u64 = 4096;
-/// Boards that are folded anew for one step.
-const STEP_BOARDS: usize = 64;
+/// How much one step moves.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Step {
+    pub(super) records: u64,
+    /// Boards that are folded anew: at least one.
+    pub(super) boards: usize,
+}
+
+const STEP: Step = Step { records: 4096, boards: 64 };
 
 /// A step towards what the roster says.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +74,7 @@ impl Timeline {
         row.fork = Some(proof.seq);
         draft.changes.put(proof);
         // What is left to do is done by the recut that follows.
-        self.relimit(draft, row, cut, &mut { STEP_RECORDS })?;
+        self.relimit(draft, row, cut, &mut { STEP })?;
         self.let_go(|_| Cut::Nowhere);
         Ok(true)
     }
@@ -77,20 +82,20 @@ impl Timeline {
     /// Brings the feeds to what the roster says now, by one step: called again, over the rows as they are then, until
     /// it is done. Whenever the roster changed, a fork came to light or the timeline was opened.
     pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Recut, StoreError> {
-        self.recut_by(reader, cuts, STEP_RECORDS)
+        self.recut_by(reader, cuts, STEP)
     }
 
     pub(super) fn recut_by(
         &mut self,
         reader: &Reader,
         cuts: impl Fn(&FeedId) -> Cut,
-        mut records: u64,
+        mut step: Step,
     ) -> Result<Recut, StoreError> {
         let mut draft = Draft::new(self.env, reader);
         let rows: Vec<FeedRow> = self.feeds.values().copied().collect();
         let mut is_done = true;
         for row in rows {
-            is_done = self.relimit(&mut draft, row, cuts(&row.feed), &mut records)?;
+            is_done = self.relimit(&mut draft, row, cuts(&row.feed), &mut step)?;
             if !is_done {
                 break;
             }
@@ -121,15 +126,15 @@ impl Timeline {
         changes
     }
 
-    /// Moves the limit of a feed towards where it belongs, past so many `records` at most, and what it passes to the
-    /// right side of it. A lower limit comes down from the end of the feed, a higher one goes up. Answers whether it
+    /// Moves the limit of a feed towards where it belongs, as far as what is left of `step` goes, and what it passes to
+    /// the right side of it. A lower limit comes down from the end of the feed, a higher one goes up. Answers whether it
     /// has arrived.
     fn relimit(
         &mut self,
         draft: &mut Draft<'_>,
         mut row: FeedRow,
         cut: Cut,
-        records: &mut u64,
+        step: &mut Step,
     ) -> Result<bool, StoreError> {
         let (feed, old, end) = (row.feed, row.limit, row.head.seq);
         let found = match cut.seq() {
@@ -139,11 +144,11 @@ impl Timeline {
         let new = Limit::new(cut, row.fork, found);
         let (mut at, to) = (old.counts.min(end), new.counts.min(end));
         let is_lower = to < at;
-        while at != to && *records > 0 && draft.boards_recounted() < STEP_BOARDS {
+        while at != to && step.records > 0 && draft.boards_recounted() < step.boards {
             let seq = if is_lower { at } else { at + 1 };
             draft.recount(&feed, seq, !is_lower)?;
             at = if is_lower { at - 1 } else { seq };
-            *records -= 1;
+            step.records -= 1;
         }
         let is_there = at == to;
         // Behind both limits nothing counts; but what was a ground for others may be none any more, or be one now. Those
@@ -152,7 +157,7 @@ impl Timeline {
             let behind = old.counts.max(new.counts).max(old.grounds.min(new.grounds));
             for seq in behind.saturating_add(1)..=old.grounds.max(new.grounds).min(end) {
                 draft.recount(&feed, seq, false)?;
-                *records = records.saturating_sub(1);
+                step.records = step.records.saturating_sub(1);
             }
         }
         let towards = if is_lower { new.grounds } else { old.grounds };

@@ -17,6 +17,7 @@ use crate::timeline::admit::{Refusal, Verdict};
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::entry::tests::note;
 use crate::timeline::feed::FeedId;
+use crate::timeline::recut::Step;
 use crate::timeline::{Bytes, Recut, Saying, Timeline};
 use crate::trust::Cut;
 use crate::{Options, Store, StoreError, rebuild};
@@ -103,25 +104,25 @@ impl Node {
     }
 
     pub(crate) fn recut(&mut self, cuts: &BTreeMap<FeedId, Cut>) {
-        while !self.recut_by(cuts, u64::MAX) {}
+        while !self.recut_by(cuts, Step { records: u64::MAX, boards: usize::MAX }) {}
     }
 
-    /// One step of that many records towards `cuts`. Answers whether it was the last.
-    pub(crate) fn recut_by(&mut self, cuts: &BTreeMap<FeedId, Cut>, records: u64) -> bool {
+    /// One `step` towards `cuts`. Answers whether it was the last.
+    pub(crate) fn recut_by(&mut self, cuts: &BTreeMap<FeedId, Cut>, step: Step) -> bool {
         self.cuts.clone_from(cuts);
         let reader = self.store.read().expect("reads");
         let cuts = |feed: &FeedId| self.cuts.get(feed).copied().unwrap_or(Cut::Nowhere);
-        let step = self.timeline.recut_by(&reader, cuts, records).expect("recuts");
+        let step = self.timeline.recut_by(&reader, cuts, step).expect("recuts");
         drop(reader);
         self.commit(step.changes);
         step.is_done
     }
 
-    /// Steps of that many records until it is done or the disk is gone. Answers whether it is done.
-    pub(crate) fn try_recut_by(&mut self, cuts: &BTreeMap<FeedId, Cut>, records: u64) -> bool {
+    /// Steps like `step` until it is done or the disk is gone. Answers whether it is done.
+    pub(crate) fn try_recut_by(&mut self, cuts: &BTreeMap<FeedId, Cut>, step: Step) -> bool {
         let cuts = |feed: &FeedId| cuts.get(feed).copied().unwrap_or(Cut::Nowhere);
         loop {
-            let step = self.store.read().and_then(|reader| self.timeline.recut_by(&reader, cuts, records));
+            let step = self.store.read().and_then(|reader| self.timeline.recut_by(&reader, cuts, step));
             let Ok(Recut { changes, is_done }) = step else { return false };
             if !changes.is_empty() && self.try_commit(changes).is_err() {
                 return false;

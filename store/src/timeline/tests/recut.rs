@@ -2,7 +2,7 @@
 //! step comes to.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -16,7 +16,8 @@ use crate::timeline::admit::Verdict;
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::feed::FeedId;
 use crate::timeline::fork::Proof;
-use crate::timeline::record::Record;
+use crate::timeline::record::{Body, Record};
+use crate::timeline::recut::Step;
 use crate::trust::Cut;
 
 /// Moments and pins by turns, as many as stand behind a cut and more; and a friend's pins on top of some of them.
@@ -61,6 +62,13 @@ fn told(node: &mut Node, story: &(Author, Vec<Record>, Author, Vec<Record>)) {
     node.admit(&[friend.frame(friends)]);
 }
 
+fn board(record: &Record) -> Option<&Board> {
+    match &record.content.body {
+        Body::Board { board, .. } => Some(board),
+        _ => None,
+    }
+}
+
 fn cut(records: &[Record], seq: usize) -> Cut {
     match seq.checked_sub(1).and_then(|last| records.get(last)) {
         Some(last) => Cut::After { seq: last.seq, hash: last.hash },
@@ -68,11 +76,19 @@ fn cut(records: &[Record], seq: usize) -> Cut {
     }
 }
 
+/// A step that is bounded by its records alone.
+fn records(records: u64) -> Step {
+    Step { records, boards: usize::MAX }
+}
+
 /// Cuts one after the other (none lifts it), each with the size of its steps and how many of them are made before the
 /// next one comes.
-fn plan() -> impl Strategy<Value = Vec<(Option<usize>, u64, usize)>> {
+fn plan() -> impl Strategy<Value = Vec<(Option<usize>, Step, usize)>> {
     let cut = prop_oneof![3 => (0..300_usize).prop_map(Some), 1 => Just(None)];
-    proptest::collection::vec((cut, prop_oneof![1..4_u64, 20..400_u64], 0..6_usize), 1..5)
+    let boards = prop_oneof![1..4_usize, Just(usize::MAX)];
+    let step =
+        (prop_oneof![1..4_u64, 20..400_u64], boards).prop_map(|(records, boards)| Step { records, boards });
+    proptest::collection::vec((cut, step, 0..6_usize), 1..5)
 }
 
 #[test]
@@ -88,14 +104,14 @@ fn steps_of_any_size_that_are_cut_short_anywhere_come_to_the_rows_of_one() {
             told(node, &story);
         }
         let mut cuts = BTreeMap::new();
-        for (to, records, steps) in plan {
+        for (to, step, steps) in plan {
             cuts = BTreeMap::from_iter(to.map(|seq| (story.0.feed, cut(&story.1, seq))));
             for _ in 0..steps {
-                one.recut_by(&cuts, records);
+                one.recut_by(&cuts, step);
                 one.reopen();
             }
         }
-        while !one.recut_by(&cuts, 100) {}
+        while !one.recut_by(&cuts, records(100)) {}
         other.recut(&cuts);
         prop_assert!(one.rows() == other.rows());
         one.rebuild();
@@ -103,6 +119,25 @@ fn steps_of_any_size_that_are_cut_short_anywhere_come_to_the_rows_of_one() {
         Ok(())
     });
     held.expect("steps and one step come to the same");
+}
+
+#[test]
+fn a_step_ends_where_it_has_so_many_boards_to_fold_and_the_next_goes_on() {
+    let story = story();
+    let (mut one, mut other) = (Node::new(), Node::new());
+    told(&mut one, &story);
+    told(&mut other, &story);
+    let boards: BTreeSet<&Board> = story.1.iter().filter_map(|record| board(record)).collect();
+    for cuts in [BTreeMap::from([(story.0.feed, Cut::Everything)]), BTreeMap::new()] {
+        let mut steps = 1;
+        while !one.recut_by(&cuts, Step { records: u64::MAX, boards: 3 }) {
+            steps += 1;
+        }
+        // A board that all share is in each of them, between two that are of one moment.
+        assert!(steps >= boards.len() / 3, "{steps} steps for {} boards", boards.len());
+        other.recut(&cuts);
+        assert!(one.rows() == other.rows());
+    }
 }
 
 #[test]
@@ -133,7 +168,7 @@ fn on_the_way_down_nothing_new_shows_and_nothing_further_is_taken() {
     told(&mut node, &story);
     let cuts = BTreeMap::from([(story.0.feed, cut(&story.1, 5))]);
     let (mut steps, mut shown) = (0, all(&node).len());
-    while !node.recut_by(&cuts, 10) {
+    while !node.recut_by(&cuts, records(10)) {
         steps += 1;
         let less = all(&node).len();
         assert!(less < shown, "step {steps}");
@@ -186,7 +221,7 @@ fn steps_that_the_power_cuts_short_go_on_at_the_next_start() {
         let disk = Disk::holding(image.clone());
         let mut node = Node::in_folder(folder, disk.opener());
         disk.cut_at(disk.operations() + operation);
-        let is_whole = node.try_recut_by(&cuts, 40);
+        let is_whole = node.try_recut_by(&cuts, records(40));
         folder = node.shut_down();
         let is_dark = disk.is_dark();
         assert!(is_dark || is_whole, "with power it ends");
