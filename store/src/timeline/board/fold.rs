@@ -58,6 +58,7 @@ pub struct Folded {
     shares: BTreeMap<FeedId, Share>,
     counting: u64,
     shown: u64,
+    /// Of the changes.
     size_bytes: usize,
 }
 
@@ -112,7 +113,7 @@ impl Folded {
 
     /// Bytes that it takes in memory, roughly.
     pub(super) fn size_bytes(&self) -> usize {
-        self.size_bytes
+        self.size_bytes + self.grounds.size_bytes()
     }
 
     /// Of what the next `changes` of `feed` would be more than its share, together.

@@ -17,13 +17,17 @@ use super::share::Turn;
 #[derive(Debug, Default)]
 pub(super) struct Grounds {
     pasts: BTreeMap<ChangeHash, Past>,
-    authors: BTreeMap<ActorId, Author>,
+    authors: Vec<Author>,
+    /// Where each author stands among them.
+    numbers: BTreeMap<ActorId, u32>,
+    size_bytes: usize,
 }
 
 /// What lies before a change and in it: how many changes of each author, and the highest number of an operation.
 #[derive(Clone, Debug, Default)]
 struct Past {
-    changes: BTreeMap<ActorId, u64>,
+    /// By the author's number. A board has as many of these as changes, and each is as long as there are authors.
+    changes: Vec<(u32, u64)>,
     max_op: u64,
 }
 
@@ -58,15 +62,20 @@ pub(super) enum Verdict {
 
 impl Past {
     fn join(&mut self, other: &Self) {
-        for (author, count) in &other.changes {
-            let own = self.changes.entry(author.clone()).or_default();
-            *own = (*own).max(*count);
-        }
+        other.changes.iter().for_each(|(author, count)| self.raise(*author, *count));
         self.max_op = self.max_op.max(other.max_op);
     }
 
-    fn count(&self, author: &ActorId) -> u64 {
-        self.changes.get(author).copied().unwrap_or_default()
+    fn raise(&mut self, author: u32, to: u64) {
+        match self.changes.binary_search_by_key(&author, |(of, _)| *of) {
+            Ok(at) => self.changes[at].1 = self.changes[at].1.max(to),
+            Err(at) => self.changes.insert(at, (author, to)),
+        }
+    }
+
+    fn count(&self, author: u32) -> u64 {
+        let found = self.changes.binary_search_by_key(&author, |(of, _)| *of);
+        found.map_or(0, |at| self.changes[at].1)
     }
 }
 
@@ -81,37 +90,59 @@ impl Grounds {
         let mut past = Past::default();
         change.deps().iter().filter_map(|ground| self.pasts.get(ground)).for_each(|it| past.join(it));
         let actor = change.actor_id();
-        let count = past.count(actor);
+        let number = self.numbers.get(actor).copied();
+        let count = number.map_or(0, |number| past.count(number));
         // The library numbers changes and operations without a gap, and names an author in documents of its own only.
         let follows = change.seq() == count + 1 && change.start_op().get() == past.max_op + 1;
         let is_plain = !change.is_empty() && change.author().is_none();
-        if !follows || !is_plain || !self.is_in_turn(actor, count, turn) {
+        if !follows || !is_plain || !self.is_in_turn(number, count, turn) {
             return Verdict::Senseless;
         }
         let Some(made) = self.made_by(change, &past) else { return Verdict::Senseless };
-        let author = self.authors.entry(actor.clone()).or_default();
+        let number = number.unwrap_or_else(|| self.enter(actor));
+        let author = &mut self.authors[number as usize];
         if author.chain.len() as u64 > count {
             return Verdict::Rival;
         }
+        past.raise(number, change.seq());
+        past.max_op = change.max_op();
+        past.changes.shrink_to_fit();
+        self.size_bytes += size_of_val(past.changes.as_slice());
+        self.size_bytes += made.values().map(Run::size_bytes).sum::<usize>();
         author.chain.push((change.hash(), change.start_op().get()));
         author.made.extend(made);
-        past.changes.insert(actor.clone(), change.seq());
-        past.max_op = change.max_op();
         self.pasts.insert(change.hash(), past);
         Verdict::Taken
     }
 
+    /// Bytes that the grounds take beside a fixed amount for each change, roughly.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.size_bytes
+    }
+
+    fn enter(&mut self, actor: &ActorId) -> u32 {
+        let number = self.authors.len() as u32;
+        self.authors.push(Author::default());
+        self.numbers.insert(actor.clone(), number);
+        number
+    }
+
+    fn author(&self, actor: &ActorId) -> Option<(u32, &Author)> {
+        let number = *self.numbers.get(actor)?;
+        Some((number, &self.authors[number as usize]))
+    }
+
     /// How many changes of the author are here, and the last of them.
     pub(super) fn last_of(&self, actor: &ActorId) -> Option<(u64, ChangeHash)> {
-        let chain = &self.authors.get(actor)?.chain;
+        let chain = &self.author(actor)?.1.chain;
         chain.last().map(|(hash, _)| (chain.len() as u64, *hash))
     }
 
     /// Whether the author's change number `count` is the one that its next one comes behind. So each time that an
     /// author goes back to an old number there is one rival at most, and not one for each change from there on.
-    fn is_in_turn(&self, actor: &ActorId, count: u64, turn: Turn) -> bool {
+    fn is_in_turn(&self, author: Option<u32>, count: u64, turn: Turn) -> bool {
         let Turn::After(before) = turn else { return true };
-        let chain = self.authors.get(actor).map_or(&[][..], |author| &author.chain);
+        let chain = author.map_or(&[][..], |number| &self.authors[number as usize].chain);
         let last = count.checked_sub(1).and_then(|last| chain.get(last as usize));
         last.is_some_and(|(hash, _)| *hash == before)
     }
@@ -141,14 +172,23 @@ impl Grounds {
         if let Some(run) = Some(made).filter(|_| id.actor() == actor).and_then(|made| run_at(made, id)) {
             return Some(run);
         }
-        let author = self.authors.get(id.actor())?;
-        let number = author.chain.partition_point(|(_, start)| *start <= id.counter()) as u64;
-        let is_before = (1..=past.count(id.actor())).contains(&number);
+        let (number, author) = self.author(id.actor())?;
+        let change = author.chain.partition_point(|(_, start)| *start <= id.counter()) as u64;
+        let is_before = (1..=past.count(number)).contains(&change);
         Some(&author.made).filter(|_| is_before).and_then(|made| run_at(made, id))
     }
 }
 
 impl Run {
+    /// Bytes that it takes, with its number, roughly.
+    fn size_bytes(&self) -> usize {
+        let name = match self {
+            Self::Named { name, .. } => name.len(),
+            Self::Pieces { .. } => 0,
+        };
+        size_of::<(u64, Self)>() + name
+    }
+
     /// Whether operation `number` may continue this run, which begins at `first`, in `text`.
     fn goes_on(&self, first: u64, number: u64, text: &OpId) -> bool {
         matches!(self, Self::Pieces { text: of, count } if of == text && first + count == number)

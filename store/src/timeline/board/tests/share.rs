@@ -75,3 +75,28 @@ fn going_back_to_old_numbers_again_and_again_uses_up_the_share() {
     assert!(folded.has_room(&eve.feed, &twice[..1]).is_ok());
     assert!(matches!(folded.has_room(&eve.feed, &twice), Err(EditError::Full(Measure::Restarts))));
 }
+
+#[test]
+fn what_a_board_takes_in_memory_grows_with_the_authors_before_each_change_and_with_what_changes_make() {
+    const AUTHORS: u64 = 300;
+    let size = |is_chain: bool| {
+        let mut deps = Vec::new();
+        let records = (1..=AUTHORS).map(|life| {
+            let mut author = Author::new(1, life);
+            let start = if is_chain { life } else { 1 };
+            let op = put(&life.to_string(), Vec::new());
+            let record = author.craft(moment(1), &Board::Pins, (1, start), deps.clone(), vec![op]);
+            deps.extend(is_chain.then(|| change_hash(&record)));
+            deps = deps.split_off(deps.len().saturating_sub(1));
+            record
+        });
+        let records: Vec<Record> = records.collect();
+        let folded = fold(&Board::Pins, &all(&records.iter().collect::<Vec<_>>()));
+        assert_eq!(folded.pending, 0);
+        folded.size_bytes() as u64
+    };
+    assert!(size(true) - size(false) > 8 * AUTHORS * AUTHORS / 2, "each knows of all before it");
+    let names = vec![put("a", Vec::new()); OPERATIONS_MAX as usize];
+    let record = Author::new(1, 1).craft(moment(1), &Board::Pins, (1, 1), Vec::new(), names);
+    assert!(fold(&Board::Pins, &all(&[&record])).size_bytes() > 32 * OPERATIONS_MAX as usize);
+}
