@@ -16,7 +16,9 @@ use super::head::{Effect, FeedHead};
 use super::hlc::HybridClock;
 use super::limit::Limit;
 use super::memo::Memo;
-use super::pace::{DOCUMENTS_PER_MINUTE_MAX, Load, Pace, RECORDS_PER_MINUTE_MAX, Source};
+use super::pace::{
+    DOCUMENTS_PER_MINUTE_MAX, Load, OPERATIONS_PER_MINUTE_MAX, Pace, RECORDS_PER_MINUTE_MAX, Source,
+};
 use super::pen::Pen;
 use super::record::{Body, RecordError};
 use super::roster::STATEMENTS_PER_FEED;
@@ -88,7 +90,7 @@ pub enum WriteError {
     /// The node has written as much in a minute as anybody takes of it.
     #[error(
         "this node writes faster than others take it: {RECORDS_PER_MINUTE_MAX} records a minute, \
-         {DOCUMENTS_PER_MINUTE_MAX} of them to shared documents"
+         {DOCUMENTS_PER_MINUTE_MAX} of them to shared documents, with {OPERATIONS_PER_MINUTE_MAX} operations"
     )]
     TooFast,
     /// The key is not that of the feed.
