@@ -1,6 +1,8 @@
 //! Edits: what people do to boards, as Automerge changes; and which foreign changes can be taken.
 
-use automerge::legacy::{Key, ObjectId, OpType};
+use std::collections::BTreeSet;
+
+use automerge::legacy::{ElementId, Key, ObjectId, OpType};
 use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{Automerge, AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 
@@ -179,6 +181,7 @@ pub(in crate::timeline) fn check(board: &Board, feed: &FeedId, bytes: &[u8]) -> 
     if *change.actor_id() != change::actor(feed, &board.document()) {
         return Err(ChangeError::ForgedActor);
     }
+    let mut gone = BTreeSet::new();
     let is_of_boards = |op: &automerge::legacy::Op| match (&op.obj, &op.key, &op.action) {
         (ObjectId::Root, Key::Map(_), OpType::Put(value)) => !matches!(value, ScalarValue::Counter(_)),
         (ObjectId::Root, Key::Map(_), OpType::Make(ObjType::Text) | OpType::Delete) => true,
@@ -186,7 +189,10 @@ pub(in crate::timeline) fn check(board: &Board, feed: &FeedId, bytes: &[u8]) -> 
         (ObjectId::Id(_), Key::Seq(_), OpType::Put(ScalarValue::Str(piece))) => {
             op.insert && !piece.is_empty()
         }
-        (ObjectId::Id(_), Key::Seq(_), OpType::Delete) => !op.insert,
+        // Whoever took a piece away does not see it any more. The library goes through all who did, each time.
+        (ObjectId::Id(_), Key::Seq(ElementId::Id(piece)), OpType::Delete) => {
+            !op.insert && gone.insert((piece.counter(), piece.actor().clone()))
+        }
         _ => false,
     };
     match change::expand(&change)?.operations.iter().all(is_of_boards) {

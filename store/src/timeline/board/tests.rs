@@ -318,6 +318,26 @@ fn pieces_of_text_without_a_character_are_refused() {
 }
 
 #[test]
+fn a_piece_of_text_is_taken_away_once_in_a_change() {
+    let mut eve = Author::new(2, 1);
+    let board = Board::Comments(eve.entry_id("x"));
+    let [text, first, second] = [1, 2, 3].map(|number| OpId::new(number, &eve.actor(&board)));
+    let gone = |at: &OpId| Op {
+        action: OpType::Delete,
+        insert: false,
+        pred: vec![at.clone()].into(),
+        ..piece(text.clone(), ElementId::Id(at.clone()))
+    };
+    let mut taken = |operations| {
+        let record = eve.craft(moment(1), &board, (1, 1), Vec::new(), operations);
+        let Body::Board { change, .. } = record.content.body else { panic!("a board") };
+        check(&board, &eve.feed, &change.0)
+    };
+    assert_eq!(taken(vec![gone(&first), gone(&second)]), Ok(()));
+    assert_eq!(taken(vec![gone(&first), gone(&first)]), Err(ChangeError::ForeignOperation));
+}
+
+#[test]
 fn an_author_whose_first_line_is_back_goes_on_with_the_second_change_of_its_number() {
     let mut ana = Author::new(1, 1);
     let board = Board::Comments(ana.entry_id("x"));
