@@ -14,7 +14,7 @@ pub const BOARD_CHANGES_MAX: u64 = 16_384;
 pub const BOARD_BYTES_MAX: usize = 4 << 20;
 /// Operations that they unfold to together. A few bytes may stand for thousands of them, and each costs whoever reads
 /// the board.
-pub const BOARD_OPERATIONS_MAX: u64 = 1 << 20;
+pub const BOARD_OPERATIONS_MAX: u64 = 1 << 19;
 /// How often an author may go back to a number that its changes had before: it has to, where a cut took away what
 /// they build on.
 pub const BOARD_RESTARTS_MAX: u32 = 256;
