@@ -149,8 +149,7 @@ pub(super) fn words(draft: &Statement, asked: &Asked) -> String {
             let records: u64 = said.last.values().map(|last| last.seq).fold(0, u64::saturating_add);
             let (feeds, whose) = (said.last.len(), asked.member().principal.as_str());
             format!(
-                "node {} (listed as {whose:?}) is revoked because {:?}, and what counts of it are {records} records \
-                 in {feeds} feeds",
+                "node {} (listed as {whose:?}) is revoked because {:?}; of it count records: {records}, feeds: {feeds}",
                 said.node, said.reason
             )
         }
@@ -360,7 +359,7 @@ mod tests {
             told(&certificate(STRANGER, succeeding(MEMBER)), &Asked::Succession { member: member() }),
         ];
         insta::assert_snapshot!(all.join("\n"), @r#"
-        node MEMBER (listed as "ada@lab") is revoked because "stolen", and what counts of it are 7 records in 1 feeds
+        node MEMBER (listed as "ada@lab") is revoked because "stolen"; of it count records: 7, feeds: 1
         node MEMBER is "ada@lab"'s, as operator, until 1970-01-13T13:46:40.000000Z, below node INVITER
         node MEMBER is "ada@lab"'s, as operator, until 1970-01-13T13:46:40.000000Z, directly below the root: only the root can revoke it
         node MEMBER is "ada@lab"'s, as operator, without end, below node INVITER
