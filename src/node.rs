@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -22,7 +22,7 @@ pub const NODE_FILE: &str = "node.json";
 
 /// How long it may take until the mesh listens; a node that waits longer starts without knowing where.
 const MESH_LISTENS_WITHIN: Duration = Duration::from_secs(2);
-/// How long a node that ended may hold its folder.
+/// How long a node that stops may hold its folder.
 const RELEASED_WITHIN: Duration = Duration::from_secs(10);
 /// How often is looked whether something has come to be.
 const GLANCE: Duration = Duration::from_millis(5);
@@ -123,12 +123,15 @@ pub enum Ended {
 }
 
 impl Node {
-    /// Starts the node anew behind one of this process that ended, and whose last tasks may still hold the folder.
-    pub async fn start_again(options: NodeOptions) -> Result<Self, NodeError> {
-        let deadline = tokio::time::Instant::now() + RELEASED_WITHIN;
+    /// Opens the folder, starts the Runtime and binds the addresses. A folder that is held by nobody who answers is
+    /// waited for: a node that stops lets go of it soon.
+    pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
+        let (deadline, file) = (Instant::now() + RELEASED_WITHIN, options.data.join(NODE_FILE));
         loop {
-            match Self::start(options.clone()).await {
-                Err(NodeError::Store(StoreError::InUse { .. })) if tokio::time::Instant::now() < deadline => {
+            match Self::start_now(options.clone()).await {
+                Err(NodeError::Store(StoreError::InUse { .. }))
+                    if Instant::now() < deadline && !file.exists() =>
+                {
                     tokio::time::sleep(GLANCE).await;
                 }
                 done => return done,
@@ -136,8 +139,7 @@ impl Node {
         }
     }
 
-    /// Opens the folder, starts the Runtime and binds the addresses.
-    pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
+    async fn start_now(options: NodeOptions) -> Result<Self, NodeError> {
         if let Some(address) = options.listen.iter().find(|address| !address.ip().is_loopback()) {
             return Err(NodeError::NotLoopback(*address));
         }
@@ -208,6 +210,9 @@ impl Node {
                 () = shutdown => {}
                 () = self.runtime.handed_over() => ended = Ended::HandedOver,
             }
+            // So that who finds the folder held waits for it. A node that is gone is found by its lock: a file that
+            // stays behind misleads nobody for long.
+            let _ = std::fs::remove_file(&self.file);
         };
         let (told, stopping) = tokio::sync::oneshot::channel::<()>();
         let catalogue = lan::serve(self.catalogue, &self.runtime, async {
@@ -220,8 +225,6 @@ impl Node {
         };
         tokio::join!(api, catalogue);
         self.runtime.stop(self.background).await;
-        // A node that is gone is found by its lock, so a file that stays behind misleads nobody for long.
-        let _ = std::fs::remove_file(&self.file);
         drop(self.runtime);
         self.store.close();
         ended

@@ -94,7 +94,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     again.lan_catalogue = node.catalogue_addresses();
     // A node that has another key goes on as what it is now: with it, at the same addresses.
     while node.serve(&mut stop).await == Ended::HandedOver {
-        node = Node::start_again(again.clone()).await.map_err(|error| explained(&error, &data))?;
+        node = Node::start(again.clone()).await.map_err(|error| explained(&error, &data))?;
     }
     Ok(Exit::Done)
 }

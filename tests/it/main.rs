@@ -21,6 +21,7 @@ mod node;
 mod one_app;
 mod peer;
 mod peers;
+mod readme;
 mod rebuild;
 mod refusals;
 mod root;
