@@ -8,6 +8,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+use tokio::time::timeout;
 use xyn_store::ids::EntryId;
 use xyn_store::timeline::WriteError;
 use xyn_store::timeline::entry::{Note, milestone_id};
@@ -24,8 +26,10 @@ pub(crate) const FOLLOWER: &str = "milestones";
 const BATCH: usize = 256;
 /// Entries looked at in one go.
 const SCAN: u64 = 2_048;
-/// How long the first milestone waits for others.
+/// How long the first milestone waits for others, while the journal goes on growing.
 const GATHERING: Duration = Duration::from_millis(50);
+/// When nothing was appended for as long, nothing is waited for any more.
+const QUIET: Duration = Duration::from_millis(5);
 /// While others make the journal grow, the follower rests so many times as long as it worked.
 const REST: u32 = 9;
 /// How long it rests when the store does not answer.
@@ -54,14 +58,14 @@ pub(crate) async fn follow(inner: Arc<Inner>) {
             _ => RETRY_DELAY,
         };
         // What came from others may have changed who belongs: then there is nothing to wait for any more.
-        let _ = tokio::time::timeout(delay, news.changed()).await;
+        let _ = timeout(delay, news.changed()).await;
     }
 }
 
 /// Goes on from the recorded position until something fails, or the journal ends.
 async fn follow_from_position(
     inner: &Arc<Inner>,
-    head: &mut tokio::sync::watch::Receiver<u64>,
+    head: &mut watch::Receiver<u64>,
 ) -> Result<(), TimelineError> {
     let mut recorded = inner.store.read()?.position(FOLLOWER)?;
     let mut position = recorded;
@@ -82,9 +86,15 @@ async fn follow_from_position(
         } else if head.changed().await.is_err() {
             return Ok(());
         } else {
-            tokio::time::sleep(GATHERING).await;
+            until_quiet(head).await;
         }
     }
+}
+
+async fn until_quiet(head: &mut watch::Receiver<u64>) {
+    let quiet = async { while let Ok(Ok(())) = timeout(QUIET, head.changed()).await {} };
+    // However it ends: what came is looked at.
+    let _ = timeout(GATHERING, quiet).await;
 }
 
 async fn say(
