@@ -3,15 +3,16 @@
 //! time of all processes together stands beside each: on a machine that is not idle it says more.
 //!
 //! `cargo bench -p xyn-net --bench blobs [-- folder] [--beside PROGRAM]`; `XYN_BENCH_BYTES` is the size of the
-//! blob, 1 GiB by default, and `XYN_BENCH_ROUNDS` how often everything is done, 3 by default. The folder is
-//! `/dev/shm` by default, so that it is the exchange that is measured; on a disk, what that writes and syncs
-//! alone is a figure as well. The program is that of `benches/iroh`: it fetches the same by iroh-blobs. rsync
-//! does so where it is installed.
+//! blob, 1 GiB by default, and `XYN_BENCH_ROUNDS` how often everything is done, 5 by default: rounds on a machine
+//! that others use differ by a third. The folder is `/dev/shm` by default, so that it is the exchange that is
+//! measured; on a disk, what that writes and syncs alone is a figure as well. The program is that of
+//! `benches/iroh`: it fetches the same by iroh-blobs. rsync does so where it is installed.
 
 mod beside;
 mod node;
 mod raw;
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -24,9 +25,8 @@ use xyn_store::blobs::TIMELINE;
 
 use beside::Beside;
 
-/// How the transports are called on the command line of the processes.
-const TCP: &str = "tcp/0";
-const QUIC: &str = "udp/0/quic-v1";
+/// The transports: how figures call them, and the command line of the processes.
+const TRANSPORTS: [(&str, &str); 2] = [("tcp", "tcp/0"), ("quic", "udp/0/quic-v1")];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -68,18 +68,29 @@ fn measure(place: &str, iroh: Option<&str>) {
     let others = Beside::new(folder, &bytes, iroh);
     drop(bytes);
     disk(folder, size);
-    for round in 0..setting("XYN_BENCH_ROUNDS", 3) {
+    let mut ratios: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    for round in 0..setting("XYN_BENCH_ROUNDS", 5) {
         let here = || folder.join(format!("fetcher-{round}"));
-        for (name, transport) in [("tcp", TCP), ("quic", QUIC)] {
+        for (name, transport) in TRANSPORTS {
             let (raw, raw_cpu) = raw_stream(transport, size);
             report(&format!("blobs.raw_{name}"), raw);
             report(&format!("blobs.raw_{name}.cpu_s_per_gb"), raw_cpu / size as f64 * 1e9);
+            let mut from_one = None;
             for count in [1, 3] {
                 let fetched = fetch(&object, &holders[..count], transport, &here());
                 let figure = format!("blobs.{name}.from_{count}");
                 let rate = size as f64 / fetched.seconds / 1e6;
                 report(&figure, rate);
-                report(&format!("{figure}.per_raw"), rate / raw);
+                let mut beside = vec![("per_raw", rate / raw)];
+                match from_one {
+                    None => from_one = Some(rate),
+                    Some(one) => beside.push(("per_one", rate / one)),
+                }
+                for (what, ratio) in beside {
+                    let figure = format!("{figure}.{what}");
+                    report(&figure, ratio);
+                    ratios.entry(figure).or_default().push(ratio);
+                }
                 report(&format!("{figure}.cpu_s_per_gb"), fetched.cpu_s / size as f64 * 1e9);
                 report(&format!("{figure}.per_raw_by_cpu"), raw_cpu / fetched.cpu_s);
                 report(&format!("{figure}.came_per_byte"), fetched.came_bytes / size as f64);
@@ -90,7 +101,13 @@ fn measure(place: &str, iroh: Option<&str>) {
         }
         others.measure();
     }
-    kill(&object, &holders, &folder.join("killed"), size);
+    for (figure, mut ratios) in ratios {
+        ratios.sort_by(f64::total_cmp);
+        report(&format!("{figure}.median"), ratios[ratios.len() / 2]);
+    }
+    for (name, transport) in TRANSPORTS {
+        kill(name, transport, &object, &holders, &folder.join(format!("killed-{name}")), size);
+    }
 }
 
 /// Puts the same blob into each store.
@@ -167,8 +184,8 @@ fn fetch(object: &str, holders: &[PathBuf], transport: &str, folder: &Path) -> F
 }
 
 /// Kills the fetching process in the middle and lets another one go on.
-fn kill(object: &str, holders: &[PathBuf], folder: &Path, size: usize) {
-    let (_sources, addresses) = hold(holders, TCP);
+fn kill(name: &str, transport: &str, object: &str, holders: &[PathBuf], folder: &Path, size: usize) {
+    let (_sources, addresses) = hold(holders, transport);
     let mut process = fetcher(object, folder, &addresses);
     let mut told = 0.0;
     while told < size as f64 / 2.0 {
@@ -179,9 +196,9 @@ fn kill(object: &str, holders: &[PathBuf], folder: &Path, size: usize) {
     let missing: f64 = number(&process.lines_until("missing"));
     let end = process.lines_until("done");
     let came: f64 = number(end.split_whitespace().nth(1).expect("the second word"));
-    report("blobs.kill.told_and_lost_bytes", (told - (size as f64 - missing)).max(0.0));
-    report("blobs.kill.here_share", 1.0 - missing / size as f64);
-    report("blobs.kill.came_per_missing_byte", came / missing);
+    report(&format!("blobs.{name}.kill.told_and_lost_bytes"), (told - (size as f64 - missing)).max(0.0));
+    report(&format!("blobs.{name}.kill.here_share"), 1.0 - missing / size as f64);
+    report(&format!("blobs.{name}.kill.came_per_missing_byte"), came / missing);
 }
 
 /// Another process of this program; killed when dropped.

@@ -77,9 +77,24 @@ impl Node {
     }
 }
 
-/// What the node does before it dies: runs, a gate, a word of a person.
+/// A run that fails: what it would keep is not here.
+const FAILING: &str = r#"
+id: bp.failing
+name: Failing
+trigger: { event_type: test.failing }
+plan:
+  - kind: action_task
+    id: put
+    action: artifacts.put
+    with: { name: a.bin, sha256: "00000000000000000000000000000000000000000000000000000000000000ff", byte_length: 20000 }
+"#;
+/// What is told of the runs of a story.
+const TOLD: [&str; 3] =
+    ["Chain: started, completed", "Failing: started, failed: unknown_blob", "Gated: started, waits at `ok`"];
+
+/// What the node does before it dies: runs, one that fails, a gate, a word of a person.
 async fn story(node: &Node) -> Option<()> {
-    for source in [CHAIN, GATED] {
+    for source in [CHAIN, FAILING, GATED] {
         let input = json!({ "draft_type": "blueprint", "name": "test", "definition": source });
         let draft = node.submit("drafts.save", input).await.ok()?.output["draft_id"].clone();
         node.submit("blueprints.validate", json!({ "draft_id": draft })).await.ok()?;
@@ -90,6 +105,7 @@ async fn story(node: &Node) -> Option<()> {
         }
     }
     node.submit("runs.start", json!({ "blueprint": "bp.gated", "inputs": {} })).await.ok()?;
+    node.submit("runs.start", json!({ "blueprint": "bp.failing", "inputs": {} })).await.ok()?;
     node.submit("timeline.note", json!({ "title": "on the way" })).await.ok()?;
     node.submit("runs.start", json!({ "blueprint": "bp.chain", "inputs": { "n": 1 } })).await.ok()?;
     // All of it is on the timeline, or the node is dead.
@@ -137,6 +153,8 @@ async fn each_milestone_is_said_once_at_whatever_commit_the_node_died() {
             story(&node).await.expect("it is left alone");
             node.run_to_the_end_of_the_timeline().await;
             node.assert_said_once(&format!("commit {number}, late: {is_late}"));
+            let titles = node.titles();
+            assert!(TOLD.iter().all(|told| titles.iter().any(|title| title == told)), "{titles:?}");
             node.stop().await;
             if !died {
                 break;
