@@ -4,6 +4,7 @@
 //! newcomer gets in. Pure: keys, times and secrets are arguments. Invariant: whoever knows the same
 //! statements sees the same members and the same cuts, in whatever order they came.
 
+mod carried;
 mod cut;
 mod fold;
 mod invitation;

@@ -13,14 +13,13 @@ use xyn_store::journal::AppendError;
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::{Pace, Recut, Saying, Timeline, WriteError};
-use xyn_store::trust::{Cut, Roster, SignedStatement};
+use xyn_store::trust::{Roster, SignedStatement};
 use xyn_store::{StoreError, Timestamp};
 
 use super::actor::Command;
 use super::draft::{Draft, added, past_cut, spans};
 use super::follower::FOLLOWER;
-use super::{Shared, TimelineError};
-use super::{members, offline};
+use super::{Shared, TimelineError, members};
 use crate::node::actor::by_node;
 use crate::runtime::{Inner, Recording, stream};
 use crate::services::approvals::people::People;
@@ -212,7 +211,8 @@ impl Desk {
             let reader = reading.store.read()?;
             let statements = reader.statements(env)?;
             let roster = Roster::fold(env, &statements, reader.fork_cuts()?);
-            Ok((Arc::new(roster), offline::unsaid(&statements, env.root(), own.node)))
+            let unsaid: Vec<_> = roster.unsaid(&statements, own).into_iter().cloned().collect();
+            Ok((Arc::new(roster), unsaid))
         };
         let (roster, unsaid) = unblocked(work).await?;
         let mut is_done = false;
@@ -232,12 +232,11 @@ impl Desk {
             recording.changes().extend(step.changes);
             self.commit(inner, recording).await?;
         }
-        let speaks = roster.cut(own) == Cut::Nowhere;
         if **self.shared.roster.load() != *roster {
             self.shared.roster.store(roster);
             self.shared.news.send_modify(|commits| *commits += 1);
         }
-        match unsaid.is_empty() || !speaks {
+        match unsaid.is_empty() {
             true => Ok(timeline),
             false => self.say_again(inner, timeline, unsaid).await,
         }

@@ -1,9 +1,8 @@
 //! What the root of the environment says, whose key is kept elsewhere: drafted here, signed there, taken in here.
 //!
-//! Owns what must hold before such a statement is put into this node's feed, and what of it other members say again. The
-//! root's secret is never here. Invariant: what is taken in is what this node would have the root say now, or has said.
+//! Owns what must hold before such a statement is put into this node's feed. The root's secret is never here. Invariant:
+//! what is taken in is what this node would have the root say now, or has said.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -41,24 +40,6 @@ pub(crate) async fn draft(inner: &Arc<Inner>, change: Change) -> Result<Statemen
     let drafted = done.map_err(|error| StoreError::Unavailable(error.to_string()))?;
     // Only who shows a ticket twice is told nothing new, and that is nothing for the root.
     drafted.map_err(refusal)?.ok_or_else(|| refusal(MemberError::Outdated.into()))
-}
-
-/// The revocations by the root that are here and that `node` has not said: whoever carried them may be cut off by the
-/// one that they turn out, before all have heard them. Each member says each once, and none says it for an answer.
-pub(super) fn unsaid(statements: &[Placed], root: PublicKey, node: PublicKey) -> Vec<SignedStatement> {
-    let mut unsaid = BTreeMap::new();
-    for Placed { statement, .. } in statements {
-        let said = statement.statement();
-        if said.issuer == root && matches!(said.claim, Claim::Revocation(_)) {
-            unsaid.insert(statement.id(), statement);
-        }
-    }
-    for Placed { statement, place } in statements {
-        if place.is_some_and(|place| place.feed.node == node) {
-            unsaid.remove(&statement.id());
-        }
-    }
-    unsaid.into_values().cloned().collect()
 }
 
 /// Whether `node` has said that the root revokes `subject`.

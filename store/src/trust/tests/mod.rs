@@ -1,5 +1,6 @@
 //! Stories about members, and what holds for every set of statements.
 
+mod carried;
 mod laws;
 mod renewal;
 mod rotation;

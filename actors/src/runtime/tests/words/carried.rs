@@ -80,3 +80,33 @@ async fn a_founder_that_turns_out_who_carries_the_root_s_word_against_it_is_turn
         node.stop().await;
     }
 }
+
+#[tokio::test]
+async fn a_certificate_by_the_root_is_heard_also_by_those_who_never_hear_who_carried_it() {
+    let homes: Vec<_> = (0..4).map(|_| tempfile::tempdir().expect("a folder")).collect();
+    let founder = Founder::start(homes[0].path()).await;
+    let bob = below(&founder, homes[1].path(), "bob@lab").await;
+    let carol = below(&founder, homes[2].path(), "carol@lab").await;
+    let dave = below(&founder, homes[3].path(), "dave@lab").await;
+    for node in [&bob, &carol, &dave] {
+        brings(&founder.node, node).await;
+    }
+    // Dave comes to sit below the root, by a word that Bob carries; the founder has not heard it, and turns Bob out.
+    let key = dave.runtime.store().key();
+    founder.tells(&bob, founder.certificate(key, "dave@lab", Role::OwnerAdmin, None)).await;
+    brings(&bob, &dave).await;
+    let (node, last, reason) = (bob.timeline().own().node, BTreeMap::new(), "left".to_owned());
+    said_by(&founder.node, Claim::Revocation(Revocation { node, last, reason })).await;
+    brings(&founder.node, &carol).await;
+    brings(&founder.node, &dave).await;
+    let rank = |node: &Node| node.timeline().roster().member(key.public()).map(|it| it.rank);
+    assert_eq!((rank(&dave), rank(&carol)), (Some(1), Some(2)));
+
+    bring(&dave, &carol).await;
+    assert_eq!(rank(&carol), Some(1));
+    let (daves, carols) = (dave.timeline().roster(), carol.timeline().roster());
+    assert!(daves.members().eq(carols.members()), "{daves:?} {carols:?}");
+    for node in [bob, carol, dave, founder.node] {
+        node.stop().await;
+    }
+}
