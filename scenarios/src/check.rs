@@ -26,7 +26,7 @@ use xyn_store::simulation::Dice;
 use xyn_store::timeline::board::BOARDS_OPEN_MAX;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::{MEMO_FRAMES_MAX, WAITING_FRAMES_MAX, WAITING_MAX_BYTES};
-use xyn_store::trust::{Cut, EnvId, TicketId};
+use xyn_store::trust::{Cut, EnvId, Head, TicketId};
 
 use crate::node::chest::ROOM_BYTES;
 use crate::node::process::UNHEARD_BYTES_MAX;
@@ -145,7 +145,9 @@ impl Check {
         if !attempt.is_kept {
             self.happened(node, Happening::FailedWrites);
         }
-        self.books.wrote(&self.env, feed, &attempt.frames, attempt.is_kept && self.is_honest(node));
+        let is_acknowledged = attempt.is_kept && self.is_honest(node);
+        let statements = self.books.wrote(&self.env, feed, &attempt.frames, is_acknowledged);
+        self.keys.stand(statements);
     }
 
     /// A node's records changed, durably.
@@ -162,6 +164,7 @@ impl Check {
             let Some(row) = shelf.timeline().and_then(|timeline| timeline.feed(feed)) else { continue };
             let (seq, author) = (row.head.seq, self.author(feed));
             sure.insert(*feed, seq);
+            self.keys.lasts(&self.books, *feed, Head { seq, hash: row.head.hash });
             if !self.is_honest(node) {
                 continue;
             }

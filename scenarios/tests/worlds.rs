@@ -44,7 +44,7 @@ fn no_scenario_file_breaks_a_law() {
 }
 
 /// Worlds of the standard mix in which a law was broken once.
-const SCARS: [u64; 5] = [2271, 4427, 5304, 9622, 9993];
+const SCARS: [u64; 7] = [2271, 4427, 5304, 5318, 9401, 9622, 9993];
 
 #[test]
 fn worlds_that_broke_a_law_once_break_none() {

@@ -8,8 +8,8 @@ use xyn_store::simulation::Dice;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fold::fold;
 use xyn_store::timeline::frame::Frame;
-use xyn_store::timeline::record::Record;
-use xyn_store::trust::{Cut, EnvId};
+use xyn_store::timeline::record::{Body, Record};
+use xyn_store::trust::{Cut, EnvId, Head, Place};
 
 /// Entries that people may still talk about.
 const TOPICS: usize = 64;
@@ -24,16 +24,29 @@ pub(crate) struct Books {
 }
 
 impl Books {
-    pub(crate) fn wrote(&mut self, env: &EnvId, feed: FeedId, frames: &[Vec<u8>], is_acknowledged: bool) {
+    /// Answers the statements among what was signed, and where each stands.
+    pub(crate) fn wrote(
+        &mut self,
+        env: &EnvId,
+        feed: FeedId,
+        frames: &[Vec<u8>],
+        is_acknowledged: bool,
+    ) -> Vec<(Vec<u8>, Place)> {
+        let mut statements = Vec::new();
         for frame in frames {
             let records = Frame::open(&env.root(), frame).map(|frame| frame.records).unwrap_or_default();
             for record in records {
                 if is_acknowledged {
                     self.acknowledged.insert(feed, record.seq);
                 }
+                if let Body::Statement(bytes) = &record.content.body {
+                    let Record { feed, seq, hash, .. } = record;
+                    statements.push((bytes.0.clone(), Place { feed, record: Head { seq, hash } }));
+                }
                 self.enter(record);
             }
         }
+        statements
     }
 
     fn enter(&mut self, record: Record) {
@@ -62,6 +75,16 @@ impl Books {
     pub(crate) fn further_feeds(&self) -> usize {
         let authors: BTreeSet<_> = self.records.keys().map(|feed| feed.node).collect();
         self.records.len() - authors.len()
+    }
+
+    /// Whether a feed that ends with the record `head` has the one at `place`.
+    pub(crate) fn leads_to(&self, mut head: Head, place: &Place) -> bool {
+        while head.seq > place.record.seq
+            && let Some(record) = self.find(&place.feed, head.seq, head.hash)
+        {
+            head = Head { seq: head.seq - 1, hash: record.prev };
+        }
+        head == place.record
     }
 
     fn find(&self, feed: &FeedId, seq: u64, hash: Digest) -> Option<&Record> {
@@ -94,7 +117,7 @@ impl Books {
 
 /// The entry that a record adds, when it adds one.
 fn topic(record: &Record) -> Option<EntryId> {
-    let xyn_store::timeline::record::Body::Entry { change, .. } = &record.content.body else { return None };
+    let Body::Entry { change, .. } = &record.content.body else { return None };
     let (_, entries) = xyn_store::timeline::document::materialise([change.0.clone()]).ok()?;
     entries.first().map(|(id, _)| *id)
 }

@@ -2,13 +2,14 @@
 //!
 //! Judges by what was said and by who has it, not by the roster that a node makes of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::{Digest, Timestamp};
+use xyn_store::trust::{Head, Place};
 
-use super::{Broken, Check};
+use super::{Books, Broken, Check};
 use crate::node::Shelf;
 
 /// A word after which no more counts of some key, with the last record of each feed that does.
@@ -19,12 +20,13 @@ pub(crate) enum Word {
     Revoked { node: usize, last: BTreeMap<FeedId, u64> },
 }
 
-/// A word, and the record that it stands in.
+/// A word, and the records that it stands in, whether they were kept or not.
 struct Said {
     word: Word,
-    feed: FeedId,
-    seq: u64,
-    hash: Digest,
+    bytes: Vec<u8>,
+    places: BTreeSet<Place>,
+    /// Whether somebody keeps one of them.
+    lasts: bool,
 }
 
 /// Every word that ended a key.
@@ -53,38 +55,70 @@ impl Word {
     }
 }
 
+impl Keys {
+    /// Whatever stands at these places was said.
+    pub(super) fn stand(&mut self, statements: Vec<(Vec<u8>, Place)>) {
+        for (bytes, place) in statements {
+            self.0.iter_mut().filter(|said| said.bytes == bytes).for_each(|said| {
+                said.places.insert(place);
+            });
+        }
+    }
+
+    /// Somebody keeps `feed` up to the record `head`.
+    pub(super) fn lasts(&mut self, books: &Books, feed: FeedId, head: Head) {
+        for said in self.0.iter_mut().filter(|said| !said.lasts) {
+            let mut here = said.places.iter().filter(|place| place.feed == feed);
+            said.lasts = here.any(|place| books.leads_to(head, place));
+        }
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &Said> {
+        self.0.iter().filter(|said| said.lasts)
+    }
+}
+
 impl Check {
     /// A node takes another key.
     pub(crate) fn renamed(&mut self, node: usize, key: PublicKey) {
         self.numbers.insert(key, node);
     }
 
-    /// Somebody said, durably and as the last record of the feed `said`, that a key ends.
-    pub(crate) fn ends(&mut self, word: Word, said: FeedId) {
-        if let Some((seq, hash)) = self.books.last(&said) {
-            self.keys.0.push(Said { word, feed: said, seq, hash });
-        }
+    /// Somebody is about to say in `bytes` that a key ends. Whether that will last only shows later.
+    pub(crate) fn ends(&mut self, word: Word, bytes: Vec<u8>) {
+        self.keys.0.push(Said { word, bytes, places: BTreeSet::new(), lasts: false });
+    }
+
+    /// Members of whom somebody said, durably, that they no longer belong. They may never hear of it.
+    pub(crate) fn revoked(&self) -> impl Iterator<Item = usize> {
+        self.keys.lasting().filter_map(|said| match said.word {
+            Word::Revoked { node, .. } => Some(node),
+            Word::Retired { .. } => None,
+        })
     }
 
     fn is_revoked(&self, node: Option<usize>) -> bool {
-        self.keys.0.iter().any(|said| matches!(said.word, Word::Revoked { node: it, .. } if Some(it) == node))
+        self.revoked().any(|it| Some(it) == node)
     }
 
-    /// The words that this node has, and has to follow: the root's, and those of members whom nobody revoked.
+    /// The words that this node has, and has to follow: the root's, whoever says them, and those of members whom
+    /// nobody revoked. Of a feed that forked it may have other records under the same numbers.
     fn words_at(&self, shelf: &Shelf) -> Vec<&Word> {
         let Some(timeline) = shelf.timeline() else { return Vec::new() };
-        let has = |said: &&Said| {
-            let is_heard = match &said.word {
-                Word::Retired { is_roots: false, .. } => {
-                    !self.is_revoked(self.numbers.get(&said.feed.node).copied())
-                }
-                Word::Retired { .. } | Word::Revoked { .. } => true,
-            };
-            is_heard
-                && timeline.feed(&said.feed).is_some_and(|row| row.head.seq >= said.seq)
-                && self.books.is_signed(&said.feed, said.seq, said.hash)
+        let has = |place: &&Place| {
+            let row = timeline.feed(&place.feed);
+            row.is_some_and(|row| self.books.leads_to(Head { seq: row.head.seq, hash: row.head.hash }, place))
         };
-        self.keys.0.iter().filter(has).map(|said| &said.word).collect()
+        let is_heard = |said: &&Said| {
+            let mut places = said.places.iter().filter(has);
+            match &said.word {
+                Word::Retired { is_roots: false, .. } => {
+                    places.any(|place| !self.is_revoked(self.numbers.get(&place.feed.node).copied()))
+                }
+                Word::Retired { .. } | Word::Revoked { .. } => places.next().is_some(),
+            }
+        };
+        self.keys.lasting().filter(is_heard).map(|said| &said.word).collect()
     }
 
     /// Nothing counts at `node` that was signed with a key after the end of which it knows.

@@ -74,8 +74,6 @@ pub struct World {
     pub(crate) check: Check,
     trace: Trace,
     open_faults: BTreeSet<usize>,
-    /// Members of whom somebody said, durably, that they no longer belong. They may never hear of it.
-    revoked: BTreeSet<usize>,
     /// Nodes that are to take another key, and who confirms it.
     rotations: BTreeMap<usize, usize>,
     /// What moments name, whoever wrote them.
@@ -134,7 +132,6 @@ impl World {
             check,
             trace: Trace::new(seed),
             open_faults: BTreeSet::new(),
-            revoked: BTreeSet::new(),
             rotations: BTreeMap::new(),
             named: Vec::new(),
             rollout: None,

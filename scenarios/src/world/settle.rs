@@ -59,7 +59,7 @@ impl World {
     /// Nodes that are to come to the same.
     pub(super) fn counting(&self) -> BTreeSet<usize> {
         let mut out = self.scenario.bad();
-        out.extend(&self.revoked);
+        out.extend(self.check.revoked());
         let is_out = |node: &usize| out.contains(node);
         // Who was let in by one who is out may be out with it.
         let guest_of = |node: &usize| self.scenario.joins.iter().find(|join| join.node == *node);

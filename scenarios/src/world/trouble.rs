@@ -276,9 +276,7 @@ impl World {
         let last = self.last_of(by, node);
         let ends = last.iter().map(|(feed, head)| (*feed, head.seq)).collect();
         let statement = self.people.revocation(node, last, self.now);
-        if self.say(by, vec![Saying::Statement(statement)]) {
-            self.revoked.insert(node);
-            self.check.ends(Word::Revoked { node, last: ends }, self.machines[by].feed());
-        }
+        self.check.ends(Word::Revoked { node, last: ends }, statement.clone());
+        self.say(by, vec![Saying::Statement(statement)]);
     }
 }

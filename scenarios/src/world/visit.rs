@@ -181,6 +181,7 @@ impl World {
     /// The first that has a ticket of a node that is honest and runs, and was not answered.
     pub(super) fn first_outsider(&self) -> Option<(usize, usize)> {
         let (counting, bad) = (self.counting(), self.scenario.bad());
+        let revoked: Vec<usize> = self.check.revoked().collect();
         let waits = |node: usize| {
             let machine = &self.machines[node];
             let host = self
@@ -188,7 +189,7 @@ impl World {
                 .filter(|host| counting.contains(host) && !self.scenario.is_cloned(*host))
                 // A ticket names a key: whoever took another one since cannot be found by it.
                 .filter(|host| self.people.keys(*host).len() == 1)?;
-            let is_out = bad.contains(&node) || self.revoked.contains(&node);
+            let is_out = bad.contains(&node) || revoked.contains(&node);
             (machine.running.is_none() && machine.off == 0 && !is_out).then_some((node, host))
         };
         self.scenario.joins.iter().find_map(|join| waits(join.node))

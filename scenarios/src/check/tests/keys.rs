@@ -83,6 +83,23 @@ fn a_node_that_talks_to_the_successor_of_a_revoked_key_is_noticed() {
 }
 
 #[test]
+fn a_revocation_that_lasts_though_the_disk_answered_otherwise_is_one() {
+    let faults = "faults:
+  - {at: 50s, for: 1m, fault: {disk: {node: 1, fails: full_late}}}
+  - {at: 1m, fault: {revoke: {node: 2, by: 1}}}";
+    // Nothing else is written meanwhile: a disk that failed once takes nothing more.
+    let text = CALM.replace("keeping: rows", "keeping: database").replace("every: 10s", "every: 1h");
+    let mut world = World::new(scenario(&format!("{text}\n{faults}"))).expect("opens");
+    world.wake();
+    world.until(world.now.after(Duration::from_secs(61)));
+    assert_eq!(world.check.revoked().count(), 0, "as far as anybody knows");
+    world.until(world.now.after(Duration::from_secs(60)));
+    assert_eq!(world.check.revoked().collect::<Vec<_>>(), [2]);
+    let report = world.go_on();
+    assert!(report.holds(), "{}", report.to_text());
+}
+
+#[test]
 fn work_that_is_lost_with_its_key_is_noticed() {
     let mut world = world(ROTATE);
     world.wake();
