@@ -22,7 +22,7 @@ use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::frame::Frame as Sealed;
 use xyn_store::timeline::{Saying, Timeline, Written, fork};
-use xyn_store::trust::{EnvId, Placed, Roster};
+use xyn_store::trust::{EnvId, Placed, Roster, SignedStatement};
 use xyn_store::{Digest, Reader, StoreError, Timestamp};
 
 use crate::tally::Happening;
@@ -65,6 +65,8 @@ pub(crate) struct Shelf {
     /// Whether every feed is known to be cut as the roster and the forks say.
     is_cut: bool,
     notes: Vec<Note>,
+    /// What the root said and this node is to say too.
+    unsaid: Vec<SignedStatement>,
     /// What was remarkable since this was asked last.
     remarks: Vec<Happening>,
     /// The leaves of the node's log, as far as they were read.
@@ -77,6 +79,9 @@ pub(crate) struct Shelf {
     /// It does not hear how keys end.
     #[cfg(test)]
     pub(crate) deaf: keys::Deaf,
+    /// It says nothing that the root said.
+    #[cfg(test)]
+    pub(crate) is_mum: bool,
 }
 
 impl Shelf {
@@ -99,6 +104,7 @@ impl Shelf {
             roster: none,
             is_cut: false,
             notes: Vec::new(),
+            unsaid: Vec::new(),
             remarks: Vec::new(),
             leaves: Vec::new(),
             signed: 0,
@@ -106,6 +112,8 @@ impl Shelf {
             is_careless: false,
             #[cfg(test)]
             deaf: keys::Deaf::default(),
+            #[cfg(test)]
+            is_mum: false,
         };
         match shelf.reopen() {
             Ok(()) => Ok(shelf),
@@ -338,6 +346,7 @@ impl Shelf {
         let statements = self.heard(&reader)?;
         let roster = Roster::fold(self.env, self.certificates.iter().chain(&statements), reader.fork_cuts()?);
         drop(reader);
+        self.unsaid = self.owed(&roster, &statements);
         if roster == *self.roster && self.is_cut {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use super::machine::Running;
 use super::queue::{Event, Parcel};
 use crate::fault::Manner;
 use crate::node::shelf::Note;
-use crate::node::{Done, Effect, Job, Seen, Talk, trade};
+use crate::node::{Done, Effect, Job, Seen, Shelf, Talk, trade};
 use crate::tally::Happening;
 use crate::world::mischief;
 
@@ -50,7 +50,10 @@ impl World {
             self.perform(node, effect);
         }
         if !has_power {
-            self.power_gone(node);
+            return self.power_gone(node);
+        }
+        if self.machines[node].running.as_ref().is_some_and(|running| running.shelf.owes_words()) {
+            self.write(node, Shelf::say_again);
         }
     }
 

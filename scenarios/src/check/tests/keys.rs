@@ -82,6 +82,28 @@ fn a_node_that_talks_to_the_successor_of_a_revoked_key_is_noticed() {
     assert_eq!(broken(&report), &Broken::Admitted { node: 0, other: 2 }, "{}", report.to_text());
 }
 
+/// Node 1 says while it is away from node 0 that node 3 is out; and node 0, which never heard of it, that node 1 is.
+fn carried(is_mum: bool) -> Report {
+    let faults = "faults:
+  - {at: 30s, for: 2m, fault: {part: {one: [0, 3], other: [1, 2]}}}
+  - {at: 1m, fault: {revoke: {node: 3, by: 1}}}
+  - {at: 70s, fault: {revoke: {node: 1, by: 0}}}";
+    let text = CALM.replace("work: [{", "work: [{nodes: [0, 2, 3], ");
+    let mut world = World::new(scenario(&format!("{text}\n{faults}"))).expect("opens");
+    world.wake();
+    world.machines[2].running.as_mut().expect("runs").shelf.is_mum = is_mum;
+    world.go_on()
+}
+
+#[test]
+fn a_node_that_keeps_to_itself_what_the_root_said_through_one_that_is_out_is_noticed() {
+    let report = carried(false);
+    assert!(report.holds(), "{}", report.to_text());
+    let report = carried(true);
+    let is_seen = matches!(broken(&report), Broken::Differs { .. } | Broken::Apart { .. });
+    assert!(is_seen, "{}", report.to_text());
+}
+
 #[test]
 fn a_revocation_that_lasts_though_the_disk_answered_otherwise_is_one() {
     let faults = "faults:

@@ -1,15 +1,18 @@
-//! What is said when a node changes its key, as the service of the timeline says it.
+//! What is said when a node changes its key, and what the root says, as the service of the timeline says it.
 
 use std::collections::BTreeMap;
 
 use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::timeline::Saying;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::{Certificate, Claim, Head, Placed, Seat, SignedStatement, Statement, Succession};
+use xyn_store::trust::{
+    Certificate, Claim, Head, Placed, Roster, Seat, SignedStatement, Statement, Succession,
+};
 use xyn_store::{Reader, StoreError};
 
-use super::Shelf;
+use super::{Attempt, Shelf};
 
 /// The word that gives a key the seat of another.
 pub(crate) struct Confirmation {
@@ -71,6 +74,29 @@ impl Shelf {
         let is_roots = !self.roster.ranks_above(self.key.public(), old);
         let signed = self.state(if is_roots { root } else { &self.key }, certificate, now)?;
         Some(Confirmation { bytes: signed.as_bytes().to_vec(), last, is_roots })
+    }
+
+    /// What the root said and this node is to say too.
+    pub(super) fn owed(&self, roster: &Roster, statements: &[Placed]) -> Vec<SignedStatement> {
+        #[cfg(test)]
+        if self.is_mum {
+            return Vec::new();
+        }
+        roster.unsaid(statements, self.own).into_iter().cloned().collect()
+    }
+
+    pub(crate) fn owes_words(&self) -> bool {
+        !self.unsaid.is_empty()
+    }
+
+    /// Says what the root said also in this node's feed. Where it cannot now, it does when who belongs changes next
+    /// or the timeline is opened again.
+    pub(crate) fn say_again(&mut self, now: Timestamp) -> Option<Attempt> {
+        let words = std::mem::take(&mut self.unsaid);
+        let sayings = words.iter().map(|word| Saying::Statement(word.as_bytes().to_vec())).collect();
+        let attempt = self.say(now, sayings);
+        self.unsaid.clear();
+        attempt
     }
 
     fn state(&self, key: &NodeKey, certificate: Certificate, now: Timestamp) -> Option<SignedStatement> {
