@@ -71,7 +71,5 @@ pub const STREAM_KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Characters of an idempotency key.
 pub const IDEMPOTENCY_KEY_MAX: usize = 255;
-/// Steps of a plan among which a step is looked for by its name.
-pub const PLAN_STEPS_MAX: u16 = 1000;
 /// Seconds after which a refused caller may come again.
 pub const RETRY_AFTER_S: u32 = 1;

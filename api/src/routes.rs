@@ -34,7 +34,7 @@ pub(crate) use artifacts::{form_of as artifact_form, keep as keep_artifact, row 
 pub(crate) use capsules::bytes as capsule_bytes;
 pub(crate) use downloads::{Asked, answer};
 pub(crate) use runs::row as run_row;
-pub(crate) use steps::{StepPath, find as find_step};
+pub(crate) use steps::StepPath;
 
 use axum::Json;
 use axum::Router;

@@ -106,6 +106,14 @@ pub fn derived<T: From<Uuid>>(now: Timestamp, parts: &[&[u8]]) -> T {
     T::from(uuid::Builder::from_unix_timestamp_millis(now.as_millis(), &low).into_uuid())
 }
 
+impl RunId {
+    /// When it was made, to the millisecond.
+    pub fn made_at(&self) -> Timestamp {
+        let millis = self.as_bytes()[..6].iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte));
+        Timestamp::from_micros(millis * 1000)
+    }
+}
+
 impl EventId {
     /// The id of record `index` of the entry at `offset` of a journal, written at `at`: a UUIDv7 whose free bits hold
     /// the place and a checksum of it, so that the record is found without an index.
@@ -154,6 +162,14 @@ mod tests {
         let late: RunId = fresh(Timestamp::from_micros(2_000_000));
         assert!(early < late);
         assert_eq!(Uuid::from(early).get_version_num(), 7);
+    }
+
+    #[test]
+    fn a_run_says_when_it_was_made() {
+        let at = Timestamp::from_micros(1_700_000_000_123_456);
+        assert_eq!(fresh::<RunId>(at).made_at(), Timestamp::from_micros(1_700_000_000_123_000));
+        assert_eq!(derived::<RunId>(Timestamp::EPOCH, &[b"run"]).made_at(), Timestamp::EPOCH);
+        assert!(RunId::from(Uuid::max()).made_at() > at);
     }
 
     #[test]

@@ -8,14 +8,12 @@ use http::request::Parts;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::ids::RunId;
-use xyn_store::projection::{RunRow, StepKey, StepRow};
-use xyn_store::{Reader, StoreError};
+use xyn_store::projection::RunRow;
 
 use crate::dto::Step;
 use crate::error::ApiError;
 use crate::extract::{Params, PathId, path_params};
 use crate::headers::{Known, RUN_ID, STEP_ID};
-use crate::limits::PLAN_STEPS_MAX;
 use crate::page::{Listing, PageQuery};
 use crate::schema;
 use crate::state::AppState;
@@ -77,7 +75,7 @@ async fn list(
 )]
 async fn get(State(state): State<AppState>, path: StepPath, known: Known) -> Result<Response, ApiError> {
     let StepPath { run_id, step_id } = path;
-    let row = state.read(|reader| find(reader, run_id, &step_id))?;
+    let row = state.read(|reader| reader.step(run_id, &step_id))?;
     let row = row.ok_or_else(|| ApiError::not_found("step", &step_id))?;
     let mut response = known.json(&Step::from(row))?;
     let names = [(RUN_ID, run_id.to_string()), (STEP_ID, step_id)];
@@ -87,25 +85,4 @@ async fn get(State(state): State<AppState>, path: StepPath, known: Known) -> Res
         }
     }
     Ok(response)
-}
-
-/// The step called `step_id`, or the item of a fan-out called `step.index`.
-pub(crate) fn find(reader: &Reader, run_id: RunId, step_id: &str) -> Result<Option<StepRow>, StoreError> {
-    let (step, item) = match step_id.rsplit_once('.') {
-        Some((step, item)) => (step, item.parse().ok()),
-        None => (step_id, None),
-    };
-    for index in 0..PLAN_STEPS_MAX {
-        let row: Option<StepRow> = reader.get(&StepRow::key_of(run_id, StepKey::step(index)))?;
-        match row {
-            Some(row) if row.name == step_id => return Ok(Some(row)),
-            Some(row) if row.name == step => {
-                let key = item.map(|item| StepRow::key_of(run_id, StepKey::item(index, item)));
-                return key.map_or(Ok(None), |key| reader.get(&key));
-            }
-            // A step that has not begun may have no row yet, while a later one has.
-            _ => {}
-        }
-    }
-    Ok(None)
 }

@@ -6,9 +6,13 @@ use crate::digest::Digest;
 use crate::error::StoreError;
 use crate::ids::{IntentId, RunId};
 use crate::projection::{
-    ArtifactRow, CapsuleRow, Cursor, GateRow, IntentRow, Page, Row, RunFilter, RunRow, StepRow, TimerRow,
+    ArtifactRow, CapsuleRow, Cursor, GateRow, IntentRow, Page, Row, RunFilter, RunRow, StepKey, StepRow,
+    TimerRow,
 };
 use crate::tables::{Key, Table};
+
+/// Steps of a plan among which a step is looked for by its name.
+const PLAN_STEPS_MAX: u16 = 1000;
 
 impl Reader {
     /// Runs, newest first.
@@ -48,6 +52,27 @@ impl Reader {
     ) -> Result<Page<StepRow>, StoreError> {
         let prefix = Key::new().bytes(run_id.as_bytes());
         self.page(&prefix, Order::Ascending, cursor, limit, |_| true)
+    }
+
+    /// The step of `run_id` called `name`, or the item of its fan-out called `step.index`.
+    pub fn step(&self, run_id: RunId, name: &str) -> Result<Option<StepRow>, StoreError> {
+        let (step, item) = match name.rsplit_once('.') {
+            Some((step, item)) => (step, item.parse().ok()),
+            None => (name, None),
+        };
+        for index in 0..PLAN_STEPS_MAX {
+            let row: Option<StepRow> = self.get(&StepRow::key_of(run_id, StepKey::step(index)))?;
+            match row {
+                Some(row) if row.name == name => return Ok(Some(row)),
+                Some(row) if row.name == step => {
+                    let key = item.map(|item| StepRow::key_of(run_id, StepKey::item(index, item)));
+                    return key.map_or(Ok(None), |key| self.get(&key));
+                }
+                // A step that has not begun may have no row yet, while a later one has.
+                _ => {}
+            }
+        }
+        Ok(None)
     }
 
     /// Gates that people can answer, oldest run first.

@@ -34,6 +34,7 @@ pub mod record;
 mod recut;
 mod roster;
 mod rows;
+mod runs;
 mod said;
 mod scrub;
 mod state;

@@ -243,7 +243,7 @@ impl Reader {
     }
 }
 
-fn entry(moment: Moment, value: &[u8]) -> Result<Entry, StoreError> {
+pub(super) fn entry(moment: Moment, value: &[u8]) -> Result<Entry, StoreError> {
     let Moment { at, entry_id, feed, .. } = moment;
     Ok(Entry { entry_id, at, node: feed.node, note: note(value)? })
 }

@@ -14,7 +14,7 @@ use super::reason;
 use super::steps::{is_item, items_of, standing};
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
-use crate::routes::{StepPath, find_step, run_row};
+use crate::routes::{StepPath, run_row};
 use crate::state::AppState;
 use crate::ui::artifacts::{Part, Preview, preview};
 use crate::ui::events::Row as EventRow;
@@ -109,7 +109,7 @@ async fn read(
     let run_id = run.run_id;
     let (runtime, name, at) = (state.runtime().clone(), step_id.clone(), cursor.clone());
     let found = state.scan(move |reader| {
-        let Some(step) = find_step(reader, run_id, &name)? else { return Ok(None) };
+        let Some(step) = reader.step(run_id, &name)? else { return Ok(None) };
         let filter = EventFilter { run_id: Some(run_id), ..EventFilter::default() };
         let mut page = events::page(reader, &filter, None, EVENTS_SEEN)?;
         runtime.name_steps(reader, &mut page.items)?;

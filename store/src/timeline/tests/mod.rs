@@ -12,5 +12,6 @@ mod packs;
 mod permutation;
 mod rebuild;
 mod recut;
+mod runs;
 mod state;
 pub(super) mod world;
