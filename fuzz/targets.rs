@@ -36,6 +36,8 @@ mod exchange;
 mod kept;
 #[path = "mesh.rs"]
 mod mesh;
+#[path = "runs.rs"]
+mod runs;
 #[path = "scans.rs"]
 mod scans;
 #[path = "written.rs"]
@@ -46,6 +48,7 @@ use caps::{containers, directories, private};
 use capsules::{app_manifests, claims, key_rings, signed_envelopes};
 use exchange::{images, layers, zips};
 use mesh::{frames, manifests, messages, notes, records, statements, tickets};
+use runs::{accounts, inquiries};
 use scans::{leaks, locks, queries};
 use written::{blueprints, patterns, policies, scenarios, settings, templates};
 
@@ -92,6 +95,8 @@ pub(crate) const ALL: &[Target] = targets![
     answers,
     packed,
     parcels,
+    inquiries,
+    accounts,
     app_manifests,
     signed_envelopes,
     claims,

@@ -213,6 +213,7 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::ServiceMissing | Code::SecretMissing => "see which secrets there are with: xyn secret list",
         Code::PortTaken => "name another port with: --port PORT",
         Code::NothingBefore => "see what serves where with: xyn deploy list",
+        Code::RunElsewhere => "see who is connected with: xyn peer list; and ask again: xyn run show RUN",
         Code::MeshOff => "start the node with: xyn up --mesh on",
         Code::FilesMissing => {
             "connect a node that has them, and try again; see who is here with: xyn peer list"

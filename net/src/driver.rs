@@ -20,6 +20,7 @@ mod heard;
 mod muxer;
 mod port;
 mod punch;
+mod runs;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -48,6 +49,8 @@ pub use guest::{NotLetIn, join};
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
 
 use crate::proto::blobs::{NotFetched, Want};
+use crate::proto::runs::NotRead;
+use crate::wire::runs::{Account, Question};
 use crate::wire::{Known, News};
 use task::{Command, Task};
 
@@ -195,6 +198,18 @@ impl Mesh {
         let (answer, fetch) = oneshot::channel();
         self.send(Command::Fetch { want, answer }).await?;
         fetch.await.map_err(|_| Stopped)
+    }
+
+    /// What `peer` tells of a run that it ran. Nothing of it is kept.
+    pub async fn read_run(
+        &self,
+        peer: PublicKey,
+        question: Question,
+    ) -> Result<Result<Account, NotRead>, Stopped> {
+        let (answer, account) = oneshot::channel();
+        self.send(Command::Inquire { peer, question, answer }).await?;
+        let account = account.await.map_err(|_| Stopped)?;
+        Ok(account.and_then(|bytes| crate::wire::decode(&bytes).map_err(|_| NotRead::False)))
     }
 
     /// Who is here, and what went to and fro.

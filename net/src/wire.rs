@@ -7,6 +7,7 @@ pub mod blobs;
 mod bounded;
 pub mod contacts;
 mod payload;
+pub mod runs;
 #[cfg(test)]
 mod tests;
 

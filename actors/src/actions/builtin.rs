@@ -175,6 +175,16 @@ fn runs_replay() -> Spec {
     )
 }
 
+/// The name of what a member elsewhere asks for that would see what a run of this node did.
+pub const READ_RUN: &str = "runs.read";
+
+/// What policies decide on when a member elsewhere would see what a run of this node did. Nobody submits it: it changes
+/// nothing, and whoever asks here is answered by a route.
+pub(crate) fn read_run() -> Spec {
+    let input = object(&["run_id", "entry_id"], json!({ "run_id": uuid(), "entry_id": uuid() }));
+    service(READ_RUN, Risk::Low, "Shows a run and its steps to a member elsewhere.", input, json!({}))
+}
+
 fn gates_answer() -> Spec {
     let input = object(
         &["run_id", "step_id", "approve"],

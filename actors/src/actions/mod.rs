@@ -30,7 +30,8 @@ mod secrets;
 mod workspaces;
 
 pub use artifacts_put::ARTIFACT_MAX_BYTES;
-pub use builtin::builtin;
+pub(crate) use builtin::read_run;
+pub use builtin::{READ_RUN, builtin};
 pub use effects::Surroundings;
 pub(crate) use effects::{EffectFault, Pledged};
 pub(crate) use events_emit::NAME as EMIT;

@@ -11,7 +11,7 @@ pub(crate) mod library;
 pub mod mesh;
 pub(crate) mod outside;
 pub(crate) mod replay;
-pub(crate) mod runs;
+pub mod runs;
 pub mod secrets;
 pub(crate) mod settle;
 pub mod timeline;

@@ -1,4 +1,7 @@
-//! Runs: starting, stopping, and doing one again.
+//! Runs: starting, stopping, doing one again, and what nodes tell each other of theirs.
+
+pub mod elsewhere;
+pub(crate) mod tell;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

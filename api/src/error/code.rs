@@ -75,6 +75,8 @@ table! {
     NotAMember "not_a_member" FORBIDDEN "ask an owner of the environment for an invitation";
     /// A node spoke for somebody whom it is not certified for.
     ForgedPrincipal "forged_principal" FORBIDDEN "answer in the name that the node is certified for";
+    /// The node that ran it does not show the run.
+    RunWithheld "run_withheld" FORBIDDEN "ask its person to let a policy there allow `runs.read`";
     /// The caller may not do this.
     Forbidden "forbidden" FORBIDDEN "ask somebody who may";
     /// Approval was refused to it, or came too late.
@@ -103,6 +105,8 @@ table! {
     RunLoop "run_loop" CONFLICT "let no run start one of those that led to it";
     /// The run has not ended.
     RunNotEnded "run_not_ended" CONFLICT "wait for its end, or cancel it first";
+    /// The run is on another node, which does not tell of it now.
+    RunElsewhere "run_elsewhere" CONFLICT "see who is connected with `GET /api/v1/peers`, and ask again";
     /// The run has ended.
     RunEnded "run_ended" CONFLICT "do it again with `POST /api/v1/runs/{run_id}/retry`";
     /// The draft has faults.

@@ -10,6 +10,7 @@ use xyn_net::driver::{Config, Event, Mesh, Port, Reach, World};
 use xyn_net::proto::blobs::{Progress, Want};
 use xyn_net::proto::join::door;
 use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::wire::runs::{Question, Withheld};
 use xyn_net::wire::{Frame, Growth, Known, Redeem};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
@@ -166,6 +167,10 @@ impl Port for Quiet {
 
     async fn vouch(&self, _: SignedCheckpoint) -> Option<Signature> {
         None
+    }
+
+    async fn tell_run(&self, _: PublicKey, _: Question) -> Result<Vec<u8>, Withheld> {
+        Err(Withheld::Unknown)
     }
 
     fn notice(&self, event: Event) {

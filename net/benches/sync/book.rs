@@ -10,6 +10,7 @@ use xyn_net::driver::{Event, Port};
 use xyn_net::proto::join::door;
 use xyn_net::proto::kept;
 use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::wire::runs::{Question, Withheld};
 use xyn_net::wire::{self, Growth, Known, News, Payload, Redeem};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::key::NodeKey;
@@ -151,6 +152,10 @@ impl Port for Shelf {
 
     async fn vouch(&self, _: SignedCheckpoint) -> Option<Signature> {
         None
+    }
+
+    async fn tell_run(&self, _: PublicKey, _: Question) -> Result<Vec<u8>, Withheld> {
+        Err(Withheld::Unknown)
     }
 
     fn notice(&self, event: Event) {

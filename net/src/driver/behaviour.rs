@@ -27,6 +27,7 @@ use super::{Config, StartError};
 use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
 use crate::wire::blobs::{Answer, Ask};
 use crate::wire::contacts::Contacts;
+use crate::wire::runs::Runs;
 use crate::wire::{self, MESSAGE_BYTES_MAX, Message};
 
 /// Connections whose handshake is not done, each way.
@@ -80,8 +81,8 @@ const _: () = assert!(
     "a crowd at the door keeps no member out"
 );
 const _: () = assert!(
-    // Sync and blobs; witness and contacts; the door; news, identify and ping each way.
-    2 * STREAMS_MAX + 2 * QUIET_STREAMS_MAX + DOOR_STREAMS_MAX + 8 < MUXED_STREAMS_MAX,
+    // Sync and blobs; witness, contacts and runs; the door; news, identify and ping each way.
+    2 * STREAMS_MAX + 3 * QUIET_STREAMS_MAX + DOOR_STREAMS_MAX + 8 < MUXED_STREAMS_MAX,
     "no protocol's messages make a connection of honest nodes close"
 );
 
@@ -107,6 +108,7 @@ pub(super) struct Members {
     sync: Exchange,
     witness: Exchange,
     contacts: Exchange,
+    runs: Exchange,
     /// A newcomer that did not hear its answer is a member when it asks again.
     join: Exchange,
     pub(super) blobs: Exchange,
@@ -126,6 +128,7 @@ pub(super) enum Talk {
     Sync,
     Witness,
     Contacts,
+    Runs,
 }
 
 impl Talk {
@@ -134,6 +137,7 @@ impl Talk {
             Self::Sync => wire::Sync::PROTOCOL,
             Self::Witness => wire::Witness::PROTOCOL,
             Self::Contacts => Contacts::PROTOCOL,
+            Self::Runs => Runs::PROTOCOL,
         }
     }
 }
@@ -144,6 +148,7 @@ impl Members {
             Talk::Sync => &mut self.sync,
             Talk::Witness => &mut self.witness,
             Talk::Contacts => &mut self.contacts,
+            Talk::Runs => &mut self.runs,
         }
     }
 }
@@ -174,6 +179,7 @@ pub(super) fn mesh(
         sync: talk(wire::Sync::PROTOCOL, wire::Sync::BYTES_MAX, STREAMS_MAX),
         witness: talk(wire::Witness::PROTOCOL, wire::Witness::BYTES_MAX, QUIET_STREAMS_MAX),
         contacts: talk(Contacts::PROTOCOL, Contacts::BYTES_MAX, QUIET_STREAMS_MAX),
+        runs: talk(Runs::PROTOCOL, Runs::BYTES_MAX, QUIET_STREAMS_MAX),
         join: door(timeout, room.too()),
         blobs: blobs(timeout),
         identify: identify::Behaviour::new(
@@ -222,7 +228,7 @@ fn exchange(
     room: Room,
 ) -> Exchange {
     // Only what may be long is worth the work.
-    let packs = protocol == wire::Sync::PROTOCOL;
+    let packs = [wire::Sync::PROTOCOL, Runs::PROTOCOL].contains(&protocol);
     let codec = Codec { request_bytes_max, response_bytes_max, timeout, packs, room };
     // The codec's own limit comes first, so that a slow peer is told from one that is gone.
     let config = request_response::Config::default()

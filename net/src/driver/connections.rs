@@ -20,6 +20,7 @@ use crate::proto::contacts;
 use crate::proto::dial::Whom;
 use crate::proto::gossip;
 use crate::proto::join::door;
+use crate::proto::runs;
 use crate::proto::sync;
 use crate::proto::witness;
 
@@ -84,6 +85,7 @@ impl<P: Port> Task<P> {
         self.witness(witness::Input::Connected(node));
         self.blobs(blobs::Input::Connected(node));
         self.contacts(contacts::Input::Connected(node));
+        self.runs(runs::Input::Connected(node));
     }
 
     fn left(&mut self, node: PublicKey) {
@@ -95,6 +97,7 @@ impl<P: Port> Task<P> {
             self.witness(witness::Input::Disconnected(node));
             self.blobs(blobs::Input::Disconnected(node));
             self.contacts(contacts::Input::Disconnected(node));
+            self.runs(runs::Input::Disconnected(node));
             let now = self.clock.now();
             self.dialer.disconnected(node, now);
             self.port.notice(Event::Disconnected(node));

@@ -20,6 +20,7 @@ use super::task::Task;
 use crate::proto::contacts;
 use crate::proto::gossip;
 use crate::proto::join::door;
+use crate::proto::runs;
 use crate::proto::sync;
 use crate::proto::witness;
 
@@ -79,6 +80,7 @@ impl<P: Port> Task<P> {
             MembersEvent::Sync(event) => self.exchanged(Talk::Sync, event),
             MembersEvent::Witness(event) => self.exchanged(Talk::Witness, event),
             MembersEvent::Contacts(event) => self.exchanged(Talk::Contacts, event),
+            MembersEvent::Runs(event) => self.exchanged(Talk::Runs, event),
             MembersEvent::Join(event) => {
                 if let ExchangeEvent::Message { peer, message: Message::Request { .. }, .. } = &event {
                     address::node(*peer).into_iter().for_each(|node| self.door(door::Input::Connected(node)));
@@ -154,6 +156,7 @@ impl<P: Port> Task<P> {
             Talk::Sync => self.sync(sync::Input::Received { peer, bytes }),
             Talk::Witness => self.witness(witness::Input::Received { peer, bytes }),
             Talk::Contacts => self.contacts(contacts::Input::Received { peer, bytes }),
+            Talk::Runs => self.runs(runs::Input::Received { peer, bytes }),
         }
     }
 

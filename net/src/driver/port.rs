@@ -18,6 +18,7 @@ use crate::proto::conduct::Misdeed;
 use crate::proto::join::door;
 use crate::proto::sync::{Proof, Refused};
 use crate::proto::witness::Contradiction;
+use crate::wire::runs::{Question, Withheld};
 use crate::wire::{Frame, Growth, Known, Redeem};
 
 /// The node, as the mesh sees it. How many questions are open at a time is bounded by the cores.
@@ -55,6 +56,14 @@ pub trait Port: Send + Sync + 'static {
 
     /// Keeps a peer's checkpoint durably and signs it as a witness; none when it cannot be kept now.
     fn vouch(&self, checkpoint: SignedCheckpoint) -> impl Future<Output = Option<Signature>> + Send;
+
+    /// What `peer` is told of a run: the bytes of an [`Account`](crate::wire::runs::Account). Whether it may know is
+    /// decided for each question anew.
+    fn tell_run(
+        &self,
+        peer: PublicKey,
+        question: Question,
+    ) -> impl Future<Output = Result<Vec<u8>, Withheld>> + Send;
 
     /// Takes note. Must not wait.
     fn notice(&self, event: Event);

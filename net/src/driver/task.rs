@@ -29,6 +29,7 @@ use super::carry::Reply;
 use super::depot::Depot;
 use super::gate::{Guard, Way};
 use super::port::{Port, Refusal, Status, Traffic};
+use super::runs::{Inquiries, Reader};
 use super::{Config, StartError, World, address, transport};
 use crate::proto::blobs;
 use crate::proto::conduct::Shunned;
@@ -36,9 +37,11 @@ use crate::proto::contacts::{self, Contacts};
 use crate::proto::dial::{Dialer, Whom};
 use crate::proto::gossip::{self, Gossip};
 use crate::proto::join::{Door, door};
+use crate::proto::runs;
 use crate::proto::seats::Seats;
 use crate::proto::sync::{self, Sync, TICK};
 use crate::proto::witness::{self, Witness};
+use crate::wire::runs::Question;
 use crate::wire::{Known, News};
 
 /// How long saying goodbye may take.
@@ -55,6 +58,7 @@ pub(super) enum Command {
     Roster(Arc<Roster>),
     Signed(Box<SignedCheckpoint>),
     Fetch { want: blobs::Want, answer: oneshot::Sender<Fetch> },
+    Inquire { peer: PublicKey, question: Question, answer: Reader },
     Status(oneshot::Sender<Status>),
     Stop,
 }
@@ -69,6 +73,7 @@ pub(super) enum Done {
     },
     Door(door::Input),
     Witness(witness::Input),
+    Runs(runs::Input),
     Blobs(Fetched),
     /// The node could not do what a peer waits for. The connection ends, and everything waiting with it.
     Unable(PublicKey),
@@ -113,6 +118,7 @@ pub(super) struct Task<P> {
     pub(super) witness: Witness,
     pub(super) contacts: Contacts,
     pub(super) trade: Trade,
+    pub(super) inquiries: Inquiries,
     pub(super) door: Door,
     pub(super) dialer: Dialer<Multiaddr>,
     /// Through whom this node wants to be reached, and how it says so.
@@ -171,6 +177,7 @@ impl<P: Port> Task<P> {
             witness: Witness::new(world.vouched),
             contacts,
             trade: Trade::new(Depot::new(world.blobs)),
+            inquiries: Inquiries::default(),
             door: Door::new(me, now),
             dialer,
             relays,
@@ -222,6 +229,7 @@ impl<P: Port> Task<P> {
             Command::Signed(checkpoint) => self.witness(witness::Input::Signed(*checkpoint)),
             // Whoever asked may have left.
             Command::Fetch { want, answer } => drop(answer.send(self.want(want))),
+            Command::Inquire { peer, question, answer } => self.inquire(peer, question, answer),
             Command::Status(answer) => {
                 // Whoever asked may have left.
                 let _ = answer.send(self.status());
@@ -250,6 +258,7 @@ impl<P: Port> Task<P> {
             }
             Done::Door(input) => self.door(input),
             Done::Witness(input) => self.witness(input),
+            Done::Runs(input) => self.runs(input),
             Done::Blobs(done) => self.fetched(done),
             Done::Unable(peer) => self.disconnect(peer),
         }
@@ -261,6 +270,7 @@ impl<P: Port> Task<P> {
         self.give_up_unwanted();
         self.blobs(blobs::Input::Tick);
         self.contacts(contacts::Input::Tick);
+        self.runs(runs::Input::Tick);
         self.door(door::Input::Tick);
         // Certificates run out by themselves.
         self.close_misplaced();

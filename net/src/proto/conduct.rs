@@ -256,7 +256,7 @@ impl Allowance {
         self.left = self.left.saturating_add(earned).min(self.burst * 1_000_000);
     }
 
-    fn is_full(&mut self, now: Timestamp) -> bool {
+    pub(super) fn is_full(&mut self, now: Timestamp) -> bool {
         self.earn(now);
         self.left == self.burst * 1_000_000
     }

@@ -13,6 +13,7 @@ pub mod gossip;
 pub mod held;
 pub mod join;
 pub mod kept;
+pub mod runs;
 pub mod seats;
 pub mod sync;
 pub mod witness;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Fault, Row, Waiting};
+use super::{Cursor, Fault, Row, Waiting};
 use crate::clock::Timestamp;
 use crate::ids::{ArtifactId, RunId};
 use crate::json::Json;
@@ -101,8 +101,40 @@ impl Row for StepRow {
 }
 
 impl StepRow {
+    /// Where a page of the steps of `run_id` begins that goes on behind `position`.
+    pub fn cursor(run_id: RunId, position: StepKey) -> Cursor {
+        Cursor::from_bytes(Self::key_of(run_id, position).into_bytes())
+    }
+
+    /// The position behind which a page of the steps of `run_id` begins with `cursor`; none of a cursor of another list.
+    pub fn position(run_id: RunId, cursor: &Cursor) -> Option<StepKey> {
+        let rest = cursor.as_bytes().strip_prefix(run_id.as_bytes())?;
+        let (step, item) = rest.split_first_chunk()?;
+        let item = u32::from_be_bytes(item.try_into().ok()?).checked_sub(1);
+        Some(StepKey { step: u16::from_be_bytes(*step), item })
+    }
+
     /// The key of a step's row.
     pub fn key_of(run_id: RunId, position: StepKey) -> Key {
         position.append_to(Key::new().bytes(run_id.as_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids;
+
+    #[test]
+    fn a_place_in_the_steps_of_a_run_is_read_back_and_one_in_another_list_is_none() {
+        let [one, other]: [RunId; 2] = [b"one", b"two"].map(|name| ids::derived(Timestamp::EPOCH, &[name]));
+        for position in [StepKey::step(0), StepKey::step(u16::MAX), StepKey::item(3, 0), StepKey::item(3, 7)]
+        {
+            let cursor = StepRow::cursor(one, position);
+            assert_eq!(StepRow::position(one, &cursor), Some(position));
+            assert_eq!(StepRow::position(other, &cursor), None);
+            let cut = Cursor::from_bytes(cursor.as_bytes()[..20].to_vec());
+            assert_eq!(StepRow::position(one, &cut), None);
+        }
     }
 }

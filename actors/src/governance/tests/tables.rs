@@ -78,7 +78,7 @@ fn an_explanation_lists_every_rule_with_its_reason_and_the_decision() {
     policy pol.prod.example version 1 (deny_overrides): deny
       > rule deploy (require_approval): matches, denies because it requires passed tests (`tests_required`), denies because it requires a second factor (`mfa`) and the session does not say
         rule no_local_processes (deny): does not match: action is `deploy.capsule`, not `process.run`
-        rule read (allow): does not match: action is `deploy.capsule`, not `git.{log,diff}`
+        rule read (allow): does not match: action is `deploy.capsule`, not `{git.log,git.diff,runs.read}`
         rule reach_out (allow): does not match: action is `deploy.capsule`, not `http.call`
         rule remote_commands (require_approval): does not match: action is `deploy.capsule`, not `ssh.run`
     => deny: rule `deploy` of policy `pol.prod.example` version 1 denies because it requires passed tests (`tests_required`); rule `deploy` of policy `pol.prod.example` version 1 denies because it requires a second factor (`mfa`) and the session does not say

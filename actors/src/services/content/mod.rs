@@ -21,6 +21,7 @@ use crate::runtime::{Inner, Refusal, Runtime};
 use bring::Bringing;
 
 pub(crate) use release::release;
+pub(crate) use tell::who_at;
 
 /// How long an act waits for what it needs. What came until then stays, and the next goes on from there.
 pub(crate) const WAIT: Duration = Duration::from_secs(30);

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use xyn_capsules::tree::Missing;
+use xyn_store::audit::signature::PublicKey;
+use xyn_store::trust::Roster;
 use xyn_store::{Digest, StoreError};
 
 use super::Brought;
@@ -78,9 +80,7 @@ async fn whereabouts(inner: &Arc<Inner>, root: &Digest) -> Result<String, StoreE
     let (roster, namers) = looked.await.map_err(|error| StoreError::Unavailable(error.to_string()))??;
     let nodes = namers.into_values().flatten().filter(|node| *node != own).take(NODES_TOLD);
     let told = nodes.map(|node| {
-        let key: String = node.to_string().chars().take(KEY_CHARS).collect();
-        let member = roster.as_ref().and_then(|roster| roster.member(node));
-        let who = member.map_or_else(|| "somebody".to_owned(), |member| member.principal.to_string());
+        let (who, key) = who_at(roster.as_ref(), node);
         let is_here = peers.iter().any(|peer| peer.node == node);
         format!("{who} ({key}, {})", if is_here { "connected" } else { "away" })
     });
@@ -89,4 +89,11 @@ async fn whereabouts(inner: &Arc<Inner>, root: &Digest) -> Result<String, StoreE
         true => "no moment on the timeline of another node names it".to_owned(),
         false => format!("it should be with {}", told.join(", ")),
     })
+}
+
+/// Who is at `node`, and as much of its key as people tell nodes apart by.
+pub(crate) fn who_at(roster: Option<&Roster>, node: PublicKey) -> (String, String) {
+    let member = roster.and_then(|roster| roster.member(node));
+    let who = member.map_or_else(|| "somebody".to_owned(), |member| member.principal.to_string());
+    (who, node.to_string().chars().take(KEY_CHARS).collect())
 }

@@ -161,6 +161,11 @@ impl Service {
         }
     }
 
+    /// Accounts for something that `peer` told and that is not believed.
+    pub(crate) fn disbelieve(&self, peer: PublicKey, why: String) {
+        self.shared.refuse(peer, "false_account", why);
+    }
+
     /// Says goodbye to everybody and ends the task.
     pub(crate) async fn stop(&self) {
         self.stop.send_replace(true);

@@ -12,6 +12,7 @@ use xyn_net::driver::{Event as Notice, Port};
 use xyn_net::proto::join::door;
 use xyn_net::proto::kept::{self, known};
 use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::wire::runs::{Question, Withheld};
 use xyn_net::wire::{Frame, Growth, Known, Payload, Redeem};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::log;
@@ -27,6 +28,7 @@ use super::gather::{PARCELS_MAX, Parcel, WAITING_BYTES_MAX};
 use crate::governance::Identity;
 use crate::node::actor::by_node;
 use crate::runtime::{Inner, Intent, Origin, Recording, Refusal};
+use crate::services::runs;
 
 /// Notices that wait to be written down; more are only logged.
 const NOTICES_MAX: usize = 256;
@@ -155,6 +157,14 @@ impl Port for Desk {
                 None
             }
         }
+    }
+
+    async fn tell_run(&self, peer: PublicKey, question: Question) -> Result<Vec<u8>, Withheld> {
+        let inner = self.shared.inner().ok_or(Withheld::Unavailable)?;
+        let run = question.run;
+        runs::tell::account(&inner, peer, question).await.inspect_err(|why| {
+            self.shared.refuse(peer, "run_withheld", format!("it asked for run {run}: {why}"));
+        })
     }
 
     fn notice(&self, notice: Notice) {

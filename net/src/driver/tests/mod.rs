@@ -7,6 +7,7 @@ mod blobs;
 mod intruders;
 mod people;
 mod rogue;
+mod runs;
 mod shelf;
 mod stories;
 

@@ -11,10 +11,13 @@ use xyn_store::trust::{Invitation, NotRedeemed};
 use xyn_store::{Digest, Timestamp};
 
 use super::people::{key, member, newcomer};
+use super::runs;
 use crate::driver::{Event, Port};
 use crate::proto::join::door;
 use crate::proto::sync::tests::disk::Disk;
 use crate::proto::sync::{Proof, Refused};
+use crate::wire;
+use crate::wire::runs::{Part, Question, Withheld};
 use crate::wire::{Frame, Growth, Known, Payload, Redeem};
 
 pub(super) struct Shelf {
@@ -81,6 +84,14 @@ impl Port for Shelf {
 
     async fn vouch(&self, checkpoint: SignedCheckpoint) -> Option<Signature> {
         Some(checkpoint.witness(&key(self.who)))
+    }
+
+    async fn tell_run(&self, peer: PublicKey, question: Question) -> Result<Vec<u8>, Withheld> {
+        match question.part {
+            Part::Whole => Err(Withheld::Denied),
+            Part::Steps { limit, .. } => Ok(wire::encode(&runs::account(peer, limit))),
+            Part::Step(_) => Ok(b"no account".to_vec()),
+        }
     }
 
     fn notice(&self, event: Event) {
