@@ -29,7 +29,7 @@ pub(crate) use intent::{IntentView, OutcomeView};
 pub(crate) use library::{ActionView, BlueprintView, Draft, PolicyView, Validation, ValidationIssue};
 pub(crate) use peer::{Connection, InvitationView, Invited, Peer, Standing, TraceLine};
 pub(crate) use ring::{KeyRing, KeyRingTaken};
-pub(crate) use run::{Failure, ReplayReport, Run, WaitingOn};
+pub(crate) use run::{Failure, ReplayReport, Run, Teller, WaitingOn};
 pub(crate) use secret::{Secret, SecretPut, SecretRemoved};
 pub(crate) use state::{MomentDiff, MomentState, StateChange, StopView};
 pub(crate) use step::Step;

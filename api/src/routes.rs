@@ -33,7 +33,7 @@ pub(crate) use approvals::{Place, waiting};
 pub(crate) use artifacts::{form_of as artifact_form, keep as keep_artifact, row as artifact_row};
 pub(crate) use capsules::bytes as capsule_bytes;
 pub(crate) use downloads::{Asked, answer};
-pub(crate) use runs::row as run_row;
+pub(crate) use runs::{here as run_here, row as run_row};
 pub(crate) use steps::StepPath;
 
 use axum::Json;

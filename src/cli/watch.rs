@@ -133,11 +133,24 @@ pub(super) fn run_facts(run: &Value, paint: Paint) -> String {
         ("ended", instant(run, "completed_at")),
         ("took", took(run)),
         ("by", text(run, "actor")),
+        ("told by", told_by(run)),
         ("inputs", plain(&run["inputs"])),
         ("outputs", plain(&run["outputs"])),
         ("error", if error.is_empty() { error } else { paint.bad(&error) }),
     ];
     facts(&pairs, paint)
+}
+
+/// Who tells of a run that another node ran; empty of one of this node.
+fn told_by(run: &Value) -> String {
+    let teller = &run["told_by"];
+    match teller["node"].as_str() {
+        Some(node) => {
+            let key: String = node.chars().take(12).collect();
+            format!("{} ({key})", text(teller, "principal")).trim_start().to_owned()
+        }
+        None => String::new(),
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod clones;
 mod content;
 mod crash;
 mod deployments;
+mod elsewhere;
 mod flood;
 mod folders;
 mod forgeries;

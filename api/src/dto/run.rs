@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use xyn_actors::services::runs::elsewhere;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::{EventId, RunId};
 use xyn_store::projection::{Fault, RunRow, RunStatus, WaitKind, Waiting};
 use xyn_store::scope::{CorrelationId, Principal};
@@ -60,6 +62,21 @@ pub(crate) struct Run {
     /// Higher goes first.
     pub(crate) priority: i8,
     pub(crate) labels: BTreeMap<String, String>,
+    /// The node that ran it and tells of it, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) told_by: Option<Teller>,
+}
+
+/// Another node that tells of a run.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Teller {
+    #[schema(schema_with = schema::digest)]
+    pub(crate) node: PublicKey,
+    /// Whom its certificate names.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, required = false)]
+    pub(crate) principal: Option<Principal>,
 }
 
 /// What something waits for.
@@ -105,6 +122,19 @@ pub(crate) struct ReplayReport {
     differences: Vec<String>,
 }
 
+impl Run {
+    /// The run of `row`, as `teller` tells it.
+    pub(crate) fn told(teller: elsewhere::Teller, row: RunRow) -> Self {
+        Self { told_by: Some(teller.into()), ..row.into() }
+    }
+}
+
+impl From<elsewhere::Teller> for Teller {
+    fn from(elsewhere::Teller { node, principal }: elsewhere::Teller) -> Self {
+        Self { node, principal }
+    }
+}
+
 impl From<RunRow> for Run {
     fn from(row: RunRow) -> Self {
         Self {
@@ -126,6 +156,7 @@ impl From<RunRow> for Run {
             error: row.error.map(Failure::from),
             priority: row.priority,
             labels: row.labels,
+            told_by: None,
         }
     }
 }

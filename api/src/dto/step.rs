@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use xyn_actors::services::runs::elsewhere;
 use xyn_store::ids::{ArtifactId, RunId};
 use xyn_store::projection::{StepRow, StepStatus};
 use xyn_store::{Json, Timestamp};
 
-use super::{Failure, WaitingOn};
+use super::{Failure, Teller, WaitingOn};
 use crate::schema;
 
 /// One unit of a run, or one item of its fan-out.
@@ -46,6 +47,17 @@ pub(crate) struct Step {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) error: Option<Failure>,
+    /// The node that ran it and tells of it, where that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) told_by: Option<Teller>,
+}
+
+impl Step {
+    /// The step of `row`, as `teller` tells it.
+    pub(crate) fn told(teller: elsewhere::Teller, row: StepRow) -> Self {
+        Self { told_by: Some(teller.into()), ..row.into() }
+    }
 }
 
 impl From<StepRow> for Step {
@@ -64,6 +76,7 @@ impl From<StepRow> for Step {
             inputs: row.inputs,
             outputs: row.outputs,
             error: row.error.map(Failure::from),
+            told_by: None,
         }
     }
 }

@@ -122,26 +122,30 @@ async fn start(
     Ok(named(run_id, created(&format!("/api/v1/runs/{run_id}"), Run::from(row))))
 }
 
-/// One run.
+/// One run; of one that a moment of the timeline names and another node ran, what that node tells.
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{run_id}",
     tag = "runs",
     operation_id = "get_run",
     params(("run_id" = inline(schema::Id), Path)),
-    responses((status = 200, body = Run), (status = 304), (status = 404))
+    responses((status = 200, body = Run), (status = 304), (status = 404), (status = 409), (status = 429))
 )]
 async fn get(
     State(state): State<AppState>,
     PathId(run_id): PathId<RunId>,
     known: Known,
 ) -> Result<Response, ApiError> {
-    let row = row(&state, run_id)?;
+    let Some(row) = here(&state, run_id)? else {
+        let (teller, row) = state.runtime().run_elsewhere(run_id).await?;
+        return Ok(named(run_id, known.json(&Run::told(teller, row))?));
+    };
     let tag = row.seq.to_string();
     Ok(named(run_id, known.answer(&tag, || Json(Run::from(row)).into_response())))
 }
 
-/// A run's events from its beginning, as they happen (server-sent events). The stream ends when the run has.
+/// A run's events from its beginning, as they happen (server-sent events). The stream ends when the run has. Those of a
+/// run of another node stay there.
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{run_id}/stream",
@@ -151,6 +155,7 @@ async fn get(
     responses(
         (status = 200, body = String, content_type = "text/event-stream"),
         (status = 404),
+        (status = 409),
         (status = 429)
     )
 )]
@@ -160,7 +165,9 @@ async fn follow(
     Params(query): Params<FollowQuery>,
     resume: Resume,
 ) -> Result<Response, ApiError> {
-    row(&state, run_id)?;
+    if here(&state, run_id)?.is_none() {
+        return Err(state.runtime().run_not_here(run_id).await.into());
+    }
     sse::run(&state, run_id, resume.0.or(query.after.map(|after| after.0)))
 }
 
@@ -170,6 +177,11 @@ pub(super) fn run_of(outcome: &Outcome) -> Result<RunId, ApiError> {
         Subject::Run(run_id) => Ok(run_id),
         _ => Err(ApiError::unexpected("an act on a run brought about something else")),
     }
+}
+
+/// The row of a run of this node; none of another one.
+pub(crate) fn here(state: &AppState, run_id: RunId) -> Result<Option<RunRow>, ApiError> {
+    state.read(|reader| reader.get(&RunRow::key_of(run_id)))
 }
 
 /// The row of a run.

@@ -10,6 +10,7 @@ use utoipa_axum::routes;
 use xyn_store::ids::RunId;
 use xyn_store::projection::RunRow;
 
+use super::run_here;
 use crate::dto::Step;
 use crate::error::ApiError;
 use crate::extract::{Params, PathId, path_params};
@@ -41,14 +42,15 @@ impl<S: Send + Sync> FromRequestParts<S> for StepPath {
     }
 }
 
-/// Steps of a run in the plan's order, each followed by the items of its fan-out.
+/// Steps of a run in the plan's order, each followed by the items of its fan-out; of a run that another node ran, what
+/// that node tells.
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{run_id}/steps",
     tag = "steps",
     operation_id = "list_steps",
     params(("run_id" = inline(schema::Id), Path), PageQuery),
-    responses((status = 200, body = Listing<Step>), (status = 404))
+    responses((status = 200, body = Listing<Step>), (status = 404), (status = 409), (status = 429))
 )]
 async fn list(
     State(state): State<AppState>,
@@ -56,12 +58,16 @@ async fn list(
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<Step>>, ApiError> {
     let (cursor, limit) = query.place();
+    let after = cursor.clone();
     let page = state.scan(move |reader| {
         let run = reader.get::<RunRow>(&RunRow::key_of(run_id))?;
-        run.map(|_| reader.steps(run_id, cursor.as_ref(), limit)).transpose()
+        run.map(|_| reader.steps(run_id, after.as_ref(), limit)).transpose()
     });
-    let page = page.await?.ok_or_else(|| ApiError::not_found("run", &run_id.to_string()))?;
-    Ok(Json(Listing::of(page, Step::from)))
+    if let Some(page) = page.await? {
+        return Ok(Json(Listing::of(page, Step::from)));
+    }
+    let (teller, page) = state.runtime().steps_elsewhere(run_id, cursor.as_ref(), limit).await?;
+    Ok(Json(Listing::of(page, |row| Step::told(teller.clone(), row))))
 }
 
 /// One step, or one item of its fan-out as `step.index`.
@@ -71,13 +77,19 @@ async fn list(
     tag = "steps",
     operation_id = "get_step",
     params(("run_id" = inline(schema::Id), Path), ("step_id" = inline(schema::Name), Path)),
-    responses((status = 200, body = Step), (status = 304), (status = 404))
+    responses((status = 200, body = Step), (status = 304), (status = 404), (status = 409), (status = 429))
 )]
 async fn get(State(state): State<AppState>, path: StepPath, known: Known) -> Result<Response, ApiError> {
     let StepPath { run_id, step_id } = path;
-    let row = state.read(|reader| reader.step(run_id, &step_id))?;
-    let row = row.ok_or_else(|| ApiError::not_found("step", &step_id))?;
-    let mut response = known.json(&Step::from(row))?;
+    let step = match state.read(|reader| reader.step(run_id, &step_id))? {
+        Some(row) => Step::from(row),
+        None if run_here(&state, run_id)?.is_some() => return Err(ApiError::not_found("step", &step_id)),
+        None => {
+            let (teller, row) = state.runtime().step_elsewhere(run_id, &step_id).await?;
+            Step::told(teller, row)
+        }
+    };
+    let mut response = known.json(&step)?;
     let names = [(RUN_ID, run_id.to_string()), (STEP_ID, step_id)];
     for (name, value) in names {
         if let Ok(value) = HeaderValue::from_str(&value) {

@@ -2,6 +2,7 @@
 
 mod acts;
 mod detail;
+mod elsewhere;
 mod field;
 mod gantt;
 mod graph;

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use xyn_actors::actions::READ_RUN;
 use xyn_actors::governance::{Decision, Effect, ExplainedPolicy, ExplainedRule, Explanation, Risk};
 use xyn_store::ids::IntentId;
 use xyn_store::projection::IntentRow;
@@ -89,7 +90,8 @@ struct Rule {
 
 /// The actions that may be asked about.
 pub(super) fn actions(state: &AppState) -> Vec<&'static str> {
-    state.runtime().registry().iter().map(|action| action.spec.name).collect()
+    let submitted = state.runtime().registry().iter().map(|action| action.spec.name);
+    submitted.chain([READ_RUN]).collect()
 }
 
 pub(super) async fn show(

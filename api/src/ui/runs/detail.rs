@@ -17,10 +17,10 @@ use super::acts::{Acts, GateForm, gates};
 use super::launch::plan;
 use super::reason::{self, Cancelled};
 use super::steps::{Chart, chart};
-use super::{gantt, graph};
+use super::{elsewhere, gantt, graph};
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
-use crate::routes::run_row;
+use crate::routes::{run_here, run_row};
 use crate::state::AppState;
 use crate::ui::act::Directory;
 use crate::ui::events::Row as EventRow;
@@ -41,6 +41,8 @@ const ARTIFACTS: usize = 12;
 pub(super) struct RunQuery {
     /// The first step of the list.
     steps: usize,
+    /// Behind which step of a run of another node the list begins.
+    cursor: String,
     /// A replay whose report is shown.
     replay: String,
     /// What a part of the page shows already.
@@ -95,8 +97,10 @@ pub(super) async fn one(
     PathId(run_id): PathId<RunId>,
     Params(query): Params<RunQuery>,
 ) -> Result<Response, ApiError> {
+    let Some(run) = run_here(&state, run_id)? else {
+        return elsewhere::page(&state, shell, run_id, parsed("cursor", &query.cursor)?).await;
+    };
     let report = report(&state, run_id, &query)?;
-    let run = run_row(&state, run_id)?;
     let view = read(&state, &directory, run, query.steps).await?;
     render(&Page { shell, view, report })
 }
