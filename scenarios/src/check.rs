@@ -271,7 +271,12 @@ fn last_admitted(cut: Cut) -> u64 {
 /// What no honest peer does, however bad the line and whatever its disk does.
 fn is_never_innocent(misdeed: Misdeed) -> bool {
     match misdeed {
-        Misdeed::Lie | Misdeed::Flood | Misdeed::Malformed | Misdeed::Newer => true,
+        Misdeed::Lie
+        | Misdeed::FalseChunk
+        | Misdeed::FalseManifest
+        | Misdeed::Flood
+        | Misdeed::Malformed
+        | Misdeed::Newer => true,
         Misdeed::Stall | Misdeed::Unasked | Misdeed::Empty => false,
     }
 }

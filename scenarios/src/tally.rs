@@ -75,7 +75,7 @@ impl Happening {
     /// Somebody was dropped for this.
     pub(crate) fn dropped_for(misdeed: Misdeed) -> Self {
         match misdeed {
-            Misdeed::Lie => Self::Lies,
+            Misdeed::Lie | Misdeed::FalseChunk | Misdeed::FalseManifest => Self::Lies,
             Misdeed::Flood => Self::Floods,
             Misdeed::Malformed | Misdeed::Newer => Self::Babble,
             Misdeed::Unasked => Self::Unasked,

@@ -173,6 +173,8 @@ impl Refusal {
             Self::NotAdmitted(NotAdmitted::Expired(..)) => "expired",
             Self::Shunned => "shunned",
             Self::Misdeed(Misdeed::Lie) => "lie",
+            Self::Misdeed(Misdeed::FalseChunk) => "false_chunk",
+            Self::Misdeed(Misdeed::FalseManifest) => "false_manifest",
             Self::Misdeed(Misdeed::Flood) => "flood",
             Self::Misdeed(Misdeed::Stall) => "stall",
             Self::Misdeed(Misdeed::Unasked) => "unasked",

@@ -42,6 +42,12 @@ pub enum Misdeed {
     /// It sent records, proofs or signatures that are proved false.
     #[error("it lied")]
     Lie,
+    /// It sent a chunk that is not what its name says.
+    #[error("it sent a false chunk")]
+    FalseChunk,
+    /// It has a blob by a manifest that is not the blob's, or is none.
+    #[error("it sent a false manifest")]
+    FalseManifest,
     /// It sent more than its limits allow.
     #[error("it flooded")]
     Flood,
@@ -67,7 +73,7 @@ impl Misdeed {
     /// cut meanwhile.
     pub fn weight(self) -> u32 {
         match self {
-            Self::Lie | Self::Flood => SCORE_MAX,
+            Self::Lie | Self::FalseChunk | Self::FalseManifest | Self::Flood => SCORE_MAX,
             Self::Malformed | Self::Newer => 50,
             Self::Stall => 34,
             Self::Unasked | Self::Empty => 5,

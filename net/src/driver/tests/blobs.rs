@@ -126,12 +126,12 @@ async fn a_liar_is_dropped_by_name_and_the_blob_comes_from_another() {
     .await;
     let fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
     let why = alice.hear_refused(DAVE, |why| !matches!(why, Refusal::Protocol(_))).await;
-    assert_eq!(why, Refusal::Misdeed(Misdeed::Lie));
+    assert_eq!(why, Refusal::Misdeed(Misdeed::FalseChunk));
     let _bob = bob.dialling(&[&alice]).start().await;
     assert_eq!(finish(&alice, object).await, bytes.len() as u64);
     fetch.finish().await.expect("the same fetch");
     let traffic = alice.status().await.traffic;
-    assert_eq!(traffic.refused["lie"], 1);
+    assert_eq!(traffic.refused["false_chunk"], 1);
     // Of all that the liar sent one chunk was false: that one came again.
     let again = traffic.blob_bytes_in - bytes.len() as u64;
     assert!(again < 512 << 10, "{again} bytes came again");

@@ -145,7 +145,7 @@ impl Blobs {
             Ordering::Equal => self.listed(object, now, out),
             Ordering::Less | Ordering::Greater => {
                 fetch.search();
-                self.blame(peer, Misdeed::Lie, now, out);
+                self.blame(peer, Misdeed::FalseManifest, now, out);
             }
         }
     }
@@ -160,7 +160,7 @@ impl Blobs {
         };
         if Digest::of(&list.bytes) != list.name {
             fetch.search();
-            return self.blame(list.by, Misdeed::Lie, now, out);
+            return self.blame(list.by, Misdeed::FalseManifest, now, out);
         }
         match Manifest::decode(&list.bytes) {
             Ok(manifest) if manifest.object() != object => self.disprove(object, now, out),
@@ -184,7 +184,7 @@ impl Blobs {
         };
         let liars: Vec<_> = fetch.name.into_iter().flat_map(|name| fetch.holders(name)).collect();
         fetch.refuse(None);
-        liars.into_iter().for_each(|peer| self.blame(peer, Misdeed::Lie, now, out));
+        liars.into_iter().for_each(|peer| self.blame(peer, Misdeed::FalseManifest, now, out));
     }
 
     pub(super) fn opened(
@@ -244,7 +244,7 @@ impl Blobs {
             None => self.release(&asked),
             Some(NotKept::False) => {
                 self.release(&asked);
-                self.blame(asked.peer, Misdeed::Lie, now, out);
+                self.blame(asked.peer, Misdeed::FalseChunk, now, out);
             }
             Some(reason) => return self.fail(object, reason.into(), out),
         }

@@ -104,7 +104,7 @@ fn a_liar_is_dropped_and_the_blob_comes_from_the_honest() {
     bed.fetch(0, object);
     bed.until_done(0, object, MINUTE);
     assert_done(&bed, object);
-    assert_eq!(bed.drops, [(0, 1, Misdeed::Lie)]);
+    assert_eq!(bed.drops, [(0, 1, Misdeed::FalseChunk)]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn whoever_has_the_blob_by_a_false_manifest_is_dropped_when_that_shows() {
         bed.fetch(0, object);
         bed.until_done(0, object, MINUTE);
         assert_done(&bed, object);
-        assert_eq!(bed.drops, [(0, 1, Misdeed::Lie)]);
+        assert_eq!(bed.drops, [(0, 1, Misdeed::FalseManifest)]);
     }
 }
 
