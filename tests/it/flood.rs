@@ -179,7 +179,20 @@ fn peak_rss_kib(pid: u32) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn strangers_and_members_that_flood_stall_and_lie_are_refused_by_name_and_fill_no_memory() {
+    under_attack("/ip4/127.0.0.1/tcp/0").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn those_who_attack_over_quic_are_refused_by_the_same_names_and_fill_no_memory_either() {
+    under_attack("/ip4/127.0.0.1/udp/0/quic-v1").await;
+}
+
+/// A node that listens there alone answers, says by name what it refuses, and holds no more than it may.
+async fn under_attack(listens_at: &str) {
     let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    for mate in [&mut ada, &mut bob] {
+        mate.address = listens_at.to_owned();
+    }
     ada.up(None).await;
     bob.up(Some(&ada.invite().await)).await;
     converge(&[&ada, &bob], &[]).await;
@@ -201,7 +214,7 @@ async fn strangers_and_members_that_flood_stall_and_lie_are_refused_by_name_and_
             .map(|(counter, _)| *counter)
             .collect();
         if missing.is_empty() {
-            eprintln!("flood: {idle_kib} KiB before, {peak_kib} KiB at most under attack");
+            eprintln!("flood at {listens_at}: {idle_kib} KiB before, {peak_kib} KiB at most under attack");
             break;
         }
         assert!(began.elapsed() < PATIENCE, "{missing:?} is not told in: {metrics}");

@@ -147,6 +147,7 @@ fn dial<B: NetworkBehaviour>(key: &NodeKey, host: &str, behaviour: B) -> Swarm<B
         .with_tokio()
         .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
         .expect("a key")
+        .with_quic()
         .with_behaviour(|_| behaviour)
         .expect("nothing can fail")
         .with_swarm_config(|config| config.with_idle_connection_timeout(STAY))

@@ -52,7 +52,7 @@ async fn finish(node: &Node, object: Digest) -> u64 {
 
 #[tokio::test]
 async fn a_blob_comes_over_every_transport_and_only_once() {
-    for transport in ["tcp/0", "udp/0/quic-v1"] {
+    for transport in TRANSPORTS {
         let team = roster(&[ALICE, BOB], &[]);
         let bob = Start { transport: transport.into(), ..node(BOB, &team) };
         let bytes = noise(12 << 20);
@@ -109,57 +109,61 @@ async fn a_blob_comes_from_all_who_have_it_and_its_progress_is_told() {
 
 #[tokio::test]
 async fn a_liar_is_dropped_by_name_and_the_blob_comes_from_another() {
-    let team = roster(&[ALICE, BOB, DAVE], &[]);
-    let bytes = noise(3 << 20);
-    let bob = node(BOB, &team);
-    let object = put(&bob, &bytes);
-    let mut alice = node(ALICE, &team).start().await;
-    let truth = Depot::new(bob.home.store.blobs().clone());
-    rogue::serve(DAVE, &alice, move |ask| match answer_of(&truth, &ask) {
-        Answer::Chunks(parcel) => {
-            let mut bytes = parcel.to_vec();
-            *bytes.last_mut()? ^= 1;
-            Payload::new(&bytes).map(Answer::Chunks)
-        }
-        honest => Some(honest),
-    })
-    .await;
-    let fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
-    let why = alice.hear_refused(DAVE, |why| !matches!(why, Refusal::Protocol(_))).await;
-    assert_eq!(why, Refusal::Misdeed(Misdeed::FalseChunk));
-    let _bob = bob.dialling(&[&alice]).start().await;
-    assert_eq!(finish(&alice, object).await, bytes.len() as u64);
-    fetch.finish().await.expect("the same fetch");
-    let traffic = alice.status().await.traffic;
-    assert_eq!(traffic.refused["false_chunk"], 1);
-    // Of all that the liar sent one chunk was false: that one came again.
-    let again = traffic.blob_bytes_in - bytes.len() as u64;
-    assert!(again < 512 << 10, "{again} bytes came again");
+    for transport in TRANSPORTS {
+        let team = roster(&[ALICE, BOB, DAVE], &[]);
+        let bytes = noise(3 << 20);
+        let bob = node(BOB, &team);
+        let object = put(&bob, &bytes);
+        let mut alice = Start { transport: transport.into(), ..node(ALICE, &team) }.start().await;
+        let truth = Depot::new(bob.home.store.blobs().clone());
+        rogue::serve(DAVE, &alice, move |ask| match answer_of(&truth, &ask) {
+            Answer::Chunks(parcel) => {
+                let mut bytes = parcel.to_vec();
+                *bytes.last_mut()? ^= 1;
+                Payload::new(&bytes).map(Answer::Chunks)
+            }
+            honest => Some(honest),
+        })
+        .await;
+        let fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
+        let why = alice.hear_refused(DAVE, |why| !matches!(why, Refusal::Protocol(_))).await;
+        assert_eq!(why, Refusal::Misdeed(Misdeed::FalseChunk));
+        let _bob = bob.dialling(&[&alice]).start().await;
+        assert_eq!(finish(&alice, object).await, bytes.len() as u64);
+        fetch.finish().await.expect("the same fetch");
+        let traffic = alice.status().await.traffic;
+        assert_eq!(traffic.refused["false_chunk"], 1);
+        // Of all that the liar sent one chunk was false: that one came again.
+        let again = traffic.blob_bytes_in - bytes.len() as u64;
+        assert!(again < 512 << 10, "{again} bytes came again");
+    }
 }
 
 #[tokio::test]
 async fn what_a_stalling_peer_keeps_back_comes_from_another() {
-    let team = roster(&[ALICE, BOB, DAVE], &[]);
-    let bytes = noise(3 << 20);
-    let bob = node(BOB, &team);
-    let object = put(&bob, &bytes);
-    let alice = node(ALICE, &team).start().await;
-    let truth = Depot::new(bob.home.store.blobs().clone());
-    let (asked, mut was_asked) = mpsc::channel(64);
-    rogue::serve(DAVE, &alice, move |ask| match ask {
-        Ask::Manifest { .. } => Some(answer_of(&truth, &ask)),
-        Ask::Chunks { .. } => {
-            // Who does not listen any more has heard enough.
-            let _ = asked.try_send(());
-            None
-        }
-    })
-    .await;
-    let fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
-    tokio::time::timeout(PATIENCE, was_asked.recv()).await.expect("in time").expect("it is asked");
-    assert!(matches!(fetch.progress(), Progress::Fetching { here_bytes: 0, .. }));
-    let _bob = bob.dialling(&[&alice]).start().await;
-    assert_eq!(finish(&alice, object).await, bytes.len() as u64);
+    for transport in TRANSPORTS {
+        let team = roster(&[ALICE, BOB, DAVE], &[]);
+        let bytes = noise(3 << 20);
+        let bob = node(BOB, &team);
+        let object = put(&bob, &bytes);
+        let alice = Start { transport: transport.into(), ..node(ALICE, &team) }.start().await;
+        let truth = Depot::new(bob.home.store.blobs().clone());
+        let (asked, mut was_asked) = mpsc::channel(64);
+        rogue::serve(DAVE, &alice, move |ask| match ask {
+            Ask::Manifest { .. } => Some(answer_of(&truth, &ask)),
+            Ask::Chunks { .. } => {
+                // Who does not listen any more has heard enough.
+                let _ = asked.try_send(());
+                None
+            }
+        })
+        .await;
+        let fetch = alice.mesh.fetch(Want::named(object, LIMIT)).await.expect("it runs");
+        tokio::time::timeout(PATIENCE, was_asked.recv()).await.expect("in time").expect("it is asked");
+        assert!(matches!(fetch.progress(), Progress::Fetching { here_bytes: 0, .. }));
+        let _bob = bob.dialling(&[&alice]).start().await;
+        assert_eq!(finish(&alice, object).await, bytes.len() as u64);
+    }
 }
 
 #[tokio::test]

@@ -96,6 +96,7 @@ impl Intruder {
             .with_tokio()
             .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
             .expect("a key")
+            .with_quic()
             .with_behaviour(|_| behaviour)
             .expect("nothing can fail")
             .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE))
@@ -217,90 +218,108 @@ async fn a_member_in_its_own_eyes_only_gets_nothing() {
 
 #[tokio::test]
 async fn each_message_that_is_none_is_refused_by_name() {
-    let team = roster(&[ALICE, MALLORY], &[]);
-    let too_long = (u32::try_from(wire::MESSAGE_BYTES_MAX).expect("1 MiB") + 1).to_be_bytes().to_vec();
-    let newer = vec![0, 0, 0, 2, 2, 0];
-    let slow = vec![0, 0, 0, 9, 1];
-    let cases: [(Vec<u8>, usize, &str); 3] =
-        [(too_long, 1, "too_large"), (newer, 2, "newer"), (slow, 1, "slow")];
-    for (bytes, times, label) in cases {
-        let mut alice = node(ALICE, &team).start().await;
-        let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
-        (0..times).for_each(|_| mallory.write(bytes.clone()));
-        let refused = alice.hear_refused(MALLORY, |why| why.label() != "protocol");
-        let why = mallory.beside(refused).await;
-        assert_eq!(why.label(), label, "{why}");
-        let gone = alice.hear(|event| matches!(event, Event::Disconnected(_)).then_some(()));
-        mallory.beside(gone).await;
-        assert_eq!(alice.status().await.traffic.refused[label], 1);
+    for transport in TRANSPORTS {
+        let team = roster(&[ALICE, MALLORY], &[]);
+        let too_long = (u32::try_from(wire::MESSAGE_BYTES_MAX).expect("1 MiB") + 1).to_be_bytes().to_vec();
+        let newer = vec![0, 0, 0, 2, 2, 0];
+        let slow = vec![0, 0, 0, 9, 1];
+        let cases: [(Vec<u8>, usize, &str); 3] =
+            [(too_long, 1, "too_large"), (newer, 2, "newer"), (slow, 1, "slow")];
+        for (bytes, times, label) in cases {
+            let mut alice = Start { transport: transport.into(), ..node(ALICE, &team) }.start().await;
+            let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+            (0..times).for_each(|_| mallory.write(bytes.clone()));
+            let refused = alice.hear_refused(MALLORY, |why| why.label() != "protocol");
+            let why = mallory.beside(refused).await;
+            assert_eq!(why.label(), label, "{why}");
+            let gone = alice.hear(|event| matches!(event, Event::Disconnected(_)).then_some(()));
+            mallory.beside(gone).await;
+            assert_eq!(alice.status().await.traffic.refused[label], 1);
+        }
     }
 }
 
 #[tokio::test]
 async fn a_member_that_asks_and_does_not_listen_is_dropped_before_its_answers_pile_up() {
-    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).with_records(3000).start().await;
-    let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
-    let want = wire::encode(&wire::Sync::Want { feed: feed(ALICE), after: 0, credit: 1 << 20 });
-    let mut asked = 0;
-    while mallory.say_and_is_heard(&want).await {
-        asked += 1;
+    for transport in TRANSPORTS {
+        let mut alice = Start {
+            transport: transport.into(),
+            ..node(ALICE, &roster(&[ALICE, MALLORY], &[])).with_records(3000)
+        }
+        .start()
+        .await;
+        let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+        let want = wire::encode(&wire::Sync::Want { feed: feed(ALICE), after: 0, credit: 1 << 20 });
+        let mut asked = 0;
+        while mallory.say_and_is_heard(&want).await {
+            asked += 1;
+        }
+        // On a machine that has much else to do some answers are given up meanwhile.
+        assert!(asked * (CREDIT_BYTES as usize) < UNHEARD_BYTES_MAX * 4, "{asked} answers were kept");
+        let why = mallory.beside(alice.hear_refused(MALLORY, |why| why.label() != "protocol")).await;
+        assert_eq!(why.label(), "stall");
     }
-    // On a machine that has much else to do some answers are given up meanwhile.
-    assert!(asked * (CREDIT_BYTES as usize) < UNHEARD_BYTES_MAX * 4, "{asked} answers were kept");
-    let why = mallory.beside(alice.hear_refused(MALLORY, |why| why.label() != "protocol")).await;
-    assert_eq!(why.label(), "stall");
 }
 
 #[tokio::test]
 async fn a_member_that_floods_is_dropped_and_shunned() {
-    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).start().await;
-    let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
-    let made_up = (0..4000).map(|incarnation| {
-        let head = Some(Head { seq: 1, hash: Digest::of(b"made up") });
-        (FeedId { node: public(ALICE), incarnation }, Known { head, fork: None })
-    });
-    let feeds = wire::Bounded::new(made_up.collect()).expect("below the bound");
-    let have = wire::encode(&wire::Sync::Have { feeds, ask: 0 });
-    let (begun, mut said_bytes) = (std::time::Instant::now(), 0);
-    while mallory.say_and_is_heard(&have).await {
-        said_bytes += have.len() as u64;
+    for transport in TRANSPORTS {
+        let mut alice = Start { transport: transport.into(), ..node(ALICE, &roster(&[ALICE, MALLORY], &[])) }
+            .start()
+            .await;
+        let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+        let made_up = (0..4000).map(|incarnation| {
+            let head = Some(Head { seq: 1, hash: Digest::of(b"made up") });
+            (FeedId { node: public(ALICE), incarnation }, Known { head, fork: None })
+        });
+        let feeds = wire::Bounded::new(made_up.collect()).expect("below the bound");
+        let have = wire::encode(&wire::Sync::Have { feeds, ask: 0 });
+        let (begun, mut said_bytes) = (std::time::Instant::now(), 0);
+        while mallory.say_and_is_heard(&have).await {
+            said_bytes += have.len() as u64;
+        }
+        let allowed = BYTES_BURST + BYTES_PER_SECOND * (begun.elapsed().as_secs() + 1) + have.len() as u64;
+        assert!(said_bytes <= allowed, "{said_bytes} bytes were heard, {allowed} are allowed");
+        let why = mallory.beside(alice.hear_refused(MALLORY, |why| why.label() != "protocol")).await;
+        assert_eq!(why, Refusal::Misdeed(Misdeed::Flood));
+        let _again = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+        alice.hear_refused(MALLORY, |why| *why == Refusal::Shunned).await;
+        assert_eq!(alice.status().await.traffic.refused["flood"], 1);
     }
-    let allowed = BYTES_BURST + BYTES_PER_SECOND * (begun.elapsed().as_secs() + 1) + have.len() as u64;
-    assert!(said_bytes <= allowed, "{said_bytes} bytes were heard, {allowed} are allowed");
-    let why = mallory.beside(alice.hear_refused(MALLORY, |why| why.label() != "protocol")).await;
-    assert_eq!(why, Refusal::Misdeed(Misdeed::Flood));
-    let _again = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
-    alice.hear_refused(MALLORY, |why| *why == Refusal::Shunned).await;
-    assert_eq!(alice.status().await.traffic.refused["flood"], 1);
 }
 
 #[tokio::test]
 async fn one_stranger_makes_so_many_connections_and_no_more() {
-    let mut alice = node(ALICE, &roster(&[ALICE], &[])).start().await;
-    let mut open = Vec::new();
-    for _ in 0..=STRANGER_CONNECTIONS {
-        open.push(Intruder::at(&alice, Join::PROTOCOL).await);
+    for transport in TRANSPORTS {
+        let mut alice =
+            Start { transport: transport.into(), ..node(ALICE, &roster(&[ALICE], &[])) }.start().await;
+        let mut open = Vec::new();
+        for _ in 0..=STRANGER_CONNECTIONS {
+            open.push(Intruder::at(&alice, Join::PROTOCOL).await);
+        }
+        let why = alice.hear_refused(MALLORY, |_| true).await;
+        assert_eq!(why.label(), "crowded", "{why}");
     }
-    let why = alice.hear_refused(MALLORY, |_| true).await;
-    assert_eq!(why.label(), "crowded", "{why}");
 }
 
 #[tokio::test]
 async fn of_a_crowd_of_strangers_so_many_stand_at_the_door_and_a_member_comes_in_all_the_same() {
-    let team = roster(&[ALICE, 2], &[]);
-    let mut alice = node(ALICE, &team).start().await;
-    let mut crowd = Vec::new();
-    for who in 100..=100 + STRANGERS_MAX as u8 {
-        crowd.push(Intruder::with(who, &alice, Join::PROTOCOL).await);
+    for transport in TRANSPORTS {
+        let team = roster(&[ALICE, 2], &[]);
+        let mut alice = Start { transport: transport.into(), ..node(ALICE, &team) }.start().await;
+        let mut crowd = Vec::new();
+        for who in 100..=100 + STRANGERS_MAX as u8 {
+            crowd.push(Intruder::with(who, &alice, Join::PROTOCOL).await);
+        }
+        let is_crowd = |event| match event {
+            Event::Refused { why: Refusal::Door(door::Closing::Crowded), .. } => Some(()),
+            _ => None,
+        };
+        alice.hear(is_crowd).await;
+        let _bob = node(2, &team).dialling(&[&alice]).start().await;
+        alice.hear_connected(2).await;
+        assert_eq!(alice.status().await.traffic.refused["door"], 1);
     }
-    let is_crowd = |event| match event {
-        Event::Refused { why: Refusal::Door(door::Closing::Crowded), .. } => Some(()),
-        _ => None,
-    };
-    alice.hear(is_crowd).await;
-    let _bob = node(2, &team).dialling(&[&alice]).start().await;
-    alice.hear_connected(2).await;
-    assert_eq!(alice.status().await.traffic.refused["door"], 1);
 }
 
 #[tokio::test]

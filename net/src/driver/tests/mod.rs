@@ -29,6 +29,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a message may take to arrive here.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The ways over which attacks are tried.
+const TRANSPORTS: [&str; 2] = ["tcp/0", "udp/0/quic-v1"];
+
 /// One node of the bed.
 struct Node {
     who: u8,

@@ -29,6 +29,7 @@ pub(super) async fn serve(who: u8, host: &Node, answer: impl Fn(Ask) -> Option<A
         .with_tokio()
         .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
         .expect("a key")
+        .with_quic()
         .with_behaviour(|_| exchange)
         .expect("nothing can fail")
         .with_swarm_config(|config| config.with_idle_connection_timeout(PATIENCE))
