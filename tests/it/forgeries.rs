@@ -251,6 +251,32 @@ async fn a_forged_record_that_waited_for_a_good_one_is_refused_by_name_when_that
     assert!(is_shown("a good one") && !is_shown("in another's name"), "{shown:?}");
 }
 
+#[tokio::test]
+async fn a_frame_that_comes_again_is_counted_by_name_told_nowhere_and_shown_once() {
+    let mut ada = Mate::new("ada");
+    ada.up(None).await;
+    let (root, now) = (ada.env().root(), Clock::system().now());
+    let mut author = Author::new(1, root);
+    let frame = author.writes("said twice", now);
+    // The same message is passed over by gossip; the same frame in another message is not.
+    let news = |to| {
+        let bytes = Payload::behind(0, frame.clone()).expect("it fits");
+        wire::encode(&News { feed: author.timeline.own(), frame: Frame { from: 1, to, bytes } })
+    };
+    let (key, topic) = (member(&ada, 1).await, format!("xyn/{}", ada.env()));
+    let host = ada.node().mesh()[0].clone();
+    let attack = tokio::spawn(attacker::gossip(key, host, topic, vec![news(1), news(2)]));
+    let duplicates = async || ada.counted("xyn_mesh_said_refused_total{reason=\"duplicate\"}").await;
+    eventually("it is counted", async || (duplicates().await > 0).then_some(())).await;
+    ada.note("after").await;
+    converge(&[&ada], &["said twice", "after"]).await;
+    assert_eq!(duplicates().await, 1);
+    assert_eq!(ada.titles().iter().filter(|title| *title == "said twice").count(), 1);
+    let trace = ada.node().get("/api/v1/peers/trace?limit=200").await.to_string();
+    assert!(![&trace, &ada.node().log()].iter().any(|told| told.contains("duplicate")), "{trace}");
+    attack.abort();
+}
+
 /// What `host` says of itself when it is asked about its log: under which feed it writes.
 async fn feed_of(host: &Mate) -> FeedId {
     let audit = host.node().get("/api/v1/audit").await;

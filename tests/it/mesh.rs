@@ -190,6 +190,8 @@ async fn the_journal_tells_once_of_records_that_come_in_one_batch() {
     bob.stop().await;
     bob.mesh = "on";
     let before = ada.admitted().await;
+    let came = async || ada.counted("xyn_mesh_records_total{direction=\"in\"}").await;
+    let came_before = came().await;
     bob.up(None).await;
     converge(&[&ada, &bob, &eve], &[&format!("alone {}", NOTES - 1)]).await;
     let told = ada.admitted().await;
@@ -204,6 +206,11 @@ async fn the_journal_tells_once_of_records_that_come_in_one_batch() {
     let numbers = ["first", "last", "count"].map(|key| batch[key].as_u64());
     assert_eq!(numbers, [first, first + NOTES - 1, NOTES].map(Some), "{batch}");
     assert!([bob.key(), eve.key()].iter().any(|key| batch["peer"] == json!(key)), "{batch}");
+    // The counters say what the journal does, and that Bob, whom somebody asked, sent them.
+    let counts = told[before.len()..].iter().filter_map(|data| data["count"].as_u64());
+    assert_eq!(came().await - came_before, counts.sum::<u64>(), "{told:?}");
+    let went = bob.counted("xyn_mesh_records_total{direction=\"out\"}").await;
+    assert!(went >= NOTES, "{went} of {NOTES} records were sent");
 }
 
 #[tokio::test]
