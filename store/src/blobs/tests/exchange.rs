@@ -111,6 +111,30 @@ fn a_false_chunk_in_its_turn_leaves_the_proof_of_the_blob_alone() {
 }
 
 #[test]
+fn many_chunks_that_come_in_are_synced_once_and_not_each() {
+    let bytes = noise(14, 6_000_000);
+    let (_there, peer, manifest) = elsewhere(&bytes);
+    let (_here, store) = store(64 * MIB);
+    let mut intake = store.blobs().intake(manifest.clone(), LIMIT).expect("fits");
+    let steps = Arc::new(Mutex::new(BTreeMap::<&str, usize>::new()));
+    let counted = Arc::clone(&steps);
+    store.blobs().0.steps.watch(move |step| {
+        *counted.lock().expect("nobody panicked").entry(step).or_default() += 1;
+    });
+    let chunks = intake.missing().expect("reads");
+    assert!(chunks.len() > 50, "{} chunks", chunks.len());
+    send(&peer, &mut intake, &chunks);
+    assert_eq!(*steps.lock().expect("nobody panicked"), BTreeMap::new(), "nothing waits for the disk yet");
+    intake.assemble().expect("is the blob");
+    let mut steps = steps.lock().expect("nobody panicked");
+    // For the chunks, and again when they are proved to be the blob.
+    let indexed = steps.remove("the index is written");
+    assert!(indexed.is_some_and(|times| times <= 3), "{indexed:?}");
+    let wanted = [("a pack is written", 1), ("a pack is synced", 1), ("the packs are lasting", 1)];
+    assert_eq!(*steps, BTreeMap::from(wanted));
+}
+
+#[test]
 fn an_intake_that_lacks_a_chunk_is_not_put_together() {
     let (_there, peer, manifest) = elsewhere(&noise(4, 900_000));
     let (_here, store) = store(64 * MIB);
