@@ -29,15 +29,15 @@ use xyn_store::{Digest, Options, Reader, Store};
 
 use super::{halves, now};
 
-fn author() -> NodeKey {
+pub(super) fn author() -> NodeKey {
     NodeKey::from_secret([1; 32])
 }
 
-fn root() -> NodeKey {
+pub(super) fn root() -> NodeKey {
     NodeKey::from_secret([9; 32])
 }
 
-fn env() -> EnvId {
+pub(super) fn env() -> EnvId {
     EnvId::rooted_in(root().public())
 }
 

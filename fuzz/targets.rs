@@ -32,6 +32,8 @@ mod caps;
 mod capsules;
 #[path = "exchange.rs"]
 mod exchange;
+#[path = "foreign.rs"]
+mod foreign;
 #[path = "kept.rs"]
 mod kept;
 #[path = "mesh.rs"]
@@ -47,6 +49,7 @@ use blobs::{answers, packed, parcels, questions};
 use caps::{containers, directories, private};
 use capsules::{app_manifests, claims, key_rings, signed_envelopes};
 use exchange::{images, layers, zips};
+use foreign::{addresses, documents, places, proofs, streams, words_of_members};
 use mesh::{frames, manifests, messages, notes, records, statements, tickets};
 use runs::{accounts, inquiries};
 use scans::{leaks, locks, queries};
@@ -97,6 +100,12 @@ pub(crate) const ALL: &[Target] = targets![
     parcels,
     inquiries,
     accounts,
+    streams,
+    addresses,
+    words_of_members,
+    documents,
+    proofs,
+    places,
     app_manifests,
     signed_envelopes,
     claims,

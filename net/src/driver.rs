@@ -25,6 +25,7 @@ mod task;
 #[cfg(test)]
 mod tests;
 mod transport;
+pub mod tried;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -148,7 +148,8 @@ impl Codec {
         in_time.await.unwrap_or(Ok(Err(BadFrame::Slow(self.timeout))))
     }
 
-    async fn read_patiently<T: AsyncRead + Unpin + Send>(
+    /// Waits as long as it takes.
+    pub(super) async fn read_patiently<T: AsyncRead + Unpin + Send>(
         &self,
         io: &mut T,
         max: usize,

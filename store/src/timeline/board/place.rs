@@ -43,12 +43,13 @@ impl Place {
         has_workspace && is_line(&self.path, PLACE_PATH_MAX_CHARS) && self.line > 0
     }
 
-    pub(super) fn encode(&self) -> String {
+    /// Its text.
+    pub fn encode(&self) -> String {
         serde_json::to_string(self).expect("text and numbers always are JSON")
     }
 
     /// The place that `text` says; none when it says another thing.
-    pub(super) fn decode(text: &str) -> Option<Self> {
+    pub fn decode(text: &str) -> Option<Self> {
         serde_json::from_str(text).ok().filter(Self::fits)
     }
 }
