@@ -44,6 +44,7 @@ use xyn_store::trust::Roster;
 
 pub use account::Told;
 pub use address::{InvalidAddress, named};
+pub use behaviour::{EXPLICIT_MAX, INCOMING_MAX};
 pub use blobs::Fetch;
 pub use codec::{BadFrame, unpack};
 pub use guest::{NotLetIn, join};
@@ -78,6 +79,11 @@ pub struct Config {
     pub seed: u64,
     /// How long one message may take to arrive.
     pub message_timeout: Duration,
+    /// Members of an environment up to which everybody sends news to everybody, in one hop. In a larger one news
+    /// travel in a mesh.
+    pub explicit_max: usize,
+    /// Connections that others may make to this node.
+    pub incoming_max: u32,
 }
 
 impl Config {
@@ -94,6 +100,8 @@ impl Config {
             discover: true,
             seed,
             message_timeout: codec::MESSAGE_TIMEOUT,
+            explicit_max: EXPLICIT_MAX,
+            incoming_max: INCOMING_MAX,
         }
     }
 }

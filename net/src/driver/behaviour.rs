@@ -33,7 +33,7 @@ use crate::wire::{self, MESSAGE_BYTES_MAX, Message};
 /// Connections whose handshake is not done, each way.
 pub(super) const PENDING_MAX: u32 = 64;
 /// Connections that others made to this node; strangers take [`STRANGERS_MAX`] of them at most.
-pub(super) const INCOMING_MAX: u32 = 384;
+pub const INCOMING_MAX: u32 = 384;
 /// Connections in all.
 pub(super) const CONNECTIONS_MAX: u32 = 512;
 /// Connections with one peer: both dialled at once, and a pair from before that is not noticed to be dead.
@@ -49,9 +49,8 @@ const QUIET_STREAMS_MAX: usize = 16;
 const DOOR_STREAMS_MAX: usize = 2;
 /// News that wait for one neighbour to take them; what is more is not sent to it. Each may be a message long.
 const NEWS_WAITING_MAX: usize = 128;
-/// Members of an environment up to which everybody sends news to everybody, in one hop. In a larger one news
-/// travel in a mesh.
-pub(super) const EXPLICIT_MAX: usize = 16;
+/// Members of an environment up to which news go to everybody in one hop, where the settings say no other number.
+pub const EXPLICIT_MAX: usize = 16;
 /// How long a handshake may take.
 pub(super) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Members that may be reached through this node at a time, when it relays.
@@ -195,7 +194,7 @@ pub(super) fn mesh(
         through,
     };
     let wire = Wire {
-        limits: connection_limits::Behaviour::new(limits()),
+        limits: connection_limits::Behaviour::new(limits(settings.incoming_max)),
         discovery: discovery.transpose().map_err(StartError::Discovery)?.into(),
         gate: Gate::new(guard, members, door(timeout, room.too())),
     };
@@ -274,11 +273,11 @@ fn scores(topic: &IdentTopic) -> PeerScoreParams {
     }
 }
 
-fn limits() -> connection_limits::ConnectionLimits {
+fn limits(incoming_max: u32) -> connection_limits::ConnectionLimits {
     connection_limits::ConnectionLimits::default()
         .with_max_pending_incoming(Some(PENDING_MAX))
         .with_max_pending_outgoing(Some(PENDING_MAX))
-        .with_max_established_incoming(Some(INCOMING_MAX))
+        .with_max_established_incoming(Some(incoming_max))
         .with_max_established(Some(CONNECTIONS_MAX))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER))
 }

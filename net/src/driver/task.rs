@@ -23,7 +23,7 @@ use xyn_store::trust::{NotAdmitted, Roster};
 use xyn_store::{Clock, Digest, Timestamp};
 
 use super::account::Told;
-use super::behaviour::{self, EXPLICIT_MAX, Talk, Wire};
+use super::behaviour::{self, Talk, Wire};
 use super::blobs::{Fetch, Fetched, Trade};
 use super::carry::Reply;
 use super::depot::Depot;
@@ -126,6 +126,7 @@ pub(super) struct Task<P> {
     /// Through whom it is.
     pub(super) circuits: BTreeMap<PublicKey, ListenerId>,
     pub(super) is_relay: bool,
+    explicit_max: usize,
     /// Attempts under way.
     pub(super) dialling: BTreeMap<ConnectionId, Whom<Multiaddr>>,
     pub(super) neighbours: BTreeMap<PublicKey, Neighbour>,
@@ -183,6 +184,7 @@ impl<P: Port> Task<P> {
             relays,
             circuits: BTreeMap::new(),
             is_relay: config.is_relay,
+            explicit_max: config.explicit_max,
             dialling: BTreeMap::new(),
             neighbours: BTreeMap::new(),
             replies: BTreeMap::new(),
@@ -310,12 +312,12 @@ impl<P: Port> Task<P> {
 
     /// In a small environment everybody sends its news to everybody.
     pub(super) fn choose_explicit(&mut self) {
-        let now = self.clock.now();
+        let (now, explicit_max) = (self.clock.now(), self.explicit_max);
         let gate = &mut self.swarm.behaviour_mut().gate;
         let members = gate.guard.roster.members();
         let count = members.filter(|(node, _)| gate.guard.roster.admit(*node, now).is_ok()).count();
         for peer in self.neighbours.keys().map(|node| address::peer_id(*node)) {
-            match count <= EXPLICIT_MAX {
+            match count <= explicit_max {
                 true => gate.members.gossip.add_explicit_peer(&peer),
                 false => gate.members.gossip.remove_explicit_peer(&peer),
             }

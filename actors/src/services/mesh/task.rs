@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use xyn_net::driver::{Config, Event as Notice, Mesh, World};
+use xyn_net::driver::{Config, EXPLICIT_MAX, Event as Notice, INCOMING_MAX, Mesh, World};
 use xyn_net::proto::kept::known_of;
 use xyn_store::audit::log;
 use xyn_store::ids::StreamId;
@@ -71,6 +71,8 @@ fn config(shared: &Shared, inner: &Inner) -> Config {
         discover: !settings.listen.iter().all(|address| invite::is_loopback(address)),
         seed: inner.store.incarnation().id,
         message_timeout: MESSAGE_TIMEOUT,
+        explicit_max: EXPLICIT_MAX,
+        incoming_max: INCOMING_MAX,
     }
 }
 

@@ -4,6 +4,7 @@
 //! happens, never for time to pass.
 
 mod blobs;
+mod crowds;
 mod intruders;
 mod people;
 mod rogue;
@@ -21,6 +22,7 @@ use xyn_store::{Clock, Options, Store};
 
 use super::*;
 use crate::proto::sync::tests::disk::Disk;
+use crate::wire::Payload;
 use people::{feed, key, public};
 use shelf::Shelf;
 
@@ -73,6 +75,8 @@ struct Start {
     reach: Reach,
     relays: Vec<String>,
     is_relay: bool,
+    explicit_max: usize,
+    incoming_max: u32,
     home: Arc<Home>,
 }
 
@@ -90,6 +94,8 @@ fn node(who: u8, roster: &Arc<Roster>) -> Start {
         reach: Reach::Lan,
         relays: Vec::new(),
         is_relay: false,
+        explicit_max: EXPLICIT_MAX,
+        incoming_max: INCOMING_MAX,
         home: Home::new(),
     }
 }
@@ -119,6 +125,8 @@ impl Start {
             discover: false,
             seed: u64::from(self.who),
             message_timeout: MESSAGE_TIMEOUT,
+            explicit_max: self.explicit_max,
+            incoming_max: self.incoming_max,
         };
         let feeds = self.disk.feeds().map(|feed| (feed, self.disk.known(feed))).collect();
         let blobs = self.home.store.blobs().clone();
@@ -213,15 +221,25 @@ impl Node {
 
     /// This node writes a frame of one record, and says so.
     async fn write(&self) {
-        let mine = feed(self.who);
-        let (news, known) = {
-            let mut disk = self.disk();
-            disk.write(mine, b"news");
-            let known = disk.known(mine);
-            let frame = disk.read(mine, known.seq() - 1, known.seq(), 1).remove(0);
-            (News { feed: mine, frame }, known)
-        };
+        let (news, known) = self.written();
         self.mesh.publish(news, known).await.expect("it runs");
+    }
+
+    /// The same, but what it says is not what it wrote.
+    async fn write_false(&self) {
+        let (mut news, known) = self.written();
+        let mut bytes = news.frame.bytes.to_vec();
+        bytes.iter_mut().last().into_iter().for_each(|byte| *byte ^= 1);
+        news.frame.bytes = Payload::new(&bytes).expect("as long as before");
+        self.mesh.publish(news, known).await.expect("it runs");
+    }
+
+    fn written(&self) -> (News, Known) {
+        let (mine, mut disk) = (feed(self.who), self.disk());
+        disk.write(mine, b"news");
+        let known = disk.known(mine);
+        let frame = disk.read(mine, known.seq() - 1, known.seq(), 1).remove(0);
+        (News { feed: mine, frame }, known)
     }
 
     async fn status(&self) -> Status {
