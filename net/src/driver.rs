@@ -17,6 +17,7 @@ mod families;
 mod gate;
 mod guest;
 mod heard;
+pub mod most;
 mod muxer;
 mod port;
 mod punch;

@@ -22,7 +22,7 @@ use xyn_store::trust::EnvId;
 use super::codec::{Codec, READING_BYTES_MAX, Room, SHARE_BYTES};
 use super::gate::{Gate, Guard};
 use super::punch::Punch;
-use super::transport::{self, MUXED_STREAMS_MAX, Transport};
+use super::transport::{self, MUXED_STREAMS_MAX, Roll, Transport};
 use super::{Config, StartError};
 use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
 use crate::wire::blobs::{Answer, Ask};
@@ -46,9 +46,9 @@ pub(super) const STREAMS_MAX: usize = 64;
 /// The same of protocols in which little is said.
 const QUIET_STREAMS_MAX: usize = 16;
 /// The same at the door: a stranger says one thing, and one that says another as well is heard and sent away.
-const DOOR_STREAMS_MAX: usize = 2;
+pub(super) const DOOR_STREAMS_MAX: usize = 2;
 /// News that wait for one neighbour to take them; what is more is not sent to it. Each may be a message long.
-const NEWS_WAITING_MAX: usize = 128;
+pub(super) const NEWS_WAITING_MAX: usize = 32;
 /// Members of an environment up to which news go to everybody in one hop, where the settings say no other number.
 pub const EXPLICIT_MAX: usize = 16;
 /// How long a handshake may take.
@@ -162,6 +162,7 @@ pub(super) fn mesh(
     keypair: Keypair,
     env: EnvId,
     guard: Guard,
+    roll: &Roll,
     settings: &Config,
 ) -> Result<Swarm<Wire>, StartError> {
     let (me, timeout) = (keypair.public().to_peer_id(), settings.message_timeout);
@@ -169,7 +170,7 @@ pub(super) fn mesh(
         true => Some(mdns::tokio::Behaviour::new(discovery(), me)),
         false => None,
     };
-    let (transport, through) = transport::relayed(&keypair)?;
+    let (transport, through) = transport::relayed(&keypair, roll)?;
     let room = Room::new(READING_BYTES_MAX, SHARE_BYTES);
     let talk =
         |protocol, max, streams| exchange(protocol, (max, ACK_BYTES_MAX), timeout, streams, room.too());
@@ -203,7 +204,7 @@ pub(super) fn mesh(
 
 /// The swarm of a node that has a ticket: it speaks join and nothing else.
 pub(super) fn guest(keypair: Keypair, timeout: Duration) -> Result<Swarm<Exchange>, StartError> {
-    let transport = transport::direct(&keypair)?;
+    let transport = transport::direct(&keypair, &Roll::unknown())?;
     Ok(swarm(keypair, transport, door(timeout, Room::new(READING_BYTES_MAX, READING_BYTES_MAX))))
 }
 

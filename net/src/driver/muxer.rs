@@ -3,7 +3,7 @@
 //! Owns how many streams a connection has and how much of them is held that nobody has read. The wrapper of
 //! libp2p does the same but for the second limit, which it does not let through: a peer that answers yamux's
 //! pings late makes its windows grow, up to a gigabyte on each connection. Invariant: what waits in all
-//! streams of a connection is within [`WINDOWS_BYTES_MAX`].
+//! streams of a connection is within [`WINDOWS_BYTES_MAX`], of a stranger's within [`STRANGER_BYTES_MAX`].
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -19,11 +19,14 @@ use libp2p::core::upgrade::{InboundConnectionUpgrade, OutboundConnectionUpgrade}
 use libp2p::futures::{AsyncRead, AsyncWrite};
 use yamux::{Connection, ConnectionError, DEFAULT_CREDIT, Mode, Stream};
 
-use super::transport::{BULK_BYTES, MUXED_STREAMS_MAX};
+use super::transport::{BULK_BYTES, MUXED_STREAMS_MAX, STRANGER_STREAMS_MAX};
 
 /// Bytes that wait unread in all streams of a connection: what each may send unasked, and what those that are
 /// read fast may grow by, together.
 pub(super) const WINDOWS_BYTES_MAX: usize = MUXED_STREAMS_MAX * DEFAULT_CREDIT as usize + BULK_BYTES;
+
+/// The same of a connection to a stranger.
+pub(super) const STRANGER_BYTES_MAX: usize = STRANGER_STREAMS_MAX * DEFAULT_CREDIT as usize;
 
 /// Bytes that are sent in one frame. Each is encrypted and handed to the system for itself; more than this, with its
 /// header, would not fit one message of noise.
@@ -34,10 +37,20 @@ const FRAME_BYTES_MAX: usize = 62 << 10;
 pub(super) struct Yamux(yamux::Config);
 
 impl Yamux {
+    /// For a member.
     pub(super) fn new() -> Self {
+        Self::within(MUXED_STREAMS_MAX, WINDOWS_BYTES_MAX)
+    }
+
+    /// For somebody who has little to say.
+    pub(super) fn stranger() -> Self {
+        Self::within(STRANGER_STREAMS_MAX, STRANGER_BYTES_MAX)
+    }
+
+    fn within(streams: usize, bytes: usize) -> Self {
         let mut config = yamux::Config::default();
-        config.set_max_num_streams(MUXED_STREAMS_MAX);
-        config.set_max_connection_receive_window(Some(WINDOWS_BYTES_MAX));
+        config.set_max_num_streams(streams);
+        config.set_max_connection_receive_window(Some(bytes));
         config.set_split_send_size(FRAME_BYTES_MAX);
         Self(config)
     }

@@ -30,7 +30,8 @@ use super::depot::Depot;
 use super::gate::{Guard, Way};
 use super::port::{Port, Refusal, Status, Traffic};
 use super::runs::{Inquiries, Reader};
-use super::{Config, StartError, World, address, transport};
+use super::transport::{self, Roll};
+use super::{Config, StartError, World, address};
 use crate::proto::blobs;
 use crate::proto::conduct::Shunned;
 use crate::proto::contacts::{self, Contacts};
@@ -126,6 +127,7 @@ pub(super) struct Task<P> {
     /// Through whom it is.
     pub(super) circuits: BTreeMap<PublicKey, ListenerId>,
     pub(super) is_relay: bool,
+    roll: Roll,
     explicit_max: usize,
     /// Attempts under way.
     pub(super) dialling: BTreeMap<ConnectionId, Whom<Multiaddr>>,
@@ -158,8 +160,8 @@ impl<P: Port> Task<P> {
             reach: config.reach,
             clock: clock.clone(),
         };
-        let env = world.roster.env();
-        let mut swarm = behaviour::mesh(keypair, env, guard, &config)?;
+        let (env, roll) = (world.roster.env(), Roll::of(Arc::clone(&world.roster)));
+        let mut swarm = behaviour::mesh(keypair, env, guard, &roll, &config)?;
         transport::listen(&mut swarm, &config.listen)?;
         let mut dialer = Dialer::new(config.seed);
         for text in config.peers.iter().chain(&config.relays) {
@@ -184,6 +186,7 @@ impl<P: Port> Task<P> {
             relays,
             circuits: BTreeMap::new(),
             is_relay: config.is_relay,
+            roll,
             explicit_max: config.explicit_max,
             dialling: BTreeMap::new(),
             neighbours: BTreeMap::new(),
@@ -285,6 +288,7 @@ impl<P: Port> Task<P> {
 
     fn roster(&mut self, roster: Arc<Roster>) {
         self.guard_mut().roster = Arc::clone(&roster);
+        self.roll.change(Arc::clone(&roster));
         self.sync(sync::Input::Roster(Arc::clone(&roster)));
         self.dialer.succeed(|node| roster.heir(node));
         self.dialer.retain(|node| roster.member(node).is_some());

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use xyn_net::driver::most::JUDGED_BYTES_MAX;
 use xyn_net::proto::kept::{self, known};
 use xyn_net::proto::sync::Refused;
 use xyn_net::wire::{FrameBytes, Known};
@@ -22,7 +23,7 @@ const WINDOW: Duration = Duration::from_millis(20);
 /// Bytes of a batch that waits for nobody else.
 const BATCH_BYTES: usize = 256 << 10;
 /// Bytes that wait to be judged, of all peers together; what is more is refused as `busy`.
-pub(super) const WAITING_BYTES_MAX: usize = 16 << 20;
+pub(super) const WAITING_BYTES_MAX: usize = JUDGED_BYTES_MAX;
 /// Parcels that wait to be judged.
 pub(super) const PARCELS_MAX: usize = 1024;
 

@@ -12,7 +12,7 @@ use crate::proto::held::Held;
 use crate::wire::{self, Bounded, Join, MESSAGE_BYTES_MAX, Payload, Redeem, STATEMENTS_MAX};
 
 /// Strangers at the door at a time.
-pub const STRANGERS_MAX: usize = 64;
+pub const STRANGERS_MAX: usize = 16;
 /// How long a stranger may stand there.
 pub const STRANGER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The most bytes a stranger's word takes.
