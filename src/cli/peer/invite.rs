@@ -76,6 +76,10 @@ fn qr(ticket: &str) -> Result<String, Failure> {
 
 #[cfg(test)]
 mod tests {
+    use xyn_store::Timestamp;
+    use xyn_store::audit::key::NodeKey;
+    use xyn_store::trust::{EnvId, Ticket, TicketId, TicketSecret};
+
     use super::*;
 
     #[test]
@@ -86,5 +90,48 @@ mod tests {
         assert!(
             lines.iter().all(|line| line.chars().all(|c| " ▀▄█".contains(c)) && line.chars().count() <= 90)
         );
+    }
+
+    /// What a camera sees of a terminal: blocks that shine are light. A block is four pixels wide, as a scanner wants
+    /// some of each.
+    fn scanned(shown: &str) -> String {
+        const SCALE: usize = 4;
+        let halves = |line: &str| {
+            let lit = |up: bool| {
+                line.chars().map(move |block| block == '█' || block == if up { '▀' } else { '▄' })
+            };
+            [lit(true).collect::<Vec<_>>(), lit(false).collect()]
+        };
+        let rows: Vec<Vec<bool>> = shown.lines().flat_map(halves).collect();
+        let light = |x: usize, y: usize| rows[y / SCALE].get(x / SCALE).copied().unwrap_or_default();
+        let (width, height) = (rows[0].len() * SCALE, rows.len() * SCALE);
+        let mut image =
+            rqrr::PreparedImage::prepare_from_greyscale(
+                width,
+                height,
+                |x, y| {
+                    if light(x, y) { 255 } else { 0 }
+                },
+            );
+        let grids = image.detect_grids();
+        assert_eq!(grids.len(), 1, "one code is shown");
+        grids[0].decode().expect("it reads").1
+    }
+
+    #[test]
+    fn what_a_scanner_reads_from_the_screen_is_the_ticket() {
+        let (key, now) = (NodeKey::from_secret([7; 32]), Timestamp::from_micros(1_767_225_600_000_000));
+        for addresses in [0, 1, 4] {
+            let ticket = Ticket {
+                id: TicketId([7; 8]),
+                env: EnvId::rooted_in(key.public()),
+                issuer: key.public(),
+                addresses: (0..addresses).map(|n| format!("/ip6/fd00::{n}/udp/4311/quic-v1")).collect(),
+                secret: TicketSecret::from_bytes([5; 16]),
+                expires: now,
+            };
+            let read = scanned(&qr(&ticket.to_string()).expect("it fits"));
+            assert_eq!(read.parse::<Ticket>().expect("a ticket"), ticket);
+        }
     }
 }
