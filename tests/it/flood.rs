@@ -219,7 +219,6 @@ async fn under_attack(listens_at: &str) {
             .map(|(counter, _)| *counter)
             .collect();
         if missing.is_empty() {
-            eprintln!("flood at {listens_at}: {idle_kib} KiB before, {peak_kib} KiB at most under attack");
             break;
         }
         assert!(began.elapsed() < PATIENCE, "{missing:?} is not told in: {metrics}");

@@ -1,7 +1,7 @@
 //! The ways to another node: QUIC and TCP, by number or by name, and through a member that relays.
 //!
-//! Owns the transports, and how much of what nobody has read yet each connection may hold ([`super::most`]). Invariant: every connection is encrypted and proves the key at its other
-//! end, also one that goes through a relay.
+//! Owns the transports, and how much of what nobody has read yet each connection may hold ([`super::most`]).
+//! Invariant: every connection is encrypted and proves the key at its other end, also one that goes through a relay.
 
 use std::sync::{Arc, PoisonError, RwLock};
 
