@@ -162,3 +162,80 @@ impl Link {
         self.busy = [Timestamp::EPOCH; 2];
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SENT: usize = 10_000;
+    const STILL: Weather = Weather {
+        latency: Span::millis(5),
+        jitter: Span::millis(0),
+        shape: Shape::Square,
+        loss: 0,
+        twice: 0,
+        rate: 1_000_000,
+    };
+
+    /// When each of `SENT` messages of a byte arrives that the first end sends, one every millisecond.
+    fn arrivals(link: &mut Link) -> Vec<Vec<Timestamp>> {
+        let mut dice = Dice::new(7);
+        let sent_at = |number: usize| Timestamp::EPOCH.after(Duration::from_millis(number as u64));
+        (0..SENT).map(|number| link.carry(0, 1, sent_at(number), &mut dice)).collect()
+    }
+
+    fn link(weather: Weather) -> Link {
+        Link::new([3, 8], weather)
+    }
+
+    /// A hundredth more or less than `thousandths` of what was sent.
+    fn assert_share(found: usize, thousandths: usize) {
+        assert!(found.abs_diff(SENT * thousandths / 1000) < SENT / 100, "{found} of {SENT}");
+    }
+
+    #[test]
+    fn on_a_still_link_each_message_comes_once_after_its_way_and_the_time_of_its_bytes() {
+        let at = |micros| vec![Timestamp::EPOCH.after(Duration::from_micros(micros))];
+        let mut link = link(STILL);
+        let mut dice = Dice::new(7);
+        let mut carry = |end, bytes| link.carry(end, bytes, Timestamp::EPOCH, &mut dice);
+        assert_eq!(carry(0, 1000), at(6_000));
+        assert_eq!(carry(0, 2000), at(8_000), "behind the one before");
+        assert_eq!(carry(1, 1000), at(6_000), "the other way is free");
+        link.delay[0] = Duration::from_millis(100);
+        assert_eq!(link.carry(0, 0, Timestamp::EPOCH, &mut dice), at(108_000), "a slow peer");
+        link.reset();
+        assert_eq!(
+            link.carry(0, 0, Timestamp::EPOCH, &mut dice),
+            at(105_000),
+            "what was under way is forgotten"
+        );
+    }
+
+    #[test]
+    fn loss_loses_and_twice_doubles_as_many_as_it_says() {
+        let lossy = arrivals(&mut link(Weather { loss: 100, ..STILL }));
+        assert_share(lossy.iter().filter(|copies| copies.is_empty()).count(), 100);
+        assert!(lossy.iter().all(|copies| copies.len() <= 1));
+        let doubling = arrivals(&mut link(Weather { twice: 200, ..STILL }));
+        assert_share(doubling.iter().filter(|copies| copies.len() == 2).count(), 200);
+        assert!(doubling.iter().all(|copies| !copies.is_empty()));
+    }
+
+    #[test]
+    fn jitter_lets_messages_overtake_each_other() {
+        let in_turn = |arrivals: Vec<Vec<Timestamp>>| arrivals.concat().is_sorted();
+        assert!(in_turn(arrivals(&mut link(STILL))));
+        assert!(!in_turn(arrivals(&mut link(Weather { jitter: Span::millis(20), ..STILL }))));
+    }
+
+    #[test]
+    fn a_blockade_of_one_way_stops_that_way_alone() {
+        let mut link = link(STILL);
+        link.blocked[link.end(3)] += 1;
+        assert!(!link.is_open());
+        assert!(arrivals(&mut link).concat().is_empty());
+        let mut dice = Dice::new(7);
+        assert_eq!(link.carry(link.end(8), 1, Timestamp::EPOCH, &mut dice).len(), 1);
+    }
+}

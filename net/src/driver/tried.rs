@@ -1,6 +1,6 @@
 //! What strangers' bytes meet first: the framing of a stream, and the addresses of members.
 //!
-//! Owns no parser: those of [`super::codec`] and [`super::address`] stand here in the open, for whoever tries them
+//! Owns no parser: those of `codec` and `address` stand here in the open, for whoever tries them
 //! with all that may come. Invariant: nothing here waits or connects.
 
 use libp2p::Multiaddr;
