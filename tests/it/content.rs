@@ -224,7 +224,7 @@ async fn branches_of_teammates_are_compared_and_merged_by_who_has_none_of_their_
 }
 
 /// A run that makes one artifact of what it is told.
-const KEEP: &str = r#"
+pub(crate) const KEEP: &str = r#"
 id: bp.keep
 name: Keep
 trigger: { event_type: test.keep }

@@ -4,6 +4,7 @@
 //! refused, keeps nothing of it, and goes on with those who behave.
 
 pub(crate) mod attacker;
+pub(crate) mod holder;
 
 use std::time::{Duration, Instant};
 

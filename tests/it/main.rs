@@ -10,6 +10,7 @@ mod content;
 mod crash;
 mod deployments;
 mod elsewhere;
+mod false_content;
 mod flood;
 mod folders;
 mod forgeries;

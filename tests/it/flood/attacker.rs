@@ -141,7 +141,7 @@ pub(crate) async fn gossip(key: NodeKey, host: String, topic: String, news: Vec<
     }
 }
 
-fn dial<B: NetworkBehaviour>(key: &NodeKey, host: &str, behaviour: B) -> Swarm<B> {
+pub(super) fn dial<B: NetworkBehaviour>(key: &NodeKey, host: &str, behaviour: B) -> Swarm<B> {
     let keypair = Keypair::ed25519_from_bytes(key.transport_secret()).expect("32 bytes are a secret");
     let mut swarm = SwarmBuilder::with_existing_identity(keypair)
         .with_tokio()
