@@ -105,7 +105,7 @@ async fn list(
                 break;
             }
         }
-        Ok((Rows { items, next }, branch_page(reader, None, BRANCHES_MAX)?))
+        Ok((Rows { items, next }, branch_page(reader, None, BRANCHES_MAX, now)?))
     };
     let (page, branches) = state.scan(read).await?;
     let pager = Pager::of("/ui/reviews", &[("status", &query.status)], cursor.as_ref(), &page);

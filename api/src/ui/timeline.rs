@@ -121,7 +121,7 @@ impl Asked {
     }
 
     /// The moments around the one that is asked for.
-    fn window(&self, reader: &Reader, span: usize) -> Result<Option<Window>, StoreError> {
+    fn window(&self, reader: &Reader, span: usize, now: Timestamp) -> Result<Option<Window>, StoreError> {
         let mut wanted = Wanted { at: self.at, branch: self.branch.clone(), span };
         if self.until.is_some() {
             let filter =
@@ -129,7 +129,7 @@ impl Asked {
             let found = reader.entries(&filter, Order::Descending, None, 1)?.items.pop();
             wanted.at = found.map(|entry| entry.entry_id).or(wanted.at);
         }
-        window(reader, &wanted)
+        window(reader, &wanted, now)
     }
 }
 
@@ -143,11 +143,12 @@ async fn page(
     let rest = asked.rest.clone();
     let (at, from) = (asked.at, asked.from);
     let look = moment::Reading::of(&state, directory.clone());
+    let now = state.runtime().clock().now();
     let read = state.scan(move |reader| {
-        let window = asked.window(reader, SPAN)?;
+        let window = asked.window(reader, SPAN, now)?;
         let chosen = window.as_ref().map(|window| window.chosen.clone());
         let look = chosen.map(|entry| look.look(reader, entry, from)).transpose()?;
-        Ok((window, look, branch_page(reader, None, BRANCHES_MAX)?))
+        Ok((window, look, branch_page(reader, None, BRANCHES_MAX, now)?))
     });
     let (window, look, branches) = read.await?;
     if let (None, Some(at)) = (&window, at) {
@@ -161,10 +162,11 @@ async fn page(
 async fn drawing(State(state): State<AppState>, Params(query): Params<Query>) -> Result<Response, ApiError> {
     let asked = Asked::of(&query)?;
     let rest = asked.rest.clone();
+    let now = state.runtime().clock().now();
     let drawn = state.scan(move |reader| {
-        let newest = window::newest(reader, asked.branch.as_ref())?.map(|entry| entry.entry_id);
+        let newest = reader.newest_entry(asked.branch.as_ref(), now)?.map(|entry| entry.entry_id);
         let is_drawn = asked.newest.is_some() && asked.newest == newest;
-        Ok(if is_drawn { None } else { Some(asked.window(reader, SPAN_MAX)?) })
+        Ok(if is_drawn { None } else { Some(asked.window(reader, SPAN_MAX, now)?) })
     });
     // Where nothing is newer than what is drawn already, there is nothing to draw.
     let Some(window) = drawn.await? else { return Ok(StatusCode::NO_CONTENT.into_response()) };

@@ -31,7 +31,12 @@ impl Hlc {
 
     /// Whether this claims to be from further in the future than clocks may differ.
     pub fn is_future(self, now: Timestamp) -> bool {
-        self.at > now.after(MAX_SKEW)
+        self.at > Self::believable_until(now)
+    }
+
+    /// The latest time that is believed at `now`.
+    pub(super) fn believable_until(now: Timestamp) -> Timestamp {
+        now.after(MAX_SKEW)
     }
 
     /// The next moment of the same order.

@@ -2,6 +2,8 @@
 //!
 //! Reads rows and loads no Automerge document. Invariant: what is excluded is not shown here.
 
+use std::time::Duration;
+
 use super::board::Board;
 use super::canonical::{Canonical, Moment};
 use super::draft::{Draft, range};
@@ -9,6 +11,7 @@ use super::entry::{Branch, Entry, Kind, Note};
 use super::feed::FeedId;
 use super::fork::Proof;
 use super::frame::FRAME_MAX_BYTES;
+use super::hlc::Hlc;
 use super::rows::{self, BoardRow, FeedRow};
 use crate::Reader;
 use crate::audit::signature::PublicKey;
@@ -85,6 +88,18 @@ impl Reader {
             Ok(page.offer(key, found.filter(is_wanted)))
         })?;
         Ok(page.finish())
+    }
+
+    /// Where `branch` stands at `now`, or all of the timeline: its newest moment. What claims to be from further in
+    /// the future than clocks may differ is no ground to go on from until its time comes, unless there is nothing
+    /// else. None when there is nothing at all.
+    pub fn newest_entry(&self, branch: Option<&Branch>, now: Timestamp) -> Result<Option<Entry>, StoreError> {
+        let newest = |until| {
+            let filter = EntryFilter { branch: branch.cloned(), until, ..EntryFilter::default() };
+            Ok(self.entries(&filter, Order::Descending, None, 1)?.items.pop())
+        };
+        let too_late = Hlc::believable_until(now).after(Duration::from_micros(1));
+        newest(Some(too_late))?.map_or_else(|| newest(None), |entry| Ok(Some(entry)))
     }
 
     /// A page of what happened between two moments, oldest first: behind the earlier one, up to and with the

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use xyn_capsules::tree::{Directory, Entry as File, Mode, Name, Shelf};
-use xyn_store::Digest;
 use xyn_store::ids::EntryId;
 use xyn_store::timeline::Facet;
 use xyn_store::timeline::entry::{Kind, Note, Refs};
+use xyn_store::{Digest, Timestamp};
 
+use super::time::start_at;
 use super::*;
 use crate::services::timeline::actor::Command;
 
@@ -131,5 +132,25 @@ async fn a_merge_of_files_that_are_not_here_says_so() {
     node.timeline().tell(Command::Milestones { milestones, from, to: from }).await.expect("is said");
     let refused = node.submit("timeline.merge", json!({ "from": "try" })).await;
     assert!(matches!(refused, Err(Refusal::Conflict { code: "files_missing", .. })), "{refused:?}");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_claims_to_be_from_the_future_is_no_ground_for_branches_and_merges() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let now: Timestamp = "2026-03-01T12:00:00Z".parse().expect("an instant");
+    let ahead = start_at(folder.path(), now.after(Duration::from_secs(7200))).await;
+    let far = ahead.edit("main", "site", &[("a", "in two hours"), ("b", "in two hours")]).await;
+    ahead.stop().await;
+
+    let node = start_at(folder.path(), now).await;
+    let base = node.edit("main", "site", &[("a", "a"), ("b", "b")]).await;
+    let branched = node.submit("timeline.branch", json!({ "name": "try" })).await.expect("branches").output;
+    assert_eq!(branched["base"], base);
+    node.edit("try", "site", &[("a", "theirs"), ("b", "b")]).await;
+    node.edit("main", "site", &[("a", "a"), ("b", "ours")]).await;
+    let merged = node.submit("timeline.merge", json!({ "from": "try" })).await.expect("merges").output;
+    assert_eq!(node.files(&merged["entry_id"], "site"), pairs(&[("a", "theirs"), ("b", "ours")]));
+    assert_eq!(node.files(&far, "site"), pairs(&[("a", "in two hours"), ("b", "in two hours")]));
     node.stop().await;
 }

@@ -14,7 +14,7 @@ fn noon() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().expect("an instant")
 }
 
-async fn start_at(folder: &Path, now: Timestamp) -> Node {
+pub(super) async fn start_at(folder: &Path, now: Timestamp) -> Node {
     start_in(folder, actions::builtin(), Clock::manual(now), Environment::default()).await
 }
 

@@ -15,10 +15,10 @@ use xyn_store::blobs::Blobs;
 use xyn_store::ids::{EntryId, EventId};
 use xyn_store::projection::{IntentRow, Subject};
 use xyn_store::scope::Attribution;
+use xyn_store::timeline::WriteError;
 use xyn_store::timeline::board::{Board, Edit, EditError, View};
 use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs};
-use xyn_store::timeline::{EntryFilter, WriteError};
-use xyn_store::{Order, Reader, Timestamp};
+use xyn_store::{Reader, Timestamp};
 
 use super::actor::Command;
 pub use merge::{Conflict, Preview};
@@ -124,6 +124,7 @@ struct Wish<'a> {
     reader: &'a Reader,
     intent: &'a Intent,
     accept: &'a Accept,
+    now: Timestamp,
 }
 
 /// Carries out an intent of the timeline.
@@ -163,10 +164,10 @@ async fn consider<T: Send + 'static>(
     accept: Accept,
     what: impl FnOnce(&Wish<'_>, &Blobs) -> Result<T, Refusal> + Send + 'static,
 ) -> Result<(Accept, T), Refusal> {
-    let (store, intent) = (inner.store.clone(), intent.clone());
+    let (store, intent, now) = (inner.store.clone(), intent.clone(), inner.clock.now());
     let work = move || {
         let reader = store.read()?;
-        let wish = Wish { reader: &reader, intent: &intent, accept: &accept };
+        let wish = Wish { reader: &reader, intent: &intent, accept: &accept, now };
         let found = what(&wish, store.blobs())?;
         Ok((accept, found))
     };
@@ -258,10 +259,9 @@ impl Wish<'_> {
     }
 }
 
-/// The newest moment of `branch`; where nothing happened on it yet, the one it begins at.
-fn newest(reader: &Reader, branch: &Branch) -> Result<Entry, Refusal> {
-    let filter = EntryFilter { branch: Some(branch.clone()), ..EntryFilter::default() };
-    if let Some(entry) = reader.entries(&filter, Order::Descending, None, 1)?.items.pop() {
+/// Where `branch` stands; where nothing happened on it yet, the moment it begins at.
+fn newest(reader: &Reader, branch: &Branch, now: Timestamp) -> Result<Entry, Refusal> {
+    if let Some(entry) = reader.newest_entry(Some(branch), now)? {
         return Ok(entry);
     }
     let missing = || Refusal::NotFound { kind: "branch", id: branch.to_string() };

@@ -5,10 +5,10 @@ use axum::extract::State;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::projection::{Cursor, Page};
+use xyn_store::timeline::BoardRow;
 use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::Branch;
-use xyn_store::timeline::{BoardRow, EntryFilter};
-use xyn_store::{Order, Reader, StoreError};
+use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::shown;
 use crate::dto::BranchView;
@@ -35,7 +35,8 @@ async fn branches(
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<BranchView>>, ApiError> {
     let (cursor, limit) = query.place();
-    let read = move |reader: &Reader| branch_page(reader, cursor.as_ref(), limit);
+    let now = state.runtime().clock().now();
+    let read = move |reader: &Reader| branch_page(reader, cursor.as_ref(), limit, now);
     Ok(Json(Listing::of(state.scan(read).await?, |branch| branch)))
 }
 
@@ -43,18 +44,19 @@ pub(crate) fn branch_page(
     reader: &Reader,
     cursor: Option<&Cursor>,
     limit: usize,
+    now: Timestamp,
 ) -> Result<Page<BranchView>, StoreError> {
     let mut items = Vec::new();
     if cursor.is_none() {
         let main = View::Branch { base: None, head: None, contenders: Default::default(), is_closed: false };
         let opened = shown(reader, &Board::Branch(Branch::main()))?;
-        items.extend(branch_view(reader, Branch::main(), opened.unwrap_or(main))?);
+        items.extend(branch_view(reader, Branch::main(), opened.unwrap_or(main), now)?);
     }
     let Page { items: rows, mut next } = reader.boards(cursor, limit.saturating_sub(items.len()).max(1))?;
     for BoardRow { board, view, .. } in rows {
         match board {
             Board::Branch(name) if name == Branch::main() => {}
-            Board::Branch(name) => items.extend(branch_view(reader, name, view)?),
+            Board::Branch(name) => items.extend(branch_view(reader, name, view, now)?),
             // Branches sort before all other boards.
             _ => {
                 next = None;
@@ -65,10 +67,13 @@ pub(crate) fn branch_page(
     Ok(Page { items, next })
 }
 
-fn branch_view(reader: &Reader, name: Branch, view: View) -> Result<Option<BranchView>, StoreError> {
+fn branch_view(
+    reader: &Reader,
+    name: Branch,
+    view: View,
+    now: Timestamp,
+) -> Result<Option<BranchView>, StoreError> {
     let View::Branch { base, head, contenders, is_closed } = view else { return Ok(None) };
-    let filter = EntryFilter { branch: Some(name.clone()), ..EntryFilter::default() };
-    let newest = reader.entries(&filter, Order::Descending, None, 1)?.items.pop();
-    let head = newest.map(|entry| entry.entry_id).or(head);
+    let head = reader.newest_entry(Some(&name), now)?.map(|entry| entry.entry_id).or(head);
     Ok(Some(BranchView { name, base, head, contenders, is_closed }))
 }

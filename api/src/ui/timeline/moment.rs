@@ -15,7 +15,6 @@ use super::super::act::{Act, Directory};
 use super::super::change::{self, Changes};
 use super::super::talk::Comment;
 use super::shapes::drawing;
-use super::window::newest;
 use crate::dto::{Moment, MomentState};
 use crate::routes::timeline::{moments, roster, shown};
 use crate::state::AppState;
@@ -127,7 +126,10 @@ impl Reading {
             acts: self.acts(reader, &entry, &view.state, view.is_pinned)?,
             has_review: shown(reader, &Board::Review(entry_id))?.is_some(),
             about: about.collect(),
-            now: newest(reader, None)?.map(|newest| newest.entry_id).filter(|now| *now != entry_id),
+            now: reader
+                .newest_entry(None, self.now)?
+                .map(|newest| newest.entry_id)
+                .filter(|now| *now != entry_id),
             marked: marked.filter(|marked| *marked != entry_id),
             moment: view.moment,
             labels: view.labels,

@@ -7,7 +7,7 @@ use xyn_store::projection::Page;
 use xyn_store::timeline::EntryFilter;
 use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::{Branch, Entry};
-use xyn_store::{Order, Reader, StoreError};
+use xyn_store::{Order, Reader, StoreError, Timestamp};
 
 use super::lanes::{LANES_MAX, Scene, Seen, scene};
 use crate::routes::timeline::branches::branch_page;
@@ -39,10 +39,10 @@ pub(super) struct Wanted {
     pub(super) span: usize,
 }
 
-/// The moments around the one that is `wanted`, or around the newest. None when there is none.
-pub(super) fn window(reader: &Reader, wanted: &Wanted) -> Result<Option<Window>, StoreError> {
+/// The moments around the one that is `wanted`, or around the newest at `now`. None when there is none.
+pub(super) fn window(reader: &Reader, wanted: &Wanted, now: Timestamp) -> Result<Option<Window>, StoreError> {
     let filter = EntryFilter { branch: wanted.branch.clone(), ..EntryFilter::default() };
-    let newest = || newest(reader, filter.branch.as_ref());
+    let newest = || reader.newest_entry(filter.branch.as_ref(), now);
     let named = wanted.at.map_or_else(newest, |at| reader.entry(at))?;
     let Some(mut chosen) = named else { return Ok(None) };
     let place = reader.cursor_at(filter.branch.as_ref(), chosen.entry_id)?;
@@ -65,16 +65,10 @@ pub(super) fn window(reader: &Reader, wanted: &Wanted) -> Result<Option<Window>,
     before.reverse();
     let at = before.len();
     let seen: Vec<Entry> = before.into_iter().chain([chosen.clone()]).chain(behind).collect();
-    let lanes = lanes(reader, &seen, wanted.branch.as_ref())?;
+    let lanes = lanes(reader, &seen, wanted.branch.as_ref(), now)?;
     let scene = scene(&marked(reader, seen)?, at, &lanes);
     let (has_older, has_newer) = (older.is_some(), newer.is_some());
     Ok(Some(Window { chosen, scene, earlier, later, much_earlier, much_later, has_older, has_newer }))
-}
-
-/// The newest moment, of a branch where one is named.
-pub(super) fn newest(reader: &Reader, branch: Option<&Branch>) -> Result<Option<Entry>, StoreError> {
-    let filter = EntryFilter { branch: branch.cloned(), ..EntryFilter::default() };
-    Ok(reader.entries(&filter, Order::Descending, None, 1)?.items.pop())
 }
 
 /// The moments with what people attached to them.
@@ -108,11 +102,12 @@ fn lanes(
     reader: &Reader,
     seen: &[Entry],
     only: Option<&Branch>,
+    now: Timestamp,
 ) -> Result<Vec<(Branch, Option<EntryId>)>, StoreError> {
     if let Some(only) = only {
         return Ok(vec![(only.clone(), None)]);
     }
-    let all = branch_page(reader, None, LANES_MAX + 1)?;
+    let all = branch_page(reader, None, LANES_MAX + 1, now)?;
     if all.items.len() < LANES_MAX && all.next.is_none() {
         let mut all: Vec<_> = all.items.into_iter().map(|branch| (branch.name, branch.base)).collect();
         add_seen(&mut all, seen);

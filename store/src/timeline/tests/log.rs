@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::node::{Node, admitted, all, refusal, titles};
 use super::world::{Author, entries, moment};
+use crate::clock::Timestamp;
 use crate::ids;
 use crate::reader::Order;
 use crate::timeline::admit::Verdict;
@@ -207,6 +208,12 @@ fn a_record_from_the_year_3000_is_kept_and_flagged_and_pulls_no_clock() {
     assert!(matches!(verdicts[0], Verdict::Admitted { from_future: 1, .. }), "{verdicts:?}");
     node.say(&["now"]);
     assert_eq!(all(&node), ["now", "far"]);
+    let newest = |now| {
+        let reader = node.store.read().expect("reads");
+        reader.newest_entry(None, now).expect("reads").expect("there is one").note.title
+    };
+    assert_eq!(newest(node.now), "now");
+    assert_eq!(newest(Timestamp::MAX), "far", "its time has come");
 }
 
 #[test]

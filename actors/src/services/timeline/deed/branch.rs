@@ -16,7 +16,7 @@ pub(super) fn begin(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     }
     let base = match wish.optional_entry()? {
         Some(entry) => entry.entry_id,
-        None => newest(wish.reader, &Branch::main())?.entry_id,
+        None => newest(wish.reader, &Branch::main(), wish.now)?.entry_id,
     };
     let output = json!({ "name": branch, "base": base });
     let deed = Deed::edit(Board::Branch(branch.clone()), vec![Edit::Open(base)], output);

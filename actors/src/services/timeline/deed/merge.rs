@@ -14,7 +14,7 @@ use xyn_store::blobs::{BlobError, Blobs};
 use xyn_store::ids::EntryId;
 use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs, TITLE_MAX_CHARS};
 use xyn_store::timeline::{Facet, State};
-use xyn_store::{Digest, Reader};
+use xyn_store::{Digest, Reader, Timestamp};
 
 use super::super::Event;
 use super::super::milestone::fitting;
@@ -123,14 +123,14 @@ struct Join {
 impl Join {
     fn read(wish: &Wish<'_>) -> Result<Self, Refusal> {
         let from = wish.required_branch("from")?;
-        Self::between(wish.reader, from, wish.branch("into")?.unwrap_or_else(Branch::main))
+        Self::between(wish.reader, from, wish.branch("into")?.unwrap_or_else(Branch::main), wish.now)
     }
 
-    fn between(reader: &Reader, from: Branch, into: Branch) -> Result<Self, Refusal> {
+    fn between(reader: &Reader, from: Branch, into: Branch, now: Timestamp) -> Result<Self, Refusal> {
         if from == into {
             return Err(super::unchanged(&format!("`{from}` is not merged into itself")));
         }
-        let (ours, theirs) = (newest(reader, &into)?, newest(reader, &from)?);
+        let (ours, theirs) = (newest(reader, &into, now)?, newest(reader, &from, now)?);
         let base = reader.common_ancestor(ours.entry_id, theirs.entry_id)?;
         if base.as_ref().is_some_and(|base| base.entry_id == theirs.entry_id) {
             return Err(super::unchanged(&format!("`{into}` has all of `{from}` already")));

@@ -30,7 +30,7 @@ impl Runtime {
         let inner = self.0.clone();
         let (join, trees) = blocking(move || {
             let reader = inner.store.read()?;
-            let join = Join::between(&reader, from, into)?;
+            let join = Join::between(&reader, from, into, inner.clock.now())?;
             let trees = Trees::of(&reader, &join)?;
             Ok((join, trees))
         })
