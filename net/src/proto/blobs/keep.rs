@@ -4,6 +4,7 @@
 //! that shows at once or when the blob is put together.
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 use std::mem;
 use std::sync::Arc;
 
@@ -14,8 +15,10 @@ use xyn_store::{Digest, Timestamp};
 use super::ask::{Asked, What};
 use super::chunks::Chunks;
 use super::fetch::{Fetch, Said, Stage};
+use super::peer::Peer;
 use super::{
-    ASK_AGAIN_AFTER, AskId, Blobs, MANIFEST_BYTES_MAX, NotFetched, NotKept, Output, Parcel, Progress,
+    ASK_AGAIN_AFTER, AskId, Blobs, MANIFEST_BYTES_MAX, NotFetched, NotKept, OVERTAKING_MAX, Output, Parcel,
+    Progress,
 };
 use crate::proto::conduct::Misdeed;
 use crate::wire::blobs::Answer;
@@ -24,26 +27,40 @@ use crate::wire::blobs::Answer;
 #[derive(Clone, Debug)]
 pub(super) struct Arrived {
     object: Digest,
-    ask: AskId,
     chunks: Vec<Digest>,
     parcel: Parcel,
 }
 
 impl Blobs {
-    /// Has the driver keep what arrived, of each blob one answer at a time: its chunks are hashed in the order
-    /// in which they come, and what is hashed at once need not be held or read again.
-    pub(super) fn keep(&mut self, out: &mut Vec<Output>) {
-        let Self { arrived, asks, keeping, .. } = self;
+    /// Has the driver keep what arrived, of each blob one answer at a time and in the order in which they were asked
+    /// for: what is hashed for the blob as it is verified need not be held or read again.
+    pub(super) fn keep(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         // Blobs may have been given up meanwhile.
-        arrived.retain(|it| asks.contains_key(&it.ask));
-        let is_next = |it: &mut Arrived| {
-            let is_free = !keeping.values().any(|object| *object == it.object);
-            is_free && keeping.insert(it.ask, it.object).is_none()
-        };
-        let next: Vec<Arrived> = arrived.extract_if(.., is_next).collect();
-        for Arrived { object, ask, chunks, parcel } in next {
-            out.push(Output::Keep { object, ask, chunks, parcel });
+        self.arrived.retain(|ask, _| self.asks.contains_key(ask));
+        let objects: BTreeSet<Digest> = self.arrived.values().map(|it| it.object).collect();
+        for object in objects {
+            if self.keeping.values().any(|kept| *kept == object) {
+                continue;
+            }
+            let mut of_blob = self.arrived.iter().filter(|(_, it)| it.object == object).map(|(ask, _)| *ask);
+            let Some(ask) = of_blob.next() else { continue };
+            let is_first = of_blob.count() >= OVERTAKING_MAX || !self.is_overtaking(ask, object, now);
+            if is_first && let Some(Arrived { object, chunks, parcel }) = self.arrived.remove(&ask) {
+                self.keeping.insert(ask, object);
+                out.push(Output::Keep { object, ask, chunks, parcel });
+            }
         }
+    }
+
+    /// Whether chunks of `object` were asked for before `ask`, and so lately that nobody else is asked for them yet.
+    fn is_overtaking(&self, ask: AskId, object: Digest, now: Timestamp) -> bool {
+        self.asks.range(..ask).any(|(_, asked)| {
+            let patience = self.peers.get(&asked.peer).map(Peer::hedge_after);
+            asked.object == object
+                && !asked.is_answered
+                && matches!(asked.what, What::Chunks(_))
+                && patience.is_some_and(|patience| now < asked.at.after(patience))
+        })
     }
 
     pub(super) fn answered(
@@ -74,7 +91,7 @@ impl Blobs {
                 };
                 let (object, chunks) = (*object, chunks.digests(which));
                 self.asks.insert(ask, Asked { is_answered: true, ..asked });
-                self.arrived.push(Arrived { object, ask, chunks, parcel });
+                self.arrived.insert(ask, Arrived { object, chunks, parcel });
             }
             (Ok(Answer::Manifest { name, length, page }), What::Manifest(from)) => {
                 self.page(peer, asked.object, *from, (name, length, &page), now, out);

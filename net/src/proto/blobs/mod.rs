@@ -67,6 +67,8 @@ pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 pub const PAUSE: Duration = Duration::from_secs(10);
 /// How long a chunk is under way at least before a second peer is asked for it.
 pub const HEDGE_AFTER: Duration = Duration::from_millis(250);
+/// Answers that overtook another, and wait for it.
+pub const OVERTAKING_MAX: usize = 16;
 /// How long until a peer that did not have a blob is asked again.
 pub const ASK_AGAIN_AFTER: Duration = Duration::from_secs(10);
 /// How long a blob of which nothing comes is waited for.
@@ -89,8 +91,8 @@ pub struct Blobs {
     waiting: VecDeque<Want>,
     asks: BTreeMap<AskId, ask::Asked>,
     next_ask: AskId,
-    /// Answers with chunks, in the order in which they came; they are still under way.
-    arrived: Vec<keep::Arrived>,
+    /// Answers with chunks, in the order in which they were asked for; they are still under way.
+    arrived: BTreeMap<AskId, keep::Arrived>,
     /// Those that the driver has in hand, and of which blobs they are.
     keeping: BTreeMap<AskId, Digest>,
     /// Who was served last.
@@ -118,7 +120,7 @@ impl Blobs {
             Input::Served { peer } => self.was_served(peer),
             Input::Tick => self.tick(now, &mut out),
         }
-        self.keep(&mut out);
+        self.keep(now, &mut out);
         self.begin(now, &mut out);
         self.ask(now, &mut out);
         self.look_around(&mut out);

@@ -3,6 +3,7 @@
 //! Owns the bed: it carries out what the cores ask for and looks at every step whether limits are kept.
 
 mod laws;
+mod order;
 mod questions;
 mod shelf;
 mod stories;
@@ -39,6 +40,8 @@ struct Node {
     /// Until when its line is busy.
     busy: Timestamp,
     progress: BTreeMap<Digest, Progress>,
+    /// Answers whose chunks it keeps, in this order.
+    kept: Vec<AskId>,
     /// Bytes of answers that came.
     came_bytes: u64,
     /// Bytes of parcels it sent.
@@ -91,6 +94,7 @@ impl Bed {
             bytes_per_second: 100 * MIB,
             busy: Timestamp::EPOCH,
             progress: BTreeMap::new(),
+            kept: Vec::new(),
             came_bytes: 0,
             sent_bytes: 0,
         };
@@ -206,7 +210,7 @@ impl Bed {
     }
 
     fn perform(&mut self, node: usize, output: Output) -> Option<Input> {
-        let shelf = &mut self.nodes[node].shelf;
+        let Node { shelf, kept: order, .. } = &mut self.nodes[node];
         match output {
             Output::Ask { peer, ask, message } => {
                 self.put_question(node, number(peer), ask, &message);
@@ -219,6 +223,7 @@ impl Bed {
                 Some(Input::Opened { object: bundle.object(), result: shelf.gather(&bundle) })
             }
             Output::Keep { object, ask, chunks, parcel } => {
+                order.push(ask);
                 let (kept, fault) = shelf.keep(&object, &chunks, &parcel);
                 Some(Input::Kept { ask, kept, fault })
             }
