@@ -114,7 +114,7 @@ pub(super) mod parcels {
         let put = |bytes: &[u8]| store.blobs().put(bytes).expect("there is room");
         let (text, few) = (put(&b"a text that can be compressed ".repeat(9)), put(&[1, 9, 8, 4]));
         [vec![text], vec![few], vec![few, text]]
-            .map(|chunks| store.blobs().parcel(&chunks, 0, 1 << 20).expect("reads"))
+            .map(|chunks| store.blobs().parcel(&chunks, Vec::new(), 1 << 20).expect("reads"))
             .into()
     }
 }

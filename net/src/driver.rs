@@ -22,6 +22,7 @@ mod muxer;
 mod port;
 mod punch;
 mod runs;
+mod spare;
 mod task;
 #[cfg(test)]
 mod tests;

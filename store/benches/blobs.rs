@@ -98,7 +98,8 @@ fn ranges(blobs: &Blobs, content: &[u8]) {
 fn intake(from: &Blobs, folder: &Path, content: &[u8]) {
     let manifest = from.manifest(&Digest::of(content)).expect("reads").expect("is here");
     let chunks: Vec<_> = manifest.parts().iter().map(|(chunk, _)| *chunk).collect();
-    let parcels = chunks.chunks(12).map(|chunks| from.parcel(chunks, 0, PARCEL_BYTES).expect("reads"));
+    let parcels =
+        chunks.chunks(12).map(|chunks| from.parcel(chunks, Vec::new(), PARCEL_BYTES).expect("reads"));
     let (parcels, took) = timed(|| parcels.collect::<Vec<_>>());
     rate("blobs.parcel", content.len(), took);
     let store = open(folder);

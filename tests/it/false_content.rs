@@ -69,7 +69,7 @@ impl Shelf {
             Ask::Chunks { chunks, .. } => {
                 let mut parcel = match lie {
                     Lie::Another => Parcel::of(b"nobody asked for it"),
-                    _ => self.blobs.parcel(&chunks, 0, PARCEL_BYTES_MAX).expect("it reads"),
+                    _ => self.blobs.parcel(&chunks, Vec::new(), PARCEL_BYTES_MAX).expect("it reads"),
                 };
                 if let (Lie::Flipped, Some(last)) = (lie, parcel.last_mut()) {
                     *last ^= 1;

@@ -22,6 +22,7 @@ use xyn_store::trust::EnvId;
 use super::codec::{Codec, READING_BYTES_MAX, Room, SHARE_BYTES};
 use super::gate::{Gate, Guard};
 use super::punch::Punch;
+use super::spare::Spare;
 use super::transport::{self, MUXED_STREAMS_MAX, Roll, Transport};
 use super::{Config, StartError};
 use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
@@ -163,6 +164,7 @@ pub(super) fn mesh(
     env: EnvId,
     guard: Guard,
     roll: &Roll,
+    spare: &Spare,
     settings: &Config,
 ) -> Result<Swarm<Wire>, StartError> {
     let (me, timeout) = (keypair.public().to_peer_id(), settings.message_timeout);
@@ -181,7 +183,7 @@ pub(super) fn mesh(
         contacts: talk(Contacts::PROTOCOL, Contacts::BYTES_MAX, QUIET_STREAMS_MAX),
         runs: talk(Runs::PROTOCOL, Runs::BYTES_MAX, QUIET_STREAMS_MAX),
         join: door(timeout, room.too()),
-        blobs: blobs(timeout),
+        blobs: blobs(timeout, spare.clone()),
         identify: identify::Behaviour::new(
             identify::Config::new("/xyn/1".into(), keypair.public())
                 .with_agent_version(concat!("xyn/", env!("CARGO_PKG_VERSION")).into())
@@ -210,8 +212,8 @@ pub(super) fn guest(keypair: Keypair, timeout: Duration) -> Result<Swarm<Exchang
 
 /// Blobs have room of their own: many large answers that come slowly keep no other message waiting. What comes was
 /// asked for, so that one source may have all of it.
-fn blobs(timeout: Duration) -> Exchange {
-    let room = Room::new(READING_BYTES_MAX, READING_BYTES_MAX);
+fn blobs(timeout: Duration, spare: Spare) -> Exchange {
+    let room = Room::new(READING_BYTES_MAX, READING_BYTES_MAX).with(spare);
     exchange(Ask::PROTOCOL, (Ask::BYTES_MAX, Answer::BYTES_MAX), timeout, STREAMS_MAX, room)
 }
 

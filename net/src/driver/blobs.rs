@@ -119,6 +119,13 @@ impl<P: Port> Task<P> {
         Fetch { progress }
     }
 
+    /// Lets go of the memory of parcels while there are none.
+    pub(super) fn spare_memory(&self) {
+        if self.trade.asks.is_empty() && self.trade.asked.is_empty() {
+            self.trade.depot.spare().clear();
+        }
+    }
+
     /// Gives up what nobody waits for any more.
     pub(super) fn give_up_unwanted(&mut self) {
         let unwanted = self.trade.fetches.extract_if(.., |_, progress| progress.receiver_count() == 0);
@@ -140,7 +147,7 @@ impl<P: Port> Task<P> {
                     Fetched::Input(Input::Opened { object, result })
                 }),
                 Output::Keep { object, ask, chunks, parcel } => self.work(move |depot| {
-                    let (kept, fault) = depot.keep(&object, &chunks, &parcel);
+                    let (kept, fault) = depot.keep(&object, &chunks, parcel);
                     Fetched::Input(Input::Kept { ask, kept, fault })
                 }),
                 Output::Assemble(object) => self.work(move |depot| {

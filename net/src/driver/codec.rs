@@ -14,6 +14,8 @@ use libp2p::futures::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use libp2p::request_response;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::spare::Spare;
+
 /// Bytes of messages that are being read at a time, from everybody.
 pub(super) const READING_BYTES_MAX: usize = 32 << 20;
 /// Those of one connection: some that are as long as may be. Whoever lets many wait takes no room of others.
@@ -70,12 +72,18 @@ pub(super) struct Room {
     share: Arc<Semaphore>,
     share_bytes: usize,
     is_connections: bool,
+    spare: Spare,
 }
 
 impl Room {
     /// So many bytes in all, of which a connection takes up to its share.
     pub(super) fn new(bytes: usize, share_bytes: usize) -> Self {
         Self::within(&Arc::new(Semaphore::new(bytes)), share_bytes)
+    }
+
+    /// The same room, with memory that messages were in before.
+    pub(super) fn with(self, spare: Spare) -> Self {
+        Self { spare, ..self }
     }
 
     /// The same room, for another protocol.
@@ -85,7 +93,7 @@ impl Room {
 
     fn within(all: &Arc<Semaphore>, share_bytes: usize) -> Self {
         let share = Arc::new(Semaphore::new(share_bytes));
-        Self { all: Arc::clone(all), share, share_bytes, is_connections: false }
+        Self { all: Arc::clone(all), share, share_bytes, is_connections: false, spare: Spare::default() }
     }
 
     /// All of `bytes` at once: who holds a part and waits for the rest waits for those who do the same.
@@ -100,7 +108,7 @@ impl Clone for Room {
     fn clone(&self) -> Self {
         let room = self.too();
         let share = if self.is_connections { Arc::clone(&self.share) } else { room.share };
-        Self { share, is_connections: true, ..room }
+        Self { share, is_connections: true, spare: self.spare.clone(), ..room }
     }
 }
 
@@ -138,7 +146,9 @@ impl request_response::Codec for Codec {
     where
         T: AsyncWrite + Unpin + Send,
     {
-        write(io, &bytes, 0).await
+        let written = write(io, &bytes, 0).await;
+        self.room.spare.give(bytes);
+        written
     }
 }
 
@@ -163,7 +173,7 @@ impl Codec {
             return Ok(Err(BadFrame::TooLarge { size, max }));
         }
         let _held = self.room.take(if is_packed { size + max } else { size }).await;
-        let mut bytes = vec![0; size];
+        let mut bytes = self.room.spare.take(size);
         io.read_exact(&mut bytes).await?;
         Ok(if is_packed { unpack(&bytes, max) } else { Ok(bytes) })
     }

@@ -12,12 +12,15 @@ use xyn_store::Digest;
 use xyn_store::blobs::{BlobError, Blobs, Gathering, Intake, Manifest, Parcel};
 
 use super::families::Families;
-use crate::proto::blobs::{Goods, NotKept};
+use super::spare::Spare;
+use crate::proto::blobs::{self as proto, Goods, NotKept};
 use crate::wire;
 use crate::wire::blobs::{Answer, Ask, HEAD_BYTES, PARCEL_BYTES_MAX};
 
 pub(super) struct Depot {
     blobs: Blobs,
+    /// For parcels, which come and go as messages.
+    spare: Spare,
     families: Families,
     intakes: Mutex<BTreeMap<Digest, Open>>,
 }
@@ -63,7 +66,13 @@ impl Incoming {
 
 impl Depot {
     pub(super) fn new(blobs: Blobs) -> Self {
-        Self { families: Families::new(blobs.clone()), blobs, intakes: Mutex::default() }
+        let families = Families::new(blobs.clone());
+        Self { blobs, spare: Spare::default(), families, intakes: Mutex::default() }
+    }
+
+    /// The memory of parcels.
+    pub(super) fn spare(&self) -> &Spare {
+        &self.spare
     }
 
     /// The length of a blob that is here. What is missing of a bundle is looked up when somebody has it.
@@ -92,7 +101,10 @@ impl Depot {
             },
             Ask::Chunks { root, chunks } => match self.families.has(root, chunks.iter()) {
                 Ok(true) => {
-                    let parcel = self.blobs.parcel(chunks, HEAD_BYTES, PARCEL_BYTES_MAX);
+                    let limit_bytes = HEAD_BYTES + PARCEL_BYTES_MAX;
+                    let mut parcel = self.spare.take(limit_bytes);
+                    parcel.truncate(HEAD_BYTES);
+                    let parcel = self.blobs.parcel(chunks, parcel, limit_bytes);
                     parcel.map(|parcel| Some(Answer::around(parcel)))
                 }
                 refused => refused.map(|_| None),
@@ -147,8 +159,14 @@ impl Depot {
         &self,
         object: &Digest,
         asked: &[Digest],
-        parcel: &[u8],
+        parcel: proto::Parcel,
     ) -> (Vec<Digest>, Option<NotKept>) {
+        let kept = self.take(object, asked, &parcel);
+        parcel.into_bytes().into_iter().for_each(|bytes| self.spare.give(bytes));
+        kept
+    }
+
+    fn take(&self, object: &Digest, asked: &[Digest], parcel: &[u8]) -> (Vec<Digest>, Option<NotKept>) {
         let (mut asked, mut kept, mut fault) = (asked.iter(), Vec::with_capacity(asked.len()), None);
         let Some(open) = self.intakes().get(object).cloned() else {
             return (kept, fault);

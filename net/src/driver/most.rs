@@ -9,6 +9,7 @@ use super::behaviour::{DOOR_STREAMS_MAX, NEWS_WAITING_MAX, STRANGER_CONNECTIONS}
 use super::carry::UNHEARD_BYTES_MAX;
 use super::codec::READING_BYTES_MAX;
 use super::muxer::{STRANGER_BYTES_MAX, WINDOWS_BYTES_MAX};
+use super::spare::SPARE_BYTES_MAX;
 use super::transport::{QUIC_BYTES_MAX, READ_BYTES};
 use crate::proto::blobs::{ANSWERS_MAX, IN_FLIGHT_MAX, MANIFEST_BYTES_MAX, OBJECTS_MAX};
 use crate::proto::conduct::{BYTES_BURST, PASSED_ON_TIMES};
@@ -37,9 +38,9 @@ pub const STRANGERS_BYTES_MAX: usize =
     STRANGERS_MAX * STRANGER_CONNECTIONS * (larger(STRANGER_BYTES_MAX, QUIC_BYTES_MAX) + READ_BYTES);
 
 /// What all peers share, however many they are: messages that are being read, of blobs and of all else; answers about
-/// blobs that are being made; records that wait to be judged.
+/// blobs that are being made, and the memory of those before; records that wait to be judged.
 pub const SHARED_BYTES_MAX: usize =
-    2 * READING_BYTES_MAX + ANSWERS_MAX * MESSAGE_BYTES_MAX + JUDGED_BYTES_MAX;
+    2 * READING_BYTES_MAX + ANSWERS_MAX * MESSAGE_BYTES_MAX + SPARE_BYTES_MAX + JUDGED_BYTES_MAX;
 
 /// What comes of blobs that this node itself asked for: chunks on their way, and lists of them.
 pub const FETCHING_BYTES_MAX: usize = IN_FLIGHT_MAX as usize + OBJECTS_MAX * MANIFEST_BYTES_MAX as usize;
@@ -55,7 +56,7 @@ const fn larger(one: usize, other: usize) -> usize {
 
 const _: () = assert!(MEMBER_BYTES_MAX <= 170 * MIB, "a member that floods is borne");
 const _: () = assert!(STRANGERS_BYTES_MAX <= 260 * MIB, "so is a crowd at the door");
-const _: () = assert!(SHARED_BYTES_MAX <= 112 * MIB && FETCHING_BYTES_MAX <= 160 * MIB);
+const _: () = assert!(SHARED_BYTES_MAX <= 120 * MIB && FETCHING_BYTES_MAX <= 160 * MIB);
 const _: () = assert!(
     DOOR_STREAMS_MAX * DEFAULT_CREDIT as usize <= STRANGER_BYTES_MAX,
     "what a stranger has to say fits its connection"

@@ -160,8 +160,9 @@ impl<P: Port> Task<P> {
             reach: config.reach,
             clock: clock.clone(),
         };
+        let depot = Depot::new(world.blobs);
         let (env, roll) = (world.roster.env(), Roll::of(Arc::clone(&world.roster)));
-        let mut swarm = behaviour::mesh(keypair, env, guard, &roll, &config)?;
+        let mut swarm = behaviour::mesh(keypair, env, guard, &roll, depot.spare(), &config)?;
         transport::listen(&mut swarm, &config.listen)?;
         let mut dialer = Dialer::new(config.seed);
         for text in config.peers.iter().chain(&config.relays) {
@@ -179,7 +180,7 @@ impl<P: Port> Task<P> {
             gossip: Gossip::new(now),
             witness: Witness::new(world.vouched),
             contacts,
-            trade: Trade::new(Depot::new(world.blobs)),
+            trade: Trade::new(depot),
             inquiries: Inquiries::default(),
             door: Door::new(me, now),
             dialer,
@@ -274,6 +275,7 @@ impl<P: Port> Task<P> {
         self.witness(witness::Input::Tick);
         self.give_up_unwanted();
         self.blobs(blobs::Input::Tick);
+        self.spare_memory();
         self.contacts(contacts::Input::Tick);
         self.runs(runs::Input::Tick);
         self.door(door::Input::Tick);

@@ -28,6 +28,11 @@ impl<const MAX: usize> Payload<MAX> {
         let length = bytes.len().checked_sub(from)?;
         (length <= MAX).then(|| Self { bytes: Arc::new(bytes), from })
     }
+
+    /// The memory that they are in, for other use; none while others have them as well.
+    pub fn into_bytes(self) -> Option<Vec<u8>> {
+        Arc::into_inner(self.bytes)
+    }
 }
 
 impl<const MAX: usize> Deref for Payload<MAX> {

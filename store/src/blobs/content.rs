@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::Path;
+use std::{io, mem};
 
 use super::index::{self, ObjectRow, Place};
 use super::record::{self, Decoder};
@@ -141,7 +141,9 @@ impl Source {
 
     /// A chunk of the blob `digest`, verified.
     pub(super) fn chunk(&mut self, digest: &Digest, chunk: &Digest) -> Result<Vec<u8>, BlobError> {
-        self.read(digest, chunk, |decoder, record| decoder.decode(record, chunk).map(Cow::into_owned))
+        self.find(digest, chunk, |source, place, path| {
+            Ok(source.fetch(place, path, chunk)?.map(Cow::into_owned))
+        })
     }
 
     /// Appends the record of a chunk to `bytes`, as it stands in its pack and as it was written, unless that
@@ -152,22 +154,29 @@ impl Source {
         bytes: &mut Vec<u8>,
         limit_bytes: usize,
     ) -> Result<bool, BlobError> {
-        self.read(chunk, chunk, |_, record| {
-            record::intact(record, chunk)?;
-            let fits = bytes.len() + record.len() <= limit_bytes;
-            if fits {
-                bytes.extend_from_slice(record);
+        let before = bytes.len();
+        let copied = self.find(chunk, chunk, |source, place, path| {
+            let length = place.record_bytes as usize;
+            if before + length > limit_bytes {
+                return Ok(Some(false));
             }
-            Some(fits)
-        })
+            bytes.resize(before + length, 0);
+            let is_read = source.read_at(place, path, &mut bytes[before..])?;
+            let is_sound = is_read && record::intact(&bytes[before..], chunk).is_some();
+            Ok(is_sound.then_some(true))
+        });
+        if !matches!(copied, Ok(true)) {
+            bytes.truncate(before);
+        }
+        copied
     }
 
-    /// What `take` makes of the record of a chunk of the blob `digest`: none when the record is damaged.
-    fn read<T>(
+    /// What `take` makes of the place of a chunk of the blob `digest`: none when what stands there is damaged.
+    fn find<T>(
         &mut self,
         digest: &Digest,
         chunk: &Digest,
-        mut take: impl FnMut(&mut Decoder, &[u8]) -> Option<T>,
+        mut take: impl FnMut(&mut Self, Place, &Path) -> Result<Option<T>, BlobError>,
     ) -> Result<T, BlobError> {
         let mut tried = None;
         loop {
@@ -183,9 +192,7 @@ impl Source {
             if tried == Some(place) {
                 return Err(damaged(path));
             }
-            if self.fetch(place, &path)?
-                && let Some(taken) = take(&mut self.decoder, &self.record)
-            {
+            if let Some(taken) = take(self, place, &path)? {
                 return Ok(taken);
             }
             tried = Some(place);
@@ -195,19 +202,32 @@ impl Source {
     /// The record of a chunk as it stands in its pack, verified.
     pub(super) fn record(&mut self, chunk: &Digest, place: Place) -> Result<Option<&[u8]>, BlobError> {
         let path = packer::path(&self.blobs.0.folder, place.pack);
-        let is_sound = self.fetch(place, &path)? && self.decoder.decode(&self.record, chunk).is_some();
+        let is_sound = self.fetch(place, &path, chunk)?.is_some();
         Ok(is_sound.then_some(&self.record))
     }
 
-    /// Reads a record; answers whether there is one.
-    fn fetch(&mut self, place: Place, path: &PathBuf) -> Result<bool, BlobError> {
-        self.record.resize(place.record_bytes as usize, 0);
+    /// The chunk whose record stands at `place`; none when there is none, or another.
+    fn fetch(
+        &mut self,
+        place: Place,
+        path: &Path,
+        chunk: &Digest,
+    ) -> Result<Option<Cow<'_, [u8]>>, BlobError> {
+        let mut record = mem::take(&mut self.record);
+        record.resize(place.record_bytes as usize, 0);
+        let is_read = self.read_at(place, path, &mut record);
+        self.record = record;
+        Ok(if is_read? { self.decoder.decode(&self.record, chunk) } else { None })
+    }
+
+    /// Reads what stands at `place`; answers whether so much does.
+    fn read_at(&mut self, place: Place, path: &Path, record: &mut [u8]) -> Result<bool, BlobError> {
         let mut read = || {
             let (_, file) = match &mut self.open {
                 Some(open) if open.0 == place.pack => open,
                 other => other.insert((place.pack, File::open(path)?)),
             };
-            file.read_exact_at(&mut self.record, place.offset)
+            file.read_exact_at(record, place.offset)
         };
         match read() {
             Ok(()) => Ok(true),

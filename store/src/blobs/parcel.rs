@@ -95,18 +95,15 @@ impl<'a> Iterator for Parcel<'a> {
 }
 
 impl Blobs {
-    /// A parcel with those of `chunks` that are here and sound, in their order, up to the first for which
-    /// `limit_bytes` are too few, behind `room_bytes` for whoever wraps it.
+    /// A parcel with those of `chunks` that are here and sound, in their order, behind what `parcel` holds already,
+    /// up to the first with which that would be longer than `limit_bytes`.
     pub fn parcel(
         &self,
         chunks: &[Digest],
-        room_bytes: usize,
+        mut parcel: Vec<u8>,
         limit_bytes: usize,
     ) -> Result<Vec<u8>, BlobError> {
         let mut source = Source::new(self);
-        let limit_bytes = room_bytes + limit_bytes;
-        let mut parcel = Vec::with_capacity(limit_bytes);
-        parcel.resize(room_bytes, 0);
         for chunk in chunks {
             let fits = match source.copy(chunk, &mut parcel, limit_bytes) {
                 Err(BlobError::NotFound(_)) => self.add_inline(chunk, &mut parcel, limit_bytes)?,

@@ -16,7 +16,7 @@ fn elsewhere(count: usize) -> (tempfile::TempDir, Store, Vec<Digest>) {
 
 /// Sends `digests`; answers which of them were new.
 fn send(from: &Store, to: &mut Gathering, digests: &[Digest]) -> Result<Vec<bool>, BlobError> {
-    let parcel = from.blobs().parcel(digests, 0, 1 << 20).expect("reads");
+    let parcel = from.blobs().parcel(digests, Vec::new(), 1 << 20).expect("reads");
     Parcel::new(&parcel).map(|chunk| to.put(&chunk.expect("is sound"))).collect()
 }
 
