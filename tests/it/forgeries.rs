@@ -26,13 +26,15 @@ use crate::team::{Mate, converge};
 const REASONS: [&str; 4] = ["wrong_env", "past_cut", "forked", "from_future"];
 /// The secret of somebody whose name is stolen.
 const ANOTHER: u8 = 99;
+const AUTHOR: &str = "mallory@lab";
 const CENTURIES: Duration = Duration::from_secs(1_000 * 365 * 86_400);
 
 /// Under which names frames, records and changes are refused that are not what they should be. What comes before
 /// what it follows is told about, and waits.
-const SHAPES: [&str; 9] = [
+const SHAPES: [&str; 10] = [
     "bad_signature",
-    "unknown_version",
+    "newer_frame",
+    "newer_entry",
     "oversized",
     "malformed",
     "forged_actor",
@@ -98,7 +100,7 @@ impl Author {
     /// The next moment of this feed, signed.
     fn writes(&mut self, title: &str, now: Timestamp) -> Vec<u8> {
         let note = Note {
-            principal: Principal::new("mallory@lab"),
+            principal: Principal::new(AUTHOR),
             branch: Branch::main(),
             kind: Kind::Note,
             title: title.to_owned(),
@@ -160,13 +162,22 @@ async fn records_that_no_honest_member_writes_are_refused_by_name_counted_and_ne
     }
 }
 
+/// Has the entry of `change` say that a newer version of this program wrote it.
+fn make_newer(change: &mut [u8]) {
+    let named = change.windows(AUTHOR.len()).position(|window| window == AUTHOR.as_bytes());
+    // Before the author's name stands its length, and before that the version.
+    change[named.expect("an entry names its author") - 2] += 1;
+    let checksum = Digest::of(&change[8..]);
+    change[4..8].copy_from_slice(&checksum.as_bytes()[..4]);
+}
+
 /// News of the member with this secret that are refused under the name `reason`.
 fn misshapen(reason: &str, secret: u8, root: PublicKey, now: Timestamp) -> Vec<u8> {
     let mut author = Author::new(secret, root);
     let mut frame = author.writes("the first", now);
     match reason {
         "bad_signature" => *frame.last_mut().expect("it has bytes") ^= 1,
-        "unknown_version" => frame[0] = 9,
+        "newer_frame" => frame[0] = 9,
         "oversized" => frame.resize(FRAME_MAX_BYTES + 1, 0),
         "malformed" => frame.truncate(frame.len() - 100),
         "gap" => {
@@ -185,10 +196,11 @@ fn misshapen(reason: &str, secret: u8, root: PublicKey, now: Timestamp) -> Vec<u
         }
         _ => {
             let mut change = Author::new(secret, root).changes("the first", now);
-            if reason == "wrong_doc" {
-                return author.forges(7, change, now);
+            match reason {
+                "wrong_doc" => return author.forges(7, change, now),
+                "newer_entry" => make_newer(&mut change.0),
+                _ => *change.0.last_mut().expect("it has bytes") ^= 1,
             }
-            *change.0.last_mut().expect("it has bytes") ^= 1;
             return author.forges(0, change, now);
         }
     }
@@ -206,7 +218,9 @@ async fn news_that_are_not_what_they_should_be_are_refused_by_name_counted_and_c
     let (root, now, before) = (ada.env().root(), Clock::system().now(), ada.log());
     let mut members = Vec::new();
     for (secret, reason) in (1..).zip(SHAPES) {
-        members.push((member(&ada, secret).await, vec![misshapen(reason, secret, root, now)]));
+        // One alone drops nobody who is newer.
+        let news = [now, now.after(Duration::from_secs(1))].map(|at| misshapen(reason, secret, root, at));
+        members.push((member(&ada, secret).await, news.to_vec()));
     }
     let mut attacks = JoinSet::new();
     for (key, news) in members {
@@ -214,9 +228,12 @@ async fn news_that_are_not_what_they_should_be_are_refused_by_name_counted_and_c
         attacks.spawn(attacker::gossip(key, ada.node().mesh()[0].clone(), topic, news));
     }
     told_by_name(&ada, &SHAPES).await;
-    // Whoever sends what is false is dropped; a gap is nobody's fault.
-    let liars = SHAPES.len() as u64 - 1;
-    eventually("each liar is dropped", async || (ada.refusals("lie").await == liars).then_some(())).await;
+    // Whoever sends what is false is dropped, and so is who is newer, as that; a gap is nobody's fault.
+    let newer = SHAPES.iter().filter(|reason| reason.starts_with("newer")).count() as u64;
+    let dropped = (SHAPES.len() as u64 - 1 - newer, newer);
+    let is_dropped = async || (ada.refusals("lie").await, ada.refusals("newer").await) == dropped;
+    eventually("each of them is dropped", async || is_dropped().await.then_some(())).await;
+    assert!(ada.node().log().contains("upgrade this one"), "{}", ada.node().log());
     attacks.shutdown().await;
     assert_eq!(ada.log(), before);
     assert_eq!(ada.folder.xyn(["timeline", "log", "--excluded", "--json"]).ok(), "", "nothing is kept");

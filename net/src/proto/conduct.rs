@@ -60,7 +60,7 @@ pub enum Misdeed {
     /// It sent bytes that are no message.
     #[error("it sent a malformed message")]
     Malformed,
-    /// It sent a message of a newer version.
+    /// It sent a message, or records, of a newer version.
     #[error("it speaks a newer version than this program; upgrade this one")]
     Newer,
     /// It did not have what it said it has.

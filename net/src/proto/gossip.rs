@@ -200,6 +200,10 @@ impl Gossip {
             // A fork, or a moment in which nothing can be kept: to compare feeds settles both.
             Err(Refused::Unlinked | Refused::Busy) => vec![report(Verdict::Ignore), Output::Gap(peer)],
             Err(Refused::Cut | Refused::Paced) => vec![report(Verdict::Ignore)],
+            // It is no lie: it costs whoever passed it on nothing with gossip itself.
+            Err(Refused::Newer) => {
+                [vec![report(Verdict::Ignore)], self.blame(peer, Misdeed::Newer, now)].concat()
+            }
             Err(Refused::False) => {
                 [vec![report(Verdict::Reject)], self.blame(peer, Misdeed::Lie, now)].concat()
             }
@@ -284,6 +288,7 @@ mod tests {
             (Err(Refused::Busy), Verdict::Ignore, Some(gap)),
             (Err(Refused::Cut), Verdict::Ignore, None),
             (Err(Refused::Paced), Verdict::Ignore, None),
+            (Err(Refused::Newer), Verdict::Ignore, None),
             (Err(Refused::False), Verdict::Reject, Some(lie)),
         ];
         for (result, verdict, more) in cases {

@@ -68,6 +68,7 @@ pub fn answer(feed: FeedId, first: u64, verdicts: &[Verdict]) -> Result<(), Refu
         Verdict::Refused(Refusal::Equivocation(_)) => Ok(()),
         Verdict::Refused(Refusal::Unprovable(_)) => Err(Refused::Unlinked),
         Verdict::Refused(Refusal::PastCut(_)) => Err(Refused::Cut),
+        Verdict::Refused(refusal) if refusal.is_newer() => Err(Refused::Newer),
         Verdict::Refused(Refusal::Frame(_) | Refusal::Change { .. }) => Err(Refused::False),
     })
 }
@@ -85,6 +86,7 @@ pub fn welcome(statements: Vec<Placed>, roster: &Roster, me: PublicKey, newcomer
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xyn_store::timeline::entry::EntryError;
     use xyn_store::timeline::fork::ProofError;
     use xyn_store::timeline::frame::FrameError;
 
@@ -95,6 +97,7 @@ mod tests {
     fn each_verdict_has_its_answer() {
         let admitted = |feed| Verdict::Admitted { feed, first: 7, last: 9, from_future: 0, behind: vec![] };
         let refused = Verdict::Refused;
+        let entry = |error: EntryError| refused(Refusal::Change { seq: 7, source: error.into() });
         let cases = [
             (admitted(ALICE), Ok(())),
             (admitted(BOB), Err(Refused::False)),
@@ -108,6 +111,9 @@ mod tests {
             (refused(Refusal::Unprovable(ProofError::NoContradiction)), Err(Refused::Unlinked)),
             (refused(Refusal::PastCut(7)), Err(Refused::Cut)),
             (refused(Refusal::Frame(FrameError::BadSignature)), Err(Refused::False)),
+            (refused(Refusal::Frame(FrameError::Newer(2))), Err(Refused::Newer)),
+            (entry(EntryError::Newer(2)), Err(Refused::Newer)),
+            (entry(EntryError::Undecodable), Err(Refused::False)),
         ];
         for (verdict, expected) in cases {
             assert_eq!(answer(ALICE, 7, std::slice::from_ref(&verdict)), expected, "{verdict:?}");

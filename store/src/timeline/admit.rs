@@ -5,6 +5,7 @@
 
 use super::change::ChangeError;
 use super::draft::Draft;
+use super::entry::EntryError;
 use super::feed::FeedId;
 use super::fork::{Proof, ProofError};
 use super::frame::{Frame, FrameError};
@@ -46,17 +47,27 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it is for something that a newer version of this program understands.
+    pub fn is_newer(&self) -> bool {
+        matches!(
+            self,
+            Self::Frame(FrameError::Newer(_))
+                | Self::Change { source: ChangeError::Entry(EntryError::Newer(_)), .. }
+        )
+    }
+
     /// A word for counters.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Frame(FrameError::Oversized(_)) => "oversized",
-            Self::Frame(FrameError::UnknownVersion(_)) => "unknown_version",
+            Self::Frame(FrameError::Newer(_)) => "newer_frame",
             Self::Frame(FrameError::WrongEnv(_)) => "wrong_env",
             Self::Frame(FrameError::BadSignature) => "bad_signature",
             Self::Frame(_) => "malformed",
             Self::Change { source: ChangeError::ForgedActor, .. } => "forged_actor",
             Self::Change { source: ChangeError::WrongDocument { .. }, .. } => "wrong_doc",
             Self::Change { source: ChangeError::MissingDependency, .. } => "missing_dependency",
+            Self::Change { source: ChangeError::Entry(EntryError::Newer(_)), .. } => "newer_entry",
             Self::Change { .. } => "undecodable_change",
             Self::PastCut(_) => "past_cut",
             Self::Equivocation(_) | Self::Unprovable(_) => "equivocation",

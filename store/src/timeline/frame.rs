@@ -47,9 +47,9 @@ pub enum FrameError {
     /// It holds records of two packs.
     #[error("the frame crosses from one pack of {PACK_RECORDS} records into the next")]
     CrossesPacks,
-    /// Written in a form this program does not know.
-    #[error("frame version {0} is not known here; this program reads version {VERSION}")]
-    UnknownVersion(u8),
+    /// Written by a newer version of this program.
+    #[error("frame version {0} is newer than this program understands; upgrade it")]
+    Newer(u8),
     /// Cut short, empty, or followed by something.
     #[error("the frame is malformed")]
     Malformed,
@@ -175,7 +175,7 @@ impl Frame {
 fn read_place(env: &PublicKey, bytes: &[u8]) -> Result<Place, FrameError> {
     let (&found, mut rest) = bytes.split_first().ok_or(FrameError::Malformed)?;
     if found != VERSION {
-        return Err(FrameError::UnknownVersion(found));
+        return Err(if found > VERSION { FrameError::Newer(found) } else { FrameError::Malformed });
     }
     let sender = PublicKey::from_bytes(take(&mut rest)?);
     if sender != *env {

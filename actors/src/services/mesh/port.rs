@@ -18,8 +18,10 @@ use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::log;
 use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::projection::VouchedRow;
+use xyn_store::timeline::admit;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::timeline::fork;
+use xyn_store::timeline::fork::{self, ProofError};
+use xyn_store::timeline::frame::FrameError;
 use xyn_store::trust::{Invitation, NotRedeemed};
 use xyn_store::{Digest, Reader, StoreError};
 
@@ -115,6 +117,11 @@ impl Port for Desk {
         let timeline = inner.timeline().map_err(|_| Refused::Busy)?;
         let proof = match fork::Proof::open(&timeline.env().root(), &proof) {
             Ok(proof) if proof.feed == feed => proof,
+            Err(ProofError::Frame(error @ FrameError::Newer(_))) => {
+                let refusal = admit::Refusal::from(error);
+                self.shared.refuse(peer, refusal.reason(), refusal.to_string());
+                return Err(Refused::Newer);
+            }
             _ => {
                 let why = format!("its proof that {} forked proves nothing", feed.node);
                 self.shared.refuse(peer, "false_proof", why);

@@ -80,6 +80,9 @@ pub enum Refused {
     /// They are false, or not what they are said to be.
     #[error("they do not verify")]
     False,
+    /// A newer version of this program wrote them.
+    #[error("a newer version of this program wrote them")]
+    Newer,
     /// Rightly signed, but the first does not continue the record before it: the feed forked further back.
     #[error("they do not continue what is here")]
     Unlinked,

@@ -199,6 +199,10 @@ impl Sync {
                 self.step_back(peer, feed, back.saturating_mul(2));
             }
             (Err(Refused::False | Refused::Unlinked), ..) => self.blame(peer, Misdeed::Lie, now, out),
+            (Err(Refused::Newer), ..) => {
+                self.set_aside(peer, feed);
+                self.blame(peer, Misdeed::Newer, now, out);
+            }
             (Err(Refused::Cut), ..) => self.disappointed(peer, feed, now, out),
             (Err(Refused::Paced), ..) => self.paced(peer, feed),
             (Err(Refused::Busy), ..) => self.paused = now.after(PAUSE),

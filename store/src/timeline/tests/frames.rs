@@ -34,7 +34,8 @@ fn every_lie_about_a_frame_has_its_name() {
     let records = entries(&mut author, 3);
     let bytes = author.frame(&records);
     let open = |bytes: &[u8]| Frame::open(&env(), bytes).expect_err("a lie");
-    assert_eq!(open(&[&[9], &bytes[1..]].concat()), FrameError::UnknownVersion(9));
+    assert_eq!(open(&[&[9], &bytes[1..]].concat()), FrameError::Newer(9));
+    assert_eq!(open(&[&[0], &bytes[1..]].concat()), FrameError::Malformed);
     let mut other_env = bytes.clone();
     other_env[1] ^= 1;
     assert!(matches!(open(&other_env), FrameError::WrongEnv(_)));

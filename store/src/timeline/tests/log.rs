@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::node::{Node, admitted, all, refusal, titles};
 use super::world::{Author, entries, moment};
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::ids;
 use crate::reader::Order;
 use crate::timeline::admit::Verdict;
@@ -163,6 +164,18 @@ fn what_waits_behind_a_cut_is_forgotten() {
     assert_eq!(node.timeline.waiting_bytes(), 0);
 }
 
+/// The change whose entry says that a newer version of this program wrote it.
+fn of_newer_version(change: &[u8]) -> Vec<u8> {
+    let mut bytes = change.to_vec();
+    let principal = b"operator@local";
+    let named = bytes.windows(principal.len()).position(|window| window == principal).expect("an entry");
+    // Before the name stands its length, and before that the version.
+    bytes[named - 2] += 1;
+    let checksum = Digest::of(&bytes[8..]);
+    bytes[4..8].copy_from_slice(&checksum.as_bytes()[..4]);
+    bytes
+}
+
 #[test]
 fn each_refusal_has_its_name_and_changes_nothing() {
     let (mut node, mut author, mut forger) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
@@ -177,7 +190,8 @@ fn each_refusal_has_its_name_and_changes_nothing() {
     let before = node.rows();
     assert_eq!(reason(&mut node, spoilt(frame.len() - 1, 1)), "bad_signature");
     assert_eq!(reason(&mut node, spoilt(1, 1)), "wrong_env");
-    assert_eq!(reason(&mut node, spoilt(0, 2)), "unknown_version");
+    assert_eq!(reason(&mut node, spoilt(0, 2)), "newer_frame");
+    assert_eq!(reason(&mut node, spoilt(0, 1)), "malformed");
     assert_eq!(reason(&mut node, vec![0; FRAME_MAX_BYTES + 1]), "oversized");
     assert_eq!(reason(&mut node, frame[..20].to_vec()), "malformed");
     let stolen = forger.write(moment(1), records[0].content.body.clone());
@@ -194,6 +208,8 @@ fn each_refusal_has_its_name_and_changes_nothing() {
         let board = alone(Body::Board { board: Board::Labels, change: Bytes(bytes) });
         assert_eq!(reason(&mut node, board), "undecodable_change");
     }
+    let newer = alone(Body::Entry { document: 0, change: Bytes(of_newer_version(&change.0)) });
+    assert_eq!(reason(&mut node, newer), "newer_entry");
     assert_eq!(node.rows(), before);
     node.cuts.insert(author.feed, Cut::Everything);
     assert_eq!(reason(&mut node, frame.clone()), "past_cut");

@@ -1,7 +1,7 @@
 //! What happens when nodes meet, one story a test.
 
 use super::*;
-use crate::proto::conduct::MESSAGES_BURST;
+use crate::proto::conduct::{MESSAGES_BURST, SHUNNED_FOR};
 use xyn_store::timeline::BEHIND_CUT_MAX;
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -265,6 +265,23 @@ fn who_passes_on_what_its_author_wrote_too_fast_is_not_to_blame_and_brings_it_la
     assert!(bed.sent < 1_000_000, "{} bytes", bed.sent);
     bed.nodes[1].disk.refuses = None;
     bed.run(SUMMARY_LATEST + SECOND * 2);
+    bed.assert_same(&[0, 1]);
+}
+
+#[test]
+fn who_is_newer_is_dropped_as_such_and_no_liar_and_heard_when_this_node_is_upgraded() {
+    let mut bed = Bed::new(3, 1);
+    bed.write(2, 10);
+    bed.copy(2, 0);
+    bed.write(0, 10);
+    bed.nodes[1].disk.refuses = Some(Refused::Newer);
+    bed.connect(0, 1);
+    bed.run(MINUTE);
+    assert_eq!(bed.drops, [(1, 0, Misdeed::Newer)]);
+    bed.nodes[1].disk.refuses = None;
+    bed.run(SHUNNED_FOR);
+    bed.connect(0, 1);
+    bed.run(MINUTE);
     bed.assert_same(&[0, 1]);
 }
 
