@@ -16,6 +16,7 @@ mod depot;
 mod families;
 mod gate;
 mod guest;
+mod handshake;
 mod heard;
 pub mod most;
 mod muxer;
@@ -50,6 +51,7 @@ pub use behaviour::{EXPLICIT_MAX, INCOMING_MAX};
 pub use blobs::Fetch;
 pub use codec::{BadFrame, unpack};
 pub use guest::{NotLetIn, join};
+pub use handshake::BadHandshake;
 pub use port::{Event, Peer, Port, Reach, Refusal, Status, Traffic};
 
 use crate::proto::blobs::{NotFetched, Want};

@@ -49,6 +49,11 @@ pub(super) fn parse(text: &str) -> Result<Multiaddr, InvalidAddress> {
     text.parse().map_err(|_| InvalidAddress(text.to_owned()))
 }
 
+/// What an address begins with: the machine.
+pub(super) fn host(address: &Multiaddr) -> Multiaddr {
+    address.iter().take(1).collect()
+}
+
 /// The address without the peer id at its end, and that.
 pub(super) fn split(mut address: Multiaddr) -> (Multiaddr, Option<PeerId>) {
     let last = address.iter().last();

@@ -6,6 +6,7 @@
 use std::collections::btree_map::Entry;
 
 use libp2p::core::ConnectedPoint;
+use libp2p::core::transport::TransportError;
 use libp2p::swarm::dial_opts::DialOpts;
 use libp2p::swarm::{ConnectionDenied, ConnectionId, DialError, ListenError};
 use libp2p::{Multiaddr, PeerId, connection_limits};
@@ -13,6 +14,7 @@ use xyn_store::audit::signature::PublicKey;
 
 use super::address;
 use super::gate::{Side, Way};
+use super::handshake::BadHandshake;
 use super::port::{Event, Port, Refusal};
 use super::task::{Neighbour, Task};
 use crate::proto::blobs;
@@ -123,11 +125,15 @@ impl<P: Port> Task<P> {
         self.left(node);
     }
 
-    pub(super) fn not_let_in(&mut self, peer: Option<PeerId>, error: ListenError) {
+    pub(super) fn not_let_in(&mut self, peer: Option<PeerId>, from: &Multiaddr, error: ListenError) {
         let node = peer.and_then(address::node);
         match error {
             ListenError::Denied { cause } => self.refuse(node, refusal(cause)),
-            error => tracing::debug!(?peer, %error, "a handshake failed"),
+            ListenError::Transport(TransportError::Other(error)) => {
+                let why = BadHandshake::of(&error);
+                self.refuse(node, Refusal::Handshake { from: address::host(from).to_string(), why });
+            }
+            error => tracing::debug!(?peer, %error, "a connection was given up"),
         }
     }
 

@@ -47,8 +47,8 @@ impl<P: Port> Task<P> {
                 self.closed(peer_id);
             }
             SwarmEvent::ConnectionClosed { peer_id, .. } => self.closed_one(peer_id),
-            SwarmEvent::IncomingConnectionError { peer_id, error, .. } => {
-                self.not_let_in(peer_id, error);
+            SwarmEvent::IncomingConnectionError { peer_id, send_back_addr, error, .. } => {
+                self.not_let_in(peer_id, &send_back_addr, error);
             }
             SwarmEvent::OutgoingConnectionError { connection_id, peer_id, error } => {
                 self.not_reached(connection_id, peer_id, error);

@@ -14,6 +14,7 @@ use xyn_store::trust::NotAdmitted;
 use xyn_store::{Digest, Timestamp};
 
 use super::codec::BadFrame;
+use super::handshake::BadHandshake;
 use crate::proto::conduct::Misdeed;
 use crate::proto::join::door;
 use crate::proto::sync::{Proof, Refused};
@@ -132,6 +133,14 @@ pub enum Refusal {
     /// The door closed on it.
     #[error(transparent)]
     Door(door::Closing),
+    /// Nobody knows who it is.
+    #[error("{why} (from {from})")]
+    Handshake {
+        /// Where it is: a multiaddr without a port.
+        from: String,
+        /// Why not.
+        why: BadHandshake,
+    },
     /// A peer id that is no Ed25519 key, or another key than the one that was dialled.
     #[error("peer id `{0}` is not that of the node that was expected")]
     NotItsKey(String),
@@ -186,6 +195,7 @@ impl Refusal {
             Self::Frame(BadFrame::Packed) => "packed_wrong",
             Self::Frame(BadFrame::Cut) => "cut_short",
             Self::Door(_) => "door",
+            Self::Handshake { .. } => "handshake",
             Self::NotItsKey(_) => "not_its_key",
             Self::Far => "far",
             Self::OtherSide => "other_side",

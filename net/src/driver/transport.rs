@@ -1,7 +1,8 @@
 //! The ways to another node: QUIC and TCP, by number or by name, and through a member that relays.
 //!
 //! Owns the transports, and how much of what nobody has read yet each connection may hold ([`super::most`]).
-//! Invariant: every connection is encrypted and proves the key at its other end, also one that goes through a relay.
+//! Invariant: every connection is encrypted and proves the key at its other end, also one that goes through a relay;
+//! and of each error can be told what went wrong ([`handshake`]).
 
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -16,7 +17,7 @@ use xyn_store::Timestamp;
 use xyn_store::trust::{NotAdmitted, Roster};
 
 use super::muxer::Yamux;
-use super::{StartError, address};
+use super::{StartError, address, handshake};
 
 /// Streams of one connection, both ways together: all that the protocols may have under way, and room for those
 /// whose end the other side has not seen yet. A connection with more is closed.
@@ -90,9 +91,10 @@ pub(super) fn relayed(
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keypair).map_err(StartError::Noise)?)
         .multiplex_ext(move |peer, _| of_peer.streams(peer))
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    let either = through.or_transport(direct(keypair, roll)?).map(|either, _| either.into_inner());
-    Ok((either.boxed(), client))
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map_err(handshake::kept);
+    let both = through.or_transport(direct(keypair, roll)?).map(|either, _| either.into_inner());
+    Ok((both.map_err(|either| either.into_inner()).boxed(), client))
 }
 
 fn numbered(keypair: &Keypair, roll: &Roll) -> Result<Transport, StartError> {
@@ -102,13 +104,17 @@ fn numbered(keypair: &Keypair, roll: &Roll) -> Result<Transport, StartError> {
         .upgrade(Version::V1Lazy)
         .authenticate(noise::Config::new(keypair).map_err(StartError::Noise)?)
         .multiplex_ext(move |peer, _| of_peer.streams(peer))
-        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map_err(handshake::kept);
     let mut quic = quic::Config::new(keypair);
     quic.max_concurrent_stream_limit = MUXED_STREAMS_MAX as u32;
     quic.max_stream_data = BULK_BYTES as u32;
     quic.max_connection_data = QUIC_BYTES_MAX as u32;
-    let quic = quic::tokio::Transport::new(quic).map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)));
-    Ok(quic.or_transport(tcp).map(|either, _| either.into_inner()).boxed())
+    let quic = quic::tokio::Transport::new(quic)
+        .map(|(peer, muxer), _| (peer, StreamMuxerBox::new(muxer)))
+        .map_err(handshake::kept);
+    let both = quic.or_transport(tcp).map(|either, _| either.into_inner());
+    Ok(both.map_err(|either| either.into_inner()).boxed())
 }
 
 /// One address is enough: a machine may have no IPv6.

@@ -5,6 +5,7 @@
 
 mod blobs;
 mod crowds;
+mod handshakes;
 mod intruders;
 mod people;
 mod rogue;
