@@ -1,7 +1,13 @@
 //! What people type about peers: inviting, joining, looking, and revoking, with real nodes on loopback.
 
-use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
 
+use serde_json::{Value, json};
+use xyn_net::wire::{Join, Message as _};
+use xyn_store::audit::key::NodeKey;
+
+use crate::flood::attacker;
 use crate::node::{Folder, Node, eventually};
 
 async fn up(folder: &Folder) -> Node {
@@ -82,4 +88,32 @@ async fn a_ticket_that_waits_for_approval_is_shown_and_good_once_it_is_given() {
     ada.xyn(["gate", "approve", intent]).ok();
     bob.xyn(["peer", "join", ticket]).says(0, &["is a node of environment"]);
     assert!(host.stop().await.success());
+}
+
+fn lines(pipe: impl Read) -> impl Iterator<Item = String> {
+    BufReader::new(pipe).lines().map_while(Result::ok)
+}
+
+#[tokio::test]
+async fn a_node_that_is_started_as_people_type_it_says_whom_it_refuses() {
+    let folder = Folder::new();
+    let mut command = folder.program_by(["timeout", "60"]);
+    command.env_remove("XYN_LOG").args(["up", "--mesh", "on", "--listen", "127.0.0.1:0"]);
+    command.args(["--mesh-listen", "/ip4/127.0.0.1/tcp/0"]);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("the program starts");
+    let mut said = lines(process.stdout.take().expect("it is piped"));
+    let mut log = lines(process.stderr.take().expect("it is piped"));
+    let address = said.find_map(|line| Some(line.strip_prefix("Its mesh listens on ")?.to_owned()));
+    let (host, stranger) = (address.expect("it listens"), NodeKey::from_secret([1; 32]));
+    let attack = tokio::spawn(attacker::say(stranger, host, Join::PROTOCOL, vec![b"let me in".to_vec()]));
+    let told = tokio::task::spawn_blocking(move || {
+        log.find(|line| line.contains("it said something else than a ticket"))
+    });
+    let told = told.await.expect("it reads");
+    attack.abort();
+    let pid = rustix::process::Pid::from_child(&process);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
+    process.wait().expect("the process is ours");
+    assert!(told.is_some_and(|line| line.contains("WARN")), "it is no warning");
 }

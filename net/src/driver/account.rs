@@ -57,6 +57,7 @@ impl<P: Port> Task<P> {
             Some(peer) if why.is_misdeed() => tracing::warn!(%peer, %why, "dropped a peer"),
             Some(peer) if why.is_alarming() => tracing::warn!(%peer, %why, "refused a peer"),
             Some(peer) => tracing::info!(%peer, %why, "refused a peer"),
+            None if why.is_alarming() => tracing::warn!(%why, "refused a connection"),
             None => tracing::info!(%why, "refused a connection"),
         }
         self.port.notice(Event::Refused { peer, why });
@@ -88,13 +89,42 @@ mod tests {
     use xyn_store::trust::NotAdmitted;
 
     use super::*;
+    use crate::driver::{BadFrame, BadHandshake};
+    use crate::proto::conduct::Misdeed;
+    use crate::proto::join::door::Closing;
 
     #[test]
-    fn a_key_that_was_taken_from_its_holder_is_worth_a_warning_and_somebody_else_s_node_is_not() {
+    fn what_nobody_honest_causes_is_worth_a_warning_and_what_a_team_does_every_day_is_not() {
         let key = PublicKey::from_bytes([1; 32]);
-        assert!(Refusal::NotAdmitted(NotAdmitted::Revoked(key)).is_alarming());
-        let usual = [NotAdmitted::Stranger(key), NotAdmitted::Retired(key)];
-        assert!(usual.into_iter().all(|why| !Refusal::NotAdmitted(why).is_alarming()));
+        let handshake = |why| Refusal::Handshake { from: "/ip4/192.0.2.7".into(), why };
+        let alarming = [
+            Refusal::NotAdmitted(NotAdmitted::Revoked(key)),
+            Refusal::Misdeed(Misdeed::Lie),
+            Refusal::Frame(BadFrame::Packed),
+            Refusal::Frame(BadFrame::Slow(MINUTE)),
+            Refusal::Door(Closing::Rude),
+            Refusal::Door(Closing::Crowded),
+            Refusal::Crowded("384".into()),
+            Refusal::NotItsKey("another".into()),
+            handshake(BadHandshake::False("garbage".into())),
+        ];
+        let usual = [
+            Refusal::NotAdmitted(NotAdmitted::Stranger(key)),
+            Refusal::NotAdmitted(NotAdmitted::Retired(key)),
+            Refusal::NotAdmitted(NotAdmitted::Expired(key, Timestamp::EPOCH)),
+            Refusal::Shunned,
+            Refusal::Frame(BadFrame::Cut),
+            Refusal::Door(Closing::Silent),
+            Refusal::Far,
+            Refusal::OtherSide,
+            Refusal::Protocol("/xyn/sync/1"),
+            Refusal::Silent("no answer".into()),
+            handshake(BadHandshake::Slow),
+            handshake(BadHandshake::Gone("closed".into())),
+        ];
+        for (refusals, is_alarming) in [(&alarming[..], true), (&usual[..], false)] {
+            refusals.iter().for_each(|why| assert_eq!(why.is_alarming(), is_alarming, "{why}"));
+        }
     }
 
     #[test]

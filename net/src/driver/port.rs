@@ -168,9 +168,22 @@ impl Refusal {
         matches!(self, Self::Misdeed(_) | Self::Frame(BadFrame::TooLarge { .. } | BadFrame::Packed))
     }
 
-    /// Whether it comes from a key that was taken from its holder: somebody may have got hold of it.
+    /// Whether it is worth a warning: it comes from a key that was taken from its holder, which somebody may have got
+    /// hold of; nobody honest causes it; or this node has all that it may have of something. Of the rest a node hears
+    /// while everybody is honest: standings change, lines are bad, and addresses go to others.
     pub(super) fn is_alarming(&self) -> bool {
-        matches!(self, Self::NotAdmitted(NotAdmitted::Revoked(_)))
+        match self {
+            Self::NotAdmitted(why) => matches!(why, NotAdmitted::Revoked(_)),
+            // A member of whom this node has not heard yet has no ticket to show.
+            Self::Door(why) => *why != door::Closing::Silent,
+            Self::Handshake { why, .. } => matches!(why, BadHandshake::False(_)),
+            // A line may be bad; but one that stalls for as long as this ends a connection.
+            Self::Misdeed(_)
+            | Self::Frame(BadFrame::TooLarge { .. } | BadFrame::Packed | BadFrame::Slow(_)) => true,
+            Self::NotItsKey(_) | Self::Crowded(_) => true,
+            Self::Frame(BadFrame::Cut) | Self::Shunned | Self::Far | Self::OtherSide => false,
+            Self::Protocol(_) | Self::Silent(_) => false,
+        }
     }
 
     /// The name under which it is counted.
