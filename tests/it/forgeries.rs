@@ -14,7 +14,7 @@ use xyn_store::timeline::fork::Proof;
 use xyn_store::timeline::frame::{self, FRAME_MAX_BYTES};
 use xyn_store::timeline::hlc::Hlc;
 use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place};
-use xyn_store::timeline::{Bytes, Saying, Timeline};
+use xyn_store::timeline::{Bytes, FEEDS_PER_HOUR_MAX, Saying, Timeline};
 use xyn_store::trust::Head;
 use xyn_store::{Clock, Digest, Options, Store, Timestamp, ids};
 
@@ -53,10 +53,15 @@ struct Author {
 
 impl Author {
     fn new(secret: u8, root: PublicKey) -> Self {
+        Self::in_life(1, secret, root)
+    }
+
+    /// In this life of its folder.
+    fn in_life(incarnation: u64, secret: u8, root: PublicKey) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path(), Options::default()).expect("it opens");
         let key = NodeKey::from_secret([secret; 32]);
-        let feed = FeedId { node: key.public(), incarnation: 1 };
+        let feed = FeedId { node: key.public(), incarnation };
         let timeline = Timeline::open(&store.read().expect("it reads"), root, feed).expect("it opens");
         Self { key, root, timeline }
     }
@@ -291,6 +296,26 @@ async fn a_frame_that_comes_again_is_counted_by_name_told_nowhere_and_shown_once
     assert_eq!(ada.titles().iter().filter(|title| *title == "said twice").count(), 1);
     let trace = ada.node().get("/api/v1/peers/trace?limit=200").await.to_string();
     assert!(![&trace, &ada.node().log()].iter().any(|told| told.contains("duplicate")), "{trace}");
+    attack.abort();
+}
+
+#[tokio::test]
+async fn what_a_member_writes_in_more_lives_than_are_taken_waits_and_is_told_by_name() {
+    let mut ada = Mate::new("ada");
+    ada.up(None).await;
+    let (root, now, before) = (ada.env().root(), Clock::system().now(), ada.log().len());
+    let lives = 1..=FEEDS_PER_HOUR_MAX + 1;
+    let news = lives.map(|life| Author::in_life(life, 1, root).says(&format!("in life {life}"), now));
+    let (key, topic, news) = (member(&ada, 1).await, format!("xyn/{}", ada.env()), news.collect());
+    let host = ada.node().mesh()[0].clone();
+    let attack = tokio::spawn(attacker::gossip(key, host, topic, news));
+    told_by_name(&ada, &["paced"]).await;
+    let moments = async || ada.node().all("/api/v1/timeline").await.len();
+    eventually("the others are taken", async || {
+        (moments().await == before + FEEDS_PER_HOUR_MAX as usize).then_some(())
+    })
+    .await;
+    assert_eq!(ada.refusals("lie").await, 0, "it waits, and is no lie");
     attack.abort();
 }
 

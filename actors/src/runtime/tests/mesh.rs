@@ -1,5 +1,7 @@
 //! Who belongs, as intents; and the mesh's task.
 
+mod task;
+
 use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
@@ -357,36 +359,4 @@ async fn invitations_are_the_same_when_the_journal_is_folded_anew() {
     let invitation = store.read().expect("reads").get(&xyn_store::trust::Invitation::key_of(used.id));
     let invitation: xyn_store::trust::Invitation = invitation.expect("reads").expect("is there");
     assert_eq!(invitation.redeemed_by(), Some(key(1).public()));
-}
-
-#[tokio::test]
-async fn a_mesh_that_ends_or_panics_is_started_again_and_stops_with_the_node() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let node = start(folder.path()).await;
-    let settings = Settings {
-        reach: Reach::Lan,
-        listen: vec!["/ip4/127.0.0.1/tcp/0".into()],
-        peers: Vec::new(),
-        relays: Vec::new(),
-        is_relay: false,
-    };
-    node.runtime.start_mesh(settings).expect("it starts");
-    let listening = async || {
-        loop {
-            match node.mesh().status().await {
-                Ok(status) if !status.listening.is_empty() => return status.listening,
-                _ => tokio::time::sleep(GLANCE).await,
-            }
-        }
-    };
-    let first = tokio::time::timeout(PATIENCE, listening()).await.expect("it listens");
-    node.mesh().break_off().await;
-    let another = async {
-        while listening().await == first {
-            tokio::time::sleep(GLANCE).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, another).await.expect("another one listens");
-    assert!(node.mesh().has_panicked(), "the one between the two");
-    node.stop().await;
 }

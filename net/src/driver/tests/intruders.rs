@@ -54,9 +54,9 @@ impl request_response::Codec for Rude {
     {
         io.write_all(&request).await?;
         io.flush().await?;
-        // What is announced and does not come keeps the stream open.
-        let announced = request.first_chunk().map_or(0, |length| u32::from_be_bytes(*length) as usize + 4);
-        match announced == request.len() {
+        // What is announced and does not come keeps the stream open; what announces nothing ends it.
+        let Some(length) = request.first_chunk() else { return Ok(()) };
+        match u32::from_be_bytes(*length) as usize + 4 == request.len() {
             true => Ok(()),
             false => std::future::pending().await,
         }
@@ -223,8 +223,14 @@ async fn each_message_that_is_none_is_refused_by_name() {
         let too_long = (u32::try_from(wire::MESSAGE_BYTES_MAX).expect("1 MiB") + 1).to_be_bytes().to_vec();
         let newer = vec![0, 0, 0, 2, 2, 0];
         let slow = vec![0, 0, 0, 9, 1];
-        let cases: [(Vec<u8>, usize, &str); 3] =
-            [(too_long, 1, "too_large"), (newer, 2, "newer"), (slow, 1, "slow")];
+        let (badly_packed, cut) = (vec![0x80, 0, 0, 3, 1, 2, 3], vec![0, 0]);
+        let cases: [(Vec<u8>, usize, &str); 5] = [
+            (too_long, 1, "too_large"),
+            (newer, 2, "newer"),
+            (slow, 1, "slow"),
+            (badly_packed, 1, "packed_wrong"),
+            (cut, 1, "cut_short"),
+        ];
         for (bytes, times, label) in cases {
             let mut alice = Start { transport: transport.into(), ..node(ALICE, &team) }.start().await;
             let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
