@@ -143,6 +143,12 @@ async fn content_that_nobody_has_who_is_connected_is_named_and_leaves_nothing_ha
     assert_eq!(files(&of_bob)[Path::new("plan")], files(&of_ada)[Path::new("plan")]);
 }
 
+/// Bytes of the blobs of a mate's node.
+fn kept_bytes(mate: &Mate) -> u64 {
+    let entries = fs::read_dir(mate.folder.data().join("blobs")).expect("a folder").flatten();
+    entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
+}
+
 #[tokio::test]
 async fn a_node_killed_while_much_comes_goes_on_from_there() {
     let ([ada, mut bob, _eve], _) = team().await;
@@ -154,14 +160,9 @@ async fn a_node_killed_while_much_comes_goes_on_from_there() {
     let moment = snapshot(&ada, "much");
     converge(&[&ada, &bob], &["much"]).await;
     let (_bob_place, of_bob) = shop(&bob);
-    let packs = bob.folder.data().join("blobs");
-    let kept = || -> u64 {
-        let entries = fs::read_dir(&packs).expect("a folder").flatten();
-        entries.filter_map(|entry| entry.metadata().ok()).map(|metadata| metadata.len()).sum()
-    };
     thread::scope(|scope| {
         let waiting = scope.spawn(|| restore(&bob, &moment));
-        while kept() < 8 << 20 {
+        while kept_bytes(&bob) < 8 << 20 {
             assert!(!waiting.is_finished(), "it ended before the kill");
             thread::sleep(std::time::Duration::from_millis(1));
         }
@@ -174,12 +175,54 @@ async fn a_node_killed_while_much_comes_goes_on_from_there() {
     bob.up(None).await;
     ada.note("they meet again").await;
     converge(&[&ada, &bob], &["they meet again"]).await;
-    let before = kept();
+    let before = kept_bytes(&bob);
     assert!(before >= 8 << 20, "{before}");
     restore(&bob, &moment).ok();
     assert_eq!(files(&of_bob), files(&of_ada));
     let came = bob.counted("xyn_mesh_bytes_total{direction=\"in\"}").await;
     assert!(came > 0 && came + before <= 106 << 20, "{came} bytes came again, {before} were here");
+}
+
+/// Lets the blobs of a mate's node take so many bytes, from its next start on.
+fn give_room(mate: &Mate, bytes: u64) {
+    let data = mate.folder.data();
+    fs::create_dir_all(&data).expect("made");
+    let config = format!("[limits]\nartifact_store_bytes = {bytes}\n");
+    fs::write(data.join("config.toml"), config).expect("written");
+}
+
+#[tokio::test]
+async fn content_for_which_there_is_no_room_is_refused_by_name_and_comes_whole_when_there_is() {
+    const ROOM_BYTES: u64 = 2 << 20;
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    give_room(&bob, ROOM_BYTES);
+    ada.up(None).await;
+    bob.up(Some(&ada.invite().await)).await;
+    let (_ada_place, of_ada) = shop(&ada);
+    fs::write(of_ada.join("large"), noise(8 << 20)).expect("written");
+    fs::write(of_ada.join("small"), "it would fit\n").expect("written");
+    let moment = snapshot(&ada, "more than fits");
+    converge(&[&ada, &bob], &["more than fits"]).await;
+    let (_bob_place, of_bob) = shop(&bob);
+    fs::write(of_bob.join("mine"), "untouched\n").expect("written");
+    let before = files(&of_bob);
+    // A second time, too: what came of it before takes no more room.
+    for _ in 0..2 {
+        let full = ["the blob store is full", "raise `limits.artifact_store_bytes`"];
+        restore(&bob, &moment).says(1, &full);
+        assert_eq!(files(&of_bob), before);
+        assert!(kept_bytes(&bob) <= ROOM_BYTES, "{} bytes are kept", kept_bytes(&bob));
+    }
+    assert!(!bob.node().log().contains("dropped a peer"), "nobody is to blame: {}", bob.node().log());
+    bob.stop().await;
+    give_room(&bob, 16 << 20);
+    bob.up(None).await;
+    ada.note("they meet again").await;
+    converge(&[&ada, &bob], &["they meet again"]).await;
+    restore(&bob, &moment).ok();
+    for (path, what) in files(&of_ada) {
+        assert_eq!(files(&of_bob).get(&path), Some(&what), "{}", path.display());
+    }
 }
 
 /// Waits until each of `mates` knows the branch.
