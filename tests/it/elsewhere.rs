@@ -1,7 +1,9 @@
 //! Runs of teammates: their steps are told by the node that ran them, to members, as far as its policies let it.
 
+mod teller;
+
 use serde_json::{Value, json};
-use xyn_net::wire::runs::{Part, Question, Runs};
+use xyn_net::wire::runs::{Account, Part, Question, Runs};
 use xyn_net::wire::{self, Message as _};
 use xyn_store::audit::key::NodeKey;
 
@@ -181,4 +183,32 @@ async fn a_run_that_no_moment_of_its_node_names_is_told_to_nobody() {
     let withheld = "xyn_mesh_said_refused_total{reason=\"run_withheld\"}";
     eventually("both are refused", async || (bob.counted(withheld).await == 2).then_some(())).await;
     asking.abort();
+}
+
+#[tokio::test]
+async fn what_a_member_tells_of_its_run_that_is_no_answer_is_refused_by_name_and_not_shown() {
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    ada.up(None).await;
+    bob.up(Some(&ada.invite().await)).await;
+    let run = counted(&bob, &[&ada, &bob], "key").await;
+    bob.stop().await;
+    let path = format!("/api/v1/runs/{run}");
+    for (count, account) in (1..).zip([wire::encode(&Account::Step(None)), b"no account".to_vec()]) {
+        let (mesh, store) = teller::tell(&bob, &ada, account);
+        eventually("it is not believed", async || {
+            (status(&ada, &path).await == (409, "content_unsound".to_owned())).then_some(())
+        })
+        .await;
+        let said = "xyn_mesh_said_refused_total{reason=\"false_account\"}";
+        assert_eq!(ada.counted(said).await, count);
+        assert!(ada.node().log().contains("is no answer to what it was asked"), "{}", ada.node().log());
+        mesh.stop().await.expect("it runs");
+        store.close();
+        eventually("it is gone", async || {
+            (status(&ada, &path).await == (409, "run_elsewhere".to_owned())).then_some(())
+        })
+        .await;
+    }
+    let trace = ada.node().get("/api/v1/peers/trace?limit=200").await.to_string();
+    assert!(trace.contains("\"reason\":\"false_account\""), "{trace}");
 }
