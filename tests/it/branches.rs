@@ -1,8 +1,9 @@
-//! A branch that somebody begins apart, merged when all are together again.
+//! Branches that people begin apart, and what comes of them when all are together again.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::content::{files, restore, shop, snapshot, until_branch};
 use crate::node::eventually;
@@ -64,4 +65,53 @@ async fn a_branch_begun_on_a_train_is_merged_when_all_are_back_and_all_show_the_
     assert_eq!(fs::read_to_string(of_bob.join("plan")).expect("there"), "two\n");
     assert_eq!(fs::read_to_string(of_bob.join("by cy")).expect("there"), "from the train\n");
     assert_eq!(files(&of_cy), files(&of_bob));
+}
+
+/// Starts both anew, in the mesh or off it.
+async fn restart(mates: [&mut Mate; 2], mesh: &'static str) {
+    for mate in mates {
+        mate.stop().await;
+        mate.mesh = mesh;
+        mate.up(None).await;
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_two_took_apart_begins_at_one_moment_for_both_and_the_other_is_listed_until_it_is_settled()
+ {
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    ada.up(None).await;
+    bob.up(Some(&ada.invite().await)).await;
+    let bases =
+        ["one", "two"].map(|title| ada.folder.xyn(["timeline", "note", title]).ok().trim().to_owned());
+    converge(&[&ada, &bob], &["one", "two"]).await;
+    restart([&mut ada, &mut bob], "off").await;
+    for (mate, base) in [&ada, &bob].into_iter().zip(&bases) {
+        mate.folder.xyn(["timeline", "branch", "idea", "--at", base]).ok();
+        mate.folder.xyn(["timeline", "note", mate.name, "--branch", "idea"]).ok();
+    }
+    restart([&mut ada, &mut bob], "on").await;
+    converge(&[&ada, &bob], &["ada", "bob"]).await;
+
+    let shown = |mate: &Mate| mate.folder.xyn(["timeline", "branch", "--json"]).json()["items"][1].take();
+    let same = async |what: &str, is_so: &dyn Fn(&Value) -> bool| {
+        eventually(what, async || {
+            let [first, second] = [&ada, &bob].map(shown);
+            (first == second && is_so(&first)).then_some(first)
+        })
+        .await
+    };
+    let branch =
+        same("both know of both", &|it| it["contenders"].as_array().is_some_and(|it| it.len() == 1)).await;
+    let base = branch["base"].as_str().expect("it begins somewhere").to_owned();
+    let other = branch["contenders"][0].as_str().expect("and elsewhere").to_owned();
+    assert_eq!(BTreeSet::from([&base, &other]), bases.iter().collect());
+    let listed = bob.folder.xyn(["timeline", "branch"]);
+    assert!(listed.out.contains(&format!("{base} or {other}")), "{listed:?}");
+
+    let refused = bob.folder.xyn(["timeline", "branch", "idea", "--at", &other]);
+    assert_eq!(refused.code, 6, "{refused:?}");
+    bob.folder.xyn(["timeline", "branch", "idea", "--at", &base]).ok();
+    let settled = same("it is settled", &|it| it["contenders"] == json!([])).await;
+    assert_eq!(settled["base"], json!(base));
 }

@@ -84,6 +84,22 @@ async fn a_branch_is_begun_and_joined_once() {
     folder.xyn(["timeline", "note", "aside", "--branch", "try"]).ok();
     let branches = folder.xyn(["timeline", "branch", "--json"]).json();
     assert_eq!((&branches["items"][1]["name"], &branches["items"][1]["base"]), (&json!("try"), &json!(base)));
+    let told = folder.xyn(["timeline", "branch", "try", "--at", &base]).ok();
+    assert_eq!(told, format!("branch try begins at {base}\n"), "it is so already");
+    let later = note(&folder, "later");
+    let elsewhere = folder.xyn(["timeline", "branch", "try", "--at", &later]);
+    assert_eq!(elsewhere.code, 6, "{elsewhere:?}");
+    assert!(
+        elsewhere.err.contains(&format!("`try` is there, and begins at the moment {base}")),
+        "{elsewhere:?}"
+    );
+    let typo = folder.xyn(["timeline", "note", "lost", "--branch", "tyr"]);
+    assert_eq!(typo.code, 3, "{typo:?}");
+    assert!(typo.err.contains("there is no branch `tyr`") && typo.err.contains("begin it first"), "{typo:?}");
+    assert_eq!(
+        folder.xyn(["timeline", "branch", "--json"]).json()["items"].as_array().map(Vec::len),
+        Some(2)
+    );
     let merged = folder.xyn(["timeline", "merge", "try", "--json"]).json();
     assert_eq!((&merged["base"], &merged["changes"]), (&json!(base), &json!([])));
     let again = folder.xyn(["timeline", "merge", "try"]);

@@ -115,7 +115,8 @@ pub(crate) struct BranchView {
     /// Its newest moment, or the one it was moved to; null when nothing happened on it.
     #[schema(schema_with = schema::optional_id)]
     pub(crate) head: Option<EntryId>,
-    /// Heads that others moved it to at the same time.
+    /// Other moments at which it was begun, or to which it was moved, by people who did not know of each other. That
+    /// it begins at `base` is settled by beginning it there once more.
     #[schema(value_type = Vec<schema::Id>)]
     pub(crate) contenders: BTreeSet<EntryId>,
     /// Whether it was put away.

@@ -166,6 +166,8 @@ table! {
     WorkspaceBusy "workspace_busy" CONFLICT "ask again when it is done";
     /// There is a workspace with this name.
     WorkspaceExists "workspace_exists" CONFLICT "choose another `name`, or use the one that is there";
+    /// There is a branch with this name, and it begins elsewhere.
+    BranchExists "branch_exists" CONFLICT "choose another `name`, or use the one that is there";
     /// The folder overlaps with another workspace or with the node's own data.
     WorkspaceNested "workspace_nested" CONFLICT "choose a folder that neither holds the other nor lies in it";
     /// The bytes are no capsule, or were changed.

@@ -26,6 +26,9 @@ impl From<Refusal> for ApiError {
             Refusal::NotFound { kind: "blob", .. } => {
                 Self::new(Code::NotFound, message).at("sha256").hint("upload it to `/api/v1/artifacts/blobs`")
             }
+            Refusal::NotFound { kind: "branch", .. } => Self::new(Code::NotFound, message).hint(
+                "see which there are in the list of branches, or begin it first; `main` is always there",
+            ),
             Refusal::NotFound { .. } => Self::new(Code::NotFound, message),
             Refusal::Conflict { code, .. } => {
                 Self::new(Code::of(code, StatusCode::CONFLICT).unwrap_or(Code::Conflict), message)

@@ -49,6 +49,8 @@ async fn kept(node: &Node, folder: &Path, text: &str, branch: &str) -> String {
 #[tokio::test]
 async fn the_time_machine_draws_a_part_of_the_timeline_around_a_moment() {
     let node = Node::start().await;
+    let base = made(&node, "/api/v1/timeline/note", json!({ "title": "base" })).await;
+    made(&node, "/api/v1/timeline/branch", json!({ "name": "side", "entry_id": base })).await;
     let mut said = Vec::new();
     for number in 0..70 {
         let note = json!({ "title": format!("{number} {HOSTILE}"), "branch": "side" });

@@ -41,6 +41,8 @@ async fn notes_are_listed_from_either_end_and_page_by_page() {
 async fn scrubbing_gives_moments_with_their_states_and_a_step_leaves_most_out() {
     let node = Node::start().await;
     // On a branch of their own: what the node does by itself is on the main one.
+    let base = note(&node, "base").await;
+    node.post("/api/v1/timeline/branch", &json!({ "name": "side", "entry_id": base })).await;
     let mut said = Vec::new();
     for title in ["one", "two", "three"] {
         let note = json!({ "title": title, "branch": "side" });
@@ -89,6 +91,13 @@ async fn a_moment_shows_its_names_and_two_are_compared() {
         branches["items"].as_array().expect("items").iter().map(|b| text(&b["name"])).collect();
     assert_eq!(names, ["main", "try"]);
     assert_eq!(branches["items"][1]["base"], first.as_str());
+    let elsewhere = json!({ "name": "try", "entry_id": second });
+    let refused = node.post("/api/v1/timeline/branch", &elsewhere).await;
+    assert_eq!((refused.fault().0, text(&refused.json()["error"]["code"])), (409, "branch_exists"));
+    let typo = node.post("/api/v1/timeline/note", &json!({ "title": "lost", "branch": "tyr" })).await;
+    assert_eq!(typo.fault().0, 404);
+    let hint = typo.json()["error"]["details"]["hint"].clone();
+    assert!(text(&hint).contains("`main` is always there"), "{hint}");
     let nobody = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
     assert_eq!(node.get(&format!("/api/v1/timeline/{nobody}")).await.fault().0, 404);
     assert_eq!(node.get(&format!("/api/v1/timeline/diff?from={first}&to={nobody}")).await.fault().0, 404);

@@ -1,7 +1,7 @@
 //! `xyn timeline branch`: begin a branch, or list those there are.
 
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::words::say;
 use crate::cli::Context;
@@ -30,9 +30,18 @@ async fn branches(context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let branches = client.list("/timeline/branches", &[], 1000).await?;
     let mut table = Table::new(&[("BRANCH", Column::Text), ("BASE", Column::Text), ("HEAD", Column::Text)]);
+    let mut is_contended = false;
     for branch in branches["items"].as_array().into_iter().flatten() {
-        table.row(["name", "base", "head"].map(|key| text(branch, key)));
+        let [name, base, head] = ["name", "base", "head"].map(|key| text(branch, key));
+        let others = branch["contenders"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        let others = others.map(|other| format!(" or {other}")).collect::<String>();
+        is_contended |= !others.is_empty();
+        table.row([name, base + &others, head]);
     }
     table.show(&branches, "no branches", &context.out)?;
+    if is_contended {
+        let how = "settle it for the first with: xyn timeline branch NAME --at MOMENT";
+        context.out.hint(&format!("a branch was begun at several moments by people who were apart; {how}"));
+    }
     Ok(Exit::Done)
 }

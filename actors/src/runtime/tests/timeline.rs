@@ -118,6 +118,59 @@ async fn people_note_label_pin_branch_and_merge_and_the_same_key_does_it_once() 
 }
 
 #[tokio::test]
+async fn a_branch_keeps_the_moment_it_begins_at_and_nothing_is_put_on_one_that_nobody_began() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let note = async |title: &str| {
+        let said = node.submit("timeline.note", json!({ "title": title })).await.expect("notes");
+        said.output["entry_id"].clone()
+    };
+    let (base, later) = (note("base").await, note("later").await);
+    let begin =
+        async |at: &Value| node.submit("timeline.branch", json!({ "name": "try", "entry_id": at })).await;
+    let begun = begin(&base).await.expect("begins").output;
+    let board = || {
+        let reader = node.runtime.store().read().expect("reads");
+        let feeds = reader.feeds().expect("reads");
+        (reader.board(&Board::Branch("try".parse().expect("a name"))).expect("reads"), feeds)
+    };
+    let before = board();
+    let elsewhere = begin(&later).await;
+    assert!(matches!(elsewhere, Err(Refusal::Conflict { code: "branch_exists", .. })), "{elsewhere:?}");
+    assert_eq!(begin(&base).await.expect("it is so").output, begun);
+    assert!(board() == before, "nobody wrote anything");
+    assert_eq!(node.events("xyn.timeline.branch.created").len(), 1);
+
+    let aside = async |branch: &str| {
+        node.submit("timeline.note", json!({ "title": "aside", "branch": branch })).await
+    };
+    let typo = aside("tyr").await;
+    assert!(matches!(typo, Err(Refusal::NotFound { kind: "branch", .. })), "{typo:?}");
+    for branch in ["try", "main"] {
+        aside(branch).await.expect("it is there");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_who_begin_one_branch_at_once_at_other_moments_one_is_refused() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let mut at = Vec::new();
+    for title in ["one", "two"] {
+        let said = node.submit("timeline.note", json!({ "title": title })).await.expect("notes");
+        at.push(said.output["entry_id"].clone());
+    }
+    for round in 0..20 {
+        let begin = |at: &Value| json!({ "name": format!("try {round}"), "entry_id": at });
+        let both = [begin(&at[0]), begin(&at[1])].map(|input| node.submit("timeline.branch", input));
+        let both = futures::future::join_all(both).await;
+        assert_eq!(both.iter().filter(|begun| begun.is_ok()).count(), 1, "{both:?}");
+    }
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn rebuilding_the_timeline_gives_the_same_rows() {
     let folder = tempfile::tempdir().expect("a folder");
     let node = start(folder.path()).await;

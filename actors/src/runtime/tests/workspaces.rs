@@ -243,6 +243,9 @@ async fn a_snapshot_on_a_branch_takes_the_workspace_there_and_a_moment_brings_it
     let branch = json!({ "name": "try", "entry_id": first["entry_id"] });
     bench.node.submit("timeline.branch", branch).await.expect("begun");
     fs::write(bench.work.join("src/main"), "tried\n").expect("written");
+    let typo = json!({ "name": "shop", "title": "lost", "branch": "tyr" });
+    let typo = bench.node.submit("workspace.snapshot", typo).await;
+    assert!(matches!(typo, Err(Refusal::NotFound { kind: "branch", .. })), "{typo:?}");
     let aside = json!({ "name": "shop", "title": "aside", "branch": "try" });
     bench.node.submit("workspace.snapshot", aside).await.expect("kept");
     assert_eq!(bench.row().expect("there").branch.as_str(), "try");

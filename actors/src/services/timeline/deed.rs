@@ -21,6 +21,8 @@ use xyn_store::timeline::entry::{Branch, Entry, Kind, Note, Refs};
 use xyn_store::{Reader, Timestamp};
 
 use super::actor::Command;
+pub(super) use branch::keeps_base;
+pub(crate) use branch::takes_moments;
 pub use merge::{Conflict, Preview};
 
 use super::{Event, TimelineError};
@@ -117,6 +119,8 @@ pub(crate) struct Deed {
 enum What {
     Say(Vec<(EntryId, Note)>),
     Edit(Board, Vec<Edit>),
+    /// It is so already.
+    Nothing,
 }
 
 /// What a deed is made of: what is there, who wants what, and how ids are made.
@@ -153,8 +157,24 @@ pub(crate) async fn record(
     let command = match what {
         What::Say(moments) => Command::Say { moments, by },
         What::Edit(board, edits) => Command::Edit { board, edits, by },
+        What::Nothing => return accept_alone(inner, intent, *by, output).await,
     };
     tell(inner, intent, command, output).await
+}
+
+/// Makes the acceptance of `intent` durable: the timeline stays as it is.
+async fn accept_alone(
+    inner: &Arc<Inner>,
+    intent: &Intent,
+    by: Acceptance,
+    output: Value,
+) -> Result<Outcome, Refusal> {
+    let mut recording = Recording::default();
+    by.record(&mut recording, inner.clock.now(), Vec::new());
+    match recording.commit(inner).await {
+        Ok(_) => Ok(Outcome::new(intent.intent_id, Subject::Intent(intent.intent_id), output)),
+        Err(error) => inner.answer_append(error, intent),
+    }
 }
 
 /// Considers an intent. A merge reads many files, so none of it keeps the others' thread.
@@ -203,6 +223,10 @@ impl Deed {
 
     fn edit(board: Board, edits: Vec<Edit>, output: Value) -> Self {
         Self { what: What::Edit(board, edits), output, also: Vec::new() }
+    }
+
+    fn nothing(output: Value) -> Self {
+        Self { what: What::Nothing, output, also: Vec::new() }
     }
 }
 
@@ -293,6 +317,7 @@ pub(crate) fn refusal(error: TimelineError) -> Refusal {
         }
         TimelineError::Write(WriteError::TooFast) => Refusal::Overloaded { message },
         TimelineError::Write(WriteError::Excluded(_)) => Refusal::Forbidden { code: "excluded", message },
+        TimelineError::Begun { .. } => Refusal::Conflict { code: "branch_exists", message },
         TimelineError::Member(error) => error.into(),
         _ => Refusal::Unavailable(message),
     }

@@ -17,6 +17,7 @@ use xyn_store::trust::{Roster, SignedStatement};
 use xyn_store::{StoreError, Timestamp};
 
 use super::actor::Command;
+use super::deed::keeps_base;
 use super::draft::{Draft, added, past_cut, spans};
 use super::follower::FOLLOWER;
 use super::{Shared, TimelineError, members};
@@ -140,6 +141,7 @@ impl Desk {
                 by.record(&mut draft.recording, now, added(written.entries));
             }
             Command::Edit { board, edits, by } => {
+                keeps_base(&reader, &board, &edits)?;
                 let written = timeline.edit(&reader, key, now, &board, &edits)?;
                 draft.recording.changes().extend(written.changes);
                 by.record(&mut draft.recording, now, Vec::new());

@@ -25,9 +25,11 @@ use tokio::sync::watch;
 use xyn_net::wire::FrameBytes;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::ids::EntryId;
 use xyn_store::journal::AppendError;
 use xyn_store::scope::Principal;
 use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::entry::Branch;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork::Proof;
 use xyn_store::timeline::{FeedRow, Saying, Timeline, WriteError, first_certificate};
@@ -39,7 +41,7 @@ use crate::services::approvals::people::People;
 use actor::{Command, Handle};
 
 pub use arrivals::arrivals;
-pub(crate) use deed::{Acceptance, Deed, record, refusal, say, serve};
+pub(crate) use deed::{Acceptance, Deed, record, refusal, say, serve, takes_moments};
 pub use deed::{Conflict, Preview};
 pub use event::Event;
 pub use members::MemberError;
@@ -63,6 +65,14 @@ pub enum TimelineError {
     /// Who belongs cannot be changed so.
     #[error(transparent)]
     Member(#[from] MemberError),
+    /// A branch of this name begins elsewhere.
+    #[error("the branch `{branch}` is there, and begins at the moment {base}")]
+    Begun {
+        /// The branch.
+        branch: Branch,
+        /// Where it begins.
+        base: EntryId,
+    },
     /// The milestones were said already, by an append whose outcome was not known.
     #[error("these milestones are on the timeline already")]
     Said,

@@ -126,7 +126,8 @@ async fn approve(
     act(&state, caller, "timeline.approve", fields).await
 }
 
-/// Begins a branch at a moment; at the newest one when none is named.
+/// Begins a branch at a moment; at the newest one when none is named. A branch that is there keeps its base: beginning
+/// it elsewhere is refused, and beginning it there again changes nothing.
 #[utoipa::path(
     post,
     path = "/api/v1/timeline/branch",
