@@ -214,6 +214,7 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::PortTaken => "name another port with: --port PORT",
         Code::NothingBefore => "see what serves where with: xyn deploy list",
         Code::RunElsewhere => "see who is connected with: xyn peer list; and ask again: xyn run show RUN",
+        Code::BranchClosed => "take it out again with: xyn timeline branch NAME --reopen",
         Code::MeshOff => "start the node with: xyn up --mesh on",
         Code::FilesMissing => {
             "connect a node that has them, and try again; see who is here with: xyn peer list"

@@ -24,7 +24,7 @@ pub(super) enum Command {
     Scrub(scrub::Arguments),
     /// Show what two moments differ in, and what happened between them
     Diff(diff::Arguments),
-    /// Begin a branch at a moment, or list the branches
+    /// Begin a branch at a moment, put one away, or list the branches
     Branch(branch::Arguments),
     /// Join a branch into another
     Merge(words::Merge),

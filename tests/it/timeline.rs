@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::node::{Answer, Folder, Node};
+use crate::node::{Answer, Folder, Node, Said};
 
 fn note(folder: &Folder, title: &str) -> String {
     folder.xyn(["timeline", "note", title]).ok().trim().to_owned()
@@ -104,6 +104,40 @@ async fn a_branch_is_begun_and_joined_once() {
     assert_eq!((&merged["base"], &merged["changes"]), (&json!(base), &json!([])));
     let again = folder.xyn(["timeline", "merge", "try"]);
     assert_eq!(again.code, 6, "{again:?}");
+}
+
+#[tokio::test]
+async fn a_branch_that_is_put_away_is_listed_on_demand_and_takes_nothing_until_it_is_open_again() {
+    let folder = Folder::new();
+    let node = Node::start(&folder).await;
+    let base = note(&folder, "base");
+    folder.xyn(["timeline", "branch", "try", "--at", &base]).ok();
+    let aside = note_on(&folder, "aside").ok();
+    assert_eq!(folder.xyn(["timeline", "branch", "try", "--close"]).ok(), "branch try is put away\n");
+    assert_eq!(folder.xyn(["timeline", "branch", "try", "--close"]).code, 6, "it is so already");
+    assert_eq!(folder.xyn(["timeline", "branch", "tyr", "--close"]).code, 3);
+    assert_eq!(folder.xyn(["timeline", "branch", "main", "--close"]).code, 6);
+    assert!(!folder.xyn(["timeline", "branch"]).ok().contains("try"));
+    assert!(folder.xyn(["timeline", "branch", "--all"]).ok().contains("try (put away)"));
+    for refused in [note_on(&folder, "late"), folder.xyn(["timeline", "merge", "main", "--into", "try"])] {
+        assert_eq!(refused.code, 6, "{refused:?}");
+        assert!(
+            refused.err.contains("`try` was put away") && refused.err.contains("--reopen"),
+            "{refused:?}"
+        );
+    }
+    let body = json!({ "name": "try", "closed": false, "entry_id": base });
+    assert_eq!(node.post("/api/v1/timeline/branch", &body).await.status, 400);
+    // What is on it stays, and it is joined as any other.
+    assert!(folder.xyn(["timeline", "show", aside.trim()]).ok().contains("aside"));
+    folder.xyn(["timeline", "merge", "try"]).ok();
+    assert_eq!(folder.xyn(["timeline", "branch", "try", "--reopen"]).ok(), "branch try is open again\n");
+    note_on(&folder, "once more").ok();
+    assert!(folder.xyn(["timeline", "branch"]).ok().contains("try"));
+}
+
+fn note_on(folder: &Folder, title: &str) -> Said {
+    folder.xyn(["timeline", "note", title, "--branch", "try"])
 }
 
 #[tokio::test]

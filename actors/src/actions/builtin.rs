@@ -328,9 +328,12 @@ fn timeline_approve() -> Spec {
 }
 
 fn timeline_branch() -> Spec {
-    let input = object(&["name"], json!({ "name": line(NAME_MAX_CHARS), "entry_id": uuid() }));
-    let output = answers(json!({ "name": { "type": "string" }, "base": uuid() }));
-    let description = "Begins a branch at a moment of the timeline; at the newest one when none is named.";
+    let closed = json!({ "type": "boolean" });
+    let input =
+        object(&["name"], json!({ "name": line(NAME_MAX_CHARS), "entry_id": uuid(), "closed": closed }));
+    let output = answers(json!({ "name": { "type": "string" }, "base": uuid(), "closed": closed }));
+    let description = "Begins a branch at a moment of the timeline, at the newest one when none is named; or with \
+                       `closed`, puts one away or takes it out again.";
     service("timeline.branch", Risk::Low, description, input, output)
 }
 

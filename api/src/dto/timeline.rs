@@ -119,7 +119,7 @@ pub(crate) struct BranchView {
     /// it begins at `base` is settled by beginning it there once more.
     #[schema(value_type = Vec<schema::Id>)]
     pub(crate) contenders: BTreeSet<EntryId>,
-    /// Whether it was put away.
+    /// Whether it was put away: nothing more is put on it.
     pub(crate) is_closed: bool,
 }
 

@@ -168,6 +168,9 @@ table! {
     WorkspaceExists "workspace_exists" CONFLICT "choose another `name`, or use the one that is there";
     /// There is a branch with this name, and it begins elsewhere.
     BranchExists "branch_exists" CONFLICT "choose another `name`, or use the one that is there";
+    /// The branch was put away.
+    BranchClosed "branch_closed" CONFLICT
+        "take it out again with `POST /api/v1/timeline/branch` and `closed` false, or name another";
     /// The folder overlaps with another workspace or with the node's own data.
     WorkspaceNested "workspace_nested" CONFLICT "choose a folder that neither holds the other nor lies in it";
     /// The bytes are no capsule, or were changed.

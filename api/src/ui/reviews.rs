@@ -119,7 +119,8 @@ async fn list(
     if shell.is_part {
         return render(&Part { list });
     }
-    let branches = branches.items.into_iter().map(|branch| branch.name.to_string()).collect();
+    let branches = branches.items.into_iter().filter(|branch| !branch.is_closed);
+    let branches = branches.map(|branch| branch.name.to_string()).collect();
     let open = directory.act("timeline.review", &[("status", "open")], "/ui/reviews/{entry_id}");
     render(&Page { shell, list, branches, open })
 }

@@ -154,7 +154,10 @@ async fn page(
     if let (None, Some(at)) = (&window, at) {
         return Err(missing(at));
     }
-    let branches = branches.items.into_iter().map(|branch| branch.name.to_string()).collect();
+    // One that was put away is there for whoever asks for it.
+    let offered = branches.items.into_iter();
+    let offered = offered.filter(|branch| !branch.is_closed || branch.name.as_str() == query.branch);
+    let branches = offered.map(|branch| branch.name.to_string()).collect();
     let note = directory.act("timeline.note", &[], "/ui/timeline?at={entry_id}");
     render(&Page { shell, query, branches, stage: Stage { window, rest }, look, note })
 }

@@ -1,4 +1,4 @@
-//! `xyn timeline branch`: begin a branch, or list those there are.
+//! `xyn timeline branch`: begin a branch, put one away, or list those there are.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -16,23 +16,44 @@ pub(in crate::cli) struct Arguments {
     /// The moment it begins at; the newest one when it is left out
     #[arg(long, value_name = "MOMENT", requires = "name")]
     at: Option<String>,
+    /// Put the branch away: it is no longer listed, and nothing more is put on it
+    #[arg(long, requires = "name", conflicts_with = "at")]
+    close: bool,
+    /// Take a branch out again that was put away
+    #[arg(long, requires = "name", conflicts_with_all = ["at", "close"])]
+    reopen: bool,
+    /// List branches that were put away too
+    #[arg(long, conflicts_with = "name")]
+    all: bool,
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
-    let Arguments { name: Some(name), at } = arguments else { return branches(context).await };
-    let answer = say("branch", json!({ "name": name, "entry_id": at }), context).await?;
+    let Arguments { name, at, close, reopen, all } = arguments;
+    let Some(name) = name else { return branches(all, context).await };
+    let closed = (close || reopen).then_some(close);
+    let answer = say("branch", json!({ "name": name, "entry_id": at, "closed": closed }), context).await?;
     let [name, base] = ["name", "base"].map(|key| text(&answer, key));
-    context.out.answer(&answer, |_| format!("branch {name} begins at {base}"))?;
+    context.out.answer(&answer, |_| match closed {
+        Some(true) => format!("branch {name} is put away"),
+        Some(false) => format!("branch {name} is open again"),
+        None => format!("branch {name} begins at {base}"),
+    })?;
     Ok(Exit::Done)
 }
 
-async fn branches(context: &Context) -> Result<Exit, Failure> {
+async fn branches(all: bool, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
-    let branches = client.list("/timeline/branches", &[], 1000).await?;
+    let mut branches = client.list("/timeline/branches", &[], 1000).await?;
+    if let Some(items) = branches["items"].as_array_mut().filter(|_| !all) {
+        items.retain(|branch| branch["is_closed"] != true);
+    }
     let mut table = Table::new(&[("BRANCH", Column::Text), ("BASE", Column::Text), ("HEAD", Column::Text)]);
     let mut is_contended = false;
     for branch in branches["items"].as_array().into_iter().flatten() {
-        let [name, base, head] = ["name", "base", "head"].map(|key| text(branch, key));
+        let [mut name, base, head] = ["name", "base", "head"].map(|key| text(branch, key));
+        if branch["is_closed"] == true {
+            name += " (put away)";
+        }
         let others = branch["contenders"].as_array().into_iter().flatten().filter_map(Value::as_str);
         let others = others.map(|other| format!(" or {other}")).collect::<String>();
         is_contended |= !others.is_empty();

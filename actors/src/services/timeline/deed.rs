@@ -203,7 +203,7 @@ fn deed(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
         "timeline.comment" => talk::comment(wish),
         "timeline.review" => talk::review(wish),
         "timeline.approve" => talk::approve(wish),
-        "timeline.branch" => branch::begin(wish),
+        "timeline.branch" => branch::branch(wish),
         "timeline.merge" => merge::merge(wish, blobs),
         other => Err(Refusal::NotFound { kind: "service", id: other.to_owned() }),
     }

@@ -127,14 +127,15 @@ async fn approve(
 }
 
 /// Begins a branch at a moment; at the newest one when none is named. A branch that is there keeps its base: beginning
-/// it elsewhere is refused, and beginning it there again changes nothing.
+/// it elsewhere is refused, and beginning it there again changes nothing. With `closed`, puts it away or takes it out
+/// again.
 #[utoipa::path(
     post,
     path = "/api/v1/timeline/branch",
     tag = "timeline",
     operation_id = "begin_branch",
     extensions(("x-xyn-action" = json!("timeline.branch"))),
-    responses((status = 201, description = "The branch and its base.", body = Object), (status = 404))
+    responses((status = 201, description = "The branch, its base, and whether it is put away.", body = Object), (status = 404))
 )]
 async fn branch(
     State(state): State<AppState>,

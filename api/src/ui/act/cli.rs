@@ -41,7 +41,7 @@ static LINES: [(&str, &str); 33] = [
         "xyn run start {blueprint} [--inputs-json {inputs}] [--priority {priority}] [{labels=label}]",
     ),
     ("timeline.approve", "xyn timeline review {entry_id} --{approve?true=approve,false=reject}[={note}]"),
-    ("timeline.branch", "xyn timeline branch {name} [--at {entry_id}]"),
+    ("timeline.branch", "xyn timeline branch {name} [--at {entry_id}] [--{closed?true=close,false=reopen}]"),
     (
         "timeline.comment",
         "xyn timeline {on?review=review,=comment} {entry_id} [--{on?review=say}] {text} [--file {place.path}:{place.line}] [--workspace {place.workspace}] [--{place.side?before=before}]",

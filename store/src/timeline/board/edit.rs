@@ -14,7 +14,7 @@ use super::place::Place;
 use super::share::Measure;
 use crate::ids::{CommentId, EntryId};
 
-/// Characters that a comment, or a piece put into one, may have: what a schema can say, and a record can hold.
+/// Characters that a comment may have when it is written: what a schema can say, and a record can hold.
 pub const COMMENT_MAX_CHARS: usize = 8 << 10;
 
 pub(super) const BASE: &str = "base";
@@ -29,12 +29,12 @@ pub(super) const RESOLVED: &str = "resolved";
 /// Something done to a board.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Edit {
-    /// Begins a branch at a moment, or begins it anew.
+    /// Begins a branch at a moment. Whoever asks for it sees to it that it does not begin elsewhere.
     Open(EntryId),
     /// Moves the head of a branch.
     Move(EntryId),
-    /// Puts a branch away.
-    Close,
+    /// Puts a branch away, or takes it out again.
+    Close(bool),
     /// Gives a moment a name, and takes it from the one that had it.
     Label(String, EntryId),
     /// Takes a name away.
@@ -47,17 +47,6 @@ pub enum Edit {
     Comment(CommentId, String),
     /// Says which line a comment is about.
     Place(CommentId, Place),
-    /// Changes a comment: replaces `delete` characters at `at` with `insert`.
-    Revise {
-        /// Which.
-        comment: CommentId,
-        /// Where, in characters.
-        at: usize,
-        /// How many go.
-        delete: usize,
-        /// What comes.
-        insert: String,
-    },
     /// Makes a comment read so. What others put into it at the same time stays.
     Rewrite(CommentId, String),
     /// Settles a review, or opens it again.
@@ -73,7 +62,7 @@ pub enum EditError {
     /// There is no such comment.
     #[error("there is no comment `{0}` here")]
     UnknownComment(CommentId),
-    /// A name or text is empty, too long, or a range is not in the text.
+    /// A name or text is empty or too long, or a place is none.
     #[error("the {0} does not fit: it is empty, too long, or out of range")]
     OutOfBounds(&'static str),
     /// The author has changed this board as often, or as much, as anybody looks at.
@@ -113,7 +102,7 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
             document.put(ROOT, CLOSED, false)?;
         }
         (Board::Branch(_), Edit::Move(head)) => document.put(ROOT, HEAD, head.to_string())?,
-        (Board::Branch(_), Edit::Close) => document.put(ROOT, CLOSED, true)?,
+        (Board::Branch(_), Edit::Close(is_closed)) => document.put(ROOT, CLOSED, *is_closed)?,
         (Board::Labels, Edit::Label(name, entry)) => {
             if !is_name(name) {
                 return Err(EditError::OutOfBounds("label"));
@@ -134,15 +123,6 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
                 return Err(EditError::OutOfBounds("place"));
             }
             document.put(ROOT, format!("{PLACE}{comment}"), place.encode())?;
-        }
-        (Board::Comments(_) | Board::Review(_), Edit::Revise { comment, at, delete, insert }) => {
-            let object = text_of(document, *comment)?;
-            let end = at.checked_add(*delete).filter(|&end| end <= document.length(&object));
-            if insert.chars().count() > COMMENT_MAX_CHARS || end.is_none() {
-                return Err(EditError::OutOfBounds("revision"));
-            }
-            let delete = isize::try_from(*delete).map_err(|_| EditError::OutOfBounds("revision"))?;
-            document.splice_text(&object, *at, delete, insert)?;
         }
         (Board::Comments(_) | Board::Review(_), Edit::Rewrite(comment, text)) => {
             bounded("comment", text, COMMENT_MAX_CHARS)?;

@@ -47,9 +47,9 @@ fn two_people_who_work_on_one_comment_keep_each_others_words() {
     let comment = comment_id("c");
     let first = ana.edit(moment(1), &board, &[], &[Edit::Comment(comment, "fine work".into())]);
     let known = all(&[&first]);
-    let revise = |at, delete, insert: &str| Edit::Revise { comment, at, delete, insert: insert.into() };
-    let second = ana.edit(moment(2), &board, &known, &[revise(0, 4, "great")]);
-    let third = ben.edit(moment(2), &board, &known, &[revise(9, 0, " indeed")]);
+    let rewrite = |text: &str| [Edit::Rewrite(comment, text.into())];
+    let second = ana.edit(moment(2), &board, &known, &rewrite("great work"));
+    let third = ben.edit(moment(2), &board, &known, &rewrite("fine work indeed"));
     assert_eq!(thread(&board, &all(&[&third, &second, &first])), ["great work indeed"]);
     let View::Thread { comments, .. } = fold(&board, &all(&[&first, &third])).view else {
         panic!("a thread")
@@ -74,6 +74,22 @@ fn a_branch_moved_by_two_people_shows_both_heads() {
     assert_eq!((found, is_closed), (Some(base), false));
     let heads: BTreeSet<EntryId> = contenders.into_iter().chain(head).collect();
     assert_eq!(heads, [left, right].into());
+}
+
+#[test]
+fn a_branch_is_put_away_and_taken_out_again() {
+    let mut ana = Author::new(1, 1);
+    let board = Board::Branch("idea".parse::<Branch>().expect("a name"));
+    let base = ana.entry_id("base");
+    let mut known = all(&[&ana.edit(moment(1), &board, &[], &[Edit::Open(base)])]);
+    let is_closed = |known: &[Contribution]| match fold(&board, known).view {
+        View::Branch { is_closed, .. } => is_closed,
+        other => panic!("{other:?}"),
+    };
+    for closed in [true, false] {
+        known.extend(all(&[&ana.edit(moment(2), &board, &known, &[Edit::Close(closed)])]));
+        assert_eq!(is_closed(&known), closed);
+    }
 }
 
 #[test]
@@ -105,13 +121,13 @@ fn edits_that_do_not_fit_are_refused_and_change_nothing() {
     assert!(matches!(refuse(&Board::Labels, &[Edit::Unlabel("v1".into())]), EditError::Nothing));
     assert!(matches!(refuse(&Board::Pins, &[]), EditError::Nothing));
     let comment = comment_id("c");
-    let revise = Edit::Revise { comment, at: 0, delete: 0, insert: "x".into() };
-    assert!(matches!(refuse(&Board::Comments(entry), &[revise]), EditError::UnknownComment(_)));
-    let beyond = Edit::Revise { comment, at: 1, delete: usize::MAX, insert: String::new() };
+    let rewrite = |text: String| Edit::Rewrite(comment, text);
+    assert!(matches!(refuse(&Board::Comments(entry), &[rewrite("x".into())]), EditError::UnknownComment(_)));
+    let long = rewrite("x".repeat(COMMENT_MAX_CHARS + 1));
     let begin = Edit::Comment(comment, "a".into());
     assert!(matches!(
-        refuse(&Board::Comments(entry), &[begin.clone(), beyond]),
-        EditError::OutOfBounds("revision")
+        refuse(&Board::Comments(entry), &[begin.clone(), long]),
+        EditError::OutOfBounds("comment")
     ));
     let place = |line| Place { workspace: None, path: "a".into(), side: Side::After, line };
     let nobodys = Edit::Place(comment_id("d"), place(1));
@@ -147,7 +163,7 @@ fn what_admitted_work_builds_on_stays_and_the_rest_of_an_excluded_author_goes() 
     let board = Board::Comments(ana.entry_id("x"));
     let comment = comment_id("c");
     let theirs = eve.edit(moment(1), &board, &[], &[Edit::Comment(comment, "hers".into())]);
-    let reply = Edit::Revise { comment, at: 4, delete: 0, insert: ", and mine".into() };
+    let reply = Edit::Rewrite(comment, "hers, and mine".into());
     let mine = ana.edit(moment(2), &board, &all(&[&theirs]), &[reply]);
     let later = Edit::Comment(comment_id("d"), "spam".into());
     let spam = eve.edit(moment(3), &board, &all(&[&theirs, &mine]), &[later]);

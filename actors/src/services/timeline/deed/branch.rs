@@ -2,7 +2,7 @@
 //!
 //! Invariant: a branch keeps the moment it begins at, and what people put on a branch is on one that is listed.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use xyn_store::Reader;
 use xyn_store::timeline::board::{Board, Edit, View};
 use xyn_store::timeline::entry::Branch;
@@ -11,18 +11,45 @@ use super::super::{Event, TimelineError};
 use super::{Deed, Wish, newest, unchanged};
 use crate::runtime::Refusal;
 
-/// Begins a branch. One that begins there already is left as it is; where others began it elsewhere at the same time,
-/// it is settled that it begins there.
-pub(super) fn begin(wish: &Wish<'_>) -> Result<Deed, Refusal> {
+/// Begins a branch, puts one away, or takes one out again.
+pub(super) fn branch(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let branch = wish.required_branch("name")?;
     if branch == Branch::main() {
-        return Err(unchanged("every timeline has this branch from the start"));
+        return Err(unchanged("every timeline has this branch, from the start and always"));
     }
+    match wish.input().get("closed").and_then(Value::as_bool) {
+        Some(is_closed) => put_away(wish, branch, is_closed),
+        None => begin(wish, branch),
+    }
+}
+
+/// Puts a branch away, so that nothing more is put on it, or takes it out again.
+fn put_away(wish: &Wish<'_>, branch: Branch, is_closed: bool) -> Result<Deed, Refusal> {
+    if wish.input().get("entry_id").is_some() {
+        let why = "a branch that is put away or taken out again keeps its base; leave this out";
+        return Err(Refusal::invalid("invalid_input", "/entry_id", why.to_owned()));
+    }
+    let board = Board::Branch(branch.clone());
+    let (base, stands) = match wish.shown(&board)? {
+        Some(View::Branch { base: Some(base), is_closed, .. }) => (base, is_closed),
+        _ => return Err(Refusal::NotFound { kind: "branch", id: branch.to_string() }),
+    };
+    if stands == is_closed {
+        let word = if is_closed { "put away" } else { "open" };
+        return Err(unchanged(&format!("the branch is {word} already")));
+    }
+    let output = json!({ "name": branch, "base": base, "closed": is_closed });
+    Ok(Deed::edit(board, vec![Edit::Close(is_closed)], output))
+}
+
+/// Begins a branch. One that begins there already is left as it is, and taken out where it was put away; where others
+/// began it elsewhere at the same time, it is settled that it begins there.
+fn begin(wish: &Wish<'_>, branch: Branch) -> Result<Deed, Refusal> {
     let base = match wish.optional_entry()? {
         Some(entry) => entry.entry_id,
         None => newest(wish.reader, &Branch::main(), wish.now)?.entry_id,
     };
-    let output = json!({ "name": branch, "base": base });
+    let output = json!({ "name": branch, "base": base, "closed": false });
     let board = Board::Branch(branch.clone());
     let edit = |board| Deed::edit(board, vec![Edit::Open(base)], output.clone());
     Ok(match wish.shown(&board)? {
@@ -52,13 +79,17 @@ pub(in crate::services::timeline) fn keeps_base(
     }
 }
 
-/// Sees to it that `branch` is one that people may put moments on: main, or one that was begun.
+/// Sees to it that `branch` is one that people may put moments on: main, or one that was begun and is not put away.
 pub(crate) fn takes_moments(reader: &Reader, branch: &Branch) -> Result<(), Refusal> {
     if *branch == Branch::main() {
         return Ok(());
     }
     match reader.board(&Board::Branch(branch.clone()))?.map(|row| row.view) {
-        Some(View::Branch { base: Some(_), .. }) => Ok(()),
+        Some(View::Branch { base: Some(_), is_closed: false, .. }) => Ok(()),
+        Some(View::Branch { base: Some(_), .. }) => {
+            let message = format!("the branch `{branch}` was put away");
+            Err(Refusal::Conflict { code: "branch_closed", message })
+        }
         _ => Err(Refusal::NotFound { kind: "branch", id: branch.to_string() }),
     }
 }

@@ -18,7 +18,7 @@ use xyn_store::{Digest, Reader, Timestamp};
 
 use super::super::Event;
 use super::super::milestone::fitting;
-use super::{Deed, What, Wish, newest};
+use super::{Deed, What, Wish, newest, takes_moments};
 use crate::runtime::Refusal;
 
 pub use preview::Preview;
@@ -123,7 +123,9 @@ struct Join {
 impl Join {
     fn read(wish: &Wish<'_>) -> Result<Self, Refusal> {
         let from = wish.required_branch("from")?;
-        Self::between(wish.reader, from, wish.branch("into")?.unwrap_or_else(Branch::main), wish.now)
+        let into = wish.branch("into")?.unwrap_or_else(Branch::main);
+        takes_moments(wish.reader, &into)?;
+        Self::between(wish.reader, from, into, wish.now)
     }
 
     fn between(reader: &Reader, from: Branch, into: Branch, now: Timestamp) -> Result<Self, Refusal> {
