@@ -68,7 +68,7 @@ async fn a_branch_begun_on_a_train_is_merged_when_all_are_back_and_all_show_the_
 }
 
 /// Starts both anew, in the mesh or off it.
-async fn restart(mates: [&mut Mate; 2], mesh: &'static str) {
+pub(crate) async fn restart(mates: [&mut Mate; 2], mesh: &'static str) {
     for mate in mates {
         mate.stop().await;
         mate.mesh = mesh;

@@ -1,6 +1,7 @@
 //! The integration tests of Xyn, one link unit: a module for each thing that is tried from outside.
 
 mod architecture;
+mod boards;
 mod branches;
 mod capsule;
 mod catalogue;
