@@ -2,6 +2,7 @@
 
 mod branch;
 mod diff;
+mod digest;
 mod log;
 mod scrub;
 mod show;
@@ -24,6 +25,8 @@ pub(super) enum Command {
     Scrub(scrub::Arguments),
     /// Show what two moments differ in, and what happened between them
     Diff(diff::Arguments),
+    /// Show the hash of the whole timeline: equal on nodes that show the same. Reads all of it
+    Digest,
     /// Begin a branch at a moment, put one away, or list the branches
     Branch(branch::Arguments),
     /// Join a branch into another
@@ -46,6 +49,7 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Scrub(arguments) => scrub::run(arguments, context).await,
         Command::Diff(arguments) => diff::run(arguments, context).await,
+        Command::Digest => digest::run(context).await,
         Command::Branch(arguments) => branch::run(arguments, context).await,
         Command::Merge(merge) => words::merge(merge, context).await,
         Command::Label(label) => words::label(label, context).await,

@@ -115,6 +115,11 @@ impl Mate {
         self.intent("timeline.note", json!({ "title": title })).await;
     }
 
+    /// The hash of its whole timeline, boards and all.
+    pub(crate) fn digest(&self) -> String {
+        self.folder.xyn(["timeline", "digest"]).ok()
+    }
+
     /// Every moment, as the command line shows it.
     pub(crate) fn log(&self) -> Vec<Value> {
         let lines = self.folder.xyn(["timeline", "log", "--json"]).ok();
@@ -134,14 +139,16 @@ impl Mate {
     }
 }
 
-/// Waits until all of `mates` show the same timeline, and `wanted` is on it.
+/// Waits until all of `mates` show the same timeline, with the same on all boards, and `wanted` is on it.
 pub(crate) async fn converge(mates: &[&Mate], wanted: &[&str]) {
     let what = format!("{wanted:?} is the same everywhere");
     eventually(&what, async || {
         let logs: Vec<Vec<Value>> = mates.iter().map(|mate| mate.log()).collect();
         let titles: BTreeSet<&str> = logs[0].iter().filter_map(|moment| moment["title"].as_str()).collect();
         let is_complete = wanted.iter().all(|title| titles.contains(title));
-        (is_complete && logs.windows(2).all(|pair| pair[0] == pair[1])).then_some(())
+        let is_same = is_complete && logs.windows(2).all(|pair| pair[0] == pair[1]);
+        let digest = is_same.then(|| mates[0].digest())?;
+        mates[1..].iter().all(|mate| mate.digest() == digest).then_some(())
     })
     .await;
 }

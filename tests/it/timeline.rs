@@ -35,8 +35,15 @@ async fn what_people_say_is_logged_shown_compared_and_named() {
 
     let diff = folder.xyn(["timeline", "diff", &one, &two, "--json"]).json();
     assert_eq!((&diff["changes"], &diff["to"]["title"]), (&json!([]), &json!("two")));
+    let sum = folder.xyn(["timeline", "digest", "--json"]).json();
+    let moments = lines(&folder.xyn(["timeline", "log", "--json"]).ok()).len();
+    assert_eq!((sum["moments"].as_u64(), &sum["left_out"]), (Some(moments as u64), &json!(0)));
+    folder.xyn(["timeline", "label", "v2", &two]).ok();
+    let digest = folder.xyn(["timeline", "digest"]).ok();
+    assert_ne!(digest.trim(), sum["digest"], "boards count, too");
     assert!(node.stop().await.success());
     // A stopped node's folder is enough to read.
+    assert_eq!(folder.xyn(["timeline", "digest"]).ok(), digest);
     assert!(folder.xyn(["timeline", "show", &one]).ok().contains("one"));
     let stops = lines(&folder.xyn(["timeline", "scrub", "--from", &two, "--json"]).ok());
     assert_eq!(stops[0]["moment"]["entry_id"], json!(two));

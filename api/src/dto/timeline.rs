@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::{ArtifactId, EntryId, RunId};
 use xyn_store::scope::{Principal, Stage};
+use xyn_store::timeline::Sum;
 use xyn_store::timeline::entry::{Branch, Entry, Kind, Refs};
 use xyn_store::{Digest, Timestamp};
 
@@ -123,6 +124,23 @@ pub(crate) struct BranchView {
     pub(crate) is_closed: bool,
 }
 
+/// What two nodes compare.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct TimelineDigest {
+    /// Of the canonical timeline: its moments and boards in their order, without what is excluded.
+    #[schema(schema_with = schema::digest)]
+    pub(crate) digest: Digest,
+    /// Moments in it.
+    #[schema(schema_with = schema::count)]
+    pub(crate) moments: u64,
+    /// Boards in it: branches, the labels, the pins, talks and reviews.
+    #[schema(schema_with = schema::count)]
+    pub(crate) boards: u64,
+    /// Changes to boards that are kept and show on none: what they build on is not here, or they make no sense.
+    #[schema(schema_with = schema::count)]
+    pub(crate) left_out: u64,
+}
+
 /// What a note or merge is answered with.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents what the action answers with")]
@@ -147,6 +165,12 @@ impl Moment {
             is_from_future: at.is_future(now),
             refs: note.refs.into(),
         }
+    }
+}
+
+impl From<Sum> for TimelineDigest {
+    fn from(Sum { digest, moments, boards, left_out }: Sum) -> Self {
+        Self { digest, moments, boards, left_out }
     }
 }
 

@@ -4,6 +4,7 @@
 
 pub(crate) mod branches;
 mod diff;
+mod digest;
 pub(crate) mod moments;
 mod scrub;
 mod stream;
@@ -27,6 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(talk::routes())
         .merge(branches::routes())
         .merge(diff::routes())
+        .merge(digest::routes())
         .merge(words::routes())
 }
 

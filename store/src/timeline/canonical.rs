@@ -28,6 +28,19 @@ pub struct Moment {
     pub seq: u64,
 }
 
+/// A whole timeline, summed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// Equal where timelines are.
+    pub digest: Digest,
+    /// Moments.
+    pub moments: u64,
+    /// Boards.
+    pub boards: u64,
+    /// Changes to boards that count and show on none; no part of the digest.
+    pub left_out: u64,
+}
+
 /// Takes the rows of a timeline, entries first, each kind in its order.
 pub(super) struct Canonical(Sha256);
 

@@ -43,7 +43,7 @@ mod tests;
 mod waiting;
 
 pub use bytes::Bytes;
-pub use canonical::Moment;
+pub use canonical::{Moment, Sum};
 pub use change::{ChangeError, DOCUMENT_MAX_BYTES, OPERATIONS_MAX, merge_documents};
 pub use excluded::{Excluded, Matter, Why};
 pub use head::FeedHead;

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::board::Board;
-use super::canonical::{Canonical, Moment};
+use super::canonical::{Canonical, Moment, Sum};
 use super::draft::{Draft, range};
 use super::entry::{Branch, Entry, Kind, Note};
 use super::feed::FeedId;
@@ -244,17 +244,25 @@ impl Reader {
 
     /// The hash of the canonical timeline: equal on nodes that have the same.
     pub fn timeline_digest(&self) -> Result<Digest, StoreError> {
-        let mut canonical = Canonical::new();
+        Ok(self.timeline_sum()?.digest)
+    }
+
+    /// The same, with how much went into it. Reads the whole timeline.
+    pub fn timeline_sum(&self) -> Result<Sum, StoreError> {
+        let (mut canonical, mut moments, mut boards, mut left_out) = (Canonical::new(), 0, 0, 0);
         self.scan(Table::TimelineMoments, &[], None, Order::Ascending, |key, value| {
             canonical.entry(&rows::read_moment(key)?, &note(value)?);
+            moments += 1;
             Ok(true)
         })?;
         self.scan(Table::TimelineBoards, &[], None, Order::Ascending, |_, value| {
             let row = decode::<BoardRow>(value)?;
             canonical.board(&row.board, &row.view);
+            boards += 1;
+            left_out += row.pending;
             Ok(true)
         })?;
-        Ok(canonical.finish())
+        Ok(Sum { digest: canonical.finish(), moments, boards, left_out })
     }
 }
 
