@@ -1,6 +1,8 @@
 //! Records that no honest member writes: each is refused by its name, in the counters, the log and the trace, and
 //! none of them is shown.
 
+mod boards;
+
 use std::time::Duration;
 
 use tokio::task::JoinSet;

@@ -136,7 +136,8 @@ pub(crate) struct TimelineDigest {
     /// Boards in it: branches, the labels, the pins, talks and reviews.
     #[schema(schema_with = schema::count)]
     pub(crate) boards: u64,
-    /// Changes to boards that are kept and show on none: what they build on is not here, or they make no sense.
+    /// Changes to boards that are kept and show on none: what they build on is not here, or they make no sense. Of
+    /// those beyond their author's share of a board, one.
     #[schema(schema_with = schema::count)]
     pub(crate) left_out: u64,
 }

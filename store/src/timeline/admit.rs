@@ -3,6 +3,7 @@
 //! Owns the verdict on each frame. Nothing is applied before its frame is verified, and a frame is taken
 //! whole or not at all. Invariant: in whatever order the same frames come, the same records are admitted.
 
+use super::board::LeftOut;
 use super::change::ChangeError;
 use super::draft::Draft;
 use super::entry::EntryError;
@@ -126,6 +127,8 @@ pub struct Admission {
     pub has_statements: bool,
     /// New proofs of equivocation, to be spread.
     pub proofs: Vec<Proof>,
+    /// What was admitted and shows on no board.
+    pub left_out: Vec<LeftOut>,
 }
 
 impl Timeline {
@@ -157,7 +160,7 @@ impl Timeline {
             }
             admission.verdicts.push(verdict);
         }
-        admission.changes = self.finish(draft)?;
+        (admission.changes, admission.left_out) = self.finish(draft)?;
         Ok(admission)
     }
 

@@ -5,7 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::board::{self, BOARD_BYTES_MAX, BOARD_CHANGES_MAX, Board, Contribution, Folded, Open};
+use super::board::{
+    self, BOARD_BYTES_MAX, BOARD_CHANGES_MAX, Board, Contribution, Folded, LeftOut, Open, Reason,
+};
 use super::feed::FeedId;
 use super::fold::contribution;
 use super::frame::{self, LENGTH_BYTES, OVERHEAD_BYTES};
@@ -173,12 +175,14 @@ impl<'a> Draft<'a> {
         Ok(contributions)
     }
 
-    /// Folds every board that the draft touched, as far as it is not open, and hands over the rows.
+    /// Folds every board that the draft touched, as far as it is not open, and hands over the rows, with what of the
+    /// draft's shows on no board.
     pub(super) fn finish(
         mut self,
         limit: impl Fn(&FeedId) -> Limit,
         open: &mut Open,
-    ) -> Result<Changes, StoreError> {
+    ) -> Result<(Changes, Vec<LeftOut>), StoreError> {
+        let mut left_out = Vec::new();
         self.recounted.iter().for_each(|board| drop(open.take(board)));
         let touched: BTreeSet<Board> = self.boards.keys().chain(&self.recounted).cloned().collect();
         for board in touched {
@@ -187,14 +191,20 @@ impl<'a> Draft<'a> {
                 Some(folded) => folded.extend(&board, &self.contributions(&new, &limit)?),
                 None => None,
             };
-            let folded = match extended {
+            let is_extended = extended.is_some();
+            let mut folded = match extended {
                 Some(folded) => folded,
                 None => self.fold(&board, &limit)?,
             };
+            // A board that is folded anew finds all that it ever left out; that was told when it came.
+            let found = std::mem::take(&mut folded.left_out).into_iter();
+            let told = found
+                .filter(|(place, why)| new.contains(place) || is_extended && !matches!(why, Reason::Waits));
+            left_out.extend(told.map(|((feed, seq), why)| LeftOut { feed, seq, why }));
             rows::put_board(&mut self.changes, &board, &folded);
             open.keep(board, folded);
         }
-        Ok(self.changes)
+        Ok((self.changes, left_out))
     }
 }
 

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::Bytes;
-use super::board::{self, Board, Edit, EditError, Open};
+use super::board::{self, Board, Edit, EditError, LeftOut, Open};
 use super::draft::Draft;
 use super::entry::{Entry, EntryError, Note};
 use super::feed::FeedId;
@@ -244,14 +244,14 @@ impl Timeline {
             draft.remember(pen.write(now, body, &effect)?, &effect);
         }
         self.boards.keep(board.clone(), folded);
-        let rows = self.finish(draft)?;
+        let (rows, _) = self.finish(draft)?;
         let mut written = pen.put_down(self);
         written.changes.extend(rows);
         Ok(written)
     }
 
-    /// The rows of `draft`, with the boards it touched.
-    pub(super) fn finish(&mut self, draft: Draft<'_>) -> Result<Changes, StoreError> {
+    /// The rows of `draft`, with the boards it touched, and what shows on none.
+    pub(super) fn finish(&mut self, draft: Draft<'_>) -> Result<(Changes, Vec<LeftOut>), StoreError> {
         let Self { feeds, boards, .. } = self;
         draft.finish(|feed| feeds.get(feed).map_or(Limit::NONE, |row| row.limit), boards)
     }

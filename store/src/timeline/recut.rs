@@ -58,7 +58,7 @@ impl Timeline {
             true => Verdict::Forked { feed, seq: proof.seq },
             false => Verdict::Duplicate,
         };
-        Ok((self.finish(draft)?, verdict))
+        Ok((self.finish(draft)?.0, verdict))
     }
 
     pub(super) fn keep_fork(
@@ -101,7 +101,7 @@ impl Timeline {
             }
         }
         self.let_go(cuts);
-        Ok(Recut { changes: self.finish(draft)?, is_done })
+        Ok(Recut { changes: self.finish(draft)?.0, is_done })
     }
 
     /// Forgets frames that wait behind a limit. `cuts` is what the roster says of feeds of which nothing is here.

@@ -10,12 +10,15 @@ use xyn_net::driver::Told;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::board::{LeftOut, Reason};
 use xyn_store::timeline::feed::FeedId;
 
 use super::Trace;
 
 /// Records that wait for those before them: so it is whenever news overtake each other.
 const GAP: &str = "gap";
+/// A change to a board that waits for what it builds on, which is in another feed.
+const WAITS: &str = Reason::Waits.word();
 /// Records that were here: what several members hand on comes several times. Only counted, because that is how news
 /// travel, and a member that says the same again and again is seen by how many there are.
 const DUPLICATE: &str = "duplicate";
@@ -62,6 +65,15 @@ impl Account {
         }
     }
 
+    /// Counts and tells changes to boards that were admitted and show on none. Who brought them is not to blame:
+    /// whoever signed them answers for them.
+    pub(super) fn left_out(&self, now: Timestamp, left_out: &[LeftOut]) {
+        for LeftOut { feed, seq, why } in left_out {
+            let told = format!("record {seq} is a change to a board and shows on none: {why}");
+            self.refuse(now, feed.node, why.word(), told);
+        }
+    }
+
     /// Counts, and tells unless it was told, that what `peer` said was refused.
     pub(super) fn refuse(&self, now: Timestamp, peer: PublicKey, reason: &'static str, why: String) {
         self.count(reason);
@@ -69,7 +81,7 @@ impl Account {
             return;
         }
         match reason {
-            GAP => tracing::info!(%peer, reason, why, "what a peer said has to wait"),
+            GAP | WAITS => tracing::info!(%peer, reason, why, "what a peer said has to wait"),
             _ => tracing::warn!(%peer, reason, why, "refused what a peer said"),
         }
         self.trace.refused(now, peer, reason, why);
@@ -89,6 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use xyn_store::timeline::admit::Refusal;
+    use xyn_store::timeline::board::Measure;
 
     use super::*;
 
@@ -112,6 +125,22 @@ mod tests {
         assert_eq!(lines(&account), ["past_cut", "paced", "gap", "past_cut"], "of another peer it is news");
         account.judged(NOW.after(Duration::from_secs(60)), PEER, FEED, &verdicts);
         assert_eq!(lines(&account).len(), 5);
+    }
+
+    #[test]
+    fn what_shows_on_no_board_is_told_of_its_author_by_name_once_a_minute() {
+        let account = Account::default();
+        let why = [Reason::Waits, Reason::Senseless, Reason::Rival, Reason::Beyond(Measure::Bytes)];
+        let left_out: Vec<LeftOut> =
+            (1..=40).map(|seq| LeftOut { feed: FEED, seq, why: why[seq as usize % 4] }).collect();
+        account.left_out(NOW, &left_out);
+        let words = ["board_full", "board_rival", "board_senseless", "board_waits"];
+        assert_eq!(account.counts(), words.map(|word| (word, 10)).into());
+        let told = account.trace.after(0, usize::MAX);
+        let mut named: Vec<_> = told.iter().filter_map(|line| line.reason).collect();
+        named.sort_unstable();
+        assert_eq!(named, words);
+        assert!(told.iter().all(|line| line.node == Some(FEED.node)));
     }
 
     #[test]

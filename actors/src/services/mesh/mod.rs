@@ -29,6 +29,7 @@ use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::FeedRow;
 use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::board::LeftOut;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::{StoreError, Timestamp};
 
@@ -159,6 +160,11 @@ impl Service {
         if tokio::time::timeout(HEARD_WITHIN, alone).await.is_err() {
             tracing::warn!("somebody is still connected to a key that is retired");
         }
+    }
+
+    /// Accounts for changes to boards that were admitted at `now` and show on none.
+    pub(crate) fn account_for(&self, now: Timestamp, left_out: &[LeftOut]) {
+        self.shared.account.left_out(now, left_out);
     }
 
     /// Accounts for something that `peer` told and that is not believed.

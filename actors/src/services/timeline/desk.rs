@@ -12,6 +12,7 @@ use xyn_store::ids::{self, StreamId};
 use xyn_store::journal::AppendError;
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::board::LeftOut;
 use xyn_store::timeline::{Pace, Recut, Saying, Timeline, WriteError};
 use xyn_store::trust::{Roster, SignedStatement};
 use xyn_store::{StoreError, Timestamp};
@@ -65,8 +66,9 @@ impl Desk {
         };
         let draft;
         (timeline, draft) = self.draft(&inner, timeline, command).await?;
-        let Draft { recording, mut verdicts, mut is_about_members } = draft;
+        let Draft { recording, mut verdicts, left_out, mut is_about_members } = draft;
         self.commit(&inner, recording).await?;
+        account(&inner, &left_out);
         // The certificate of an author may come with the author's own frames: those are judged again.
         while is_about_members {
             timeline = self.recut(&inner, timeline).await?;
@@ -78,6 +80,7 @@ impl Desk {
             let draft;
             (timeline, draft) = self.draft(&inner, timeline, Command::Admit(frames)).await?;
             self.commit(&inner, draft.recording).await?;
+            account(&inner, &draft.left_out);
             refused.into_iter().zip(draft.verdicts).for_each(|(index, verdict)| verdicts[index] = verdict);
             again.clear();
             is_about_members = draft.is_about_members;
@@ -273,6 +276,13 @@ impl Desk {
     /// The stream of what the timeline tells the journal.
     fn stream(&self) -> StreamId {
         ids::derived(Timestamp::EPOCH, &[b"timeline", self.shared.own.node.as_bytes()])
+    }
+}
+
+/// Has the mesh tell of what was admitted and shows on no board.
+fn account(inner: &Inner, left_out: &[LeftOut]) {
+    if let Some(mesh) = inner.mesh() {
+        mesh.account_for(inner.clock.now(), left_out);
     }
 }
 

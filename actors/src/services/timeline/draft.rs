@@ -5,6 +5,7 @@
 use xyn_store::audit::key::NodeKey;
 use xyn_store::ids::StreamId;
 use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
+use xyn_store::timeline::board::LeftOut;
 use xyn_store::timeline::entry::Entry;
 use xyn_store::timeline::{Saying, Timeline, WriteError};
 use xyn_store::trust::SignedStatement;
@@ -21,6 +22,8 @@ use crate::services::mesh;
 pub(super) struct Draft {
     pub(super) recording: Recording,
     pub(super) verdicts: Vec<Verdict>,
+    /// What was admitted and shows on no board.
+    pub(super) left_out: Vec<LeftOut>,
     /// Whether who belongs may have changed.
     pub(super) is_about_members: bool,
 }
@@ -57,10 +60,11 @@ impl Draft {
     }
 
     pub(super) fn admitted(&mut self, admission: Admission) {
-        let Admission { changes, verdicts, has_statements, proofs } = admission;
+        let Admission { changes, verdicts, has_statements, proofs, left_out } = admission;
         self.is_about_members = has_statements || !proofs.is_empty();
         self.recording.changes().extend(changes);
         self.verdicts = verdicts;
+        self.left_out = left_out;
     }
 }
 

@@ -14,9 +14,9 @@ use super::super::hlc::Hlc;
 use super::Board;
 use super::edit::EditError;
 use super::ground::{Grounds, Verdict};
+use super::left_out::Reason;
 use super::share::{Share, Turn};
 use super::view::{self, View};
-use crate::audit::signature::PublicKey;
 
 /// Bytes that a change to an open board takes beside its own, roughly.
 const BOOKKEEPING_BYTES: usize = 1 << 10;
@@ -44,6 +44,8 @@ pub struct Folded {
     /// Changes that count and are not in it: what they build on is not here or not to be had, or they make no sense.
     /// Of those beyond their author's share, one.
     pub pending: u64,
+    /// Which of those that came last show nowhere, and those before them of which that is certain now.
+    pub(in crate::timeline) left_out: BTreeMap<(FeedId, u64), Reason>,
     /// The document, for the next edit.
     pub(in crate::timeline) document: Automerge,
     /// The changes that stand on solid ground.
@@ -65,7 +67,8 @@ pub struct Folded {
 /// What is remembered of a change that others may build on.
 #[derive(Clone, Copy, Debug)]
 struct Known {
-    node: PublicKey,
+    feed: FeedId,
+    seq: u64,
     at: Hlc,
     counts: bool,
 }
@@ -93,6 +96,7 @@ impl Folded {
         Self {
             view: view::read(board, &document, |_| None),
             pending: 0,
+            left_out: BTreeMap::new(),
             document,
             grounds: Grounds::default(),
             known: BTreeMap::new(),
@@ -153,29 +157,28 @@ impl Folded {
     fn settle(&mut self, new: &[Contribution], refused: &BTreeSet<ChangeHash>) -> Settled {
         let mut in_order: Vec<&Contribution> = new.iter().collect();
         in_order.sort_by_key(|one| (one.feed, one.seq));
+        self.left_out.clear();
         let mut ready = BTreeMap::new();
         for one in in_order {
-            let share = self.shares.entry(one.feed).or_default();
-            if share.used_up().is_some() {
-                continue;
-            }
-            self.counting += u64::from(one.counts);
-            self.size_bytes += one.change.len() + BOOKKEEPING_BYTES;
-            let Ok(change) = change::read(&one.change) else { continue };
-            let Ok(turn) = share.add(&change, &one.change) else { continue };
-            // The same change twice, which only a liar writes: the earlier record is the one that brought it.
-            if self.seen.insert(change.hash()) && !refused.contains(&change.hash()) {
-                let from = Known { node: one.feed.node, at: one.hlc, counts: one.counts };
-                self.place(Candidate { change, turn, from }, &mut ready);
+            let from = Known { feed: one.feed, seq: one.seq, at: one.hlc, counts: one.counts };
+            match self.look_at(one, refused) {
+                Ok((change, turn)) => self.place(Candidate { change, turn, from }, &mut ready),
+                Err(why) => self.leave_out(from, why),
             }
         }
         let mut settled = Settled::default();
         while let Some((hash, Candidate { change, turn, from })) = ready.pop_first() {
             match self.grounds.take(&change, turn) {
-                Verdict::Taken => {}
-                Verdict::Senseless => continue,
-                Verdict::Rival => {
+                Verdict::Taken => drop(self.left_out.remove(&(from.feed, from.seq))),
+                Verdict::Senseless => {
+                    self.leave_out(from, Reason::Senseless);
+                    continue;
+                }
+                Verdict::Rival(other) => {
                     settled.has_rivals = true;
+                    // Whichever of the two the hashes let win, the later record is the one too many.
+                    let other = self.known.get(&other).map_or(0, |known| known.seq);
+                    self.leave_out(Known { seq: from.seq.max(other), ..from }, Reason::Rival);
                     continue;
                 }
             }
@@ -189,9 +192,37 @@ impl Folded {
         settled
     }
 
+    /// The change of `one`, if it is to be judged.
+    fn look_at(
+        &mut self,
+        one: &Contribution,
+        refused: &BTreeSet<ChangeHash>,
+    ) -> Result<(Change, Turn), Reason> {
+        let share = self.shares.entry(one.feed).or_default();
+        share.used_up().map_or(Ok(()), |measure| Err(Reason::Beyond(measure)))?;
+        self.counting += u64::from(one.counts);
+        self.size_bytes += one.change.len() + BOOKKEEPING_BYTES;
+        let change = change::read(&one.change).map_err(|_| Reason::Senseless)?;
+        let turn = share.add(&change, &one.change).map_err(Reason::Beyond)?;
+        // The same change twice, which only a liar writes: the earlier record is the one that brought it.
+        if !self.seen.insert(change.hash()) {
+            return Err(Reason::Rival);
+        }
+        if refused.contains(&change.hash()) { Err(Reason::Senseless) } else { Ok((change, turn)) }
+    }
+
+    fn leave_out(&mut self, from: Known, why: Reason) {
+        if from.counts {
+            self.left_out.insert((from.feed, from.seq), why);
+        }
+    }
+
     fn place(&mut self, candidate: Candidate, ready: &mut BTreeMap<ChangeHash, Candidate>) {
         match self.grounds.missing(&candidate.change) {
-            Some(ground) => self.waiting.entry(ground).or_default().push(candidate),
+            Some(ground) => {
+                self.leave_out(candidate.from, Reason::Waits);
+                self.waiting.entry(ground).or_default().push(candidate);
+            }
             None => drop(ready.insert(candidate.change.hash(), candidate)),
         }
     }
@@ -212,7 +243,7 @@ impl Folded {
     }
 
     fn show(&mut self, board: &Board) {
-        let origin = |hash: &ChangeHash| self.known.get(hash).map(|known| (known.node, known.at));
+        let origin = |hash: &ChangeHash| self.known.get(hash).map(|known| (known.feed.node, known.at));
         self.view = view::read(board, &self.document, origin);
         self.pending = self.counting - self.shown;
     }

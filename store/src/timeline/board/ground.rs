@@ -56,8 +56,8 @@ pub(super) enum Verdict {
     Taken,
     /// Its author's library did not write it here.
     Senseless,
-    /// Its author has another one under its number.
-    Rival,
+    /// Its author has this one under its number.
+    Rival(ChangeHash),
 }
 
 impl Past {
@@ -101,8 +101,8 @@ impl Grounds {
         let Some(made) = self.made_by(change, &past) else { return Verdict::Senseless };
         let number = number.unwrap_or_else(|| self.enter(actor));
         let author = &mut self.authors[number as usize];
-        if author.chain.len() as u64 > count {
-            return Verdict::Rival;
+        if let Some((other, _)) = author.chain.get(count as usize) {
+            return Verdict::Rival(*other);
         }
         past.raise(number, change.seq());
         past.max_op = change.max_op();

@@ -6,6 +6,7 @@
 mod edit;
 mod fold;
 mod ground;
+mod left_out;
 mod open;
 mod place;
 mod share;
@@ -23,6 +24,7 @@ pub use edit::{COMMENT_MAX_CHARS, Edit, EditError};
 pub(super) use edit::{check, write};
 pub use fold::Folded;
 pub(super) use fold::{Contribution, fold};
+pub use left_out::{LeftOut, Reason};
 pub(super) use open::Open;
 pub use open::{BOARDS_OPEN_MAX, BOARDS_OPEN_MAX_BYTES};
 pub use place::{PLACE_PATH_MAX_CHARS, Place, Side};

@@ -3,6 +3,7 @@
 mod approvals;
 mod exclusion;
 mod frames;
+mod left_out;
 mod log;
 mod model;
 mod named;

@@ -13,7 +13,7 @@ use crate::projection::Changes;
 use crate::reader::Order;
 use crate::tables::Table;
 use crate::timeline::EntryFilter;
-use crate::timeline::admit::{Refusal, Verdict};
+use crate::timeline::admit::{Admission, Refusal, Verdict};
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::entry::tests::note;
 use crate::timeline::feed::FeedId;
@@ -75,12 +75,16 @@ impl Node {
     }
 
     pub(crate) fn admit(&mut self, frames: &[Vec<u8>]) -> Vec<Verdict> {
+        self.admission(frames).verdicts
+    }
+
+    pub(crate) fn admission(&mut self, frames: &[Vec<u8>]) -> Admission {
         let reader = self.store.read().expect("reads");
         let cuts = |feed: &FeedId| self.cuts.get(feed).copied().unwrap_or(Cut::Nowhere);
         let admission = self.timeline.admit(&reader, frames, self.now, cuts).expect("admits");
         drop(reader);
-        self.commit(admission.changes);
-        admission.verdicts
+        self.commit(admission.changes.clone());
+        admission
     }
 
     /// Writes entries to its own feed. Answers the frames.

@@ -46,7 +46,10 @@ fn few_bytes_that_unfold_to_thousands_of_operations_use_up_the_share() {
     assert!(one.change.len() < 200, "{}", one.change.len());
     let fit = BOARD_OPERATIONS_MAX / OPERATIONS_MAX;
     let flood: Vec<Contribution> = (1..fit + 10).map(|seq| Contribution { seq, ..one.clone() }).collect();
-    assert_eq!(fold(&Board::Pins, &flood).pending, fit + 1, "one too many is counted");
+    let folded = fold(&Board::Pins, &flood);
+    assert_eq!(folded.pending, fit + 1, "one too many is counted");
+    let beyond = |why: &&Reason| **why == Reason::Beyond(Measure::Operations);
+    assert_eq!(folded.left_out.values().filter(beyond).count(), 9, "and each is told of");
     let room = |count: usize, changes: usize| {
         let folded = fold(&Board::Pins, &flood[..count]);
         folded.has_room(&eve.feed, &vec![one.change.clone(); changes])
