@@ -26,7 +26,7 @@ use xyn_store::simulation::Dice;
 use xyn_store::timeline::board::BOARDS_OPEN_MAX;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::{MEMO_FRAMES_MAX, WAITING_FRAMES_MAX, WAITING_MAX_BYTES};
-use xyn_store::trust::{Cut, EnvId, Head, TicketId};
+use xyn_store::trust::{Cut, EnvId, Head, Place, TicketId};
 
 use crate::node::chest::ROOM_BYTES;
 use crate::node::process::UNHEARD_BYTES_MAX;
@@ -140,13 +140,20 @@ impl Check {
     }
 
     /// An author signed something.
-    pub(crate) fn wrote(&mut self, node: usize, feed: FeedId, attempt: &Attempt) {
+    pub(crate) fn wrote(&mut self, now: Timestamp, node: usize, feed: FeedId, attempt: &Attempt) {
         self.entries += u64::from(attempt.is_kept);
         if !attempt.is_kept {
             self.happened(node, Happening::FailedWrites);
         }
         let is_acknowledged = attempt.is_kept && self.is_honest(node);
+        let before = self.books.acknowledged.get(&feed).copied();
         let statements = self.books.wrote(&self.env, feed, &attempt.frames, is_acknowledged);
+        // What was answered for stays under what is written next.
+        if let Some((before, last)) = before.zip(self.books.acknowledged.get(&feed).copied())
+            && !self.books.leads_to(last, &Place { feed, record: before })
+        {
+            self.broke(now, Broken::Lost { node, author: node, seq: before.seq });
+        }
         self.keys.stand(statements);
     }
 

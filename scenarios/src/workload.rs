@@ -76,7 +76,7 @@ impl World {
         let Some(running) = machine.running.as_mut() else { return false };
         let attempt = write(&mut running.shelf, clock);
         if let Some(attempt) = &attempt {
-            self.check.wrote(node, feed, attempt);
+            self.check.wrote(self.now, node, feed, attempt);
         }
         self.act(node, |_, _| {});
         if let Some(attempt) = attempt.filter(|attempt| attempt.is_kept) {

@@ -19,7 +19,7 @@ const TOPICS: usize = 64;
 pub(crate) struct Books {
     records: BTreeMap<FeedId, BTreeMap<u64, Vec<Record>>>,
     /// The last record of each feed that was acknowledged to an honest author.
-    pub(crate) acknowledged: BTreeMap<FeedId, u64>,
+    pub(crate) acknowledged: BTreeMap<FeedId, Head>,
     topics: Vec<EntryId>,
 }
 
@@ -37,7 +37,7 @@ impl Books {
             let records = Frame::open(&env.root(), frame).map(|frame| frame.records).unwrap_or_default();
             for record in records {
                 if is_acknowledged {
-                    self.acknowledged.insert(feed, record.seq);
+                    self.acknowledged.insert(feed, Head { seq: record.seq, hash: record.hash });
                 }
                 if let Body::Statement(bytes) = &record.content.body {
                     let Record { feed, seq, hash, .. } = record;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use xyn_net::wire::Known;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::frame::Frame;
+use xyn_store::trust::Head;
 use xyn_store::{Digest, Timestamp};
 
 use super::{Broken, Check, READ_BACK_MAX, last_admitted};
@@ -44,6 +45,11 @@ impl Check {
         shelves: &[(usize, &Shelf)],
         running: &BTreeMap<FeedId, usize>,
     ) {
+        // Before what follows from it.
+        for (node, shelf) in shelves {
+            self.nothing_missing(now, *node, shelf, running);
+            self.nothing_disowned(now, *node, shelf);
+        }
         let mut first: Option<(usize, Digest)> = None;
         for (node, shelf) in shelves {
             let digest = match shelf.digest() {
@@ -62,8 +68,6 @@ impl Check {
                 }
                 Some(_) => {}
             }
-            self.nothing_missing(now, *node, shelf, running);
-            self.nothing_disowned(now, *node, shelf);
             if shelves.len() <= READ_BACK_MAX || shelves[0].0 == *node {
                 self.read_back(now, *node, shelf);
             }
@@ -79,7 +83,7 @@ impl Check {
         running: &BTreeMap<FeedId, usize>,
     ) {
         for feed in running.keys() {
-            let Some(seq) = self.books.acknowledged.get(feed).copied() else { continue };
+            let Some(Head { seq, .. }) = self.books.acknowledged.get(feed).copied() else { continue };
             let row = shelf.timeline().and_then(|timeline| timeline.feed(feed));
             let admitted = last_admitted(shelf.roster().cut(*feed));
             if row.map_or(0, |row| row.head.seq) < seq.min(admitted) {

@@ -148,7 +148,7 @@ impl Check {
             }
             last.iter().find_map(|(feed, &last)| {
                 // The last word itself is all that was written behind it.
-                let written = self.books.acknowledged.get(feed).map_or(0, |seq| seq.saturating_sub(1));
+                let written = self.books.acknowledged.get(feed).map_or(0, |last| last.seq.saturating_sub(1));
                 let last = last.max(written);
                 let row = shelf.timeline().and_then(|timeline| timeline.feed(feed));
                 let seq = row.map_or(0, |row| row.head.seq.min(row.limit.counts));

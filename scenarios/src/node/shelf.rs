@@ -3,6 +3,8 @@
 //! Owns the way from frames to verdicts and commits, as the node does it for the mesh. After any failure the
 //! timeline is thrown away and opened again. Invariant: what it answers for is committed.
 
+#[cfg(test)]
+pub(crate) mod flaws;
 pub(crate) mod keys;
 mod ledger;
 pub(crate) mod paper;
@@ -73,15 +75,9 @@ pub(crate) struct Shelf {
     leaves: Vec<Digest>,
     /// How many of them were signed last.
     signed: usize,
-    /// It lets in whoever shows any ticket.
+    /// How it is broken on purpose.
     #[cfg(test)]
-    pub(crate) is_careless: bool,
-    /// It does not hear how keys end.
-    #[cfg(test)]
-    pub(crate) deaf: keys::Deaf,
-    /// It says nothing that the root said.
-    #[cfg(test)]
-    pub(crate) is_mum: bool,
+    pub(crate) flaws: flaws::Flaws,
 }
 
 impl Shelf {
@@ -109,11 +105,7 @@ impl Shelf {
             leaves: Vec::new(),
             signed: 0,
             #[cfg(test)]
-            is_careless: false,
-            #[cfg(test)]
-            deaf: keys::Deaf::default(),
-            #[cfg(test)]
-            is_mum: false,
+            flaws: flaws::Flaws::default(),
         };
         match shelf.reopen() {
             Ok(()) => Ok(shelf),
@@ -264,6 +256,8 @@ impl Shelf {
             return Err(Refused::False);
         }
         let bytes: Vec<&[u8]> = frames.iter().map(|frame| &*frame.bytes).collect();
+        #[cfg(test)]
+        let bytes = self.flaws.believed(&bytes);
         let busy = |_| Refused::Busy;
         let admission = self
             .with(|timeline, reader, roster| timeline.admit(reader, &bytes, now, |feed| roster.cut(*feed)))
@@ -321,6 +315,11 @@ impl Shelf {
     }
 
     fn keep(&mut self, Written { changes, frames, .. }: Written, moves_roster: bool) -> Attempt {
+        #[cfg(test)]
+        if self.flaws.is_hasty {
+            self.timeline = None;
+            return Attempt { frames, is_kept: true };
+        }
         let is_kept = self.commit(changes).is_ok();
         if is_kept && moves_roster {
             // What fails here is done again when the timeline is opened.
@@ -353,9 +352,18 @@ impl Shelf {
         let before: Vec<(FeedId, Known)> = self.feeds()?.into_iter().collect();
         let is_out = roster.is_out(self.own.node);
         self.is_cut = false;
+        #[cfg(test)]
+        let disowns = self.flaws.disowns;
+        let cut = |feed: &FeedId| {
+            #[cfg(test)]
+            if disowns && flaws::is_given_up(&roster, feed) {
+                return flaws::nothing();
+            }
+            roster.cut(*feed)
+        };
         while !self.is_cut {
             let step = self.with(|timeline, reader, _| {
-                let mut step = timeline.recut(reader, |feed| roster.cut(*feed))?;
+                let mut step = timeline.recut(reader, cut)?;
                 if is_out {
                     step.changes.extend(timeline.silence());
                 }

@@ -66,7 +66,7 @@ impl World {
         let (clock, feed) = (machine.clock(self.now), machine.feed());
         let Some(running) = machine.running.as_mut() else { return };
         let Some(attempt) = running.shelf.say(clock, vec![Saying::Statement(word)]) else { return };
-        self.check.wrote(node, feed, &attempt);
+        self.check.wrote(self.now, node, feed, &attempt);
         let frames = if attempt.is_kept { attempt.frames } else { Vec::new() };
         self.act(node, |running, now| running.process.wrote(feed, &frames, now));
     }

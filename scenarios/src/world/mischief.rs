@@ -188,9 +188,9 @@ impl World {
         let Some(one) = running.shelf.say(clock, vec![Saying::Statement(b"the one".to_vec())]) else {
             return;
         };
-        self.check.wrote(node, feed, &one);
+        self.check.wrote(self.now, node, feed, &one);
         let frames = vec![other.clone()];
-        self.check.wrote(node, feed, &Attempt { frames, is_kept: false });
+        self.check.wrote(self.now, node, feed, &Attempt { frames, is_kept: false });
         self.act(node, |_, _| {});
         one.frames.iter().for_each(|bytes| self.spread(node, feed, bytes, |other| other % 2 == 0));
         self.spread(node, feed, &other, |other| other % 2 == 1);
@@ -249,7 +249,7 @@ impl World {
         let key = Arc::clone(self.people.key(node));
         let Some(frame) = Sealed::seal(&key, self.people.env().root(), vec![more]) else { return };
         let bytes = frame.encode();
-        self.check.wrote(node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
+        self.check.wrote(self.now, node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
         self.spread(node, feed, &bytes, |_| true);
     }
 
@@ -263,7 +263,7 @@ impl World {
         let stolen = record(env, feed, self.books_head(feed), clock, b"as if I were you");
         let Some(frame) = Sealed::seal(&key, env, vec![stolen]) else { return };
         let bytes = frame.encode();
-        self.check.wrote(node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
+        self.check.wrote(self.now, node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
         for other in self.neighbours_of(node) {
             self.check.happened(other, Happening::Thefts);
         }

@@ -102,7 +102,7 @@ fn all_nodes_of_a_world_share_the_bytes_of_a_capsule() {
 }
 
 #[test]
-fn a_capsule_that_does_not_prove_is_not_put_on_trial_and_is_noticed_at_whatever_node_has_it() {
+pub(super) fn a_capsule_that_does_not_prove_is_not_put_on_trial_and_is_noticed_at_whatever_node_has_it() {
     let mut tampered = file(1, 40);
     let last = tampered.len() - 1;
     tampered[last] ^= 1;
@@ -127,7 +127,7 @@ fn a_source_whose_disk_changes_what_it_offers_is_noticed() {
 }
 
 #[test]
-fn a_node_that_does_not_do_what_it_was_told_is_noticed() {
+pub(super) fn a_node_that_does_not_do_what_it_was_told_is_noticed() {
     for (which, secs, lacking) in [(0, 10, "rolled out"), (1, 150, "rolled back")] {
         let mut world = after(world("topology: full\n", trial(1, 40)), secs);
         let told = &mut world.rollout.as_mut().expect("on trial").told;
@@ -140,7 +140,7 @@ fn a_node_that_does_not_do_what_it_was_told_is_noticed() {
 }
 
 #[test]
-fn a_world_in_which_a_capsule_comes_to_nobody_does_not_hold() {
+pub(super) fn a_world_in_which_a_capsule_comes_to_nobody_does_not_hold() {
     let report = world("topology: {links: []}\n", trial(1, 40)).run();
     assert_eq!(broken(&report), &Broken::Unspread { node: 0 }, "{}", report.to_text());
     let report = world("topology: full\nweather: {loss: 1000}\n", trial(1, 40)).run();

@@ -19,7 +19,7 @@ fn whoever_knows_one_comes_to_know_all_and_leaves_one_trace() {
 }
 
 #[test]
-fn a_node_that_tells_nobody_of_the_others_is_noticed() {
+pub(super) fn a_node_that_tells_nobody_of_the_others_is_noticed() {
     let mut world = strangers("[]");
     world.wake();
     world.machines[0].running.as_mut().expect("runs").process.contacts = None;

@@ -35,14 +35,14 @@ fn content_comes_to_whoever_wants_it_whatever_the_power_does_and_leaves_one_trac
 }
 
 #[test]
-fn a_node_that_takes_whatever_comes_is_noticed() {
+pub(super) fn a_node_that_takes_whatever_comes_is_noticed() {
     let liar = "[{at: 0s, fault: {turn: {node: 3, into: liar}}}]";
     let report = flawed(64, liar, Flaw::Gullible);
     assert!(matches!(broken(&report), Broken::Counterfeit { node: 1, .. }), "{}", report.to_text());
 }
 
 #[test]
-fn a_node_that_begins_anew_after_each_crash_is_noticed() {
+pub(super) fn a_node_that_begins_anew_after_each_crash_is_noticed() {
     let crashes = "[{at: 1m, for: 2s, every: 11s, fault: {crash: {node: 1, unsynced: kept}}}]";
     let report = flawed(2048, crashes, Flaw::Forgetful);
     assert!(matches!(broken(&report), Broken::Repeated { node: 1, .. }), "{}", report.to_text());
@@ -56,7 +56,7 @@ fn a_node_that_takes_more_than_it_has_room_for_is_noticed() {
 }
 
 #[test]
-fn a_node_that_keeps_what_it_has_to_itself_is_noticed() {
+pub(super) fn a_node_that_keeps_what_it_has_to_itself_is_noticed() {
     for manner in ["mute", "braggart"] {
         let turn = format!("[{{at: 0s, fault: {{turn: {{node: 3, into: {manner}, unnoticed: true}}}}}}]");
         let mut world = world(64, &turn);

@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use xyn_store::timeline::feed::FeedId;
-use xyn_store::timeline::frame::Frame;
 use xyn_store::trust::NotAdmitted;
 
 use super::{Broken, CALM, broken, scenario};
-use crate::node::shelf::Attempt;
-use crate::node::shelf::keys::Deaf;
+use crate::node::shelf::flaws::Deaf;
 use crate::report::Report;
 use crate::tally::Happening;
-use crate::world::{World, mischief};
+use crate::world::World;
 
 const ROTATE: &str = "{at: 1m, fault: {rotate: {node: 2, by: 1}}}";
 const REVOKE: &str = "{at: 2m, fault: {revoke: {node: 2, by: 1}}}";
@@ -27,7 +24,7 @@ fn world(faults: &str) -> World {
 fn deaf(node: usize, deaf: Deaf, faults: &str) -> Report {
     let mut world = world(faults);
     world.wake();
-    world.machines[node].running.as_mut().expect("runs").shelf.deaf = deaf;
+    world.machines[node].running.as_mut().expect("runs").shelf.flaws.deaf = deaf;
     world.go_on()
 }
 
@@ -67,7 +64,7 @@ fn a_revocation_of_the_first_key_takes_the_next_with_it() {
 }
 
 #[test]
-fn a_node_that_counts_what_a_key_signs_after_its_end_is_noticed() {
+pub(super) fn a_node_that_counts_what_a_key_signs_after_its_end_is_noticed() {
     let report = deaf(0, Deaf::ToSuccessions, &format!("{ROTATE}, {THIEF}"));
     let is_seen = matches!(broken(&report), Broken::Outlived { node: 0, author: 2, .. });
     assert!(is_seen, "{}", report.to_text());
@@ -77,7 +74,7 @@ fn a_node_that_counts_what_a_key_signs_after_its_end_is_noticed() {
 }
 
 #[test]
-fn a_node_that_talks_to_the_successor_of_a_revoked_key_is_noticed() {
+pub(super) fn a_node_that_talks_to_the_successor_of_a_revoked_key_is_noticed() {
     let report = deaf(0, Deaf::ToRevocations, &format!("{ROTATE}, {REVOKE}"));
     assert_eq!(broken(&report), &Broken::Admitted { node: 0, other: 2 }, "{}", report.to_text());
 }
@@ -91,7 +88,7 @@ fn carried(is_mum: bool) -> Report {
     let text = CALM.replace("work: [{", "work: [{nodes: [0, 2, 3], ");
     let mut world = World::new(scenario(&format!("{text}\n{faults}"))).expect("opens");
     world.wake();
-    world.machines[2].running.as_mut().expect("runs").shelf.is_mum = is_mum;
+    world.machines[2].running.as_mut().expect("runs").shelf.flaws.is_mum = is_mum;
     world.go_on()
 }
 
@@ -122,23 +119,17 @@ fn a_revocation_that_lasts_though_the_disk_answered_otherwise_is_one() {
 }
 
 #[test]
-fn work_that_is_lost_with_its_key_is_noticed() {
+pub(super) fn a_node_for_which_work_is_lost_with_its_key_is_noticed() {
     let mut world = world(ROTATE);
     world.wake();
-    world.until(world.now.after(Duration::from_secs(120)));
-    let [old, _] = world.people.keys(2) else { panic!("it took one other key") };
-    let feed = FeedId { node: old.public(), incarnation: world.machines[2].incarnation };
-    let (env, (seq, hash)) = (world.people.env().root(), world.check.books.last(&feed).expect("it wrote"));
-    // As a node that goes on writing behind its last word.
-    let late = mischief::record(env, feed, (seq + 1, hash), world.now, b"late");
-    let frames = vec![Frame::seal(old, env, vec![late]).expect("a record").encode()];
-    world.check.wrote(2, feed, &Attempt { frames, is_kept: true });
+    world.machines[0].running.as_mut().expect("runs").shelf.flaws.disowns = true;
     let report = world.go_on();
-    assert!(matches!(broken(&report), Broken::Disowned { author: 2, .. }), "{}", report.to_text());
+    let is_it = matches!(broken(&report), Broken::Disowned { node: 0, author: 2, .. });
+    assert!(is_it, "{}", report.to_text());
 }
 
 #[test]
-fn a_node_that_confirms_no_key_is_noticed() {
+pub(super) fn a_node_that_confirms_no_key_is_noticed() {
     let report = deaf(1, Deaf::ToSuccessions, ROTATE);
     let stuck = Broken::Unconfirmed { node: 2, by: 1, within: "3m".into() };
     assert_eq!(broken(&report), &stuck, "{}", report.to_text());

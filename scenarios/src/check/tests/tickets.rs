@@ -16,7 +16,7 @@ fn text(joins: &str, faults: &str) -> String {
 fn careless(joins: &str) -> Report {
     let mut world = World::new(scenario(&text(joins, "[]"))).expect("opens");
     world.wake();
-    world.machines[0].running.as_mut().expect("runs").shelf.is_careless = true;
+    world.machines[0].running.as_mut().expect("runs").shelf.flaws.is_careless = true;
     world.go_on()
 }
 
@@ -42,7 +42,7 @@ fn a_ticket_that_is_shown_twice_or_late_lets_nobody_in() {
 }
 
 #[test]
-fn a_door_that_does_not_look_at_tickets_is_noticed() {
+pub(super) fn a_door_that_does_not_look_at_tickets_is_noticed() {
     let report = careless("[{node: 3, by: 0, at: 1m}, {node: 2, by: 0, at: 1m, after: 1m, ticket_of: 3}]");
     let why = "had let in another";
     assert_eq!(broken(&report), &Broken::Opened { node: 0, newcomer: 2, why }, "{}", report.to_text());
@@ -52,7 +52,7 @@ fn a_door_that_does_not_look_at_tickets_is_noticed() {
 }
 
 #[test]
-fn a_door_that_forgets_its_tickets_is_noticed() {
+pub(super) fn a_door_that_forgets_its_tickets_is_noticed() {
     let others = CALM.replace("work: [{", "work: [{nodes: [1], ");
     let text = format!("{others}\njoins: [{{node: 3, by: 0, at: 1s}}]");
     // The first thing that node 0 keeps is the ticket.
@@ -65,7 +65,7 @@ fn a_door_that_forgets_its_tickets_is_noticed() {
 }
 
 #[test]
-fn a_door_that_never_answers_is_noticed() {
+pub(super) fn a_door_that_never_answers_is_noticed() {
     let mute = "[{at: 0s, fault: {turn: {node: 0, into: mute, unnoticed: true}}}]";
     let report = World::new(scenario(&text("[{node: 3, by: 0, at: 1m}]", mute))).expect("opens").run();
     assert!(matches!(broken(&report), Broken::Outside { node: 0, newcomer: 3, .. }), "{}", report.to_text());

@@ -27,13 +27,13 @@ fn logs_that_only_grow_are_vouched_for_whatever_the_power_does() {
 }
 
 #[test]
-fn a_node_whose_log_is_not_what_it_was_is_noticed() {
+pub(super) fn a_node_whose_log_is_not_what_it_was_is_noticed() {
     let report = world("[{at: 1m, fault: {turn: {node: 3, into: rewriter, unnoticed: true}}}]").run();
     assert!(matches!(broken(&report), Broken::Suspected { author: 3, .. }), "{}", report.to_text());
 }
 
 #[test]
-fn a_witness_that_vouches_for_whatever_it_is_offered_is_noticed() {
+pub(super) fn a_witness_that_vouches_for_whatever_it_is_offered_is_noticed() {
     let mut world = world("[{at: 1m, fault: {turn: {node: 3, into: rewriter}}}]");
     world.wake();
     world.machines[1].running.as_mut().expect("runs").process.is_obliging = true;
@@ -42,7 +42,7 @@ fn a_witness_that_vouches_for_whatever_it_is_offered_is_noticed() {
 }
 
 #[test]
-fn a_word_that_nobody_gave_is_noticed() {
+pub(super) fn a_word_that_nobody_gave_is_noticed() {
     let mut world = world("[]");
     world.wake();
     world.until(world.now.after(Duration::from_secs(60)));

@@ -12,6 +12,8 @@ use xyn_store::trust::{
 };
 use xyn_store::{Reader, StoreError};
 
+#[cfg(test)]
+use super::flaws::Deaf;
 use super::{Attempt, Shelf};
 
 /// The word that gives a key the seat of another.
@@ -21,16 +23,6 @@ pub(crate) struct Confirmation {
     pub(crate) last: BTreeMap<FeedId, Head>,
     /// Whether the root says it, and not a member.
     pub(crate) is_roots: bool,
-}
-
-/// Of which ends of keys a shelf does not hear.
-#[cfg(test)]
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Deaf {
-    #[default]
-    No,
-    ToSuccessions,
-    ToRevocations,
 }
 
 impl Shelf {
@@ -79,7 +71,7 @@ impl Shelf {
     /// What the root said and this node is to say too.
     pub(super) fn owed(&self, roster: &Roster, statements: &[Placed]) -> Vec<SignedStatement> {
         #[cfg(test)]
-        if self.is_mum {
+        if self.flaws.is_mum {
             return Vec::new();
         }
         roster.unsaid(statements, self.own).into_iter().cloned().collect()
@@ -107,14 +99,9 @@ impl Shelf {
     /// The statements that are here.
     pub(super) fn heard(&self, reader: &Reader) -> Result<Vec<Placed>, StoreError> {
         #[cfg(test)]
-        if self.deaf != Deaf::No {
-            let is_heard = |placed: &Placed| match &placed.statement.statement().claim {
-                Claim::Certificate(it) => {
-                    self.deaf != Deaf::ToSuccessions || matches!(it.seat, Seat::Under(_))
-                }
-                Claim::Revocation(_) => self.deaf != Deaf::ToRevocations,
-            };
-            return Ok(reader.statements(self.env)?.into_iter().filter(is_heard).collect());
+        if self.flaws.deaf != Deaf::No {
+            let heard = reader.statements(self.env)?.into_iter();
+            return Ok(heard.filter(|placed| self.flaws.deaf.hears(placed)).collect());
         }
         reader.statements(self.env)
     }

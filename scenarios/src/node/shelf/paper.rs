@@ -42,7 +42,7 @@ impl Shelf {
         let invitation: Invitation =
             row.map_err(|_| NotRedeemed::Unavailable)?.ok_or(NotRedeemed::Unknown)?;
         #[cfg(test)]
-        if self.is_careless {
+        if self.flaws.is_careless {
             return Ok(Invitation::hashed(
                 invitation.id,
                 invitation.env,
