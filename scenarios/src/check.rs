@@ -12,12 +12,11 @@ mod keys;
 #[cfg(test)]
 mod tests;
 mod tickets;
+mod traffic;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Serialize;
-use xyn_net::proto::conduct::Misdeed;
 use xyn_net::proto::gossip::VALIDATING_MAX;
 use xyn_net::proto::held::Held;
 use xyn_store::Timestamp;
@@ -28,16 +27,17 @@ use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::{MEMO_FRAMES_MAX, WAITING_FRAMES_MAX, WAITING_MAX_BYTES};
 use xyn_store::trust::{Cut, EnvId, Head, Place, TicketId};
 
+use crate::node::Shelf;
 use crate::node::chest::ROOM_BYTES;
 use crate::node::process::UNHEARD_BYTES_MAX;
 use crate::node::shelf::{Attempt, Note};
-use crate::node::{Closing, Shelf, Talk};
 use crate::tally::{Happening, Tally};
 use crate::world::Running;
 pub(crate) use books::Books;
 pub use broken::{Broken, Violation};
 use keys::Keys;
 pub(crate) use keys::Word;
+pub use traffic::Traffic;
 use words::Words;
 
 /// Messages that a side of a connection sends in a minute of quiet: summaries, and then some.
@@ -45,21 +45,6 @@ pub const QUIET_MESSAGES_PER_MINUTE: u64 = 6;
 
 /// Up to how many nodes every feed of every node is read back at the end; of more, those of the first.
 const READ_BACK_MAX: usize = 16;
-
-/// What was sent by whom, and who was dropped for what.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Traffic {
-    /// Messages between nodes.
-    pub messages: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Of them, messages of anti-entropy.
-    pub sync_messages: u64,
-    /// Bytes of answers about content.
-    pub content_bytes: u64,
-    /// Connections that were closed, by reason.
-    pub closed: BTreeMap<String, u64>,
-}
 
 /// The laws, and the books to judge by.
 pub(crate) struct Check {
@@ -206,35 +191,6 @@ impl Check {
         }
     }
 
-    pub(crate) fn closed(&mut self, now: Timestamp, node: usize, other: usize, why: Closing) {
-        let reason = match why {
-            Closing::Misdeed(misdeed) => misdeed.to_string(),
-            Closing::NotAdmitted(_) => "it does not belong".to_owned(),
-            Closing::Unable => "this node could not answer".to_owned(),
-            Closing::Door(reason) => reason.to_string(),
-        };
-        if let Closing::Misdeed(misdeed) = why {
-            self.happened(node, Happening::dropped_for(misdeed));
-        }
-        if let Closing::Misdeed(misdeed) = why
-            && self.is_honest(node)
-            && self.is_honest(other)
-            && is_never_innocent(misdeed)
-        {
-            self.broke(now, Broken::Framed { node, other, why: reason.clone() });
-        }
-        *self.traffic.closed.entry(reason).or_default() += 1;
-    }
-
-    pub(crate) fn sent(&mut self, node: usize, talk: Talk, bytes: usize) {
-        self.traffic.messages += 1;
-        self.traffic.bytes += bytes as u64;
-        if let Talk::Answer(_) = talk {
-            self.traffic.content_bytes += bytes as u64;
-        }
-        self.traffic.sync_messages += u64::from(talk == Talk::Sync && self.is_honest(node));
-    }
-
     /// Everything that a node holds is within its limit.
     pub(crate) fn bounds(&mut self, now: Timestamp, node: usize, running: &Running) {
         let Running { shelf, process, chest } = running;
@@ -272,18 +228,5 @@ fn last_admitted(cut: Cut) -> u64 {
         Cut::Nowhere => u64::MAX,
         Cut::After { seq, .. } => seq,
         Cut::Everything => 0,
-    }
-}
-
-/// What no honest peer does, however bad the line and whatever its disk does.
-fn is_never_innocent(misdeed: Misdeed) -> bool {
-    match misdeed {
-        Misdeed::Lie
-        | Misdeed::FalseChunk
-        | Misdeed::FalseManifest
-        | Misdeed::Flood
-        | Misdeed::Malformed
-        | Misdeed::Newer => true,
-        Misdeed::Stall | Misdeed::Unasked | Misdeed::Empty => false,
     }
 }

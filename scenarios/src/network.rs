@@ -88,6 +88,21 @@ impl Place for Along {
     }
 }
 
+/// What becomes of a message that is sent.
+pub(crate) struct Passage {
+    /// Which of all that its sender sent on this link, from 1.
+    pub(crate) number: u64,
+    /// When it arrives: never, once or twice.
+    pub(crate) arrivals: Vec<Timestamp>,
+    /// How often it is lost, of two times where it is doubled.
+    pub(crate) lost: u64,
+    /// How often a blockade stops it.
+    pub(crate) blocked: u64,
+    pub(crate) is_doubled: bool,
+    /// Whether its sender is slow.
+    pub(crate) is_held_up: bool,
+}
+
 /// Two nodes that try to be connected.
 pub(crate) struct Link {
     /// Both ends, the smaller number first.
@@ -99,6 +114,10 @@ pub(crate) struct Link {
     pub(crate) session: u32,
     /// Which ends believe that they are connected.
     pub(crate) up: [bool; 2],
+    /// How many messages each end sent.
+    sent: [u64; 2],
+    /// The last of those that came to each end, as they were sent.
+    arrived: [u64; 2],
     /// Until when the way of what each end sends is taken.
     busy: [Timestamp; 2],
     pub(crate) delay: [Duration; 2],
@@ -112,6 +131,8 @@ impl Link {
             blocked: [0; 2],
             session: 0,
             up: [false; 2],
+            sent: [0; 2],
+            arrived: [0; 2],
             busy: [Timestamp::EPOCH; 2],
             delay: [Duration::ZERO; 2],
         }
@@ -132,29 +153,44 @@ impl Link {
         self.blocked == [0; 2]
     }
 
-    /// When a message of `bytes` that an end sends now arrives: never, once or twice.
-    pub(crate) fn carry(
-        &mut self,
-        end: usize,
-        bytes: usize,
-        now: Timestamp,
-        dice: &mut Dice,
-    ) -> Vec<Timestamp> {
+    /// What becomes of a message of `bytes` that an end sends now.
+    pub(crate) fn carry(&mut self, end: usize, bytes: usize, now: Timestamp, dice: &mut Dice) -> Passage {
         let weather = self.weather;
         let micros = (bytes as u64).saturating_mul(1_000_000) / weather.rate.max(1);
         let sent = self.busy[end].max(now).after(Duration::from_micros(micros));
         self.busy[end] = sent;
-        let copies = if dice.below(WHOLE) < weather.twice { 2 } else { 1 };
-        let mut arrivals = Vec::with_capacity(copies);
+        self.sent[end] += 1;
+        let is_doubled = dice.below(WHOLE) < weather.twice;
+        let copies = if is_doubled { 2 } else { 1 };
+        let mut passage = Passage {
+            number: self.sent[end],
+            arrivals: Vec::with_capacity(copies),
+            lost: 0,
+            blocked: 0,
+            is_doubled,
+            is_held_up: self.delay[end] > Duration::ZERO,
+        };
         for _ in 0..copies {
-            let is_lost = self.blocked[end] > 0 || dice.below(WHOLE) < weather.loss;
+            let is_blocked = self.blocked[end] > 0;
+            let is_lost = !is_blocked && dice.below(WHOLE) < weather.loss;
             let jitter = weather.shape.draw(weather.jitter.0, dice);
-            if !is_lost {
-                let way = weather.latency.0 + jitter + self.delay[end];
-                arrivals.push(sent.after(way));
+            match (is_blocked, is_lost) {
+                (true, _) => passage.blocked += 1,
+                (false, true) => passage.lost += 1,
+                (false, false) => {
+                    passage.arrivals.push(sent.after(weather.latency.0 + jitter + self.delay[end]));
+                }
             }
         }
-        arrivals
+        passage
+    }
+
+    /// The message of this number comes to an end: whether one that was sent behind it was there before it.
+    pub(crate) fn is_overtaken(&mut self, end: usize, number: u64) -> bool {
+        let last = &mut self.arrived[end];
+        let is_overtaken = number < *last;
+        *last = number.max(*last);
+        is_overtaken
     }
 
     /// Both ends forget what was under way.
@@ -181,7 +217,7 @@ mod tests {
     fn arrivals(link: &mut Link) -> Vec<Vec<Timestamp>> {
         let mut dice = Dice::new(7);
         let sent_at = |number: usize| Timestamp::EPOCH.after(Duration::from_millis(number as u64));
-        (0..SENT).map(|number| link.carry(0, 1, sent_at(number), &mut dice)).collect()
+        (0..SENT).map(|number| link.carry(0, 1, sent_at(number), &mut dice).arrivals).collect()
     }
 
     fn link(weather: Weather) -> Link {
@@ -198,15 +234,15 @@ mod tests {
         let at = |micros| vec![Timestamp::EPOCH.after(Duration::from_micros(micros))];
         let mut link = link(STILL);
         let mut dice = Dice::new(7);
-        let mut carry = |end, bytes| link.carry(end, bytes, Timestamp::EPOCH, &mut dice);
+        let mut carry = |end, bytes| link.carry(end, bytes, Timestamp::EPOCH, &mut dice).arrivals;
         assert_eq!(carry(0, 1000), at(6_000));
         assert_eq!(carry(0, 2000), at(8_000), "behind the one before");
         assert_eq!(carry(1, 1000), at(6_000), "the other way is free");
         link.delay[0] = Duration::from_millis(100);
-        assert_eq!(link.carry(0, 0, Timestamp::EPOCH, &mut dice), at(108_000), "a slow peer");
+        assert_eq!(link.carry(0, 0, Timestamp::EPOCH, &mut dice).arrivals, at(108_000), "a slow peer");
         link.reset();
         assert_eq!(
-            link.carry(0, 0, Timestamp::EPOCH, &mut dice),
+            link.carry(0, 0, Timestamp::EPOCH, &mut dice).arrivals,
             at(105_000),
             "what was under way is forgotten"
         );
@@ -236,6 +272,31 @@ mod tests {
         assert!(!link.is_open());
         assert!(arrivals(&mut link).concat().is_empty());
         let mut dice = Dice::new(7);
-        assert_eq!(link.carry(link.end(8), 1, Timestamp::EPOCH, &mut dice).len(), 1);
+        assert_eq!(link.carry(link.end(8), 1, Timestamp::EPOCH, &mut dice).arrivals.len(), 1);
+    }
+
+    #[test]
+    fn what_is_sent_arrives_is_lost_or_is_stopped_and_each_of_it_is_counted() {
+        let mut link = link(Weather { loss: 100, twice: 200, ..STILL });
+        let mut dice = Dice::new(7);
+        let mut carry = |link: &mut Link| link.carry(0, 1, Timestamp::EPOCH, &mut dice);
+        for number in 1..=1000 {
+            let Passage { arrivals, lost, blocked, is_doubled, is_held_up, .. } = carry(&mut link);
+            assert_eq!(arrivals.len() as u64 + lost, 1 + u64::from(is_doubled), "message {number}");
+            assert_eq!((blocked, is_held_up), (0, false));
+        }
+        link.blocked[0] = 1;
+        link.delay[0] = Duration::from_millis(100);
+        let Passage { number, arrivals, lost, blocked, is_doubled, is_held_up } = carry(&mut link);
+        assert_eq!((number, arrivals.len(), lost, is_held_up), (1001, 0, 0, true));
+        assert_eq!(blocked, 1 + u64::from(is_doubled));
+    }
+
+    #[test]
+    fn a_message_is_overtaken_by_one_that_was_sent_behind_it_and_not_by_its_copy() {
+        let mut link = link(STILL);
+        let came: Vec<bool> = [1, 1, 3, 2, 4].map(|number| link.is_overtaken(1, number)).into();
+        assert_eq!(came, [false, false, false, true, false]);
+        assert!(!link.is_overtaken(0, 1), "the other way is another one");
     }
 }

@@ -76,7 +76,10 @@ impl Report {
             format!("scenario   {name}, seed {seed}: {nodes} nodes, {} faults", faults.len()),
             format!("virtual    {}, {} events", self.lasted, self.steps),
             format!("written    {} times", self.entries),
-            format!("sent       {} messages, {} bytes", traffic.messages, traffic.bytes),
+            format!(
+                "sent       {} messages, {} bytes; {} came",
+                traffic.messages, traffic.bytes, traffic.delivered
+            ),
         ];
         let tally: Vec<String> =
             self.tally.iter().map(|(what, times)| format!("{times} × {}", what.name())).collect();

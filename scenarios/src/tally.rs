@@ -63,6 +63,20 @@ pub enum Happening {
     FailedWrites,
     /// A copy of a folder wrote a feed of its own.
     Copies,
+    /// A message was lost on its way.
+    MessagesLost,
+    /// A message was doubled on its way.
+    MessagesDoubled,
+    /// A message came behind one that was sent after it.
+    MessagesOvertaken,
+    /// A message was stopped by a blockade.
+    MessagesBlocked,
+    /// A message took longer because its sender is slow.
+    MessagesHeldUp,
+    /// A message came when its connection was gone.
+    MessagesTooLate,
+    /// Somebody dialled, and a blockade was in the way.
+    CallsBlocked,
 }
 
 impl Happening {

@@ -6,6 +6,7 @@ use xyn_scenarios::fault::{Fault, Manner};
 use xyn_scenarios::mix;
 use xyn_scenarios::report::Report;
 use xyn_scenarios::scenario::Scenario;
+use xyn_scenarios::span::Span;
 use xyn_scenarios::tally::Happening;
 use xyn_scenarios::world::World;
 
@@ -56,24 +57,50 @@ fn worlds_that_broke_a_law_once_break_none() {
 
 /// Those that are too large to be run here as well.
 #[test]
-fn every_scenario_file_reads_and_says_what_its_liars_and_broken_machines_come_to() {
+fn every_scenario_file_reads_and_says_what_each_of_its_faults_comes_to() {
     for path in files("scenarios").into_iter().chain(files("large")) {
         let scenario = read(&path);
-        let expected = |fault: &Fault| match fault {
-            Fault::Turn { into, .. } => Some(bite(*into)),
-            Fault::Crash { .. } => Some(Happening::PowerCuts),
-            Fault::Disk { .. } => Some(Happening::FailedWrites),
-            Fault::Swap { .. } => Some(Happening::Copies),
-            Fault::SetClock { back: false, .. } => Some(Happening::FromFuture),
-            Fault::Rotate { .. } => Some(Happening::Rotated),
-            Fault::Revoke { .. } => Some(Happening::Excluded),
-            _ => None,
-        };
-        let wanted = scenario.faults.iter().filter_map(|planned| expected(&planned.fault));
-        let missing: Vec<Happening> = wanted.filter(|it| !scenario.expect.contains_key(it)).collect();
+        let mut signs: Vec<Signs> =
+            scenario.faults.iter().flat_map(|planned| of_fault(&planned.fault)).collect();
+        let weather = scenario.weather;
+        if weather != Default::default() {
+            signs.extend(of_weather(weather.loss, weather.twice, weather.jitter));
+        }
+        let is_expected = |signs: &Signs| signs.iter().any(|sign| scenario.expect.contains_key(sign));
+        let missing: Vec<Signs> = signs.into_iter().filter(|signs| !is_expected(signs)).collect();
         assert!(missing.is_empty(), "{} does not expect {missing:?}", path.display());
         assert!(scenario.expect.values().all(|times| *times > 0), "{}", path.display());
     }
+}
+
+/// One of these shows that something happened.
+type Signs = Vec<Happening>;
+
+fn of_fault(fault: &Fault) -> Vec<Signs> {
+    let sign = match fault {
+        Fault::Turn { into, .. } => bite(*into),
+        Fault::Crash { .. } => Happening::PowerCuts,
+        Fault::Disk { .. } => Happening::FailedWrites,
+        Fault::Swap { .. } => Happening::Copies,
+        Fault::SetClock { back: false, .. } => Happening::FromFuture,
+        Fault::Rotate { .. } => Happening::Rotated,
+        Fault::Revoke { .. } => Happening::Excluded,
+        Fault::Slow { .. } => Happening::MessagesHeldUp,
+        // Whoever was not connected before only finds that it cannot be.
+        Fault::Part { .. } => return vec![vec![Happening::MessagesBlocked, Happening::CallsBlocked]],
+        Fault::Storm { weather, .. } => return of_weather(weather.loss, weather.twice, weather.jitter),
+        Fault::Stop { .. } | Fault::SetClock { back: true, .. } => return Vec::new(),
+    };
+    vec![vec![sign]]
+}
+
+fn of_weather(loss: u64, twice: u64, jitter: Span) -> Vec<Signs> {
+    let signs = [
+        (loss > 0, Happening::MessagesLost),
+        (twice > 0, Happening::MessagesDoubled),
+        (jitter > Span::default(), Happening::MessagesOvertaken),
+    ];
+    signs.into_iter().filter(|(is_set, _)| *is_set).map(|(_, sign)| vec![sign]).collect()
 }
 
 /// How honest nodes notice a bad one.

@@ -6,6 +6,7 @@ mod contacts;
 mod content;
 mod every;
 mod keys;
+mod network;
 mod records;
 mod tickets;
 mod words;

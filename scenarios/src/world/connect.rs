@@ -7,6 +7,7 @@ use super::World;
 use super::queue::Event;
 use crate::network::{Along, KEEP_ALIVE};
 use crate::node::Closing;
+use crate::tally::Happening;
 
 impl World {
     /// What was just started at `node` is to find its neighbours.
@@ -41,7 +42,12 @@ impl World {
             let link = &self.links[way.0];
             link.is_open() && self.machines[link.other(node)].running.is_some()
         };
-        let Some(&way) = ways.iter().find(answers) else { return false };
+        let Some(&way) = ways.iter().find(answers) else {
+            if ways.iter().any(|way| !self.links[way.0].is_open()) {
+                self.check.happened(node, Happening::CallsBlocked);
+            }
+            return false;
+        };
         let other = self.links[way.0].other(node);
         if self.people.key(other).public() != peer {
             self.machines[node].dialer.taken(&Whom::Node(peer), way);

@@ -109,17 +109,19 @@ impl World {
         }
         self.check.sent(node, talk, bytes.len());
         let session = state.session;
-        let arrivals = state.carry(end, bytes.len(), self.now, &mut self.dice);
-        if arrivals.is_empty() {
-            let is_open = state.is_open();
+        let passage = state.carry(end, bytes.len(), self.now, &mut self.dice);
+        let is_open = state.is_open();
+        self.check.carried(other, &passage);
+        if passage.arrivals.is_empty() {
             self.told(node, other, talk, bytes.len());
             // Where nothing passes at all, silence is all there is.
             if is_open {
                 self.broken(link, session, end, talk);
             }
         }
-        for (copy, at) in arrivals.into_iter().enumerate() {
-            let parcel = Parcel { talk, bytes: Arc::clone(&bytes), is_copy: copy > 0 };
+        for (copy, at) in passage.arrivals.into_iter().enumerate() {
+            let number = Some(passage.number);
+            let parcel = Parcel { talk, bytes: Arc::clone(&bytes), is_copy: copy > 0, number };
             self.queue.push(at, Event::Arrive { link, session, end: 1 - end, parcel });
         }
     }
@@ -131,17 +133,22 @@ impl World {
             Talk::Answer(number) => (1 - end, number),
             Talk::Sync | Talk::News | Talk::Join | Talk::Witness | Talk::Contacts => return,
         };
-        let parcel = Parcel { talk: Talk::Answer(number), bytes: Arc::new([]), is_copy: true };
+        let parcel = Parcel { talk: Talk::Answer(number), bytes: Arc::new([]), is_copy: true, number: None };
         self.queue.push(self.now.after(STREAM_BREAKS), Event::Arrive { link, session, end, parcel });
     }
 
     pub(super) fn arrive(&mut self, link: usize, session: u32, end: usize, parcel: Parcel) {
-        let state = &self.links[link];
-        if state.session != session {
+        let state = &mut self.links[link];
+        let (node, other) = (state.ends[end], state.ends[1 - end]);
+        let is_of_session = state.session == session;
+        let is_up = is_of_session && state.up[end];
+        if let Some(number) = parcel.number {
+            let is_overtaken = state.is_overtaken(end, number);
+            self.check.arrived(node, is_up, is_overtaken);
+        }
+        if !is_of_session {
             return;
         }
-        let (node, other) = (state.ends[end], state.ends[1 - end]);
-        let is_up = state.up[end];
         if !parcel.is_copy {
             self.told(other, node, parcel.talk, parcel.bytes.len());
         }

@@ -51,6 +51,8 @@ pub(crate) struct Parcel {
     pub(crate) bytes: Arc<[u8]>,
     /// Whether it is the same message a second time.
     pub(crate) is_copy: bool,
+    /// Which of its sender's messages on this link it is; none where it is a stream that broke.
+    pub(crate) number: Option<u64>,
 }
 
 struct Entry {
