@@ -179,6 +179,8 @@ pub enum Manner {
     Liar,
     /// Writes records in the name of others.
     Forger,
+    /// Signs as its own what others changed: entries and boards under their actor ids.
+    Impostor,
     /// Writes two records under one number and shows each to half of its neighbours.
     Equivocator,
     /// Sends again what it heard before.

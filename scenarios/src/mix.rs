@@ -89,6 +89,13 @@ pub fn scenario(seed: u64) -> Scenario {
     if dice.below(4) == 0 && scenario.weather.jitter != Span::default() {
         scenario.weather.shape = Shape::ALL[dice.below(Shape::ALL.len() as u64) as usize];
     }
+    for planned in &mut scenario.faults {
+        if let Fault::Turn { into: into @ Manner::Forger, .. } = &mut planned.fault
+            && !dice.coin()
+        {
+            *into = Manner::Impostor;
+        }
+    }
     scenario
 }
 
@@ -222,7 +229,7 @@ mod tests {
     fn some_of_everything_goes_wrong() {
         let faults: Vec<Planned> = (0..500).flat_map(|seed| scenario(seed).faults).collect();
         let kinds: BTreeSet<String> = faults.iter().map(|it| kind(&it.fault)).collect();
-        assert_eq!(kinds.len(), 11 + MANNERS.len(), "{kinds:?}");
+        assert_eq!(kinds.len(), 12 + MANNERS.len(), "{kinds:?}");
     }
 
     fn kind(fault: &Fault) -> String {

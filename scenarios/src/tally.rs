@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use xyn_net::proto::conduct::Misdeed;
+use xyn_store::timeline::ChangeError;
 use xyn_store::timeline::admit::{Refusal, Verdict};
 use xyn_store::timeline::frame::FrameError;
 
@@ -43,6 +44,8 @@ pub enum Happening {
     Replays,
     /// Records were refused that their author did not sign.
     Forgeries,
+    /// Changes were refused that are made under an actor id of somebody else.
+    Impostures,
     /// Records were refused that are past the cut of their feed.
     PastCut,
     /// Two records of a feed under one number were found.
@@ -102,6 +105,9 @@ impl Happening {
     pub(crate) fn judged(verdict: &Verdict) -> Option<Self> {
         match verdict {
             Verdict::Refused(Refusal::Frame(FrameError::BadSignature)) => Some(Self::Forgeries),
+            Verdict::Refused(Refusal::Change { source: ChangeError::ForgedActor, .. }) => {
+                Some(Self::Impostures)
+            }
             Verdict::Refused(Refusal::PastCut(_)) => Some(Self::PastCut),
             Verdict::Forked { .. } => Some(Self::Forks),
             Verdict::Admitted { from_future: 1.., .. } => Some(Self::FromFuture),

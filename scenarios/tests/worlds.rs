@@ -108,6 +108,7 @@ fn bite(manner: Manner) -> Happening {
     match manner {
         Manner::Liar => Happening::Lies,
         Manner::Forger => Happening::Forgeries,
+        Manner::Impostor => Happening::Impostures,
         Manner::Equivocator => Happening::Forks,
         Manner::Replayer => Happening::Replays,
         Manner::Flooder => Happening::Floods,

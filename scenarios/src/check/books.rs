@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use xyn_store::Digest;
+use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::EntryId;
 use xyn_store::simulation::Dice;
 use xyn_store::timeline::feed::FeedId;
@@ -95,6 +96,25 @@ impl Books {
         match self.topics.len() as u64 {
             0 => None,
             count => self.topics.get(dice.below(count) as usize).copied(),
+        }
+    }
+
+    /// A change of an entry or of a board that somebody else made than `author`.
+    pub(crate) fn change_of_others(
+        &self,
+        author: PublicKey,
+        is_board: bool,
+        dice: &mut Dice,
+    ) -> Option<Body> {
+        let others = self.records.iter().filter(|(feed, _)| feed.node != author);
+        let bodies = others.flat_map(|(_, records)| records.values().flatten()).map(|it| &it.content.body);
+        let changes: Vec<&Body> = match is_board {
+            true => bodies.filter(|body| matches!(body, Body::Board { .. })).collect(),
+            false => bodies.filter(|body| matches!(body, Body::Entry { .. })).collect(),
+        };
+        match changes.len() as u64 {
+            0 => None,
+            count => changes.get(dice.below(count) as usize).copied().cloned(),
         }
     }
 

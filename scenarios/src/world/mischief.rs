@@ -1,19 +1,18 @@
 //! What bad nodes do: they are members with keys that sign, and keep to nothing else.
 
+mod forgery;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use xyn_net::wire::blobs::{Answer, Ask};
 use xyn_net::wire::contacts::Contacts;
 use xyn_net::wire::{self, Bounded, Frame, MESSAGE_BYTES_MAX, News, Payload};
+use xyn_store::Digest;
 use xyn_store::blobs::Manifest;
 use xyn_store::simulation::Dice;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::frame::Frame as Sealed;
-use xyn_store::timeline::hlc::Hlc;
-use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place, Record};
-use xyn_store::timeline::{Bytes, Saying};
-use xyn_store::{Digest, Timestamp};
 
 use super::World;
 use super::machine::Machine;
@@ -21,8 +20,9 @@ use super::meet::address;
 use super::queue::{Event, Parcel};
 use crate::fault::Manner;
 use crate::node::Talk;
-use crate::node::shelf::Attempt;
 use crate::tally::Happening;
+#[cfg(test)]
+pub(crate) use forgery::record;
 
 /// How often a bad node is up to something.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -141,6 +141,10 @@ impl World {
         }
         match self.machines[node].manner {
             Some(Manner::Forger) => self.forge(node),
+            // At once: whoever refused the one talks to it no more.
+            Some(Manner::Impostor) => [true, false].into_iter().for_each(|is_board| {
+                self.impersonate(node, is_board);
+            }),
             Some(Manner::Equivocator) => self.equivocate(node),
             Some(Manner::Replayer) => self.replay(node),
             Some(Manner::Flooder) => self.flood(node),
@@ -155,45 +159,6 @@ impl World {
     fn neighbours_of(&self, node: usize) -> Vec<usize> {
         let links = self.adjacent[node].iter().map(|link| &self.links[*link]);
         links.filter(|link| link.up[link.end(node)]).map(|link| link.other(node)).collect()
-    }
-
-    /// A record in another node's name, as the next of its feed or of one it never had.
-    fn forge(&mut self, node: usize) {
-        let clock = self.machines[node].clock(self.now);
-        let count = self.machines.len() as u64;
-        let victim = self.machines[node].dice.below(count) as usize;
-        if victim == node {
-            return;
-        }
-        let feed = self.machines[victim].feed();
-        let head = self.head_of(node, feed);
-        let forged = record(self.people.env().root(), feed, head, clock, b"forged");
-        let own = self.people.key(node);
-        let frame = Sealed::seal(own, self.people.env().root(), vec![forged]).map(|frame| frame.encode());
-        if let Some(bytes) = frame {
-            self.spread(node, feed, &bytes, |_| true);
-        }
-    }
-
-    /// Two records under one number, each for half of the neighbours.
-    fn equivocate(&mut self, node: usize) {
-        let clock = self.machines[node].clock(self.now);
-        let feed = self.machines[node].feed();
-        let head = self.head_of(node, feed);
-        let other = record(self.people.env().root(), feed, head, clock, b"the other one");
-        let key = Arc::clone(self.people.key(node));
-        let Some(other) = Sealed::seal(&key, self.people.env().root(), vec![other]) else { return };
-        let other = other.encode();
-        let Some(running) = self.machines[node].running.as_mut() else { return };
-        let Some(one) = running.shelf.say(clock, vec![Saying::Statement(b"the one".to_vec())]) else {
-            return;
-        };
-        self.check.wrote(self.now, node, feed, &one);
-        let frames = vec![other.clone()];
-        self.check.wrote(self.now, node, feed, &Attempt { frames, is_kept: false });
-        self.act(node, |_, _| {});
-        one.frames.iter().for_each(|bytes| self.spread(node, feed, bytes, |other| other % 2 == 0));
-        self.spread(node, feed, &other, |other| other % 2 == 1);
     }
 
     fn replay(&mut self, node: usize) {
@@ -240,46 +205,6 @@ impl World {
         }
     }
 
-    /// One who was revoked and signs all the same.
-    fn defy(&mut self, node: usize) {
-        let clock = self.machines[node].clock(self.now);
-        let feed = self.machines[node].feed();
-        let (seq, prev) = self.books_head(feed);
-        let more = record(self.people.env().root(), feed, (seq, prev), clock, b"still here");
-        let key = Arc::clone(self.people.key(node));
-        let Some(frame) = Sealed::seal(&key, self.people.env().root(), vec![more]) else { return };
-        let bytes = frame.encode();
-        self.check.wrote(self.now, node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
-        self.spread(node, feed, &bytes, |_| true);
-    }
-
-    /// One who got hold of a key that another gave up.
-    fn steal(&mut self, node: usize) {
-        let (clock, count) = (self.machines[node].clock(self.now), self.machines.len() as u64);
-        let victim = self.machines[node].dice.below(count) as usize;
-        let [.., old, _] = self.people.keys(victim) else { return };
-        let (key, env) = (Arc::clone(old), self.people.env().root());
-        let feed = FeedId { node: key.public(), incarnation: self.machines[victim].incarnation };
-        let stolen = record(env, feed, self.books_head(feed), clock, b"as if I were you");
-        let Some(frame) = Sealed::seal(&key, env, vec![stolen]) else { return };
-        let bytes = frame.encode();
-        self.check.wrote(self.now, node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
-        for other in self.neighbours_of(node) {
-            self.check.happened(other, Happening::Thefts);
-        }
-        self.spread(node, feed, &bytes, |_| true);
-    }
-
-    fn books_head(&self, feed: FeedId) -> (u64, Digest) {
-        self.check.books.last(&feed).unwrap_or((0, NO_RECORD))
-    }
-
-    fn head_of(&self, node: usize, feed: FeedId) -> (u64, Digest) {
-        let running = self.machines[node].running.as_ref();
-        let row = running.and_then(|it| it.shelf.timeline()).and_then(|timeline| timeline.feed(&feed));
-        row.map_or((0, NO_RECORD), |row| (row.head.seq, row.head.hash))
-    }
-
     /// Sends a frame as news to those neighbours that are `chosen`.
     pub(crate) fn spread(&mut self, node: usize, feed: FeedId, bytes: &[u8], chosen: impl Fn(usize) -> bool) {
         let Some((_, from, to)) = Sealed::span(bytes) else { return };
@@ -289,16 +214,4 @@ impl World {
             self.transmit(node, other, Talk::News, Arc::clone(&news));
         }
     }
-}
-
-pub(crate) fn record(
-    env: xyn_store::audit::signature::PublicKey,
-    feed: FeedId,
-    (seq, prev): (u64, Digest),
-    now: Timestamp,
-    words: &[u8],
-) -> Record {
-    let place = Place { env, feed, seq: seq + 1, prev };
-    let content = Content { hlc: Hlc::at(now), body: Body::Statement(Bytes(words.to_vec())) };
-    place.write(content).expect("a few words fit a record")
 }

@@ -9,6 +9,7 @@ use xyn_store::trust::{Placed, Roster, SignedStatement};
 use super::{Broken, CALM, broken, scenario};
 use crate::node::Shelf;
 use crate::node::shelf::flaws::Names;
+use crate::tally::Happening;
 use crate::world::{World, mischief};
 
 /// The calm world with these faults, so many seconds later.
@@ -34,6 +35,18 @@ pub(super) fn a_node_that_takes_what_is_said_in_the_name_of_others_is_noticed() 
     let report = world.go_on();
     let is_it = matches!(broken(&report), Broken::Unauthorised { node: 0, author: 0..3, .. });
     assert!(is_it, "{}", report.to_text());
+}
+
+#[test]
+fn a_change_under_the_actor_of_somebody_else_is_refused_by_all_of_entries_and_of_boards() {
+    for is_board in [false, true] {
+        let mut world = after(100, "[{at: 299s, fault: {turn: {node: 3, into: impostor}}}]");
+        assert!(world.impersonate(3, is_board), "there are changes of others");
+        world.until(world.now.after(Duration::from_secs(1)));
+        assert_eq!(world.check.tally.get(&Happening::Impostures), Some(&3), "board: {is_board}");
+        let report = world.go_on();
+        assert!(report.holds(), "{}", report.to_text());
+    }
 }
 
 #[test]
