@@ -1,7 +1,7 @@
 //! The authority of a Xyn node: everything that executes does so here, governed and recorded.
 //!
-//! Owns blueprints, governance, runs, actions and the Runtime that ties them to the journal. Knows no database, and of
-//! HTTP what deployed apps are served with. Invariant: no effect without a recorded intent, policy decision and step start.
+//! Owns blueprints, governance, runs, actions and the Runtime that ties them to the journal. Names no engine of the
+//! journal and serves no API. Invariant: no effect without a recorded intent, policy decision and step start.
 
 pub mod actions;
 pub mod blueprint;

@@ -1,7 +1,8 @@
 //! The ground floor of a Xyn node: everything that is kept.
 //!
-//! Owns the journal and all that is derived from it: projections, blobs, timers and the audit chain. Decides
-//! nothing about what an event means; the floors above hand it opaque records and the rows they imply.
+//! Owns the journal and all that is derived from it, projections, blobs, timers and the audit chain; and the timeline
+//! that members share, with the roster of who they are. Decides nothing about what an event of the journal means; the
+//! floors above hand it opaque records and the rows they imply.
 //! Invariant: nothing is acknowledged before it is durable.
 
 pub mod audit;

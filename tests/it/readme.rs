@@ -22,7 +22,7 @@ async fn the_tour_of_the_mesh_works_as_typed() {
     assert!(tour.len() > 10, "the tour is here: {tour:?}");
     for line in tour {
         let out = desk.types(line).await;
-        if line.contains("sha256sum") {
+        if line.contains("timeline digest") {
             digests = out;
         }
     }
@@ -93,7 +93,7 @@ impl Drop for Desk {
 fn done(line: &str, said: &Said) -> Option<String> {
     let is_done = said.code == 0
         && match line {
-            line if line.contains("sha256sum") => {
+            line if line.contains("timeline digest") => {
                 let mut digests = said.out.lines();
                 let first = digests.next();
                 digests.all(|digest| Some(digest) == first)
