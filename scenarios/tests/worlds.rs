@@ -146,7 +146,7 @@ fn the_standard_mix_breaks_no_law_and_leaves_the_traces_that_it_always_left() {
         other.join().expect("no law is broken");
     });
     let summary = summary.into_inner().expect("adding does not fail");
-    let pinned = "5667ea54fec06d44dbf57627713a707c2bcf278018be3712c2eda75b5e1f76d4";
+    let pinned = "92848604c5d809bcb17f438b5e74734b1141457b8f3e0f5e401071626a11aa6c";
     assert_eq!(summary.trace().to_string(), pinned);
 }
 
