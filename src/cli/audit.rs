@@ -62,6 +62,7 @@ fn document(data: &Path, node: &str, report: &Report) -> Value {
         "entries": report.entries,
         "root": report.root.map(|root| root.to_string()),
         "checkpoints": report.checkpoints,
+        "witnessed": report.witnessed,
         "fault_count": report.fault_count,
         "faults": report.faults,
     })
@@ -78,6 +79,10 @@ fn render(data: &Path, node: &str, report: &Report, paint: Paint) -> String {
         ("node", node.to_owned()),
         ("entries", report.entries.to_string()),
         ("checkpoints", report.checkpoints.to_string()),
+        (
+            "witnessed",
+            Some(report.witnessed).filter(|words| *words > 0).map_or(String::new(), |it| it.to_string()),
+        ),
         ("root", report.root.map(|root| root.to_string()).unwrap_or_default()),
         ("verdict", verdict),
     ];

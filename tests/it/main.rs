@@ -27,6 +27,7 @@ mod peers;
 mod readme;
 mod rebuild;
 mod refusals;
+mod rewritten;
 mod root;
 mod rotation;
 mod schema;

@@ -1,6 +1,7 @@
 //! The Runtime on a real folder: what was recorded is carried out, also across a stop.
 
 mod approvals;
+mod audit;
 mod crash;
 mod intents;
 mod keys;

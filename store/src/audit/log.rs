@@ -2,7 +2,7 @@
 //!
 //! Reads the journal and nothing else; changes nothing but the kept checkpoints.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 
 use crate::audit::checkpoint::{Checkpoint, SignedCheckpoint};
@@ -11,7 +11,7 @@ use crate::audit::proof::{self, InvalidProof};
 use crate::audit::signature::PublicKey;
 use crate::ids::StreamId;
 use crate::journal::Head;
-use crate::projection::{Changes, Row};
+use crate::projection::{Changes, Row, WitnessRow};
 use crate::tables::{Key, Table};
 use crate::{Digest, Order, Reader, Store, StoreError, Timestamp, envelope};
 
@@ -35,6 +35,8 @@ pub struct Report {
     pub root: Option<Digest>,
     /// Checkpoints whose signature and root fit.
     pub checkpoints: u64,
+    /// Words of witnesses that do: others saw the log as it is, up to there.
+    pub witnessed: u64,
     /// What does not fit, as far as it is named.
     pub faults: Vec<String>,
     /// How many things do not fit.
@@ -121,13 +123,17 @@ fn subtree<T>(reader: &Reader, range: Range<u64>, then: impl Fn(&[Digest]) -> T)
     Ok(then(&leaves))
 }
 
-/// Checks the whole journal: checksums, order of the log and of each stream, the tree, and every kept checkpoint.
-/// `progress` is told of entries read.
+/// Checks the whole journal: checksums, order of the log and of each stream, the tree, every kept checkpoint and every
+/// word of a witness. `progress` is told of entries read.
 pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, StoreError> {
     let reader = store.read()?;
     let head = Head::read(&reader)?;
     let checkpoints = reader.all::<SignedCheckpoint>()?.into_iter();
     let mut checkpoints: HashMap<_, _> = checkpoints.map(|signed| (signed.checkpoint.size, signed)).collect();
+    let mut words: BTreeMap<u64, Vec<WitnessRow>> = BTreeMap::new();
+    for word in reader.all::<WitnessRow>()? {
+        words.entry(word.checkpoint.checkpoint.size).or_default().push(word);
+    }
     let mut report = Report::default();
     let keys = match reader.environment()? {
         Some(env) => reader.roster(env)?.heritage(store.key().public()),
@@ -153,7 +159,21 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
         frontier.push(envelope::leaf(bytes));
         report.entries += 1;
         if let Some(signed) = checkpoints.remove(&report.entries) {
-            check(&signed, &frontier, &keys, &mut report);
+            match fault(&signed, &frontier, &keys) {
+                None => report.checkpoints += 1,
+                Some(why) => report.fault(format!("the checkpoint at {} {why}", report.entries)),
+            }
+        }
+        for word in words.remove(&report.entries).unwrap_or_default() {
+            let is_its = word.checkpoint.verify_witness(word.witness, &word.signature).is_ok();
+            match fault(&word.checkpoint, &frontier, &keys)
+                .or((!is_its).then(|| "is not its word".to_owned()))
+            {
+                None => report.witnessed += 1,
+                Some(why) => {
+                    report.fault(format!("what {} witnessed at {} {why}", word.witness, report.entries));
+                }
+            }
         }
         progress(report.entries);
         Ok(true)
@@ -173,21 +193,25 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
     for size in checkpoints.into_keys().filter(|&size| size > 0) {
         report.fault(format!("the checkpoint at {size} is beyond the log"));
     }
+    for word in words.into_values().flatten().filter(|word| word.checkpoint.checkpoint.size > 0) {
+        let size = word.checkpoint.checkpoint.size;
+        report.fault(format!("what {} witnessed at {size} is beyond the log", word.witness));
+    }
     report.root = Some(frontier.root());
     Ok(report)
 }
 
-/// `keys` are those that the node went by, one after the other.
-fn check(signed: &SignedCheckpoint, frontier: &Frontier, keys: &BTreeSet<PublicKey>, report: &mut Report) {
+/// What is wrong with a checkpoint of the log that comes to `frontier` there. `keys` are those that the node went by, one
+/// after the other.
+fn fault(signed: &SignedCheckpoint, frontier: &Frontier, keys: &BTreeSet<PublicKey>) -> Option<String> {
     let checkpoint = &signed.checkpoint;
-    let size = checkpoint.size;
     if signed.verify().is_err() {
-        report.fault(format!("the checkpoint at {size} has a signature that does not fit"));
+        Some("has a signature that does not fit".to_owned())
     } else if !keys.contains(&checkpoint.node) {
-        report.fault(format!("the checkpoint at {size} was signed by another node, {}", checkpoint.node));
+        Some(format!("was signed by another node, {}", checkpoint.node))
     } else if checkpoint.root != frontier.root() {
-        report.fault(format!("the log was changed before entry {size}: its root is not the signed one"));
+        Some("has another root: the log was changed before that".to_owned())
     } else {
-        report.checkpoints += 1;
+        None
     }
 }
