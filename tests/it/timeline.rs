@@ -133,8 +133,9 @@ async fn a_branch_that_is_put_away_is_listed_on_demand_and_takes_nothing_until_i
             "{refused:?}"
         );
     }
-    let body = json!({ "name": "try", "closed": false, "entry_id": base });
-    assert_eq!(node.post("/api/v1/timeline/branch", &body).await.status, 400);
+    let body = json!({ "name": "try", "closed": false, "entry_id": aside.trim() });
+    let refused = node.post("/api/v1/timeline/branch", &body).await;
+    assert_eq!((refused.status, refused.body["error"]["code"].as_str()), (409, Some("branch_exists")));
     // What is on it stays, and it is joined as any other.
     assert!(folder.xyn(["timeline", "show", aside.trim()]).ok().contains("aside"));
     folder.xyn(["timeline", "merge", "try"]).ok();

@@ -8,7 +8,7 @@ use xyn_store::timeline::board::{Board, Edit, View};
 use xyn_store::timeline::entry::Branch;
 
 use super::super::{Event, TimelineError};
-use super::{Deed, Wish, newest, unchanged};
+use super::{Deed, Wish, newest, refusal, unchanged};
 use crate::runtime::Refusal;
 
 /// Begins a branch, puts one away, or takes one out again.
@@ -25,15 +25,14 @@ pub(super) fn branch(wish: &Wish<'_>) -> Result<Deed, Refusal> {
 
 /// Puts a branch away, so that nothing more is put on it, or takes it out again.
 fn put_away(wish: &Wish<'_>, branch: Branch, is_closed: bool) -> Result<Deed, Refusal> {
-    if wish.input().get("entry_id").is_some() {
-        let why = "a branch that is put away or taken out again keeps its base; leave this out";
-        return Err(Refusal::invalid("invalid_input", "/entry_id", why.to_owned()));
-    }
     let board = Board::Branch(branch.clone());
     let (base, stands) = match wish.shown(&board)? {
         Some(View::Branch { base: Some(base), is_closed, .. }) => (base, is_closed),
         _ => return Err(Refusal::NotFound { kind: "branch", id: branch.to_string() }),
     };
+    if wish.optional_entry()?.is_some_and(|entry| entry.entry_id != base) {
+        return Err(refusal(TimelineError::Begun { branch, base }));
+    }
     if stands == is_closed {
         let word = if is_closed { "put away" } else { "open" };
         return Err(unchanged(&format!("the branch is {word} already")));
