@@ -130,10 +130,7 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
     let head = Head::read(&reader)?;
     let checkpoints = reader.all::<SignedCheckpoint>()?.into_iter();
     let mut checkpoints: HashMap<_, _> = checkpoints.map(|signed| (signed.checkpoint.size, signed)).collect();
-    let mut words: BTreeMap<u64, Vec<WitnessRow>> = BTreeMap::new();
-    for word in reader.all::<WitnessRow>()? {
-        words.entry(word.checkpoint.checkpoint.size).or_default().push(word);
-    }
+    let mut words = Words::read(&reader)?;
     let mut report = Report::default();
     let keys = match reader.environment()? {
         Some(env) => reader.roster(env)?.heritage(store.key().public()),
@@ -164,17 +161,7 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
                 Some(why) => report.fault(format!("the checkpoint at {} {why}", report.entries)),
             }
         }
-        for word in words.remove(&report.entries).unwrap_or_default() {
-            let is_its = word.checkpoint.verify_witness(word.witness, &word.signature).is_ok();
-            match fault(&word.checkpoint, &frontier, &keys)
-                .or((!is_its).then(|| "is not its word".to_owned()))
-            {
-                None => report.witnessed += 1,
-                Some(why) => {
-                    report.fault(format!("what {} witnessed at {} {why}", word.witness, report.entries));
-                }
-            }
-        }
+        words.check(&frontier, &keys, &mut report);
         progress(report.entries);
         Ok(true)
     });
@@ -193,12 +180,44 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
     for size in checkpoints.into_keys().filter(|&size| size > 0) {
         report.fault(format!("the checkpoint at {size} is beyond the log"));
     }
-    for word in words.into_values().flatten().filter(|word| word.checkpoint.checkpoint.size > 0) {
-        let size = word.checkpoint.checkpoint.size;
-        report.fault(format!("what {} witnessed at {size} is beyond the log", word.witness));
-    }
+    words.check_left(&mut report);
     report.root = Some(frontier.root());
     Ok(report)
+}
+
+/// What witnesses saw of the log, by its size then.
+struct Words(BTreeMap<u64, Vec<WitnessRow>>);
+
+impl Words {
+    fn read(reader: &Reader) -> Result<Self, StoreError> {
+        let mut words: BTreeMap<u64, Vec<WitnessRow>> = BTreeMap::new();
+        for word in reader.all::<WitnessRow>()? {
+            words.entry(word.checkpoint.checkpoint.size).or_default().push(word);
+        }
+        Ok(Self(words))
+    }
+
+    /// Checks what they saw of as many entries as were read.
+    fn check(&mut self, frontier: &Frontier, keys: &BTreeSet<PublicKey>, report: &mut Report) {
+        for word in self.0.remove(&report.entries).unwrap_or_default() {
+            let is_its = word.checkpoint.verify_witness(word.witness, &word.signature).is_ok();
+            let not_its = (!is_its).then(|| "is not its word".to_owned());
+            match fault(&word.checkpoint, frontier, keys).or(not_its) {
+                None => report.witnessed += 1,
+                Some(why) => {
+                    report.fault(format!("what {} witnessed at {} {why}", word.witness, report.entries));
+                }
+            }
+        }
+    }
+
+    /// What is left when all entries were read.
+    fn check_left(self, report: &mut Report) {
+        for word in self.0.into_values().flatten().filter(|word| word.checkpoint.checkpoint.size > 0) {
+            let size = word.checkpoint.checkpoint.size;
+            report.fault(format!("what {} witnessed at {size} is beyond the log", word.witness));
+        }
+    }
 }
 
 /// What is wrong with a checkpoint of the log that comes to `frontier` there. `keys` are those that the node went by, one
