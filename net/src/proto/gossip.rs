@@ -107,11 +107,18 @@ pub struct Gossip {
     seen: BTreeSet<Digest>,
     /// What was seen, the oldest first.
     order: VecDeque<Digest>,
-    /// Who forwarded what is being verified.
-    validating: BTreeMap<Digest, PublicKey>,
+    /// What is being verified.
+    validating: BTreeMap<Digest, Forwarded>,
     peers: BTreeMap<PublicKey, Conduct>,
     left: Left,
     published: Allowance,
+}
+
+/// Who answers for a message.
+#[derive(Clone, Copy, Debug)]
+struct Forwarded {
+    peer: PublicKey,
+    author: PublicKey,
 }
 
 impl Gossip {
@@ -185,12 +192,12 @@ impl Gossip {
             return vec![report(Verdict::Ignore), Output::Gap(peer)];
         }
         self.remember(id);
-        self.validating.insert(id, peer);
+        self.validating.insert(id, Forwarded { peer, author: news.feed.node });
         vec![Output::Admit { peer, id, news }]
     }
 
     fn admitted(&mut self, id: Digest, result: Result<Fit, Refused>, now: Timestamp) -> Vec<Output> {
-        let Some(peer) = self.validating.remove(&id) else {
+        let Some(Forwarded { peer, author }) = self.validating.remove(&id) else {
             return Vec::new();
         };
         let report = |verdict| Output::Report { id, peer, verdict };
@@ -200,11 +207,13 @@ impl Gossip {
             // A fork, or a moment in which nothing can be kept: to compare feeds settles both.
             Err(Refused::Unlinked | Refused::Busy) => vec![report(Verdict::Ignore), Output::Gap(peer)],
             Err(Refused::Cut | Refused::Paced) => vec![report(Verdict::Ignore)],
+            // Where records before it are missing, it is passed on by its signature alone.
+            Err(Refused::Unfit | Refused::Newer) if peer != author => vec![report(Verdict::Ignore)],
             // It is no lie: it costs whoever passed it on nothing with gossip itself.
             Err(Refused::Newer) => {
                 [vec![report(Verdict::Ignore)], self.blame(peer, Misdeed::Newer, now)].concat()
             }
-            Err(Refused::False) => {
+            Err(Refused::False | Refused::Unfit) => {
                 [vec![report(Verdict::Reject)], self.blame(peer, Misdeed::Lie, now)].concat()
             }
         }
@@ -277,6 +286,17 @@ mod tests {
         assert_eq!(done, [report(&news, ALICE, Verdict::Accept)]);
     }
 
+    /// What becomes of news of Alice that this peer forwarded.
+    fn outcome(peer: PublicKey, result: Result<Fit, Refused>) -> (Verdict, Option<Output>) {
+        let (mut gossip, news) = (Gossip::new(NOW), news(1, 10));
+        heard(&mut gossip, peer, &news);
+        let mut done = gossip.handle(Input::Admitted { id: id(&news), result }, NOW).into_iter();
+        match done.next() {
+            Some(Output::Report { verdict, .. }) => (verdict, done.next()),
+            other => panic!("a message gets its verdict first: {other:?}"),
+        }
+    }
+
     #[test]
     fn each_outcome_has_its_verdict() {
         let gap = Output::Gap(ALICE);
@@ -289,14 +309,15 @@ mod tests {
             (Err(Refused::Cut), Verdict::Ignore, None),
             (Err(Refused::Paced), Verdict::Ignore, None),
             (Err(Refused::Newer), Verdict::Ignore, None),
+            (Err(Refused::Unfit), Verdict::Reject, Some(lie.clone())),
             (Err(Refused::False), Verdict::Reject, Some(lie)),
         ];
         for (result, verdict, more) in cases {
-            let (mut gossip, news) = (Gossip::new(NOW), news(1, 10));
-            heard(&mut gossip, ALICE, &news);
-            let mut expected = vec![report(&news, ALICE, verdict)];
-            expected.extend(more);
-            assert_eq!(gossip.handle(Input::Admitted { id: id(&news), result }, NOW), expected, "{result:?}");
+            assert_eq!(outcome(ALICE, result), (verdict, more), "{result:?}");
+        }
+        // What its author alone answers for.
+        for result in [Err(Refused::Unfit), Err(Refused::Newer)] {
+            assert_eq!(outcome(BOB, result), (Verdict::Ignore, None), "{result:?}");
         }
     }
 

@@ -69,7 +69,8 @@ pub fn answer(feed: FeedId, first: u64, verdicts: &[Verdict]) -> Result<(), Refu
         Verdict::Refused(Refusal::Unprovable(_)) => Err(Refused::Unlinked),
         Verdict::Refused(Refusal::PastCut(_)) => Err(Refused::Cut),
         Verdict::Refused(refusal) if refusal.is_newer() => Err(Refused::Newer),
-        Verdict::Refused(Refusal::Frame(_) | Refusal::Change { .. }) => Err(Refused::False),
+        Verdict::Refused(Refusal::Frame(_)) => Err(Refused::False),
+        Verdict::Refused(Refusal::Change { .. }) => Err(Refused::Unfit),
     })
 }
 
@@ -113,7 +114,7 @@ mod tests {
             (refused(Refusal::Frame(FrameError::BadSignature)), Err(Refused::False)),
             (refused(Refusal::Frame(FrameError::Newer(2))), Err(Refused::Newer)),
             (entry(EntryError::Newer(2)), Err(Refused::Newer)),
-            (entry(EntryError::Undecodable), Err(Refused::False)),
+            (entry(EntryError::Undecodable), Err(Refused::Unfit)),
         ];
         for (verdict, expected) in cases {
             assert_eq!(answer(ALICE, 7, std::slice::from_ref(&verdict)), expected, "{verdict:?}");

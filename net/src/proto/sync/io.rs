@@ -80,6 +80,9 @@ pub enum Refused {
     /// They are false, or not what they are said to be.
     #[error("they do not verify")]
     False,
+    /// Rightly signed, and not what their author could have written: seen by whoever has what comes before them.
+    #[error("their author could not have written them")]
+    Unfit,
     /// A newer version of this program wrote them.
     #[error("a newer version of this program wrote them")]
     Newer,

@@ -198,7 +198,10 @@ impl Sync {
                 let back = before.seq().saturating_sub(after).max(1);
                 self.step_back(peer, feed, back.saturating_mul(2));
             }
-            (Err(Refused::False | Refused::Unlinked), ..) => self.blame(peer, Misdeed::Lie, now, out),
+            // Only what counts is answered with, and that was verified.
+            (Err(Refused::False | Refused::Unfit | Refused::Unlinked), ..) => {
+                self.blame(peer, Misdeed::Lie, now, out)
+            }
             (Err(Refused::Newer), ..) => {
                 self.set_aside(peer, feed);
                 self.blame(peer, Misdeed::Newer, now, out);

@@ -50,6 +50,21 @@ fn a_change_under_the_actor_of_somebody_else_is_refused_by_all_of_entries_and_of
 }
 
 #[test]
+fn who_lacks_what_an_imposture_follows_passes_it_on_and_is_no_liar() {
+    let faults = "[{at: 60s, for: 2m, fault: {disk: {node: 2, fails: full}}}, \
+                   {at: 299s, fault: {turn: {node: 3, into: impostor}}}]";
+    let in_ring = format!("{}\nfaults: {faults}", CALM.replace("topology: full", "topology: ring"));
+    let mut world = World::new(scenario(&in_ring)).expect("opens");
+    world.wake();
+    world.until(world.now.after(Duration::from_secs(100)));
+    assert!(world.impersonate(3, false), "there are changes of others");
+    world.until(world.now.after(Duration::from_secs(1)));
+    assert_eq!(world.check.tally.get(&Happening::Impostures), Some(&2), "node 0, and node 1 by way of 2");
+    let report = world.go_on();
+    assert!(report.holds(), "{}", report.to_text());
+}
+
+#[test]
 fn a_record_that_its_author_never_wrote_is_noticed_even_with_its_signature() {
     let mut world = after(60, "[]");
     let (key, env) = (world.people.key(2).clone(), world.people.env().root());
