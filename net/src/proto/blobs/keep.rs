@@ -15,7 +15,6 @@ use xyn_store::{Digest, Timestamp};
 use super::ask::{Asked, What};
 use super::chunks::Chunks;
 use super::fetch::{Fetch, Said, Stage};
-use super::peer::Peer;
 use super::{
     ASK_AGAIN_AFTER, AskId, Blobs, MANIFEST_BYTES_MAX, NotFetched, NotKept, OVERTAKING_MAX, Output, Parcel,
     Progress,
@@ -54,12 +53,15 @@ impl Blobs {
 
     /// Whether chunks of `object` were asked for before `ask`, and so lately that nobody else is asked for them yet.
     fn is_overtaking(&self, ask: AskId, object: Digest, now: Timestamp) -> bool {
+        let Some(fetch) = self.fetches.iter().find(|fetch| fetch.object == object) else {
+            return false;
+        };
+        // Whoever is the first to ask somebody else, as [`Self::pick`] does.
+        let sources = self.peers.iter().filter(|(peer, _)| fetch.is_source(**peer));
+        let patience = sources.map(|(_, state)| state.hedge_after()).min().unwrap_or_default();
         self.asks.range(..ask).any(|(_, asked)| {
-            let patience = self.peers.get(&asked.peer).map(Peer::hedge_after);
-            asked.object == object
-                && !asked.is_answered
-                && matches!(asked.what, What::Chunks(_))
-                && patience.is_some_and(|patience| now < asked.at.after(patience))
+            let is_awaited = asked.object == object && !asked.is_answered;
+            is_awaited && matches!(asked.what, What::Chunks(_)) && now < asked.at.after(patience)
         })
     }
 

@@ -62,6 +62,20 @@ fn it_waits_no_longer_than_until_somebody_else_would_be_asked() {
 }
 
 #[test]
+fn nor_for_one_who_takes_long_where_another_would_be_asked_sooner() {
+    let (mut bed, answers) = under_way();
+    let patience = bed.nodes[0].core.peers[&public(2)].hedge_after();
+    let first = bed.nodes[0].core.asks[&answers[0].0].peer;
+    let slow = bed.nodes[0].core.peers.get_mut(&first).expect("it is connected");
+    (0..32).for_each(|_| slow.delivered(0, Duration::from_secs(3)));
+    assert!(slow.hedge_after() > patience * 2);
+    assert!(bed.answer(&answers[1]).is_empty());
+    bed.now = bed.now.after(patience);
+    bed.tell(0, Input::Tick);
+    assert_eq!(bed.nodes[0].kept, [answers[1].0]);
+}
+
+#[test]
 fn nor_do_more_than_so_many_answers_wait() {
     let (mut bed, answers) = under_way();
     for answer in &answers[1..=OVERTAKING_MAX] {
