@@ -3,7 +3,7 @@
 //! Owns the counters. Invariant: nothing is refused without being counted, and nobody who comes again and again fills
 //! the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use libp2p::Multiaddr;
@@ -17,25 +17,34 @@ use super::task::{Neighbour, Task};
 use crate::proto::sync;
 use crate::wire::Known;
 
-/// Refusals that are told in a minute; what is more is only counted.
-const TOLD_MAX: usize = 256;
+/// Refusals of one kind that are told in a minute; what is more is only counted. So whoever causes many of one kind
+/// hides no other.
+const TOLD_MAX: usize = 64;
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Who was refused for what in the present minute, and told of: whoever comes again and again fills no log.
 #[derive(Debug, Default)]
 pub struct Told {
     begun: Timestamp,
-    told: BTreeSet<(Option<PublicKey>, String)>,
+    /// By kind.
+    told: BTreeMap<&'static str, BTreeSet<(Option<PublicKey>, String)>>,
 }
 
 impl Told {
-    /// Whether it is to be told why `peer` was refused. Notes that it was.
-    pub fn is_news(&mut self, peer: Option<PublicKey>, why: String, now: Timestamp) -> bool {
+    /// Whether it is to be told why `peer` was refused, for a reason of this kind. Notes that it was.
+    pub fn is_news(
+        &mut self,
+        kind: &'static str,
+        peer: Option<PublicKey>,
+        why: String,
+        now: Timestamp,
+    ) -> bool {
         // A clock that was set back begins a new minute.
         if !(self.begun..self.begun.after(MINUTE)).contains(&now) {
-            (self.begun, self.told) = (now, BTreeSet::new());
+            (self.begun, self.told) = (now, BTreeMap::new());
         }
-        self.told.len() < TOLD_MAX && self.told.insert((peer, why))
+        let of_kind = self.told.entry(kind).or_default();
+        of_kind.len() < TOLD_MAX && of_kind.insert((peer, why))
     }
 }
 
@@ -49,7 +58,7 @@ impl<P: Port> Task<P> {
     /// Says in the counters why somebody was refused, and in the log and to the node once a minute.
     pub(super) fn refuse(&mut self, peer: Option<PublicKey>, why: Refusal) {
         *self.traffic.refused.entry(why.label()).or_default() += 1;
-        if !self.told.is_news(peer, why.to_string(), self.clock.now()) {
+        if !self.told.is_news(why.label(), peer, why.to_string(), self.clock.now()) {
             return;
         }
         match peer {
@@ -105,7 +114,6 @@ mod tests {
             Refusal::Door(Closing::Rude),
             Refusal::Door(Closing::Crowded),
             Refusal::Crowded("384".into()),
-            Refusal::NotItsKey("another".into()),
             handshake(BadHandshake::False("garbage".into())),
         ];
         let usual = [
@@ -117,6 +125,7 @@ mod tests {
             Refusal::Door(Closing::Silent),
             Refusal::Far,
             Refusal::OtherSide,
+            Refusal::NotItsKey("another".into()),
             Refusal::Protocol("/xyn/sync/1"),
             Refusal::Silent("no answer".into()),
             handshake(BadHandshake::Slow),
@@ -130,14 +139,15 @@ mod tests {
     #[test]
     fn who_comes_again_and_again_is_told_of_once_a_minute_and_so_are_not_too_many() {
         let (mut kept, begun) = (Told::default(), Timestamp::EPOCH.after(MINUTE * 10));
-        let mut is_news = |peer, why: &str, now| kept.is_news(peer, why.to_owned(), now);
+        let mut is_news = |kind, peer, now| kept.is_news(kind, peer, "why".to_owned(), now);
         let stranger = |number: u8| Some(PublicKey::from_bytes([number; 32]));
-        assert!(is_news(stranger(1), "stranger", begun));
-        assert!(!is_news(stranger(1), "stranger", begun.after(MINUTE / 2)));
-        assert!(is_news(stranger(1), "revoked", begun) && is_news(None, "stranger", begun));
-        let others = (2..=255).filter(|number| is_news(stranger(*number), "stranger", begun));
-        assert_eq!(others.count(), TOLD_MAX - 3);
-        assert!(is_news(stranger(1), "stranger", begun.after(MINUTE)));
-        assert!(is_news(stranger(1), "stranger", begun), "the clock was set back");
+        assert!(is_news("stranger", stranger(1), begun));
+        assert!(!is_news("stranger", stranger(1), begun.after(MINUTE / 2)));
+        assert!(is_news("stranger", None, begun));
+        let others = (2..=255).filter(|number| is_news("stranger", stranger(*number), begun));
+        assert_eq!(others.count(), TOLD_MAX - 2);
+        assert!(is_news("revoked", stranger(1), begun), "so many of one kind hide no other");
+        assert!(is_news("stranger", stranger(1), begun.after(MINUTE)));
+        assert!(is_news("stranger", stranger(1), begun), "the clock was set back");
     }
 }

@@ -180,9 +180,9 @@ impl Refusal {
             // A line may be bad; but one that stalls for as long as this ends a connection.
             Self::Misdeed(_)
             | Self::Frame(BadFrame::TooLarge { .. } | BadFrame::Packed | BadFrame::Slow(_)) => true,
-            Self::NotItsKey(_) | Self::Crowded(_) => true,
+            Self::Crowded(_) => true,
             Self::Frame(BadFrame::Cut) | Self::Shunned | Self::Far | Self::OtherSide => false,
-            Self::Protocol(_) | Self::Silent(_) => false,
+            Self::NotItsKey(_) | Self::Protocol(_) | Self::Silent(_) => false,
         }
     }
 

@@ -77,7 +77,7 @@ impl Account {
     /// Counts, and tells unless it was told, that what `peer` said was refused.
     pub(super) fn refuse(&self, now: Timestamp, peer: PublicKey, reason: &'static str, why: String) {
         self.count(reason);
-        if !locked(&self.told).is_news(Some(peer), reason.to_owned(), now) {
+        if !locked(&self.told).is_news(reason, Some(peer), String::new(), now) {
             return;
         }
         match reason {
