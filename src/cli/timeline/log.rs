@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let newest = client.list("/timeline", &query, limit.unwrap_or(50)).await?;
     let moments: Vec<&Value> = newest["items"].as_array().into_iter().flatten().rev().collect();
     if context.out.json {
-        moments.into_iter().try_for_each(|moment| context.out.json_line(&shared(moment)))?;
+        moments.into_iter().try_for_each(|moment| context.out.json_line(moment))?;
     } else if moments.is_empty() {
         context.out.note("nothing happened yet");
     } else {
@@ -105,21 +105,12 @@ async fn all(client: &Client, query: Vec<(&str, String)>, context: &Context) -> 
         query.extend(cursor.map(|cursor| ("cursor", cursor)));
         let page = client.get_with("/timeline", &query).await?;
         let moments = page["items"].as_array().into_iter().flatten();
-        moments.into_iter().try_for_each(|moment| context.out.json_line(&shared(moment)))?;
+        moments.into_iter().try_for_each(|moment| context.out.json_line(moment))?;
         cursor = page["next_cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
             return Ok(Exit::Done);
         }
     }
-}
-
-/// A moment as every node in sync has it: how it looks beside the clock of the node that was asked is left out.
-fn shared(moment: &Value) -> Value {
-    let mut moment = moment.clone();
-    if let Some(fields) = moment.as_object_mut() {
-        fields.remove("is_from_future");
-    }
-    moment
 }
 
 /// Moments, one a row.
@@ -164,12 +155,6 @@ mod tests {
         e1      2026-01-31 12:00:00  approve  main    ada@lab  Deploy: approved `go` by ada@lab
         e2      3000-01-31 12:00:00  note     main    eve@lab  soon (its clock is ahead)
         ");
-    }
-
-    #[test]
-    fn as_json_a_moment_is_the_same_beside_any_clock() {
-        let moment = |is_from_future| json!({ "entry_id": "e1", "is_from_future": is_from_future });
-        assert_eq!(shared(&moment(true)), shared(&moment(false)));
     }
 
     #[test]

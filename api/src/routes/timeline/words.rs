@@ -127,8 +127,8 @@ async fn approve(
 }
 
 /// Begins a branch at a moment; at the newest one when none is named. A branch that is there keeps its base: beginning
-/// it elsewhere is refused, and beginning it there again changes nothing. With `closed`, puts it away or takes it out
-/// again.
+/// it elsewhere is refused; beginning it there again takes it out where it was put away, settles it where its base is
+/// contended, and changes nothing else. With `closed`, puts it away or takes it out again.
 #[utoipa::path(
     post,
     path = "/api/v1/timeline/branch",
