@@ -33,7 +33,8 @@ const CENTURIES: Duration = Duration::from_secs(1_000 * 365 * 86_400);
 
 /// Under which names frames, records and changes are refused that are not what they should be. What comes before
 /// what it follows is told about, and waits.
-const SHAPES: [&str; 10] = [
+const SHAPES: [&str; 11] = [
+    "mislabelled",
     "bad_signature",
     "newer_frame",
     "newer_entry",
@@ -183,6 +184,7 @@ fn misshapen(reason: &str, secret: u8, root: PublicKey, now: Timestamp) -> Vec<u
     let mut author = Author::new(secret, root);
     let mut frame = author.writes("the first", now);
     match reason {
+        "mislabelled" => return Author::new(ANOTHER, root).news(1, frame),
         "bad_signature" => *frame.last_mut().expect("it has bytes") ^= 1,
         "newer_frame" => frame[0] = 9,
         "oversized" => frame.resize(FRAME_MAX_BYTES + 1, 0),
@@ -281,24 +283,35 @@ async fn a_frame_that_comes_again_is_counted_by_name_told_nowhere_and_shown_once
     ada.up(None).await;
     let (root, now) = (ada.env().root(), Clock::system().now());
     let mut author = Author::new(1, root);
-    let frame = author.writes("said twice", now);
-    // The same message is passed over by gossip; the same frame in another message is not.
-    let news = |to| {
-        let bytes = Payload::behind(0, frame.clone()).expect("it fits");
-        wire::encode(&News { feed: author.timeline.own(), frame: Frame { from: 1, to, bytes } })
+    let records = ["said twice", "said once"].map(|title| {
+        let bytes = author.writes(title, now);
+        frame::Frame::open(&root, &bytes).expect("its own").records.remove(0)
+    });
+    // The same message is passed over by gossip; the same record in another message is not.
+    let news = |count| {
+        let frame = frame::Frame::seal(&author.key, root, records[..count].to_vec()).expect("a record");
+        let bytes = Payload::behind(0, frame.encode()).expect("it fits");
+        let frame = Frame { from: 1, to: count as u64, bytes };
+        wire::encode(&News { feed: author.timeline.own(), frame })
     };
-    let (key, topic) = (member(&ada, 1).await, format!("xyn/{}", ada.env()));
-    let host = ada.node().mesh()[0].clone();
-    let attack = tokio::spawn(attacker::gossip(key, host, topic, vec![news(1), news(2)]));
+    let (host, topic) = (ada.node().mesh()[0].clone(), format!("xyn/{}", ada.env()));
+    let send = async |count| {
+        let key = member(&ada, 1).await;
+        tokio::spawn(attacker::gossip(key, host.clone(), topic.clone(), vec![news(count)]))
+    };
+    let first = send(2).await;
+    converge(&[&ada], &["said twice", "said once"]).await;
+    first.abort();
+    let second = send(1).await;
     let duplicates = async || ada.counted("xyn_mesh_said_refused_total{reason=\"duplicate\"}").await;
     eventually("it is counted", async || (duplicates().await > 0).then_some(())).await;
     ada.note("after").await;
-    converge(&[&ada], &["said twice", "after"]).await;
+    converge(&[&ada], &["said twice", "said once", "after"]).await;
     assert_eq!(duplicates().await, 1);
     assert_eq!(ada.titles().iter().filter(|title| *title == "said twice").count(), 1);
     let trace = ada.node().get("/api/v1/peers/trace?limit=200").await.to_string();
     assert!(![&trace, &ada.node().log()].iter().any(|told| told.contains("duplicate")), "{trace}");
-    attack.abort();
+    second.abort();
 }
 
 #[tokio::test]

@@ -208,12 +208,12 @@ impl Gossip {
             Err(Refused::Unlinked | Refused::Busy) => vec![report(Verdict::Ignore), Output::Gap(peer)],
             Err(Refused::Cut | Refused::Paced) => vec![report(Verdict::Ignore)],
             // Where records before it are missing, it is passed on by its signature alone.
-            Err(Refused::Unfit | Refused::Newer) if peer != author => vec![report(Verdict::Ignore)],
+            Err(Refused::Unfit { .. }) if peer != author => vec![report(Verdict::Ignore)],
             // It is no lie: it costs whoever passed it on nothing with gossip itself.
-            Err(Refused::Newer) => {
+            Err(Refused::Newer | Refused::Unfit { is_newer: true }) => {
                 [vec![report(Verdict::Ignore)], self.blame(peer, Misdeed::Newer, now)].concat()
             }
-            Err(Refused::False | Refused::Unfit) => {
+            Err(Refused::False | Refused::Unfit { is_newer: false }) => {
                 [vec![report(Verdict::Reject)], self.blame(peer, Misdeed::Lie, now)].concat()
             }
         }
@@ -309,15 +309,16 @@ mod tests {
             (Err(Refused::Cut), Verdict::Ignore, None),
             (Err(Refused::Paced), Verdict::Ignore, None),
             (Err(Refused::Newer), Verdict::Ignore, None),
-            (Err(Refused::Unfit), Verdict::Reject, Some(lie.clone())),
+            (Err(Refused::Unfit { is_newer: true }), Verdict::Ignore, None),
+            (Err(Refused::Unfit { is_newer: false }), Verdict::Reject, Some(lie.clone())),
             (Err(Refused::False), Verdict::Reject, Some(lie)),
         ];
         for (result, verdict, more) in cases {
             assert_eq!(outcome(ALICE, result), (verdict, more), "{result:?}");
         }
         // What its author alone answers for.
-        for result in [Err(Refused::Unfit), Err(Refused::Newer)] {
-            assert_eq!(outcome(BOB, result), (Verdict::Ignore, None), "{result:?}");
+        for is_newer in [false, true] {
+            assert_eq!(outcome(BOB, Err(Refused::Unfit { is_newer })), (Verdict::Ignore, None));
         }
     }
 

@@ -8,7 +8,7 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::FeedRow;
 use xyn_store::timeline::admit::{Refusal, Verdict};
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::timeline::frame::FRAME_MAX_BYTES;
+use xyn_store::timeline::frame::{FRAME_MAX_BYTES, Frame as Sealed, FrameError};
 use xyn_store::trust::{Claim, Placed, Roster};
 use xyn_store::{Reader, StoreError};
 
@@ -47,6 +47,14 @@ pub fn frames(
     Ok(frames)
 }
 
+/// Whether `frames` are the records of `feed` that whoever sends them says. What is no frame of this version claims
+/// nothing, and is refused for that.
+pub fn are_as_said(feed: FeedId, frames: &[Frame]) -> bool {
+    let is_said =
+        |frame: &Frame| Sealed::span(&frame.bytes).is_none_or(|span| span == (feed, frame.from, frame.to));
+    frames.iter().all(is_said)
+}
+
 /// What the verdicts on frames of `feed`, which were said to begin with record `first`, are to the mesh.
 pub fn answer(feed: FeedId, first: u64, verdicts: &[Verdict]) -> Result<(), Refused> {
     verdicts.iter().try_for_each(|verdict| match verdict {
@@ -68,9 +76,11 @@ pub fn answer(feed: FeedId, first: u64, verdicts: &[Verdict]) -> Result<(), Refu
         Verdict::Refused(Refusal::Equivocation(_)) => Ok(()),
         Verdict::Refused(Refusal::Unprovable(_)) => Err(Refused::Unlinked),
         Verdict::Refused(Refusal::PastCut(_)) => Err(Refused::Cut),
-        Verdict::Refused(refusal) if refusal.is_newer() => Err(Refused::Newer),
+        Verdict::Refused(refusal @ Refusal::Change { .. }) => {
+            Err(Refused::Unfit { is_newer: refusal.is_newer() })
+        }
+        Verdict::Refused(Refusal::Frame(FrameError::Newer(_))) => Err(Refused::Newer),
         Verdict::Refused(Refusal::Frame(_)) => Err(Refused::False),
-        Verdict::Refused(Refusal::Change { .. }) => Err(Refused::Unfit),
     })
 }
 
@@ -87,12 +97,33 @@ pub fn welcome(statements: Vec<Placed>, roster: &Roster, me: PublicKey, newcomer
 #[cfg(test)]
 mod tests {
     use super::*;
+    use xyn_store::Timestamp;
+    use xyn_store::audit::key::NodeKey;
+    use xyn_store::timeline::Bytes;
     use xyn_store::timeline::entry::EntryError;
     use xyn_store::timeline::fork::ProofError;
-    use xyn_store::timeline::frame::FrameError;
+    use xyn_store::timeline::hlc::Hlc;
+    use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place};
 
     const ALICE: FeedId = FeedId { node: PublicKey::from_bytes([1; 32]), incarnation: 1 };
     const BOB: FeedId = FeedId { node: PublicKey::from_bytes([2; 32]), incarnation: 1 };
+
+    #[test]
+    fn a_frame_under_the_name_of_another_feed_or_record_is_told_from_one_of_a_newer_version() {
+        let key = NodeKey::from_secret([7; 32]);
+        let (env, feed) = (PublicKey::from_bytes([9; 32]), FeedId { node: key.public(), incarnation: 1 });
+        let content =
+            Content { hlc: Hlc::at(Timestamp::EPOCH), body: Body::Statement(Bytes(b"some words".to_vec())) };
+        let record = Place { env, feed, seq: 1, prev: NO_RECORD }.write(content).expect("it fits");
+        let mut bytes = Sealed::seal(&key, env, vec![record]).expect("a record").encode();
+        let said = |feed, from, to, bytes: &[u8]| {
+            are_as_said(feed, &[Frame { from, to, bytes: Payload::new(bytes).expect("it is short") }])
+        };
+        assert!(said(feed, 1, 1, &bytes));
+        assert!(!said(ALICE, 1, 1, &bytes) && !said(feed, 2, 2, &bytes) && !said(feed, 1, 2, &bytes));
+        bytes[0] += 1;
+        assert!(said(ALICE, 1, 1, &bytes), "who knows what it says");
+    }
 
     #[test]
     fn each_verdict_has_its_answer() {
@@ -113,8 +144,8 @@ mod tests {
             (refused(Refusal::PastCut(7)), Err(Refused::Cut)),
             (refused(Refusal::Frame(FrameError::BadSignature)), Err(Refused::False)),
             (refused(Refusal::Frame(FrameError::Newer(2))), Err(Refused::Newer)),
-            (entry(EntryError::Newer(2)), Err(Refused::Newer)),
-            (entry(EntryError::Undecodable), Err(Refused::Unfit)),
+            (entry(EntryError::Newer(2)), Err(Refused::Unfit { is_newer: true })),
+            (entry(EntryError::Undecodable), Err(Refused::Unfit { is_newer: false })),
         ];
         for (verdict, expected) in cases {
             assert_eq!(answer(ALICE, 7, std::slice::from_ref(&verdict)), expected, "{verdict:?}");

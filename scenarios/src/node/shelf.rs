@@ -22,7 +22,6 @@ use xyn_store::projection::Changes;
 use xyn_store::simulation::Base;
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::timeline::frame::Frame as Sealed;
 use xyn_store::timeline::{Saying, Timeline, Written, fork};
 use xyn_store::trust::{EnvId, Placed, Roster, SignedStatement};
 use xyn_store::{Digest, Reader, StoreError, Timestamp};
@@ -251,8 +250,7 @@ impl Shelf {
 
     /// Verifies and keeps frames, as [`Port::admit`](xyn_net::driver::Port::admit).
     pub(crate) fn admit(&mut self, feed: FeedId, frames: &[Frame], now: Timestamp) -> Result<Known, Refused> {
-        let is_said = |frame: &Frame| Sealed::span(&frame.bytes) == Some((feed, frame.from, frame.to));
-        if !frames.iter().all(is_said) {
+        if !kept::are_as_said(feed, frames) {
             return Err(Refused::False);
         }
         let bytes: Vec<&[u8]> = frames.iter().map(|frame| &*frame.bytes).collect();

@@ -139,10 +139,11 @@ impl Frame {
         Ok(Self { place, records, signature })
     }
 
-    /// Which records of which feed the bytes of a frame claim to hold: first and last. Verifies nothing.
+    /// Which records of which feed the bytes of a frame claim to hold: first and last; none where they are no frame
+    /// of this version. Verifies nothing.
     pub fn span(bytes: &[u8]) -> Option<(FeedId, u64, u64)> {
         let (header, rest) = bytes.split_at_checked(HEADER_BYTES)?;
-        let mut place = header.get(1 + 32..)?;
+        let mut place = header.strip_prefix(&[VERSION])?.get(32..)?;
         let feed = FeedId {
             node: PublicKey::from_bytes(take(&mut place).ok()?),
             incarnation: u64::from_be_bytes(take(&mut place).ok()?),

@@ -105,6 +105,11 @@ impl Port for Desk {
     }
 
     async fn admit(&self, peer: PublicKey, feed: FeedId, frames: Vec<Frame>) -> Result<Known, Refused> {
+        if !kept::are_as_said(feed, &frames) {
+            let why = format!("they are not the records of {} that they are said to be", feed.node);
+            self.shared.refuse(peer, "mislabelled", why);
+            return Err(Refused::False);
+        }
         let Some(answered) = self.hand_in(peer, feed, frames) else {
             self.shared.refuse(peer, "busy", "as many records wait to be judged as may".to_owned());
             return Err(Refused::Busy);

@@ -80,10 +80,14 @@ pub enum Refused {
     /// They are false, or not what they are said to be.
     #[error("they do not verify")]
     False,
-    /// Rightly signed, and not what their author could have written: seen by whoever has what comes before them.
-    #[error("their author could not have written them")]
-    Unfit,
-    /// A newer version of this program wrote them.
+    /// They are rightly signed frames, and say what this program does not take from their author: seen by whoever has
+    /// what comes before them.
+    #[error("they say what is not taken from their author")]
+    Unfit {
+        /// Whether a newer version of this program understands them.
+        is_newer: bool,
+    },
+    /// They are frames of a newer version of this program.
     #[error("a newer version of this program wrote them")]
     Newer,
     /// Rightly signed, but the first does not continue the record before it: the feed forked further back.

@@ -198,13 +198,13 @@ impl Sync {
                 let back = before.seq().saturating_sub(after).max(1);
                 self.step_back(peer, feed, back.saturating_mul(2));
             }
-            // Only what counts is answered with, and that was verified.
-            (Err(Refused::False | Refused::Unfit | Refused::Unlinked), ..) => {
-                self.blame(peer, Misdeed::Lie, now, out)
-            }
-            (Err(Refused::Newer), ..) => {
+            (Err(Refused::Newer | Refused::Unfit { is_newer: true }), ..) => {
                 self.set_aside(peer, feed);
                 self.blame(peer, Misdeed::Newer, now, out);
+            }
+            // What is answered with counts where it comes from: it was verified there.
+            (Err(Refused::False | Refused::Unfit { is_newer: false } | Refused::Unlinked), ..) => {
+                self.blame(peer, Misdeed::Lie, now, out);
             }
             (Err(Refused::Cut), ..) => self.disappointed(peer, feed, now, out),
             (Err(Refused::Paced), ..) => self.paced(peer, feed),
