@@ -8,6 +8,11 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 use xyn_api::Code;
 
+/// The code of an answer that this program cannot read.
+const UNEXPECTED_ANSWER: &str = "unexpected_answer";
+/// What helps where the node and this program do not understand each other.
+const OTHER_VERSION: &str = "the node speaks another version of the API; compare with: xyn status";
+
 /// Exit codes that scripts rely on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -83,13 +88,13 @@ impl Failure {
             std::io::ErrorKind::NotFound => Exit::NotFound,
             _ => Exit::Failed,
         };
-        let hint = match error.kind() {
-            std::io::ErrorKind::NotFound => "check the path; relative ones begin in the current folder",
-            std::io::ErrorKind::PermissionDenied => "see who may with: ls -l",
-            std::io::ErrorKind::StorageFull => "free some space; see how much there is with: df -h",
-            _ => "check the path and the disk it is on",
-        };
-        Self::new(exit, "file", format!("cannot {doing} `{}`: {error}", path.display())).hint(hint)
+        let message = format!("cannot {doing} `{}`: {error}", path.display());
+        Self::new(exit, "file", message).hint(file_hint(error))
+    }
+
+    /// An answer of the node that this program cannot read.
+    pub(crate) fn unexpected(message: impl Into<String>) -> Self {
+        Self::failed(UNEXPECTED_ANSWER, message).hint(OTHER_VERSION)
     }
 
     /// Adds where it went wrong.
@@ -107,7 +112,7 @@ impl Failure {
     /// What an API's error answer means here.
     pub(crate) fn from_api(status: u16, body: &Value) -> Self {
         let error = &body["error"];
-        let code = error["code"].as_str().unwrap_or("unexpected_answer");
+        let code = error["code"].as_str().unwrap_or(UNEXPECTED_ANSWER);
         let Some(message) = error["message"].as_str().map(str::to_owned) else {
             let message = format!("the node answered with status {status} and no explanation");
             let failure = Self::new(exit(status, code), code, message);
@@ -139,6 +144,16 @@ impl Failure {
             error["details"] = Value::Object(details);
         }
         json!({ "error": error, "exit_code": self.exit as u8 })
+    }
+}
+
+/// What helps where a file could not be read or written.
+pub(crate) fn file_hint(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "check the path; relative ones begin in the current folder",
+        std::io::ErrorKind::PermissionDenied => "see who may with: ls -l",
+        std::io::ErrorKind::StorageFull => "free some space; see how much there is with: df -h",
+        _ => "check the path and the disk it is on",
     }
 }
 
@@ -197,9 +212,7 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::MalformedJson => "send JSON, quoted for the shell: '{\"key\": \"value\"}'",
         Code::DeniedByPolicy => "see why with: xyn policy explain --action ACTION --stage STAGE",
         Code::NotFound => "see what there is with the command `list` of its kind, such as: xyn run list",
-        Code::NoRoute | Code::NoMethod | Code::UnsupportedMediaType | Code::MalformedForm => {
-            "the node speaks another version of the API; compare with: xyn status"
-        }
+        Code::NoRoute | Code::NoMethod | Code::UnsupportedMediaType | Code::MalformedForm => OTHER_VERSION,
         Code::SessionClosed => "start the node again with: xyn up",
         Code::CapsuleElsewhere => "fetch it with: xyn capsule pull CAPSULE",
         Code::CapsuleUntrusted => {

@@ -81,7 +81,8 @@ async fn put(arguments: Put, context: &Context) -> Result<Exit, Failure> {
     let mut file = tokio::fs::File::open(&arguments.file).await.map_err(fail)?;
     let metadata = file.metadata().await.map_err(fail)?;
     if !metadata.is_file() {
-        return Err(Failure::failed("file", format!("`{}` is no file", arguments.file.display())));
+        return Err(Failure::failed("file", format!("`{}` is no file", arguments.file.display()))
+            .hint("name one file; a folder is packed whole with: xyn capsule pack DIR"));
     }
     let own_name = arguments.file.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = arguments.name.or(own_name).unwrap_or_default();

@@ -26,18 +26,21 @@ use std::path::Path;
 use clap::Subcommand;
 use xyn_capsules::age::NotOpened;
 use xyn_capsules::container::ContainerError;
-use xyn_capsules::manifest::Line;
+use xyn_capsules::manifest::{InvalidManifest, Line};
 use xyn_capsules::proof::NotTrusted;
-use xyn_capsules::sign::PublicKey;
+use xyn_capsules::sign::{NotVerified, PublicKey};
+use xyn_capsules::tree::TreeError;
 
 pub(super) use keys::{Judge, Trust};
 pub(super) use node::short;
 
 use super::Context;
-use crate::failure::{Exit, Failure, with_causes};
+use crate::failure::{Exit, Failure, file_hint, with_causes};
 
 /// Digits of a key by which people tell keys apart.
 const SHOWN_DIGITS: usize = 12;
+/// What helps with a capsule that was damaged, changed, or packed wrongly.
+const GET_IT_AGAIN: &str = "get the capsule again from who packed it";
 
 /// What can be done with capsules.
 #[derive(Debug, Subcommand)]
@@ -141,7 +144,26 @@ fn file(path: &Path, error: &ContainerError) -> Failure {
         ContainerError::Encrypted => {
             failure.hint(format!("decrypt it with: age --decrypt -i KEYFILE -o FILE.caps {}", path.display()))
         }
+        ContainerError::NotCapsule => failure
+            .hint("what was exported becomes a capsule again with: xyn capsule import FILE --out FILE.caps"),
+        ContainerError::NeedsBase(_) | ContainerError::WrongBase { .. } => {
+            failure.hint("name the capsule that this one was written against with: --base FILE")
+        }
+        ContainerError::Content { .. } => failure.hint(GET_IT_AGAIN),
+        ContainerError::Read(source)
+        | ContainerError::Io { source, .. }
+        | ContainerError::Tree(TreeError::Io { source, .. }) => failure.hint(file_hint(source)),
         _ => failure,
+    }
+}
+
+/// That what the capsule at `path` says of itself cannot be read.
+fn unsound(path: &Path, error: &NotVerified) -> Failure {
+    let failure = Failure::failed("capsule", format!("the manifest: {error}")).at(path.display().to_string());
+    match error {
+        // These say that a newer program is needed.
+        NotVerified::Manifest(InvalidManifest::Format(_) | InvalidManifest::Critical(_)) => failure,
+        _ => failure.hint(GET_IT_AGAIN),
     }
 }
 
@@ -155,6 +177,13 @@ pub(super) fn not_trusted(path: &Path, error: &NotTrusted) -> Failure {
         }
         NotTrusted::Manifest(_) => failure
             .hint(format!("see who says to have signed it with: xyn capsule inspect {}", path.display())),
+        NotTrusted::NotOpened(NotOpened::OtherKeys) => {
+            failure.hint("name the file of another key with: --identity FILE; or have it packed for you")
+        }
+        NotTrusted::NotOpened(NotOpened::Read(source)) => failure.hint(file_hint(source)),
+        NotTrusted::NotMeant(_) | NotTrusted::Attestation { .. } | NotTrusted::Missing { .. } => {
+            failure.hint(GET_IT_AGAIN)
+        }
         _ => failure,
     }
 }

@@ -48,5 +48,6 @@ pub(super) async fn apart<T: Send + 'static>(
 ) -> Result<T, Failure> {
     tokio::task::spawn_blocking(work).await.map_err(|error| {
         Failure::failed("interrupted", format!("the work came to an unexpected end: {error}"))
+            .hint("see whether the folder is whole with: xyn doctor")
     })
 }

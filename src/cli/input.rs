@@ -38,11 +38,13 @@ pub(super) fn text(path: &Path) -> Result<String, Failure> {
     }
     if bytes.len() as u64 > MAX_DOCUMENT_BYTES {
         let message = format!("`{}` is larger than {MAX_DOCUMENT_BYTES} bytes", path.display());
-        return Err(Failure::failed("too_large", message));
+        return Err(Failure::failed("too_large", message)
+            .hint("keep what is large as an artifact, and name its id: xyn artifact put FILE"));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         Failure::failed("invalid_utf8", format!("`{}` is not UTF-8 from byte {at} on", path.display()))
+            .hint("name a text file, or save it as UTF-8")
     })
 }
 
@@ -87,6 +89,24 @@ mod tests {
             json!({ "n": 3, "on": true, "host": "web 1", "list": [1, 2], "eq": "a=b" })
         );
         assert_eq!(super::object("--input", &["x".into()]).expect_err("no pair").exit, Exit::Usage);
+    }
+
+    #[test]
+    fn what_is_no_text_and_what_is_too_much_is_refused_with_what_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [binary, large] = ["app.caps", "large.json"].map(|name| folder.path().join(name));
+        std::fs::write(&binary, b"XYN\xff").expect("a file");
+        let sparse = std::fs::File::create(&large).expect("a file");
+        sparse.set_len(MAX_DOCUMENT_BYTES + 1).expect("it grows");
+        for (file, code, what, next) in [
+            (binary, "invalid_utf8", "from byte 3 on", "UTF-8"),
+            (large, "too_large", "16777216 bytes", "xyn artifact put"),
+        ] {
+            let failure = text(&file).expect_err("no document");
+            assert_eq!(failure.code, code);
+            assert!(failure.message.contains(what), "{failure:?}");
+            assert!(failure.hint.as_ref().is_some_and(|hint| hint.contains(next)), "{failure:?}");
+        }
     }
 
     #[test]

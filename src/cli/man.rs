@@ -18,7 +18,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
     let Some(folder) = &arguments.out else {
         let mut page = Vec::new();
-        Man::new(grammar()).render(&mut page).map_err(|error| Failure::failed("man", error.to_string()))?;
+        Man::new(grammar()).render(&mut page).map_err(|error| {
+            Failure::failed("man", error.to_string())
+                .hint("write the pages into a folder with: xyn man --out DIR")
+        })?;
         context.out.raw(&page)?;
         return Ok(Exit::Done);
     };

@@ -223,10 +223,10 @@ fn runtime(command: &Command) -> Result<tokio::runtime::Runtime, Failure> {
         Command::Up(_) => tokio::runtime::Builder::new_multi_thread(),
         _ => tokio::runtime::Builder::new_current_thread(),
     };
-    builder
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::failed("runtime", format!("cannot start the program's threads: {error}")))
+    builder.enable_all().build().map_err(|error| {
+        Failure::failed("runtime", format!("cannot start the program's threads: {error}"))
+            .hint("see how many threads and files a process may have with: ulimit -a")
+    })
 }
 
 async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
 
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, file_hint};
 
 /// The code of the failure that says that nobody reads any more; it is not reported.
 pub(crate) const READER_GONE: &str = "reader_gone";
@@ -199,7 +199,7 @@ pub(super) fn rendered(failure: &Failure, paint: Paint) -> String {
 fn undelivered(error: &io::Error) -> Failure {
     match error.kind() {
         ErrorKind::BrokenPipe => Failure::new(Exit::Done, READER_GONE, "nobody reads the output any more"),
-        _ => Failure::failed("output", format!("cannot write the output: {error}")),
+        _ => Failure::failed("output", format!("cannot write the output: {error}")).hint(file_hint(error)),
     }
 }
 

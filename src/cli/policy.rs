@@ -201,6 +201,7 @@ pub(super) async fn in_force(context: &Context) -> Result<Vec<Policy>, Failure> 
         let policy = governance::parse(source.as_bytes()).map_err(|issues| {
             let first = issues.first().map(ToString::to_string).unwrap_or_default();
             Failure::failed("invalid_policy", format!("the policy `{id}` in force cannot be read: {first}"))
+                .hint("ask with the program that the node runs, or put another into force: xyn policy activate FILE")
         })?;
         policies.push(policy);
     }

@@ -138,7 +138,9 @@ fn broken(
     let smallest = shrink(report, again);
     bar.finish_and_clear();
     let Some(violation) = &smallest.violation else {
-        return Failure::failed("sim", "a law was broken");
+        return Failure::failed("sim", "a law was broken")
+            .at(format!("seed {seed}"))
+            .hint(format!("see it again with: xyn sim run --seed {seed}"));
     };
     let faults = smallest.scenario.faults.len();
     let failure = Failure::failed("law_broken", violation.broken.to_string())
@@ -178,10 +180,13 @@ fn run_seeds(seeds: Range<u64>, path: &Path, context: &Context) -> Result<Exit, 
     context
         .out
         .answer(&document, |_| format!("{}speed      {per_second:.1} worlds/s\n", summary.to_text()))?;
+    let first = summary.broken.keys().next().copied().unwrap_or_default();
     match summary.first_failure() {
         None => Ok(Exit::Done),
         Some(Ok(report)) => Err(broken(report, path, "xyn sim run", &run_again, context)),
-        Some(Err(error)) => Err(Failure::failed("sim", error)),
+        Some(Err(error)) => Err(Failure::failed("sim", error)
+            .at(format!("seed {first}"))
+            .hint(format!("see it again with: xyn sim run --seed {first}"))),
     }
 }
 

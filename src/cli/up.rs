@@ -111,7 +111,12 @@ pub(super) fn ticket(text: &str) -> Result<Ticket, Failure> {
 
 /// Is done when somebody asks the process to stop: Ctrl-C or SIGTERM. A second time ends it at once.
 fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
-    let listen = |kind| signal(kind).map_err(|error| Failure::failed("signals", error.to_string()));
+    let listen = |kind| {
+        signal(kind).map_err(|error| {
+            Failure::failed("signals", format!("cannot listen for signals: {error}"))
+                .hint("see how many files a process may have open with: ulimit -n")
+        })
+    };
     let mut interrupt = listen(SignalKind::interrupt())?;
     let mut terminate = listen(SignalKind::terminate())?;
     Ok(async move {

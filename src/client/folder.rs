@@ -58,6 +58,7 @@ where
             request.headers_mut().insert(http::header::HOST, http::HeaderValue::from_static("localhost"));
             let fail = |error: &dyn Display| {
                 Failure::failed("unreadable", format!("cannot read the folder: {error}"))
+                    .hint("see what is wrong with: xyn doctor")
             };
             let response = service.oneshot(request).await.map_err(|error| fail(&error))?;
             let (head, body) = response.into_parts();

@@ -237,7 +237,8 @@ impl Client {
     fn node(&self) -> Result<(&reqwest::Client, &str), Failure> {
         match &self.0 {
             Way::Node { http, base } => Ok((http, base)),
-            Way::Folder(_) => Err(Failure::new(Exit::Unreachable, "unreachable", "no node runs here")),
+            Way::Folder(_) => Err(Failure::new(Exit::Unreachable, "unreachable", "no node runs here")
+                .hint("start it with: xyn up")),
         }
     }
 }
@@ -252,7 +253,7 @@ async fn document(reply: Reply) -> Result<Value, Failure> {
         return Ok(Value::Null);
     }
     let value: Value = serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::failed("unexpected_answer", format!("the answer is no JSON: {error}")))?;
+        .map_err(|error| Failure::unexpected(format!("the answer is no JSON: {error}")))?;
     // What waits for approval is accepted, and explained like an error. A run that failed has an `error` too.
     let waits = reply.status == 202 && value["error"]["code"].is_string();
     if waits { Err(Failure::from_api(reply.status, &value)) } else { Ok(value) }

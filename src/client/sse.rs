@@ -54,7 +54,8 @@ impl Parser {
             }
             if self.line.len() + self.event.data.len() > MAX_EVENT_BYTES {
                 let message = format!("an event of the stream is longer than {MAX_EVENT_BYTES} bytes");
-                return Err(Failure::failed("event_too_long", message));
+                return Err(Failure::failed("event_too_long", message)
+                    .hint("look without following, with --no-follow; or at a run with: xyn run show RUN"));
             }
         }
         Ok(events)
@@ -210,6 +211,7 @@ mod tests {
         let line = [b"data:".as_slice(), &[b'x'; 1 << 20], b"\n"].concat();
         let refused = (0..10).find_map(|_| parser.push(&line).err()).expect("the limit is reached");
         assert_eq!(refused.code, "event_too_long");
+        assert!(refused.hint.is_some_and(|hint| hint.contains("--no-follow")));
     }
 
     proptest! {

@@ -144,9 +144,9 @@ fn a_step_that_fails_and_one_that_lasts_are_told() {
     );
     assert!(!app.path("shop-1.0.0.caps").exists(), "nothing was packed");
     let slow = App::new(json!({ "build": { "steps": ["sleep 600"] } }));
-    let (_, message, _) =
+    let (_, message, hint) =
         error(&slow.xyn(&["--json", "capsule", "pack", "app", "--build", "--timeout", "2"]));
-    assert!(message.contains("was not done after 2 s"), "{message}");
+    assert!(message.contains("was not done after 2 s") && hint.contains("--timeout"), "{message} {hint}");
 }
 
 #[test]

@@ -10,8 +10,8 @@ use xyn_capsules::json::shown;
 use xyn_capsules::sbom;
 use xyn_capsules::tree::{Change, Difference, Limits};
 
-use super::Context;
 use super::source::Source;
+use super::{Context, unsound};
 use crate::cli::output::Paint;
 use crate::failure::{Exit, Failure, with_causes};
 
@@ -44,7 +44,10 @@ pub(super) async fn run(arguments: &Diff, context: &Context) -> Result<Exit, Fai
 }
 
 pub(super) fn incomparable(path: &Path, error: &Incomparable) -> Failure {
-    Failure::failed("capsule", with_causes(error)).at(path.display().to_string())
+    match error {
+        Incomparable::Manifest(error) => unsound(path, error),
+        error => Failure::failed("capsule", with_causes(error)).at(path.display().to_string()),
+    }
 }
 
 fn document(found: &Comparison) -> Value {

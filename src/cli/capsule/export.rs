@@ -7,8 +7,8 @@ use serde_json::json;
 use xyn_capsules::exchange::{self, ExchangeError, export_oci, export_zip};
 use xyn_capsules::tree::Limits;
 
-use super::Context;
 use super::source::Source;
+use super::{Context, file};
 use crate::cli::input;
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure, with_causes};
@@ -116,5 +116,8 @@ fn beside(zip: &Path) -> PathBuf {
 }
 
 fn exchanged(path: &Path, error: &ExchangeError) -> Failure {
-    Failure::failed("capsule", with_causes(error)).at(path.display().to_string())
+    match error {
+        ExchangeError::Container(error) => file(path, error),
+        error => Failure::failed("capsule", with_causes(error)).at(path.display().to_string()),
+    }
 }

@@ -119,7 +119,9 @@ pub(super) fn secret(path: &Path) -> Result<SecretKey, Failure> {
         _ => failure,
     })?;
     text.trim_end().parse().map_err(|error: xyn_capsules::sign::InvalidKey| {
-        Failure::failed("invalid_key", error.to_string()).at(path.display().to_string())
+        Failure::failed("invalid_key", error.to_string())
+            .at(path.display().to_string())
+            .hint("name the file that `xyn capsule keygen` wrote, the one without `.pub`")
     })
 }
 

@@ -10,7 +10,7 @@ use xyn_capsules::manifest::{Line, Manifest};
 use xyn_capsules::sign::{Envelope, Rollback};
 use xyn_store::Clock;
 
-use super::{Context, attest, not_trusted, open};
+use super::{Context, attest, not_trusted, open, unsound};
 use crate::failure::{Exit, Failure};
 
 /// Seconds of an hour.
@@ -44,9 +44,8 @@ pub(super) fn run(arguments: &Leave, context: &Context) -> Result<Exit, Failure>
     let Leave { file, env, from, reason, hours, key, out } = arguments;
     let refused = |error: xyn_capsules::proof::NotTrusted| not_trusted(file, &error);
     let cover = Cover::read(open(file)?).map_err(|error| refused(error.into()))?;
-    let unread = |error: String| Failure::failed("capsule_unsound", error).at(file.display().to_string());
-    let envelope = Envelope::read(cover.manifest()).map_err(|error| unread(error.to_string()))?;
-    let manifest = Manifest::read(envelope.unverified()).map_err(|error| unread(error.to_string()))?;
+    let envelope = Envelope::read(cover.manifest()).map_err(|error| unsound(file, &error.into()))?;
+    let manifest = Manifest::read(envelope.unverified()).map_err(|error| unsound(file, &error.into()))?;
     let now = Clock::system().now();
     let leave = Rollback {
         app: manifest.id.app.clone(),

@@ -17,7 +17,7 @@ use xyn_capsules::tree::Limits;
 use super::keys::Trust;
 use super::private::Opening;
 use super::source::{Source, named, neither};
-use super::{Context, file, node, not_trusted, open};
+use super::{Context, file, node, not_trusted, open, unsound};
 use crate::cli::output::{Paint, Unit};
 use crate::failure::{Exit, Failure};
 
@@ -71,9 +71,7 @@ pub(super) async fn inspect(arguments: &Inspect, context: &Context) -> Result<Ex
     let opened = Opened::new(open(&file)?, &identities).map_err(|error| not_trusted(path, &error.into()))?;
     let by = opened.by();
     let cover = Cover::read(opened).map_err(|error| super::file(path, &error))?;
-    let invalid = |error: NotVerified| {
-        Failure::failed("capsule", format!("the manifest: {error}")).at(path.display().to_string())
-    };
+    let invalid = |error: NotVerified| unsound(path, &error);
     let envelope = Envelope::read(cover.manifest()).map_err(|error| invalid(error.into()))?;
     let manifest = Manifest::read(envelope.unverified()).map_err(|error| invalid(error.into()))?;
     // What is shown is read again: signers count for the very manifest that they signed.

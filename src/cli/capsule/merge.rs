@@ -155,7 +155,12 @@ fn locks(files: &dyn Files, root: &xyn_store::Digest) -> Result<Vec<Lock>, Box<d
 }
 
 fn not_merged(path: &Path, error: &NotMerged) -> Failure {
-    Failure::new(Exit::Conflict, "not_merged", with_causes(error)).at(path.display().to_string())
+    let failure =
+        Failure::new(Exit::Conflict, "not_merged", with_causes(error)).at(path.display().to_string());
+    match error {
+        NotMerged::Apps(..) => failure.hint("see of which app a capsule is with: xyn capsule inspect FILE"),
+        _ => failure,
+    }
 }
 
 /// Names every place where people have to say.

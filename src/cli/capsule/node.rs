@@ -9,7 +9,7 @@ use xyn_actors::services::capsules::CapsuleName;
 use super::Context;
 use super::hand_in::hand_in;
 use super::keys::Trust;
-use super::pack::Pack;
+use super::pack::{Pack, invalid_manifest};
 use crate::cli::input;
 use crate::cli::on_the_way::{at_length, patiently};
 use crate::cli::output::Unit;
@@ -180,10 +180,8 @@ pub(super) async fn pack(arguments: &Pack, context: &Context) -> Result<Exit, Fa
         body["build"] = json!(true);
     }
     if let Some(path) = &arguments.manifest {
-        body["manifest"] = serde_json::from_str(&input::text(path)?).map_err(|error| {
-            Failure::failed("invalid_manifest", format!("this is no JSON: {error}"))
-                .at(path.display().to_string())
-        })?;
+        body["manifest"] = serde_json::from_str(&input::text(path)?)
+            .map_err(|error| invalid_manifest(path, &format!("this is no JSON: {error}")))?;
     }
     let client = context.client(Need::Node).await?;
     let bar = context.out.progress("packing", None, Unit::Time);

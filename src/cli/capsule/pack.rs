@@ -19,7 +19,7 @@ use xyn_capsules::tree::RelPath;
 use xyn_store::ids::EntryId;
 use xyn_store::{Clock, Digest, Timestamp};
 
-use super::place::{Place, not_built};
+use super::place::{Place, helped, not_built};
 use super::source::Source;
 use super::{Context, diff, keys, packer, private};
 use crate::cli::input;
@@ -156,7 +156,7 @@ fn build(
         NotRecorded::NotBuilt(error) => not_built(place(), &error),
         NotRecorded::Build { .. } => Failure::failed("build_differs", error.to_string()).at(place()),
         NotRecorded::Output { .. } => Failure::failed("output_differs", error.to_string()).at(place()),
-        NotRecorded::Files(error) => Failure::failed("capsule", error.to_string()).at(place()),
+        NotRecorded::Files(error) => unpacked(arguments, &error.into()),
     })?;
     Ok((tree, files))
 }
@@ -172,7 +172,9 @@ fn check(checks: &Checks, root: Digest, arguments: &Pack, context: &Context) -> 
         Ok((tree, checked)) if tree == root => Ok(checked),
         Ok(_) => Err(changed(arguments, "checked")),
         Err(NotChecked::Files(error)) => Err(unpacked(arguments, &error)),
-        Err(NotChecked::Workcell(error)) => Err(Failure::failed("workcell", with_causes(&error)).at(place)),
+        Err(NotChecked::Workcell(error)) => {
+            Err(helped(Failure::failed("workcell", with_causes(&error)).at(place), &error))
+        }
         Err(error) => {
             let message = format!("nothing was written, because a check of its own stops the pack:\n{error}");
             Err(Failure::failed("vetoed", message).at(place).hint(
@@ -256,7 +258,9 @@ fn allowed(dir: &Path) -> Result<Allow, Failure> {
     let path = dir.join(ALLOW_FILE);
     match std::fs::read(&path) {
         Ok(bytes) => Allow::parse(&bytes).map_err(|error| {
-            Failure::failed("invalid_allow", error.to_string()).at(path.display().to_string())
+            Failure::failed("invalid_allow", error.to_string())
+                .at(path.display().to_string())
+                .hint("a line is a fingerprint, a path such as docs/**, or a rule and a path")
         }),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Allow::default()),
         Err(error) => Err(Failure::file("read", &path, &error)),
@@ -273,9 +277,14 @@ fn authored(arguments: &Pack) -> Result<Authored, Failure> {
         ),
         _ => failure,
     })?;
-    Authored::read(text.as_bytes()).map_err(|error| {
-        Failure::failed("invalid_manifest", error.to_string()).at(path.display().to_string())
-    })
+    Authored::read(text.as_bytes()).map_err(|error| invalid_manifest(&path, &error))
+}
+
+/// That what the author says, in the file at `path`, does not fit.
+pub(super) fn invalid_manifest(path: &Path, error: &dyn Display) -> Failure {
+    Failure::failed("invalid_manifest", error.to_string())
+        .at(path.display().to_string())
+        .hint("what it may hold is shown by: xyn schema capsule")
 }
 
 /// What a capsule is called when nobody says it.
@@ -304,6 +313,7 @@ fn not_made(arguments: &Pack, error: &NotMade) -> Failure {
     let place = arguments.manifest.clone().unwrap_or_else(|| arguments.dir.join(AUTHORED));
     match error {
         NotMade::File(error) => unpacked(arguments, error),
+        NotMade::Author(error) => invalid_manifest(&place, error),
         error => Failure::failed("invalid_manifest", with_causes(error)).at(place.display().to_string()),
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use clap::Args;
 use xyn_capsules::rebuild::NotBuilt;
-use xyn_capsules::workcell::{Bounds, Workcell, WorkcellError, enter};
+use xyn_capsules::workcell::{Bounds, Exceeded, Workcell, WorkcellError, enter};
 
 use crate::door::door;
-use crate::failure::{Exit, Failure, with_causes};
+use crate::failure::{Exit, Failure, file_hint, with_causes};
 
 /// How the workcell is, when it is not as always.
 #[derive(Debug, Args)]
@@ -50,6 +50,7 @@ impl Place {
     pub(super) fn workcell(&self) -> Result<Workcell, Failure> {
         let door = door().map_err(|error| {
             Failure::failed("workcell", format!("the file of this program is not to be found: {error}"))
+                .hint("if it was replaced meanwhile, start it again")
         })?;
         let bounds = Bounds { wall: Duration::from_secs(self.timeout), ..Bounds::default() };
         match self.no_sandbox {
@@ -60,12 +61,20 @@ impl Place {
 }
 
 fn no_place(error: &WorkcellError) -> Failure {
-    let failure = Failure::failed("no_sandbox", with_causes(error));
+    helped(Failure::failed("no_sandbox", with_causes(error)), error)
+}
+
+/// The failure with what helps where a workcell did not do its work.
+pub(super) fn helped(failure: Failure, error: &WorkcellError) -> Failure {
     match error {
         WorkcellError::NoWalls(_) => failure.hint(
             "it takes bubblewrap 0.8 or newer, user namespaces and landlock; what you trust like yourself is \
              built and checked without, with --no-sandbox",
         ),
+        WorkcellError::Exceeded(Exceeded::Wall(_)) => {
+            failure.hint("give it more time with: --timeout SECONDS")
+        }
+        WorkcellError::Io { source, .. } => failure.hint(file_hint(source)),
         _ => failure,
     }
 }
@@ -77,7 +86,8 @@ pub(super) fn not_built(place: String, error: &NotBuilt) -> Failure {
         NotBuilt::Network(_) => {
             failure.hint("put what the build fetches into the capsule, or build with --no-sandbox")
         }
-        NotBuilt::Step { .. } | NotBuilt::Stopped { .. } => failure
+        NotBuilt::Workcell(error) | NotBuilt::Stopped { source: error, .. } => helped(failure, error),
+        NotBuilt::Step { .. } => failure
             .hint("inside there is only /usr of this machine, the files in /build, a /tmp, and no network"),
         _ => failure,
     }

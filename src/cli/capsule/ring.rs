@@ -163,6 +163,9 @@ fn refused(path: &Path, error: &NotVerified) -> Failure {
         NotVerified::Ring(InvalidRing::TooFew { .. }) => {
             failure.hint("let another key do it first, or lower it: xyn capsule ring add … --threshold N")
         }
+        NotVerified::Envelope(_) | NotVerified::Type { .. } => {
+            failure.hint("name the file of a key ring; one is made with: xyn capsule ring new")
+        }
         _ => failure,
     }
 }

@@ -121,7 +121,7 @@ impl Copy {
         };
         let (client, known) = known.await.map_err(|failure| neither(given, failure))?;
         let folder = tempfile::tempdir()
-            .map_err(|error| Failure::failed("file", format!("cannot make a folder: {error}")))?;
+            .map_err(|error| Failure::file("make a folder in", &std::env::temp_dir(), &error))?;
         let copy = Self { folder, known };
         download(&client, &text(&copy.known, "capsule"), &copy.file(), context).await?;
         Ok(copy)

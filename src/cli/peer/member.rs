@@ -33,12 +33,8 @@ impl Member {
     }
 
     fn read(listed: &Value) -> Result<Self, Failure> {
-        let unreadable = |why: &str| {
-            Failure::failed(
-                "unexpected_answer",
-                format!("the node lists a member that cannot be read: {why}"),
-            )
-        };
+        let unreadable =
+            |why: &str| Failure::unexpected(format!("the node lists a member that cannot be read: {why}"));
         let member = Self::deserialize(listed).map_err(|error| unreadable(&error.to_string()))?;
         match member.principal.as_str().contains(char::is_control) {
             true => Err(unreadable("its name is not plain text")),

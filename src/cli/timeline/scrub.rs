@@ -201,8 +201,8 @@ impl Terminal {
             let length = std::io::stdin().lock().read(&mut bytes)?;
             Ok::<_, std::io::Error>(Key::of(&bytes[..length]))
         });
-        let key = read.await.map_err(|error| Failure::failed("terminal", error.to_string()))?;
-        key.map_err(|error| Failure::failed("terminal", format!("cannot read the keys: {error}")))
+        let key = read.await.map_err(|error| unusable(&error))?;
+        key.map_err(|error| unusable(&error))
     }
 }
 
@@ -213,7 +213,7 @@ impl Drop for Terminal {
     }
 }
 
-fn unusable(error: &rustix::io::Errno) -> Failure {
+fn unusable(error: &dyn std::fmt::Display) -> Failure {
     Failure::failed("terminal", format!("cannot use the terminal: {error}"))
         .hint("list the states with --json")
 }

@@ -45,7 +45,7 @@ pub(super) async fn current(arguments: &Current, now: Timestamp, context: &Conte
             _ => failure,
         })?;
     let ring: Ring = serde_json::from_value(answer["ring"].clone())
-        .map_err(|error| Failure::failed("unexpected_answer", format!("no key ring: {error}")))?;
+        .map_err(|error| Failure::unexpected(format!("no key ring: {error}")))?;
     if let Some(path) = &arguments.out {
         let envelope = Envelope::read(answer["envelope"].to_string().as_bytes());
         write(path, &envelope.map_err(|error| refused(path, &error.into()))?)?;

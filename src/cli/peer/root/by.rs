@@ -11,13 +11,13 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use xyn_store::Clock;
 use xyn_store::audit::key::{KeyError, NodeKey};
-use xyn_store::trust::Statement;
+use xyn_store::trust::{InvalidStatement, Statement};
 
 use super::draft::{Asked, Unfit, judge, words};
 use crate::cli::Context;
 use crate::cli::table::text;
 use crate::client::Client;
-use crate::failure::{Exit, Failure, with_causes};
+use crate::failure::{Exit, Failure, file_hint, with_causes};
 
 /// How often a draft is made anew because the node went on meanwhile.
 const DRAFTS_MAX: u32 = 8;
@@ -66,7 +66,7 @@ impl By {
                 self.agree(&words, context)?;
                 told = Some(words);
             }
-            let signed = drafted.sign(&key).map_err(|error| Failure::failed("draft", with_causes(&error)))?;
+            let signed = drafted.sign(&key).map_err(|error| unsigned(&error))?;
             body.insert("signed".to_owned(), signed.to_hex().into());
             match client.post(route, &body.clone().into()).await {
                 // The node wrote something between the draft and this.
@@ -104,19 +104,26 @@ impl By {
 }
 
 fn read(file: &Path) -> Result<NodeKey, Failure> {
+    let unusable =
+        |error: &KeyError| Failure::failed("key", with_causes(error)).at(file.display().to_string());
     NodeKey::load_from(file).map_err(|error| match error {
         KeyError::Missing(path) => {
             let message = format!("there is no file `{}`", path.display());
             Failure::new(Exit::NotFound, "no_root", message)
                 .hint("name the file that `xyn peer root export` wrote on the machine of the founder")
         }
-        error => Failure::failed("key", with_causes(&error)).at(file.display().to_string()),
+        KeyError::Io { ref source, .. } => unusable(&error).hint(file_hint(source)),
+        error => unusable(&error),
     })
 }
 
 /// What the node would have the root say.
 async fn draft(client: &Client, wanted: &Value) -> Result<Statement, Failure> {
     let drafted = client.post("/peers/drafts", wanted).await?;
-    Statement::from_hex(&text(&drafted, "statement"))
-        .map_err(|error| Failure::failed("draft", with_causes(&error)).hint(Unfit::TRUST))
+    Statement::from_hex(&text(&drafted, "statement")).map_err(|error| unsigned(&error))
+}
+
+/// Why the root signs nothing of what the node would have it say.
+fn unsigned(error: &InvalidStatement) -> Failure {
+    Failure::failed("draft", with_causes(error)).hint(Unfit::TRUST)
 }
