@@ -57,13 +57,19 @@ enum Way {
 impl Client {
     /// Finds the node at `place`, or its folder where `need` allows.
     pub(crate) async fn find(place: &Place, need: Need) -> Result<Self, Failure> {
-        let http = reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .no_proxy()
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_keepalive(KEEPALIVE)
-            .user_agent(concat!("xyn/", env!("CARGO_PKG_VERSION")))
-            .build()
-            .map_err(|error| Failure::failed("client", with_causes(&error)))?;
+            .user_agent(concat!("xyn/", env!("CARGO_PKG_VERSION")));
+        // Only https asks whom the system trusts: a small machine without certificates still finds its own node.
+        let is_tls = place.url.as_ref().is_some_and(|url| url.starts_with("https://"));
+        let builder = if is_tls { builder } else { builder.tls_certs_only([]) };
+        let http = builder.build().map_err(|error| {
+            Failure::failed("client", with_causes(&error)).hint(
+                "https needs the certificates that the system trusts, such as the package ca-certificates",
+            )
+        })?;
         if let Some(url) = &place.url {
             let base = url.trim_end_matches('/').to_owned();
             if !base.starts_with("http://") && !base.starts_with("https://") {

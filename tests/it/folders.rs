@@ -129,6 +129,22 @@ async fn a_key_that_is_gone_or_open_to_others_stops_the_start() {
     assert!(Node::start(&folder).await.stop().await.success());
 }
 
+/// A small machine, or a container, may have no list of certificates that it trusts.
+#[tokio::test]
+async fn a_machine_that_trusts_no_certificates_still_finds_its_own_node() {
+    let (folder, run_id) = used().await;
+    let xyn = |arguments: &[&str]| {
+        let mut program = folder.program();
+        program.env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent");
+        Said::of(program.args(arguments))
+    };
+    let node = Node::start(&folder).await;
+    assert!(xyn(&["run", "list"]).ok().contains(&run_id));
+    assert!(node.stop().await.success());
+    let said = xyn(&["run", "list", "--url", "https://localhost:1"]);
+    assert!(said.code == 1 && said.err.contains("ca-certificates"), "{said:?}");
+}
+
 /// What another program left in the place of files that are nobody's but the node's.
 #[tokio::test]
 async fn what_says_who_runs_is_only_a_courtesy() {
