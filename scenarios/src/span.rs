@@ -1,10 +1,11 @@
-//! Lengths of time as people write them: `250ms`, `90s`, `10m`, `2h`, `7d`.
+//! Lengths of time as people write them: `250ms`, `90s`, `10m`, `1h30m`, `7d`.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use xyn_store::duration;
 
 /// A length of time. Shown in the largest unit that fits it whole.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -13,11 +14,8 @@ pub struct Span(pub Duration);
 
 /// A text that is no length of time.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is no length of time, such as 250ms, 90s, 10m, 2h or 7d")]
+#[error("`{0}` is no length of time, such as 250ms, 90s, 10m, 1h30m or 7d")]
 pub struct InvalidSpan(String);
-
-/// Units by name, in milliseconds, the largest first.
-const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 impl Span {
     /// So many milliseconds.
@@ -36,11 +34,7 @@ impl FromStr for Span {
 
     fn from_str(text: &str) -> Result<Self, InvalidSpan> {
         let invalid = || InvalidSpan(text.chars().filter(|c| !c.is_control()).take(40).collect());
-        let digits = text.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
-        let (number, unit) = text.split_at(digits);
-        let (_, millis) = UNITS.into_iter().find(|(name, _)| *name == unit).ok_or_else(invalid)?;
-        let number: u64 = number.parse().map_err(|_| invalid())?;
-        number.checked_mul(millis).map(Self::millis).ok_or_else(invalid)
+        duration::parse(text).map(Self).ok_or_else(invalid)
     }
 }
 
@@ -49,7 +43,10 @@ impl fmt::Display for Span {
         let millis = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
         let (name, size) = match millis {
             0 => ("s", 1000),
-            _ => UNITS.into_iter().find(|(_, size)| millis.is_multiple_of(*size)).unwrap_or(("ms", 1)),
+            _ => duration::UNITS
+                .into_iter()
+                .find(|(_, size)| millis.is_multiple_of(*size))
+                .unwrap_or(("ms", 1)),
         };
         write!(f, "{}{name}", millis / size)
     }
@@ -79,6 +76,7 @@ mod tests {
             assert_eq!(text.parse::<Span>().expect("a length").to_string(), text);
         }
         assert_eq!("120s".parse::<Span>().expect("a length").to_string(), "2m");
+        assert_eq!("1h30m".parse::<Span>().expect("a length").to_string(), "90m");
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod crash_tests;
 mod database;
 pub mod digest;
 pub mod durable;
+pub mod duration;
 pub mod envelope;
 mod error;
 mod handover;

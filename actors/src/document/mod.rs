@@ -14,7 +14,7 @@ mod refusal;
 mod tree;
 mod values;
 
-pub(crate) use duration::{parse_duration, show};
+pub(crate) use duration::parse_duration;
 pub(crate) use fields::Fields;
 pub use issue::{Code, Issue};
 pub(crate) use issue::{closest, shorten, suggest};

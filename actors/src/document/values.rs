@@ -8,9 +8,10 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::de::{DeserializeOwned, IntoDeserializer, value};
+use xyn_store::duration;
 
 use super::MAX_ID_BYTES;
-use super::duration::{parse_duration, show};
+use super::duration::parse_duration;
 use super::fields::Fields;
 use super::issue::{Code, shorten, suggest};
 use super::keys::names_of;
@@ -155,7 +156,7 @@ impl<'a> Reader<'a> {
                 let message = format!("`{key}` must be more than nothing");
                 self.fault(node, Code::InvalidValue, message, "write such as 10s");
             }
-            Ok(time) if time > most => self.over(node, key, show(time), show(most)),
+            Ok(time) if time > most => self.over(node, key, duration::show(time), duration::show(most)),
             Ok(time) => return Some(time),
         }
         None

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
-use xyn_store::{Timestamp, trust};
+use xyn_store::{Timestamp, duration, trust};
 
 /// What may be done with a node.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Term {
 }
 
 impl FromStr for Term {
-    type Err = String;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
@@ -56,18 +56,9 @@ impl FromStr for Term {
 }
 
 /// A time such as `30m`, in seconds.
-pub(super) fn seconds(text: &str) -> Result<u64, String> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let unit_s = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return Err("a time is a number and `s`, `m`, `h` or `d`, such as `12h`".to_owned()),
-    };
-    let seconds = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit_s));
-    seconds.ok_or_else(|| format!("`{number}` is no number of that size"))
+pub(super) fn seconds(text: &str) -> Result<u64, &'static str> {
+    let whole = duration::parse(text).filter(|time| time.subsec_millis() == 0);
+    whole.map(|time| time.as_secs()).ok_or("a time is written such as `12h`, `90s`, `30m`, `7d` or `1d12h`")
 }
 
 #[cfg(test)]
@@ -76,12 +67,12 @@ mod tests {
 
     #[test]
     fn times_are_read_with_their_unit() {
-        let table = [("90s", Some(90)), ("30m", Some(1800)), ("12h", Some(43_200)), ("7d", Some(604_800))];
+        let table = [("90s", Some(90)), ("30m", Some(1800)), ("1d12h", Some(129_600)), ("7d", Some(604_800))];
         for (text, expected) in table {
             assert_eq!(seconds(text).ok(), expected, "{text}");
             assert_eq!(text.parse(), Ok(Term(expected)));
         }
-        for text in ["", "h", "12", "1w", "-1h", "99999999999999999999d"] {
+        for text in ["", "h", "12", "1w", "-1h", "500ms", "99999999999999999999d"] {
             assert!(seconds(text).is_err() && text.parse::<Term>().is_err(), "{text}");
         }
         assert_eq!("ever".parse(), Ok(Term(None)));

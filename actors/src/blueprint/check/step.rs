@@ -3,12 +3,14 @@
 //! Owns retries, sagas and fan-out. An effect that could happen twice, or that nobody said how to undo in a
 //! saga, is refused here.
 
+use xyn_store::duration;
+
 use super::names::Names;
 use super::outline::Outline;
 use super::{Checker, Code, Fields, Node, source};
 use crate::actions::Action;
 use crate::blueprint::plan::{Backoff, Call, FailureKind, Foreach, Kind, Limits, OnUncertain, Retry, Step};
-use crate::document::{shorten, show, suggest};
+use crate::document::{shorten, suggest};
 
 /// Kinds of step that this version has.
 const KINDS: [&str; 3] = ["action_task", "transform", "gate"];
@@ -187,7 +189,7 @@ impl<'a> Checker<'_, 'a> {
         let max = self.doc.time(fields, "max", most);
         if let Some((node, max)) = fields.get("max").zip(max).filter(|(_, max)| *max < retry.initial) {
             let message = "the longest wait is shorter than the first one";
-            let hint = format!("write {} or more", show(retry.initial.max(max)));
+            let hint = format!("write {} or more", duration::show(retry.initial.max(max)));
             self.doc.fault(node, Code::Contradiction, message, hint);
         }
         retry.max = max.unwrap_or(retry.max.max(retry.initial));

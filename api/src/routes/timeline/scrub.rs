@@ -9,6 +9,7 @@ use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::Timestamp;
+use xyn_store::duration;
 use xyn_store::projection::Cursor;
 use xyn_store::timeline::Track;
 use xyn_store::timeline::entry::Branch;
@@ -32,18 +33,10 @@ impl FromStr for Step {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let (number, unit) = text.split_at(digits);
-        let unit_seconds = match unit {
-            "s" => Some(1),
-            "m" => Some(60),
-            "h" => Some(3_600),
-            "d" => Some(86_400),
-            _ => None,
-        };
-        let number = number.parse::<u64>().ok().filter(|number| (1..=99_999).contains(number));
-        let seconds = unit_seconds.zip(number).map(|(unit, number)| unit * number);
-        seconds.map(Duration::from_secs).map(Self).ok_or("a step is a time such as `30s`, `5m`, `1h` or `7d`")
+        // Five digits and one unit, as the schema says.
+        let is_short = text.len() <= 6 && text.bytes().filter(u8::is_ascii_lowercase).count() == 1;
+        let step = duration::parse(text).filter(|step| is_short && !step.is_zero());
+        step.map(Self).ok_or("a step is a time such as `30s`, `5m`, `1h` or `7d`")
     }
 }
 
@@ -107,7 +100,20 @@ mod tests {
     fn a_step_is_a_whole_number_of_a_unit_of_time() {
         assert_eq!("90s".parse(), Ok(Step(Duration::from_secs(90))));
         assert_eq!("7d".parse(), Ok(Step(Duration::from_secs(7 * 86_400))));
-        for text in ["", "s", "0s", "1", "1w", "-1s", "1.5h", "100000s", "99999999999999999999s", "é"] {
+        for text in [
+            "",
+            "s",
+            "0s",
+            "1",
+            "1w",
+            "-1s",
+            "1.5h",
+            "1h30m",
+            "500ms",
+            "100000s",
+            "99999999999999999999s",
+            "é",
+        ] {
             assert!(text.parse::<Step>().is_err(), "{text}");
         }
     }
