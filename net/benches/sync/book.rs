@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio::sync::{Mutex, mpsc, watch};
 use xyn_net::driver::{Event, Port};
 use xyn_net::proto::join::door;
-use xyn_net::proto::kept;
 use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::records;
 use xyn_net::wire::runs::{Question, Withheld};
 use xyn_net::wire::{self, Growth, Known, News, Payload, Redeem};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
@@ -117,7 +117,7 @@ impl Port for Shelf {
     async fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<wire::Frame> {
         let Self(book) = self;
         let env = book.env.root();
-        kept::frames(&book.reader(), env, &feed, after, to, credit as usize).expect("reads")
+        records::frames(&book.reader(), env, &feed, after, to, credit as usize).expect("reads")
     }
 
     async fn read_proof(&self, _: FeedId) -> Option<Proof> {

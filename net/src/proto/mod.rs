@@ -12,7 +12,6 @@ mod dice;
 pub mod gossip;
 pub mod held;
 pub mod join;
-pub mod kept;
 pub mod runs;
 pub mod seats;
 pub mod sync;

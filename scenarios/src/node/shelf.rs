@@ -13,8 +13,8 @@ mod places;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use xyn_net::proto::kept;
 use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::records;
 use xyn_net::wire::{Frame, Known, Payload};
 use xyn_store::audit::key::NodeKey;
 use xyn_store::ids::EntryId;
@@ -157,7 +157,7 @@ impl Shelf {
     pub(crate) fn feeds(&self) -> Result<BTreeMap<FeedId, Known>, StoreError> {
         let reader = self.base.read()?;
         let rows = self.timeline.iter().flat_map(Timeline::feeds);
-        rows.map(|row| Ok((row.feed, kept::known_of(&reader, row)?))).collect()
+        rows.map(|row| Ok((row.feed, records::known_of(&reader, row)?))).collect()
     }
 
     /// Opens the timeline again after a failure, if that can be done now.
@@ -208,7 +208,7 @@ impl Shelf {
 
     fn known(&self, feed: FeedId) -> Result<Known, StoreError> {
         match self.timeline.as_ref().and_then(|timeline| timeline.feed(&feed)) {
-            Some(row) => kept::known_of(&self.base.read()?, row),
+            Some(row) => records::known_of(&self.base.read()?, row),
             None => Ok(Known::default()),
         }
     }
@@ -221,7 +221,8 @@ impl Shelf {
 
     /// Frames of a feed, as [`Port::read`](xyn_net::driver::Port::read).
     pub(crate) fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<Frame> {
-        let read = |reader: Reader| kept::frames(&reader, self.env.root(), &feed, after, to, credit as usize);
+        let read =
+            |reader: Reader| records::frames(&reader, self.env.root(), &feed, after, to, credit as usize);
         self.base.read().and_then(read).unwrap_or_default()
     }
 
@@ -250,7 +251,7 @@ impl Shelf {
 
     /// Verifies and keeps frames, as [`Port::admit`](xyn_net::driver::Port::admit).
     pub(crate) fn admit(&mut self, feed: FeedId, frames: &[Frame], now: Timestamp) -> Result<Known, Refused> {
-        if !kept::are_as_said(feed, frames) {
+        if !records::are_as_said(feed, frames) {
             return Err(Refused::False);
         }
         let bytes: Vec<&[u8]> = frames.iter().map(|frame| &*frame.bytes).collect();
@@ -261,7 +262,7 @@ impl Shelf {
             .with(|timeline, reader, roster| timeline.admit(reader, &bytes, now, |feed| roster.cut(*feed)))
             .map_err(busy)?;
         let first = frames.first().map_or(0, |frame| frame.from);
-        let verdict = kept::answer(feed, first, &admission.verdicts);
+        let verdict = records::answer(feed, first, &admission.verdicts);
         self.remarks.extend(admission.verdicts.iter().filter_map(Happening::judged));
         let moves_roster = !admission.proofs.is_empty() || admission.has_statements;
         self.is_cut &= admission.proofs.is_empty();
@@ -290,7 +291,7 @@ impl Shelf {
                 timeline.admit_proof(reader, &proof, now, |feed| roster.cut(*feed))
             })
             .map_err(busy)?;
-        kept::answer(feed, 0, &[verdict])?;
+        records::answer(feed, 0, &[verdict])?;
         self.is_cut = false;
         self.commit(changes).map_err(busy)?;
         self.recut().map_err(busy)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 use xyn_net::driver::{Mesh, Stopped, World};
-use xyn_net::proto::kept::{known, known_of};
+use xyn_net::records::{known, known_of};
 use xyn_net::wire::{Frame, Known, News, Payload};
 use xyn_store::StoreError;
 use xyn_store::timeline::feed::FeedId;

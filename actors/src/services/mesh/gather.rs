@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use xyn_net::driver::most::JUDGED_BYTES_MAX;
-use xyn_net::proto::kept::{self, known};
 use xyn_net::proto::sync::Refused;
+use xyn_net::records::{self, known};
 use xyn_net::wire::{FrameBytes, Known};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::admit::Verdict;
@@ -88,7 +88,7 @@ async fn judge(shared: &Arc<Shared>, mut batch: Vec<Parcel>) {
             shared.note_twin(timeline.own(), &row, &verdicts);
         }
         let known = known(&reader, parcel.feed);
-        let result = kept::answer(parcel.feed, parcel.first, &verdicts)
+        let result = records::answer(parcel.feed, parcel.first, &verdicts)
             .and_then(|()| known.map_err(|_| Refused::Busy));
         parcel.answer(result);
     }

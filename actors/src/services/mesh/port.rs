@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use xyn_net::driver::{Event as Notice, Port};
 use xyn_net::proto::join::door;
-use xyn_net::proto::kept::{self, known};
 use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::records::{self, known};
 use xyn_net::wire::runs::{Question, Withheld};
 use xyn_net::wire::{Frame, Growth, Known, Payload, Redeem};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
@@ -94,7 +94,7 @@ impl Port for Desk {
     async fn read(&self, feed: FeedId, after: u64, to: u64, credit: u32) -> Vec<Frame> {
         let frames = self.look_up(move |inner, reader| {
             let env = inner.timeline()?.env().root();
-            kept::frames(reader, env, &feed, after, to, credit as usize)
+            records::frames(reader, env, &feed, after, to, credit as usize)
         });
         frames.await.unwrap_or_default()
     }
@@ -105,7 +105,7 @@ impl Port for Desk {
     }
 
     async fn admit(&self, peer: PublicKey, feed: FeedId, frames: Vec<Frame>) -> Result<Known, Refused> {
-        if !kept::are_as_said(feed, &frames) {
+        if !records::are_as_said(feed, &frames) {
             let why = format!("they are not the records of {} that they are said to be", feed.node);
             self.shared.refuse(peer, "mislabelled", why);
             return Err(Refused::False);
@@ -137,7 +137,7 @@ impl Port for Desk {
             tracing::warn!(%error, "a proof cannot be kept at the moment");
             Refused::Busy
         })?;
-        kept::answer(feed, 0, &verdicts).inspect_err(|_| self.shared.judged(peer, feed, &verdicts))?;
+        records::answer(feed, 0, &verdicts).inspect_err(|_| self.shared.judged(peer, feed, &verdicts))?;
         self.look_up(move |_, reader| known(reader, feed)).await.ok_or(Refused::Busy)
     }
 
@@ -229,7 +229,7 @@ async fn redeem(inner: &Arc<Inner>, peer: PublicKey, request: Redeem) -> door::D
     }
     let reader = inner.store.read().map_err(unavailable)?;
     let statements = reader.statements(timeline.env()).map_err(unavailable)?;
-    Ok(kept::welcome(statements, &timeline.roster(), inner.store.key().public(), peer))
+    Ok(records::welcome(statements, &timeline.roster(), inner.store.key().public(), peer))
 }
 
 fn not_redeemed(refusal: Refusal) -> NotRedeemed {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use xyn_net::driver::{Config, EXPLICIT_MAX, Event as Notice, INCOMING_MAX, Mesh, World};
-use xyn_net::proto::kept::known_of;
+use xyn_net::records::known_of;
 use xyn_store::audit::log;
 use xyn_store::ids::StreamId;
 use xyn_store::projection::{ContactRow, VouchedRow, WitnessRow};

@@ -9,7 +9,7 @@ use xyn_store::trust::Cut;
 use xyn_store::{Digest, ids};
 
 use super::*;
-use crate::proto::kept;
+use crate::records;
 use crate::wire::Frame;
 
 const RECORDS: u64 = 3 * PACK_RECORDS + 7;
@@ -55,7 +55,7 @@ impl Member {
     }
 
     fn known(&self, feed: FeedId) -> Known {
-        kept::known(&self.base.read().expect("reads"), feed).expect("reads")
+        records::known(&self.base.read().expect("reads"), feed).expect("reads")
     }
 
     fn admit(&mut self, feed: FeedId, frames: &[Frame], now: Timestamp) -> Result<Known, Refused> {
@@ -70,7 +70,7 @@ impl Member {
         let admission = self.timeline.admit(&reader, &bytes, now, |_| Cut::Nowhere).expect("judges");
         drop(reader);
         self.base.commit(admission.changes).expect("there is room");
-        kept::answer(feed, frames[0].from, &admission.verdicts)?;
+        records::answer(feed, frames[0].from, &admission.verdicts)?;
         Ok(self.known(feed))
     }
 }
@@ -91,7 +91,7 @@ fn meet(members: &mut [Member; 2], now: Timestamp) -> Vec<(usize, Misdeed)> {
                 }
                 Output::Read { peer, feed, after, to, credit } => {
                     let reader = member.base.read().expect("reads");
-                    let frames = kept::frames(&reader, root().public(), &feed, after, to, credit as usize);
+                    let frames = records::frames(&reader, root().public(), &feed, after, to, credit as usize);
                     let frames = frames.expect("reads");
                     inputs.push_back((number, Input::Read { peer, feed, after, frames }));
                 }

@@ -1,8 +1,8 @@
-//! What a node keeps, as others ask about it and hand it in.
+//! The records of a store, as others ask about them and hand them in.
 //!
 //! Owns how far a feed is known, which frames answer a question and what verdicts are to whoever sent the frames.
-//! Reads and writes nothing but through a reader, so that a node and a simulator run the same code. Invariant: what
-//! is answered counts here, and is durable.
+//! Reads through a reader of the store and writes nothing, so that a node and a simulator run the same code.
+//! Invariant: what is answered counts here, and is durable.
 
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::FeedRow;
@@ -12,7 +12,7 @@ use xyn_store::timeline::frame::{FRAME_MAX_BYTES, Frame as Sealed, FrameError};
 use xyn_store::trust::{Claim, Placed, Roster};
 use xyn_store::{Reader, StoreError};
 
-use super::sync::Refused;
+use crate::proto::sync::Refused;
 use crate::wire::{Frame, Known, Payload};
 
 /// How far `feed` is known here, and counts.
