@@ -74,9 +74,8 @@ impl Sealed {
     }
 }
 
-/// The leaf of stored bytes: [`leaf_data`](crate::audit::leaf::leaf_data) of their salt and the rest.
+/// The leaf of stored bytes: SHA-256 of their salt, which comes first and whose length is fixed, and the rest.
 pub fn leaf(bytes: &[u8]) -> Digest {
-    // The salt comes first, so the digest of the whole is the digest of salt and envelope.
     Digest::of(bytes)
 }
 

@@ -1,14 +1,13 @@
 //! The leaf of an envelope: a salted digest that outlives what it stands for.
 //!
-//! Owns the salt and how it is mixed in. Without the salt a purged envelope could be found again by guessing:
-//! its leaf stays in the tree for ever. Invariant: a salt is random, used once, and forgotten with its
+//! Owns the salt, which stands before the envelope's bytes. Without it a purged envelope could be found again by
+//! guessing: its leaf stays in the tree for ever. Invariant: a salt is random, used once, and forgotten with its
 //! envelope.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Digest;
 use crate::audit::hex;
 
 /// Sixteen random bytes kept beside an envelope.
@@ -42,22 +41,9 @@ impl fmt::Debug for Salt {
     }
 }
 
-/// The leaf of an envelope: SHA-256 of its salt and its bytes. The salt's fixed length keeps the two apart.
-pub fn leaf_data(salt: &Salt, envelope: &[u8]) -> Digest {
-    Digest::of_parts(&[salt.as_bytes(), envelope])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_leaf_depends_on_salt_and_envelope() {
-        let (one, two) = (Salt::from_bytes([1; 16]), Salt::from_bytes([2; 16]));
-        assert_eq!(leaf_data(&one, b"fact"), Digest::of(&[&[1; 16], &b"fact"[..]].concat()));
-        assert_ne!(leaf_data(&one, b"fact"), leaf_data(&two, b"fact"));
-        assert_ne!(leaf_data(&one, b"fact"), leaf_data(&one, b"fake"));
-    }
 
     #[test]
     fn salts_are_fresh_and_do_not_show_themselves() {
