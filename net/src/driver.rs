@@ -170,8 +170,8 @@ pub struct Mesh {
 }
 
 impl Mesh {
-    /// Starts the mesh of the node with this key, on the present runtime. The task ends when it is stopped or every handle is gone; if
-    /// it panics, its supervisor starts another one with the world as it is then.
+    /// Starts the mesh of the node with this key, on the present runtime. The task ends when it is stopped or every
+    /// handle is gone; if it panics, its supervisor starts another one with the world as it is then.
     pub fn start<P: Port>(
         config: Config,
         key: &NodeKey,

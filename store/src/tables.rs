@@ -1,7 +1,8 @@
 //! Every redb table of a node, and the one way a row is laid out in it.
 //!
 //! Owns names and key order. A row is `value ‖ crc32(table ‖ 0 ‖ length of key ‖ key ‖ value)`, because the database
-//! itself does not notice a flipped bit: neither one inside a value nor one that moves the border to its key. Invariant: no row is read without its checksum being verified.
+//! itself does not notice a flipped bit: neither one inside a value nor one that moves the border to its key.
+//! Invariant: no row is read without its checksum being verified.
 
 mod key;
 #[cfg(test)]

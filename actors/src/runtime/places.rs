@@ -4,8 +4,9 @@
 //! waits included, so that what it keeps apart is not let in during a wait. The node's is a number of runs that work
 //! at once, which are those in memory. A run over either limit stays as it was created, in line by priority and age;
 //! the journal remembers the line. While a line is as long as the third allows, what people or events would add to it
-//! is refused; an event that was accepted before, or that a run emits, still adds to it. It is told who is in memory and reads no clock. Invariant: a run is let in only
-//! while fewer hold its blueprint's places than its own version allows, and whoever leaves calls the next.
+//! is refused; an event that was accepted before, or that a run emits, still adds to it. It is told who is in memory
+//! and reads no clock. Invariant: a run is let in only while fewer hold its blueprint's places than its own version
+//! allows, and whoever leaves calls the next.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

@@ -1,9 +1,9 @@
 //! Who is where: members tell each other how the others are reached.
 //!
 //! Owns what is known at first hand (where this node listens, where a member answered, and what it said of itself),
-//! to whom that is told and how often. What others tell is tried and never told further: whoever answers must show the key that was
-//! dialled, so a liar brings about a failed attempt and nothing else. Invariant: whatever is remembered is of a
-//! member, or of one whose certificate may be on its way, of whom each peer may name [`EARLY_MAX`].
+//! to whom that is told and how often. What others tell is tried and never told further: whoever answers must show
+//! the key that was dialled, so a liar brings about a failed attempt and nothing else. Invariant: whatever is
+//! remembered is of a member, or of one whose certificate may be on its way, of whom each peer may name [`EARLY_MAX`].
 
 #[cfg(test)]
 mod tests;

@@ -23,9 +23,9 @@ pub type Addresses = Bounded<Address, ADDRESSES_MAX>;
 /// Where a member is reached.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
-    /// Which.
+    /// The member.
     pub node: PublicKey,
-    /// Where.
+    /// Its addresses.
     pub addresses: Addresses,
 }
 

@@ -1,8 +1,8 @@
 //! Tests that pull the plug: torn writes, lost syncs, full disks, damaged and foreign files.
 //!
-//! [`Disk`](crate::simulation::Disk) is storage that fails on demand, [`ledger`] what is appended and what must be found afterwards. Rounds
-//! are sampled by seed; `XYN_FULL=1` walks all of them. Invariant under test: what was acknowledged is there, whole,
-//! and nothing is there by half.
+//! [`Disk`](crate::simulation::Disk) is storage that fails on demand, [`ledger`] what is appended and what must be
+//! found afterwards. Rounds are sampled by seed; `XYN_FULL=1` walks all of them. Invariant under test: what was
+//! acknowledged is there, whole, and nothing is there by half.
 
 mod decoders;
 mod faults;

@@ -42,13 +42,13 @@ pub enum GateStatus {
 /// One person's word.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApprovalRow {
-    /// Who.
+    /// Who gave it.
     pub principal: Principal,
     /// Whether for or against.
     pub approve: bool,
-    /// When.
+    /// When it was given.
     pub at: Timestamp,
-    /// Why.
+    /// What the person adds.
     pub note: Option<String>,
 }
 

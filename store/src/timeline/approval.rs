@@ -57,7 +57,7 @@ pub enum Reason {
 pub struct Ask {
     /// About what.
     pub matter: Matter,
-    /// Why.
+    /// Why they are asked.
     pub reason: Reason,
     /// What is to happen, in words.
     pub title: String,
@@ -105,7 +105,7 @@ pub struct Question {
     pub entry_id: EntryId,
     /// The node that asks, by the key it has now.
     pub node: PublicKey,
-    /// What.
+    /// What it asks.
     pub ask: Ask,
     /// Answers given on other nodes than the one that asks, oldest first. It has the last word on each.
     pub words: Vec<Given>,
@@ -120,7 +120,7 @@ pub struct Given {
     pub principal: Principal,
     /// For or against.
     pub approve: bool,
-    /// When.
+    /// When it was given.
     pub at: Hlc,
     /// What the person adds.
     pub note: Option<String>,

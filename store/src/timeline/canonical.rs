@@ -18,9 +18,9 @@ const DOMAIN: &[u8] = b"xyn timeline v1\n";
 /// What an entry is sorted by: when, which, and in which record it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Moment {
-    /// When.
+    /// When it was written.
     pub at: Hlc,
-    /// Which.
+    /// The entry.
     pub entry_id: EntryId,
     /// The feed that holds it.
     pub feed: FeedId,

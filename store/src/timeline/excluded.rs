@@ -20,7 +20,7 @@ use crate::tables::Table;
 /// A record that does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Excluded {
-    /// Whose.
+    /// The feed that it stands in.
     pub feed: FeedId,
     /// Which of its records.
     pub seq: u64,

@@ -49,7 +49,7 @@ pub enum Body {
 pub struct Content {
     /// When, by the author's clock.
     pub hlc: Hlc,
-    /// What.
+    /// What it says.
     pub body: Body,
 }
 

@@ -42,7 +42,7 @@ pub struct Statement {
     pub issuer: PublicKey,
     /// When, by the issuer's clock. Only tells which of two certificates for one node is the newer one.
     pub issued_at: Timestamp,
-    /// What.
+    /// What it says.
     pub claim: Claim,
 }
 

@@ -29,8 +29,8 @@ const FILES: usize = 16;
 /// Offers of one capsule that are read to find those, the newest.
 const OFFERS: usize = 1_000;
 
-/// Takes over what members sign and attest of the capsule of `row` besides what is known here; answers what is known of it then.
-/// What cannot be had right now is left for another time.
+/// Takes over what members sign and attest of the capsule of `row` besides what is known here; answers what is known
+/// of it then. What cannot be had right now is left for another time.
 pub(super) async fn take_over(
     inner: &Arc<Inner>,
     intent: &Intent,

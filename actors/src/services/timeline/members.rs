@@ -101,8 +101,9 @@ pub(crate) enum Change {
     Confirm { node: PublicKey },
 }
 
-/// The statement of this node, by its key and the feed that it writes, that makes `change` so, and what the journal is told; none when it is so already. What the root
-/// `signed` elsewhere is taken in the place of this node's own word, if it says the same.
+/// The statement of this node, by its key and the feed that it writes, that makes `change` so, and what the journal
+/// is told; none when it is so already. What the root `signed` elsewhere is taken in the place of this node's own
+/// word, if it says the same.
 pub(super) fn word(
     reader: &Reader,
     folder: &Path,

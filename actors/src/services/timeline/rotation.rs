@@ -21,8 +21,8 @@ pub(super) fn root(folder: &Path, roster: &Roster) -> Result<Option<NodeKey>, St
     Ok(NodeKey::root(folder)?.filter(|root| root.public() == roster.env().root()))
 }
 
-/// Hands the seat of `key`, which writes the feed `own`, to the key that is prepared in `folder`. Where the root says so it is done; said by `key`
-/// it is the node's last word, and waits for one that ranks above it.
+/// Hands the seat of `key`, which writes the feed `own`, to the key that is prepared in `folder`. Where the root says
+/// so it is done; said by `key` it is the node's last word, and waits for one that ranks above it.
 pub(super) fn leave(
     reader: &Reader,
     folder: &Path,

@@ -24,7 +24,7 @@ pub type AskId = u64;
 pub struct Want {
     /// The blob that a moment of the timeline names, and that leads to what is wanted; or is it.
     pub root: Digest,
-    /// What.
+    /// What of it is wanted.
     pub goods: Goods,
 }
 

@@ -2,8 +2,8 @@
 //!
 //! Owns who has what and what to ask of whom. A node pulls: it asks for what it lacks, a little at a time, so
 //! that nobody can push more at it than it asked for, and so that a broken connection costs only what was
-//! under way; while an answer is verified, the next is on its way. Reads no record: the driver reads, verifies and keeps them. Invariant: a feed is pulled from
-//! one peer at a time, and never beyond what the roster admits.
+//! under way; while an answer is verified, the next is on its way. Reads no record: the driver reads, verifies
+//! and keeps them. Invariant: a feed is pulled from one peer at a time, and never beyond what the roster admits.
 //!
 //! Whoever has the smaller key speaks first, with a [`Summary`](wire::Summary) of its version vector. Where
 //! it differs, the other answers with what it has and asks the same; then each wants what it lacks. Equal

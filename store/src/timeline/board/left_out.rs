@@ -10,11 +10,11 @@ use super::share::Measure;
 /// A record's change to a board that shows nowhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Whose.
+    /// The feed that it stands in.
     pub feed: FeedId,
     /// Which of its records.
     pub seq: u64,
-    /// Why.
+    /// Why it shows nowhere.
     pub why: Reason,
 }
 
