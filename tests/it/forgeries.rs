@@ -295,14 +295,12 @@ async fn a_frame_that_comes_again_is_counted_by_name_told_nowhere_and_shown_once
         wire::encode(&News { feed: author.timeline.own(), frame })
     };
     let (host, topic) = (ada.node().mesh()[0].clone(), format!("xyn/{}", ada.env()));
-    let send = async |count| {
-        let key = member(&ada, 1).await;
-        tokio::spawn(attacker::gossip(key, host.clone(), topic.clone(), vec![news(count)]))
-    };
-    let first = send(2).await;
+    let send =
+        |key, count| tokio::spawn(attacker::gossip(key, host.clone(), topic.clone(), vec![news(count)]));
+    let first = send(member(&ada, 1).await, 2);
     converge(&[&ada], &["said twice", "said once"]).await;
     first.abort();
-    let second = send(1).await;
+    let second = send(member(&ada, 1).await, 1);
     let duplicates = async || ada.counted("xyn_mesh_said_refused_total{reason=\"duplicate\"}").await;
     eventually("it is counted", async || (duplicates().await > 0).then_some(())).await;
     ada.note("after").await;
