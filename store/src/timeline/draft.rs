@@ -150,23 +150,26 @@ impl<'a> Draft<'a> {
             let Some(feed) = talkative else { break };
             after = Some(prefix.clone().bytes(rows::record_key(&feed, u64::MAX).as_bytes()));
         }
-        Ok(board::fold(board, &self.contributions(&places, limit)?))
+        Ok(board::fold(board, &self.contributions(board, &places, limit)?))
     }
 
     fn contributions(
         &self,
+        board: &Board,
         places: &BTreeSet<(FeedId, u64)>,
         limit: impl Fn(&FeedId) -> Limit,
     ) -> Result<Vec<Contribution>, StoreError> {
         let mut contributions: Vec<Contribution> = Vec::with_capacity(places.len());
+        let new = self.boards.get(board);
         let (mut author, mut bytes) = (None, 0);
-        for (feed, seq) in places {
+        for place @ (feed, seq) in places {
             let limit = limit(feed);
             if author.replace(*feed) != Some(*feed) {
                 bytes = 0;
             }
-            // Again one more than is looked at.
-            if *seq <= limit.grounds && bytes <= BOARD_BYTES_MAX {
+            // Again one more than is looked at; but of what just came, each is to be told of.
+            let is_looked_at = bytes <= BOARD_BYTES_MAX || new.is_some_and(|new| new.contains(place));
+            if *seq <= limit.grounds && is_looked_at {
                 let one = contribution(&self.record(feed, *seq)?, limit);
                 bytes += one.as_ref().map_or(0, |one| one.change.len());
                 contributions.extend(one);
@@ -188,7 +191,7 @@ impl<'a> Draft<'a> {
         for board in touched {
             let new = self.boards.get(&board).cloned().unwrap_or_default();
             let extended = match open.take(&board) {
-                Some(folded) => folded.extend(&board, &self.contributions(&new, &limit)?),
+                Some(folded) => folded.extend(&board, &self.contributions(&board, &new, &limit)?),
                 None => None,
             };
             let is_extended = extended.is_some();

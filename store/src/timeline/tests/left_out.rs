@@ -4,7 +4,7 @@ use automerge::ChangeHash;
 
 use super::node::{Node, admitted};
 use super::world::{Author, change_hash, moment, put};
-use crate::timeline::board::{Board, LeftOut, Reason};
+use crate::timeline::board::{BOARD_BYTES_MAX, Board, LeftOut, Measure, Reason};
 use crate::timeline::record::Record;
 
 /// A node whose boards are open, or are folded anew whenever something comes.
@@ -80,5 +80,30 @@ fn a_change_that_waited_shows_when_what_it_builds_on_comes_or_is_told_of_again()
         let news = if is_open { told(&eve, 1, Reason::Senseless).to_vec() } else { Vec::new() };
         assert_eq!(bench.take(&ana, &first), news);
         assert_eq!(bench.pending(), 1);
+    }
+}
+
+#[test]
+fn each_change_beyond_its_authors_bytes_is_told_of_when_it_comes() {
+    const CHANGE_BYTES: usize = 60 << 10;
+    let fit = BOARD_BYTES_MAX / CHANGE_BYTES;
+    let mut eve = Author::new(1, 1);
+    let mut deps = Vec::new();
+    let large = |seq: u64| {
+        let op = put(&format!("{seq:0CHANGE_BYTES$}"), Vec::new());
+        let record = eve.craft(moment(1), &Board::Pins, (seq, seq), deps.clone(), vec![op]);
+        deps = vec![change_hash(&record)];
+        record
+    };
+    let flood: Vec<Record> = (1..=fit as u64 + 3).map(large).collect();
+    let within: Vec<_> = flood[..fit].chunks(6).map(|records| eve.frame(records)).collect();
+    for is_open in [true, false] {
+        let mut bench = Bench::new(is_open);
+        assert_eq!(bench.node.admission(&within).left_out, []);
+        for record in &flood[fit..] {
+            let why = Reason::Beyond(Measure::Bytes);
+            assert_eq!(bench.take(&eve, record), told(&eve, record.seq, why), "open: {is_open}");
+        }
+        assert_eq!(bench.pending(), 1, "one too many is counted");
     }
 }
