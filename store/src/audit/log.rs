@@ -35,7 +35,7 @@ pub struct Report {
     pub root: Option<Digest>,
     /// Checkpoints whose signature and root fit.
     pub checkpoints: u64,
-    /// Words of witnesses that do: others saw the log as it is, up to there.
+    /// Words of witnesses that do: members, now or before, saw the log as it is, up to there.
     pub witnessed: u64,
     /// What does not fit, as far as it is named.
     pub faults: Vec<String>,
@@ -130,12 +130,9 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
     let head = Head::read(&reader)?;
     let checkpoints = reader.all::<SignedCheckpoint>()?.into_iter();
     let mut checkpoints: HashMap<_, _> = checkpoints.map(|signed| (signed.checkpoint.size, signed)).collect();
-    let mut words = Words::read(&reader)?;
     let mut report = Report::default();
-    let keys = match reader.environment()? {
-        Some(env) => reader.roster(env)?.heritage(store.key().public()),
-        None => BTreeSet::from([store.key().public()]),
-    };
+    let keys = Keys::read(&reader, store.key().public())?;
+    let mut words = Words::read(&reader)?;
     let mut frontier = Frontier::default();
     let mut streams: HashMap<StreamId, u64> = HashMap::new();
     let read = reader.log_bytes(0, |offset, bytes| {
@@ -156,7 +153,7 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
         frontier.push(envelope::leaf(bytes));
         report.entries += 1;
         if let Some(signed) = checkpoints.remove(&report.entries) {
-            match fault(&signed, &frontier, &keys) {
+            match fault(&signed, &frontier, &keys.own) {
                 None => report.checkpoints += 1,
                 Some(why) => report.fault(format!("the checkpoint at {} {why}", report.entries)),
             }
@@ -185,6 +182,36 @@ pub fn verify(store: &Store, mut progress: impl FnMut(u64)) -> Result<Report, St
     Ok(report)
 }
 
+/// Whose signatures count.
+struct Keys {
+    /// Those that the node went by, one after the other.
+    own: BTreeSet<PublicKey>,
+    /// Of all who are members, or were.
+    members: BTreeSet<PublicKey>,
+}
+
+impl Keys {
+    fn read(reader: &Reader, node: PublicKey) -> Result<Self, StoreError> {
+        let Some(env) = reader.environment()? else {
+            return Ok(Self { own: BTreeSet::from([node]), members: BTreeSet::new() });
+        };
+        let roster = reader.roster(env)?;
+        let members = roster.members().map(|(member, _)| member).collect();
+        Ok(Self { own: roster.heritage(node), members })
+    }
+
+    /// Why the word of `witness` is nobody's: whoever has the journal can make up keys, and has its own.
+    fn not_heard(&self, witness: PublicKey) -> Option<String> {
+        if self.own.contains(&witness) {
+            Some("is the word of the node itself".to_owned())
+        } else if !self.members.contains(&witness) {
+            Some("is the word of a stranger: no member has this key, or had it".to_owned())
+        } else {
+            None
+        }
+    }
+}
+
 /// What witnesses saw of the log, by its size then.
 struct Words(BTreeMap<u64, Vec<WitnessRow>>);
 
@@ -198,11 +225,12 @@ impl Words {
     }
 
     /// Checks what they saw of as many entries as were read.
-    fn check(&mut self, frontier: &Frontier, keys: &BTreeSet<PublicKey>, report: &mut Report) {
+    fn check(&mut self, frontier: &Frontier, keys: &Keys, report: &mut Report) {
         for word in self.0.remove(&report.entries).unwrap_or_default() {
             let is_its = word.checkpoint.verify_witness(word.witness, &word.signature).is_ok();
             let not_its = (!is_its).then(|| "is not its word".to_owned());
-            match fault(&word.checkpoint, frontier, keys).or(not_its) {
+            let why = keys.not_heard(word.witness).or_else(|| fault(&word.checkpoint, frontier, &keys.own));
+            match why.or(not_its) {
                 None => report.witnessed += 1,
                 Some(why) => {
                     report.fault(format!("what {} witnessed at {} {why}", word.witness, report.entries));
