@@ -94,12 +94,30 @@ impl Reader {
     /// the future than clocks may differ is no ground to go on from until its time comes, unless there is nothing
     /// else. None when there is nothing at all.
     pub fn newest_entry(&self, branch: Option<&Branch>, now: Timestamp) -> Result<Option<Entry>, StoreError> {
-        let newest = |until| {
-            let filter = EntryFilter { branch: branch.cloned(), until, ..EntryFilter::default() };
-            Ok(self.entries(&filter, Order::Descending, None, 1)?.items.pop())
-        };
+        match self.newest_believable_entry(branch, now)? {
+            Some(entry) => Ok(Some(entry)),
+            None => self.newest_until(branch, None),
+        }
+    }
+
+    /// The newest moment on `branch`, or of all, that does not claim to be from further in the future than clocks may
+    /// differ. None when there is none.
+    pub fn newest_believable_entry(
+        &self,
+        branch: Option<&Branch>,
+        now: Timestamp,
+    ) -> Result<Option<Entry>, StoreError> {
         let too_late = Hlc::believable_until(now).after(Duration::from_micros(1));
-        newest(Some(too_late))?.map_or_else(|| newest(None), |entry| Ok(Some(entry)))
+        self.newest_until(branch, Some(too_late))
+    }
+
+    fn newest_until(
+        &self,
+        branch: Option<&Branch>,
+        until: Option<Timestamp>,
+    ) -> Result<Option<Entry>, StoreError> {
+        let filter = EntryFilter { branch: branch.cloned(), until, ..EntryFilter::default() };
+        Ok(self.entries(&filter, Order::Descending, None, 1)?.items.pop())
     }
 
     /// A page of what happened between two moments, oldest first: behind the earlier one, up to and with the

@@ -154,3 +154,25 @@ async fn what_claims_to_be_from_the_future_is_no_ground_for_branches_and_merges(
     assert_eq!(node.files(&far, "site"), pairs(&[("a", "in two hours"), ("b", "in two hours")]));
     node.stop().await;
 }
+
+#[tokio::test]
+async fn a_branch_with_nothing_on_it_but_a_moment_from_the_future_stands_where_it_begins() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let far: Timestamp = "3000-01-01T00:00:00Z".parse().expect("an instant");
+    let ahead = start_at(folder.path(), far).await;
+    ahead.edit("try", "site", &[("a", "in a thousand years")]).await;
+    ahead.stop().await;
+
+    let node = start_at(folder.path(), "2026-03-01T12:00:00Z".parse().expect("an instant")).await;
+    let base = node.edit("main", "site", &[("a", "a")]).await;
+    node.submit("timeline.branch", json!({ "name": "try", "entry_id": base })).await.expect("branches");
+    let nothing = node.submit("timeline.merge", json!({ "from": "try" })).await;
+    assert!(matches!(nothing, Err(Refusal::Conflict { code: "unchanged", .. })), "{nothing:?}");
+    let ours = node.edit("main", "site", &[("a", "ours")]).await;
+    let merged = node.submit("timeline.merge", json!({ "from": "main", "into": "try" })).await;
+    let merged = merged.expect("merges").output;
+    assert_eq!(merged["base"], base);
+    let merge = node.moments().into_iter().find(|entry| json!(entry.entry_id) == merged["entry_id"]);
+    assert_eq!(json!(merge.expect("it is there").note.refs.parents), json!([base, ours]));
+    node.stop().await;
+}

@@ -283,17 +283,18 @@ impl Wish<'_> {
     }
 }
 
-/// Where `branch` stands; where nothing happened on it yet, the moment it begins at.
+/// Where `branch` stands; where nothing happened on it yet, the moment it begins at. What claims to be from the future
+/// is gone on from only where there is neither.
 fn newest(reader: &Reader, branch: &Branch, now: Timestamp) -> Result<Entry, Refusal> {
-    if let Some(entry) = reader.newest_entry(Some(branch), now)? {
+    if let Some(entry) = reader.newest_believable_entry(Some(branch), now)? {
         return Ok(entry);
     }
-    let missing = || Refusal::NotFound { kind: "branch", id: branch.to_string() };
     let base = match reader.board(&Board::Branch(branch.clone()))?.map(|row| row.view) {
-        Some(View::Branch { base: Some(base), .. }) => base,
-        _ => return Err(missing()),
+        Some(View::Branch { base: Some(base), .. }) => reader.entry(base)?,
+        _ => None,
     };
-    reader.entry(base)?.ok_or_else(missing)
+    let found = base.map_or_else(|| reader.newest_entry(Some(branch), now), |base| Ok(Some(base)))?;
+    found.ok_or_else(|| Refusal::NotFound { kind: "branch", id: branch.to_string() })
 }
 
 fn unchanged(message: &str) -> Refusal {
