@@ -181,6 +181,33 @@ async fn any_moment_becomes_a_capsule_that_is_offered_and_the_next_one_has_a_sma
 }
 
 #[tokio::test]
+async fn what_is_on_a_branch_that_was_put_away_becomes_a_capsule_only_where_nobody_is_told_of_it() {
+    let bench = Bench::new().await;
+    let base = bench.snapshot().await;
+    let branch = |more: (&str, Value)| {
+        let input = json!({ "name": "try", more.0: more.1 });
+        bench.node.submit("timeline.branch", input)
+    };
+    branch(("entry_id", base)).await.expect("begun");
+    bench.write("index.html", "<h1>tried</h1>\n");
+    let aside = json!({ "name": "shop", "branch": "try" });
+    let aside =
+        bench.node.submit("workspace.snapshot", aside).await.expect("kept").output["entry_id"].clone();
+    branch(("closed", json!(true))).await.expect("put away");
+    let refused = bench.refused("capsule.pack", json!({ "entry_id": aside })).await;
+    assert_eq!(refused, ("branch_closed".into(), "the branch `try` was put away".into()));
+    assert!(bench.rows().is_empty() && bench.told().is_empty());
+    let manifest =
+        json!({ "id": "shop", "name": "The shop", "version": "1.0.0", "rights": { "scope": "private" } });
+    let private = bench.pack(json!({ "entry_id": aside, "manifest": manifest })).await;
+    assert_eq!(private["entry_id"], Value::Null);
+    branch(("closed", json!(false))).await.expect("taken out");
+    bench.pack(json!({ "entry_id": aside, "manifest": { "id": "shop", "name": "The shop", "version": "1.1.0" } })).await;
+    assert_eq!(bench.offers()[0].0.note.branch.as_str(), "try");
+    bench.node.stop().await;
+}
+
+#[tokio::test]
 async fn packing_with_one_key_is_done_once_and_a_private_capsule_is_told_to_nobody() {
     let bench = Bench::new().await;
     let input = json!({ "workspace": "shop" });

@@ -261,3 +261,47 @@ async fn a_snapshot_on_a_branch_takes_the_workspace_there_and_a_moment_brings_it
     );
     bench.node.stop().await;
 }
+
+#[tokio::test]
+async fn nothing_that_people_do_is_put_on_a_branch_that_was_put_away() {
+    let bench = Bench::added().await;
+    let first = bench.snapshot("begin").await["entry_id"].clone();
+    let branch = |more: Value| {
+        let mut input = json!({ "name": "try", "entry_id": first });
+        input.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
+        bench.node.submit("timeline.branch", input)
+    };
+    branch(json!({})).await.expect("begun");
+    fs::write(bench.work.join("src/main"), "tried\n").expect("written");
+    let aside = json!({ "name": "shop", "title": "aside", "branch": "try" });
+    let aside =
+        bench.node.submit("workspace.snapshot", aside).await.expect("kept").output["entry_id"].clone();
+    let restore = |entry_id: &Value| json!({ "name": "shop", "entry_id": entry_id });
+    bench.node.submit("workspace.restore", restore(&first)).await.expect("back");
+    branch(json!({ "closed": true })).await.expect("put away");
+
+    let before = (bench.node.titles(), bench.row());
+    let acts = [
+        ("timeline.note", json!({ "title": "late", "branch": "try" })),
+        ("timeline.approve", json!({ "entry_id": aside, "approve": true })),
+        ("timeline.merge", json!({ "from": "main", "into": "try" })),
+        ("workspace.snapshot", json!({ "name": "shop", "branch": "try" })),
+        ("workspace.restore", restore(&aside)),
+    ];
+    for (action, input) in &acts {
+        let refused = bench.refused(action, input.clone()).await;
+        assert_eq!(refused, ("branch_closed".into(), "the branch `try` was put away".into()), "{action}");
+    }
+    assert_eq!((bench.node.titles(), bench.row()), before);
+    assert_eq!(bench.text("src/main"), "one\n", "no file was written");
+    // What stands on it is there all the same.
+    let mut elsewhere = restore(&aside);
+    elsewhere["to"] = json!(bench.work.join("../review"));
+    bench.node.submit("workspace.restore", elsewhere).await.expect("laid out");
+
+    branch(json!({ "closed": false })).await.expect("taken out");
+    for (action, input) in acts {
+        bench.node.submit(action, input).await.expect(action);
+    }
+    bench.node.stop().await;
+}

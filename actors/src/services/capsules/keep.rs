@@ -197,7 +197,7 @@ fn output(row: &CapsuleRow, also: Map<String, Value>) -> Value {
     output
 }
 
-fn visibility(scope: Scope) -> Visibility {
+pub(super) fn visibility(scope: Scope) -> Visibility {
     match scope {
         Scope::Private => Visibility::Private,
         Scope::Env => Visibility::Env,

@@ -28,13 +28,13 @@ use xyn_store::projection::Origin;
 use xyn_store::timeline::Facet;
 use xyn_store::timeline::entry::Branch;
 
-use super::keep::{Keeping, keep};
+use super::keep::{Keeping, keep, visibility};
 use super::name::CapsuleName;
 use super::prove::{Content, Place, prove};
 use super::trust::{self, Counting};
 use super::{catalogue, delta, generation, given, refusal, scratch};
 use crate::runtime::{self, Accept, Inner, Intent, Outcome, Refusal};
-use crate::services::{blocking, content, id, workcell};
+use crate::services::{blocking, content, id, timeline, workcell};
 
 /// Findings that one refusal names.
 const FINDINGS_TOLD: usize = 20;
@@ -56,7 +56,7 @@ pub(super) async fn serve(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -
     let packer = people.outward(&intent.identity.principal);
     let packer = packer.as_str().parse().unwrap_or_else(|_| "somebody".parse().expect("it is a line"));
     // A build may last, so others come in between.
-    let said = said(inner, &intent.input, source.root).await?;
+    let said = said(inner, &intent.input, &source).await?;
     let _turn = inner.capsules.take().await;
     let (working, input) = (inner.clone(), intent.input.clone());
     let keeping = blocking(move || pack(&working, &input, source, said, &packer)).await?;
@@ -153,14 +153,19 @@ struct Said {
     _pins: Pins,
 }
 
-/// What the author says of the tree `root`, once its own checks looked at it; built first where `input` asks for it, and
-/// what that comes to noted.
-async fn said(inner: &Arc<Inner>, input: &Value, root: Digest) -> Result<Said, Refusal> {
-    let (reading, given) = (inner.clone(), input.clone());
+/// What the author says of the tree of `source`, once its own checks looked at it; built first where `input` asks for
+/// it, and what that comes to noted.
+async fn said(inner: &Arc<Inner>, input: &Value, source: &Source) -> Result<Said, Refusal> {
+    let (reading, given, root) = (inner.clone(), input.clone(), source.root);
+    let branch = source.moment.as_ref().map(|(_, branch)| branch.clone());
     let mut said = blocking(move || {
         let mut pins = reading.store.blobs().pins();
         pins.add(root);
         let authored = authored(reading.store.blobs(), &root, &given)?;
+        if let Some(branch) = branch.filter(|_| visibility(authored.rights.scope).is_told()) {
+            // Before anything is built; the writer asks again.
+            timeline::takes_moments(&reading.store.read()?, &branch).map_err(timeline::refusal)?;
+        }
         Ok(Said { authored, built: Vec::new(), checked: None, _pins: pins })
     })
     .await?;

@@ -319,6 +319,8 @@ pub(crate) fn refusal(error: TimelineError) -> Refusal {
         TimelineError::Write(WriteError::TooFast) => Refusal::Overloaded { message },
         TimelineError::Write(WriteError::Excluded(_)) => Refusal::Forbidden { code: "excluded", message },
         TimelineError::Begun { .. } => Refusal::Conflict { code: "branch_exists", message },
+        TimelineError::Closed(_) => Refusal::Conflict { code: "branch_closed", message },
+        TimelineError::NoBranch(branch) => Refusal::NotFound { kind: "branch", id: branch.to_string() },
         TimelineError::Member(error) => error.into(),
         _ => Refusal::Unavailable(message),
     }

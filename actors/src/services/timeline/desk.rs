@@ -18,7 +18,7 @@ use xyn_store::trust::{Roster, SignedStatement};
 use xyn_store::{StoreError, Timestamp};
 
 use super::actor::Command;
-use super::deed::keeps_base;
+use super::deed::{keeps_base, takes_moments};
 use super::draft::{Draft, added, past_cut, spans};
 use super::follower::FOLLOWER;
 use super::{Shared, TimelineError, members};
@@ -131,6 +131,7 @@ impl Desk {
                 }
             }
             Command::Say { moments, by } => {
+                moments.iter().try_for_each(|(_, note)| takes_moments(&reader, &note.branch))?;
                 let people = People::of(&roster, self.shared.own.node);
                 let sayings = moments.into_iter().map(|(id, mut note)| {
                     note.principal = people.outward(&note.principal);

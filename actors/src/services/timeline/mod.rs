@@ -73,6 +73,12 @@ pub enum TimelineError {
         /// Where it begins.
         base: EntryId,
     },
+    /// The branch was put away.
+    #[error("the branch `{0}` was put away")]
+    Closed(Branch),
+    /// Nobody began the branch.
+    #[error("there is no branch `{0}`")]
+    NoBranch(Branch),
     /// The milestones were said already, by an append whose outcome was not known.
     #[error("these milestones are on the timeline already")]
     Said,

@@ -94,7 +94,24 @@ async fn job(inner: &Arc<Inner>, input: &Value) -> Result<Job, Refusal> {
         place::apart_from_workspaces(&reader, &dir)?;
     }
     let (force, remove, fetched) = (flag("force"), flag("remove"), Brought::default());
-    Ok(Job { row, root, moment, dir, in_place, force, remove, fetched })
+    let job = Job { row, root, moment, dir, in_place, force, remove, fetched };
+    if job.is_moment() {
+        // Before any file is written; the writer asks again.
+        timeline::takes_moments(&reader, job.branch()).map_err(timeline::refusal)?;
+    }
+    Ok(job)
+}
+
+impl Job {
+    /// Whether the workspace becomes something else, which is a moment.
+    fn is_moment(&self) -> bool {
+        self.in_place && self.row.known.is_none_or(|known| known.root != self.root)
+    }
+
+    /// The branch that the workspace is on afterwards.
+    fn branch(&self) -> &Branch {
+        self.moment.as_ref().map_or(&self.row.branch, |(_, branch)| branch)
+    }
 }
 
 async fn carry_out(
@@ -111,7 +128,7 @@ async fn carry_out(
         Ok(done) => done,
         Err(refusal) => return outside::end(inner, intent, begun, action, Err(failure(&refusal))).await,
     };
-    let is_moment = job.in_place && job.row.known.is_none_or(|known| known.root != job.root);
+    let is_moment = job.is_moment();
     let Restored { written, removed, size_bytes } = done.restored;
     let output = json!({
         "root": job.root, "written": written, "removed": removed, "size_bytes": size_bytes,
@@ -138,11 +155,8 @@ async fn say(
     entry_id: EntryId,
     output: Value,
 ) -> Result<Outcome, Refusal> {
-    let Job { row, root, moment, .. } = job;
-    let (parents, branch) = match moment {
-        Some((entry_id, branch)) => (vec![*entry_id], branch.clone()),
-        None => (Vec::new(), row.branch.clone()),
-    };
+    let (Job { row, root, moment, .. }, branch) = (job, job.branch().clone());
+    let parents = moment.iter().map(|(entry_id, _)| *entry_id).collect();
     let principal = intent.identity.principal.clone();
     let title = format!(
         "{}: restored, {} written, {} removed",

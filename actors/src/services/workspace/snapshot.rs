@@ -32,7 +32,7 @@ async fn keep(inner: &Arc<Inner>, intent: &Intent, accept: Accept) -> Result<Out
             .parse::<Branch>()
             .map_err(|error| Refusal::invalid("invalid_input", "/branch", error.to_string()))?,
     };
-    timeline::takes_moments(&inner.store.read()?, &branch)?;
+    timeline::takes_moments(&inner.store.read()?, &branch).map_err(timeline::refusal)?;
     let (reading, known) = (inner.clone(), row.clone());
     let (taken, summary) = blocking(move || read(&reading, &known)).await?;
     let subject = Subject::Intent(intent.intent_id);

@@ -78,17 +78,15 @@ pub(in crate::services::timeline) fn keeps_base(
     }
 }
 
-/// Sees to it that `branch` is one that people may put moments on: main, or one that was begun and is not put away.
-pub(crate) fn takes_moments(reader: &Reader, branch: &Branch) -> Result<(), Refusal> {
+/// Sees to it that `branch` is one that people may put moments on: main, or one that was begun and is not put away. The
+/// writer asks, between whose commands nothing comes; and before it whoever has much to do until then.
+pub(crate) fn takes_moments(reader: &Reader, branch: &Branch) -> Result<(), TimelineError> {
     if *branch == Branch::main() {
         return Ok(());
     }
     match reader.board(&Board::Branch(branch.clone()))?.map(|row| row.view) {
         Some(View::Branch { base: Some(_), is_closed: false, .. }) => Ok(()),
-        Some(View::Branch { base: Some(_), .. }) => {
-            let message = format!("the branch `{branch}` was put away");
-            Err(Refusal::Conflict { code: "branch_closed", message })
-        }
-        _ => Err(Refusal::NotFound { kind: "branch", id: branch.to_string() }),
+        Some(View::Branch { base: Some(_), .. }) => Err(TimelineError::Closed(branch.clone())),
+        _ => Err(TimelineError::NoBranch(branch.clone())),
     }
 }

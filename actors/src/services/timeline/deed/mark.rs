@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::{Branch, Kind, Refs};
 
-use super::{Deed, Wish, takes_moments};
+use super::{Deed, Wish};
 use crate::runtime::Refusal;
 use crate::services::{field, id};
 
@@ -16,7 +16,6 @@ pub(super) fn note(wish: &Wish<'_>) -> Result<Deed, Refusal> {
         ..Refs::default()
     };
     let branch = wish.branch("branch")?.unwrap_or_else(Branch::main);
-    takes_moments(wish.reader, &branch)?;
     Ok(Deed::say(wish.moment(branch, Kind::Note, field(input, "title").to_owned(), refs)))
 }
 

@@ -18,7 +18,7 @@ use xyn_store::{Digest, Reader, Timestamp};
 
 use super::super::Event;
 use super::super::milestone::fitting;
-use super::{Deed, What, Wish, newest, takes_moments};
+use super::{Deed, What, Wish, newest, refusal, takes_moments};
 use crate::runtime::Refusal;
 
 pub use preview::Preview;
@@ -124,7 +124,7 @@ impl Join {
     fn read(wish: &Wish<'_>) -> Result<Self, Refusal> {
         let from = wish.required_branch("from")?;
         let into = wish.branch("into")?.unwrap_or_else(Branch::main);
-        takes_moments(wish.reader, &into)?;
+        takes_moments(wish.reader, &into).map_err(refusal)?;
         Self::between(wish.reader, from, into, wish.now)
     }
 
