@@ -60,6 +60,8 @@ pub enum Happening {
     Excluded,
     /// A log was found to be rewritten.
     Alarms,
+    /// A node was ended in order.
+    Stopped,
     /// The power of a node went.
     PowerCuts,
     /// Something that was written could not be kept.

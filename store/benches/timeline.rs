@@ -37,8 +37,8 @@ fn main() {
     let mut writer = Writer::new(&folder.path().join("writer"));
     let mut alone = Bench::open(&folder.path().join("alone"));
     appends(&mut alone);
-    let [first, second] = ["first", "second"].map(|name| Bench::open(&folder.path().join(name)));
-    boards(&mut alone, first, second);
+    let others = ["first", "second", "mate"].map(|name| Bench::open(&folder.path().join(name)));
+    boards(&mut alone, others);
     drop(alone);
     remote(node, &mut writer, entries);
     let program = std::env::current_exe().expect("this program has a path");
@@ -158,12 +158,21 @@ fn appends(node: &mut Bench) {
 }
 
 /// Edits of one board as it grows. It is folded once, and each edit goes on from there: what grows is what it shows.
-fn boards(node: &mut Bench, mut first: Bench, mut second: Bench) {
+fn boards(node: &mut Bench, [mut first, mut second, mut mate]: [Bench; 3]) {
     for (from, to) in [(0, 100), (100, 1_000), (1_000, 10_000)] {
-        let mut times: Vec<Duration> = (from..to).map(|number| edit(node, number).0).collect();
-        let mut newest = times.split_off(times.len() - 50);
-        report(&format!("timeline.board_edit.p50_ms.{to}"), micros(median(&mut newest)) / 1e3);
+        let (mut edited, mut admitted) = (Vec::new(), Vec::new());
+        for number in from..to {
+            let (took, frames) = edit(node, number);
+            let admission = mate.admit(&frames);
+            if number >= to - 50 {
+                edited.push(took);
+                admitted.push(admission);
+            }
+        }
+        report(&format!("timeline.board_edit.p50_ms.{to}"), micros(median(&mut edited)) / 1e3);
+        report(&format!("timeline.board_admit.p50_ms.{to}"), micros(median(&mut admitted)) / 1e3);
     }
+    drop(mate);
     // Somebody builds on the work of one whom nobody else hears: that change waits for ever.
     second.admit(&edit(&mut first, 0).1);
     node.admit(&edit(&mut second, 1).1);

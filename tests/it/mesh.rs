@@ -158,22 +158,49 @@ async fn a_ticket_that_was_tampered_with_opens_nothing_is_refused_by_name_and_st
 
 #[tokio::test]
 async fn a_node_at_the_address_of_another_is_refused_by_name_and_nothing_is_said_to_it() {
-    let ([ada, mut bob, mut eve], _) = team().await;
-    let address = |mate: &Mate| mate.node().mesh()[0].clone();
-    let of_ada = address(&ada);
-    let (place, _) = of_ada.split_once("/p2p/").expect("it says who it is");
-    let of_bob = address(&bob);
-    let (_, key) = of_bob.split_once("/p2p/").expect("it says who it is");
-    bob.stop().await;
-    eve.stop().await;
-    eve.peers = Some(format!("{place}/p2p/{key}"));
-    eve.up(None).await;
-    let is_refused = async || (eve.refusals("not_its_key").await > 0).then_some(());
-    eventually("whoever answers is not who was dialled", is_refused).await;
-    assert!(eve.node().log().contains("is not that of the node that was expected"), "{}", eve.node().log());
-    // As who she is, Ada is heard.
-    ada.note("as herself").await;
-    converge(&[&ada, &eve], &["as herself"]).await;
+    for transport in ["tcp/0", "udp/0/quic-v1"] {
+        let [mut ada, mut bob, mut eve] = ["ada", "bob", "eve"].map(Mate::new);
+        for mate in [&mut ada, &mut bob, &mut eve] {
+            mate.address = format!("/ip4/127.0.0.1/{transport}");
+        }
+        ada.up(None).await;
+        for mate in [&mut bob, &mut eve] {
+            mate.up(Some(&ada.invite().await)).await;
+        }
+        let address = |mate: &Mate| mate.node().mesh()[0].clone();
+        let (of_ada, of_bob) = (address(&ada), address(&bob));
+        let (place, _) = of_ada.split_once("/p2p/").expect("it says who it is");
+        let (_, key) = of_bob.split_once("/p2p/").expect("it says who it is");
+        bob.stop().await;
+        eve.stop().await;
+        eve.peers = Some(format!("{place}/p2p/{key}"));
+        eve.up(None).await;
+        let is_refused = async || (eve.refusals("not_its_key").await > 0).then_some(());
+        eventually("whoever answers is not who was dialled", is_refused).await;
+        let log = eve.node().log();
+        assert!(log.contains("is not that of the node that was expected"), "{log}");
+        // As who she is, Ada is heard.
+        ada.note("as herself").await;
+        converge(&[&ada, &eve], &["as herself"]).await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_reached_by_both_families_is_reached_by_ipv6_first() {
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    for mate in [&mut ada, &mut bob] {
+        mate.address = "/ip4/127.0.0.1/tcp/0,/ip6/::1/tcp/0".to_owned();
+    }
+    ada.up(None).await;
+    bob.up(Some(&ada.invite().await)).await;
+    ada.note("over IPv6").await;
+    converge(&[&ada, &bob], &["over IPv6"]).await;
+    let listening: Vec<&str> = ada.node().mesh().iter().map(String::as_str).collect();
+    assert!(["/ip4/", "/ip6/"].iter().all(|family| listening.iter().any(|at| at.starts_with(family))));
+    let peers = bob.node().all("/api/v1/peers").await;
+    let addresses: Vec<&str> =
+        peers.iter().filter_map(|peer| peer["connection"]["address"].as_str()).collect();
+    assert!(matches!(addresses[..], [address] if address.starts_with("/ip6/::1/")), "{addresses:?}");
 }
 
 #[tokio::test]

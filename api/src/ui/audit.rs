@@ -142,7 +142,12 @@ fn vouchers(reader: &Reader, roster: Option<&Roster>) -> Result<(Vec<Witnessed>,
     let rows = reader.page::<WitnessRow>(&Key::new(), Order::Descending, None, SHOWN, |_| true)?;
     let witnessed = |row: WitnessRow| {
         let holds = row.checkpoint.verify_witness(row.witness, &row.signature).is_ok();
-        let state = if holds { Standing::new("holds", "ok") } else { Standing::new("does not hold", "bad") };
+        let is_known = roster.is_some_and(|roster| roster.member(row.witness).is_some());
+        let state = match (holds, is_known) {
+            (true, true) => Standing::new("holds", "ok"),
+            (true, false) => Standing::new("no member's", "bad"),
+            (false, _) => Standing::new("does not hold", "bad"),
+        };
         Witnessed { name: name(row.witness), row, state }
     };
     let witnesses = rows.items.into_iter().map(witnessed).collect();

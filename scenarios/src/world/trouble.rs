@@ -138,6 +138,7 @@ impl World {
         if self.machines[node].stop() {
             self.machines[node].chest.close_all();
             self.leave(node);
+            self.check.happened(node, Happening::Stopped);
         }
     }
 

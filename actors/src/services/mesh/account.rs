@@ -55,10 +55,7 @@ impl Account {
                 Verdict::Gap { have, .. } => {
                     (GAP, format!("those between {have} and them are missing; they wait for them"))
                 }
-                Verdict::Duplicate => {
-                    self.count(DUPLICATE);
-                    continue;
-                }
+                Verdict::Duplicate => (DUPLICATE, "they are here already".to_owned()),
                 Verdict::Admitted { .. } => continue,
             };
             self.refuse(now, peer, reason, format!("records of {}: {why}", feed.node));
@@ -82,6 +79,7 @@ impl Account {
         }
         match reason {
             GAP | WAITS => tracing::info!(%peer, reason, why, "what a peer said has to wait"),
+            DUPLICATE => tracing::info!(%peer, reason, why, "what a peer said is of no use"),
             _ => tracing::warn!(%peer, reason, why, "refused what a peer said"),
         }
         self.trace.refused(now, peer, reason, why);

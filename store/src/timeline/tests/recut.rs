@@ -162,6 +162,20 @@ fn what_is_a_ground_no_more_or_again_moves_with_the_limit() {
 }
 
 #[test]
+fn who_had_more_behind_a_cut_than_is_kept_shows_what_a_newcomer_does() {
+    let story = story();
+    for seq in [0, 5, 19, 50] {
+        let cuts = BTreeMap::from([(story.0.feed, cut(&story.1, seq))]);
+        let (mut node, mut newcomer) = (Node::new(), Node::new());
+        told(&mut node, &story);
+        node.recut(&cuts);
+        newcomer.recut(&cuts);
+        told(&mut newcomer, &story);
+        assert_eq!(node.digest(), newcomer.digest(), "cut behind record {seq}");
+    }
+}
+
+#[test]
 fn on_the_way_down_nothing_new_shows_and_nothing_further_is_taken() {
     let story = story();
     let mut node = Node::new();
