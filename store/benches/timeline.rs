@@ -36,9 +36,9 @@ fn main() {
     let node = Bench::open(&folder.path().join("node"));
     let mut writer = Writer::new(&folder.path().join("writer"));
     let mut alone = Bench::open(&folder.path().join("alone"));
-    appends(&mut alone);
     let others = ["first", "second", "mate"].map(|name| Bench::open(&folder.path().join(name)));
     boards(&mut alone, others);
+    appends(&mut alone);
     drop(alone);
     remote(node, &mut writer, entries);
     let program = std::env::current_exe().expect("this program has a path");
