@@ -16,6 +16,7 @@ mod statement;
 #[cfg(test)]
 mod tests;
 mod ticket;
+mod verified;
 
 use std::fmt;
 use std::str::FromStr;

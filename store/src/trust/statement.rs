@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize};
 
-use super::{EnvId, Head, Role};
+use super::{EnvId, Head, Role, verified};
 use crate::audit::key::NodeKey;
 use crate::audit::signature::{InvalidSignature, PublicKey, Signature};
 use crate::clock::Timestamp;
@@ -222,10 +222,14 @@ impl SignedStatement {
         if statement.env != env {
             return Err(InvalidStatement::OtherEnv(statement.env));
         }
-        let verified = statement.issuer.verify(STATEMENT, payload, &Signature::from_bytes(*signature));
-        verified.map_err(InvalidStatement::Issuer)?;
-        statement.claim.check(env)?;
-        Ok(Self { statement, bytes: bytes.to_vec(), id: Digest::of(bytes) })
+        let id = Digest::of(bytes);
+        if !verified::knows(&id) {
+            let verified = statement.issuer.verify(STATEMENT, payload, &Signature::from_bytes(*signature));
+            verified.map_err(InvalidStatement::Issuer)?;
+            statement.claim.check(env)?;
+            verified::remember(id);
+        }
+        Ok(Self { statement, bytes: bytes.to_vec(), id })
     }
 
     /// Reads and checks a statement about `env` from its text: the hex digits of its bytes.
