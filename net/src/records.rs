@@ -87,23 +87,28 @@ pub fn answer(feed: FeedId, first: u64, verdicts: &[Verdict]) -> Result<(), Refu
 /// Of all that was said about who belongs: what a newcomer needs to see this node and itself as members.
 pub fn welcome(statements: Vec<Placed>, roster: &Roster, me: PublicKey, newcomer: PublicKey) -> Vec<Placed> {
     let matters = |node: PublicKey| node == me || node == newcomer || roster.ranks_above(node, me);
+    // What changes nothing here is left out: anybody may say as much of that as a record holds.
+    let counts = |placed: &Placed| !roster.not_counted().contains_key(&placed.statement.id());
     let is_about = |placed: &Placed| match &placed.statement.statement().claim {
         Claim::Certificate(certificate) => matters(certificate.node),
         Claim::Revocation(revocation) => matters(revocation.node),
     };
-    statements.into_iter().filter(is_about).collect()
+    statements.into_iter().filter(|placed| counts(placed) && is_about(placed)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
     use xyn_store::Timestamp;
     use xyn_store::audit::key::NodeKey;
-    use xyn_store::timeline::Bytes;
+    use xyn_store::scope::Principal;
     use xyn_store::timeline::entry::EntryError;
     use xyn_store::timeline::fork::ProofError;
     use xyn_store::timeline::hlc::Hlc;
     use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place};
+    use xyn_store::timeline::{Bytes, first_certificate};
+    use xyn_store::trust::{EnvId, Revocation, Statement};
 
     const ALICE: FeedId = FeedId { node: PublicKey::from_bytes([1; 32]), incarnation: 1 };
     const BOB: FeedId = FeedId { node: PublicKey::from_bytes([2; 32]), incarnation: 1 };
@@ -123,6 +128,26 @@ mod tests {
         assert!(!said(ALICE, 1, 1, &bytes) && !said(feed, 2, 2, &bytes) && !said(feed, 1, 2, &bytes));
         bytes[0] += 1;
         assert!(said(ALICE, 1, 1, &bytes), "who knows what it says");
+    }
+
+    #[test]
+    fn a_newcomer_is_told_what_counts_and_not_what_anybody_says_beside_it() {
+        let [root, host, member] = [7, 8, 9].map(|seed| NodeKey::from_secret([seed; 32]));
+        let env = EnvId::rooted_in(root.public());
+        let seated = |node: &NodeKey| {
+            let operator = Principal::local_operator();
+            let statement = first_certificate(&root, node, operator, Timestamp::EPOCH).expect("signs");
+            Placed { statement, place: None }
+        };
+        let revocation =
+            Revocation { node: host.public(), last: BTreeMap::new(), reason: "no reason".into() };
+        let claim = Claim::Revocation(revocation);
+        let noise = Statement { env, issuer: member.public(), issued_at: Timestamp::EPOCH, claim };
+        let noise = Placed { statement: noise.sign(&member).expect("signs"), place: None };
+        let statements = vec![seated(&host), noise, seated(&member)];
+        let roster = Roster::fold(env, &statements, BTreeMap::new());
+        let told = welcome(statements.clone(), &roster, host.public(), BOB.node);
+        assert_eq!(told, [statements[0].clone()]);
     }
 
     #[test]
