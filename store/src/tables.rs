@@ -132,7 +132,7 @@ pub enum Table {
     Vouched,
     /// Size (u64) ‖ node → its word for this node's log of that size.
     Witnesses,
-    /// What people are asked about ‖ moment that asks, answers or settles it → ().
+    /// What people are asked about ‖ author ‖ moment that asks, answers or settles it → ().
     TimelineMatters,
     /// Id of an artifact, or a capsule, that a moment names ‖ moment → ().
     TimelineNamed,

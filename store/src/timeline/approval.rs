@@ -28,7 +28,7 @@ use crate::trust::Roster;
 
 /// Bytes that a person may add to a word.
 pub const NOTE_MAX_BYTES: usize = 4_000;
-/// Moments about one matter that are looked at; the oldest ones.
+/// Moments of one author about one matter that are looked at; the newest ones. So nobody hides what others say.
 pub const SAID_MAX: usize = 1_000;
 
 /// What people are asked about.
@@ -127,7 +127,7 @@ pub struct Given {
 }
 
 impl Matter {
-    /// Where the moments about it stand in their index.
+    /// Where the moments about it stand in their index, those of each author together.
     pub(super) fn key(&self) -> Key {
         match self {
             Self::Gate(run, step) => Key::new().bytes(run.as_bytes()).text(step),
@@ -235,13 +235,23 @@ impl Reader {
         self.said_below(&matter.key())
     }
 
-    fn said_below(&self, prefix: &Key) -> Result<Vec<Entry>, StoreError> {
-        let mut said = Vec::new();
-        self.scan(Table::TimelineMatters, prefix.as_bytes(), None, Order::Ascending, |key, _| {
-            said.extend(self.moment(rows::read_moment(key)?)?);
-            Ok(said.len() < SAID_MAX)
-        })?;
-        Ok(said)
+    fn said_below(&self, matter: &Key) -> Result<Vec<Entry>, StoreError> {
+        let (mut moments, mut after) = (Vec::new(), None::<Key>);
+        while let Some(key) = {
+            let after = after.as_ref().map(Key::as_bytes);
+            self.first_key(Table::TimelineMatters, matter.as_bytes(), after, Order::Ascending)?
+        } {
+            let author = rows::said_by(matter.clone(), &rows::read_moment(&key)?.feed.node);
+            let until = moments.len() + SAID_MAX;
+            self.scan(Table::TimelineMatters, author.as_bytes(), None, Order::Descending, |key, _| {
+                moments.push(rows::read_moment(key)?);
+                Ok(moments.len() < until)
+            })?;
+            after = Some(author.bytes(&[u8::MAX; rows::MOMENT_BYTES]));
+        }
+        moments.sort();
+        let said = moments.into_iter().map(|moment| self.moment(moment));
+        said.filter_map(Result::transpose).collect()
     }
 
     /// A page of what other nodes than `own` ask people, newest run or intent first.
@@ -257,7 +267,7 @@ impl Reader {
         loop {
             let found = self.first_key(Table::TimelineMatters, &[], after.as_deref(), Order::Descending)?;
             let Some(mut prefix) = found else { break };
-            prefix.truncate(prefix.len().saturating_sub(rows::MOMENT_BYTES));
+            prefix.truncate(prefix.len().saturating_sub(rows::SAID_BY_BYTES));
             let said = self.said_below(&Key::new().bytes(&prefix))?;
             let asked = said.iter().flat_map(|entry| entry.note.refs.approvals.iter());
             let matter =

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::approval::Matter;
 use super::board::{Board, Folded, View};
 use super::canonical::Moment;
 use super::document;
@@ -107,6 +108,13 @@ pub(super) fn append_moment(key: Key, moment: &Moment) -> Key {
     key.u64(moment.feed.incarnation).u64(moment.seq)
 }
 
+/// What the keys of moments of `author` about a matter begin with.
+pub(super) fn said_by(matter: Key, author: &PublicKey) -> Key {
+    matter.bytes(author.as_bytes())
+}
+
+/// Bytes of an author and a moment in a key.
+pub(super) const SAID_BY_BYTES: usize = 32 + MOMENT_BYTES;
 /// Bytes of a moment in a key.
 pub(super) const MOMENT_BYTES: usize = 8 + 2 + 16 + 32 + 8 + 8;
 
@@ -179,7 +187,8 @@ fn put_entry(changes: &mut Changes, record: &Record, entry_id: EntryId, note: &N
     let changed = note.facets().into_iter();
     indexes.extend(changed.map(|facet| (Table::TimelineStates, facet.key(&note.branch, &moment))));
     let matters = note.refs.approvals.iter().flat_map(|approvals| approvals.matters());
-    indexes.extend(matters.map(|matter| (Table::TimelineMatters, append_moment(matter.key(), &moment))));
+    let said = |matter: &Matter| append_moment(said_by(matter.key(), &moment.feed.node), &moment);
+    indexes.extend(matters.map(|matter| (Table::TimelineMatters, said(matter))));
     let about = note.refs.parents.iter();
     indexes.extend(about.map(|id| (Table::TimelineAbout, append_moment(id_prefix(*id), &moment))));
     indexes.extend(note.refs.names(&moment).into_iter().map(|key| (Table::TimelineNamed, key)));

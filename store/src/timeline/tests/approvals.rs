@@ -8,7 +8,9 @@ use crate::audit::key::NodeKey;
 use crate::clock::Timestamp;
 use crate::ids::{self, RunId};
 use crate::scope::{Principal, Stage};
-use crate::timeline::approval::{Approvals, Ask, Matter, NOTE_MAX_BYTES, Reason, Word, open_questions};
+use crate::timeline::approval::{
+    Approvals, Ask, Matter, NOTE_MAX_BYTES, Reason, SAID_MAX, Word, open_questions,
+};
 use crate::timeline::entry::tests::note;
 use crate::timeline::entry::{Entry, EntryError, Kind, Note, REFS_MAX};
 use crate::timeline::first_certificate;
@@ -105,6 +107,29 @@ fn what_is_open_follows_from_what_was_said_in_whatever_order_it_came() {
         node.rebuild();
         assert_eq!(node.rows(), rows);
     }
+}
+
+#[test]
+fn who_says_ever_so_much_about_a_matter_hides_nothing_that_others_say() {
+    let (mut asker, mut other, mut bore) = (Author::new(2, 1), Author::new(3, 1), Author::new(1, 1));
+    let asked_id = asker.entry_id("asked");
+    let asked = asker.note(moment(5), asked_id, &asks());
+    let mut answer = answers();
+    answer.refs.parents = vec![asked_id];
+    let answered = other.note(moment(6), other.entry_id("answered"), &answer);
+    // All of it before the question, by its own clock; and one word behind it.
+    let mut noise: Vec<_> =
+        (0..=SAID_MAX).map(|n| bore.note(moment(0), bore.entry_id(&n.to_string()), &answers())).collect();
+    noise.push(bore.note(moment(7), bore.entry_id("word"), &answer));
+    let mut node = Node::new();
+    node.admit(&[bore.frame(&noise), asker.frame(&[asked]), other.frame(&[answered])]);
+    let known = roster(&[asker.key(), other.key(), bore.key()]);
+    let reader = node.store.read().expect("reads");
+    assert_eq!(reader.said_of(&matter()).expect("reads").len(), SAID_MAX + 2);
+    let page = reader.questions_elsewhere(node.store.key().public(), &known, None, 10).expect("reads");
+    let [question] = page.items.as_slice() else { panic!("{page:?}") };
+    let words: Vec<_> = question.words.iter().map(|word| word.node).collect();
+    assert_eq!((question.entry_id, words), (asked_id, vec![other.feed.node, bore.feed.node]));
 }
 
 #[test]
