@@ -191,7 +191,7 @@ impl<'a> Draft<'a> {
         for board in touched {
             let new = self.boards.get(&board).cloned().unwrap_or_default();
             let extended = match open.take(&board) {
-                Some(folded) => folded.extend(&board, &self.contributions(&board, &new, &limit)?),
+                Some(folded) => folded.extend(&self.contributions(&board, &new, &limit)?),
                 None => None,
             };
             let is_extended = extended.is_some();

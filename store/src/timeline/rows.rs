@@ -205,9 +205,14 @@ fn put_entry(changes: &mut Changes, record: &Record, entry_id: EntryId, note: &N
 /// Puts what `board` came to, or takes it away when nothing went in.
 pub(super) fn put_board(changes: &mut Changes, board: &Board, folded: &Folded) {
     let Folded { view, pending, .. } = folded;
+    let key = BoardRow::key_of(board);
     match folded.is_touched() {
-        true => changes.put(&BoardRow { board: board.clone(), view: view.clone(), pending: *pending }),
-        false => changes.unmark(Table::TimelineBoards, BoardRow::key_of(board)),
+        true => {
+            // A `BoardRow`, of which no copy is made: it may show ten thousand things.
+            let value = postcard::to_stdvec(&(board, view, pending));
+            changes.put_bytes(BoardRow::TABLE, key, value.expect("rows hold no type that postcard refuses"));
+        }
+        false => changes.unmark(BoardRow::TABLE, key),
     }
 }
 

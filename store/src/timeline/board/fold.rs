@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::{Automerge, Change, ChangeHash};
+use automerge::{Automerge, Change, ChangeHash, ROOT, ReadDoc};
 
 use super::super::change::{self, ChangeError};
 use super::super::feed::FeedId;
@@ -92,12 +92,11 @@ struct Settled {
 
 impl Folded {
     fn empty(board: &Board) -> Self {
-        let document = Automerge::new();
         Self {
-            view: view::read(board, &document, |_| None),
+            view: View::empty(board),
             pending: 0,
             left_out: BTreeMap::new(),
-            document,
+            document: Automerge::new(),
             grounds: Grounds::default(),
             known: BTreeMap::new(),
             aside: BTreeMap::new(),
@@ -141,14 +140,14 @@ impl Folded {
     /// Goes on with `new` contributions, the next ones of their feeds, at a cost that does not grow with those before.
     /// None when only a fold of them all can tell what they come to: it turns out that an author gave one number to
     /// two changes.
-    pub(in crate::timeline) fn extend(mut self, board: &Board, new: &[Contribution]) -> Option<Self> {
+    pub(in crate::timeline) fn extend(mut self, new: &[Contribution]) -> Option<Self> {
         let settled = self.settle(new, &BTreeSet::new());
         if settled.has_rivals {
             return None;
         }
         let entering = self.entering(settled.counting);
         add(&mut self.document, &entering).ok()?;
-        self.show(board);
+        self.show(&view::names(&self.document, &entering)?);
         Some(self)
     }
 
@@ -242,9 +241,10 @@ impl Folded {
         entering
     }
 
-    fn show(&mut self, board: &Board) {
+    /// Shows what stands under `names` now.
+    fn show(&mut self, names: &BTreeSet<String>) {
         let origin = |hash: &ChangeHash| self.known.get(hash).map(|known| (known.feed.node, known.at));
-        self.view = view::read(board, &self.document, origin);
+        self.view.refresh(&self.document, names, origin);
         self.pending = self.counting - self.shown;
     }
 }
@@ -263,7 +263,7 @@ pub(in crate::timeline) fn fold(board: &Board, contributions: &[Contribution]) -
                 continue;
             }
         }
-        folded.show(board);
+        folded.show(&folded.document.keys(ROOT).collect());
         return folded;
     }
 }

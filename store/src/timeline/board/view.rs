@@ -1,10 +1,13 @@
 //! What a board shows: plain data, read out of its document.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::str::FromStr;
 
-use automerge::{Automerge, ChangeHash, ObjType, ROOT, ReadDoc, ScalarValue, Value};
+use automerge::legacy::{Key, ObjectId};
+use automerge::{Automerge, Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, ScalarValue, Value};
 use serde::{Deserialize, Serialize};
 
+use super::super::change;
 use super::super::entry::is_name;
 use super::super::hlc::Hlc;
 use super::Board;
@@ -55,43 +58,100 @@ pub enum View {
     },
 }
 
-/// Reads `document` as `board`. What does not belong on it is not shown. `origin` tells of a change who made
-/// it, and when.
-pub(super) fn read(
-    board: &Board,
-    document: &Automerge,
-    origin: impl Fn(&ChangeHash) -> Option<(PublicKey, Hlc)>,
-) -> View {
-    match board {
-        Board::Branch(_) => {
-            let head = entry(document, HEAD);
-            let mut contenders: BTreeSet<EntryId> =
-                all(document, HEAD).filter_map(|value| parse(&value)).collect();
-            contenders.retain(|contender| Some(*contender) != head);
-            View::Branch { base: entry(document, BASE), head, contenders, is_closed: flag(document, CLOSED) }
+impl View {
+    /// What `board` shows before anybody changed it.
+    pub(super) fn empty(board: &Board) -> Self {
+        match board {
+            Board::Branch(_) => {
+                Self::Branch { base: None, head: None, contenders: BTreeSet::new(), is_closed: false }
+            }
+            Board::Labels => Self::Labels(BTreeMap::new()),
+            Board::Pins => Self::Pins(BTreeSet::new()),
+            Board::Comments(_) | Board::Review(_) => {
+                Self::Thread { comments: Vec::new(), is_resolved: false }
+            }
         }
-        Board::Labels => {
-            let names = document.keys(ROOT).filter(|name| is_name(name));
-            View::Labels(names.filter_map(|name| entry(document, &name).map(|entry| (name, entry))).collect())
-        }
-        Board::Pins => View::Pins(document.keys(ROOT).filter_map(|key| key.parse().ok()).collect()),
-        Board::Comments(_) | Board::Review(_) => {
-            let keys = document.keys(ROOT);
-            let mut comments: Vec<Comment> =
-                keys.filter_map(|key| comment(document, &key, &origin)).collect();
-            comments.sort();
-            View::Thread { comments, is_resolved: flag(document, RESOLVED) }
+    }
+
+    /// Reads anew what stands under `names` in `document`, as whatever else does was read before. What does not
+    /// belong on the board is not shown. `origin` tells of a change who made it, and when.
+    pub(super) fn refresh(
+        &mut self,
+        document: &Automerge,
+        names: &BTreeSet<String>,
+        origin: impl Fn(&ChangeHash) -> Option<(PublicKey, Hlc)>,
+    ) {
+        match self {
+            Self::Branch { base, head, contenders, is_closed } => {
+                *base = entry(document, BASE);
+                *head = entry(document, HEAD);
+                *contenders = all(document, HEAD).filter_map(|value| parse(&value)).collect();
+                contenders.retain(|contender| Some(*contender) != *head);
+                *is_closed = flag(document, CLOSED);
+            }
+            Self::Labels(labels) => {
+                for name in names.iter().filter(|name| is_name(name)) {
+                    match entry(document, name) {
+                        Some(entry) => drop(labels.insert(name.clone(), entry)),
+                        None => drop(labels.remove(name)),
+                    }
+                }
+            }
+            Self::Pins(pins) => {
+                for (name, entry) in names.iter().filter_map(|name| Some((name, id(name)?))) {
+                    match document.get(ROOT, name) {
+                        Ok(Some(_)) => pins.insert(entry),
+                        _ => pins.remove(&entry),
+                    };
+                }
+            }
+            Self::Thread { comments, is_resolved } => {
+                let comment_of = |name: &String| {
+                    name.strip_prefix(COMMENT).or_else(|| name.strip_prefix(PLACE)).and_then(id)
+                };
+                let changed: BTreeSet<CommentId> = names.iter().filter_map(comment_of).collect();
+                comments.retain(|comment| !changed.contains(&comment.comment_id));
+                comments.extend(changed.into_iter().filter_map(|id| comment(document, id, &origin)));
+                comments.sort();
+                *is_resolved = flag(document, RESOLVED);
+            }
         }
     }
 }
 
+/// The names under which `changes`, which are in `document`, write: their own, and those of the texts that they edit.
+/// None when the library does not say.
+pub(super) fn names(document: &Automerge, changes: &[Change]) -> Option<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for change in changes {
+        let mut texts = HashSet::new();
+        for operation in change::expand(change).ok()?.operations {
+            match (operation.obj, operation.key) {
+                (ObjectId::Root, Key::Map(name)) => drop(names.insert(name.to_string())),
+                (ObjectId::Id(text), _) => drop(texts.insert(text)),
+                (ObjectId::Root, Key::Seq(_)) => return None,
+            }
+        }
+        for text in texts {
+            let text = ObjId::Id(text.counter(), text.actor().clone(), 0);
+            let parent = document.parents(&text).ok()?.next()?;
+            names.insert(parent.prop.to_string());
+        }
+    }
+    Some(names)
+}
+
+/// The id that `name` is, as ids are written: another way to write it would be another name for the same.
+fn id<T: FromStr + ToString>(name: &str) -> Option<T> {
+    name.parse().ok().filter(|id: &T| id.to_string() == name)
+}
+
 fn comment(
     document: &Automerge,
-    key: &str,
+    comment_id: CommentId,
     origin: impl Fn(&ChangeHash) -> Option<(PublicKey, Hlc)>,
 ) -> Option<Comment> {
-    let comment_id = key.strip_prefix(COMMENT)?.parse().ok()?;
-    let (value, object) = document.get(ROOT, key).ok()??;
+    let (value, object) = document.get(ROOT, format!("{COMMENT}{comment_id}")).ok()??;
     if !matches!(value, Value::Object(ObjType::Text)) {
         return None;
     }

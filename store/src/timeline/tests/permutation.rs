@@ -297,7 +297,7 @@ fn a_board_that_grows_piece_by_piece_is_the_one_that_all_pieces_give() {
             for until in 0..pieces.len() {
                 let all = pieces[..=until].concat();
                 let whole = fold_board(&board, &all);
-                let extended = grown.and_then(|grown| grown.extend(&board, &pieces[until]));
+                let extended = grown.and_then(|grown| grown.extend(&pieces[until]));
                 let grown_on = extended.unwrap_or_else(|| fold_board(&board, &all));
                 prop_assert_eq!(&grown_on.view, &whole.view);
                 prop_assert_eq!(

@@ -29,10 +29,10 @@ fn nobody_makes_a_board_larger_than_its_share_and_others_go_on() {
     assert_eq!((shown(&whole), whole.pending), (BOARD_CHANGES_MAX, 1));
     let (early, late) =
         all(&flood).split_at_checked(100).map(|(a, b)| (a.to_vec(), b.to_vec())).expect("long");
-    let extended = fold(&Board::Pins, &early).extend(&Board::Pins, &late).expect("goes on");
+    let extended = fold(&Board::Pins, &early).extend(&late).expect("goes on");
     assert_eq!((&extended.view, extended.pending), (&whole.view, whole.pending));
     let mine = ana.edit(moment(2), &Board::Pins, &all(&flood), &[Edit::Pin(ana.entry_id("mine"))]);
-    let extended = extended.extend(&Board::Pins, &all(&[&mine])).expect("goes on");
+    let extended = extended.extend(&all(&[&mine])).expect("goes on");
     assert_eq!((shown(&extended), extended.pending), (BOARD_CHANGES_MAX + 1, 1));
 }
 
