@@ -228,9 +228,13 @@ impl Timeline {
         let new = frame.records.iter().filter(|record| record.seq > have);
         let mut load = Load { feeds: self.begins(&frame.place.feed, cut), ..Load::default() };
         for record in new {
+            load.bytes += record.payload.len() as u64;
             match &record.content.body {
                 Body::Board { change, .. } => load.add_change(&change.0),
-                Body::Entry { .. } | Body::Statement(_) => load.records += 1,
+                Body::Entry { .. } => load.records += 1,
+                Body::Statement(_) => {
+                    (load.records, load.statements) = (load.records + 1, load.statements + 1)
+                }
             }
         }
         self.pace.take(Source::Others(frame.place.feed.node), load, now)

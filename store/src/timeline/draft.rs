@@ -13,6 +13,7 @@ use super::fold::contribution;
 use super::frame::{self, LENGTH_BYTES, OVERHEAD_BYTES};
 use super::head::Effect;
 use super::limit::Limit;
+use super::pace::Pace;
 use super::record::{NO_RECORD, Place, Record};
 use super::rows;
 use crate::Reader;
@@ -179,11 +180,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Folds every board that the draft touched, as far as it is not open, and hands over the rows, with what of the
-    /// draft's shows on no board.
+    /// draft's shows on no board. Whoever has a board folded anew is charged with what it holds.
     pub(super) fn finish(
         mut self,
         limit: impl Fn(&FeedId) -> Limit,
         open: &mut Open,
+        pace: &Pace,
     ) -> Result<(Changes, Vec<LeftOut>), StoreError> {
         let mut left_out = Vec::new();
         self.recounted.iter().for_each(|board| drop(open.take(board)));
@@ -197,7 +199,12 @@ impl<'a> Draft<'a> {
             let is_extended = extended.is_some();
             let mut folded = match extended {
                 Some(folded) => folded,
-                None => self.fold(&board, &limit)?,
+                None => {
+                    let folded = self.fold(&board, &limit)?;
+                    let authors: BTreeSet<PublicKey> = new.iter().map(|(feed, _)| feed.node).collect();
+                    authors.into_iter().for_each(|author| pace.charge(author, folded.operations()));
+                    folded
+                }
             };
             // A board that is folded anew finds all that it ever left out; that was told when it came.
             let found = std::mem::take(&mut folded.left_out).into_iter();

@@ -252,8 +252,8 @@ impl Timeline {
 
     /// The rows of `draft`, with the boards it touched, and what shows on none.
     pub(super) fn finish(&mut self, draft: Draft<'_>) -> Result<(Changes, Vec<LeftOut>), StoreError> {
-        let Self { feeds, boards, .. } = self;
-        draft.finish(|feed| feeds.get(feed).map_or(Limit::NONE, |row| row.limit), boards)
+        let Self { feeds, boards, pace, .. } = self;
+        draft.finish(|feed| feeds.get(feed).map_or(Limit::NONE, |row| row.limit), boards, pace)
     }
 
     fn limit(&self, feed: &FeedId) -> Limit {

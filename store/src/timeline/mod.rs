@@ -53,7 +53,8 @@ pub use made::Made;
 pub use memo::MEMO_FRAMES_MAX;
 pub use offer::{APP_ID_MAX_CHARS, Delta, Offer, Visibility};
 pub use pace::{
-    DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX, Pace, RECORDS_PER_MINUTE_MAX,
+    BYTES_PER_MINUTE_MAX, DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX, Pace,
+    RECORDS_PER_MINUTE_MAX, STATEMENTS_PER_HOUR_MAX,
 };
 pub use page::EntryFilter;
 pub use recut::Recut;

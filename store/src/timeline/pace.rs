@@ -11,17 +11,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::change;
+use super::roster::STATEMENTS_PER_FEED;
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 
 /// Records of one author, over all its feeds, that are taken in a minute: more than a node writes that does what
 /// nodes do.
 pub const RECORDS_PER_MINUTE_MAX: u64 = 2_000_000;
-/// Those among them that change a shared document. Each may have another one opened, and in it all that was
-/// written there before; of its entry documents an author has one open at a time.
+/// Those among them that change a shared document.
 pub const DOCUMENTS_PER_MINUTE_MAX: u64 = 60_000;
-/// Operations that those unfold to: four times what one author may be of a board.
+/// Operations that those unfold to, and that boards hold which are opened for them: eight times what one author may be
+/// of a board.
 pub const OPERATIONS_PER_MINUTE_MAX: u64 = 4 << 20;
+/// Bytes of records of one author that are taken in a minute. A node that writes as fast as it can makes about as many.
+pub const BYTES_PER_MINUTE_MAX: u64 = 512 << 20;
+/// Records of one author that are said to be statements about who belongs, and are taken in an hour: as many as are
+/// [heard](STATEMENTS_PER_FEED) in four of its feeds. Whenever one comes, all that are known are read.
+pub const STATEMENTS_PER_HOUR_MAX: u64 = 4 * STATEMENTS_PER_FEED as u64;
 /// Feeds of one author that are begun in an hour. A node begins one with each life of its folder; whoever makes up
 /// more has others keep a row of each for ever. Those that a revocation names are so few already, and come at once.
 pub const FEEDS_PER_HOUR_MAX: u64 = 64;
@@ -51,6 +57,11 @@ pub(super) struct Load {
     pub(super) documents: u64,
     /// Operations that those unfold to.
     pub(super) operations: u64,
+    /// Bytes of all records. Of what the node itself writes they are not counted: others take them later.
+    pub(super) bytes: u64,
+    /// Records with a statement about who belongs. Of the node itself they are not counted: it writes no more than are
+    /// heard.
+    pub(super) statements: u64,
     /// Feeds of which nothing was here.
     pub(super) feeds: u64,
 }
@@ -70,6 +81,8 @@ struct Taken {
     records: Window,
     documents: Window,
     operations: Window,
+    bytes: Window,
+    statements: Window,
     feeds: Window,
 }
 
@@ -89,6 +102,13 @@ impl Pace {
         *taken = with.unwrap_or(*taken);
         with.is_some()
     }
+
+    /// Notes that what was just taken of `author` had so many operations of others looked at: a board was opened for it.
+    pub(super) fn charge(&self, author: PublicKey, operations: u64) {
+        let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let window = &mut sources.entry(Source::Others(author)).or_default().operations;
+        window.amount = window.amount.saturating_add(operations);
+    }
 }
 
 impl Taken {
@@ -97,6 +117,8 @@ impl Taken {
             records: self.records.with(load.records, RECORDS_PER_MINUTE_MAX, MINUTE, now)?,
             documents: self.documents.with(load.documents, DOCUMENTS_PER_MINUTE_MAX, MINUTE, now)?,
             operations: self.operations.with(load.operations, OPERATIONS_PER_MINUTE_MAX, MINUTE, now)?,
+            bytes: self.bytes.with(load.bytes, BYTES_PER_MINUTE_MAX, MINUTE, now)?,
+            statements: self.statements.with(load.statements, STATEMENTS_PER_HOUR_MAX, HOUR, now)?,
             feeds: self.feeds.with(load.feeds, FEEDS_PER_HOUR_MAX, HOUR, now)?,
         })
     }
@@ -154,7 +176,7 @@ mod tests {
     #[test]
     fn what_unfolds_to_more_than_a_minute_s_worth_is_taken_once_and_keeps_the_next_waiting() {
         let (pace, now) = (Pace::default(), NOW.after(HOUR));
-        let load = |operations| Load { records: 1, documents: 1, operations, feeds: 0 };
+        let load = |operations| Load { records: 1, documents: 1, operations, ..Load::default() };
         assert!(pace.take(author(1), load(1), now));
         assert!(!pace.take(author(1), load(OPERATIONS_PER_MINUTE_MAX), now), "not behind another one");
         let now = now.after(MINUTE);
@@ -163,6 +185,26 @@ mod tests {
         assert!(!pace.take(author(1), load(1), now.after(3 * MINUTE).before(Duration::from_secs(1))));
         assert!(pace.take(author(1), records(1, 0), now), "what changes no shared document is taken");
         assert!(pace.take(author(1), load(1), now.after(3 * MINUTE)));
+    }
+
+    #[test]
+    fn statements_wait_for_the_next_hour_and_what_else_their_author_writes_does_not() {
+        let (pace, now) = (Pace::default(), NOW.after(HOUR));
+        let load = |statements| Load { records: 1, statements, ..Load::default() };
+        assert!(pace.take(author(1), load(STATEMENTS_PER_HOUR_MAX), now));
+        assert!(!pace.take(author(1), load(1), now.after(MINUTE)));
+        assert!(pace.take(author(1), load(0), now) && pace.take(author(2), load(1), now));
+        assert!(pace.take(author(1), load(1), now.after(HOUR)));
+    }
+
+    #[test]
+    fn bytes_have_a_pace_of_their_own() {
+        let (pace, now) = (Pace::default(), NOW.after(HOUR));
+        let load = |bytes| Load { records: 1, bytes, ..Load::default() };
+        assert!(pace.take(author(1), load(BYTES_PER_MINUTE_MAX - 1), now));
+        assert!(!pace.take(author(1), load(2), now));
+        assert!(pace.take(author(1), load(1), now) && pace.take(author(2), load(2), now));
+        assert!(pace.take(author(1), load(2), now.after(MINUTE)));
     }
 
     #[test]

@@ -119,6 +119,11 @@ impl Folded {
         self.size_bytes + self.grounds.size_bytes()
     }
 
+    /// Operations of the changes that were looked at: what it takes to fold them.
+    pub(in crate::timeline) fn operations(&self) -> u64 {
+        self.shares.values().map(Share::operations).sum()
+    }
+
     /// Of what the next `changes` of `feed` would be more than its share, together.
     pub(in crate::timeline) fn has_room(&self, feed: &FeedId, changes: &[Vec<u8>]) -> Result<(), EditError> {
         let mut share = self.shares.get(feed).cloned().unwrap_or_default();

@@ -63,6 +63,11 @@ impl Share {
         self.last
     }
 
+    /// Operations of all its changes.
+    pub(super) fn operations(&self) -> u64 {
+        self.operations
+    }
+
     /// Of what one change was too much: no further one is looked at.
     pub(super) fn used_up(&self) -> Option<Measure> {
         self.used_up

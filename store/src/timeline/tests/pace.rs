@@ -11,8 +11,8 @@ use crate::timeline::board::{Board, Edit};
 use crate::timeline::fork::Proof;
 use crate::timeline::pace::{Load, Source};
 use crate::timeline::{
-    DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX, RECORDS_PER_MINUTE_MAX, Saying,
-    WriteError,
+    BYTES_PER_MINUTE_MAX, DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX,
+    RECORDS_PER_MINUTE_MAX, STATEMENTS_PER_HOUR_MAX, Saying, WriteError,
 };
 use crate::trust::Cut;
 
@@ -29,6 +29,42 @@ fn changes_that_unfold_to_more_than_is_taken_wait_however_few_they_are() {
     let frame = author.frame(&[record]);
     let taken = Load { operations: OPERATIONS_PER_MINUTE_MAX - 999, ..Load::default() };
     assert!(pace.take(source, taken, node.now));
+    assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
+    node.now = node.now.after(Duration::from_secs(60));
+    assert_eq!(admitted(&node.admit(&[frame])[0]), (1, 1));
+}
+
+#[test]
+fn who_has_one_board_after_the_other_opened_waits_as_if_it_had_written_them() {
+    let (mut node, mut author, mut other) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
+    let board = Board::Labels;
+    let operations = vec![put("a", Vec::new()); 1_000];
+    let large = other.craft(moment(1), &board, (1, 1), Vec::new(), operations);
+    node.admit(&[other.frame(&[large])]);
+    let source = Source::Others(author.feed.node);
+    let mut edit = |n: i64| {
+        let label = Edit::Label(n.to_string(), author.entry_id("a"));
+        let record = author.edit(moment(n), &board, &[], &[label]);
+        author.frame(&[record])
+    };
+    let takes = |node: &Node, operations| {
+        node.timeline.pace.take(source, Load { operations, ..Load::default() }, node.now)
+    };
+    node.admit(&[edit(2)]);
+    assert!(takes(&node, OPERATIONS_PER_MINUTE_MAX - 1), "the board was open");
+    node.reopen();
+    node.admit(&[edit(3)]);
+    // One that it wrote, and the board with it.
+    let left = OPERATIONS_PER_MINUTE_MAX - 1 - 1_002;
+    assert!(!takes(&node, left + 1) && takes(&node, left));
+}
+
+#[test]
+fn records_that_are_large_wait_however_few_they_are() {
+    let (mut node, author) = (Node::new(), Author::new(1, 1));
+    let frame = author.frame(&entries(&mut author.clone(), 1));
+    let taken = Load { bytes: BYTES_PER_MINUTE_MAX - 1, ..Load::default() };
+    assert!(node.timeline.pace.take(Source::Others(author.feed.node), taken, node.now));
     assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
     node.now = node.now.after(Duration::from_secs(60));
     assert_eq!(admitted(&node.admit(&[frame])[0]), (1, 1));
@@ -112,6 +148,8 @@ fn what_a_node_wrote_in_former_lives_takes_nothing_from_what_it_may_write() {
         records: RECORDS_PER_MINUTE_MAX,
         documents: DOCUMENTS_PER_MINUTE_MAX,
         operations: OPERATIONS_PER_MINUTE_MAX,
+        bytes: BYTES_PER_MINUTE_MAX,
+        statements: STATEMENTS_PER_HOUR_MAX,
         feeds: FEEDS_PER_HOUR_MAX,
     };
     assert!(node.timeline.pace.take(former, most, node.now), "others brought as much as is taken");
