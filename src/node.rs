@@ -1,6 +1,7 @@
 //! The only place where the parts of a node are wired together: store, Runtime, API.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -55,6 +56,20 @@ pub struct NodeFile {
     pub listen: Vec<SocketAddr>,
     /// When it was started.
     pub started_at: Timestamp,
+    /// The folder that it has: a copy of it is another one.
+    pub folder: FolderId,
+}
+
+/// Device and inode of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FolderId(u64, u64);
+
+impl FolderId {
+    /// That of the folder at `path`.
+    pub fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = std::fs::metadata(path)?;
+        Ok(Self(metadata.dev(), metadata.ino()))
+    }
 }
 
 /// Why a node did not start.
@@ -196,8 +211,13 @@ impl Node {
     }
 
     fn announce(&self, started_at: Timestamp) -> Result<(), NodeError> {
-        let file = NodeFile { pid: std::process::id(), listen: self.addresses(), started_at };
-        let text = serde_json::to_vec(&file).map_err(std::io::Error::from);
+        let file = FolderId::of(self.file.parent().unwrap_or(&self.file)).map(|folder| NodeFile {
+            pid: std::process::id(),
+            listen: self.addresses(),
+            started_at,
+            folder,
+        });
+        let text = file.and_then(|file| Ok(serde_json::to_vec(&file)?));
         text.and_then(|text| durable::put(&self.file, &text))
             .map_err(|source| NodeError::Write { path: self.file.clone(), source })
     }

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use xyn_actors::runtime::Environment;
 
 use crate::failure::{Exit, Failure};
-use crate::node::{NODE_FILE, NodeFile};
+use crate::node::{FolderId, NODE_FILE, NodeFile};
 
-/// The file in `data` in which a running node says where it listens; none when it is not there or no such file.
+/// The file in `data` in which a running node says where it listens; none when it is not there or no such file, or was
+/// copied with the folder.
 pub(crate) fn node_file(data: &Path) -> Option<NodeFile> {
-    serde_json::from_slice(&std::fs::read(data.join(NODE_FILE)).ok()?).ok()
+    let file: NodeFile = serde_json::from_slice(&std::fs::read(data.join(NODE_FILE)).ok()?).ok()?;
+    (FolderId::of(data).ok()? == file.folder).then_some(file)
 }
 
 /// Whether a command only looks.

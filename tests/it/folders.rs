@@ -2,7 +2,7 @@
 //! what was kept is there again once the damage is undone.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -149,14 +149,26 @@ async fn a_machine_that_trusts_no_certificates_still_finds_its_own_node() {
 #[tokio::test]
 async fn what_says_who_runs_is_only_a_courtesy() {
     let (folder, _) = used().await;
-    for garbage in
-        ["", "{", "{\"pid\":1,\"listen\":[\"127.0.0.1:9\"],\"started_at\":\"2026-01-01T00:00:00Z\"}"]
-    {
+    let here = fs::metadata(folder.data()).expect("is there");
+    let listens = json!({
+        "pid": 1, "listen": ["127.0.0.1:9"], "started_at": "2026-01-01T00:00:00Z", "folder": [here.dev(), here.ino()],
+    });
+    for garbage in ["", "{", &listens.to_string()] {
         fs::write(folder.data().join("node.json"), garbage).expect("writes");
         fs::write(folder.data().join("node.lock"), garbage).expect("writes");
         folder.xyn(["run", "list"]).ok();
         assert!(Node::start(&folder).await.stop().await.success(), "{garbage}");
     }
+}
+
+#[tokio::test]
+async fn a_copy_of_a_folder_is_not_taken_for_the_node_that_has_the_original() {
+    let (folder, copy) = (Folder::new(), Folder::new());
+    let node = Node::start(&folder).await;
+    fs::create_dir_all(copy.data()).expect("own folder");
+    fs::copy(folder.data().join("node.json"), copy.data().join("node.json")).expect("copies");
+    copy.xyn(["timeline", "note", "meant for the copy"]).says(7, &["no node runs on", "xyn up --data"]);
+    assert_eq!(node.all("/api/v1/timeline?kind=note").await, Vec::<Value>::new());
 }
 
 /// Flips bits all over a database; whatever is asked of it answers or says what is wrong, and checks find it.
