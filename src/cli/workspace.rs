@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
-use super::Context;
 use super::on_the_way::patiently;
 use super::output::{Paint, Unit};
 use super::table::{Column, Table, instant, text};
+use super::{Context, moment};
 use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -62,6 +62,10 @@ pub(super) struct Snapshot {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "What the workspace becomes is a moment: on the branch of MOMENT where that has these files \
+                        now, and else on the branch that the workspace is on."
+)]
 pub(super) struct Restore {
     /// The workspace or its folder
     #[arg(value_name = "NAME|DIR")]
@@ -164,13 +168,18 @@ async fn restore(arguments: Restore, context: &Context) -> Result<Exit, Failure>
     let client = context.client(Need::Node).await?;
     let name = named(&client, Some(&name)).await?;
     let is_root = place.len() == 64;
+    let place = if is_root { place } else { moment::named(&client, &place).await? };
     let body = json!({
         "root": is_root.then_some(&place), "entry_id": (!is_root).then_some(&place),
         "to": to.as_deref().map(absolute).transpose()?, "force": force, "remove": remove,
     });
     let answer = act(&client, &name, "restore", body, context).await?;
     context.out.answer(&answer, |_| {
-        format!("{} written, {} removed", text(&answer, "written"), text(&answer, "removed"))
+        let moment = match answer["branch"].as_str() {
+            Some(branch) => format!("; moment {} on branch {branch}", text(&answer, "entry_id")),
+            None => String::new(),
+        };
+        format!("{} written, {} removed{moment}", text(&answer, "written"), text(&answer, "removed"))
     })?;
     Ok(Exit::Done)
 }

@@ -93,6 +93,9 @@ pub(crate) struct LaidOut {
     /// The moment of it; null where the workspace is what it was known to be, or another folder was written.
     #[schema(schema_with = schema::optional_id)]
     entry_id: Option<EntryId>,
+    /// The branch of that moment, which the workspace is on now: that of the restored moment where its files are what
+    /// they are there now, and else the one it was on.
+    branch: Option<String>,
 }
 
 /// What differs between two trees of a workspace.

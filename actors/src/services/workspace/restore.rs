@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use xyn_capsules::tree::{Limits, Restored, Seen, Wish, list, restore};
-use xyn_store::Digest;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::{IntentRow, IntentStatus, KnownTree, WorkspaceRow};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
+use xyn_store::{Digest, Reader};
 
 use super::compare::{self, Place};
 use super::refusal::refusal;
@@ -29,8 +29,10 @@ use crate::services::{field, id, outside};
 struct Job {
     row: WorkspaceRow,
     root: Digest,
-    /// The moment it is of, and its branch.
-    moment: Option<(EntryId, Branch)>,
+    /// The moment it is of.
+    moment: Option<EntryId>,
+    /// The branch that the workspace is on afterwards.
+    branch: Branch,
     dir: PathBuf,
     /// Whether that is the workspace itself.
     in_place: bool,
@@ -81,9 +83,9 @@ async fn job(inner: &Arc<Inner>, input: &Value) -> Result<Job, Refusal> {
     let reader = inner.store.read()?;
     let row = named(&reader, field(input, "name"))?;
     let root = compare::root_of(&reader, &row.name, &place)?;
-    let moment = match place {
-        Place::Moment(entry_id) => reader.entry(entry_id)?.map(|entry| (entry_id, entry.note.branch)),
-        Place::Tree(_) => None,
+    let (moment, branch) = match place {
+        Place::Moment(entry_id) => (Some(entry_id), branch_of(inner, &reader, &row, entry_id, root)?),
+        Place::Tree(_) => (None, row.branch.clone()),
     };
     let dir = match field(input, "to") {
         "" => PathBuf::from(&row.dir),
@@ -94,23 +96,40 @@ async fn job(inner: &Arc<Inner>, input: &Value) -> Result<Job, Refusal> {
         place::apart_from_workspaces(&reader, &dir)?;
     }
     let (force, remove, fetched) = (flag("force"), flag("remove"), Brought::default());
-    let job = Job { row, root, moment, dir, in_place, force, remove, fetched };
+    let job = Job { row, root, moment, branch, dir, in_place, force, remove, fetched };
     if job.is_moment() {
         // Before any file is written; the writer asks again.
-        timeline::takes_moments(&reader, job.branch()).map_err(timeline::refusal)?;
+        timeline::takes_moments(&reader, &job.branch).map_err(timeline::refusal)?;
     }
     Ok(job)
+}
+
+/// The branch that a workspace is on when it is what it was at the moment `entry_id`, which is `root`: that of the
+/// moment where this is what it is there now. Elsewhere the one it is on, so that no branch goes back which nobody
+/// asked to.
+fn branch_of(
+    inner: &Inner,
+    reader: &Reader,
+    row: &WorkspaceRow,
+    entry_id: EntryId,
+    root: Digest,
+) -> Result<Branch, Refusal> {
+    let Some(entry) = reader.entry(entry_id)? else { return Ok(row.branch.clone()) };
+    let newest = reader.newest_believable_entry(Some(&entry.note.branch), inner.clock.now())?;
+    let now = newest.map(|newest| compare::root_of(reader, &row.name, &Place::Moment(newest.entry_id)));
+    let is_there = match now.transpose() {
+        Ok(now) => now == Some(root),
+        // The moment claims to be from the future, and the branch had no such workspace before.
+        Err(Refusal::NotFound { .. }) => false,
+        Err(refusal) => return Err(refusal),
+    };
+    Ok(if is_there { entry.note.branch } else { row.branch.clone() })
 }
 
 impl Job {
     /// Whether the workspace becomes something else, which is a moment.
     fn is_moment(&self) -> bool {
         self.in_place && self.row.known.is_none_or(|known| known.root != self.root)
-    }
-
-    /// The branch that the workspace is on afterwards.
-    fn branch(&self) -> &Branch {
-        self.moment.as_ref().map_or(&self.row.branch, |(_, branch)| branch)
     }
 }
 
@@ -133,7 +152,7 @@ async fn carry_out(
     let output = json!({
         "root": job.root, "written": written, "removed": removed, "size_bytes": size_bytes,
         "fetched": job.fetched.blobs, "fetched_bytes": job.fetched.size_bytes,
-        "entry_id": is_moment.then_some(entry_id),
+        "entry_id": is_moment.then_some(entry_id), "branch": is_moment.then_some(&job.branch),
     });
     if !is_moment {
         return outside::end(inner, intent, begun, action, Ok(output)).await;
@@ -155,8 +174,8 @@ async fn say(
     entry_id: EntryId,
     output: Value,
 ) -> Result<Outcome, Refusal> {
-    let (Job { row, root, moment, .. }, branch) = (job, job.branch().clone());
-    let parents = moment.iter().map(|(entry_id, _)| *entry_id).collect();
+    let (Job { row, root, moment, .. }, branch) = (job, job.branch.clone());
+    let parents = moment.iter().copied().collect();
     let principal = intent.identity.principal.clone();
     let title = format!(
         "{}: restored, {} written, {} removed",
