@@ -94,6 +94,14 @@ async fn a_branch_brings_its_files_and_what_clashes_waits_for_a_word() {
     let refused = node.submit("timeline.merge", half).await;
     assert!(matches!(&refused, Err(Refusal::MergeConflicts(left)) if left.len() == 1), "{refused:?}");
 
+    for (stray, why) in
+        [("b", "where they do, the place is said so: `site:b`"), ("site:a", "clash at `site:a`")]
+    {
+        let lost = json!({ "from": "try", "favour": "ours", "sides": { stray: "theirs" } });
+        let refused = node.submit("timeline.merge", lost).await.expect_err("it would be in vain");
+        assert!(refused.code() == "invalid_input" && refused.to_string().contains(why), "{refused}");
+    }
+
     let settled = json!({ "from": "try", "favour": "ours", "sides": { "site:b": "theirs" } });
     let merged = node.submit("timeline.merge", settled).await.expect("merges").output;
     assert_eq!((&merged["base"], merged["changes"][0]["workspace"].as_str()), (&base, Some("site")));

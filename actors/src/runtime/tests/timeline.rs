@@ -6,7 +6,7 @@ use xyn_net::wire::Payload;
 use xyn_store::journal::Append;
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
-use xyn_store::timeline::board::{Board, Place, Side, View};
+use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::{Branch, Entry, Kind};
 use xyn_store::timeline::frame::FRAME_MAX_BYTES;
 use xyn_store::timeline::{EntryFilter, first_certificate};
@@ -297,8 +297,7 @@ async fn people_comment_review_and_give_a_verdict_that_is_a_moment() {
     node.submit("timeline.review", open.clone()).await.expect("opens");
     let twice = node.submit("timeline.review", open).await;
     assert!(matches!(twice, Err(Refusal::Conflict { code: "unchanged", .. })), "{twice:?}");
-    let place = json!({ "workspace": "shop", "path": "src/a.rs", "line": 12 });
-    let nearly = json!({ "text": "nearly", "on": "review", "place": place });
+    let nearly = json!({ "text": "nearly", "on": "review" });
     node.submit("timeline.comment", about(nearly)).await.expect("comments");
     node.submit("timeline.review", settle).await.expect("settles");
     let verdict = node.submit("timeline.approve", about(json!({ "approve": true, "note": "go" }))).await;
@@ -313,17 +312,6 @@ async fn people_comment_review_and_give_a_verdict_that_is_a_moment() {
         other => panic!("{other:?}"),
     };
     assert_eq!(texts(Board::Comments(entry_id)), (vec!["hello".to_owned()], false));
-    let Some(View::Thread { comments, .. }) =
-        reader.board(&Board::Review(entry_id)).expect("reads").map(|row| row.view)
-    else {
-        panic!("a thread");
-    };
-    let place =
-        Place { workspace: Some("shop".into()), path: "src/a.rs".into(), side: Side::After, line: 12 };
-    assert_eq!(
-        comments.into_iter().map(|comment| comment.place).collect::<Vec<_>>(),
-        [None, Some(place), None]
-    );
     let review = ["is it ready?", "nearly", "fine by me"].map(str::to_owned).to_vec();
     assert_eq!(texts(Board::Review(entry_id)), (review, true));
     let about = reader.entries_about(entry_id, None, 9).expect("reads").items;

@@ -86,6 +86,44 @@ async fn each_snapshot_is_a_moment_with_the_trees_before_and_after_and_one_witho
 }
 
 #[tokio::test]
+async fn a_comment_stands_in_a_file_that_its_moment_changed() {
+    let bench = Bench::added().await;
+    bench.snapshot("begin").await;
+    fs::write(bench.work.join("src/main"), "two\n").expect("written");
+    fs::write(bench.work.join("new"), "new\n").expect("written");
+    fs::remove_file(bench.work.join("readme")).expect("removed");
+    let moment = bench.snapshot("more").await["entry_id"].clone();
+    fs::write(bench.work.join("src/other"), "of the next one\n").expect("written");
+    bench.snapshot("and more").await;
+    let at = |place: Value| json!({ "entry_id": moment, "text": "why?", "place": place });
+    let right = [
+        json!({ "path": "src/main", "line": 1 }),
+        json!({ "path": "src/main", "line": 1, "side": "before", "workspace": "shop" }),
+        json!({ "path": "new", "line": 1 }),
+        json!({ "path": "readme", "line": 1, "side": "before" }),
+    ];
+    for place in right {
+        bench.node.submit("timeline.comment", at(place)).await.expect("comments");
+    }
+    let wrong = [
+        (json!({ "path": "src/main", "line": 1, "workspace": "shed" }), "it changed `shop`"),
+        (json!({ "path": "src/other", "line": 1 }), "did not change `src/other`"),
+        (json!({ "path": "src", "line": 1 }), "`src` is no file"),
+        (json!({ "path": "new", "line": 1, "side": "before" }), "no `new` before"),
+        (json!({ "path": "readme", "line": 1 }), "took `readme` away"),
+    ];
+    for (place, why) in wrong {
+        let (code, message) = bench.refused("timeline.comment", at(place)).await;
+        assert!(code == "invalid_input" && message.contains(why), "{why}: {code}: {message}");
+    }
+    let note = bench.node.submit("timeline.note", json!({ "title": "plain" })).await.expect("notes").output;
+    let mut nowhere = at(json!({ "path": "src/main", "line": 1 }));
+    nowhere["entry_id"] = note["entry_id"].clone();
+    assert!(bench.refused("timeline.comment", nowhere).await.1.contains("changed no file"));
+    bench.node.stop().await;
+}
+
+#[tokio::test]
 async fn a_moment_comes_back_and_that_is_a_moment_too() {
     let bench = Bench::added().await;
     let first = bench.snapshot("begin").await;
@@ -250,7 +288,7 @@ async fn a_snapshot_on_a_branch_takes_the_workspace_there_and_a_moment_brings_it
     bench.node.submit("workspace.snapshot", aside).await.expect("kept");
     assert_eq!(bench.row().expect("there").branch.as_str(), "try");
     fs::write(bench.work.join("src/main"), "tried more\n").expect("written");
-    bench.snapshot("still aside").await;
+    let aside = bench.snapshot("still aside").await;
     let branches = || bench.edits().iter().map(|entry| entry.note.branch.to_string()).collect::<Vec<_>>();
     assert_eq!(branches(), ["main", "try", "try"]);
     let back = json!({ "name": "shop", "entry_id": first["entry_id"] });
@@ -259,6 +297,16 @@ async fn a_snapshot_on_a_branch_takes_the_workspace_there_and_a_moment_brings_it
         (bench.text("src/main"), bench.row().expect("there").branch.to_string()),
         ("one\n".into(), "main".into())
     );
+
+    // What was, and is no more, on another branch takes nothing back there.
+    fs::write(bench.work.join("src/main"), "two\n").expect("written");
+    bench.snapshot("goes on").await;
+    let there = json!({ "name": "shop", "entry_id": aside["entry_id"] });
+    bench.node.submit("workspace.restore", there).await.expect("to the branch, as it is there now");
+    let back = json!({ "name": "shop", "entry_id": first["entry_id"] });
+    let done = bench.node.submit("workspace.restore", back).await.expect("as it was on the other").output;
+    assert_eq!((bench.text("src/main"), &done["branch"]), ("one\n".into(), &json!("try")));
+    assert_eq!(branches(), ["main", "try", "try", "main", "main", "try", "try"]);
     bench.node.stop().await;
 }
 

@@ -200,7 +200,7 @@ fn deed(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
         "timeline.note" => mark::note(wish),
         "timeline.label" => mark::label(wish),
         "timeline.pin" => mark::pin(wish),
-        "timeline.comment" => talk::comment(wish),
+        "timeline.comment" => talk::comment(wish, blobs),
         "timeline.review" => talk::review(wish),
         "timeline.approve" => talk::approve(wish),
         "timeline.branch" => branch::branch(wish),

@@ -159,6 +159,17 @@ impl Sides {
         Ok(Self { everywhere: input.get("favour").and_then(side), at })
     }
 
+    /// Whether each place that a side was said for is one where the branches clash.
+    fn fit(&self, clashing: &BTreeSet<String>) -> Result<(), Refusal> {
+        let Some(stray) = self.at.keys().find(|place| !clashing.contains(*place)) else { return Ok(()) };
+        let clashing = clashing.first().map_or_else(
+            || "they go together as they are".to_owned(),
+            |first| format!("where they do, the place is said so: `{first}`"),
+        );
+        let message = format!("the branches do not clash at `{stray}`; {clashing}");
+        Err(Refusal::invalid("invalid_input", "/sides", message))
+    }
+
     fn at(&self, workspace: Option<&str>, path: &RelPath) -> Option<Side> {
         self.at.get(&place(workspace, path)).copied().or(self.everywhere)
     }
@@ -220,6 +231,7 @@ impl Trees {
     /// Merges each workspace, and keeps nothing of it.
     fn join(self, blobs: &Blobs, sides: &Sides) -> Result<Joined, Refusal> {
         let (mut changed, mut open, mut made) = (Vec::new(), Vec::new(), Vec::new());
+        let mut clashing = BTreeSet::new();
         for (workspace, roots) in self.0 {
             let ours = roots[1];
             let root = match untouched(roots) {
@@ -231,6 +243,9 @@ impl Trees {
                         .map_err(unreadable)?;
                     let unsaid =
                         |conflict: &&tree::Conflict| sides.at(workspace.as_deref(), &conflict.path).is_none();
+                    clashing.extend(
+                        merged.conflicts.iter().map(|conflict| place(workspace.as_deref(), &conflict.path)),
+                    );
                     open.extend(merged.conflicts.iter().filter(unsaid).map(|conflict| Conflict {
                         workspace: workspace.clone(),
                         conflict: conflict.clone(),
@@ -244,6 +259,7 @@ impl Trees {
                 changed.push(Merged { workspace, before: ours, after });
             }
         }
+        sides.fit(&clashing)?;
         Ok(Joined { changed, open, made })
     }
 

@@ -4,8 +4,11 @@
 //! its own: nobody else can change it.
 
 use serde_json::json;
+use xyn_capsules::tree::{self, InvalidName, RelPath, TreeError};
+use xyn_store::Digest;
+use xyn_store::blobs::{BlobError, Blobs};
 use xyn_store::ids::CommentId;
-use xyn_store::timeline::board::{Board, Edit, Place, View};
+use xyn_store::timeline::board::{Board, Edit, Place, Side, View};
 use xyn_store::timeline::entry::{Kind, Refs, TITLE_MAX_CHARS};
 
 use super::super::milestone::fitting;
@@ -14,8 +17,9 @@ use crate::runtime::Refusal;
 use crate::services::{field, id};
 
 /// Adds a comment to a moment, or rewrites one; in its review, and at a line, where the input says so.
-pub(super) fn comment(wish: &Wish<'_>) -> Result<Deed, Refusal> {
-    let (entry_id, text) = (wish.entry()?.entry_id, field(wish.input(), "text").to_owned());
+pub(super) fn comment(wish: &Wish<'_>, blobs: &Blobs) -> Result<Deed, Refusal> {
+    let (entry, text) = (wish.entry()?, field(wish.input(), "text").to_owned());
+    let entry_id = entry.entry_id;
     let board = match field(wish.input(), "on") {
         "review" => {
             let board = Board::Review(entry_id);
@@ -36,11 +40,51 @@ pub(super) fn comment(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     };
     let mut edits = vec![edit];
     if let Some(place) = wish.input().get("place") {
-        let place: Place = serde_json::from_value(place.clone())
-            .map_err(|error| Refusal::invalid("invalid_input", "/place", error.to_string()))?;
+        let place: Place =
+            serde_json::from_value(place.clone()).map_err(|error| misplaced(error.to_string()))?;
+        stands(&entry.note.refs, blobs, &place)?;
         edits.push(Edit::Place(comment_id, place));
     }
     Ok(Deed::edit(board, edits, json!({ "entry_id": entry_id, "comment_id": comment_id })))
+}
+
+fn misplaced(message: impl Into<String>) -> Refusal {
+    Refusal::invalid("invalid_input", "/place", message)
+}
+
+/// Whether `place` is in a file that a moment with `refs` changed, as far as its files are here.
+fn stands(refs: &Refs, blobs: &Blobs, place: &Place) -> Result<(), Refusal> {
+    if refs.before.is_none() && refs.after.is_none() {
+        return Err(misplaced("the moment changed no file"));
+    }
+    if let Some(asked) = place.workspace.as_ref().filter(|asked| refs.workspace.as_ref() != Some(asked)) {
+        let changed =
+            refs.workspace.as_ref().map_or_else(String::new, |changed| format!("; it changed `{changed}`"));
+        return Err(misplaced(format!("the moment changed nothing in workspace `{asked}`{changed}")));
+    }
+    let path: RelPath = place.path.parse().map_err(|error: InvalidName| misplaced(error.to_string()))?;
+    let found = |root: Option<Digest>| match root.map(|root| tree::find(blobs, &root, &path)).transpose() {
+        Ok(entry) => Ok(entry.flatten()),
+        // A teammate's moment may be here before its files.
+        Err(TreeError::Blob(BlobError::NotFound(_))) => Err(None),
+        Err(error) => Err(Some(Refusal::Unavailable(error.to_string()))),
+    };
+    match found(refs.before).and_then(|before| Ok((before, found(refs.after)?))) {
+        Ok((before, after)) if before == after => {
+            Err(misplaced(format!("the moment did not change `{path}`")))
+        }
+        Ok((before, after)) if before.iter().chain(&after).any(|entry| !entry.mode.is_file()) => {
+            Err(misplaced(format!("`{path}` is no file")))
+        }
+        Ok((None, _)) if place.side == Side::Before => {
+            Err(misplaced(format!("there was no `{path}` before the moment")))
+        }
+        Ok((_, None)) if place.side == Side::After => {
+            Err(misplaced(format!("the moment took `{path}` away: say that it is about the side before it")))
+        }
+        Ok(_) | Err(None) => Ok(()),
+        Err(Some(refusal)) => Err(refusal),
+    }
 }
 
 /// Opens a review of a moment, settles it, or opens it again; with a comment where there is a text.
