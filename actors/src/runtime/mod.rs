@@ -267,7 +267,7 @@ impl Runtime {
             None => std::future::pending().await,
         }
         if let Some(mesh) = self.mesh() {
-            mesh.left_alone().await;
+            mesh.heard().await;
         }
     }
 

@@ -71,11 +71,15 @@ pub struct Written {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The node's feed was cut: it is no member, or wrote two records under one number.
-    #[error("this node's feed was cut behind record {0}; join anew to continue")]
+    #[error(
+        "what this node writes behind record {0} counts for nobody: it is no member any more, or wrote two records \
+         under one number"
+    )]
     Excluded(u64),
     /// The node's key is being changed: what it wrote now would not count.
     #[error(
-        "this node handed its seat to another key and writes nothing until a node above it confirms that"
+        "this node handed its seat to another key and writes nothing until it goes by that one, once a node above it \
+         has confirmed it"
     )]
     Leaving,
     /// The feed says as much of who belongs as anybody listens to.

@@ -41,13 +41,14 @@ impl<'a> Pen<'a> {
         if key.public() != timeline.own().node {
             return Err(WriteError::WrongKey);
         }
+        // First: once its new key is confirmed, the feed under the old one is cut, and nobody has to join anew for that.
+        if timeline.said.is_leaving {
+            return Err(WriteError::Leaving);
+        }
         let FeedRow { head, limit, .. } = timeline.row(&timeline.own(), Cut::Nowhere);
         // Whoever is cut may not go on, even where the cut is further than it has come.
         if limit != Limit::NONE {
             return Err(WriteError::Excluded(limit.counts));
-        }
-        if timeline.said.is_leaving {
-            return Err(WriteError::Leaving);
         }
         Ok(Self {
             key,

@@ -46,7 +46,7 @@ pub use xyn_net::proto::join::guest::NotJoined;
 pub(crate) use deed::serve;
 
 /// How long those who are connected may take to hear that this node has another key.
-const HEARD_WITHIN: Duration = Duration::from_secs(10);
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// How often is looked whether they have.
 const GLANCE: Duration = Duration::from_millis(20);
 
@@ -149,17 +149,15 @@ impl Service {
         }
     }
 
-    /// Is done when nobody is connected any more, or has had time to hear what there is to hear: members turn a
-    /// key away as soon as they know that it is retired.
-    pub(crate) async fn left_alone(&self) {
+    /// Is done when nobody is connected any more, or whoever is has had time to hear what there is to hear. Who has
+    /// not hears it later.
+    pub(crate) async fn heard(&self) {
         let alone = async {
             while self.status().await.is_ok_and(|status| !status.peers.is_empty()) {
                 tokio::time::sleep(GLANCE).await;
             }
         };
-        if tokio::time::timeout(HEARD_WITHIN, alone).await.is_err() {
-            tracing::warn!("somebody is still connected to a key that is retired");
-        }
+        let _ = tokio::time::timeout(HEARD_WITHIN, alone).await;
     }
 
     /// Accounts for changes to boards that were admitted at `now` and show on none.
