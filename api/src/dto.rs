@@ -35,5 +35,5 @@ pub(crate) use state::{MomentDiff, MomentState, StateChange, StopView};
 pub(crate) use step::Step;
 pub(crate) use talk::status as review_status;
 pub(crate) use talk::{Comment, Comments, ExcludedRecord, Review, ReviewSummary, side_word};
-pub(crate) use timeline::{BranchView, Moment, MomentView, Said, TimelineDigest};
+pub(crate) use timeline::{BranchView, LabelView, Moment, MomentView, PinView, Said, TimelineDigest};
 pub(crate) use workspace::{Kept, LaidOut, Workspace, WorkspaceDiff};

@@ -17,6 +17,7 @@ mod folder;
 mod gate;
 mod input;
 mod man;
+mod moment;
 mod on_the_way;
 mod output;
 mod peer;

@@ -31,9 +31,9 @@ pub(super) enum Command {
     Branch(branch::Arguments),
     /// Join a branch into another
     Merge(words::Merge),
-    /// Give a moment a name, or take a name away
+    /// Give a moment a name, take a name away, or list the names
     Label(words::Label),
-    /// Keep a moment in sight
+    /// Keep a moment in sight, or list those that are
     Pin(words::Pin),
     /// Put a note on the timeline
     Note(words::Note),

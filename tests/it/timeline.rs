@@ -27,6 +27,15 @@ async fn what_people_say_is_logged_shown_compared_and_named() {
     folder.xyn(["timeline", "pin", &two]).ok();
     let shown = folder.xyn(["timeline", "show", &two, "--json"]).json();
     assert_eq!((&shown["labels"], &shown["is_pinned"]), (&json!(["v1"]), &json!(true)));
+    assert_eq!(folder.xyn(["timeline", "show", "v1", "--json"]).json(), shown, "by its name");
+    for list in [["timeline", "label"], ["timeline", "pin"]] {
+        let listed = folder.xyn(list).ok();
+        assert!(listed.lines().count() == 2 && listed.contains(&two) && listed.contains("two"), "{listed}");
+    }
+    assert!(folder.xyn(["timeline", "label", "v1"]).ok().contains(&two));
+    assert_eq!(folder.xyn(["timeline", "label", "v0"]).ok(), "");
+    folder.xyn(["timeline", "show", "v0"]).says(3, &["the id or the label `v0`", "xyn timeline label"]);
+    folder.xyn(["timeline", "note", "about it", "--about", "v1"]).ok();
     folder.xyn(["timeline", "label", "v1", "--remove"]).ok();
     folder.xyn(["timeline", "pin", &two, "--remove"]).ok();
     let shown = folder.xyn(["timeline", "show", &two, "--json"]).json();
@@ -155,7 +164,7 @@ async fn names_that_mean_harm_are_refused_and_change_nothing() {
     let moment = note(&folder, "here");
     let nobody = "01a1fc90-60f8-7fec-9a7c-7419f45098b0";
     for (arguments, code) in [
-        (["timeline", "show", "../../etc/passwd"], 2),
+        (["timeline", "show", "../../etc/passwd"], 3),
         (["timeline", "show", nobody], 3),
         (["timeline", "branch", "a\x1b[2J"], 1),
         (["timeline", "branch", "main"], 6),

@@ -124,6 +124,29 @@ pub(crate) struct BranchView {
     pub(crate) is_closed: bool,
 }
 
+/// A name of a moment.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LabelView {
+    pub(crate) name: String,
+    #[schema(schema_with = schema::id)]
+    pub(crate) entry_id: EntryId,
+    /// What it names; left out where it is hidden or not here yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) moment: Option<Moment>,
+}
+
+/// A moment that is kept in sight.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct PinView {
+    #[schema(schema_with = schema::id)]
+    pub(crate) entry_id: EntryId,
+    /// The moment; left out where it is hidden or not here yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) moment: Option<Moment>,
+}
+
 /// What two nodes compare.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TimelineDigest {

@@ -5,6 +5,7 @@
 pub(crate) mod branches;
 mod diff;
 mod digest;
+mod marks;
 pub(crate) mod moments;
 mod scrub;
 mod stream;
@@ -29,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(branches::routes())
         .merge(diff::routes())
         .merge(digest::routes())
+        .merge(marks::routes())
         .merge(words::routes())
 }
 

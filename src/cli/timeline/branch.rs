@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::words::say;
-use crate::cli::Context;
 use crate::cli::table::{Column, Table, text};
+use crate::cli::{Context, moment};
 use crate::client::Need;
 use crate::failure::{Exit, Failure};
 
@@ -31,6 +31,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let Arguments { name, at, close, reopen, all } = arguments;
     let Some(name) = name else { return branches(all, context).await };
     let closed = (close || reopen).then_some(close);
+    let at = moment::optional(&context.client(Need::Node).await?, at).await?;
     let answer = say("branch", json!({ "name": name, "entry_id": at, "closed": closed }), context).await?;
     let [name, base] = ["name", "base"].map(|key| text(&answer, key));
     context.out.answer(&answer, |_| match closed {

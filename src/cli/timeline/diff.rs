@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::log::{PAGE, table};
-use crate::cli::Context;
 use crate::cli::table::{Column, Table, text};
+use crate::cli::{Context, moment};
 use crate::client::Need;
 use crate::failure::{Exit, Failure};
 
@@ -24,6 +24,7 @@ pub(in crate::cli) struct Arguments {
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let Arguments { from, to, limit } = arguments;
     let client = context.client(Need::Read).await?;
+    let (from, to) = (moment::named(&client, &from).await?, moment::named(&client, &to).await?);
     let query = [("from", from), ("to", to), ("limit", limit.clamp(1, PAGE).to_string())];
     let diff = client.get_with("/timeline/diff", &query).await?;
     context.out.answer(&diff, |paint| {

@@ -2,25 +2,24 @@
 
 use clap::Args;
 use serde_json::Value;
-use xyn_store::ids::EntryId;
 
-use crate::cli::Context;
 use crate::cli::output::Paint;
 use crate::cli::table::{facts, instant, text};
+use crate::cli::{Context, moment};
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
 /// A moment.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
-    /// The moment's id
-    #[arg(value_name = "MOMENT")]
-    entry_id: EntryId,
+    /// The moment's id or label
+    moment: String,
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
-    let view = client.get(&route(&["timeline", &arguments.entry_id.to_string()])?).await?;
+    let entry_id = moment::named(&client, &arguments.moment).await?;
+    let view = client.get(&route(&["timeline", &entry_id])?).await?;
     context.out.answer(&view, |paint| render(&view, paint))?;
     Ok(Exit::Done)
 }

@@ -2,21 +2,19 @@
 
 use clap::Args;
 use serde_json::{Value, json};
-use xyn_store::ids::EntryId;
 
 use super::log::table;
 use super::words::say;
-use crate::cli::Context;
 use crate::cli::output::Paint;
 use crate::cli::table::{Column, Table, instant, text};
+use crate::cli::{Context, moment};
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Comment {
     /// The moment it is about
-    #[arg(value_name = "MOMENT")]
-    entry_id: EntryId,
+    moment: String,
     /// What to say; without it, what was said is listed
     text: Option<String>,
     /// Rewrite this comment instead of adding one
@@ -63,35 +61,36 @@ impl Place {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Review {
     /// The moment that is reviewed; without it, reviews are listed
-    #[arg(value_name = "MOMENT")]
-    entry_id: Option<EntryId>,
+    moment: Option<String>,
     /// Ask for a review, or open it again; with what there is to say
-    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
+    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "moment", group = "deed")]
     open: Option<String>,
     /// Comment in the review
-    #[arg(long, id = "text", value_name = "TEXT", requires = "entry_id", group = "deed")]
+    #[arg(long, id = "text", value_name = "TEXT", requires = "moment", group = "deed")]
     say: Option<String>,
     /// Settle the review; with what there is to say
-    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
+    #[arg(long, value_name = "TEXT", num_args = 0..=1, default_missing_value = "", requires = "moment", group = "deed")]
     resolve: Option<String>,
     /// Approve the moment, for the whole team to see; with a note
-    #[arg(long, value_name = "NOTE", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
+    #[arg(long, value_name = "NOTE", num_args = 0..=1, default_missing_value = "", requires = "moment", group = "deed")]
     approve: Option<String>,
     /// Reject the moment, for the whole team to see; with a note
-    #[arg(long, value_name = "NOTE", num_args = 0..=1, default_missing_value = "", requires = "entry_id", group = "deed")]
+    #[arg(long, value_name = "NOTE", num_args = 0..=1, default_missing_value = "", requires = "moment", group = "deed")]
     reject: Option<String>,
     /// List settled reviews too
-    #[arg(long, conflicts_with = "entry_id")]
+    #[arg(long, conflicts_with = "moment")]
     all: bool,
     #[command(flatten)]
     place: Place,
 }
 
 pub(super) async fn comment(arguments: Comment, context: &Context) -> Result<Exit, Failure> {
-    let Comment { entry_id, text: words, rewrite, place } = arguments;
+    let Comment { moment, text: words, rewrite, place } = arguments;
+    let need = if words.is_some() { Need::Node } else { Need::Read };
+    let client = context.client(need).await?;
+    let entry_id = moment::named(&client, &moment).await?;
     let Some(words) = words else {
-        let client = context.client(Need::Read).await?;
-        let view = client.get(&route(&["timeline", &entry_id.to_string(), "comments"])?).await?;
+        let view = client.get(&route(&["timeline", &entry_id, "comments"])?).await?;
         comments(&view).show(&view, "nobody said anything yet", &context.out)?;
         return Ok(Exit::Done);
     };
@@ -102,8 +101,9 @@ pub(super) async fn comment(arguments: Comment, context: &Context) -> Result<Exi
 }
 
 pub(super) async fn review(arguments: Review, context: &Context) -> Result<Exit, Failure> {
-    let Review { entry_id, open, say: words, resolve, approve, reject, all, place } = arguments;
-    let Some(entry_id) = entry_id else { return reviews(all, context).await };
+    let Review { moment, open, say: words, resolve, approve, reject, all, place } = arguments;
+    let Some(moment) = moment else { return reviews(all, context).await };
+    let entry_id = moment::named(&context.client(Need::Read).await?, &moment).await?;
     let status = |status: &str, text: String| {
         ("review", json!({ "entry_id": entry_id, "status": status, "text": not_empty(text) }))
     };
@@ -119,7 +119,7 @@ pub(super) async fn review(arguments: Review, context: &Context) -> Result<Exit,
         (_, _, Some(text), ..) => status("resolved", text),
         (_, _, _, Some(note), _) => verdict(true, note),
         (.., Some(note)) => verdict(false, note),
-        _ => return show(entry_id, context).await,
+        _ => return show(&entry_id, context).await,
     };
     let answer = say(verb, body, context).await?;
     context.out.answer(&answer, |_| match verb {
@@ -134,9 +134,9 @@ fn not_empty(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-async fn show(entry_id: EntryId, context: &Context) -> Result<Exit, Failure> {
+async fn show(entry_id: &str, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
-    let view = client.get(&route(&["timeline", &entry_id.to_string(), "review"])?).await?;
+    let view = client.get(&route(&["timeline", entry_id, "review"])?).await?;
     context.out.answer(&view, |paint| render(&view, paint))?;
     Ok(Exit::Done)
 }

@@ -3,9 +3,10 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::Context;
+use super::log::table;
 use crate::cli::on_the_way::patiently;
-use crate::cli::table::text;
+use crate::cli::table::{Column, Table, instant, text};
+use crate::cli::{Context, moment};
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -40,23 +41,21 @@ fn side(text: &str) -> Result<(String, String), String> {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Label {
-    /// The name
-    name: String,
-    /// The moment that gets it
-    #[arg(value_name = "MOMENT", required_unless_present = "remove")]
-    entry_id: Option<String>,
+    /// The name; without it, all of them are listed
+    name: Option<String>,
+    /// The moment that gets it; without it, the one that has it is shown
+    moment: Option<String>,
     /// Take the name away
-    #[arg(long, conflicts_with = "entry_id")]
+    #[arg(long, requires = "name", conflicts_with = "moment")]
     remove: bool,
 }
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Pin {
-    /// The moment's id
-    #[arg(value_name = "MOMENT")]
-    entry_id: String,
+    /// The moment's id or label; without it, the pinned moments are listed
+    moment: Option<String>,
     /// No longer keep it in sight
-    #[arg(long)]
+    #[arg(long, requires = "moment")]
     remove: bool,
 }
 
@@ -83,9 +82,14 @@ pub(super) async fn merge(arguments: Merge, context: &Context) -> Result<Exit, F
 }
 
 pub(super) async fn label(arguments: Label, context: &Context) -> Result<Exit, Failure> {
-    let Label { name, entry_id, .. } = arguments;
+    let Label { name, moment, remove } = arguments;
+    let name = match name {
+        Some(name) if moment.is_some() || remove => name,
+        asked => return labels(asked, context).await,
+    };
+    let entry_id = moment::optional(&context.client(Need::Node).await?, moment).await?;
     let answer = say("label", json!({ "name": name, "entry_id": entry_id }), context).await?;
-    context.out.answer(&answer, |_| match &entry_id {
+    context.out.answer(&answer, |_| match entry_id.as_str() {
         Some(entry_id) => format!("{name} is {entry_id}"),
         None => format!("{name} names nothing any more"),
     })?;
@@ -93,7 +97,9 @@ pub(super) async fn label(arguments: Label, context: &Context) -> Result<Exit, F
 }
 
 pub(super) async fn pin(arguments: Pin, context: &Context) -> Result<Exit, Failure> {
-    let Pin { entry_id, remove } = arguments;
+    let Pin { moment, remove } = arguments;
+    let Some(moment) = moment else { return pins(context).await };
+    let entry_id = moment::named(&context.client(Need::Node).await?, &moment).await?;
     let answer = say("pin", json!({ "entry_id": entry_id, "pinned": !remove }), context).await?;
     let word = if remove { "no longer pinned" } else { "pinned" };
     context.out.answer(&answer, |_| format!("{entry_id} is {word}"))?;
@@ -102,7 +108,35 @@ pub(super) async fn pin(arguments: Pin, context: &Context) -> Result<Exit, Failu
 
 pub(super) async fn note(arguments: Note, context: &Context) -> Result<Exit, Failure> {
     let Note { title, branch, about } = arguments;
+    let about = moment::optional(&context.client(Need::Node).await?, about).await?;
     said("note", json!({ "title": title, "branch": branch, "entry_id": about }), context).await
+}
+
+/// Lists the labels, or shows the one that has this name.
+async fn labels(name: Option<String>, context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let query: Vec<_> = name.into_iter().map(|name| ("name", name)).collect();
+    let labels = client.list("/timeline/labels", &query, 1000).await?;
+    let columns = ["LABEL", "MOMENT", "AT", "WHAT"].map(|name| (name, Column::Text));
+    let mut table = Table::new(&columns);
+    for label in labels["items"].as_array().into_iter().flatten() {
+        let ([name, id], moment) = (["name", "entry_id"].map(|key| text(label, key)), &label["moment"]);
+        table.row([name, id, instant(moment, "at"), text(moment, "title")]);
+    }
+    table.show(&labels, "no moment has such a name", &context.out)?;
+    Ok(Exit::Done)
+}
+
+/// Lists the moments that are kept in sight.
+async fn pins(context: &Context) -> Result<Exit, Failure> {
+    let client = context.client(Need::Read).await?;
+    let pins = client.list("/timeline/pins", &[], 1000).await?;
+    let moments = pins["items"].as_array().into_iter().flatten().map(|pin| match &pin["moment"] {
+        Value::Null => pin,
+        moment => moment,
+    });
+    table(moments).show(&pins, "no moment is pinned", &context.out)?;
+    Ok(Exit::Done)
 }
 
 /// Says something that becomes a moment, and shows its id.
