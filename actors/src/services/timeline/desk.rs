@@ -1,31 +1,25 @@
 //! Commands to the timeline, carried out.
 //!
-//! Owns the way from a command to its rows: written, committed, and where it changed who belongs, followed by
-//! the cuts. Invariant: whenever the roster changed, every feed is cut as it says before anything else is
+//! Owns the way of a command from its draft to durable rows, and the cuts that follow where it changed who
+//! belongs. Invariant: whenever the roster changed, every feed is cut as it says before anything else is
 //! written.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use xyn_store::blobs::TIMELINE;
-use xyn_store::ids::{self, StreamId};
+use xyn_store::StoreError;
 use xyn_store::journal::AppendError;
 use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::LeftOut;
 use xyn_store::timeline::{Pace, Recut, Saying, Timeline, WriteError};
 use xyn_store::trust::{Roster, SignedStatement};
-use xyn_store::{StoreError, Timestamp};
 
 use super::actor::Command;
-use super::deed::{keeps_base, takes_moments};
-use super::draft::{Draft, added, past_cut, spans};
-use super::follower::FOLLOWER;
-use super::{Shared, TimelineError, members};
-use crate::node::actor::by_node;
-use crate::runtime::{Inner, Recording, stream};
-use crate::services::approvals::people::People;
-use crate::services::mesh;
+use super::draft::{Draft, past_cut};
+use super::write::Writing;
+use super::{Shared, TimelineError};
+use crate::runtime::{Inner, Recording};
 
 /// How long the store takes to open itself anew, as a rule.
 const REOPENED_WITHIN: Duration = Duration::from_secs(1);
@@ -97,88 +91,10 @@ impl Desk {
     ) -> Result<(Timeline, Draft), TimelineError> {
         let (desk, inner) = (self.clone(), inner.clone());
         let work = move || {
-            let draft = desk.write(&inner, &mut timeline, command)?;
+            let draft = Writing::new(&inner, &desk.shared, &mut timeline)?.write(command)?;
             Ok((timeline, draft))
         };
         unblocked(work).await
-    }
-
-    fn write(
-        &self,
-        inner: &Inner,
-        timeline: &mut Timeline,
-        command: Command,
-    ) -> Result<Draft, TimelineError> {
-        let (reader, key, now) = (inner.store.read()?, inner.store.key(), inner.clock.now());
-        let roster = self.shared.roster.load();
-        let cuts = |feed: &_| roster.cut(*feed);
-        let mut draft = Draft::default();
-        match command {
-            Command::Milestones { milestones, from, to } => {
-                // Whoever asks may not know that an append succeeded whose answer was lost.
-                if reader.position(FOLLOWER)? != from {
-                    return Err(TimelineError::Said);
-                }
-                let written = timeline.say_milestones(key, now, milestones, FOLLOWER, to)?;
-                draft.recording.changes().extend(written.changes);
-                for made in written.entries.iter().flat_map(|entry| &entry.note.refs.artifacts) {
-                    draft.recording.changes().pin(TIMELINE, &made.sha256);
-                }
-                if let Some(first) = written.entries.first() {
-                    // The stream of a batch is named after its first moment: the same batch conflicts with itself.
-                    let stream = stream(first.entry_id);
-                    draft.recording.entry(stream, 0, now, &by_node(now), &added(written.entries));
-                }
-            }
-            Command::Say { moments, by } => {
-                moments.iter().try_for_each(|(_, note)| takes_moments(&reader, &note.branch))?;
-                let people = People::of(&roster, self.shared.own.node);
-                let sayings = moments.into_iter().map(|(id, mut note)| {
-                    note.principal = people.outward(&note.principal);
-                    Saying::Entry(id, Box::new(note))
-                });
-                let written = timeline.say(key, now, sayings.collect())?;
-                draft.recording.changes().extend(written.changes);
-                for content in written.entries.iter().flat_map(|entry| entry.note.refs.contents()) {
-                    draft.recording.changes().pin(TIMELINE, &content);
-                }
-                by.record(&mut draft.recording, now, added(written.entries));
-            }
-            Command::Edit { board, edits, by } => {
-                keeps_base(&reader, &board, &edits)?;
-                let written = timeline.edit(&reader, key, now, &board, &edits)?;
-                draft.recording.changes().extend(written.changes);
-                by.record(&mut draft.recording, now, Vec::new());
-            }
-            Command::State(statement) => {
-                draft.state(timeline, key, now, &statement)?;
-            }
-            Command::Belong { change, signed, by } => {
-                let (folder, change) = (inner.store.folder(), (change, signed.map(|signed| *signed)));
-                let me = (key, self.shared.own);
-                let word = members::word(&reader, folder, me, &roster, change, now)?;
-                if let Some((statement, event)) = word {
-                    draft.state(timeline, key, now, &statement)?;
-                    let stream = match &event {
-                        Some(mesh::Event::Joined(invitation)) => members::stream_of(invitation.id),
-                        _ => self.stream(),
-                    };
-                    draft.tell(&reader, stream, event.into_iter().collect(), now)?;
-                }
-                by.record(&mut draft.recording, now, Vec::new());
-            }
-            Command::Admit(frames) => {
-                draft.admitted(timeline.admit(&reader, &frames, now, cuts)?);
-                draft.tell(&reader, self.stream(), spans(&frames, &draft.verdicts), now)?;
-            }
-            Command::AdmitProof(proof) => {
-                let (changes, verdict) = timeline.admit_proof(&reader, &proof, now, cuts)?;
-                draft.recording.changes().extend(changes);
-                draft.is_about_members = matches!(verdict, Verdict::Forked { .. });
-                draft.verdicts = vec![verdict];
-            }
-        }
-        Ok(draft)
     }
 
     async fn commit(&self, inner: &Inner, mut recording: Recording) -> Result<(), TimelineError> {
@@ -272,11 +188,6 @@ impl Desk {
         recording.changes().extend(changes);
         self.commit(inner, recording).await?;
         Ok(timeline)
-    }
-
-    /// The stream of what the timeline tells the journal.
-    fn stream(&self) -> StreamId {
-        ids::derived(Timestamp::EPOCH, &[b"timeline", self.shared.own.node.as_bytes()])
     }
 }
 

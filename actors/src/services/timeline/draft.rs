@@ -2,13 +2,10 @@
 //!
 //! Owns what the journal is told of it. Commits nothing. Invariant: what was admitted is told once, whoever sent it.
 
-use xyn_store::audit::key::NodeKey;
 use xyn_store::ids::StreamId;
 use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
 use xyn_store::timeline::board::LeftOut;
 use xyn_store::timeline::entry::Entry;
-use xyn_store::timeline::{Saying, Timeline, WriteError};
-use xyn_store::trust::SignedStatement;
 use xyn_store::{Reader, StoreError, Timestamp};
 
 use super::{Event, Sent};
@@ -29,20 +26,6 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Writes a word on who belongs.
-    pub(super) fn state(
-        &mut self,
-        timeline: &mut Timeline,
-        key: &NodeKey,
-        now: Timestamp,
-        statement: &SignedStatement,
-    ) -> Result<(), WriteError> {
-        let saying = Saying::Statement(statement.as_bytes().to_vec());
-        self.recording.changes().extend(timeline.say(key, now, vec![saying])?.changes);
-        self.is_about_members = true;
-        Ok(())
-    }
-
     /// Tells the journal.
     pub(super) fn tell(
         &mut self,

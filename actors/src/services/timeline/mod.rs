@@ -16,6 +16,7 @@ mod members;
 pub(crate) mod milestone;
 pub(crate) mod offline;
 mod rotation;
+mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -25,7 +26,7 @@ use tokio::sync::watch;
 use xyn_net::wire::FrameBytes;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::ids::EntryId;
+use xyn_store::ids::{self, EntryId, StreamId};
 use xyn_store::journal::AppendError;
 use xyn_store::scope::Principal;
 use xyn_store::timeline::admit::Verdict;
@@ -34,7 +35,7 @@ use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork::Proof;
 use xyn_store::timeline::{FeedRow, Saying, Timeline, WriteError, first_certificate};
 use xyn_store::trust::{EnvId, InvalidStatement, Roster, SignedStatement};
-use xyn_store::{Store, StoreError};
+use xyn_store::{Store, StoreError, Timestamp};
 
 use crate::runtime::{Inner, Recording};
 use crate::services::approvals::people::People;
@@ -115,6 +116,13 @@ struct Shared {
     news: watch::Sender<u64>,
     /// Offset in the journal up to which milestones were looked for.
     followed: AtomicU64,
+}
+
+impl Shared {
+    /// The stream of what the timeline tells the journal.
+    fn stream(&self) -> StreamId {
+        ids::derived(Timestamp::EPOCH, &[b"timeline", self.own.node.as_bytes()])
+    }
 }
 
 impl Service {
