@@ -1,13 +1,13 @@
 //! The timeline of a node: its own feed, and the heads of all it knows.
 //!
 //! Owns writing. Every call answers the rows to commit and has moved the heads already: one call at a time,
-//! and when a call or its commit fails, the value is thrown away and opened again. Invariant: rows that are
-//! committed, and heads, agree.
+//! and when the store or a commit fails, the value is thrown away and opened again. A call that is refused moves
+//! nothing. Invariant: rows that are committed, and heads, agree.
 
 use std::collections::BTreeMap;
 
 use super::Bytes;
-use super::board::{self, Board, Edit, EditError, LeftOut, Open};
+use super::board::{self, Board, Edit, EditError, Folded, LeftOut, Open};
 use super::draft::Draft;
 use super::entry::{Entry, EntryError, Note};
 use super::feed::FeedId;
@@ -227,12 +227,14 @@ impl Timeline {
             Some(folded) => folded,
             None => draft.fold(board, |feed| self.limit(feed))?,
         };
-        let mut changes = Vec::new();
-        if folded.is_out_of_turn(board, &self.own) {
-            // A change that nobody takes: the one that has its number once more is in turn.
-            changes.push(board::write(&mut folded.document.clone(), board, &self.own, edits, 1)?);
-        }
-        changes.push(board::write(&mut folded.document, board, &self.own, edits, 0)?);
+        let changes = match changes(&mut folded, board, &self.own, edits) {
+            Ok(changes) => changes,
+            Err(error) => {
+                self.boards.keep(board.clone(), folded);
+                return Err(error.into());
+            }
+        };
+        // Whatever refuses the edit from here on, the board has it already and is folded anew next time.
         // Nobody takes a feed further than to a change that is out of bounds.
         let mut checked = changes.iter().map(|change| board::check(board, &self.own, change));
         checked.try_for_each(|it| it.map_err(|_| EditError::OutOfBounds("edit")))?;
@@ -279,4 +281,20 @@ impl Timeline {
     pub fn fork(&self, reader: &Reader, feed: &FeedId) -> Result<Option<Proof>, StoreError> {
         reader.get(&rows::feed_key(feed))
     }
+}
+
+/// Makes `edits` to the board, and answers the changes to write. When they are refused, it stays as it is.
+fn changes(
+    folded: &mut Folded,
+    board: &Board,
+    feed: &FeedId,
+    edits: &[Edit],
+) -> Result<Vec<Vec<u8>>, EditError> {
+    let mut changes = Vec::new();
+    if folded.is_out_of_turn(board, feed) {
+        // A change that nobody takes: the one that has its number once more is in turn.
+        changes.push(board::write(&mut folded.document.clone(), board, feed, edits, 1)?);
+    }
+    changes.push(board::write(&mut folded.document, board, feed, edits, 0)?);
+    Ok(changes)
 }

@@ -1,5 +1,7 @@
 //! The timeline of a node: what its own work leaves there, what people say, and what two nodes come to.
 
+mod kept;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use xyn_net::wire::Payload;

@@ -46,18 +46,18 @@ plan:
     timeout: 1h
 "#;
 
-fn noon() -> Timestamp {
+pub(super) fn noon() -> Timestamp {
     "2026-03-01T12:00:00Z".parse().expect("an instant")
 }
 
 /// The node that founded the environment, and its root.
-struct Founder {
-    node: Node,
+pub(super) struct Founder {
+    pub(super) node: Node,
     root: NodeKey,
 }
 
 impl Founder {
-    async fn start(folder: &Path) -> Self {
+    pub(super) async fn start(folder: &Path) -> Self {
         Self::start_at(folder, noon()).await
     }
 
@@ -105,7 +105,7 @@ impl Founder {
     }
 
     /// An author of `principal`.
-    async fn author(&self, seed: u8, principal: &str, role: Role) -> Author {
+    pub(super) async fn author(&self, seed: u8, principal: &str, role: Role) -> Author {
         let author = Author::new(&self.node, seed);
         self.states(self.certificate(&author.key, principal, role, None)).await;
         author
@@ -133,11 +133,11 @@ async fn brings(from: &Node, to: &Node) {
 }
 
 /// A member of which only the feed is here.
-struct Author {
+pub(super) struct Author {
     key: NodeKey,
-    feed: FeedId,
+    pub(super) feed: FeedId,
     timeline: timeline::Timeline,
-    frames: Vec<Vec<u8>>,
+    pub(super) frames: Vec<Vec<u8>>,
 }
 
 impl Author {
@@ -155,7 +155,7 @@ impl Author {
     }
 
     /// Says `note` at `now`.
-    fn says(&mut self, now: Timestamp, note: Note) {
+    pub(super) fn says(&mut self, now: Timestamp, note: Note) {
         let entry_id = ids::derived(now, &[note.title.as_bytes(), self.key.public().as_bytes()]);
         let saying = Saying::Entry(entry_id, Box::new(note));
         let written = self.timeline.say(&self.key, now, vec![saying]).expect("writes");

@@ -1,8 +1,8 @@
 //! The actor of the timeline: its one writer.
 //!
 //! A thin shell: one command, then its commit, then the next. The timeline is taken out for the work and put
-//! back after its commit alone, so that heads and rows agree: when a command or its commit fails, the next one
-//! opens it anew. Invariant: between two commands, rows and heads say the same.
+//! back after its commit, or where the command was refused and nothing was written. When the store or a commit
+//! fails, the next command opens it anew. Invariant: between two commands, rows and heads say the same.
 
 use std::sync::{Arc, Weak};
 
@@ -67,7 +67,7 @@ impl Handle {
 
 struct Writer {
     desk: Arc<Desk>,
-    /// None before the first command, and after one that failed.
+    /// None before the first command, and after one that the store failed.
     timeline: Option<Timeline>,
 }
 
@@ -79,12 +79,14 @@ impl Handler<Command> for Writer {
     type Result = AtomicResponse<Self, Result<Vec<Verdict>, TimelineError>>;
 
     fn handle(&mut self, command: Command, _: &mut Context<Self>) -> Self::Result {
-        let (desk, timeline) = (self.desk.clone(), self.timeline.take());
-        let work = async move { desk.carry(timeline, command).await };
-        AtomicResponse::new(Box::pin(work.into_actor(self).map(|done, writer, _| {
-            let (timeline, verdicts) = done?;
-            writer.timeline = Some(timeline);
-            Ok(verdicts)
+        let (desk, mut timeline) = (self.desk.clone(), self.timeline.take());
+        let work = async move {
+            let answer = desk.carry(&mut timeline, command).await;
+            (timeline, answer)
+        };
+        AtomicResponse::new(Box::pin(work.into_actor(self).map(|(timeline, answer), writer, _| {
+            writer.timeline = timeline;
+            answer
         })))
     }
 }

@@ -37,15 +37,16 @@ impl Desk {
         Self { inner, shared, pace: Pace::default() }
     }
 
-    /// Carries out `command` and makes it durable. Opens the timeline where none is handed over.
+    /// Carries out `command` and makes it durable. Opens the timeline where there is none, and leaves it there when rows
+    /// and heads agree: when all went well, or nothing was written.
     pub(super) async fn carry(
         self: Arc<Self>,
-        timeline: Option<Timeline>,
+        slot: &mut Option<Timeline>,
         command: Command,
-    ) -> Result<(Timeline, Vec<Verdict>), TimelineError> {
+    ) -> Result<Vec<Verdict>, TimelineError> {
         let stopping = || StoreError::Unavailable("the node is stopping".into());
         let inner = self.inner.upgrade().ok_or_else(stopping)?;
-        let mut timeline = match timeline {
+        let mut timeline = match slot.take() {
             Some(timeline) => timeline,
             None => {
                 let timeline = Timeline::open(&inner.store.read()?, self.shared.env.root(), self.shared.own)?;
@@ -60,7 +61,13 @@ impl Desk {
         };
         let draft;
         (timeline, draft) = self.draft(&inner, timeline, command).await?;
-        let Draft { recording, mut verdicts, left_out, mut is_about_members } = draft;
+        let Draft { recording, mut verdicts, left_out, mut is_about_members } = match draft {
+            Ok(draft) => draft,
+            Err(refused) => {
+                *slot = Some(timeline);
+                return Err(refused);
+            }
+        };
         self.commit(&inner, recording).await?;
         account(&inner, &left_out);
         // The certificate of an author may come with the author's own frames: those are judged again.
@@ -73,26 +80,32 @@ impl Desk {
             let frames = refused.iter().map(|index| again[*index].clone()).collect();
             let draft;
             (timeline, draft) = self.draft(&inner, timeline, Command::Admit(frames)).await?;
+            let draft = draft?;
             self.commit(&inner, draft.recording).await?;
             account(&inner, &draft.left_out);
             refused.into_iter().zip(draft.verdicts).for_each(|(index, verdict)| verdicts[index] = verdict);
             again.clear();
             is_about_members = draft.is_about_members;
         }
-        Ok((timeline, verdicts))
+        *slot = Some(timeline);
+        Ok(verdicts)
     }
 
-    /// Carries out `command` away from the actor's thread, which others share.
+    /// Drafts `command` away from the actor's thread, which others share. The timeline comes back with the draft, and
+    /// with the word on a command that is refused; not where the store failed, for it may be ahead of the rows then.
     async fn draft(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
         mut timeline: Timeline,
         command: Command,
-    ) -> Result<(Timeline, Draft), TimelineError> {
+    ) -> Result<(Timeline, Result<Draft, TimelineError>), TimelineError> {
         let (desk, inner) = (self.clone(), inner.clone());
         let work = move || {
-            let draft = Writing::new(&inner, &desk.shared, &mut timeline)?.write(command)?;
-            Ok((timeline, draft))
+            let writing = Writing::new(&inner, &desk.shared, &mut timeline)?;
+            match writing.write(command) {
+                Err(error) if !error.is_refusal() => Err(error),
+                drafted => Ok((timeline, drafted)),
+            }
         };
         unblocked(work).await
     }

@@ -85,6 +85,13 @@ pub enum TimelineError {
     Said,
 }
 
+impl TimelineError {
+    /// Whether the command is what is wrong, and the timeline is as it was.
+    fn is_refusal(&self) -> bool {
+        !matches!(self, Self::Write(WriteError::Store(_)) | Self::Store(_) | Self::Append(_))
+    }
+}
+
 /// A frame and who sent it, which need not be its author.
 #[derive(Clone, Debug)]
 pub struct Sent {

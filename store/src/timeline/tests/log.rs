@@ -256,13 +256,62 @@ fn an_edit_that_cannot_be_recorded_leaves_no_trace() {
     let refused = refused.map(|it| it.frames.len());
     assert!(matches!(refused, Err(WriteError::Edit(EditError::OutOfBounds("edit")))), "{refused:?}");
     drop(reader);
-    assert_eq!(node.rows(), before);
+    assert_eq!((node.rows(), node.timeline.open_boards()), (before, 0), "the board has it and goes");
     node.edit(&board, &[second]);
     let rows = node.rows();
     node.rebuild();
     assert_eq!(node.rows(), rows);
     let row = node.store.read().expect("reads").board(&board).expect("reads").expect("touched");
     assert!(matches!(row.view, View::Thread { comments, .. } if comments.len() == 2));
+}
+
+#[test]
+fn a_board_stays_open_when_an_edit_is_refused_before_it_is_made() {
+    let (mut node, mut other) = (Node::new(), Node::new());
+    let board = Board::Comments(ids::derived(node.now, &[b"a"]));
+    let id = |name: &str| ids::derived(node.now, &[name.as_bytes()]);
+    let (here, absent) = (id("here"), id("absent"));
+    let comment = |name: &str, text: &str| Edit::Comment(id(name), text.into());
+    let nowhere = Place { workspace: None, path: String::new(), side: Side::After, line: 1 };
+    // Each begins with what can be done.
+    let refused = [
+        vec![Edit::Rewrite(absent, "x".into())],
+        vec![comment("new", "new"), Edit::Rewrite(here, "other words".into()), comment("empty", "")],
+        vec![Edit::Rewrite(here, "w".into()), Edit::Place(here, nowhere)],
+        vec![comment("here", "instead"), Edit::Resolve(true)],
+    ];
+    let [first, second, theirs] =
+        [comment("here", "some words"), comment("second", "second"), comment("theirs", "theirs")];
+    let mut frames = node.edit(&board, &[first]);
+    let refuses = |node: &mut Node| {
+        let before = node.rows();
+        for edits in &refused {
+            let reader = node.store.read().expect("reads");
+            let refused = node.timeline.edit(&reader, node.store.key(), node.now, &board, edits);
+            let refused = refused.map(|it| it.frames.len());
+            assert!(matches!(refused, Err(WriteError::Edit(_))), "{refused:?}");
+            assert_eq!(node.timeline.open_boards(), 1);
+        }
+        assert_eq!(node.rows(), before);
+    };
+    refuses(&mut node);
+    frames.extend(node.edit(&board, &[second]));
+    refuses(&mut node);
+    // Another's change goes on from what is open.
+    other.admit(&frames);
+    refuses(&mut other);
+    frames = other.edit(&board, &[theirs]);
+    admitted(&node.admit(&frames)[0]);
+    refuses(&mut node);
+    for node in [node, other] {
+        let row = node.store.read().expect("reads").board(&board).expect("reads").expect("touched");
+        let View::Thread { comments, is_resolved: false } = row.view else { panic!("{row:?}") };
+        let texts: Vec<&str> = comments.iter().map(|comment| comment.text.as_str()).collect();
+        assert_eq!(texts, ["some words", "second", "theirs"]);
+        let rows = node.rows();
+        node.rebuild();
+        assert_eq!(node.rows(), rows);
+    }
 }
 
 #[test]
