@@ -164,11 +164,6 @@ impl Roster {
         self.members.values().filter_map(|member| member.expires).min()
     }
 
-    /// The different principals behind `nodes`: one who signs with two devices is one.
-    pub fn principals(&self, nodes: impl IntoIterator<Item = PublicKey>) -> BTreeSet<&Principal> {
-        nodes.into_iter().filter_map(|node| self.members.get(&node)).map(|member| &member.principal).collect()
-    }
-
     /// Whether `issuer` may renew and revoke `subject`.
     pub fn ranks_above(&self, issuer: PublicKey, subject: PublicKey) -> bool {
         self.members.get(&subject).is_some_and(|member| member.above.contains(&issuer))

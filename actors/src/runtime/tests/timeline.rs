@@ -11,7 +11,7 @@ use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::{Branch, Entry, Kind};
 use xyn_store::timeline::frame::FRAME_MAX_BYTES;
-use xyn_store::timeline::{EntryFilter, first_certificate};
+use xyn_store::timeline::{EntryFilter, FeedRow, first_certificate};
 use xyn_store::trust::{Cut, EnvId};
 use xyn_store::{Order, audit::key::NodeKey};
 
@@ -28,6 +28,11 @@ impl Node {
     pub(super) fn moments(&self) -> Vec<Entry> {
         let reader = self.runtime.store().read().expect("reads");
         reader.entries(&EntryFilter::default(), Order::Ascending, None, 10_000).expect("reads").items
+    }
+
+    /// What it knows of each feed.
+    pub(super) fn feeds(&self) -> Vec<FeedRow> {
+        self.runtime.store().read().expect("reads").feeds().expect("reads")
     }
 
     pub(super) fn titles(&self) -> Vec<String> {
@@ -208,7 +213,7 @@ pub(super) async fn newcomer(folder: &Path, env: EnvId) -> NodeKey {
 /// Hands all that `from` has to `to`.
 pub(super) async fn bring(from: &Node, to: &Node) -> Vec<Verdict> {
     let mut frames = Vec::new();
-    for row in from.timeline().vector().expect("reads") {
+    for row in from.feeds() {
         let (env, reader) = (from.timeline().env().root(), from.runtime.store().read().expect("reads"));
         let mut next = 1;
         while let Some((last, bytes)) =

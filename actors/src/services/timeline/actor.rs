@@ -33,7 +33,8 @@ pub(crate) enum Command {
     Say { moments: Vec<(EntryId, Note)>, by: Box<Acceptance> },
     /// An edit of a board, by an intent.
     Edit { board: Board, edits: Vec<Edit>, by: Box<Acceptance> },
-    /// A word on who belongs.
+    /// A word on who belongs, whatever it says.
+    #[cfg(test)]
     State(Box<SignedStatement>),
     /// Who belongs changes, by an intent; said by the root, where a statement is brought that it signed.
     Belong { change: Change, signed: Option<Box<SignedStatement>>, by: Box<Acceptance> },

@@ -33,8 +33,10 @@ use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::entry::Branch;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork::Proof;
-use xyn_store::timeline::{FeedRow, Saying, Timeline, WriteError, first_certificate};
-use xyn_store::trust::{EnvId, InvalidStatement, Roster, SignedStatement};
+use xyn_store::timeline::{Saying, Timeline, WriteError, first_certificate};
+#[cfg(test)]
+use xyn_store::trust::SignedStatement;
+use xyn_store::trust::{EnvId, InvalidStatement, Roster};
 use xyn_store::{Store, StoreError, Timestamp};
 
 use crate::runtime::{Inner, Recording};
@@ -168,18 +170,14 @@ impl Service {
     }
 
     /// Says who belongs, or who no longer does.
-    pub async fn state(&self, statement: SignedStatement) -> Result<(), TimelineError> {
+    #[cfg(test)]
+    pub(crate) async fn state(&self, statement: SignedStatement) -> Result<(), TimelineError> {
         self.tell(Command::State(Box::new(statement))).await.map(drop)
     }
 
     /// Has `command` carried out: the verdicts on what it brings from others.
     pub(crate) async fn tell(&self, command: Command) -> Result<Vec<Verdict>, TimelineError> {
         self.handle.tell(command).await
-    }
-
-    /// What is known of each feed.
-    pub fn vector(&self) -> Result<Vec<FeedRow>, StoreError> {
-        self.store.read()?.feeds()
     }
 
     /// Who belongs.

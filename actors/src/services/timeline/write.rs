@@ -57,6 +57,7 @@ impl<'a> Writing<'a> {
             Command::Milestones { milestones, from, to } => self.milestones(milestones, from, to),
             Command::Say { moments, by } => self.say(moments, *by),
             Command::Edit { board, edits, by } => self.edit(&board, &edits, *by),
+            #[cfg(test)]
             Command::State(statement) => self.state(&statement),
             Command::Belong { change, signed, by } => self.belong(change, signed.map(|it| *it), *by),
             Command::Admit(frames) => self.admit(&frames),

@@ -260,22 +260,6 @@ fn a_certificate_that_ran_out_closes_the_door_and_takes_nothing_back() {
 }
 
 #[test]
-fn two_devices_of_one_person_are_one_principal() {
-    let mut said = Said::default();
-    said.invite(ROOT, ALICE);
-    said.invite(ROOT, BOB);
-    let seat = Seat::Under(public(ROOT));
-    let consent = seat.agree(env(), &key(CAROL));
-    let principal = Principal::new("p1@home");
-    let phone =
-        Certificate { node: public(CAROL), seat, principal, role: Role::User, expires: None, consent };
-    said.say(ROOT, Claim::Certificate(phone));
-    let roster = said.roster();
-    assert_eq!(roster.principals([ALICE, CAROL, ALICE].map(public)).len(), 1);
-    assert_eq!(roster.principals([ALICE, BOB, CAROL, DAVE].map(public)).len(), 2);
-}
-
-#[test]
 fn the_tree_has_a_depth_and_the_seat_below_it_is_refused() {
     let mut said = Said::default();
     let ids: Vec<Digest> = (0..=RANK_MAX).map(|who| said.invite(who, who + 1)).collect();

@@ -79,7 +79,7 @@ async fn a_node_whose_key_wrote_more_feeds_than_a_statement_names_takes_another_
     founder.node.submit("peer.rotate", json!({})).await.expect("rotates");
     let roster = founder.node.timeline().roster();
     assert_ne!(roster.heir(own.node), own.node);
-    let row = founder.node.timeline().vector().expect("reads").into_iter().find(|row| row.feed == own);
+    let row = founder.node.feeds().into_iter().find(|row| row.feed == own);
     let row = row.expect("it wrote");
     assert!(row.head.seq < 8, "it is shorter than the others");
     assert!(matches!(roster.cut(own), Cut::After { seq: 1.., .. }));
