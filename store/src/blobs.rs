@@ -246,9 +246,14 @@ impl Blobs {
         Content::find(self, digest)?.ok_or(BlobError::NotFound(*digest))
     }
 
+    /// The length of the blob `digest`; none when it is not here. What it leads to may not be.
+    pub fn size_bytes(&self, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        Content::length_of(self, digest)
+    }
+
     /// Whether the blob `digest` is here. What it leads to may not be.
     pub fn has(&self, digest: &Digest) -> Result<bool, BlobError> {
-        Ok(Content::find(self, digest)?.is_some())
+        Ok(self.size_bytes(digest)?.is_some())
     }
 
     /// The whole blob, verified.

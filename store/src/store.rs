@@ -123,11 +123,7 @@ impl Store {
 
     /// The length of the blob `digest`, wherever it is kept; none when it is not here.
     pub fn blob_length(&self, digest: &Digest) -> Result<Option<u64>, StoreError> {
-        match self.0.blobs.content(digest) {
-            Ok(content) => Ok(Some(content.size_bytes())),
-            Err(BlobError::NotFound(_)) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
+        Ok(self.0.blobs.size_bytes(digest)?)
     }
 
     /// The document that `payload` holds or names.

@@ -82,17 +82,15 @@ impl Arrival {
             let Awaited { path, digest, size_bytes, .. } = awaited;
             // First pinned and then looked for: what is found stays.
             self.pins.add(*digest);
-            match (self.blobs.content(digest), size_bytes) {
-                (Ok(content), Some(said)) if content.size_bytes() != *said => {
-                    let found = content.size_bytes();
-                    return Err(TreeError::Length { path: path.clone(), said: *said, found });
+            match (self.blobs.size_bytes(digest)?, *size_bytes) {
+                (Some(found), Some(said)) if found != said => {
+                    return Err(TreeError::Length { path: path.clone(), said, found });
                 }
-                (Ok(_), _) => {}
-                (Err(BlobError::NotFound(_)), _) if is_everywhere(&self.blobs, digest)? => {}
-                (Err(BlobError::NotFound(_)), _) => {
-                    missing.push(Missing { path: path.clone(), digest: *digest, size_bytes: *size_bytes });
+                (Some(_), _) => {}
+                (None, _) if is_everywhere(&self.blobs, digest)? => {}
+                (None, size_bytes) => {
+                    missing.push(Missing { path: path.clone(), digest: *digest, size_bytes });
                 }
-                (Err(error), _) => return Err(error.into()),
             }
         }
         Ok(missing)

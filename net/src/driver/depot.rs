@@ -80,14 +80,8 @@ impl Depot {
         let Goods::Blob { object, .. } = goods else {
             return None;
         };
-        match self.blobs.content(object) {
-            Ok(content) => Some(content.size_bytes()),
-            Err(BlobError::NotFound(_)) => None,
-            Err(error) => {
-                tracing::warn!(%error, "a blob cannot be looked up");
-                None
-            }
-        }
+        let found = self.blobs.size_bytes(object);
+        found.inspect_err(|error| tracing::warn!(%error, "a blob cannot be looked up")).ok().flatten()
     }
 
     /// The bytes of the answer to what a peer asks.

@@ -46,7 +46,7 @@ impl Content {
                 .and_then(|bytes| Manifest::decode(&bytes).ok())
                 .filter(|manifest| manifest.object() == *digest);
             let broken = || StoreError::Inconsistent(format!("the list of chunks of blob {digest} is gone"));
-            Parts::Chunks(manifest.ok_or_else(broken)?.parts().to_vec())
+            Parts::Chunks(manifest.ok_or_else(broken)?.into_parts())
         } else if let Some(place) = index::find::<Place>(&reader, Table::Chunks, digest)? {
             Parts::Chunks(vec![(*digest, place.raw_bytes)])
         } else if let Some(bytes) = reader.get_raw(Table::Manifests, digest.as_bytes())? {
@@ -59,6 +59,23 @@ impl Content {
             Parts::Chunks(chunks) => chunks.iter().map(|(_, bytes)| u64::from(*bytes)).sum(),
         };
         Ok(Some(Self { source: Source::new(blobs), digest: *digest, size_bytes, parts }))
+    }
+
+    /// The length of the blob `digest`, as the rows say that [`find`](Self::find) goes by: no list of chunks is read.
+    pub(super) fn length_of(blobs: &Blobs, digest: &Digest) -> Result<Option<u64>, BlobError> {
+        let reader = blobs.0.slot.read()?;
+        let length = |table| reader.look_at(table, digest.as_bytes(), |bytes| bytes.len() as u64);
+        if let Some(length) = length(Table::Blobs)? {
+            return Ok(Some(length));
+        }
+        let object: Option<ObjectRow> = index::find(&reader, Table::Objects, digest)?;
+        if let Some((_, length)) = object.and_then(|object| object.manifest) {
+            return Ok(Some(length));
+        }
+        match index::find::<Place>(&reader, Table::Chunks, digest)? {
+            Some(place) => Ok(Some(u64::from(place.raw_bytes))),
+            None => Ok(length(Table::Manifests)?),
+        }
     }
 
     /// Its length.

@@ -103,6 +103,11 @@ impl Manifest {
     pub fn parts(&self) -> &[(Digest, u32)] {
         &self.parts
     }
+
+    /// The same, for whoever needs nothing else of it.
+    pub fn into_parts(self) -> Vec<(Digest, u32)> {
+        self.parts
+    }
 }
 
 #[cfg(test)]

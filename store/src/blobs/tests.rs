@@ -119,7 +119,7 @@ fn what_is_put_is_read_back_whatever_its_length() {
         assert_eq!(digest, Digest::of(&bytes));
         assert_eq!(blobs.read(&digest).expect("just put"), bytes);
         assert_eq!(blobs.verify(&digest).expect("just put"), length as u64);
-        assert_eq!(store.blob_length(&digest).expect("reads"), Some(length as u64));
+        assert_eq!(blobs.size_bytes(&digest).expect("reads"), Some(length as u64));
         let written = stream(blobs.writer(4 * MIB), &bytes, 70_000).expect("there is room");
         assert_eq!((written.digest(), written.size_bytes()), (digest, length as u64));
         assert_eq!(matches!(written, Written::Inline(..)), is_inline(length as u64), "{length} bytes");
@@ -144,6 +144,26 @@ fn a_blob_that_is_not_here_is_not_found() {
     assert!(matches!(store.blobs().read(&digest), Err(BlobError::NotFound(missing)) if missing == digest));
     assert!(matches!(store.blobs().verify(&digest), Err(BlobError::NotFound(_))));
     assert_eq!(store.blob(&digest).expect("reads"), None);
+}
+
+#[test]
+fn the_length_of_a_blob_is_told_without_its_list_of_chunks() {
+    let (_folder, store) = store(64 * MIB);
+    let blobs = store.blobs();
+    let small = Batch::put(&mut blobs.batch(), b"small").expect("there is room");
+    assert_eq!(blobs.size_bytes(&small).expect("reads"), None, "nothing is here before it is durable");
+    let large = blobs.put(&noise(1, 3_000_000)).expect("there is room");
+    let list = blobs.manifest(&large).expect("reads").expect("is large").encode();
+    let name = Digest::of(&list);
+    assert_eq!(blobs.size_bytes(&name).expect("reads"), Some(list.len() as u64), "a list is a blob itself");
+    let lose = |_: &WriteTransaction| {
+        let mut changes = Changes::new();
+        changes.unmark(Table::Manifests, index::key(&name));
+        Ok((changes, ()))
+    };
+    blobs.change(lose).expect("writes");
+    assert_eq!(blobs.size_bytes(&large).expect("reads"), Some(3_000_000));
+    assert!(blobs.has(&large).expect("reads") && blobs.content(&large).is_err());
 }
 
 #[test]

@@ -59,7 +59,17 @@ impl Reader {
     }
 
     pub(crate) fn get_raw(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.0.get(table, key)
+        self.look_at(table, key, <[u8]>::to_vec)
+    }
+
+    /// What `look` makes of the value at `key`, which is not copied for it.
+    pub(crate) fn look_at<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        self.0.look_at(table, key, look)
     }
 
     /// Calls `visit` with each key and verified value below `prefix`, from `after` on (not including it), until it

@@ -43,8 +43,13 @@ impl View {
         Self::Engine { transaction: Some(transaction), engine }
     }
 
-    pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let verified = |row: &[u8]| Ok(unseal(table, key, row)?.to_vec());
+    pub(super) fn look_at<T>(
+        &self,
+        table: Table,
+        key: &[u8],
+        look: impl FnOnce(&[u8]) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        let verified = |row: &[u8]| Ok(look(unseal(table, key, row)?));
         match self {
             Self::Memory(rows) => rows.get(table, key).map(verified).transpose(),
             Self::Engine { transaction, engine } => engine.guard(|| {

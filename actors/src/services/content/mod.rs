@@ -97,7 +97,8 @@ pub(crate) async fn bring_blob(
         let missing = Missing { path: RelPath::root(), digest, size_bytes: Some(size_bytes) };
         bringing.fetch(digest, vec![missing]).await?;
     }
-    let found = blobs.content(&digest).map_err(StoreError::from)?.size_bytes();
+    let found = blobs.size_bytes(&digest).map_err(StoreError::from)?;
+    let found = found.ok_or_else(|| StoreError::from(BlobError::NotFound(digest)))?;
     if found != size_bytes {
         let message = format!("content `{digest}` has {found} bytes; {size_bytes} were said");
         return Err(Refusal::Conflict { code: "content_unsound", message });
