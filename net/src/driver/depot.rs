@@ -110,8 +110,8 @@ impl Depot {
     }
 
     fn page(&self, object: &Digest, from: u32, credit: u32) -> Result<Option<Answer>, BlobError> {
-        let manifest = self.blobs.manifest(object)?;
-        Ok(manifest.and_then(|manifest| Answer::page(&manifest.encode(), from, credit)))
+        let manifest = self.blobs.manifest_bytes(object)?;
+        Ok(manifest.and_then(|(name, bytes)| Answer::page_of(name, &bytes, from, credit)))
     }
 
     /// Begins to take in a blob, or goes on with it: the chunks that are missing.

@@ -64,9 +64,14 @@ pub const HEAD_BYTES: usize = 2 + 3;
 impl Answer {
     /// The page of a manifest's `bytes` that begins at `from`, of `credit` bytes at most.
     pub fn page(bytes: &[u8], from: u32, credit: u32) -> Option<Self> {
+        Self::page_of(Digest::of(bytes), bytes, from, credit)
+    }
+
+    /// The same, where the manifest's `name` is known: nothing but the page is looked at.
+    pub fn page_of(name: Digest, bytes: &[u8], from: u32, credit: u32) -> Option<Self> {
         let rest = bytes.get(from as usize..).unwrap_or_default();
         let page = Payload::new(&rest[..rest.len().min(credit as usize).min(PAGE_BYTES_MAX)])?;
-        Some(Self::Manifest { name: Digest::of(bytes), length: u32::try_from(bytes.len()).ok()?, page })
+        Some(Self::Manifest { name, length: u32::try_from(bytes.len()).ok()?, page })
     }
 
     /// The bytes of an answer with the parcel that stands behind [`HEAD_BYTES`] in `bytes`, where it is.

@@ -25,19 +25,27 @@ const CATCH_UP_CHUNKS: usize = 4;
 impl Blobs {
     /// The chunks of the blob `object`; none when it is not here.
     pub fn manifest(&self, object: &Digest) -> Result<Option<Manifest>, BlobError> {
+        Ok(self.manifest_bytes(object)?.and_then(|(_, bytes)| Manifest::decode(&bytes).ok()))
+    }
+
+    /// The bytes of the list of them, as they are kept, behind the list's name; none when the blob is not here.
+    pub fn manifest_bytes(&self, object: &Digest) -> Result<Option<(Digest, Vec<u8>)>, BlobError> {
         let reader = self.0.slot.read()?;
         let row: Option<ObjectRow> = index::find(&reader, Table::Objects, object)?;
         if let Some((name, _)) = row.and_then(|row| row.manifest) {
             let bytes = reader.get_raw(Table::Manifests, name.as_bytes())?;
-            return Ok(bytes.and_then(|bytes| Manifest::decode(&bytes).ok()));
+            return Ok(bytes.map(|bytes| (name, bytes)));
         }
         let place: Option<Place> = index::find(&reader, Table::Chunks, object)?;
         let length = match place {
             Some(place) => Some(place.raw_bytes),
-            None => reader.get_raw(Table::Blobs, object.as_bytes())?.map(|bytes| bytes.len() as u32),
+            None => reader.look_at(Table::Blobs, object.as_bytes(), |bytes| bytes.len() as u32)?,
         };
         let parts = |length: u32| (length > 0).then_some((*object, length));
-        Ok(length.map(|length| Manifest::new(*object, parts(length).into_iter().collect())))
+        Ok(length.map(|length| {
+            let bytes = Manifest::new(*object, parts(length).into_iter().collect()).encode();
+            (Digest::of(&bytes), bytes)
+        }))
     }
 
     /// The chunks of `manifest` that are not here, in its order, each once.

@@ -309,3 +309,17 @@ fn more_than_a_pack_comes_while_the_one_before_is_made_lasting() {
     assert_eq!(store.blobs().verify(&digest).expect("is whole"), bytes.len() as u64);
     assert!(files(store.blobs()).len() >= 2);
 }
+
+#[test]
+fn a_list_of_chunks_is_handed_out_as_it_is_kept_under_its_name() {
+    let (_folder, store) = store(64 * MIB);
+    let blobs = store.blobs();
+    for length in [0, 1, CHUNK_MAX, 3_000_000] {
+        let object = blobs.put(&noise(1, length)).expect("there is room");
+        let (name, bytes) = blobs.manifest_bytes(&object).expect("reads").expect("is here");
+        let manifest = blobs.manifest(&object).expect("reads").expect("is here");
+        assert_eq!((name, &bytes), (Digest::of(&bytes), &manifest.encode()));
+        assert_eq!((manifest.object(), manifest.size_bytes()), (object, length as u64));
+    }
+    assert!(blobs.manifest_bytes(&Digest::of(b"elsewhere")).expect("reads").is_none());
+}
