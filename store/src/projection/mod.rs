@@ -27,7 +27,8 @@ use serde::de::DeserializeOwned;
 
 use crate::blobs::index::pin_key;
 use crate::digest::Digest;
-use crate::tables::{Key, Table, seal};
+use crate::error::StoreError;
+use crate::tables::{Key, Table, seal, unseal};
 
 pub use artifact::ArtifactRow;
 pub use capsule::{CapsuleRow, HighestRow, Origin};
@@ -135,6 +136,12 @@ impl Changes {
         let key = key.into_bytes();
         let value = Some(seal(table, &key, value));
         self.0.push(Change { table, key, value });
+    }
+
+    /// The value of the row that is put by the change `at`, counted from 0; none where it is removed.
+    pub(crate) fn value(&self, at: usize) -> Result<Option<&[u8]>, StoreError> {
+        let Some(Change { table, key, value: Some(value) }) = self.0.get(at) else { return Ok(None) };
+        Ok(Some(unseal(*table, key, value)?))
     }
 
     /// Adds all of `other` behind these.

@@ -28,12 +28,20 @@ pub(super) struct Draft<'a> {
     env: PublicKey,
     reader: &'a Reader,
     pub(super) changes: Changes,
-    records: BTreeMap<(FeedId, u64), (Digest, Vec<u8>)>,
+    records: BTreeMap<(FeedId, u64), Drafted>,
     signatures: BTreeMap<(FeedId, u64), Signature>,
     /// Boards that records of the draft are about, and those records.
     boards: BTreeMap<Board, BTreeSet<(FeedId, u64)>>,
     /// Boards of records whose feed's limit moved.
     recounted: BTreeSet<Board>,
+}
+
+/// Where the row of a record is that came with the draft.
+enum Drafted {
+    /// This one of the changes, to which others are only added.
+    Change(usize),
+    /// It is put by others: this is its value.
+    Elsewhere(Vec<u8>),
 }
 
 impl<'a> Draft<'a> {
@@ -51,14 +59,20 @@ impl<'a> Draft<'a> {
 
     /// Adds a record and what it does.
     pub(super) fn put(&mut self, record: &Record, effect: &Effect, limit: Limit) {
+        let row = Drafted::Change(self.changes.0.len());
         rows::put_record(&mut self.changes, record);
         rows::put_effect(&mut self.changes, record, effect, record.seq <= limit.counts);
-        self.remember(record, effect);
+        self.note(record, effect, row);
     }
 
     /// Takes notice of a record whose rows stand elsewhere.
     pub(super) fn remember(&mut self, record: &Record, effect: &Effect) {
-        self.records.insert((record.feed, record.seq), (record.hash, record.payload.clone()));
+        let row = [record.hash.as_bytes().as_slice(), &record.payload].concat();
+        self.note(record, effect, Drafted::Elsewhere(row));
+    }
+
+    fn note(&mut self, record: &Record, effect: &Effect, row: Drafted) {
+        self.records.insert((record.feed, record.seq), row);
         if let Effect::Board(board) = effect {
             self.boards.entry(board.clone()).or_default().insert((record.feed, record.seq));
         }
@@ -90,22 +104,37 @@ impl<'a> Draft<'a> {
         if seq == 0 {
             return Ok(Some(NO_RECORD));
         }
-        Ok(self.row(feed, seq)?.map(|(hash, _)| hash))
+        self.look_at(feed, seq, |hash, _| hash)
     }
 
-    fn row(&self, feed: &FeedId, seq: u64) -> Result<Option<(Digest, Vec<u8>)>, StoreError> {
-        if let Some(row) = self.records.get(&(*feed, seq)) {
-            return Ok(Some(row.clone()));
-        }
-        let row = self.reader.get_raw(Table::TimelineRecords, rows::record_key(feed, seq).as_bytes())?;
-        row.map(|row| split_hash(&row)).transpose()
+    fn payload(&self, feed: &FeedId, seq: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        self.look_at(feed, seq, |_, payload| payload.to_vec())
+    }
+
+    /// What `look` makes of the hash and the payload of a record; neither is copied for it.
+    fn look_at<T>(
+        &self,
+        feed: &FeedId,
+        seq: u64,
+        look: impl FnOnce(Digest, &[u8]) -> T,
+    ) -> Result<Option<T>, StoreError> {
+        let look = |row: &[u8]| parted(row).map(|(hash, payload)| look(hash, payload));
+        let looked = match self.records.get(&(*feed, seq)) {
+            Some(Drafted::Change(at)) => self.changes.value(*at)?.map(look),
+            Some(Drafted::Elsewhere(row)) => Some(look(row)),
+            None => {
+                let key = rows::record_key(feed, seq);
+                self.reader.look_at(Table::TimelineRecords, key.as_bytes(), look)?
+            }
+        };
+        looked.transpose()
     }
 
     /// The record at `seq`.
     pub(super) fn record(&self, feed: &FeedId, seq: u64) -> Result<Record, StoreError> {
         let missing = || StoreError::Inconsistent(format!("record {seq} of a feed is missing"));
         let prev = self.hash(feed, seq - 1)?.ok_or_else(missing)?;
-        let (_, payload) = self.row(feed, seq)?.ok_or_else(missing)?;
+        let payload = self.payload(feed, seq)?.ok_or_else(missing)?;
         Place { env: self.env, feed: *feed, seq, prev }
             .read(payload)
             .map_err(|error| StoreError::Inconsistent(format!("record {seq} of a feed: {error}")))
@@ -122,7 +151,7 @@ impl<'a> Draft<'a> {
         let Some(prev) = self.hash(feed, from - 1)? else { return Ok(None) };
         let mut payloads = Vec::new();
         for seq in from..=last {
-            let Some((_, payload)) = self.row(feed, seq)? else { return Ok(None) };
+            let Some(payload) = self.payload(feed, seq)? else { return Ok(None) };
             payloads.push(payload);
         }
         let place = Place { env: self.env, feed: *feed, seq: from, prev };
@@ -248,9 +277,14 @@ pub(super) fn scan_signatures(
 }
 
 pub(super) fn split_hash(row: &[u8]) -> Result<(Digest, Vec<u8>), StoreError> {
+    parted(row).map(|(hash, payload)| (hash, payload.to_vec()))
+}
+
+/// The hash and the payload in the row of a record.
+fn parted(row: &[u8]) -> Result<(Digest, &[u8]), StoreError> {
     let (hash, payload) =
         row.split_first_chunk().ok_or_else(|| StoreError::Inconsistent("a record is cut short".into()))?;
-    Ok((Digest::from_bytes(*hash), payload.to_vec()))
+    Ok((Digest::from_bytes(*hash), payload))
 }
 
 /// The frame of records of `feed` from `from` on that goes as far as a signature does within `max_bytes` and
@@ -266,8 +300,8 @@ pub(super) fn range(
     let prev = match from {
         0 => return Ok(None),
         1 => NO_RECORD,
-        _ => match reader.get_raw(Table::TimelineRecords, rows::record_key(feed, from - 1).as_bytes())? {
-            Some(row) => split_hash(&row)?.0,
+        _ => match Draft::new(env, reader).hash(feed, from - 1)? {
+            Some(hash) => hash,
             None => return Ok(None),
         },
     };
@@ -298,4 +332,42 @@ pub(super) fn range(
         let count = (seq - from + 1) as usize;
         (seq, frame::encode(&place, payloads[..count].iter().map(Vec::as_slice), &signature))
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::node::Node;
+    use super::super::tests::world::{Author, entries, env};
+    use super::*;
+
+    #[test]
+    fn what_a_draft_answers_is_what_is_read_once_it_is_committed() {
+        let (node, mut author) = (Node::new(), Author::new(1, 1));
+        let records = entries(&mut author, 3);
+        let reader = node.store.read().expect("reads");
+        let mut draft = Draft::new(env(), &reader);
+        let effect = |record: &Record| rows::effect_of(record).expect("is an entry");
+        for record in &records[..2] {
+            draft.put(record, &effect(record), Limit::NONE);
+        }
+        let third = &records[2];
+        draft.remember(third, &effect(third));
+        for record in &records[..2] {
+            // Its bytes are there once, in the row.
+            assert!(matches!(draft.records[&(record.feed, record.seq)], Drafted::Change(_)));
+        }
+        let answers = |draft: &Draft<'_>| {
+            records.iter().all(|record| {
+                let (feed, seq) = (&record.feed, record.seq);
+                let hash = draft.hash(feed, seq).expect("reads");
+                hash == Some(record.hash) && draft.record(feed, seq).expect("reads") == *record
+            })
+        };
+        assert!(answers(&draft));
+        assert_eq!(draft.hash(&author.feed, 4).expect("reads"), None);
+        rows::put_record(&mut draft.changes, third);
+        node.commit(draft.changes);
+        let reader = node.store.read().expect("reads");
+        assert!(answers(&Draft::new(env(), &reader)));
+    }
 }
