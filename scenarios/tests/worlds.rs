@@ -148,7 +148,7 @@ fn the_standard_mix_breaks_no_law_and_leaves_the_traces_that_it_always_left() {
         other.join().expect("no law is broken");
     });
     let summary = summary.into_inner().expect("adding does not fail");
-    let pinned = "e39c7bec61ec479664e578a514b5b16745e5cdcd7a0dfcc701aac900cc398260";
+    let pinned = "004483f80e6ec9f9d4fd02b3e607efe0555809c0e3e70cec0c4a87ae1e903193";
     assert_eq!(summary.trace().to_string(), pinned);
 }
 

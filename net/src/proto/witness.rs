@@ -18,7 +18,7 @@ use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::{Conduct, LEFT_MAX, Left, Misdeed};
+use super::conduct::{Allowance, Conduct, LEFT_MAX, Left, Misdeed};
 use super::held::Held;
 use crate::wire::{self, Growth};
 
@@ -26,6 +26,11 @@ use crate::wire::{self, Growth};
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Logs of one node that are witnessed: it has a new one for each life of its folder.
 pub const LOGS_PER_NODE: usize = 64;
+
+/// Checkpoints of a peer that are looked at, at once: each that is vouched for is a write to the disk.
+pub const OFFERS_BURST: u64 = 16;
+/// Checkpoints of a peer that are looked at each second, over time. An honest one signs once a minute.
+pub const OFFERS_PER_SECOND: u64 = 1;
 
 /// What happens to a node.
 #[derive(Clone, Debug)]
@@ -150,6 +155,8 @@ struct Peer {
     offered: Option<Offered>,
     /// What it offered.
     doubted: Option<Doubted>,
+    /// How often it may offer something.
+    offers: Allowance,
 }
 
 /// This node's checkpoint before the eyes of a witness.
@@ -181,7 +188,8 @@ impl Witness {
         match input {
             Input::Connected(peer) => {
                 let conduct = self.left.take(peer, now);
-                self.peers.insert(peer, Peer { conduct, offered: None, doubted: None });
+                let offers = Allowance::new(OFFERS_BURST, OFFERS_PER_SECOND, now);
+                self.peers.insert(peer, Peer { conduct, offered: None, doubted: None, offers });
             }
             Input::Disconnected(peer) => {
                 if let Some(state) = self.peers.remove(&peer) {

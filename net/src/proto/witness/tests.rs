@@ -1,5 +1,7 @@
 //! Stories of an owner and its witness.
 
+use std::ops::Range;
+
 use xyn_store::audit::checkpoint::Checkpoint;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::merkle::Frontier;
@@ -20,6 +22,7 @@ fn witness_key() -> NodeKey {
 
 /// A log, honest or not, with its owner's and its witness's cores.
 struct Pair {
+    now: Timestamp,
     leaves: Vec<Digest>,
     owner: Witness,
     witness: Witness,
@@ -34,7 +37,7 @@ impl Pair {
         owner.handle(Input::Connected(witness_key().public()), NOW);
         witness.handle(Input::Connected(owner_key().public()), NOW);
         let (leaves, kept, alarms, drops) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { leaves, owner, witness, kept, alarms, drops }
+        Self { now: NOW, leaves, owner, witness, kept, alarms, drops }
     }
 
     fn grow(&mut self, count: usize) {
@@ -50,7 +53,7 @@ impl Pair {
 
     /// The owner signs its log as it is now, and both talk until nothing is left to say.
     fn sign(&mut self) {
-        let outputs = self.owner.handle(Input::Signed(self.checkpoint()), NOW);
+        let outputs = self.owner.handle(Input::Signed(self.checkpoint()), self.now);
         self.carry_out(true, outputs);
     }
 
@@ -85,7 +88,7 @@ impl Pair {
                 }
             };
             let core = if to_owner { &mut self.owner } else { &mut self.witness };
-            let next = core.handle(input, NOW);
+            let next = core.handle(input, self.now);
             self.carry_out(to_owner, next);
         }
     }
@@ -93,7 +96,7 @@ impl Pair {
     /// Gives the witness a message as if the owner had sent it.
     fn say(&mut self, message: &wire::Witness) {
         let bytes = wire::encode(message);
-        let outputs = self.witness.handle(Input::Received { peer: owner_key().public(), bytes }, NOW);
+        let outputs = self.witness.handle(Input::Received { peer: owner_key().public(), bytes }, self.now);
         self.carry_out(false, outputs);
     }
 }
@@ -190,11 +193,41 @@ fn one_node_cannot_make_another_remember_logs_without_end() {
     pair.grow(1);
     let checkpoint = pair.checkpoint().checkpoint;
     for incarnation in 0..=LOGS_PER_NODE as u64 {
+        pair.now = NOW.after(Duration::from_secs(incarnation));
         pair.say(&wire::Witness::Offer(Checkpoint { incarnation, ..checkpoint }.sign(&owner_key())));
     }
     let is_blamed = pair.drops.contains(&(owner_key().public(), Misdeed::Flood));
     assert!(!is_blamed, "one that was restored so often is no flooder");
     assert_eq!(pair.witness.seen.len(), LOGS_PER_NODE);
+}
+
+#[test]
+fn a_checkpoint_that_is_signed_again_and_again_is_not_kept_each_time() {
+    let mut pair = Pair::new();
+    pair.grow(3);
+    let checkpoint = pair.checkpoint().checkpoint;
+    // What the witness does about the checkpoint, signed for the n-th time.
+    let offer = |witness: &mut Witness, n: u64, now: Timestamp| {
+        let signed = Checkpoint { at: NOW.after(Duration::from_micros(n)), ..checkpoint }.sign(&owner_key());
+        let bytes = wire::encode(&wire::Witness::Offer(signed));
+        witness.handle(Input::Received { peer: owner_key().public(), bytes }, now)
+    };
+    let first = offer(&mut pair.witness, 0, NOW);
+    assert!(matches!(*first, [Output::Vouch { .. }]));
+    assert_eq!(offer(&mut pair.witness, 1, NOW), [], "the first one is being kept");
+    pair.carry_out(false, first);
+    let mut vouched = |range: Range<u64>, now| {
+        let mut count = 0;
+        for n in range {
+            let outputs = offer(&mut pair.witness, n, now);
+            count += outputs.len() as u64;
+            pair.carry_out(false, outputs);
+        }
+        count
+    };
+    assert_eq!(vouched(2..1000, NOW), OFFERS_BURST - 1);
+    assert_eq!(vouched(1000..2000, NOW.after(Duration::from_secs(1))), OFFERS_PER_SECOND);
+    assert!(pair.drops.iter().all(|(peer, _)| *peer != owner_key().public()), "it signed each of them");
 }
 
 #[test]

@@ -22,6 +22,14 @@ impl Witness {
         now: Timestamp,
         out: &mut Vec<Output>,
     ) {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        // While its last one is being kept, and when they come faster than anybody signs: it offers the next one later.
+        let is_being_kept = state.doubted.is_some_and(|doubted| doubted.asked.is_none());
+        if is_being_kept || !state.offers.spend(1, now) {
+            return;
+        }
         if offer.checkpoint.node != peer || offer.verify().is_err() {
             return self.blame(peer, Misdeed::Lie, now, out);
         }
