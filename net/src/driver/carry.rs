@@ -172,14 +172,16 @@ impl<P: Port> Task<P> {
         let now = self.clock.now();
         for output in self.door.handle(input, now) {
             match output {
-                door::Output::Send { peer, message } => {
-                    if let Some(reply) = self.replies.remove(&peer) {
+                door::Output::Send { peer, message } => match self.replies.remove(&peer) {
+                    Some(reply) => {
                         let door = &mut self.swarm.behaviour_mut().gate.strangers;
                         // It may have left meanwhile.
                         let _ = door.send_response(reply, wire::encode(&message));
                         self.leaving.insert(peer, now.after(FAREWELL));
                     }
-                }
+                    // The door has done with it, and nobody else would ever close the connection.
+                    None => self.disconnect(peer),
+                },
                 door::Output::Redeem { peer, request } => {
                     let port = Arc::clone(&self.port);
                     self.jobs.spawn(async move {

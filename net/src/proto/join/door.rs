@@ -171,7 +171,8 @@ impl Door {
     }
 
     fn decided(&mut self, peer: PublicKey, decision: Decision) -> Vec<Output> {
-        if !self.strangers.contains_key(&peer) {
+        // One who left and came back did not ask this time.
+        if !self.strangers.get(&peer).is_some_and(|stranger| stranger.asked) {
             return Vec::new();
         }
         let message = match decision {

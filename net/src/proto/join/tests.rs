@@ -53,6 +53,12 @@ fn consent(key: &NodeKey) -> Signature {
     Seat::Under(host().public()).agree(env(), key)
 }
 
+/// What the guest shows at the door.
+fn redeem() -> Join {
+    let Ticket { id, secret, .. } = ticket();
+    Join::Redeem(wire::Redeem { env: env(), ticket: id, secret, consent: consent(&guest()) })
+}
+
 fn certificate(issuer: &NodeKey, node: &NodeKey, place: Option<Place>) -> Placed {
     let seat = Seat::Under(issuer.public());
     let consent = seat.agree(env(), node);
@@ -237,10 +243,13 @@ fn a_guest_tells_its_secret_to_the_ticket_s_node_only_and_believes_nothing_but_t
 fn a_roster_that_does_not_fit_the_answer_is_not_cut_short_in_silence() {
     let mut house = House::new();
     house.door.handle(door::Input::Connected(guest().public()), NOW);
+    let peer = guest().public();
+    let asked = house.door.handle(door::Input::Received { peer, bytes: wire::encode(&redeem()) }, NOW);
+    assert!(matches!(*asked, [door::Output::Redeem { .. }]));
     let one = certificate(&root(), &host(), None);
     let decision = Ok(vec![one; wire::STATEMENTS_MAX + 1]);
-    let outputs = house.door.handle(door::Input::Decided { peer: guest().public(), decision }, NOW);
-    assert_eq!(outputs, [door::Output::Close { peer: guest().public(), reason: Closing::Roster }]);
+    let outputs = house.door.handle(door::Input::Decided { peer, decision }, NOW);
+    assert_eq!(outputs, [door::Output::Close { peer, reason: Closing::Roster }]);
 }
 
 #[test]
@@ -248,6 +257,21 @@ fn a_decision_for_somebody_who_left_goes_nowhere() {
     let decision = Err(NotRedeemed::Used);
     let mut door = Door::new(host().public(), NOW);
     assert_eq!(door.handle(door::Input::Decided { peer: guest().public(), decision }, NOW), []);
+}
+
+#[test]
+fn one_who_comes_back_before_the_decision_is_still_on_the_books() {
+    let (mut door, peer) = (Door::new(host().public(), NOW), guest().public());
+    door.handle(door::Input::Connected(peer), NOW);
+    let asked = door.handle(door::Input::Received { peer, bytes: wire::encode(&redeem()) }, NOW);
+    assert!(matches!(*asked, [door::Output::Redeem { .. }]));
+    door.handle(door::Input::Disconnected(peer), NOW);
+    door.handle(door::Input::Connected(peer), NOW);
+    let decision = Err(NotRedeemed::Used);
+    assert_eq!(door.handle(door::Input::Decided { peer, decision }, NOW), [], "it did not ask");
+    assert_eq!(door.held().size, 1);
+    let late = door.handle(door::Input::Tick, NOW.after(STRANGER_TIMEOUT));
+    assert_eq!(late, [door::Output::Close { peer, reason: Closing::Silent }]);
 }
 
 proptest! {
