@@ -148,7 +148,7 @@ fn the_standard_mix_breaks_no_law_and_leaves_the_traces_that_it_always_left() {
         other.join().expect("no law is broken");
     });
     let summary = summary.into_inner().expect("adding does not fail");
-    let pinned = "004483f80e6ec9f9d4fd02b3e607efe0555809c0e3e70cec0c4a87ae1e903193";
+    let pinned = "b957d1fe9b21b143b88907f07a4ba09bab31fccd195a96f3575044fa326c813f";
     assert_eq!(summary.trace().to_string(), pinned);
 }
 

@@ -157,6 +157,8 @@ struct Peer {
     doubted: Option<Doubted>,
     /// How often it may offer something.
     offers: Allowance,
+    /// A proof for it is being made.
+    is_proving: bool,
 }
 
 /// This node's checkpoint before the eyes of a witness.
@@ -189,7 +191,8 @@ impl Witness {
             Input::Connected(peer) => {
                 let conduct = self.left.take(peer, now);
                 let offers = Allowance::new(OFFERS_BURST, OFFERS_PER_SECOND, now);
-                self.peers.insert(peer, Peer { conduct, offered: None, doubted: None, offers });
+                let state = Peer { conduct, offered: None, doubted: None, offers, is_proving: false };
+                self.peers.insert(peer, state);
             }
             Input::Disconnected(peer) => {
                 if let Some(state) = self.peers.remove(&peer) {

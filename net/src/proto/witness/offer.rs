@@ -1,6 +1,7 @@
 //! Offering this node's log to its peers.
 //!
-//! Owns what this node says of its own log. Invariant: a peer has one offer at a time to look at.
+//! Owns what this node says of its own log. Invariant: a peer has one offer at a time to look at,
+//! and one proof at a time is made for it.
 
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::signature::{PublicKey, Signature};
@@ -29,14 +30,18 @@ impl Witness {
     }
 
     pub(super) fn asked(&mut self, peer: PublicKey, growth: Growth, now: Timestamp, out: &mut Vec<Output>) {
-        let offered = self.peers.get(&peer).and_then(|state| state.offered);
-        let fits = offered.is_some_and(|offered| {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        let fits = state.offered.is_some_and(|offered| {
             (log(&offered.checkpoint), offered.checkpoint.checkpoint.size) == (growth.log, growth.to)
         });
-        if fits && growth.from < growth.to {
+        if !fits || growth.from >= growth.to {
+            return self.blame(peer, Misdeed::Unasked, now, out);
+        }
+        // Whoever asks again has its answer coming.
+        if !std::mem::replace(&mut state.is_proving, true) {
             out.push(Output::Prove { peer, growth });
-        } else {
-            self.blame(peer, Misdeed::Unasked, now, out);
         }
     }
 
@@ -47,9 +52,11 @@ impl Witness {
         hashes: Vec<Digest>,
         out: &mut Vec<Output>,
     ) {
-        if let Some(hashes) =
-            Bounded::<_, PROOF_HASHES_MAX>::new(hashes).filter(|_| self.peers.contains_key(&peer))
-        {
+        let Some(state) = self.peers.get_mut(&peer) else {
+            return;
+        };
+        state.is_proving = false;
+        if let Some(hashes) = Bounded::<_, PROOF_HASHES_MAX>::new(hashes) {
             out.push(Output::Send { peer, message: wire::Witness::Proof { growth, hashes } });
         }
     }

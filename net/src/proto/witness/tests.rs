@@ -188,6 +188,23 @@ fn a_proof_that_never_comes_is_a_stall_and_one_that_nobody_asked_for_does_not_co
 }
 
 #[test]
+fn one_proof_at_a_time_is_made_for_a_peer() {
+    let mut pair = Pair::new();
+    pair.grow(3);
+    pair.owner.handle(Input::Signed(pair.checkpoint()), NOW);
+    let log = FeedId { node: owner_key().public(), incarnation: 1 };
+    let (peer, growth) = (witness_key().public(), Growth { log, from: 1, to: 3 });
+    let bytes = wire::encode(&wire::Witness::Prove(growth));
+    let asked = Input::Received { peer, bytes };
+    for _ in 0..2 {
+        assert_eq!(pair.owner.handle(asked.clone(), NOW), [Output::Prove { peer, growth }]);
+        assert_eq!(pair.owner.handle(asked.clone(), NOW), [], "its answer is coming");
+        let answer = pair.owner.handle(Input::Proved { peer, growth, hashes: Vec::new() }, NOW);
+        assert!(matches!(*answer, [Output::Send { message: wire::Witness::Proof { .. }, .. }]));
+    }
+}
+
+#[test]
 fn one_node_cannot_make_another_remember_logs_without_end() {
     let mut pair = Pair::new();
     pair.grow(1);
