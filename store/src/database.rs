@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use redb::{ReadableDatabase, ReadableTable, TableHandle};
 
+use crate::audit::tiles::Tiles;
 use crate::durable;
 use crate::error::StoreError;
 use crate::panics::{caught, contained};
@@ -92,6 +93,8 @@ pub(crate) struct Engine {
     /// Gone only while the engine is dropped.
     database: Option<redb::Database>,
     failed: AtomicBool,
+    /// Of the log as it is on this engine.
+    pub(crate) tiles: Tiles,
 }
 
 impl Deref for Engine {
@@ -173,7 +176,7 @@ impl Slot {
 
 fn open(opener: &Opener) -> Result<Arc<Engine>, StoreError> {
     let database = Some(contained(|| opener())?);
-    Ok(Arc::new(Engine { database, failed: AtomicBool::new(false) }))
+    Ok(Arc::new(Engine { database, failed: AtomicBool::new(false), tiles: Tiles::default() }))
 }
 
 /// Writes the format into a new database, or refuses one of a newer format. Tables that came with a later version of

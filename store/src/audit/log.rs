@@ -9,6 +9,7 @@ use crate::audit::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::audit::merkle::Frontier;
 use crate::audit::proof::{self, InvalidProof};
 use crate::audit::signature::PublicKey;
+use crate::audit::tiles;
 use crate::ids::StreamId;
 use crate::journal::Head;
 use crate::projection::{Changes, Row, WitnessRow};
@@ -96,7 +97,7 @@ impl Changes {
 /// The proof that entry `offset` is in the log of `size` entries: its leaf and the hashes beside its path.
 pub fn inclusion(reader: &Reader, offset: u64, size: u64) -> Result<(Digest, Vec<Digest>), ProofError> {
     let plan = proof::inclusion_plan(offset, size)?;
-    let leaf = subtree(reader, offset..offset + 1, |leaves| leaves.first().copied())?;
+    let leaf = reader.look_at(Table::Log, &offset.to_be_bytes(), envelope::leaf)?;
     let missing = || StoreError::Inconsistent(format!("entry {offset} is missing"));
     Ok((leaf.ok_or_else(missing)?, roots(reader, plan)?))
 }
@@ -107,20 +108,7 @@ pub fn consistency(reader: &Reader, old_size: u64, new_size: u64) -> Result<Vec<
 }
 
 fn roots(reader: &Reader, plan: Vec<Range<u64>>) -> Result<Vec<Digest>, StoreError> {
-    let root = |range| subtree(reader, range, |leaves| leaves.iter().copied().collect::<Frontier>().root());
-    plan.into_iter().map(root).collect()
-}
-
-/// Hands the leaves of `range` to `then`.
-fn subtree<T>(reader: &Reader, range: Range<u64>, then: impl Fn(&[Digest]) -> T) -> Result<T, StoreError> {
-    let mut leaves = Vec::new();
-    reader.log_bytes(range.start, |offset, bytes| {
-        if offset < range.end {
-            leaves.push(envelope::leaf(bytes));
-        }
-        Ok(offset + 1 < range.end)
-    })?;
-    Ok(then(&leaves))
+    plan.into_iter().map(|range| tiles::root(reader, range)).collect()
 }
 
 /// Checks the whole journal: checksums, order of the log and of each stream, the tree, every kept checkpoint and every

@@ -57,17 +57,18 @@ pub struct InvalidFrontier {
 impl Frontier {
     /// Adds a leaf (its data, not its hash) at the right.
     pub fn push(&mut self, leaf: Digest) {
-        self.push_hash(leaf_hash(&leaf));
+        self.push_subtree(leaf_hash(&leaf), 0);
     }
 
-    pub(super) fn push_hash(&mut self, mut hash: Digest) {
+    /// Adds a perfect subtree of `height` levels over its leaves, by its root. What is there already is made of such.
+    pub(super) fn push_subtree(&mut self, mut hash: Digest, height: u32) {
         // Every set bit at the low end is a perfect subtree as large as the one just completed: merge them.
-        for _ in 0..self.size.trailing_ones() {
+        for _ in 0..(self.size >> height).trailing_ones() {
             let left = self.peaks.pop().expect("a frontier holds one peak for each set bit of its size");
             hash = node_hash(&left, &hash);
         }
         self.peaks.push(hash);
-        self.size += 1;
+        self.size += 1 << height;
     }
 
     /// How many leaves the tree has.
@@ -157,7 +158,7 @@ pub(super) mod tests {
         let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
         assert_eq!(frontier.root().to_string(), empty);
         for (entry, root) in ENTRIES.iter().zip(ROOTS) {
-            frontier.push_hash(entry_hash(entry));
+            frontier.push_subtree(entry_hash(entry), 0);
             assert_eq!(frontier.root().to_string(), root, "{} entries", frontier.size());
         }
     }

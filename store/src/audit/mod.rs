@@ -12,3 +12,4 @@ pub mod log;
 pub mod merkle;
 pub mod proof;
 pub mod signature;
+pub(crate) mod tiles;

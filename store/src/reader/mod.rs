@@ -11,6 +11,7 @@ mod view;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use crate::audit::tiles::Tiles;
 use crate::database::Engine;
 use crate::error::StoreError;
 use crate::projection::{Cursor, Page, Row};
@@ -51,6 +52,11 @@ impl Reader {
     /// A view of rows in memory.
     pub(crate) fn of_rows(rows: Arc<Rows>) -> Self {
         Self(View::Memory(rows))
+    }
+
+    /// What is kept of the log's tiles, if anything is.
+    pub(crate) fn tiles(&self) -> Option<&Tiles> {
+        self.0.tiles()
     }
 
     /// The row of type `R` at `key`.

@@ -6,6 +6,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::Order;
+use crate::audit::tiles::Tiles;
 use crate::database::Engine;
 use crate::error::StoreError;
 use crate::simulation::Rows;
@@ -41,6 +42,14 @@ impl Drop for View {
 impl View {
     pub(super) fn of_engine(transaction: redb::ReadTransaction, engine: Arc<Engine>) -> Self {
         Self::Engine { transaction: Some(transaction), engine }
+    }
+
+    /// The log's tiles; none of a simulated node, which proves nothing from here.
+    pub(super) fn tiles(&self) -> Option<&Tiles> {
+        match self {
+            Self::Engine { engine, .. } => Some(&engine.tiles),
+            Self::Memory(_) => None,
+        }
     }
 
     pub(super) fn look_at<T>(

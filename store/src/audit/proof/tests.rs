@@ -40,7 +40,7 @@ fn flip(digest: Digest, bit: usize) -> Digest {
 fn published(plan: Result<Vec<Range<u64>>, InvalidProof>) -> Vec<Digest> {
     let subtree = |range: Range<u64>| {
         let mut frontier = Frontier::default();
-        range.for_each(|index| frontier.push_hash(entry_hash(ENTRIES[index as usize])));
+        range.for_each(|index| frontier.push_subtree(entry_hash(ENTRIES[index as usize]), 0));
         frontier.root()
     };
     plan.expect("the plan is possible").into_iter().map(subtree).collect()
