@@ -231,8 +231,19 @@ impl Gossip {
     }
 
     fn blame(&mut self, peer: PublicKey, misdeed: Misdeed, now: Timestamp) -> Vec<Output> {
-        let conduct = self.peers.entry(peer).or_insert_with(|| self.left.take(peer, now));
-        if !conduct.blame(misdeed, now) {
+        let is_last = match self.peers.get_mut(&peer) {
+            Some(conduct) => conduct.blame(misdeed, now),
+            // It left before the verdict.
+            None => {
+                let mut conduct = self.left.take(peer, now);
+                let is_last = conduct.blame(misdeed, now);
+                if !is_last {
+                    self.left.keep(peer, conduct, now);
+                }
+                is_last
+            }
+        };
+        if !is_last {
             return Vec::new();
         }
         self.peers.remove(&peer);
@@ -320,6 +331,21 @@ mod tests {
         for is_newer in [false, true] {
             assert_eq!(outcome(BOB, Err(Refused::Unfit { is_newer })), (Verdict::Ignore, None));
         }
+    }
+
+    #[test]
+    fn one_who_left_before_the_verdict_is_blamed_and_not_taken_for_one_who_is_here() {
+        let mut gossip = Gossip::new(NOW);
+        let mut hear_and_leave = |seq| {
+            let news = news(seq, 10);
+            heard(&mut gossip, ALICE, &news);
+            gossip.handle(Input::Disconnected(ALICE), NOW);
+            let done = gossip.handle(Input::Admitted { id: id(&news), result: Err(Refused::Newer) }, NOW);
+            assert!(gossip.peers.is_empty());
+            done
+        };
+        assert_eq!(hear_and_leave(1).len(), 1);
+        assert!(hear_and_leave(2).contains(&Output::Drop { peer: ALICE, reason: Misdeed::Newer }));
     }
 
     #[test]
