@@ -17,6 +17,7 @@ mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use xyn_net::proto::conduct::UNHEARD_BYTES_MAX;
 use xyn_net::proto::gossip::VALIDATING_MAX;
 use xyn_net::proto::held::Held;
 use xyn_store::Timestamp;
@@ -29,7 +30,6 @@ use xyn_store::trust::{Cut, EnvId, Head, Place, TicketId};
 
 use crate::node::Shelf;
 use crate::node::chest::ROOM_BYTES;
-use crate::node::process::UNHEARD_BYTES_MAX;
 use crate::node::shelf::{Attempt, Note};
 use crate::tally::{Happening, Tally};
 use crate::world::Running;

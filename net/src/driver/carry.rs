@@ -15,17 +15,12 @@ use super::behaviour::{self, Talk};
 use super::heard::FAREWELL;
 use super::port::{Event, Port, Refusal};
 use super::task::{Done, Task};
-use crate::proto::conduct::Misdeed;
+use crate::proto::conduct::{MESSAGE_OVERHEAD_BYTES, Misdeed, UNHEARD_BYTES_MAX};
 use crate::proto::gossip::{self, Verdict};
 use crate::proto::join::door;
 use crate::proto::sync;
 use crate::proto::witness;
 use crate::wire;
-
-/// Bytes of messages to one peer that it has not taken yet.
-pub(super) const UNHEARD_BYTES_MAX: usize = 8 << 20;
-/// What a message costs besides its bytes while it is under way.
-const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
 /// Where the answer to a stranger goes.
 pub(super) type Reply = ResponseChannel<Vec<u8>>;

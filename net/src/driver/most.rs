@@ -6,13 +6,12 @@
 use yamux::DEFAULT_CREDIT;
 
 use super::behaviour::{DOOR_STREAMS_MAX, NEWS_WAITING_MAX, STRANGER_CONNECTIONS};
-use super::carry::UNHEARD_BYTES_MAX;
 use super::codec::READING_BYTES_MAX;
 use super::muxer::{STRANGER_BYTES_MAX, WINDOWS_BYTES_MAX};
 use super::spare::SPARE_BYTES_MAX;
 use super::transport::{QUIC_BYTES_MAX, READ_BYTES};
 use crate::proto::blobs::{ANSWERS_MAX, IN_FLIGHT_MAX, MANIFEST_BYTES_MAX, OBJECTS_MAX};
-use crate::proto::conduct::{BYTES_BURST, PASSED_ON_TIMES};
+use crate::proto::conduct::{BYTES_BURST, PASSED_ON_TIMES, UNHEARD_BYTES_MAX};
 use crate::proto::join::door::STRANGERS_MAX;
 use crate::wire::MESSAGE_BYTES_MAX;
 

@@ -253,10 +253,7 @@ impl<P: Port> Task<P> {
             Done::Sync(input) => self.sync(input),
             Done::News { id, news, result } => {
                 self.count_admitted(news.feed, result);
-                let fit = result.map(|known| match known.seq() >= news.frame.to {
-                    true => gossip::Fit::Continues,
-                    false => gossip::Fit::Waits,
-                });
+                let fit = result.map(|known| gossip::Fit::of(known, &news.frame));
                 if let Ok(known) = result {
                     self.sync(sync::Input::Grew { feed: news.feed, known });
                 }

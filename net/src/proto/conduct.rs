@@ -1,6 +1,6 @@
-//! How a peer behaves: what it may send, and what it has done.
+//! How a peer behaves: what it may send and leave untaken, and what it has done.
 //!
-//! Owns the limits on everything a peer sends, the score of its misdeeds and the list of those who were
+//! Owns the limits on everything a peer sends or does not take, the score of its misdeeds and the list of those who were
 //! dropped. Closes no connection: it says when to. Invariant: whoever is dropped is dropped for a reason with
 //! a name.
 
@@ -25,6 +25,11 @@ pub const BYTES_PER_SECOND: u64 = 1 << 20;
 /// How many times these a peer may pass on before it is one who floods: it hands on what several others send, each
 /// within its own limits, with its own beside.
 pub const PASSED_ON_TIMES: u64 = 4;
+/// Bytes of messages to one peer that it has not taken yet. One that leaves more is dropped, unless that is news: news
+/// that a slow peer does not take are not kept for it.
+pub const UNHEARD_BYTES_MAX: usize = 8 << 20;
+/// What a message costs besides its bytes while it is under way.
+pub const MESSAGE_OVERHEAD_BYTES: usize = 512;
 /// The score at which a peer is dropped.
 pub const SCORE_MAX: u32 = 100;
 /// How fast a score is forgotten.

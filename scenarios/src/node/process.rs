@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use xyn_net::proto::blobs;
-use xyn_net::proto::conduct::{Misdeed, Shunned};
+use xyn_net::proto::conduct::{MESSAGE_OVERHEAD_BYTES, Misdeed, Shunned, UNHEARD_BYTES_MAX};
 use xyn_net::proto::contacts::{self, Contacts};
 use xyn_net::proto::gossip::{self, Fit, Gossip, Verdict};
 use xyn_net::proto::held::Held;
@@ -23,11 +23,6 @@ use xyn_store::{Digest, StoreError, Timestamp};
 use super::shelf::{Note, Shelf};
 use super::trade::Trade;
 use super::{Closing, Done, Effect, Job, Talk};
-
-/// Bytes of messages to one peer that it has not taken yet, as the driver has it.
-pub(crate) const UNHEARD_BYTES_MAX: usize = 8 << 20;
-/// What a message costs besides its bytes while it is under way.
-const MESSAGE_OVERHEAD_BYTES: usize = 512;
 
 /// The cores of a running node.
 pub(crate) struct Process {
@@ -196,10 +191,7 @@ impl Process {
                 self.sync(sync::Input::Admitted { peer, feed, result }, now);
             }
             Done::Heard { id, news, result } => {
-                let fit = result.map(|known| match known.seq() >= news.frame.to {
-                    true => Fit::Continues,
-                    false => Fit::Waits,
-                });
+                let fit = result.map(|known| Fit::of(known, &news.frame));
                 if let Ok(known) = result {
                     self.sync(sync::Input::Grew { feed: news.feed, known }, now);
                 }
@@ -305,12 +297,37 @@ impl Process {
         let cost = bytes.len() + MESSAGE_OVERHEAD_BYTES;
         if *unheard + cost > self.unheard_bytes_max {
             // News that a slow neighbour does not take are not kept for it.
-            if talk == Talk::Sync {
+            if talk != Talk::News {
                 self.drop_peer(peer, Misdeed::Stall, now);
             }
             return;
         }
         *unheard += cost;
         self.effects.push(Effect::Send { peer, talk, bytes });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::Scenario;
+    use crate::world::World;
+
+    #[test]
+    fn whoever_leaves_anything_but_news_untaken_is_dropped() {
+        let text = "name: two\nseed: 1\nnodes: 2\ntopology: full\nlasts: 1m\n";
+        let mut world = World::new(Scenario::parse(text).expect("it reads")).expect("opens");
+        world.wake();
+        let (now, peer) = (world.now, world.people.key(1).public());
+        for talk in [Talk::News, Talk::Sync, Talk::Witness, Talk::Contacts] {
+            let process = &mut world.machines[0].running.as_mut().expect("runs").process;
+            process.connected(peer, now);
+            process.effects();
+            process.unheard_bytes_max = 0;
+            process.send(talk, peer, [0].into(), now);
+            let is_drop =
+                |it: &Effect| matches!(it, Effect::Close { why: Closing::Misdeed(Misdeed::Stall), .. });
+            assert_eq!(process.effects().iter().any(is_drop), talk != Talk::News, "{talk:?}");
+        }
     }
 }
