@@ -3,6 +3,7 @@
 //! Owns the wait for others that come at the same time and the bound on what waits. Judges nothing: the timeline
 //! does. Invariant: whoever handed something over is answered.
 
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::feed::FeedId;
 
 use super::Shared;
+use crate::runtime::Inner;
 use crate::services::timeline::Sent;
 
 /// How long the first of a batch waits for others.
@@ -70,19 +72,26 @@ async fn judge(shared: &Arc<Shared>, mut batch: Vec<Parcel>) {
         Ok(timeline) => timeline.admit(frames).await,
         Err(error) => Err(error.into()),
     };
-    let read = judged.map_err(|error| error.to_string()).and_then(|verdicts| {
-        let reader = inner.store.read().map_err(|error| error.to_string())?;
-        Ok((verdicts, reader))
-    });
-    let (mut verdicts, reader) = match read {
-        Ok((verdicts, reader)) => (verdicts.into_iter(), reader),
-        Err(error) => {
-            tracing::warn!(%error, "what peers sent cannot be kept at the moment");
-            return batch.into_iter().for_each(|parcel| parcel.answer(Err(Refused::Busy)));
-        }
+    let verdicts = match judged {
+        Ok(verdicts) => verdicts,
+        Err(error) => return refuse(batch, &error),
     };
+    let shared = Arc::clone(shared);
+    let told = tokio::task::spawn_blocking(move || tell(&shared, &inner, batch, &counts, verdicts));
+    if let Err(error) = told.await {
+        tracing::error!(%error, "what came of what peers sent is not told");
+    }
+}
+
+/// Tells each what came of its frames, of which it has so many. Reads the store: not on a thread that others wait for.
+fn tell(shared: &Shared, inner: &Inner, batch: Vec<Parcel>, counts: &[usize], verdicts: Vec<Verdict>) {
+    let reader = match inner.store.read() {
+        Ok(reader) => reader,
+        Err(error) => return refuse(batch, &error),
+    };
+    let mut verdicts = verdicts.into_iter();
     for (parcel, count) in batch.into_iter().zip(counts) {
-        let verdicts: Vec<Verdict> = verdicts.by_ref().take(count).collect();
+        let verdicts: Vec<Verdict> = verdicts.by_ref().take(*count).collect();
         shared.judged(parcel.peer, parcel.feed, &verdicts);
         if let (Ok(timeline), Ok(Some(row))) = (inner.timeline(), reader.feed(&parcel.feed)) {
             shared.note_twin(timeline.own(), &row, &verdicts);
@@ -92,6 +101,11 @@ async fn judge(shared: &Arc<Shared>, mut batch: Vec<Parcel>) {
             .and_then(|()| known.map_err(|_| Refused::Busy));
         parcel.answer(result);
     }
+}
+
+fn refuse(batch: Vec<Parcel>, error: &dyn Display) {
+    tracing::warn!(%error, "what peers sent cannot be kept at the moment");
+    batch.into_iter().for_each(|parcel| parcel.answer(Err(Refused::Busy)));
 }
 
 impl Parcel {

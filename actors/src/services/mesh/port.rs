@@ -73,6 +73,34 @@ impl Desk {
         }
     }
 
+    /// Lets in whoever shows a ticket that is good: first its secret is checked, which goes no further, and then an
+    /// intent is submitted that says what the ticket says.
+    async fn let_in(&self, inner: &Arc<Inner>, peer: PublicKey, request: Redeem) -> door::Decision {
+        let env = inner.timeline().map_err(|_| NotRedeemed::Unavailable)?.env();
+        if request.env != env {
+            return Err(NotRedeemed::OtherEnv);
+        }
+        let key = Invitation::key_of(request.ticket);
+        let invitation = self.look_up(move |_, reader| reader.get::<Invitation>(&key)).await;
+        let invitation = invitation.ok_or(NotRedeemed::Unavailable)?.ok_or(NotRedeemed::Unknown)?;
+        let now = inner.clock.now();
+        invitation.check(request.env, &request.secret, peer, now)?;
+        if invitation.redeemed_by().is_none() {
+            let input = json!({
+                "ticket_id": request.ticket.to_string(),
+                "node": peer,
+                "consent": request.consent,
+            });
+            let intent = Intent::new(now, "peer.join", input, Identity::bare(by_node(now).actor));
+            inner.submit(intent, Origin::Here).await.map_err(not_redeemed)?;
+        }
+        let welcome = self.look_up(move |inner, reader| {
+            let (statements, roster) = (reader.statements(env)?, inner.timeline()?.roster());
+            Ok(records::welcome(statements, &roster, inner.store.key().public(), peer))
+        });
+        welcome.await.ok_or(NotRedeemed::Unavailable)
+    }
+
     /// Hands a parcel over when there is room for it.
     fn hand_in(
         &self,
@@ -144,7 +172,7 @@ impl Port for Desk {
     async fn redeem(&self, peer: PublicKey, request: Redeem) -> door::Decision {
         let inner = self.shared.inner().ok_or(NotRedeemed::Unavailable)?;
         let ticket = request.ticket;
-        redeem(&inner, peer, request).await.inspect_err(|reason| {
+        self.let_in(&inner, peer, request).await.inspect_err(|reason| {
             self.shared.refuse(peer, reason.reason(), format!("ticket {ticket}: {reason}"));
         })
     }
@@ -201,35 +229,6 @@ impl Port for Desk {
             }
         }
     }
-}
-
-/// Lets in whoever shows a ticket that is good: first its secret is checked, which goes no further, and then an
-/// intent is submitted that says what the ticket says.
-async fn redeem(inner: &Arc<Inner>, peer: PublicKey, request: Redeem) -> door::Decision {
-    let unavailable = |error: StoreError| {
-        tracing::warn!(%error, "a ticket cannot be looked up");
-        NotRedeemed::Unavailable
-    };
-    let timeline = inner.timeline().map_err(unavailable)?;
-    if request.env != timeline.env() {
-        return Err(NotRedeemed::OtherEnv);
-    }
-    let row = inner.store.read().and_then(|reader| reader.get(&Invitation::key_of(request.ticket)));
-    let invitation: Invitation = row.map_err(unavailable)?.ok_or(NotRedeemed::Unknown)?;
-    let now = inner.clock.now();
-    invitation.check(request.env, &request.secret, peer, now)?;
-    if invitation.redeemed_by().is_none() {
-        let input = json!({
-            "ticket_id": request.ticket.to_string(),
-            "node": peer,
-            "consent": request.consent,
-        });
-        let intent = Intent::new(now, "peer.join", input, Identity::bare(by_node(now).actor));
-        inner.submit(intent, Origin::Here).await.map_err(not_redeemed)?;
-    }
-    let reader = inner.store.read().map_err(unavailable)?;
-    let statements = reader.statements(timeline.env()).map_err(unavailable)?;
-    Ok(records::welcome(statements, &timeline.roster(), inner.store.key().public(), peer))
 }
 
 fn not_redeemed(refusal: Refusal) -> NotRedeemed {
