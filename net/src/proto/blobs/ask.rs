@@ -3,10 +3,12 @@
 //! Owns the questions that are open. Invariant: none is forgotten: it is answered, given up, or its peer is
 //! gone, and what it asked for is asked of somebody else.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::{Digest, Timestamp};
 
-use super::fetch::{Said, Stage};
+use super::fetch::{Fetch, Said, Stage};
 use super::{ANSWER_TIMEOUT, AskId, Blobs, GREETING_BYTES, IN_FLIGHT_MAX, Output, PAUSE};
 use crate::proto::conduct::Misdeed;
 use crate::wire::blobs::{Ask, PAGE_BYTES_MAX};
@@ -35,6 +37,15 @@ pub(super) enum What {
     Nothing,
 }
 
+/// Bytes that are under way.
+#[derive(Default)]
+struct UnderWay {
+    /// Of all: asked for and not kept yet.
+    all: u64,
+    /// Of each peer: asked for and not answered yet.
+    of_peer: BTreeMap<PublicKey, u64>,
+}
+
 impl Asked {
     fn new(peer: PublicKey, object: Digest, what: What, bytes: u64, at: Timestamp) -> Self {
         Self { peer, object, at, what, bytes, is_answered: false }
@@ -46,15 +57,25 @@ impl Blobs {
     pub(super) fn ask(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         self.search(now, out);
         self.turn_pages(now, out);
-        let peers: Vec<PublicKey> = self.peers.keys().copied().collect();
+        let fetching = self.fetches.iter().filter(|fetch| matches!(fetch.stage, Stage::Fetching(_)));
+        let sources: BTreeSet<PublicKey> = fetching.flat_map(Fetch::sources).collect();
         // In rounds, so that no peer takes the room of all.
-        let mut has_asked = true;
+        let mut has_asked = !sources.is_empty();
+        let mut under_way = if has_asked { self.under_way() } else { UnderWay::default() };
         while has_asked {
             has_asked = false;
-            for peer in &peers {
-                has_asked |= self.ask_chunks(*peer, now, out);
+            for peer in &sources {
+                has_asked |= self.ask_chunks(*peer, &mut under_way, now, out);
             }
         }
+    }
+
+    fn under_way(&self) -> UnderWay {
+        let mut under_way = UnderWay { all: self.in_flight_bytes(), of_peer: BTreeMap::new() };
+        for asked in self.asks.values().filter(|asked| !asked.is_answered) {
+            *under_way.of_peer.entry(asked.peer).or_default() += asked.bytes;
+        }
+        under_way
     }
 
     /// Asks whoever has not said so yet whether it has what is wanted.
@@ -100,7 +121,7 @@ impl Blobs {
         let is_settled = match fetch.stage {
             Stage::Searching => false,
             Stage::Listing(_) | Stage::Opening(_) | Stage::Assembling(_) => true,
-            Stage::Fetching(_) => fetch.sources() > 0,
+            Stage::Fetching(_) => fetch.sources().next().is_some(),
         };
         let known = |(peer, said): (&PublicKey, &Said)| match said {
             Said::Has(name) if !fetch.is_refused(*name) => Some((*peer, *name)),
@@ -121,15 +142,20 @@ impl Blobs {
     }
 
     /// Asks a peer for a parcel; answers whether it did.
-    fn ask_chunks(&mut self, peer: PublicKey, now: Timestamp, out: &mut Vec<Output>) -> bool {
+    fn ask_chunks(
+        &mut self,
+        peer: PublicKey,
+        under_way: &mut UnderWay,
+        now: Timestamp,
+        out: &mut Vec<Output>,
+    ) -> bool {
         let Some(state) = self.peers.get(&peer).filter(|state| state.paused <= now) else {
             return false;
         };
-        let of_peer = |asked: &&Asked| asked.peer == peer && !asked.is_answered;
-        let in_flight: u64 = self.asks.values().filter(of_peer).map(|asked| asked.bytes).sum();
-        let all = self.in_flight_bytes();
-        let Some(room) = state.room_bytes(in_flight).filter(|room| all == 0 || all + room <= IN_FLIGHT_MAX)
-        else {
+        let UnderWay { all, of_peer } = under_way;
+        let in_flight = of_peer.entry(peer).or_default();
+        let fits = |room: &u64| *all == 0 || *all + room <= IN_FLIGHT_MAX;
+        let Some(room) = state.room_bytes(*in_flight).filter(fits) else {
             return false;
         };
         let Some((at, which, bytes)) = self.pick(peer, room, now) else {
@@ -143,7 +169,10 @@ impl Blobs {
         let digests = Bounded::new(chunks.digests(&which)).expect("no more are picked than fit a question");
         let asked = Asked::new(peer, object, What::Chunks(which.clone()), bytes, now);
         let sent = self.put(asked, Ask::Chunks { root, chunks: digests }, out);
-        if !sent && let Stage::Fetching(chunks) = &mut self.fetches[at].stage {
+        if sent {
+            *all += bytes;
+            *in_flight += bytes;
+        } else if let Stage::Fetching(chunks) = &mut self.fetches[at].stage {
             chunks.release(&which);
         }
         sent

@@ -106,8 +106,9 @@ impl Fetch {
         self.said.iter().filter(move |(_, said)| **said == Said::Has(name)).map(|(peer, _)| *peer)
     }
 
-    pub(super) fn sources(&self) -> usize {
-        self.name.map_or(0, |name| self.holders(name).count())
+    /// Who has it by the manifest it is fetched by.
+    pub(super) fn sources(&self) -> impl Iterator<Item = PublicKey> {
+        self.name.into_iter().flat_map(|name| self.holders(name))
     }
 
     pub(super) fn is_refused(&self, name: Digest) -> bool {
@@ -171,7 +172,7 @@ impl Fetch {
     pub(super) fn look_around<'a>(&mut self, mut peers: impl Iterator<Item = &'a PublicKey>) -> bool {
         let is_needed = match self.stage {
             Stage::Searching => true,
-            Stage::Fetching(_) => self.sources() == 0,
+            Stage::Fetching(_) => self.sources().next().is_none(),
             Stage::Listing(_) | Stage::Opening(_) | Stage::Assembling(_) => false,
         };
         let before = self.is_absent;
@@ -182,7 +183,7 @@ impl Fetch {
     pub(super) fn progress(&self) -> Progress {
         match &self.stage {
             _ if self.is_absent => Progress::Absent,
-            Stage::Fetching(chunks) => chunks.progress(self.sources()),
+            Stage::Fetching(chunks) => chunks.progress(self.sources().count()),
             _ => Progress::Searching,
         }
     }
