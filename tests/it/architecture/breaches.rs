@@ -73,7 +73,7 @@ fn shells_tests_and_prose_may_name_what_is_impure() {
         ("actors/src/run/decide.rs", named),
         ("actors/src/run/actor.rs", "use tokio::time;"),
         ("actors/src/run/tests.rs", "use std::fs;"),
-        ("actors/src/runtime/mod.rs", "use tokio::time;"),
+        ("actors/src/runtime.rs", "use tokio::time;"),
     ] {
         assert_eq!(purity(&[Source::new(path, text)]), Vec::<String>::new());
     }
@@ -85,6 +85,8 @@ fn a_file_of_the_wrong_shape_is_reported() {
     assert!(faults("store/src/journal.rs", "//! The journal.").is_empty());
     assert_one(&faults("store/src/journal.rs", "\nuse a;"), "opens with `//!`");
     assert_one(&faults("store/src/journal.rs", &"//!\n".repeat(FILE_LINES_MAX + 1)), "401 lines");
+    assert_one(&faults("store/src/journal/mod.rs", "//! The journal."), "beside its folder");
+    assert!(faults("benches/harness/mod.rs", "//! A bench's, and no bench.").is_empty());
     assert_one(&faults("api/src/util/text.rs", "//! Text."), "`util` says nothing");
     assert_one(&faults("api/src/run_helpers.rs", "//! Runs."), "`helpers` says nothing");
     assert_one(&faults("src/a.rs", "//! A.\n#[ignore = \"slow\"]"), "src/a.rs:2: an ignored test");

@@ -113,6 +113,9 @@ pub(super) fn shape(sources: &[Source]) -> Vec<String> {
         if !source.text.starts_with("//!") {
             faults.push(format!("{path}:1: a module opens with `//!`: what it owns, refuses and keeps true"));
         }
+        if path.contains("src/") && path.ends_with("/mod.rs") {
+            faults.push(format!("{path}: a module stands beside its folder, as `NAME.rs`"));
+        }
         let words = path.trim_end_matches(".rs").split(['/', '_', '-']);
         for word in words.filter(|word| EMPTY_NAMES.contains(word)) {
             faults.push(format!("{path}: `{word}` says nothing about what is inside"));

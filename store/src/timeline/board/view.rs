@@ -1,6 +1,6 @@
 //! What a board shows: plain data, read out of its document.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use automerge::legacy::{Key, ObjectId};
@@ -124,17 +124,16 @@ impl View {
 pub(super) fn names(document: &Automerge, changes: &[Change]) -> Option<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for change in changes {
-        let mut texts = HashSet::new();
+        let mut texts = BTreeSet::new();
         for operation in change::expand(change).ok()?.operations {
             match (operation.obj, operation.key) {
                 (ObjectId::Root, Key::Map(name)) => drop(names.insert(name.to_string())),
-                (ObjectId::Id(text), _) => drop(texts.insert(text)),
+                (ObjectId::Id(text), _) => drop(texts.insert((text.counter(), text.actor().clone()))),
                 (ObjectId::Root, Key::Seq(_)) => return None,
             }
         }
-        for text in texts {
-            let text = ObjId::Id(text.counter(), text.actor().clone(), 0);
-            let parent = document.parents(&text).ok()?.next()?;
+        for (counter, actor) in texts {
+            let parent = document.parents(ObjId::Id(counter, actor, 0)).ok()?.next()?;
             names.insert(parent.prop.to_string());
         }
     }
