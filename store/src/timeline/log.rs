@@ -11,7 +11,6 @@ use super::board::{self, Board, Edit, EditError, Folded, LeftOut, Open};
 use super::draft::Draft;
 use super::entry::{Entry, EntryError, Note};
 use super::feed::FeedId;
-use super::fork::Proof;
 use super::head::{Effect, FeedHead};
 use super::hlc::HybridClock;
 use super::limit::Limit;
@@ -22,7 +21,7 @@ use super::pace::{
 use super::pen::Pen;
 use super::record::{Body, RecordError};
 use super::roster::STATEMENTS_PER_FEED;
-use super::rows::{self, FeedRow};
+use super::rows::FeedRow;
 use super::said::{STATEMENTS_RESERVED, Said};
 use super::waiting::Waiting;
 use crate::Reader;
@@ -275,11 +274,6 @@ impl Timeline {
             fork: None,
         };
         self.feeds.get(feed).copied().unwrap_or_else(new)
-    }
-
-    /// The proof that `feed` forked, if it did.
-    pub fn fork(&self, reader: &Reader, feed: &FeedId) -> Result<Option<Proof>, StoreError> {
-        reader.get(&rows::feed_key(feed))
     }
 }
 

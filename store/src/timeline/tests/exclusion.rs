@@ -25,7 +25,7 @@ fn an_equivocator_is_cut_before_the_fork_wherever_the_proof_comes() {
     two.admit(&[twin.frame(&other)]);
     let verdicts = one.admit(&[twin.frame(&other[2..])]);
     assert_eq!(verdicts, [Verdict::Forked { feed: author.feed, seq: 4 }]);
-    let found = one.timeline.fork(&one.store.read().expect("reads"), &author.feed);
+    let found = one.store.read().expect("reads").fork(&author.feed);
     let proof = found.expect("reads").expect("is kept");
     let proof = Proof::open(&env(), &proof.encode()).expect("convinces anyone");
     for node in [&mut two, &mut three] {
@@ -49,7 +49,7 @@ fn an_equivocator_is_cut_before_the_fork_wherever_the_proof_comes() {
     let told: Vec<_> = hidden.iter().map(|one| (one.seq, title(one), one.why)).collect();
     let why = Why::Equivocation { seq: 4 };
     assert_eq!(told, [(4, "mine", why), (5, "more", why)], "kept and shown as excluded");
-    assert_eq!(one.timeline.fork(&reader, &author.feed).expect("reads"), Some(proof));
+    assert_eq!(reader.fork(&author.feed).expect("reads"), Some(proof));
     drop(reader);
     let next = author.entry(moment(12), "goes on");
     assert_eq!(refusal(one.admit(&[author.frame(&[next])])), Refusal::Equivocation(4));
