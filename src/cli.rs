@@ -203,8 +203,7 @@ impl Context {
 
 impl From<settings::ConfigError> for Failure {
     fn from(error: settings::ConfigError) -> Self {
-        Self::failed("config", with_causes(&error))
-            .hint("see what holds and why with: xyn config show --origin")
+        Self::failed("config", with_causes(&error)).hint(error.mend())
     }
 }
 

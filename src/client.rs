@@ -126,9 +126,11 @@ impl Client {
             let mut query = query.to_vec();
             query.push(("limit", (limit - items.len()).min(PAGE).to_string()));
             query.extend(cursor.as_str().map(|cursor| ("cursor", cursor.to_owned())));
-            let mut page = self.get_with(path, &query).await?;
-            cursor = page["next_cursor"].take();
-            if let Value::Array(found) = page["items"].take() {
+            let Value::Object(mut page) = self.get_with(path, &query).await? else {
+                return Err(Failure::unexpected("the answer is no list"));
+            };
+            cursor = page.remove("next_cursor").unwrap_or_default();
+            if let Some(Value::Array(found)) = page.remove("items") {
                 items.extend(found);
             }
             if items.len() >= limit || cursor.is_null() {
@@ -284,12 +286,14 @@ async fn whole(mut body: Chunks) -> Result<Vec<u8>, Failure> {
 
 fn gone(address: Option<&str>, error: &reqwest::Error) -> Failure {
     let address = address.unwrap_or("the node");
-    Failure::new(
-        Exit::Unreachable,
-        "unreachable",
-        format!("{address} cannot be reached: {}", with_causes(error)),
-    )
-    .hint("see whether the node runs with: xyn doctor")
+    let why = with_causes(error);
+    if address.starts_with("https://") && why.contains("InvalidContentType") {
+        let message = format!("{address} does not speak https");
+        return Failure::new(Exit::Unreachable, "unreachable", message)
+            .hint("write http:// instead of https://");
+    }
+    Failure::new(Exit::Unreachable, "unreachable", format!("{address} cannot be reached: {why}"))
+        .hint("see whether the node runs with: xyn doctor")
 }
 
 fn broken(error: &reqwest::Error) -> Failure {

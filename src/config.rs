@@ -11,10 +11,14 @@ mod settings;
 mod tree;
 
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
+
+use crate::failure::file_hint;
+use crate::shell;
 
 pub use mesh::{MeshMode, MeshSettings};
 pub use settings::{HookSettings, LimitSettings, Settings};
@@ -63,8 +67,24 @@ pub enum ConfigError {
         reason: String,
     },
     /// No home folder to keep data in.
-    #[error("there is no data folder: neither HOME nor XDG_DATA_HOME is set; name one with --data DIR")]
+    #[error("there is no data folder: neither HOME nor XDG_DATA_HOME is set")]
     Homeless,
+}
+
+impl ConfigError {
+    /// What mends it.
+    pub(crate) fn mend(&self) -> String {
+        match self {
+            Self::Unreadable { source, .. } if source.kind() == ErrorKind::NotADirectory => {
+                "name a folder, and not a file, with --data DIR".to_owned()
+            }
+            Self::Unreadable { source, .. } => file_hint(source.kind()).to_owned(),
+            Self::Syntax { path, .. } => format!("mend it in {}", shell::word(path)),
+            Self::UnknownKeys { .. } => "take it out there, or write what was meant".to_owned(),
+            Self::Invalid { .. } => "change it there: in the file or the variable that is named".to_owned(),
+            Self::Homeless => "name a folder with --data DIR".to_owned(),
+        }
+    }
 }
 
 /// What the command line says; `None` leaves it to the layers below.
@@ -149,7 +169,7 @@ pub fn write_template(data: &Path) -> Result<bool, std::io::Error> {
     std::fs::create_dir_all(data)?;
     match std::fs::OpenOptions::new().write(true).create_new(true).open(data.join(CONFIG_FILE)) {
         Ok(mut file) => file.write_all(TEMPLATE.as_bytes()).map(|()| true),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(false),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(error),
     }
 }

@@ -89,7 +89,7 @@ impl Failure {
             _ => Exit::Failed,
         };
         let message = format!("cannot {doing} `{}`: {error}", path.display());
-        Self::new(exit, "file", message).hint(file_hint(error))
+        Self::new(exit, "file", message).hint(file_hint(error.kind()))
     }
 
     /// An answer of the node that this program cannot read.
@@ -109,6 +109,13 @@ impl Failure {
         self
     }
 
+    /// The same where it names a field of the API that is called otherwise on the command line.
+    pub(crate) fn typed(mut self, names: &[(&str, &str)]) -> Self {
+        let named = names.iter().find(|(field, _)| self.place.as_deref() == Some(*field));
+        self.place = named.map(|(_, typed)| (*typed).to_owned()).or(self.place);
+        self
+    }
+
     /// What an API's error answer means here.
     pub(crate) fn from_api(status: u16, body: &Value) -> Self {
         let error = &body["error"];
@@ -124,7 +131,7 @@ impl Failure {
             Some(intent) if exit == Exit::Waiting => {
                 Some(format!("somebody approves with: xyn gate approve {intent}"))
             }
-            _ => hint(code, details["hint"].as_str()).map(|hint| filled(hint, details)),
+            _ => hint(code, details).map(|hint| filled(hint, details)),
         };
         let place = details["path"].as_str().filter(|place| !place.is_empty()).map(str::to_owned);
         let conflicts = details["conflicts"].as_array().cloned().unwrap_or_default().into_boxed_slice();
@@ -148,8 +155,8 @@ impl Failure {
 }
 
 /// What helps where a file could not be read or written.
-pub(crate) fn file_hint(error: &std::io::Error) -> &'static str {
-    match error.kind() {
+pub(crate) fn file_hint(kind: std::io::ErrorKind) -> &'static str {
+    match kind {
         std::io::ErrorKind::NotFound => "check the path; relative ones begin in the current folder",
         std::io::ErrorKind::PermissionDenied => "see who may with: ls -l",
         std::io::ErrorKind::StorageFull => "free some space; see how much there is with: df -h",
@@ -175,10 +182,37 @@ pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
 
 /// What helps: what the node says about the case, then what the command line knows about the code, then what the
 /// API says about it.
-fn hint(code: &str, said: Option<&str>) -> Option<String> {
+fn hint(code: &str, details: &Value) -> Option<String> {
+    let said = details["hint"].as_str();
     let general = Code::ALL.iter().find(|known| known.word() == code).map(|code| code.hint());
     let about_the_case = said.filter(|said| Some(*said) != general && !said.contains("/api/"));
-    about_the_case.or_else(|| own_hint(code)).or(said).map(str::to_owned)
+    let of_the_kind = || details["kind"].as_str().and_then(list_of);
+    about_the_case.or_else(of_the_kind).or_else(|| own_hint(code)).or(said).map(str::to_owned)
+}
+
+/// Which command shows what there is of the kind of which something was not found.
+fn list_of(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "run" | "step" | "step that has begun" => {
+            "see which there are with: xyn run list, and: xyn run show RUN"
+        }
+        "blueprint" | "active blueprint" => "see which there are with: xyn blueprint list",
+        "policy" => "see which there are with: xyn policy list",
+        "artifact" => "see which there are with: xyn artifact list",
+        "moment" => "see which there are with: xyn timeline log",
+        "label" => "see which a moment has with: xyn timeline show MOMENT",
+        "review" => "ask for one with: xyn timeline review MOMENT --open",
+        "comment" => "see what was said with: xyn timeline comment MOMENT",
+        "workspace" | "workspace at this moment" => "see which there are with: xyn workspace list",
+        "capsule" => "see which there are with: xyn capsule list",
+        "deployment" => "see what serves where with: xyn deploy list",
+        "secret" => "see which there are with: xyn secret list",
+        "peer" => "see who belongs with: xyn peer list",
+        "intent" => "see who asked for what with: xyn audit show --json",
+        "event" => "see what happens with: xyn event tail",
+        "folder" | "file" => file_hint(std::io::ErrorKind::NotFound),
+        _ => return None,
+    })
 }
 
 /// The hint with what the answer says in the place of its capitals.
@@ -211,7 +245,7 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::Invalid => "mend what is named above; what a command takes is shown by --help",
         Code::MalformedJson => "send JSON, quoted for the shell: '{\"key\": \"value\"}'",
         Code::DeniedByPolicy => "see why with: xyn policy explain --action ACTION --stage STAGE",
-        Code::NotFound => "see what there is with the command `list` of its kind, such as: xyn run list",
+        Code::NotFound => "check how it is called; what a command takes is shown by --help",
         Code::NoRoute | Code::NoMethod | Code::UnsupportedMediaType | Code::MalformedForm => OTHER_VERSION,
         Code::SessionClosed => "start the node again with: xyn up",
         Code::CapsuleElsewhere => "fetch it with: xyn capsule pull CAPSULE",
@@ -224,6 +258,8 @@ fn own_hint(code: &str) -> Option<&'static str> {
         Code::ValidationFailed | Code::NotValidated => "see every fault with: xyn blueprint validate FILE",
         Code::ConfirmationRequired => "type it again with what confirms it: --confirm WORD",
         Code::ServiceMissing | Code::SecretMissing => "see which secrets there are with: xyn secret list",
+        Code::BranchExists => "choose another name, or put moments on it with: --branch NAME",
+        Code::RevokedAlready => "it belongs no more; its person comes back with: xyn peer invite NAME@PLACE",
         Code::PortTaken => "name another port with: --port PORT",
         Code::NothingBefore => "see what serves where with: xyn deploy list",
         Code::RunElsewhere => "see who is connected with: xyn peer list; and ask again: xyn run show RUN",
@@ -298,6 +334,14 @@ mod tests {
         assert_eq!(general.hint.as_deref(), own_hint("not_found"));
         let unknown = answered(418, "teapot", "brew elsewhere");
         assert_eq!((unknown.exit, unknown.hint.as_deref()), (Exit::Failed, Some("brew elsewhere")));
+    }
+
+    #[test]
+    fn a_field_is_named_as_it_is_typed() {
+        let failure = Failure::failed("invalid", "no").at("lifetime_seconds");
+        let names = [("lifetime_seconds", "--expires"), ("principal", "NAME@PLACE")];
+        assert_eq!(failure.clone().typed(&names).place.as_deref(), Some("--expires"));
+        assert_eq!(failure.typed(&names[1..]).place.as_deref(), Some("lifetime_seconds"));
     }
 
     #[test]

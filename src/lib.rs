@@ -9,3 +9,4 @@ pub mod config;
 mod door;
 mod failure;
 pub mod node;
+mod shell;

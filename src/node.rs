@@ -15,6 +15,7 @@ use xyn_store::trust::Ticket;
 use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp, durable};
 
 use crate::door::door;
+use crate::shell;
 
 mod lan;
 
@@ -89,6 +90,8 @@ pub enum NodeError {
     /// An address that cannot be used.
     #[error("cannot listen on `{address}`")]
     Listen {
+        /// What is to be reached there.
+        what: Listener,
         /// The address.
         address: SocketAddr,
         /// Why not.
@@ -96,7 +99,7 @@ pub enum NodeError {
         source: std::io::Error,
     },
     /// No node was ever started here.
-    #[error("`{0}` holds no node; start one with `xyn up --data {0}`")]
+    #[error("`{}` holds no node; start one with `xyn up --data {}`", .0.display(), shell::word(.0))]
     NoNode(PathBuf),
     /// The folder does not belong to the ticket's environment.
     #[error(transparent)]
@@ -113,6 +116,15 @@ pub enum NodeError {
         #[source]
         source: std::io::Error,
     },
+}
+
+/// What a node listens for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Commands and Studio.
+    Api,
+    /// The catalogue for the local network.
+    Catalogue,
 }
 
 /// A node that is up: everything is recovered and the addresses are bound.
@@ -166,7 +178,8 @@ impl Node {
         if let Some(ticket) = options.join {
             mesh::join(&store, &clock, ticket).await?;
         }
-        let (listeners, catalogue) = (bind(options.listen).await?, bind(options.lan_catalogue).await?);
+        let listeners = bind(Listener::Api, options.listen).await?;
+        let catalogue = bind(Listener::Catalogue, options.lan_catalogue).await?;
         // A program whose file is gone builds nothing, and says so when it should.
         let door = door().map_err(|error| format!("the file of this program is not to be found: {error}"));
         let env = Environment { door, ..options.env };
@@ -251,12 +264,12 @@ impl Node {
     }
 }
 
-/// Binds all of `addresses`.
-async fn bind(addresses: Vec<SocketAddr>) -> Result<Vec<TcpListener>, NodeError> {
+/// Binds all of `addresses`, for `what` listens there.
+async fn bind(what: Listener, addresses: Vec<SocketAddr>) -> Result<Vec<TcpListener>, NodeError> {
     let mut listeners = Vec::new();
     for address in addresses {
         let bound = TcpListener::bind(address).await;
-        listeners.push(bound.map_err(|source| NodeError::Listen { address, source })?);
+        listeners.push(bound.map_err(|source| NodeError::Listen { what, address, source })?);
     }
     Ok(listeners)
 }

@@ -97,7 +97,7 @@ impl ApiError {
 
     /// Something that is not there.
     pub(crate) fn not_found(kind: &str, id: &str) -> Self {
-        Self::new(Code::NotFound, format!("there is no {kind} `{id}`"))
+        Self::new(Code::NotFound, format!("there is no {kind} `{id}`")).with("kind", kind)
     }
 
     /// Something that must not happen did. The cause is for the log, not for the caller.

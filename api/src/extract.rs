@@ -192,7 +192,27 @@ fn refused_at(path: &str, message: String) -> ApiError {
         Some(field) if path != field && !path.ends_with(&format!(".{field}")) => format!("{path}.{field}"),
         _ => path.to_owned(),
     };
-    ApiError::invalid(at, message)
+    ApiError::invalid(at, worded(&message))
+}
+
+/// A deserializer's message in the words of this API.
+fn worded(message: &str) -> String {
+    let quoted = |before: &str| message.strip_prefix(before)?.split_once('`');
+    if let Some((word, rest)) = quoted("unknown variant `") {
+        let known = rest.strip_prefix(", expected ").unwrap_or_default().trim_start_matches("one of ");
+        return format!("`{word}` is none of {known}");
+    }
+    if let Some((field, rest)) = quoted("unknown field `") {
+        let known = rest.strip_prefix(", expected ").unwrap_or_default().trim_start_matches("one of ");
+        return format!("`{field}` is not known here; what may be said: {known}");
+    }
+    if let Some((field, _)) = quoted("missing field `") {
+        return format!("`{field}` is missing");
+    }
+    match message.starts_with("UUID parsing failed") {
+        true => "the value is not a UUID".to_owned(),
+        false => message.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -236,6 +256,20 @@ mod tests {
         let text = br#" {"count":1,"labels":{"a":"b"},"inner":{"size":2}}"#;
         let thing: Thing = parse_object(text).expect("fits");
         assert_eq!((thing.count, thing.labels.len(), thing.inner.map(|inner| inner.size)), (1, 1, Some(2)));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_said_in_words_of_the_api() {
+        for (said, worded_as) in [
+            ("unknown variant `x`, expected `a` or `b`", "`x` is none of `a` or `b`"),
+            ("unknown variant `x`, expected one of `a`, `b`, `c`", "`x` is none of `a`, `b`, `c`"),
+            ("unknown field `x`, expected `a`", "`x` is not known here; what may be said: `a`"),
+            ("missing field `a` at line 1 column 2", "`a` is missing"),
+            ("UUID parsing failed: invalid length", "the value is not a UUID"),
+            ("a limit is a number from 1 to 200", "a limit is a number from 1 to 200"),
+        ] {
+            assert_eq!(worded(said), worded_as);
+        }
     }
 
     #[test]

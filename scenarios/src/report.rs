@@ -4,7 +4,7 @@ mod picture;
 mod spread;
 
 use serde::Serialize;
-use xyn_store::Digest;
+use xyn_store::{Digest, duration};
 
 use crate::check::{Traffic, Violation};
 use crate::scenario::Scenario;
@@ -74,7 +74,7 @@ impl Report {
         let traffic = &self.traffic;
         let mut lines = vec![
             format!("scenario   {name}, seed {seed}: {nodes} nodes, {} faults", faults.len()),
-            format!("virtual    {}, {} events", self.lasted, self.steps),
+            format!("virtual    {}, {} events", duration::show(self.lasted.0), self.steps),
             format!("written    {} times", self.entries),
             format!(
                 "sent       {} messages, {} bytes; {} came",
@@ -93,7 +93,7 @@ impl Report {
         }
         lines.extend(self.spread.iter().flat_map(Spread::lines));
         lines.push(match self.converged_within {
-            Some(within) => format!("converged  {within} after faults stopped"),
+            Some(within) => format!("converged  {} after faults stopped", duration::show(within.0)),
             None => "converged  no".to_owned(),
         });
         lines.push(format!("trace      {}", self.trace));

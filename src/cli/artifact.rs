@@ -13,6 +13,7 @@ use super::on_the_way::patiently;
 use super::output::Unit;
 use super::save::save;
 use super::table::{Column, Table, instant, text};
+use crate::cli::input::at_least_one;
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -64,7 +65,7 @@ pub(super) struct List {
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use xyn_store::audit::log::{self, Report};
 
 use super::output::{Paint, Unit};
-use super::table::{Column, Table, facts, instant, text};
+use super::table::{Column, NOTHING, Table, facts, instant, plain, text};
 use super::{Context, folder};
+use crate::cli::input::at_least_one;
 use crate::client::Need;
 use crate::failure::{Exit, Failure};
 
@@ -30,7 +31,7 @@ pub(super) struct Show {
     #[arg(long)]
     action: Option<String>,
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 
@@ -103,7 +104,11 @@ async fn show(arguments: Show, context: &Context) -> Result<Exit, Failure> {
     let client = context.client(Need::Read).await?;
     let intents = client.list("/intents", &query, arguments.limit).await?;
     let table = table(&intents);
-    table.show(&intents, "nobody asked for anything", &context.out)?;
+    table.show(
+        &intents,
+        if query.is_empty() { "nobody asked for anything" } else { NOTHING },
+        &context.out,
+    )?;
     Ok(Exit::Done)
 }
 
@@ -115,17 +120,29 @@ fn table(intents: &Value) -> Table {
         ("STAGE", Column::Text),
         ("STATUS", Column::Status),
         ("DECIDED BY", Column::Text),
-        ("BROUGHT ABOUT", Column::Text),
+        ("WHAT CAME OF IT", Column::Text),
     ]);
     for intent in intents["items"].as_array().into_iter().flatten() {
         let [who, action, stage, status] =
             ["actor", "action", "stage", "status"].map(|key| text(intent, key));
-        let subject = &intent["subject"];
-        let about = [text(subject, "type"), text(subject, "id")].join(" ");
         let rule = rule(&intent["decision"]);
-        table.row([instant(intent, "at"), who, action, stage, status, rule, about.trim().to_owned()]);
+        table.row([instant(intent, "at"), who, action, stage, status, rule, outcome(intent)]);
     }
     table
+}
+
+/// What came of an intent: why it failed, the moment it became, or what it is about. Nothing where that is no more than
+/// the intent itself.
+fn outcome(intent: &Value) -> String {
+    let (subject, moment) = (&intent["subject"], &intent["output"]["entry_id"]);
+    let [kind, id] = ["type", "id"].map(|key| text(subject, key));
+    match (kind.as_str(), id.split_once('/')) {
+        _ if intent["error"].is_object() => text(&intent["error"], "message"),
+        ("intent", _) if moment.is_string() => format!("moment {}", plain(moment)),
+        ("intent", _) => text(&intent["output"], "name"),
+        ("gate", Some((run, step))) => format!("gate {step} of run {run}"),
+        _ => format!("{kind} {id}").trim().to_owned(),
+    }
 }
 
 /// The rule that decided, as `policy@version/rule`; the stage's default when there is none.
@@ -149,11 +166,21 @@ mod tests {
               "decision": { "matched": { "policy_id": "dev", "version": 1, "rule_id": "all" } } },
             { "at": "2026-01-31T12:00:01Z", "actor": "webhook:ci", "action": "http.call", "stage": "prod",
               "status": "denied", "decision": { "matched": null } },
+            { "at": "2026-01-31T12:00:02Z", "actor": "ada@lab", "action": "timeline.note", "stage": "dev",
+              "status": "completed", "subject": { "type": "intent", "id": "i3" }, "output": { "entry_id": "e1" } },
+            { "at": "2026-01-31T12:00:03Z", "actor": "ada@lab", "action": "capsule.pack", "stage": "dev",
+              "status": "failed", "subject": { "type": "intent", "id": "i4" },
+              "error": { "code": "x", "message": "the folder is gone" } },
+            { "at": "2026-01-31T12:00:04Z", "actor": "ada@lab", "action": "gates.answer", "stage": "dev",
+              "status": "completed", "subject": { "type": "gate", "id": "r1/1" } },
         ] });
         insta::assert_snapshot!(table(&intents).render(Paint::PLAIN), @r"
-        AT                   WHO             ACTION      STAGE  STATUS    DECIDED BY     BROUGHT ABOUT
-        2026-01-31 12:00:00  operator@local  runs.start  dev    accepted  dev@1/all      run r1
-        2026-01-31 12:00:01  webhook:ci      http.call   prod   denied    stage default
+        AT                   WHO             ACTION         STAGE  STATUS     DECIDED BY     WHAT CAME OF IT
+        2026-01-31 12:00:00  operator@local  runs.start     dev    accepted   dev@1/all      run r1
+        2026-01-31 12:00:01  webhook:ci      http.call      prod   denied     stage default
+        2026-01-31 12:00:02  ada@lab         timeline.note  dev    completed  stage default  moment e1
+        2026-01-31 12:00:03  ada@lab         capsule.pack   dev    failed     stage default  the folder is gone
+        2026-01-31 12:00:04  ada@lab         gates.answer   dev    completed  stage default  gate 1 of run r1
         ");
     }
 

@@ -12,9 +12,11 @@ use xyn_actors::blueprint::{self, sample};
 use super::faults::{self, Fault};
 use super::table::{Column, Table, instant, text};
 use super::{Context, input};
+use crate::cli::input::at_least_one;
 use crate::client::{Client, Need, route};
 use crate::config;
 use crate::failure::{Exit, Failure};
+use crate::shell;
 
 /// What can be done with blueprints.
 #[derive(Debug, Subcommand)]
@@ -45,7 +47,7 @@ pub(super) struct Which {
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 
@@ -78,7 +80,7 @@ fn new(name: &str, context: &Context) -> Result<Exit, Failure> {
         .map_err(|error| Failure::file("write", &path, &error))?;
     let document = json!({ "file": path, "blueprint_id": format!("bp.{name}") });
     context.out.answer(&document, |_| path.display().to_string())?;
-    context.out.hint(&format!("check it with: xyn blueprint validate {}", path.display()));
+    context.out.hint(&format!("check it with: xyn blueprint validate {}", shell::word(&path)));
     Ok(Exit::Done)
 }
 
@@ -109,7 +111,7 @@ fn validate(file: &Path, context: &Context) -> Result<Exit, Failure> {
     if !faults.is_empty() {
         return Ok(Exit::Failed);
     }
-    context.out.hint(&format!("make it active with: xyn blueprint promote {}", file.display()));
+    context.out.hint(&format!("make it active with: xyn blueprint promote {}", shell::word(file)));
     Ok(Exit::Done)
 }
 

@@ -31,11 +31,12 @@ use xyn_capsules::proof::NotTrusted;
 use xyn_capsules::sign::{NotVerified, PublicKey};
 use xyn_capsules::tree::TreeError;
 
-pub(super) use keys::{Judge, Trust};
+pub(super) use keys::{Judge, Trust, secret};
 pub(super) use node::short;
 
 use super::Context;
 use crate::failure::{Exit, Failure, file_hint, with_causes};
+use crate::shell;
 
 /// Digits of a key by which people tell keys apart.
 const SHOWN_DIGITS: usize = 12;
@@ -152,7 +153,7 @@ fn file(path: &Path, error: &ContainerError) -> Failure {
         ContainerError::Content { .. } => failure.hint(GET_IT_AGAIN),
         ContainerError::Read(source)
         | ContainerError::Io { source, .. }
-        | ContainerError::Tree(TreeError::Io { source, .. }) => failure.hint(file_hint(source)),
+        | ContainerError::Tree(TreeError::Io { source, .. }) => failure.hint(file_hint(source.kind())),
         _ => failure,
     }
 }
@@ -176,11 +177,11 @@ pub(super) fn not_trusted(path: &Path, error: &NotTrusted) -> Failure {
             failure.hint("name the file of the key that it is for: --identity FILE")
         }
         NotTrusted::Manifest(_) => failure
-            .hint(format!("see who says to have signed it with: xyn capsule inspect {}", path.display())),
+            .hint(format!("see who says to have signed it with: xyn capsule inspect {}", shell::word(path))),
         NotTrusted::NotOpened(NotOpened::OtherKeys) => {
             failure.hint("name the file of another key with: --identity FILE; or have it packed for you")
         }
-        NotTrusted::NotOpened(NotOpened::Read(source)) => failure.hint(file_hint(source)),
+        NotTrusted::NotOpened(NotOpened::Read(source)) => failure.hint(file_hint(source.kind())),
         NotTrusted::NotMeant(_) | NotTrusted::Attestation { .. } | NotTrusted::Missing { .. } => {
             failure.hint(GET_IT_AGAIN)
         }

@@ -8,6 +8,7 @@ use xyn_actors::services::deploy::DeploymentName;
 use super::Context;
 use super::capsule::short;
 use super::table::{Column, Table, facts, instant, text};
+use crate::cli::input::at_least_one;
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -25,7 +26,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 

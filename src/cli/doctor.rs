@@ -62,7 +62,7 @@ pub(super) async fn run(_: Arguments, context: &Context) -> Result<Exit, Failure
         let runs = node_answers(context).await;
         findings.extend(folder::all(&data, runs));
         if let Ok(loaded) = &loaded {
-            findings.extend(setting::all(&loaded.settings, runs));
+            findings.extend(setting::all(&loaded.settings, runs, &data));
         }
         if !data.join(xyn_store::DATABASE_FILE).exists() {
             return report(&findings, context);
@@ -71,10 +71,10 @@ pub(super) async fn run(_: Arguments, context: &Context) -> Result<Exit, Failure
     };
     match client {
         Ok(client) => findings.extend(library::all(&client, loaded.ok().as_ref()).await),
-        Err(failure) => {
-            let mend = failure.hint.clone().unwrap_or_else(|| "xyn up".to_owned());
-            findings.push(Finding::broken("node", failure.message, mend));
-        }
+        // What keeps the folder from being read was found already, and is not said twice.
+        Err(_)
+            if findings.iter().any(|finding| finding.check == "store" && finding.state == State::Broken) => {}
+        Err(failure) => findings.push(library::unasked("node", &failure)),
     }
     report(&findings, context)
 }

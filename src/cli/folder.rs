@@ -8,6 +8,7 @@ use xyn_store::audit::log;
 use xyn_store::{DATABASE_FILE, Options, Store, StoreError};
 
 use crate::failure::{Exit, Failure, with_causes};
+use crate::shell;
 
 /// Makes sure that a node was started in the folder.
 pub(super) fn exists(data: &Path) -> Result<(), Failure> {
@@ -37,8 +38,7 @@ pub(super) fn failure(error: &StoreError, data: &Path) -> Failure {
     match error {
         StoreError::InUse { .. } => Failure::new(Exit::Conflict, "in_use", message)
             .hint("stop the node first; it lets go of the folder then"),
-        _ => Failure::failed("store", message)
-            .hint(format!("see what is wrong with: xyn doctor --data {}", data.display())),
+        _ => Failure::failed("store", message).hint(shell::doctor(data)),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::table::{Column, Table, instant, text};
+use crate::cli::input::at_least_one;
 use crate::client::Need;
 use crate::failure::{Exit, Failure};
 
@@ -38,7 +39,7 @@ pub(super) struct Answer {
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What people hand in: JSON and files, from an argument, a file or stdin.
+//! What people hand in: numbers, instants, JSON and files, from an argument, a file or stdin.
 //!
 //! Invariant: nothing larger than a named limit is read into memory.
 
@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use serde_json::{Map, Value};
+use xyn_store::{Clock, Timestamp, duration};
 
 use crate::failure::Failure;
 
@@ -59,6 +60,26 @@ pub(super) fn object(name: &str, pairs: &[String]) -> Result<Map<String, Value>,
     Ok(object)
 }
 
+/// How many are asked for: nobody asks for none.
+pub(super) fn at_least_one(text: &str) -> Result<usize, &'static str> {
+    text.parse().ok().filter(|count| *count > 0).ok_or("a limit is a number from 1 on")
+}
+
+/// An instant: as tables show it, which is UTC; a day; as ISO 8601 has it; or how long ago it was.
+pub(super) fn instant(text: &str) -> Result<Timestamp, String> {
+    let as_shown = format!("{}Z", text.replacen(' ', "T", 1));
+    let forms = [text.to_owned(), as_shown, format!("{text}T00:00:00Z")];
+    if let Some(at) = forms.iter().find_map(|form| form.parse().ok()) {
+        return Ok(at);
+    }
+    let ago = duration::parse(text).map(|ago| Clock::system().now().before(ago));
+    ago.ok_or_else(|| {
+        format!(
+            "`{text}` is no instant, such as 2026-01-31, \"2026-01-31 12:00:00\" (UTC), or 1h for an hour ago"
+        )
+    })
+}
+
 /// Texts out of `KEY=VALUE` pairs.
 pub(super) fn labels(name: &str, pairs: &[String]) -> Result<Map<String, Value>, Failure> {
     let split = |pair: &String| split(name, pair).map(|(key, value)| (key.to_owned(), value.into()));
@@ -106,6 +127,23 @@ mod tests {
             assert_eq!(failure.code, code);
             assert!(failure.message.contains(what), "{failure:?}");
             assert!(failure.hint.as_ref().is_some_and(|hint| hint.contains(next)), "{failure:?}");
+        }
+    }
+
+    #[test]
+    fn an_instant_is_read_as_tables_show_it_and_as_a_time_ago() {
+        for (text, read) in [
+            ("2026-11-23 03:33:01", "2026-11-23T03:33:01.000000Z"),
+            ("2026-11-23", "2026-11-23T00:00:00.000000Z"),
+            ("2026-11-23T03:33:01", "2026-11-23T03:33:01.000000Z"),
+            ("2026-11-23T05:33:01+02:00", "2026-11-23T03:33:01.000000Z"),
+        ] {
+            assert_eq!(instant(text).map(|at| at.to_string()), Ok(read.to_owned()));
+        }
+        let (now, ago) = (Clock::system().now(), instant("1h30m").expect("a time"));
+        assert!((5_399..5_460).contains(&now.since(ago).as_secs()));
+        for text in ["", "nope", "yesterday", "1"] {
+            assert!(instant(text).is_err(), "{text}");
         }
     }
 

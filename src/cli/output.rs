@@ -26,6 +26,11 @@ impl Paint {
     #[cfg(test)]
     pub(crate) const BRIGHT: Self = Self(true);
 
+    /// Whether there are any.
+    pub(crate) fn is_colour(self) -> bool {
+        self.0
+    }
+
     fn with(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -199,7 +204,8 @@ pub(super) fn rendered(failure: &Failure, paint: Paint) -> String {
 fn undelivered(error: &io::Error) -> Failure {
     match error.kind() {
         ErrorKind::BrokenPipe => Failure::new(Exit::Done, READER_GONE, "nobody reads the output any more"),
-        _ => Failure::failed("output", format!("cannot write the output: {error}")).hint(file_hint(error)),
+        _ => Failure::failed("output", format!("cannot write the output: {error}"))
+            .hint(file_hint(error.kind())),
     }
 }
 

@@ -107,9 +107,14 @@ fn one_of(members: Vec<Value>, name: &str) -> Result<Value, Failure> {
                 format!("`{name}` may mean {} members: {}", others.len() + 1, candidates.join(", "));
             Err(Failure::new(Exit::Usage, "ambiguous", message).hint("say the beginning of its key"))
         }
-        (None, _) => Err(Failure::new(Exit::NotFound, "not_found", format!("there is no peer `{name}`"))
-            .hint("see who belongs with: xyn peer list")),
+        (None, _) => Err(stranger(name)),
     }
+}
+
+/// Nobody here is called `name`.
+fn stranger(name: &str) -> Failure {
+    Failure::new(Exit::NotFound, "not_found", format!("there is no peer `{name}`"))
+        .hint("see who belongs with: xyn peer list")
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use xyn_store::scope::Principal;
 use super::faults::{self, Fault};
 use super::table::{Column, Table, instant, text};
 use super::{Context, input};
+use crate::cli::input::at_least_one;
 use crate::client::{Client, Need, route};
 use crate::config;
 use crate::failure::{Exit, Failure};
@@ -88,7 +89,7 @@ pub(super) struct Which {
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 

@@ -2,11 +2,13 @@
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use xyn_store::Timestamp;
 
 use super::Context;
 use super::input;
-use super::table::{Column, Table, instant, standing, text};
+use super::table::{Column, NOTHING, Table, instant, standing, text};
 use super::watch::{self, AtGate, gate_hints, run_facts};
+use crate::cli::input::{at_least_one, instant as instant_or_ago};
 use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -72,13 +74,13 @@ pub(super) struct List {
     #[arg(long, value_name = "KEY=VALUE")]
     label: Option<String>,
     /// Only runs accepted at or after this instant
-    #[arg(long, value_name = "INSTANT")]
-    since: Option<String>,
+    #[arg(long, value_name = "INSTANT", value_parser = instant_or_ago)]
+    since: Option<Timestamp>,
     /// Only runs accepted before this instant
-    #[arg(long, value_name = "INSTANT")]
-    until: Option<String>,
+    #[arg(long, value_name = "INSTANT", value_parser = instant_or_ago)]
+    until: Option<Timestamp>,
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 
@@ -188,8 +190,8 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
         ("status", arguments.status),
         ("blueprint", arguments.blueprint),
         ("label", arguments.label),
-        ("since", arguments.since),
-        ("until", arguments.until),
+        ("since", arguments.since.map(|at| at.to_string())),
+        ("until", arguments.until.map(|at| at.to_string())),
     ];
     let query: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let client = context.client(Need::Read).await?;
@@ -206,7 +208,7 @@ async fn list(arguments: List, context: &Context) -> Result<Exit, Failure> {
         let (created, ended) = (instant(run, "created_at"), instant(run, "completed_at"));
         table.row([text(run, "run_id"), standing(run), blueprint, created, ended]);
     }
-    table.show(&runs, "no runs", &context.out)?;
+    table.show(&runs, if query.is_empty() { "no runs" } else { NOTHING }, &context.out)?;
     Ok(Exit::Done)
 }
 

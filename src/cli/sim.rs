@@ -42,7 +42,7 @@ pub(super) struct Run {
     /// A scenario file; - is stdin
     file: Option<PathBuf>,
     /// The world of the standard mix that has this seed
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = number)]
     seed: Option<u64>,
     /// The worlds of the standard mix from A up to B, on all cores
     #[arg(long, value_name = "A..B")]
@@ -59,6 +59,11 @@ pub(super) struct Run {
 #[derive(Clone, Debug)]
 struct Seeds(Range<u64>);
 
+/// A seed.
+fn number(text: &str) -> Result<u64, &'static str> {
+    text.parse().map_err(|_| "a seed is a whole number")
+}
+
 impl FromStr for Seeds {
     type Err = String;
 
@@ -66,7 +71,8 @@ impl FromStr for Seeds {
         let ends = text.split_once("..").and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
         match ends {
             Some((first, last)) if first < last => Ok(Self(first..last)),
-            _ => Err("write two numbers, such as 0..500".to_owned()),
+            Some(_) => Err("the second number is the greater one, such as in 0..500".to_owned()),
+            None => Err("write two numbers, such as 0..500".to_owned()),
         }
     }
 }
@@ -86,11 +92,13 @@ fn run_worlds(arguments: &Run, context: &Context) -> Result<Exit, Failure> {
         (Some(file), _) => parse(&input::text(file)?, file)?,
         (None, seed) => mix::scenario(seed.unwrap_or_default()),
     };
+    // A world takes its time: what it is to be written to is looked at before.
+    arguments.svg.as_deref().map_or(Ok(()), can_be_written)?;
     let report = world(scenario)?.run();
     if let Some(path) = &arguments.svg {
         write(path, &report.to_svg())?;
     }
-    context.out.answer(&json!(report), |_| report.to_text())?;
+    context.out.answer(&json!(report), |_| report.to_text().trim_end().to_owned())?;
     if report.holds() {
         return Ok(Exit::Done);
     }
@@ -110,11 +118,14 @@ fn parse(text: &str, path: &Path) -> Result<Scenario, Failure> {
             InvalidScenario::Unfit(_) => path.display().to_string(),
         };
         let message = match error {
+            InvalidScenario::Text { message, .. } if message == "invalid u64" => {
+                "a whole number is wanted here".to_owned()
+            }
             InvalidScenario::Text { message, .. } | InvalidScenario::Unfit(message) => message,
         };
         Failure::failed("invalid_scenario", message)
             .at(place)
-            .hint("see scenarios/scenarios for files that can be run")
+            .hint("files that can be run are in the sources of Xyn, under scenarios/scenarios")
     })
 }
 
@@ -177,9 +188,7 @@ fn run_seeds(seeds: Range<u64>, path: &Path, context: &Context) -> Result<Exit, 
     let per_second = count as f64 / begun.elapsed().as_secs_f64();
     let mut document = json!(summary);
     document["seeds_per_second"] = json!(per_second);
-    context
-        .out
-        .answer(&document, |_| format!("{}speed      {per_second:.1} worlds/s\n", summary.to_text()))?;
+    context.out.answer(&document, |_| format!("{}speed      {per_second:.1} worlds/s", summary.to_text()))?;
     let first = summary.broken.keys().next().copied().unwrap_or_default();
     match summary.first_failure() {
         None => Ok(Exit::Done),
@@ -188,6 +197,12 @@ fn run_seeds(seeds: Range<u64>, path: &Path, context: &Context) -> Result<Exit, 
             .at(format!("seed {first}"))
             .hint(format!("see it again with: xyn sim run --seed {first}"))),
     }
+}
+
+/// Makes sure that `path` can be written, and leaves what it holds.
+fn can_be_written(path: &Path) -> Result<(), Failure> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    opened.map(drop).map_err(|error| Failure::file("write", path, &error))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -30,16 +30,15 @@ async fn gather(client: &Client) -> Result<Value, Failure> {
         let query = [("status", status.to_owned())];
         runs.insert(status.to_owned(), count(client.list("/runs", &query, COUNT_LIMIT).await?));
     }
-    let mut waiting = client.list("/approvals", &[], COUNT_LIMIT).await?;
-    let waits_for_people = waiting["items"].take();
-    let mut last = client.list("/events", &[], 1).await?;
+    let waiting = client.list("/approvals", &[], COUNT_LIMIT).await?;
+    let last = client.list("/events", &[], 1).await?;
     Ok(json!({
         "node": if client.address().is_some() { client.get("/health").await? } else { json!({ "status": "stopped" }) },
         "address": client.address(),
         "mesh": client.get("/mesh").await?,
         "runs": runs,
-        "waits_for_people": waits_for_people,
-        "last_event": last["items"][0].take(),
+        "waits_for_people": waiting["items"],
+        "last_event": last["items"][0],
     }))
 }
 

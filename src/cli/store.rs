@@ -13,6 +13,7 @@ use super::output::{Paint, Unit};
 use super::table::facts;
 use super::{Context, folder};
 use crate::failure::{Exit, Failure};
+use crate::shell;
 
 /// What can be done with a store.
 #[derive(Debug, Subcommand)]
@@ -39,7 +40,7 @@ pub(super) fn checked(data: &Path, progress: impl FnMut(u64)) -> Result<Report, 
 
 /// The command that mends what a report names.
 pub(super) fn mend(report: &Report, data: &Path) -> Option<String> {
-    let data = data.display();
+    let data = shell::word(data);
     match (report.is_sound(), report.rebuild_mends) {
         (true, _) => None,
         (false, true) => Some(format!("xyn store rebuild --data {data}")),

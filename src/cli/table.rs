@@ -11,6 +11,9 @@ use crate::failure::Failure;
 /// Longest cell, in characters; longer ones are cut.
 const MAX_CELL_CHARS: usize = 80;
 
+/// What a list says that was searched and holds nothing of the kind.
+pub(crate) const NOTHING: &str = "nothing matches";
+
 /// How a column looks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Column {
@@ -71,6 +74,7 @@ impl Table {
             return Ok(false);
         }
         out.answer(document, |paint| self.render(paint))?;
+        tell_more(document, out);
         Ok(true)
     }
 
@@ -85,6 +89,13 @@ impl Table {
             };
         }
         line.trim_end().to_owned()
+    }
+}
+
+/// Says beside the results that the list `document` ends before what there is.
+pub(crate) fn tell_more(document: &Value, out: &Output) {
+    if document["next_cursor"].is_string() {
+        out.hint("there are more than these: see --limit");
     }
 }
 

@@ -16,10 +16,11 @@ use xyn_store::StoreError;
 use xyn_store::trust::{InvalidTicket, Ticket};
 
 use super::Context;
-use super::output::Paint;
+use super::output::{Output, Paint};
 use crate::config::{self, MeshMode};
 use crate::failure::{Exit, Failure, with_causes};
-use crate::node::{Ended, Node, NodeError, NodeOptions};
+use crate::node::{Ended, Listener, Node, NodeError, NodeOptions};
+use crate::shell;
 
 #[derive(Debug, Args)]
 #[command(
@@ -65,11 +66,11 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if arguments.join.is_some() && settings.mesh.mode == MeshMode::Off && flags.mesh.is_none() {
         settings.mesh.mode = MeshMode::On;
     }
-    let join = arguments.join.as_deref().map(ticket).transpose()?;
+    let join = arguments.join.as_deref().map(|text| ticket(text, "--join")).transpose()?;
     let env = settings.environment(&config::process_environment)?;
     let data =
         std::path::absolute(&settings.data).map_err(|error| Failure::file("find", &settings.data, &error))?;
-    log(context.out.json)?;
+    log(&context.out)?;
     let mut stop = Box::pin(stop_signal()?);
     let options = NodeOptions {
         data: data.clone(),
@@ -99,12 +100,10 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// The ticket in a text, which is not repeated when it is none: it may be most of a secret.
-pub(super) fn ticket(text: &str) -> Result<Ticket, Failure> {
+/// The ticket in a text that stands `at` a place of the command line, and is not repeated when it is none: it may be most of a secret.
+pub(super) fn ticket(text: &str, at: &str) -> Result<Ticket, Failure> {
     let wrong = |error: InvalidTicket| {
-        Failure::usage(error.to_string())
-            .at("--join")
-            .hint("copy the whole line that `xyn peer invite` printed")
+        Failure::usage(error.to_string()).at(at).hint("copy the whole line that `xyn peer invite` printed")
     };
     text.parse().map_err(wrong)
 }
@@ -143,18 +142,21 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
 const HUSHED: &str = "libp2p_request_response=error";
 
 /// Logs to stderr, as `XYN_LOG` says; warnings when it says nothing.
-fn log(json: bool) -> Result<(), Failure> {
+fn log(out: &Output) -> Result<(), Failure> {
     let filter = match std::env::var("XYN_LOG") {
         Ok(text) => EnvFilter::try_new(format!("{HUSHED},{text}")).map_err(|error| {
             Failure::usage(format!("`{text}` is no log filter: {error}"))
                 .at("XYN_LOG")
                 .hint("say a level such as `info`, or `xyn_actors=debug,info`")
         })?,
-        Err(_) => EnvFilter::new(format!("{HUSHED},{}", if json { "info" } else { "warn" })),
+        Err(_) => EnvFilter::new(format!("{HUSHED},{}", if out.json { "info" } else { "warn" })),
     };
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let started = if json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(out.paint_messages.is_colour());
+    let started =
+        if out.json { registry.with(layer.json()).try_init() } else { registry.with(layer).try_init() };
     started.map_err(|error| Failure::failed("log", error.to_string()))
 }
 
@@ -204,7 +206,7 @@ fn greeting(
     let _ = writeln!(text, "Its data is in {}. Stop it with Ctrl-C.\n", data.display());
     let _ = writeln!(text, "In another terminal:");
     if !found {
-        let _ = writeln!(text, "  export XYN_DATA={}", data.display());
+        let _ = writeln!(text, "  export XYN_DATA={}", shell::word(data));
     }
     let lines = [
         ("xyn event emit demo.hello --data '{\"name\": \"Ada\"}'", "start a run"),
@@ -232,12 +234,19 @@ fn explained(error: &NodeError, data: &Path) -> Failure {
         return Failure::failed("mesh", message)
             .hint("name other addresses with --mesh-listen and --peer, or work alone with --mesh off");
     }
+    if let NodeError::Listen { what, .. } = error {
+        return Failure::failed("node", message).hint(match what {
+            Listener::Api => shell::up_elsewhere(data),
+            Listener::Catalogue => {
+                "choose another address with --lan-catalogue ADDR, or leave it out".to_owned()
+            }
+        });
+    }
     if in_use {
         return Failure::new(Exit::Conflict, "in_use", message)
             .hint("use the node that runs, stop it first, or name another folder with --data DIR");
     }
-    Failure::failed("node", message)
-        .hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
+    Failure::failed("node", message).hint(shell::doctor(data))
 }
 
 /// What it means that a ticket did not let the node in.
@@ -301,7 +310,7 @@ mod tests {
         error: the ticket was refused: the ticket has been used
          hint: check that the node that gave out the ticket runs, or ask there for a new one: xyn peer invite
         ");
-        let failure = ticket("xyn1mysecret").expect_err("it is none");
+        let failure = ticket("xyn1mysecret", "TICKET").expect_err("it is none");
         assert_eq!(
             (failure.exit, failure.message.as_str()),
             (Exit::Usage, "the ticket was mistyped or cut short")
@@ -333,7 +342,7 @@ mod tests {
         let failure = explained(&NodeError::from(store), Path::new("/srv/xyn"));
         assert_eq!(failure.exit, Exit::Conflict);
         insta::assert_snapshot!(rendered(&failure, Paint::PLAIN), @r"
-        error: `/srv/xyn` is in use by another node (process 7)
+        error: `/srv/xyn` is in use by a running node (process 7)
          hint: use the node that runs, stop it first, or name another folder with --data DIR
         ");
     }

@@ -9,6 +9,7 @@ use super::on_the_way::patiently;
 use super::output::{Paint, Unit};
 use super::table::{Column, Table, instant, text};
 use super::{Context, moment};
+use crate::cli::input::at_least_one;
 use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -44,7 +45,7 @@ pub(super) struct Add {
 #[derive(Debug, Args)]
 pub(super) struct List {
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 
@@ -117,7 +118,8 @@ pub(super) async fn run(command: Command, context: &Context) -> Result<Exit, Fai
 
 async fn add(arguments: Add, context: &Context) -> Result<Exit, Failure> {
     let body = json!({ "dir": absolute(&arguments.dir)?, "name": arguments.name });
-    let answer = context.client(Need::Node).await?.post("/workspaces", &without_nulls(body)).await?;
+    let answer = context.client(Need::Node).await?.post("/workspaces", &without_nulls(body)).await;
+    let answer = answer.map_err(|failure| failure.typed(&[("name", "--name"), ("dir", "DIR")]))?;
     let name = text(&answer, "name");
     context.out.answer(&answer, |_| name.clone())?;
     if !context.out.json {

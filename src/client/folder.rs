@@ -15,7 +15,7 @@ use xyn_actors::runtime::Environment;
 
 use super::{API, Reply};
 use crate::failure::{Exit, Failure, with_causes};
-use crate::node;
+use crate::{node, shell};
 
 /// Answers a GET for a path and query.
 pub(super) type Ask = Arc<dyn Fn(http::Uri) -> BoxFuture<'static, Result<Reply, Failure>> + Send + Sync>;
@@ -24,8 +24,7 @@ pub(super) type Ask = Arc<dyn Fn(http::Uri) -> BoxFuture<'static, Result<Reply, 
 pub(super) fn open(data: &Path, env: Environment) -> Result<Ask, Failure> {
     let (router, _store) = node::open_reader(data, env).map_err(|error| {
         let message = format!("no node answers, and its folder cannot be read: {}", with_causes(&error));
-        Failure::new(Exit::Unreachable, "unreachable", message)
-            .hint(format!("see what is wrong with: xyn doctor --data {}", data.display()))
+        Failure::new(Exit::Unreachable, "unreachable", message).hint(shell::doctor(data))
     })?;
     Ok(asking(router))
 }

@@ -10,6 +10,7 @@ use xyn_actors::runtime::Environment;
 
 use crate::failure::{Exit, Failure};
 use crate::node::{FolderId, NODE_FILE, NodeFile};
+use crate::shell;
 
 /// The file in `data` in which a running node says where it listens; none when it is not there or no such file, or was
 /// copied with the folder.
@@ -57,8 +58,10 @@ fn lives(pid: u32) -> bool {
 /// No node runs over `data`.
 pub(crate) fn unreachable(data: &Path) -> Failure {
     let message = format!("no node runs on `{}`", data.display());
-    Failure::new(Exit::Unreachable, "unreachable", message)
-        .hint(format!("start it with: xyn up --data {}", data.display()))
+    Failure::new(Exit::Unreachable, "unreachable", message).hint(match data.is_file() {
+        true => "that is a file: name a folder with --data DIR".to_owned(),
+        false => format!("start it with: xyn up --data {}", shell::word(data)),
+    })
 }
 
 /// The address by which a listener is reached: one that listens everywhere is reached at loopback.

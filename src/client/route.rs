@@ -15,7 +15,7 @@ pub(crate) fn route(segments: &[&str]) -> Result<String, Failure> {
         if ["", ".", ".."].contains(segment) {
             let message = format!("there is nothing called `{segment}`");
             return Err(Failure::new(Exit::NotFound, "not_found", message)
-                .hint("see what there is with the command `list` of its kind"));
+                .hint("say its id or its name; what a command takes is shown by --help"));
         }
         path.push('/');
         for byte in segment.bytes() {

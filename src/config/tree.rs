@@ -105,7 +105,16 @@ fn explained(key: &str, error: &config::ConfigError) -> (String, String) {
             let key = below.as_ref().map_or_else(|| key.to_owned(), |below| join(key, below));
             (key, format!("{unexpected} is not {expected}"))
         }
-        other => (key.to_owned(), other.to_string()),
+        other => (key.to_owned(), worded(&other.to_string())),
+    }
+}
+
+/// A deserializer's message as the others read.
+fn worded(message: &str) -> String {
+    match message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected ")) {
+        Some((found, "a sequence")) => format!("{found} is not a list, such as [\"…\", \"…\"]"),
+        Some((found, wanted)) => format!("{found} is not {wanted}"),
+        None => message.to_owned(),
     }
 }
 

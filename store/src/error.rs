@@ -11,7 +11,7 @@ use crate::tables::DamagedRow;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Another process has the folder.
-    #[error("`{}` is in use by another node ({holder})", folder.display())]
+    #[error("`{}` is in use by a running node ({holder})", folder.display())]
     InUse {
         /// The data folder.
         folder: PathBuf,

@@ -20,6 +20,7 @@ mod fuzzing;
 mod hostile;
 mod live;
 mod mesh;
+mod mistakes;
 mod node;
 mod one_app;
 mod peer;

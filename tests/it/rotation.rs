@@ -50,6 +50,10 @@ async fn a_member_and_then_the_founder_take_other_keys_and_go_on_as_who_they_wer
     converge(&[&ada, &bob], &["bob's old key", "bob's new key"]).await;
     assert_eq!(members(&ada, "retired"), [old.to_string()]);
     assert_eq!(members(&ada, "active").len(), 2);
+    // Its last word under the old key stands behind all that counts, which alarms nobody.
+    let page = ada.node().request("GET", "/ui/mesh").send().await.expect("it answers");
+    let page = page.text().await.expect("a page");
+    assert!(page.contains("mesh-status") && !page.contains("mesh-excluded"), "{page}");
 
     // Nobody is above the founder but the root, whose key is in its folder.
     let (founder, late) = (ada.key(), json!({ "title": "ada's new key" }));

@@ -28,7 +28,10 @@ fn a_world_that_holds_is_reported_as_text_document_and_picture() {
     let folder = Folder::new();
     let (file, picture) = (folder.file("calm.yaml", CALM), folder.file("calm.svg", ""));
     let text = folder.xyn(["sim", "run", &file, "--svg", &picture]).ok();
-    assert!(text.contains("scenario   calm, seed 1: 3 nodes") && text.contains("every law held"), "{text}");
+    assert!(
+        text.contains("scenario   calm, seed 1: 3 nodes") && text.ends_with("every law held\n"),
+        "{text}"
+    );
     let drawn = fs::read_to_string(&picture).expect("it was drawn");
     let report = folder.xyn(["sim", "run", &file, "--json"]).json();
     // The line has a point for each sample, from the left edge to the right one, and what is held there as its height.
@@ -90,7 +93,15 @@ fn what_is_no_world_is_refused_with_its_place() {
     folder.xyn(["sim", "run", &file]).says(1, &["wrong.yaml:7:8", "2 minutes", "scenarios/scenarios"]);
     let file = folder.file("unfit.yaml", &CALM.replace("nodes: 3", "nodes: 0"));
     folder.xyn(["sim", "run", &file]).says(1, &["unfit.yaml", "a world has 1 to"]);
+    let file = folder.file("number.yaml", &CALM.replace("nodes: 3", "nodes: abc"));
+    folder.xyn(["sim", "run", &file]).says(1, &["number.yaml:4:8", "a whole number is wanted"]);
     folder.xyn(["sim", "run", "nowhere.yaml"]).says(3, &["nowhere.yaml"]);
     folder.xyn(["sim", "run"]).says(2, &["--seed"]);
-    folder.xyn(["sim", "run", "--seeds", "9..3"]).says(2, &["write two numbers"]);
+    folder.xyn(["sim", "run", "--seeds", "9..3"]).says(2, &["the greater one"]);
+    folder.xyn(["sim", "run", "--seed", "abc"]).says(2, &["a whole number"]);
+    let file = folder.file("calm.yaml", CALM);
+    folder.xyn(["sim", "run", &file, "--svg", "/nope/x.svg"]).says(3, &["cannot write `/nope/x.svg`"]);
+    folder
+        .xyn(["sim", "capsule", "x.caps", "--scenario", &file])
+        .says(2, &["--pub <KEY|FILE>", "--ring <FILE>"]);
 }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use xyn_store::timeline::board::{COMMENT_MAX_CHARS, PLACE_PATH_MAX_CHARS};
 use xyn_store::timeline::entry::{NAME_MAX_CHARS, TITLE_MAX_CHARS};
 
+use crate::blueprint::schema;
 use crate::governance::Risk;
 
 use super::{Code, Idempotence, Registry, Spec, artifacts_put, events_emit, http_call, peers};
@@ -107,8 +108,7 @@ pub(super) fn text(max_length: u32) -> Value {
 
 /// A text without control characters.
 pub(super) fn line(max_length: usize) -> Value {
-    let pattern = r"^[^\x00-\x1f\x7f-\x9f]+$";
-    json!({ "type": "string", "minLength": 1, "maxLength": max_length, "pattern": pattern })
+    json!({ "type": "string", "minLength": 1, "maxLength": max_length, "pattern": schema::LINE })
 }
 
 fn runs_start() -> Spec {

@@ -6,6 +6,7 @@ use super::Spec;
 use xyn_store::timeline::entry::{NAME_MAX_CHARS, TITLE_MAX_CHARS};
 
 use super::builtin::{answers, line, object, service, uuid};
+use crate::blueprint::schema;
 use crate::governance::Risk;
 
 /// Characters of the path of a folder.
@@ -21,7 +22,7 @@ fn path() -> Value {
 }
 
 pub(super) fn name() -> Value {
-    json!({ "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": "^[A-Za-z0-9_.-]+$" })
+    json!({ "type": "string", "minLength": 1, "maxLength": NAME_MAX_CHARS, "pattern": schema::WORD })
 }
 
 fn workspace_add() -> Spec {

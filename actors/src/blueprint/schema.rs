@@ -95,9 +95,31 @@ fn place(error: &ValidationError<'_>) -> String {
     }
 }
 
+/// Any text of one line.
+pub const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
+/// A name that may stand in an address.
+pub const WORD: &str = "^[A-Za-z0-9_.-]+$";
+
+/// What is wrong with a value that does not match `pattern`, for those that people meet.
+fn form(pattern: &str) -> Option<&'static str> {
+    match pattern {
+        LINE => Some("holds a control character, such as the end of a line"),
+        WORD => Some("holds more than letters, digits, `_`, `.` and `-`"),
+        _ => None,
+    }
+}
+
 /// The validator's message without the value: values may be long, and may be secret.
 pub(super) fn describe(error: &ValidationError<'_>) -> String {
-    let message = error.masked_with("the value").to_string();
+    let message = match error.kind() {
+        ValidationErrorKind::Required { property } => {
+            format!("`{}` is missing", property.as_str().unwrap_or_default())
+        }
+        ValidationErrorKind::Pattern { pattern } if form(pattern).is_some() => {
+            format!("the value {}", form(pattern).unwrap_or_default())
+        }
+        _ => error.masked_with("the value").to_string(),
+    };
     match message.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &message[..end]),
         None => message,
@@ -122,7 +144,7 @@ mod tests {
         let faults = schema.validate(&json!({ "port": "hunter2" }));
         let found: Vec<_> = faults.iter().map(|f| (f.path.as_str(), f.message.as_str())).collect();
         assert!(found.contains(&("/port", "the value is not of type \"integer\"")), "{found:?}");
-        assert!(found.contains(&("/host", "\"host\" is a required property")), "{found:?}");
+        assert!(found.contains(&("/host", "`host` is missing")), "{found:?}");
         assert!(schema.validate(&json!({ "host": "a", "port": 1 })).is_empty());
     }
 

@@ -72,9 +72,7 @@ fn check_name(name: &str) -> Result<(), Refusal> {
         Err(error) => error.to_string(),
         Ok(_) if name.len() > NAME_MAX_CHARS => format!("the name is longer than {NAME_MAX_CHARS} bytes"),
         Ok(_) if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte)) => {
-            format!(
-                "the name `{name}` holds more than letters, digits, `_`, `.` and `-`; give another with `name`"
-            )
+            format!("the name `{name}` holds more than letters, digits, `_`, `.` and `-`; give another")
         }
         Ok(_) => return Ok(()),
     };

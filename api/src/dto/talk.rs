@@ -156,6 +156,11 @@ pub(crate) struct ExcludedRecord {
 }
 
 impl ExcludedRecord {
+    /// Whether it is the word by which a node took another key: it stands behind all that counts, as it should.
+    pub(crate) fn is_farewell(&self) -> bool {
+        self.why == "retired" && self.what == "statement" && self.seq == self.since
+    }
+
     /// `excluded` as it shows at `now`.
     pub(crate) fn of(excluded: Excluded, roster: &Roster, now: Timestamp) -> Self {
         let Excluded { feed, seq, at, matter, why } = excluded;

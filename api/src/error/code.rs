@@ -149,7 +149,8 @@ table! {
     /// The ticket is too old.
     TicketExpired "ticket_expired" CONFLICT "make a new one with `POST /api/v1/peers/invitations`";
     /// The member was revoked before.
-    RevokedAlready "revoked_already" CONFLICT "nothing needs to be done: it belongs no more";
+    RevokedAlready "revoked_already" CONFLICT
+        "it belongs no more, whatever is said of it; its person comes back by a new invitation";
     /// The workspace has no folder any more, or never had.
     FolderGone "folder_gone" CONFLICT "name a folder that is there, or put it back where it was";
     /// The folder holds what no tree may hold.

@@ -29,7 +29,7 @@ impl From<Refusal> for ApiError {
             Refusal::NotFound { kind: "branch", .. } => Self::new(Code::NotFound, message).hint(
                 "see which there are in the list of branches, or begin it first; `main` is always there",
             ),
-            Refusal::NotFound { .. } => Self::new(Code::NotFound, message),
+            Refusal::NotFound { kind, .. } => Self::new(Code::NotFound, message).with("kind", kind),
             Refusal::Conflict { code, .. } => {
                 Self::new(Code::of(code, StatusCode::CONFLICT).unwrap_or(Code::Conflict), message)
             }

@@ -13,9 +13,12 @@ pub(crate) mod talk;
 mod words;
 
 use utoipa_axum::router::OpenApiRouter;
+use xyn_actors::runtime::Refusal;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::EntryId;
+use xyn_store::projection::{Cursor, Page};
 use xyn_store::timeline::board::{Board, View};
+use xyn_store::timeline::entry::Branch;
 use xyn_store::trust::{EnvId, Roster};
 use xyn_store::{Reader, StoreError};
 
@@ -43,6 +46,30 @@ pub(crate) fn roster(reader: &Reader) -> Result<Roster, StoreError> {
     let nobody = || EnvId::rooted_in(PublicKey::from_bytes([0; 32]));
     let env = reader.environment()?;
     env.map_or_else(|| Ok(Roster::fold(nobody(), [], Default::default())), |env| reader.roster(env))
+}
+
+/// Whether there is the branch that an empty page is asked of: somebody began it, or it is always there.
+pub(crate) fn is_branch(reader: &Reader, branch: &Branch) -> Result<bool, StoreError> {
+    Ok(*branch == Branch::main() || shown(reader, &Board::Branch(branch.clone()))?.is_some())
+}
+
+/// Refuses to show nothing of a branch that is not there. A page with a cursor is behind another one.
+pub(crate) fn of_branch<T>(
+    reader: &Reader,
+    branch: Option<&Branch>,
+    cursor: Option<&Cursor>,
+    page: Page<T>,
+) -> Result<Result<Page<T>, ApiError>, StoreError> {
+    match branch {
+        Some(branch) if page.items.is_empty() && cursor.is_none() && !is_branch(reader, branch)? => {
+            Ok(Err(no_branch(branch)))
+        }
+        _ => Ok(Ok(page)),
+    }
+}
+
+pub(crate) fn no_branch(branch: &Branch) -> ApiError {
+    Refusal::NotFound { kind: "branch", id: branch.to_string() }.into()
 }
 
 pub(crate) fn missing(entry_id: EntryId) -> ApiError {

@@ -141,6 +141,17 @@ async fn the_moments_come_again_only_when_there_is_a_newer_one() {
     let node = Node::start().await;
     let note = |title: &str| json!({ "title": title });
     let first = made(&node, "/api/v1/timeline/note", note("first")).await;
+    for (path, status, word) in [
+        ("/ui/timeline?branch=nope", 404, "there is no branch"),
+        ("/ui/timeline?branch=try", 200, "Nothing fits"),
+        ("/ui/timeline?until=yesterday", 400, "What to do: go back, and change what is named here"),
+    ] {
+        let begun = json!({ "name": "try", "entry_id": first });
+        made(&node, "/api/v1/timeline/branch", begun).await;
+        let answer = node.get(path).await;
+        let html = String::from_utf8_lossy(&answer.body);
+        assert!(answer.status == status && html.contains(word), "{path}: {html}");
+    }
     let forms = page(&node, &format!("/ui/timeline?at={first}")).await;
     assert!(forms.contains("data-types=\"pinned=boolean\""), "a form says what of it is no text");
     let lanes = |newest: &str| format!("/ui/timeline/_lanes?at={first}&newest={newest}");

@@ -83,6 +83,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_script_fills_in_does_not_show_without_one() {
+        let style = ASSETS.iter().find(|asset| asset.name == "studio.css").expect("it is there");
+        let text = String::from_utf8_lossy(style.bytes);
+        assert!(text.contains("@media (scripting: none) { .copy { display: none; } }"));
+    }
+
+    #[test]
     fn every_asset_has_a_path_and_no_style_or_script_asks_for_anything_elsewhere() {
         for asset in &ASSETS {
             assert!(href(asset.name).ends_with(asset.name), "{}", asset.name);

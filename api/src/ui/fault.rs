@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::act::Refused;
 use super::shell::{Shell, render};
-use crate::error::{ApiError, Fault};
+use crate::error::{ApiError, Code, Fault};
 use crate::state::AppState;
 use crate::trace::Interaction;
 
@@ -85,7 +85,7 @@ fn page(
     back: String,
     refused: Option<Refused>,
 ) -> Result<Response, ApiError> {
-    let hint = fault.details.get("hint").and_then(Value::as_str).unwrap_or_default();
+    let hint = hint(fault);
     if shell.is_part {
         let part = Part { message: &fault.message, hint }.render();
         return part
@@ -100,7 +100,8 @@ fn page(
         status if status.is_server_error() => ("The node could not do it", "bad"),
         _ => ("That did not fit", "bad"),
     };
-    let details = fault.details.iter().filter(|(name, _)| *name != "hint");
+    let details = fault.details.iter().filter(|(name, _)| !["hint", "kind"].contains(&name.as_str()));
+    let name = |name: &str| if name == "path" { "Where".to_owned() } else { name.to_owned() };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let page = Page {
         shell,
@@ -109,12 +110,55 @@ fn page(
         message: fault.message.clone(),
         hint: hint.to_owned(),
         code: fault.code.word(),
-        details: details.map(|(name, value)| (name.clone(), text(value))).collect(),
+        details: details.map(|(said, value)| (name(said), text(value))).collect(),
         correlation_id,
         back,
         refused,
     };
     render(&page)
+}
+
+/// What helps somebody at a page, where the API's own hint speaks of requests, fields and routes.
+fn hint(fault: &Fault) -> &str {
+    let said = fault.details.get("hint").and_then(Value::as_str).unwrap_or_default();
+    if said != fault.code.hint() {
+        return said;
+    }
+    match fault.code {
+        Code::Invalid => "go back, and change what is named here",
+        Code::NotFound | Code::NoRoute => "go back, or look for it in the list of its kind",
+        Code::ApprovalRequired | Code::NoOpenGate | Code::NotParked | Code::NotAsked => {
+            "see what waits under Approvals"
+        }
+        Code::NotApproved | Code::AnsweredMeanwhile | Code::ApprovalRefused => {
+            "see how it stands under Approvals"
+        }
+        Code::DeniedByPolicy => "ask under Policies which rule decided, and why",
+        Code::RunEnded => "retry it, or fork it, on the page of the run",
+        Code::ValidationFailed | Code::NotValidated => "see every fault in the editor of the blueprint",
+        Code::MergeConflicts => "say whose is right, for each place or for all",
+        Code::FilesMissing | Code::RunElsewhere | Code::NotRotating => "see who is connected under Mesh",
+        Code::KeyChanging => "have it confirmed on a node above this one, under Mesh",
+        Code::UnknownTicket | Code::TicketUsed | Code::TicketExpired => "make a new ticket under Mesh",
+        Code::DraftOutdated | Code::TooSlow | Code::TimedOut => {
+            "go back, see how it stands now, and do it again"
+        }
+        Code::UnsavedChanges => "take a snapshot first, or say that changes may be lost",
+        Code::WorkspaceExists | Code::BranchExists => "choose another name, or use the one that is there",
+        Code::BranchClosed => "take the branch out again, or name another",
+        Code::CapsuleUntrusted => "name the keys that you trust, or put a key ring into force",
+        Code::CapsuleElsewhere => "fetch it under Capsules",
+        Code::ServiceMissing | Code::SecretMissing => "keep what is named here with: xyn secret put",
+        Code::PortTaken => "name another port, or close what has it",
+        Code::NothingBefore => "deploy another capsule",
+        Code::ConfirmationRequired => "read what is about to happen, and confirm it",
+        Code::Overloaded | Code::RateLimited | Code::TooManyStreams | Code::Unavailable => {
+            "try again in a moment"
+        }
+        Code::Internal => "look in the node's log for the interaction named here",
+        _ if ["`GET ", "`POST ", "details.", "Retry-After"].iter().any(|word| said.contains(word)) => "",
+        _ => said,
+    }
 }
 
 /// The page of this node that the request came from.
@@ -130,6 +174,19 @@ pub(super) fn came_from(referrer: Option<&HeaderValue>, host: Option<&HeaderValu
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_to_do_is_said_in_words_of_the_pages() {
+        for code in Code::ALL {
+            let error = ApiError::new(*code, "no");
+            let hint = hint(error.fault());
+            for word in ["/api/", "details.", "Retry-After", "the request", "Idempotency-Key"] {
+                assert!(!hint.contains(word), "{code:?}: {hint}");
+            }
+        }
+        let of_the_case = ApiError::new(Code::NotFound, "no").hint("look there");
+        assert_eq!(hint(of_the_case.fault()), "look there");
+    }
 
     #[test]
     fn a_refusal_leads_back_to_a_page_of_this_node_only() {

@@ -23,7 +23,7 @@ use super::filters;
 use super::query::{self, Pager, ROWS, link, parsed};
 use super::shell::{Shell, render};
 use super::words::{self, State as Standing};
-use crate::dto::{Connection, Invited, Peer, Standing as Membership, TraceLine};
+use crate::dto::{Connection, ExcludedRecord, Invited, Peer, Standing as Membership, TraceLine};
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
 use crate::headers::Caller;
@@ -32,6 +32,7 @@ use crate::page::PageQuery;
 use crate::routes::mesh::{self, MeshView};
 use crate::routes::peers::invitations::{self, NewInvitation};
 use crate::routes::peers::{members, trace};
+use crate::routes::timeline::roster;
 use crate::state::AppState;
 
 /// Members of a page of the list that the map has room for.
@@ -52,7 +53,7 @@ pub(super) fn routes() -> Router<AppState> {
 struct Page {
     shell: Shell,
     status: Status,
-    /// How many records do not count, up to [`ROWS`].
+    /// How many records do not count that should, of the first [`ROWS`].
     excluded: usize,
     has_more_excluded: bool,
     /// Capsules that everybody on the local network may have, and the scope of each.
@@ -107,14 +108,17 @@ async fn page(
     if shell.is_part {
         return render(&Part { status });
     }
-    let read = state.scan(|reader| {
+    let now = state.runtime().clock().now();
+    let read = state.scan(move |reader| {
         let offered = reader.page::<CapsuleRow>(&Key::new(), Order::Ascending, None, LINES, is_open)?;
-        Ok((reader.excluded(None, ROWS)?, offered))
+        let (excluded, roster) = (reader.excluded(None, ROWS)?, roster(reader)?);
+        let has_more = excluded.next.is_some();
+        let excluded = excluded.items.into_iter().map(|it| ExcludedRecord::of(it, &roster, now));
+        Ok((excluded.filter(|it| !it.is_farewell()).count(), has_more, offered))
     });
-    let (excluded, offered) = read.await?;
-    let (has_more_excluded, has_more_offered) = (excluded.next.is_some(), offered.next.is_some());
+    let (excluded, has_more_excluded, offered) = read.await?;
+    let has_more_offered = offered.next.is_some();
     let offered = offered.items.into_iter().map(|row| (scope(row.visibility), row)).collect();
-    let excluded = excluded.items.len();
     render(&Page { shell, status, excluded, has_more_excluded, offered, has_more_offered })
 }
 

@@ -31,7 +31,7 @@ use super::shell::{Shell, render};
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
 use crate::routes::timeline::branches::branch_page;
-use crate::routes::timeline::missing;
+use crate::routes::timeline::{is_branch, missing, no_branch};
 use crate::state::AppState;
 use moment::Look;
 use window::{SPAN, SPAN_MAX, Wanted, Window, window};
@@ -69,6 +69,8 @@ struct Stage {
     window: Option<Window>,
     /// The query of links to other moments, behind `at`.
     rest: String,
+    /// Whether only some moments are asked for.
+    is_filtered: bool,
 }
 
 #[derive(Template)]
@@ -102,6 +104,7 @@ struct Asked {
     from: Option<EntryId>,
     newest: Option<EntryId>,
     rest: String,
+    is_filtered: bool,
 }
 
 impl Asked {
@@ -117,6 +120,7 @@ impl Asked {
             from: parsed("from", &query.from)?,
             newest: parsed("newest", &query.newest)?,
             rest: if rest.is_empty() { rest } else { format!("&{rest}") },
+            is_filtered: !(query.branch.is_empty() && query.until.is_empty()),
         })
     }
 
@@ -140,7 +144,7 @@ async fn page(
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
     let asked = Asked::of(&query)?;
-    let rest = asked.rest.clone();
+    let (rest, is_filtered) = (asked.rest.clone(), asked.is_filtered);
     let (at, from) = (asked.at, asked.from);
     let look = moment::Reading::of(&state, directory.clone());
     let now = state.runtime().clock().now();
@@ -148,9 +152,16 @@ async fn page(
         let window = asked.window(reader, SPAN, now)?;
         let chosen = window.as_ref().map(|window| window.chosen.clone());
         let look = chosen.map(|entry| look.look(reader, entry, from)).transpose()?;
-        Ok((window, look, branch_page(reader, None, BRANCHES_MAX, now)?))
+        let unknown = match &asked.branch {
+            Some(branch) if window.is_none() && !is_branch(reader, branch)? => Some(branch.clone()),
+            _ => None,
+        };
+        Ok((window, look, branch_page(reader, None, BRANCHES_MAX, now)?, unknown))
     });
-    let (window, look, branches) = read.await?;
+    let (window, look, branches, unknown) = read.await?;
+    if let Some(branch) = unknown {
+        return Err(no_branch(&branch));
+    }
     if let (None, Some(at)) = (&window, at) {
         return Err(missing(at));
     }
@@ -159,12 +170,12 @@ async fn page(
     let offered = offered.filter(|branch| !branch.is_closed || branch.name.as_str() == query.branch);
     let branches = offered.map(|branch| branch.name.to_string()).collect();
     let note = directory.act("timeline.note", &[], "/ui/timeline?at={entry_id}");
-    render(&Page { shell, query, branches, stage: Stage { window, rest }, look, note })
+    render(&Page { shell, query, branches, stage: Stage { window, rest, is_filtered }, look, note })
 }
 
 async fn drawing(State(state): State<AppState>, Params(query): Params<Query>) -> Result<Response, ApiError> {
     let asked = Asked::of(&query)?;
-    let rest = asked.rest.clone();
+    let (rest, is_filtered) = (asked.rest.clone(), asked.is_filtered);
     let now = state.runtime().clock().now();
     let drawn = state.scan(move |reader| {
         let newest = reader.newest_entry(asked.branch.as_ref(), now)?.map(|entry| entry.entry_id);
@@ -173,7 +184,7 @@ async fn drawing(State(state): State<AppState>, Params(query): Params<Query>) ->
     });
     // Where nothing is newer than what is drawn already, there is nothing to draw.
     let Some(window) = drawn.await? else { return Ok(StatusCode::NO_CONTENT.into_response()) };
-    render(&Lanes { stage: Stage { window, rest } })
+    render(&Lanes { stage: Stage { window, rest, is_filtered } })
 }
 
 async fn side(

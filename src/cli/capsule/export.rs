@@ -12,6 +12,7 @@ use super::{Context, file};
 use crate::cli::input;
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure, with_causes};
+use crate::shell;
 
 /// How the manifest beside a zip ends.
 const SIDE: &str = "capsule.json";
@@ -105,7 +106,7 @@ pub(super) fn import(arguments: &Import, context: &Context) -> Result<Exit, Fail
     context.out.answer(&document, |_| target.display().to_string())?;
     context.out.hint(&format!(
         "who made it was not verified; do it with: xyn capsule verify {} --pub KEY",
-        target.display()
+        shell::word(target)
     ));
     Ok(Exit::Done)
 }

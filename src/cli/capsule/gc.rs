@@ -32,7 +32,7 @@ pub(super) async fn run(arguments: &Gc, context: &Context) -> Result<Exit, Failu
     }
     let client = context.client(Need::Node).await?;
     let body = json!({ "action": "capsule.gc", "input": input });
-    let answer = client.post("/intents", &body).await?["output"].take();
+    let answer = client.post("/intents", &body).await?["output"].clone();
     let (removed, needed) = (&answer["removed"], &answer["needed"]);
     table(removed, needed).show(&answer, "nothing is old enough to go", &context.out)?;
     let count = removed.as_array().map_or(0, Vec::len);

@@ -14,6 +14,7 @@ use xyn_store::{Clock, Timestamp};
 use super::{Context, ring};
 use crate::cli::input;
 use crate::failure::{Exit, Failure};
+use crate::shell;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Keygen {
@@ -71,8 +72,8 @@ pub(super) fn keygen(arguments: &Keygen, context: &Context) -> Result<Exit, Fail
     context.out.answer(&json!({ "public_key": key, "key_id": id, "file": file }), |_| key.clone())?;
     context.out.hint(&format!(
         "keep {} to yourself, and give {} to whoever is to verify; pack with: xyn capsule pack DIR --key {0}",
-        file.display(),
-        beside.display()
+        shell::word(&file),
+        shell::word(&beside)
     ));
     Ok(Exit::Done)
 }
@@ -113,7 +114,7 @@ fn write(path: &Path, mode: u32, text: &str) -> Result<(), Failure> {
 }
 
 /// The secret key in a file.
-pub(super) fn secret(path: &Path) -> Result<SecretKey, Failure> {
+pub(in crate::cli) fn secret(path: &Path) -> Result<SecretKey, Failure> {
     let text = input::text(path).map_err(|failure| match failure.exit {
         Exit::NotFound => failure.hint("make one with: xyn capsule keygen"),
         _ => failure,

@@ -12,6 +12,7 @@ use xyn_store::Clock;
 
 use super::{Context, attest, not_trusted, open, unsound};
 use crate::failure::{Exit, Failure};
+use crate::shell;
 
 /// Seconds of an hour.
 const HOUR_S: u64 = 3_600;
@@ -69,8 +70,8 @@ pub(super) fn run(arguments: &Leave, context: &Context) -> Result<Exit, Failure>
     })?;
     context.out.hint(&format!(
         "put it into the capsule with: xyn capsule attest {} {}",
-        file.display(),
-        target.display()
+        shell::word(file),
+        shell::word(&target)
     ));
     Ok(Exit::Done)
 }

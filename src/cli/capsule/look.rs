@@ -20,6 +20,7 @@ use super::source::{Source, named, neither};
 use super::{Context, file, node, not_trusted, open, unsound};
 use crate::cli::output::{Paint, Unit};
 use crate::failure::{Exit, Failure};
+use crate::shell;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Inspect {
@@ -111,7 +112,7 @@ pub(super) async fn inspect(arguments: &Inspect, context: &Context) -> Result<Ex
     } else {
         "nothing of this was verified"
     };
-    context.out.hint(&format!("{known}; do it with: xyn capsule verify {} --pub KEY", path.display()));
+    context.out.hint(&format!("{known}; do it with: xyn capsule verify {} --pub KEY", shell::word(path)));
     Ok(Exit::Done)
 }
 

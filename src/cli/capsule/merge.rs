@@ -20,6 +20,7 @@ use super::keys::Trust;
 use super::source::Source;
 use super::{Context, diff, file, keys, not_trusted, open, packer};
 use crate::failure::{Exit, Failure, with_causes};
+use crate::shell;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Merge {
@@ -123,8 +124,8 @@ fn write(
         "{} generation {}; see what came of it with: xyn capsule diff {} {}",
         made.manifest.id,
         made.manifest.generation,
-        arguments.ours.display(),
-        out.display()
+        shell::word(&arguments.ours),
+        shell::word(out)
     ));
     Ok(Exit::Done)
 }
@@ -181,8 +182,8 @@ fn clashing(arguments: &Merge, open: &[&Conflict]) -> Failure {
             format!("both sides changed {count}; the files are in `{}`, ours but for what is marked", dir.display()),
             format!(
                 "put right what is named, and pack it: xyn capsule pack {} --parent {}",
-                dir.display(),
-                arguments.ours.display()
+                shell::word(dir),
+                shell::word(&arguments.ours)
             ),
         ),
         None => (

@@ -11,6 +11,7 @@ use super::hand_in::hand_in;
 use super::keys::Trust;
 use super::pack::{Pack, invalid_manifest};
 use crate::cli::input;
+use crate::cli::input::at_least_one;
 use crate::cli::on_the_way::{at_length, patiently};
 use crate::cli::output::Unit;
 use crate::cli::save::save;
@@ -24,7 +25,7 @@ const URN: &str = "urn:xyn:app:";
 #[derive(Debug, Args)]
 pub(in crate::cli) struct List {
     /// How many at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 

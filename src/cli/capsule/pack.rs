@@ -25,6 +25,7 @@ use super::{Context, diff, keys, packer, private};
 use crate::cli::input;
 use crate::cli::output::Unit;
 use crate::failure::{Exit, Failure, with_causes};
+use crate::shell;
 
 /// Findings that are told one by one.
 const SECRETS_TOLD: usize = 20;
@@ -217,7 +218,7 @@ fn answer(
         manifest.id,
         manifest.generation,
         sealed.size_bytes,
-        target.display(),
+        shell::word(target),
         maker.key.public(),
         if manifest.recipients.is_empty() { "" } else { " --identity FILE" }
     ));

@@ -74,7 +74,7 @@ pub(super) fn helped(failure: Failure, error: &WorkcellError) -> Failure {
         WorkcellError::Exceeded(Exceeded::Wall(_)) => {
             failure.hint("give it more time with: --timeout SECONDS")
         }
-        WorkcellError::Io { source, .. } => failure.hint(file_hint(source)),
+        WorkcellError::Io { source, .. } => failure.hint(file_hint(source.kind())),
         _ => failure,
     }
 }

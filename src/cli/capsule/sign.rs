@@ -13,6 +13,7 @@ use super::source::Source;
 use super::{Context, node, not_trusted};
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
+use crate::shell;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Sign {
@@ -86,7 +87,7 @@ async fn in_file(arguments: &Sign, context: &Context) -> Result<Exit, Failure> {
     context.out.hint(&format!(
         "{} signatures that count are demanded with: xyn capsule verify {} --pub KEY --pub KEY --threshold {0}",
         signers.len(),
-        path.display()
+        shell::word(path)
     ));
     Ok(Exit::Done)
 }

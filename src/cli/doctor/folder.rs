@@ -1,6 +1,7 @@
 //! What can be wrong with the data folder and the machine it is on.
 
 use std::fs::OpenOptions;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use xyn_store::{Clock, DATABASE_FILE, Options, Store, StoreError, Timestamp};
 use super::super::store;
 use super::Finding;
 use crate::client::node_file;
+use crate::shell;
 
 /// Free space that is too little to go on with.
 const BROKEN_FREE_BYTES: u64 = 64 << 20;
@@ -32,7 +34,7 @@ pub(super) fn all(data: &Path, runs: bool) -> Vec<Finding> {
 }
 
 fn up(data: &Path) -> String {
-    format!("xyn up --data {}", data.display())
+    format!("xyn up --data {}", shell::word(data))
 }
 
 fn writable(data: &Path) -> Finding {
@@ -46,7 +48,7 @@ fn writable(data: &Path) -> Finding {
             Finding::broken(
                 "folder",
                 message,
-                format!("chown -R \"$(id -u)\" {0} && chmod u+rwx {0}", data.display()),
+                format!("chown -R \"$(id -u)\" {0} && chmod u+rwx {0}", shell::word(data)),
             )
         }
     }
@@ -57,11 +59,11 @@ fn space(data: &Path) -> Finding {
         Ok(system) => system.f_bavail.saturating_mul(system.f_frsize),
         Err(error) => {
             let message = format!("nobody knows how much is free: {error}");
-            return Finding::warning("disk", message, format!("df {}", data.display()));
+            return Finding::warning("disk", message, format!("df {}", shell::word(data)));
         }
     };
     let message = format!("{} MiB are free", free >> 20);
-    let mend = || format!("free some space: du -sh {}/*", data.display());
+    let mend = || format!("free some space: du -sh {}/*", shell::word(data));
     match free {
         ..BROKEN_FREE_BYTES => Finding::broken("disk", message, mend()),
         BROKEN_FREE_BYTES..LOW_FREE_BYTES => Finding::warning("disk", message, mend()),
@@ -93,19 +95,27 @@ fn key(data: &Path) -> Finding {
     }
     match NodeKey::load(data) {
         Ok(key) => Finding::ok("node key", format!("this node is {}", key.public())),
-        Err(KeyError::Permissions { path, mode }) => {
-            let message = format!("{} is open to other users (mode {mode:03o})", path.display());
-            Finding::broken("node key", message, format!("chmod 600 {}", path.display()))
-        }
-        Err(error) => {
-            let file = data.join(FILE_NAME);
-            Finding::broken(
-                "node key",
-                error.to_string(),
-                format!("restore {} from a backup", file.display()),
-            )
-        }
+        Err(error) => no_key(&error, data),
     }
+}
+
+/// Why the key cannot be had, and what gives it back.
+fn no_key(error: &KeyError, data: &Path) -> Finding {
+    let file = shell::word(&data.join(FILE_NAME));
+    let (message, mend) = match error {
+        KeyError::Permissions { path, mode } => (
+            format!("{} is open to other users (mode {mode:03o})", path.display()),
+            format!("chmod 600 {file}"),
+        ),
+        KeyError::Io { source, .. } if source.kind() == ErrorKind::PermissionDenied => {
+            (error.to_string(), format!("chown \"$(id -u)\" {file} && chmod 600 {file}"))
+        }
+        KeyError::Missing(_) | KeyError::Malformed(_) => {
+            (error.to_string(), format!("restore {file} from a backup"))
+        }
+        _ => (error.to_string(), format!("see what it is with: ls -l {file}")),
+    };
+    Finding::broken("node key", message, mend)
 }
 
 /// Who has the folder, and whether it opens when nobody has it.
@@ -134,7 +144,7 @@ fn lock(data: &Path, runs: bool) -> Finding {
         Err(error) => Finding::broken(
             "store",
             error.to_string(),
-            format!("look closer: xyn store verify --data {}", data.display()),
+            format!("look closer: xyn store verify --data {}", shell::word(data)),
         ),
     }
 }
@@ -144,7 +154,7 @@ fn stopped(data: &Path) -> Result<Option<(String, String)>, StoreError> {
     let size_bytes = std::fs::metadata(data.join(DATABASE_FILE)).map_or(0, |metadata| metadata.len());
     if size_bytes > CHECKED_MAX_BYTES {
         let half_rebuilt = Store::open(data, Options::default())?.is_half_rebuilt()?;
-        let mend = format!("xyn store rebuild --data {}", data.display());
+        let mend = format!("xyn store rebuild --data {}", shell::word(data));
         return Ok(half_rebuilt.then(|| ("a rebuild was begun and not finished".into(), mend)));
     }
     let report = store::checked(data, |_| {})?;

@@ -33,9 +33,10 @@ pub(super) async fn all(client: &Client, loaded: Option<&Loaded>) -> Vec<Finding
     findings
 }
 
-fn unasked(check: &'static str, failure: &Failure) -> Finding {
-    let mend =
-        failure.hint.clone().unwrap_or_else(|| "see what the node logs: XYN_LOG=debug xyn up".to_owned());
+/// What was asked for and not answered. Whoever reads this has asked the doctor.
+pub(super) fn unasked(check: &'static str, failure: &Failure) -> Finding {
+    let mend = failure.hint.clone().filter(|hint| !hint.contains("xyn doctor"));
+    let mend = mend.unwrap_or_else(|| "see what the node logs: XYN_LOG=debug xyn up".to_owned());
     Finding::broken(check, failure.message.clone(), mend)
 }
 

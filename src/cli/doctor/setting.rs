@@ -1,12 +1,15 @@
 //! What can be wrong with the configuration, the environment and the addresses.
 
 use std::net::TcpListener;
+use std::path::Path;
 
 use xyn_actors::intake::webhook::Secret;
 
 use super::Finding;
 use crate::cli::{Context, Failure};
 use crate::config::{self, CONFIG_FILE, ConfigError, HookSettings, Loaded, Settings};
+use crate::failure::with_causes;
+use crate::shell;
 
 /// Whether the configuration can be read.
 pub(super) fn config(loaded: &Result<Loaded, ConfigError>, context: &Context) -> Finding {
@@ -14,19 +17,19 @@ pub(super) fn config(loaded: &Result<Loaded, ConfigError>, context: &Context) ->
     match loaded {
         Ok(_) if file.exists() => Finding::ok("config", format!("{} is valid", file.display())),
         Ok(_) => Finding::ok("config", "the defaults hold, there is no file"),
-        Err(error) => Finding::broken("config", error.to_string(), format!("edit {}", file.display())),
+        Err(error) => Finding::broken("config", with_causes(error), error.mend()),
     }
 }
 
 /// Addresses and hooks.
-pub(super) fn all(settings: &Settings, runs: bool) -> Vec<Finding> {
+pub(super) fn all(settings: &Settings, runs: bool, data: &Path) -> Vec<Finding> {
     let mut findings: Vec<_> = settings.hooks.iter().map(hook).collect();
     if !runs {
         findings.extend(settings.listen.iter().map(|address| match TcpListener::bind(address) {
             Ok(_) => Finding::ok("address", format!("{address} is free")),
             Err(error) => {
-                let mend = "choose another one: xyn up --listen 127.0.0.1:PORT";
-                Finding::broken("address", format!("{address} cannot be listened on: {error}"), mend)
+                let message = format!("{address} cannot be listened on: {error}");
+                Finding::broken("address", message, shell::up_elsewhere(data))
             }
         }));
     }

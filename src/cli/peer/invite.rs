@@ -35,6 +35,10 @@ pub(in crate::cli) struct Arguments {
     no_qr: bool,
 }
 
+/// How the fields of an invitation are typed.
+const TYPED: [(&str, &str); 3] =
+    [("principal", "NAME@PLACE"), ("lifetime_seconds", "--expires"), ("valid_for_seconds", "--valid-for")];
+
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let Arguments { principal, role, expires, valid_for, no_qr } = arguments;
     let mut body = json!({ "principal": principal, "role": role.0, "lifetime_seconds": expires });
@@ -42,10 +46,14 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         body["valid_for_seconds"] = json!(seconds);
     }
     let client = context.client(Need::Node).await?;
-    let (invited, waits) = match client.post_or_wait("/peers/invitations", &body).await? {
+    let (invited, waits) = match client
+        .post_or_wait("/peers/invitations", &body)
+        .await
+        .map_err(|failure| failure.typed(&TYPED))?
+    {
         (invited, None) => (invited, None),
         // The ticket becomes good with the approval, and is shown only now.
-        (mut refusal, waits) => (refusal["error"]["details"].take(), waits),
+        (refusal, waits) => (refusal["error"]["details"].clone(), waits),
     };
     let ticket = text(&invited, "ticket");
     if !no_qr && !context.out.json && io::stdout().is_terminal() {

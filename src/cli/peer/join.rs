@@ -8,6 +8,7 @@ use xyn_store::{Clock, Options, Store, StoreError};
 use crate::cli::output::Unit;
 use crate::cli::{Context, folder, up};
 use crate::failure::{Exit, Failure};
+use crate::shell;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Arguments {
@@ -16,7 +17,7 @@ pub(in crate::cli) struct Arguments {
 }
 
 pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Failure> {
-    let ticket = up::ticket(&arguments.ticket)?;
+    let ticket = up::ticket(&arguments.ticket, "TICKET")?;
     if context.is_elsewhere() {
         return Err(Failure::usage("a ticket is redeemed where the node's folder is")
             .hint("leave out --url and XYN_URL, and name the folder with --data DIR"));
@@ -41,6 +42,6 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         Joined::Now => format!("{} is a node of environment {env} now", data.display()),
         Joined::Before => format!("{} is a node of environment {env} already", data.display()),
     })?;
-    context.out.hint(&format!("start it with: xyn up --mesh on --data {}", data.display()));
+    context.out.hint(&format!("start it with: xyn up --mesh on --data {}", shell::word(&data)));
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::Value;
 
 use crate::cli::Context;
+use crate::cli::input::at_least_one;
 use crate::cli::table::{Column, Table, instant, text};
 use crate::client::Need;
 use crate::failure::{Exit, Failure};
@@ -17,7 +18,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(conflicts_with = "invitations")]
     peer: Option<String>,
     /// How many at most
-    #[arg(long, default_value_t = 200)]
+    #[arg(long, default_value_t = 200, value_parser = at_least_one)]
     limit: usize,
     /// Tickets that may still be used, instead of members
     #[arg(long)]
@@ -35,11 +36,15 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let mut peers = client.list("/peers", &[], limit).await?;
     if let (Some(name), Some(members)) = (&arguments.peer, peers["items"].as_array_mut()) {
         members.retain(|member| super::means(member, name));
+        if members.is_empty() {
+            return Err(super::stranger(name));
+        }
         members.truncate(arguments.limit);
-        table(&peers).show(&peers, &format!("there is no peer `{name}`"), &context.out)?;
+        context.out.answer(&peers, |paint| table(&peers).render(paint))?;
         return Ok(Exit::Done);
     }
-    let is_alone = peers["items"].as_array().is_some_and(|members| members.len() == 1);
+    let is_alone =
+        peers["next_cursor"].is_null() && peers["items"].as_array().is_some_and(|members| members.len() == 1);
     if table(&peers).show(&peers, "this folder belongs to no environment yet", &context.out)? && is_alone {
         context.out.hint("let somebody in with: xyn peer invite NAME@PLACE");
     }

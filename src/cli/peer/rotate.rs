@@ -50,7 +50,9 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
         false => format!("this node asks to go by the key {successor}"),
     })?;
     if is_changed {
-        context.out.hint("nothing signed with the old key counts any more, and its secret is gone");
+        context
+            .out
+            .hint("what the old key signed until now still counts, nothing later does; its secret is gone");
     } else {
         let hint =
             "it does once a node above it has confirmed that; by itself where policies allow it, or with:";

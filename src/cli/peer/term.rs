@@ -50,7 +50,10 @@ impl FromStr for Term {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text {
             "ever" => Ok(Self(None)),
-            text => seconds(text).map(Some).map(Self),
+            text => seconds(text)
+                .map(Some)
+                .map(Self)
+                .map_err(|_| "it is a time such as `12h` or `30d`, or `ever`"),
         }
     }
 }

@@ -37,10 +37,14 @@ pub(super) async fn run(arguments: &Arguments, context: &Context) -> Result<Exit
     let lines: Vec<&Value> = past["items"].as_array().into_iter().flatten().collect();
     let shown: Vec<&Value> =
         lines.iter().copied().filter(|line| is_meant(line)).take(arguments.lines).collect();
+    let is_silent = shown.is_empty();
     for line in shown.into_iter().rev() {
         show(line, context)?;
     }
     if arguments.no_follow {
+        if is_silent {
+            context.out.note("nobody came or left since the node started");
+        }
         return Ok(Exit::Done);
     }
     // The stream goes on behind the last line of the past, so that nothing falls between.

@@ -8,7 +8,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::json;
 use xyn_capsules::proof::{NotTrusted, Trusted};
 use xyn_capsules::sign::{Check, Distribution, Passed, Simulation};
@@ -18,13 +18,15 @@ use xyn_scenarios::trial::{NotTried, Proved, TRIAL_BYTES_MAX, Trial};
 use xyn_scenarios::world::World;
 use xyn_store::Digest;
 
-use super::{broken, parse, world};
-use crate::cli::capsule::{Judge, Trust, attest, not_trusted, open};
+use super::{broken, can_be_written, parse, world};
+use crate::cli::capsule::{Judge, Trust, attest, not_trusted, open, secret};
 use crate::cli::output::Unit;
 use crate::cli::{Context, input};
 use crate::failure::{Exit, Failure, with_causes};
+use crate::shell;
 
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("trusted").required(true).multiple(true).args(["keys", "ring"])))]
 pub(in crate::cli) struct Arguments {
     /// The capsule
     file: PathBuf,
@@ -51,6 +53,10 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let trusted = Trusted::read(&*bytes, judge.trust()).map_err(|error| not_trusted(path, &error))?;
     let manifest = trusted.manifest().clone();
     let text = input::text(&arguments.scenario)?;
+    let target = arguments.report.clone().unwrap_or_else(|| attest::beside(path, "simulation"));
+    // A world takes its time: what it is signed with, and where that goes, is looked at before.
+    secret(&arguments.key)?;
+    can_be_written(&target)?;
     let scenario = parse(&text, &arguments.scenario)?;
     let trial = Trial::new(&bytes, Box::new(move |bytes| prove(bytes, &judge)));
     drop(bytes);
@@ -59,7 +65,6 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     let world = world(scenario)?.with(Arc::clone(&trial)).map_err(|error| not_tried(path, &error))?;
     let report = world.run();
     bar.finish_and_clear();
-    let target = arguments.report.clone().unwrap_or_else(|| attest::beside(path, "simulation"));
     let said = evidence(&report, Digest::of(text.as_bytes()));
     let document = json!({
         "passed": said.passed(), "trace": said.trace, "distribution": said.distribution, "report": target,
@@ -68,7 +73,7 @@ pub(super) fn run(arguments: &Arguments, context: &Context) -> Result<Exit, Fail
     attest::write(&manifest, said, &arguments.key, &target)?;
     if !report.holds() {
         let again = |scenario| Some(World::new(scenario).ok()?.with(Arc::clone(&trial)).ok()?.run());
-        let see = format!("xyn sim capsule {} --scenario", path.display());
+        let see = format!("xyn sim capsule {} --scenario", shell::word(path));
         return Err(broken(report, &arguments.failure, &see, &again, context));
     }
     context.out.answer(&document, |paint| {

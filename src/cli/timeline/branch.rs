@@ -32,7 +32,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let Some(name) = name else { return branches(all, context).await };
     let closed = (close || reopen).then_some(close);
     let at = moment::optional(&context.client(Need::Node).await?, at).await?;
-    let answer = say("branch", json!({ "name": name, "entry_id": at, "closed": closed }), context).await?;
+    let answer = say("branch", json!({ "name": name, "entry_id": at, "closed": closed }), context).await;
+    let answer = answer.map_err(|failure| failure.typed(&[("name", "NAME")]))?;
     let [name, base] = ["name", "base"].map(|key| text(&answer, key));
     context.out.answer(&answer, |_| match closed {
         Some(true) => format!("branch {name} is put away"),

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::log::{PAGE, table};
+use crate::cli::input::at_least_one;
 use crate::cli::table::{Column, Table, text};
 use crate::cli::{Context, moment};
 use crate::client::Need;
@@ -17,7 +18,7 @@ pub(in crate::cli) struct Arguments {
     #[arg(value_name = "TO")]
     to: String,
     /// How many moments between them at most
-    #[arg(long, default_value_t = 50)]
+    #[arg(long, default_value_t = 50, value_parser = at_least_one)]
     limit: usize,
 }
 
@@ -25,7 +26,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     let Arguments { from, to, limit } = arguments;
     let client = context.client(Need::Read).await?;
     let (from, to) = (moment::named(&client, &from).await?, moment::named(&client, &to).await?);
-    let query = [("from", from), ("to", to), ("limit", limit.clamp(1, PAGE).to_string())];
+    let query = [("from", from), ("to", to), ("limit", limit.min(PAGE).to_string())];
     let diff = client.get_with("/timeline/diff", &query).await?;
     context.out.answer(&diff, |paint| {
         let mut changes =

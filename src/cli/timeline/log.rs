@@ -2,9 +2,11 @@
 
 use clap::Args;
 use serde_json::Value;
+use xyn_store::Timestamp;
 
 use crate::cli::Context;
-use crate::cli::table::{Column, Table, instant, text};
+use crate::cli::input::{at_least_one, instant as instant_or_ago};
+use crate::cli::table::{Column, NOTHING, Table, instant, tell_more, text};
 use crate::client::{Client, Need};
 use crate::failure::{Exit, Failure};
 
@@ -20,13 +22,13 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     kind: Option<String>,
     /// Only moments at or after this instant
-    #[arg(long, value_name = "INSTANT")]
-    since: Option<String>,
+    #[arg(long, value_name = "INSTANT", value_parser = instant_or_ago)]
+    since: Option<Timestamp>,
     /// Only moments before this instant
-    #[arg(long, value_name = "INSTANT")]
-    until: Option<String>,
+    #[arg(long, value_name = "INSTANT", value_parser = instant_or_ago)]
+    until: Option<Timestamp>,
     /// The newest so many; without it 50, or all of them with --json
-    #[arg(long)]
+    #[arg(long, value_parser = at_least_one)]
     limit: Option<usize>,
     /// What is kept and does not count instead, and why
     #[arg(long, conflicts_with_all = ["branch", "kind", "since", "until"])]
@@ -38,6 +40,7 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if excluded {
         return hidden(limit.unwrap_or(1000), context).await;
     }
+    let [since, until] = [since, until].map(|at| at.map(|at| at.to_string()));
     let said = [("branch", branch), ("kind", kind), ("since", since), ("until", until)];
     let query: Vec<_> = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let client = context.client(Need::Read).await?;
@@ -49,9 +52,10 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if context.out.json {
         moments.into_iter().try_for_each(|moment| context.out.json_line(moment))?;
     } else if moments.is_empty() {
-        context.out.note("nothing happened yet");
+        context.out.note(if query.is_empty() { "nothing happened yet" } else { NOTHING });
     } else {
         context.out.line(&table(moments).render(context.out.paint))?;
+        tell_more(&newest, &context.out);
     }
     Ok(Exit::Done)
 }
@@ -66,6 +70,7 @@ async fn hidden(limit: usize, context: &Context) -> Result<Exit, Failure> {
         context.out.note("nothing is excluded");
     } else {
         context.out.line(&excluded_table(records).render(context.out.paint))?;
+        tell_more(&excluded, &context.out);
     }
     Ok(Exit::Done)
 }

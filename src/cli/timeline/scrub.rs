@@ -8,12 +8,14 @@ use std::io::{IsTerminal, Read};
 use clap::Args;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::Value;
+use xyn_store::ids::EntryId;
+use xyn_store::{Timestamp, duration};
 
 use super::log::PAGE;
 use super::show::state_facts;
-use crate::cli::Context;
 use crate::cli::output::Paint;
-use crate::cli::table::{Column, Table, facts, instant, text};
+use crate::cli::table::{Column, NOTHING, Table, facts, instant, text};
+use crate::cli::{Context, input};
 use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -26,14 +28,39 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     branch: Option<String>,
     /// Begin at this moment or instant
-    #[arg(long, value_name = "MOMENT|INSTANT")]
-    from: Option<String>,
+    #[arg(long, value_name = "MOMENT|INSTANT", value_parser = place)]
+    from: Option<Place>,
     /// End before this moment or instant
-    #[arg(long, value_name = "MOMENT|INSTANT")]
-    to: Option<String>,
-    /// At most one stop in each piece of time so long, such as 30s, 5m, 1h or 7d
-    #[arg(long)]
+    #[arg(long, value_name = "MOMENT|INSTANT", value_parser = place)]
+    to: Option<Place>,
+    /// At most one stop in each piece of time so long, such as 30s, 5m, 1h30m or 7d
+    #[arg(long, value_name = "TIME", value_parser = step)]
     step: Option<String>,
+}
+
+/// A moment, or an instant.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    Moment(EntryId),
+    Instant(Timestamp),
+}
+
+fn place(text: &str) -> Result<Place, String> {
+    match text.parse() {
+        Ok(entry_id) => Ok(Place::Moment(entry_id)),
+        Err(_) => input::instant(text).map(Place::Instant),
+    }
+}
+
+/// A time in its largest unit that it is whole in, as the API takes it.
+fn step(text: &str) -> Result<String, &'static str> {
+    let step = duration::parse(text).filter(|step| !step.is_zero()).map(|step| step.as_millis());
+    let whole = step.and_then(|step| {
+        let units = duration::UNITS.into_iter().filter(|(_, size)| *size >= 1000);
+        let mut whole = units.filter(|(_, size)| step.is_multiple_of(u128::from(*size)));
+        whole.next().map(|(name, size)| format!("{}{name}", step / u128::from(size)))
+    });
+    whole.ok_or("a step is a time of whole seconds such as 30s, 5m, 1h30m or 7d")
 }
 
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
@@ -47,14 +74,14 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if is_live { along(&mut walk, context).await } else { list(&mut walk, context).await }
 }
 
-/// When the moment that `place` names was; any other text is an instant.
-async fn instant_of(client: &Client, place: Option<String>) -> Result<Option<String>, Failure> {
-    let Some(place) = place else { return Ok(None) };
-    let is_id = place.len() == 36 && place.bytes().filter(|byte| *byte == b'-').count() == 4;
-    if !is_id || place.contains(':') {
-        return Ok(Some(place));
-    }
-    let view = client.get(&route(&["timeline", &place])?).await?;
+/// When `place` was.
+async fn instant_of(client: &Client, place: Option<Place>) -> Result<Option<String>, Failure> {
+    let entry_id = match place {
+        None => return Ok(None),
+        Some(Place::Instant(at)) => return Ok(Some(at.to_string())),
+        Some(Place::Moment(entry_id)) => entry_id,
+    };
+    let view = client.get(&route(&["timeline", &entry_id.to_string()])?).await?;
     Ok(Some(view["moment"]["at"].as_str().unwrap_or_default().to_owned()))
 }
 
@@ -94,7 +121,7 @@ async fn list(walk: &mut Walk, context: &Context) -> Result<Exit, Failure> {
         }
     }
     if count == 0 {
-        context.out.note("nothing happened there");
+        context.out.note(NOTHING);
     }
     Ok(Exit::Done)
 }
@@ -140,7 +167,7 @@ impl Key {
 async fn along(walk: &mut Walk, context: &Context) -> Result<Exit, Failure> {
     walk.more().await?;
     if walk.stops.is_empty() {
-        context.out.note("nothing happened there");
+        context.out.note(NOTHING);
         return Ok(Exit::Done);
     }
     let terminal = Terminal::take()?;
@@ -237,6 +264,17 @@ mod tests {
             (b"\x1b[5~", Key::Other),
         ] {
             assert_eq!(Key::of(bytes), key, "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn a_step_is_any_time_of_whole_seconds() {
+        for (text, sent) in [("1h30m", "90m"), ("7d", "7d"), ("1d12h", "36h"), ("90s", "90s"), ("60s", "1m")]
+        {
+            assert_eq!(step(text).as_deref(), Ok(sent));
+        }
+        for text in ["", "0s", "500ms", "1", "1w"] {
+            assert!(step(text).is_err(), "{text}");
         }
     }
 

@@ -109,7 +109,9 @@ pub(super) async fn pin(arguments: Pin, context: &Context) -> Result<Exit, Failu
 pub(super) async fn note(arguments: Note, context: &Context) -> Result<Exit, Failure> {
     let Note { title, branch, about } = arguments;
     let about = moment::optional(&context.client(Need::Node).await?, about).await?;
-    said("note", json!({ "title": title, "branch": branch, "entry_id": about }), context).await
+    let body = json!({ "title": title, "branch": branch, "entry_id": about });
+    let typed = |failure: Failure| failure.typed(&[("title", "TITLE"), ("branch", "--branch")]);
+    said("note", body, context).await.map_err(typed)
 }
 
 /// Lists the labels, or shows the one that has this name.

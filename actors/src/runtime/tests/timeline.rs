@@ -102,12 +102,12 @@ async fn people_note_label_pin_branch_and_merge_and_the_same_key_does_it_once() 
     node.submit("timeline.note", json!({ "title": "aside", "branch": "try" })).await.expect("notes");
     node.submit("timeline.merge", json!({ "from": "try" })).await.expect("merges");
     let removed = node.submit("timeline.label", json!({ "name": "nobody" })).await;
-    assert!(matches!(removed, Err(Refusal::Conflict { code: "unchanged", .. })), "{removed:?}");
+    assert!(matches!(removed, Err(Refusal::NotFound { kind: "label", .. })), "{removed:?}");
     let unknown = json!({ "entry_id": "01a1fc90-60f8-7fec-9a7c-7419f45098b0" });
     let unknown = node.submit("timeline.pin", unknown).await;
     assert!(matches!(unknown, Err(Refusal::NotFound { kind: "moment", .. })), "{unknown:?}");
     let itself = node.submit("timeline.merge", json!({ "from": "try", "into": "try" })).await;
-    assert!(matches!(itself, Err(Refusal::Conflict { code: "unchanged", .. })), "{itself:?}");
+    assert!(matches!(itself, Err(Refusal::Conflict { code: "conflict", .. })), "{itself:?}");
     let nowhere = node.submit("timeline.merge", json!({ "from": "nowhere" })).await;
     assert!(matches!(nowhere, Err(Refusal::NotFound { kind: "branch", .. })), "{nowhere:?}");
 

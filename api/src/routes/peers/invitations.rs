@@ -15,7 +15,7 @@ use xyn_actors::services::mesh::{Invite, LIFETIME_MAX, VALID_FOR_MAX};
 use xyn_store::scope::Principal;
 use xyn_store::tables::Key;
 use xyn_store::trust::{Invitation, PRINCIPAL_MAX_CHARS, Role};
-use xyn_store::{Order, Timestamp};
+use xyn_store::{Order, Timestamp, duration};
 
 use super::mesh;
 use crate::dto::{InvitationView, Invited};
@@ -166,6 +166,7 @@ fn whole_seconds(seconds: f64, most: Duration, field: &str, what: &str) -> Resul
     if is_within && seconds.fract() == 0.0 {
         return Ok(Duration::from_secs_f64(seconds));
     }
-    let message = format!("{what} is good for a whole number of seconds, 1 to {}", most.as_secs());
+    let (most_s, shown) = (most.as_secs(), duration::show(most));
+    let message = format!("{what} is good for a whole number of seconds, 1 to {most_s} ({shown})");
     Err(ApiError::invalid(field, message))
 }

@@ -12,7 +12,7 @@ use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::{Branch, Kind};
 use xyn_store::{Order, Reader, StoreError, Timestamp};
 
-use super::{missing, shown};
+use super::{missing, of_branch, shown};
 use crate::dto::{Moment, MomentState, MomentView};
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed, PathId};
@@ -68,7 +68,7 @@ struct ListQuery {
     tag = "timeline",
     operation_id = "list_moments",
     params(ListQuery),
-    responses((status = 200, body = Listing<Moment>))
+    responses((status = 200, body = Listing<Moment>), (status = 404))
 )]
 async fn list(
     State(state): State<AppState>,
@@ -86,7 +86,11 @@ async fn list(
         First::Oldest => Order::Ascending,
     };
     let cursor = query.cursor.map(|cursor| cursor.0);
-    let page = state.scan(move |reader| reader.entries(&filter, order, cursor.as_ref(), limit)).await?;
+    let page = state.scan(move |reader| {
+        let page = reader.entries(&filter, order, cursor.as_ref(), limit)?;
+        of_branch(reader, filter.branch.as_ref(), cursor.as_ref(), page)
+    });
+    let page = page.await??;
     let now = state.runtime().clock().now();
     Ok(Json(Listing::of(page, |entry| Moment::of(entry, now))))
 }

@@ -14,6 +14,7 @@ use xyn_store::projection::Cursor;
 use xyn_store::timeline::Track;
 use xyn_store::timeline::entry::Branch;
 
+use super::of_branch;
 use crate::dto::StopView;
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed};
@@ -73,7 +74,7 @@ struct ScrubQuery {
     tag = "timeline",
     operation_id = "scrub_moments",
     params(ScrubQuery),
-    responses((status = 200, body = Listing<StopView>))
+    responses((status = 200, body = Listing<StopView>), (status = 404))
 )]
 async fn scrub(
     State(state): State<AppState>,
@@ -87,7 +88,11 @@ async fn scrub(
         step: query.step.map(|step| step.0.0),
     };
     let cursor = query.cursor.map(|cursor| cursor.0);
-    let page = state.scan(move |reader| reader.scrub(&track, cursor.as_ref(), limit)).await?;
+    let page = state.scan(move |reader| {
+        let page = reader.scrub(&track, cursor.as_ref(), limit)?;
+        of_branch(reader, track.branch.as_ref(), cursor.as_ref(), page)
+    });
+    let page = page.await??;
     let now = state.runtime().clock().now();
     Ok(Json(Listing::of(page, |stop| StopView::of(stop, now))))
 }

@@ -112,7 +112,7 @@ fn read(file: &Path) -> Result<NodeKey, Failure> {
             Failure::new(Exit::NotFound, "no_root", message)
                 .hint("name the file that `xyn peer root export` wrote on the machine of the founder")
         }
-        KeyError::Io { ref source, .. } => unusable(&error).hint(file_hint(source)),
+        KeyError::Io { ref source, .. } => unusable(&error).hint(file_hint(source.kind())),
         error => unusable(&error),
     })
 }

@@ -15,7 +15,11 @@ use crate::runtime::Refusal;
 pub(super) fn branch(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let branch = wish.required_branch("name")?;
     if branch == Branch::main() {
-        return Err(unchanged("every timeline has this branch, from the start and always"));
+        let always = "every timeline has this branch, from the start and always";
+        return Err(match wish.input().get("closed").and_then(Value::as_bool) {
+            Some(true) => Refusal::Conflict { code: "conflict", message: always.to_owned() },
+            _ => unchanged(always),
+        });
     }
     match wish.input().get("closed").and_then(Value::as_bool) {
         Some(is_closed) => put_away(wish, branch, is_closed),
@@ -52,6 +56,9 @@ fn begin(wish: &Wish<'_>, branch: Branch) -> Result<Deed, Refusal> {
     let board = Board::Branch(branch.clone());
     let edit = |board| Deed::edit(board, vec![Edit::Open(base)], output.clone());
     Ok(match wish.shown(&board)? {
+        Some(View::Branch { base: Some(begun), is_closed: true, .. }) if begun != base => {
+            return Err(refusal(TimelineError::Closed(branch)));
+        }
         Some(View::Branch { base: Some(begun), contenders, is_closed: false, .. })
             if begun == base && contenders.is_empty() =>
         {

@@ -1,7 +1,7 @@
 //! Notes, names and pins.
 
 use serde_json::{Value, json};
-use xyn_store::timeline::board::{Board, Edit};
+use xyn_store::timeline::board::{Board, Edit, View};
 use xyn_store::timeline::entry::{Branch, Kind, Refs};
 
 use super::{Deed, Wish};
@@ -25,9 +25,15 @@ pub(super) fn label(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let output = json!({ "name": label, "entry_id": entry.as_ref().map(|entry| entry.entry_id) });
     let edit = match entry {
         Some(entry) => Edit::Label(label, entry.entry_id),
+        None if !is_label(wish, &label)? => return Err(Refusal::NotFound { kind: "label", id: label }),
         None => Edit::Unlabel(label),
     };
     Ok(Deed::edit(Board::Labels, vec![edit], output))
+}
+
+fn is_label(wish: &Wish<'_>, label: &str) -> Result<bool, Refusal> {
+    let labels = wish.shown(&Board::Labels)?;
+    Ok(matches!(labels, Some(View::Labels(labels)) if labels.contains_key(label)))
 }
 
 pub(super) fn pin(wish: &Wish<'_>) -> Result<Deed, Refusal> {

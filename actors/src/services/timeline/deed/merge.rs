@@ -130,7 +130,8 @@ impl Join {
 
     fn between(reader: &Reader, from: Branch, into: Branch, now: Timestamp) -> Result<Self, Refusal> {
         if from == into {
-            return Err(super::unchanged(&format!("`{from}` is not merged into itself")));
+            let message = format!("`{from}` is not merged into itself: name two branches");
+            return Err(Refusal::Conflict { code: "conflict", message });
         }
         let (ours, theirs) = (newest(reader, &into, now)?, newest(reader, &from, now)?);
         let base = reader.common_ancestor(ours.entry_id, theirs.entry_id)?;
