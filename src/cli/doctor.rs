@@ -14,6 +14,7 @@ use super::output::Paint;
 use crate::client::{Client, Need, node_file};
 use crate::config;
 use crate::failure::{Exit, Failure};
+pub(super) use library::turned_out;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {}

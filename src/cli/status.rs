@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::Context;
+use super::doctor::turned_out;
 use super::output::Paint;
 use super::table::{facts, instant, text};
 use crate::client::{Client, Need};
@@ -11,6 +12,8 @@ use crate::failure::{Exit, Failure};
 
 /// Up to how many rows are counted.
 const COUNT_LIMIT: usize = 1000;
+/// Members among whom this node is looked for.
+const PEERS_LIMIT: usize = 10_000;
 /// How many of what waits for people are shown.
 const SHOWN_GATES: usize = 5;
 
@@ -36,6 +39,7 @@ async fn gather(client: &Client) -> Result<Value, Failure> {
         "node": if client.address().is_some() { client.get("/health").await? } else { json!({ "status": "stopped" }) },
         "address": client.address(),
         "mesh": client.get("/mesh").await?,
+        "turned_out": turned_out(&client.list("/peers", &[], PEERS_LIMIT).await?),
         "runs": runs,
         "waits_for_people": waiting["items"],
         "last_event": last["items"][0],
@@ -72,6 +76,7 @@ fn render(document: &Value, paint: Paint) -> String {
         ("at work", figure(node, "runs_in_memory", "runs")),
         ("journal", figure(node, "journal_entries", "entries")),
         ("mesh", mesh(&document["mesh"])),
+        ("membership", text(document, "turned_out")),
         ("waits for people", waiting.len().to_string()),
         ("last event", last.trim().to_owned()),
     ];

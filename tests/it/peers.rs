@@ -63,6 +63,10 @@ async fn a_node_is_invited_joins_is_seen_and_is_revoked() {
     };
     eventually("the trace says why", told).await;
 
+    let told = async || bob.xyn(["status"]).out.contains("this node is revoked: left the team").then_some(());
+    eventually("bob is told", told).await;
+    bob.xyn(["doctor"]).says(1, &["this node is revoked: left the team", "xyn peer join"]);
+
     for path in ["/api/v1/events?limit=200", "/api/v1/intents?limit=200", "/api/v1/peers/trace?limit=200"] {
         assert!(!host.get(path).await.to_string().contains(ticket), "{path}");
     }

@@ -60,6 +60,13 @@ async fn mesh(client: &Client) -> Result<Finding, Failure> {
 fn meeting(mesh: &Value, peers: &Value) -> Finding {
     let others = |peer: &&Value| peer["is_self"] == false && peer["standing"] == "active";
     let others = peers["items"].as_array().into_iter().flatten().filter(others).count();
+    if let Some(why) = turned_out(peers) {
+        return Finding::broken(
+            "mesh",
+            why,
+            "ask a member for an invitation, and join anew: xyn peer join TICKET --data DIR",
+        );
+    }
     let mode = text(mesh, "mode");
     let here = mesh["peers_connected"].as_u64().unwrap_or_default();
     if mode == "off" && others > 0 {
@@ -75,9 +82,22 @@ fn meeting(mesh: &Value, peers: &Value) -> Finding {
     let lag = mesh["lag_records"].as_u64().unwrap_or_default();
     let message = format!("{mode}, {here} of {others} other nodes connected, {lag} records behind");
     if here == 0 && others > 0 {
-        return Finding::warning("mesh", message, "see who was refused and why: xyn peer trace --no-follow");
+        let mend = "see who was refused and why: xyn peer trace --no-follow; a node that was revoked while it was away \
+                    hears nothing of it: ask a member for its line in xyn peer list";
+        return Finding::warning("mesh", message, mend);
     }
     Finding::ok("mesh", message)
+}
+
+/// What became of the node's own membership, where it ended.
+pub(in crate::cli) fn turned_out(peers: &Value) -> Option<String> {
+    let own = peers["items"].as_array()?.iter().find(|peer| peer["is_self"] == true)?;
+    let because = text(own, "revoked_because");
+    let because = if because.is_empty() { because } else { format!(": {because}") };
+    match own["standing"].as_str()? {
+        "active" | "retired" => None,
+        standing => Some(format!("this node is {standing}{because}")),
+    }
 }
 
 async fn blueprints(client: &Client, limits: &blueprint::NodeLimits) -> Result<Finding, Failure> {
