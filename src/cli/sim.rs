@@ -199,10 +199,12 @@ fn run_seeds(seeds: Range<u64>, path: &Path, context: &Context) -> Result<Exit, 
     }
 }
 
-/// Makes sure that `path` can be written, and leaves what it holds.
+/// Makes sure that `path` can be written, and leaves what is there, or nothing.
 fn can_be_written(path: &Path) -> Result<(), Failure> {
+    let is_there = path.exists();
     let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
-    opened.map(drop).map_err(|error| Failure::file("write", path, &error))
+    let removed = opened.and_then(|_| if is_there { Ok(()) } else { std::fs::remove_file(path) });
+    removed.map_err(|error| Failure::file("write", path, &error))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {

@@ -25,9 +25,13 @@ impl Witness {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        // While its last one is being kept, and when they come faster than anybody signs: it offers the next one later.
-        let is_being_kept = state.doubted.is_some_and(|doubted| doubted.asked.is_none());
-        if is_being_kept || !state.offers.spend(1, now) {
+        // What is being kept, signed once more, says nothing new; and nobody honest signs as fast as all this.
+        let says_the_same = |kept: &SignedCheckpoint| {
+            let of = |it: &SignedCheckpoint| (log(it), it.checkpoint.size, it.checkpoint.root);
+            of(kept) == of(&offer)
+        };
+        let is_being_kept = |doubted: &Doubted| doubted.asked.is_none() && says_the_same(&doubted.checkpoint);
+        if state.doubted.as_ref().is_some_and(is_being_kept) || !state.offers.spend(1, now) {
             return;
         }
         if offer.checkpoint.node != peer || offer.verify().is_err() {
