@@ -100,7 +100,8 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     Ok(Exit::Done)
 }
 
-/// The ticket in a text that stands `at` a place of the command line, and is not repeated when it is none: it may be most of a secret.
+/// The ticket in a text that stands `at` a place of the command line. When it is none it is not repeated: it may be most
+/// of a secret.
 pub(super) fn ticket(text: &str, at: &str) -> Result<Ticket, Failure> {
     let wrong = |error: InvalidTicket| {
         Failure::usage(error.to_string()).at(at).hint("copy the whole line that `xyn peer invite` printed")

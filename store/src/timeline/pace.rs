@@ -103,7 +103,8 @@ impl Pace {
         with.is_some()
     }
 
-    /// Notes that what was just taken of `author` had so many operations of others looked at: a board was opened for it.
+    /// Notes that what was just taken of `author` had so many operations of others looked at: a board was opened for
+    /// it.
     pub(super) fn charge(&self, author: PublicKey, operations: u64) {
         let mut sources = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let window = &mut sources.entry(Source::Others(author)).or_default().operations;

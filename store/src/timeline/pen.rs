@@ -41,7 +41,8 @@ impl<'a> Pen<'a> {
         if key.public() != timeline.own().node {
             return Err(WriteError::WrongKey);
         }
-        // First: once its new key is confirmed, the feed under the old one is cut, and nobody has to join anew for that.
+        // First: once its new key is confirmed, the feed under the old one is cut, and nobody has to join anew for
+        // that.
         if timeline.said.is_leaving {
             return Err(WriteError::Leaving);
         }
