@@ -144,9 +144,10 @@ test("a page that nobody sees holds no connection until somebody looks", { timeo
 test("an empty Time Machine asks once at a time, and again when the node could not be reached", { timeout: 60_000 }, async () => {
   const page = await open(browser, node.url);
   const held = [];
+  await post("timeline/branch", { name: "just-begun" });
   await page.route("**/ui/live", (route) => route.abort());
   await page.route("**/ui/timeline/_lanes*", (route) => { held.push(route); });
-  await page.goto(`${node.url}/ui/timeline?branch=nobody-began-it`, { waitUntil: "load" });
+  await page.goto(`${node.url}/ui/timeline?branch=just-begun`, { waitUntil: "load" });
   assert.equal(await page.locator(".track").count(), 0);
   const moved = () => page.evaluate(() => document.body.dispatchEvent(new CustomEvent("moved")));
   const asked = (count) => until(`${count} questions`, async () => held.length >= count);
