@@ -74,8 +74,8 @@ pub(super) fn seeds() -> Vec<Vec<u8>> {
     let id = [&[16][..], &[0x5a; 16]].concat();
     let mut seeds = vec![
         row(0, &FeedRow { feed, head: FeedHead::default(), limit: Limit::NONE, fork: Some(3) }),
-        row(1, &board(Board::Pins, View::Pins([moment].into()))),
-        row(1, &board(Board::Labels, View::Labels([("v1".to_owned(), moment)].into()))),
+        row(1, &board(Board::Pin(moment), View::Pin(true))),
+        row(1, &board(Board::Label("v1".into()), View::Label(Some(moment)))),
         row(3, &WitnessRow { witness: node, checkpoint, signature }),
         row(4, &VouchedRow(checkpoint)),
         row(5, &ContactRow { node, addresses: vec!["/ip6/::1/tcp/4311".into()] }),

@@ -80,7 +80,7 @@ fn frame() -> Vec<u8> {
     let mut written = said(sayings).expect("fits").frames;
     let thread = Board::Comments(ids::derived(now(), &[&[1]]));
     let edits = [
-        (Board::Labels, Edit::Label("v1".into(), ids::derived(now(), &[&[1]]))),
+        (Board::Label("v1".into()), Edit::Label(ids::derived(now(), &[&[1]]))),
         (thread, Edit::Comment(ids::derived(now(), &[b"comment"]), "so be it".into())),
     ];
     for (board, edit) in edits {

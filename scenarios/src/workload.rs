@@ -123,8 +123,8 @@ fn name(piece: Piece, moment: EntryId, refs: &mut Refs) {
 fn edits(entry: EntryId, now: Timestamp, dice: &mut Dice) -> (Board, Vec<Edit>) {
     let number = dice.roll();
     match dice.below(4) {
-        0 => (Board::Labels, vec![Edit::Label(format!("label {}", number % 5), entry)]),
-        1 => (Board::Pins, vec![Edit::Pin(entry)]),
+        0 => (Board::Label(format!("label {}", number % 5)), vec![Edit::Label(entry)]),
+        1 => (Board::Pin(entry), vec![Edit::Pin]),
         2 => {
             let board = Board::Branch(Branch::main());
             (board, vec![if number.is_multiple_of(2) { Edit::Open(entry) } else { Edit::Move(entry) }])

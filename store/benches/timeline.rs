@@ -157,41 +157,66 @@ fn appends(node: &mut Bench) {
     report("timeline.wire_bytes_per_entry", frame_bytes as f64 / count as f64);
 }
 
-/// Edits of one board as it grows. It is folded once, and each edit goes on from there: what grows is what it shows.
+/// Pins, each of which is a board, and comments on one moment, which share one. A board is folded once, and each edit
+/// goes on from there.
 fn boards(node: &mut Bench, [mut first, mut second, mut mate]: [Bench; 3]) {
-    for (from, to) in [(0, 100), (100, 1_000), (1_000, 10_000)] {
+    growing("pin", &[100, 1_000, 10_000], node, &mut mate, pin);
+    growing("comment", &[100, 1_000], node, &mut mate, comment);
+    drop(mate);
+    // Somebody builds on the work of one whom nobody else hears: that change waits for ever.
+    second.admit(&edit(&mut first, comment(0)).1);
+    node.admit(&edit(&mut second, comment(1)).1);
+    let (thread, _) = comment(0);
+    let reader = node.store.read().expect("reads");
+    assert_eq!(reader.board(&thread).expect("reads").map(|row| row.pending), Some(1));
+    drop(reader);
+    let mut times: Vec<Duration> = (1_000..1_050).map(|number| edit(node, comment(number)).0).collect();
+    report("timeline.comment.edit_ms.pending", micros(median(&mut times)) / 1e3);
+    node.timeline =
+        Timeline::open(&node.store.read().expect("reads"), env(), node.timeline.own()).expect("opens");
+    report("timeline.comment.edit_ms.cold", micros(edit(node, comment(1_050)).0) / 1e3);
+}
+
+/// What it takes to write the last of so many edits, and what it takes a teammate to take them.
+fn growing(
+    what: &str,
+    marks: &[u64],
+    node: &mut Bench,
+    mate: &mut Bench,
+    one: impl Fn(u64) -> (Board, Edit),
+) {
+    let mut from = 0;
+    for &to in marks {
         let (mut edited, mut admitted) = (Vec::new(), Vec::new());
         for number in from..to {
-            let (took, frames) = edit(node, number);
+            let (took, frames) = edit(node, one(number));
             let admission = mate.admit(&frames);
             if number >= to - 50 {
                 edited.push(took);
                 admitted.push(admission);
             }
         }
-        report(&format!("timeline.board_edit.p50_ms.{to}"), micros(median(&mut edited)) / 1e3);
-        report(&format!("timeline.board_admit.p50_ms.{to}"), micros(median(&mut admitted)) / 1e3);
+        report(&format!("timeline.{what}.edit_ms.{to}"), micros(median(&mut edited)) / 1e3);
+        report(&format!("timeline.{what}.admit_ms.{to}"), micros(median(&mut admitted)) / 1e3);
+        from = to;
     }
-    drop(mate);
-    // Somebody builds on the work of one whom nobody else hears: that change waits for ever.
-    second.admit(&edit(&mut first, 0).1);
-    node.admit(&edit(&mut second, 1).1);
-    let reader = node.store.read().expect("reads");
-    assert_eq!(reader.board(&Board::Pins).expect("reads").map(|row| row.pending), Some(1));
-    drop(reader);
-    let mut times: Vec<Duration> = (10_000..10_050).map(|number| edit(node, number).0).collect();
-    report("timeline.board_edit.p50_ms.pending", micros(median(&mut times)) / 1e3);
-    node.timeline =
-        Timeline::open(&node.store.read().expect("reads"), env(), node.timeline.own()).expect("opens");
-    report("timeline.board_edit.cold_ms", micros(edit(node, 10_050).0) / 1e3);
 }
 
-fn edit(node: &mut Bench, number: u64) -> (Duration, Vec<Vec<u8>>) {
+fn pin(number: u64) -> (Board, Edit) {
+    (Board::Pin(ids::derived(Timestamp::EPOCH, &[&number.to_le_bytes()])), Edit::Pin)
+}
+
+fn comment(number: u64) -> (Board, Edit) {
+    let moment = ids::derived(Timestamp::EPOCH, &[b"moment"]);
+    let comment = ids::derived(Timestamp::EPOCH, &[&number.to_le_bytes()]);
+    (Board::Comments(moment), Edit::Comment(comment, format!("comment {number}")))
+}
+
+fn edit(node: &mut Bench, (board, edit): (Board, Edit)) -> (Duration, Vec<Vec<u8>>) {
     let begun = Instant::now();
     let now = node.clock.now();
-    let edits = [Edit::Pin(ids::derived(now, &[&number.to_le_bytes()]))];
     let reader = node.store.read().expect("reads");
-    let written = node.timeline.edit(&reader, node.store.key(), now, &Board::Pins, &edits).expect("fits");
+    let written = node.timeline.edit(&reader, node.store.key(), now, &board, &[edit]).expect("fits");
     drop(reader);
     node.commit(written.changes);
     (begun.elapsed(), written.frames)

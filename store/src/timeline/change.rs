@@ -43,6 +43,9 @@ pub enum ChangeError {
     /// It does something other than to put one entry under its id.
     #[error("the change does more or less than to put one entry")]
     NotAnEntry,
+    /// It is for a board that has no name.
+    #[error("the change is for a label whose name is none")]
+    NoBoard,
     /// It does what no operation on such a document does.
     #[error("the change holds an operation that boards do not have")]
     ForeignOperation,

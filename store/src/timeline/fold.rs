@@ -31,11 +31,10 @@ impl Fold {
     pub fn digest(&self) -> Digest {
         let mut canonical = Canonical::new();
         self.entries.iter().for_each(|(moment, note)| canonical.entry(moment, note));
-        // Boards sort by their bytes, as the rows of a database do.
-        let mut boards: Vec<_> =
-            self.boards.iter().map(|(board, view)| (board.encode(), board, view)).collect();
-        boards.sort_by(|a, b| a.0.cmp(&b.0));
-        boards.iter().for_each(|(_, board, view)| canonical.board(board, view));
+        // Boards sort by their keys, as the rows of a database do.
+        let mut boards: Vec<_> = self.boards.iter().collect();
+        boards.sort_by_cached_key(|(board, _)| board.key());
+        boards.iter().for_each(|(board, view)| canonical.board(board, view));
         canonical.finish()
     }
 }

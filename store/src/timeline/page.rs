@@ -1,10 +1,9 @@
-//! Reading the timeline: pages of moments, one moment, boards, packs, and what two nodes compare.
+//! Reading the timeline: pages of moments, one moment, packs, and what two nodes compare.
 //!
 //! Reads rows and loads no Automerge document. Invariant: what is excluded is not shown here.
 
 use std::time::Duration;
 
-use super::board::Board;
 use super::canonical::{Canonical, Moment, Sum};
 use super::draft::{Draft, range};
 use super::entry::{Branch, Entry, Kind, Note};
@@ -178,16 +177,6 @@ impl Reader {
         value.map(|value| entry(moment, &value)).transpose()
     }
 
-    /// What `board` shows; none when nobody touched it.
-    pub fn board(&self, board: &Board) -> Result<Option<BoardRow>, StoreError> {
-        self.get(&BoardRow::key_of(board))
-    }
-
-    /// A page of boards.
-    pub fn boards(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<BoardRow>, StoreError> {
-        self.page(&Key::new(), Order::Ascending, cursor, limit, |_| true)
-    }
-
     /// A page of moments that are about `entry_id`: approvals, notes, merges, rollbacks. Oldest first.
     pub fn entries_about(
         &self,
@@ -201,17 +190,6 @@ impl Reader {
             Ok(page.offer(key, self.moment(rows::read_moment(key)?)?))
         })?;
         Ok(page.finish())
-    }
-
-    /// A page of reviews: the boards of moments that somebody wants looked at, by the age of the moments.
-    pub fn reviews(
-        &self,
-        order: Order,
-        cursor: Option<&Cursor>,
-        limit: usize,
-    ) -> Result<Page<BoardRow>, StoreError> {
-        let kind = Board::Review(EntryId::from(uuid::Uuid::nil())).encode();
-        self.page(&Key::new().bytes(&kind[..1]), order, cursor, limit, |_| true)
     }
 
     /// The frame of records of `feed` from `from` on, as far as it goes within `max_bytes` and one pack, and the number

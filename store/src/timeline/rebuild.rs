@@ -201,13 +201,13 @@ mod tests {
     #[test]
     fn a_feed_whose_row_cannot_be_read_stops_the_rebuild_and_does_not_count_whole() {
         let (mut node, mut author) = (Node::new(), Author::new(1, 1));
-        let pin = [Edit::Pin(author.entry_id("a"))];
-        let record = author.edit(moment(1), &Board::Pins, &[], &pin);
+        let board = Board::Pin(author.entry_id("a"));
+        let record = author.edit(moment(1), &board, &[], &[Edit::Pin]);
         node.admit(&[author.frame(&[record])]);
         node.recut(&[(author.feed, Cut::Everything)].into());
-        let refold = || node.store.refold(env(), vec![Board::Pins]);
+        let refold = || node.store.refold(env(), vec![board.clone()]);
         let mut gone = Changes::new();
-        gone.unmark(Table::TimelineBoards, rows::BoardRow::key_of(&Board::Pins));
+        gone.unmark(Table::TimelineBoards, rows::BoardRow::key_of(&board));
         assert_eq!(refold().expect("reads"), gone);
         let mut unreadable = Changes::new();
         unreadable.put_bytes(Table::TimelineFeeds, rows::feed_key(&author.feed), vec![1]);

@@ -74,7 +74,7 @@ impl Row for BoardRow {
 impl BoardRow {
     /// The key of a board's row.
     pub fn key_of(board: &Board) -> Key {
-        Key::new().bytes(&board.encode())
+        Key::new().bytes(&board.key())
     }
 }
 
@@ -208,7 +208,7 @@ pub(super) fn put_board(changes: &mut Changes, board: &Board, folded: &Folded) {
     let key = BoardRow::key_of(board);
     match folded.is_touched() {
         true => {
-            // A `BoardRow`, of which no copy is made: it may show ten thousand things.
+            // A `BoardRow`, of which no copy is made: it may show thousands of comments.
             let value = postcard::to_stdvec(&(board, view, pending));
             changes.put_bytes(BoardRow::TABLE, key, value.expect("rows hold no type that postcard refuses"));
         }

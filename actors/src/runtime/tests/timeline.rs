@@ -2,7 +2,7 @@
 
 mod kept;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use xyn_net::wire::Payload;
 use xyn_store::journal::Append;
@@ -114,8 +114,8 @@ async fn people_note_label_pin_branch_and_merge_and_the_same_key_does_it_once() 
     let reader = node.runtime.store().read().expect("reads");
     let id = entry_id.as_str().expect("an id").parse().expect("an id");
     let view = |board| reader.board(&board).expect("reads").expect("is there").view;
-    assert_eq!(view(Board::Labels), View::Labels(BTreeMap::from([("demo".into(), id)])));
-    assert_eq!(view(Board::Pins), View::Pins(BTreeSet::from([id])));
+    assert_eq!(view(Board::Label("demo".into())), View::Label(Some(id)));
+    assert_eq!(view(Board::Pin(id)), View::Pin(true));
     let branch: Branch = "try".parse().expect("a name");
     assert!(matches!(view(Board::Branch(branch)), View::Branch { base: Some(base), .. } if base == id));
     let merge = node.moments().into_iter().find(|entry| entry.note.kind == Kind::Merge).expect("merged");

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xyn_store::blobs::{FETCHED, TIMELINE};
 use xyn_store::projection::{CapsuleRow, DeploymentRow, IntentRow, Subject};
-use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::Refs;
 use xyn_store::{Digest, Reader, StoreError};
 
@@ -135,18 +134,11 @@ fn needs(inner: &Inner, reader: &Reader) -> Result<Needs, StoreError> {
 
 /// Capsules of moments that people pinned or gave a name.
 fn marked(reader: &Reader, needs: &mut Needs) -> Result<(), StoreError> {
-    for board in [Board::Pins, Board::Labels] {
-        let entries: Vec<_> = match reader.board(&board)?.map(|row| row.view) {
-            Some(View::Pins(pinned)) => pinned.into_iter().collect(),
-            Some(View::Labels(named)) => named.into_values().collect(),
-            _ => Vec::new(),
-        };
-        for entry_id in entries {
-            let Some(refs) = reader.entry(entry_id)?.map(|entry| entry.note.refs) else { continue };
-            // Of a moment that offers one it is that one, of any other whatever has the content.
-            let digest = refs.offer.map(|offer| offer.capsule).or(refs.capsule);
-            needs.extend(digest.map(|digest| (digest, "a moment of it is pinned or has a name")));
-        }
+    for entry_id in reader.marked()? {
+        let Some(refs) = reader.entry(entry_id)?.map(|entry| entry.note.refs) else { continue };
+        // Of a moment that offers one it is that one, of any other whatever has the content.
+        let digest = refs.offer.map(|offer| offer.capsule).or(refs.capsule);
+        needs.extend(digest.map(|digest| (digest, "a moment of it is pinned or has a name")));
     }
     Ok(())
 }

@@ -52,16 +52,13 @@ pub(crate) fn branch_page(
         let opened = shown(reader, &Board::Branch(Branch::main()))?;
         items.extend(branch_view(reader, Branch::main(), opened.unwrap_or(main), now)?);
     }
-    let Page { items: rows, mut next } = reader.boards(cursor, limit.saturating_sub(items.len()).max(1))?;
+    let Page { items: rows, next } = reader.branches(cursor, limit.saturating_sub(items.len()).max(1))?;
     for BoardRow { board, view, .. } in rows {
         match board {
-            Board::Branch(name) if name == Branch::main() => {}
-            Board::Branch(name) => items.extend(branch_view(reader, name, view, now)?),
-            // Branches sort before all other boards.
-            _ => {
-                next = None;
-                break;
+            Board::Branch(name) if name != Branch::main() => {
+                items.extend(branch_view(reader, name, view, now)?);
             }
+            _ => {}
         }
     }
     Ok(Page { items, next })

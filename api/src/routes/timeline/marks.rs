@@ -7,10 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::{Cursor, Page};
-use xyn_store::timeline::board::{Board, View};
 use xyn_store::{Reader, StoreError, Timestamp};
 
-use super::shown;
 use crate::dto::{LabelView, Moment, PinView};
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed};
@@ -53,12 +51,13 @@ async fn labels(
     let (limit, cursor) = (page::rows(query.limit.as_ref()), query.cursor.map(|cursor| cursor.0));
     let now = state.runtime().clock().now();
     let read = move |reader: &Reader| {
-        let labels = match shown(reader, &Board::Labels)? {
-            Some(View::Labels(labels)) => labels,
-            _ => Default::default(),
+        let page = match &query.name {
+            Some(name) => {
+                let found = reader.label(name)?.map(|entry_id| (name.clone(), entry_id));
+                Page { items: Vec::from_iter(found), next: None }
+            }
+            None => reader.labels(cursor.as_ref(), limit)?,
         };
-        let wanted = labels.into_iter().filter(|(name, _)| query.name.as_ref().is_none_or(|it| it == name));
-        let page = part(wanted, |(name, _)| name.as_bytes(), cursor.as_ref(), limit);
         let view =
             |(name, entry_id)| Ok(LabelView { name, entry_id, moment: moment(reader, entry_id, now)? });
         viewed(page, view)
@@ -81,30 +80,11 @@ async fn pins(
 ) -> Result<Json<Listing<PinView>>, ApiError> {
     let ((cursor, limit), now) = (query.place(), state.runtime().clock().now());
     let read = move |reader: &Reader| {
-        let pins = match shown(reader, &Board::Pins)? {
-            Some(View::Pins(pins)) => pins,
-            _ => Default::default(),
-        };
-        let page = part(pins.into_iter(), |entry_id| entry_id.as_bytes(), cursor.as_ref(), limit);
-        viewed(page, |entry_id| Ok(PinView { entry_id, moment: moment(reader, entry_id, now)? }))
+        viewed(reader.pins(cursor.as_ref(), limit)?, |entry_id| {
+            Ok(PinView { entry_id, moment: moment(reader, entry_id, now)? })
+        })
     };
     Ok(Json(Listing::of(state.scan(read).await?, |pin| pin)))
-}
-
-/// The page of `all`, which come in the order of their keys, behind `cursor`.
-fn part<T>(
-    all: impl Iterator<Item = T>,
-    key: impl Fn(&T) -> &[u8],
-    cursor: Option<&Cursor>,
-    limit: usize,
-) -> Page<T> {
-    let behind = all.filter(|it| cursor.is_none_or(|cursor| key(it) > cursor.as_bytes()));
-    let mut items: Vec<T> = behind.take(limit + 1).collect();
-    let is_cut = items.len() > limit;
-    items.truncate(limit);
-    let last = items.last().filter(|_| is_cut);
-    let next = last.map(|last| Cursor::from_bytes(key(last).to_vec()));
-    Page { items, next }
 }
 
 fn viewed<T, V>(page: Page<T>, view: impl Fn(T) -> Result<V, StoreError>) -> Result<Page<V>, StoreError> {

@@ -8,11 +8,10 @@ use utoipa_axum::routes;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::Cursor;
 use xyn_store::timeline::EntryFilter;
-use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::{Branch, Kind};
 use xyn_store::{Order, Reader, StoreError, Timestamp};
 
-use super::{missing, of_branch, shown};
+use super::{missing, of_branch};
 use crate::dto::{Moment, MomentState, MomentView};
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed, PathId};
@@ -121,19 +120,10 @@ pub(crate) fn view(
     let (Some(entry), Some(state)) = (reader.entry(entry_id)?, reader.state_at(entry_id)?) else {
         return Ok(None);
     };
-    let labels = match shown(reader, &Board::Labels)? {
-        Some(View::Labels(labels)) => labels,
-        _ => Default::default(),
-    };
-    let pins = match shown(reader, &Board::Pins)? {
-        Some(View::Pins(pins)) => pins,
-        _ => Default::default(),
-    };
-    let own = labels.into_iter().filter(|(_, labelled)| *labelled == entry_id);
     Ok(Some(MomentView {
         moment: Moment::of(entry, now),
-        labels: own.map(|(label, _)| label).collect(),
-        is_pinned: pins.contains(&entry_id),
+        labels: reader.labels_of(&[entry_id].into())?.remove(&entry_id).unwrap_or_default(),
+        is_pinned: reader.is_pinned(entry_id)?,
         state: MomentState::from(state),
     }))
 }

@@ -1,7 +1,5 @@
 //! The moments around a chosen one, as they are drawn.
 
-use std::collections::BTreeMap;
-
 use xyn_store::ids::EntryId;
 use xyn_store::projection::Page;
 use xyn_store::timeline::EntryFilter;
@@ -73,27 +71,20 @@ pub(super) fn window(reader: &Reader, wanted: &Wanted, now: Timestamp) -> Result
 
 /// The moments with what people attached to them.
 fn marked(reader: &Reader, seen: Vec<Entry>) -> Result<Vec<Seen>, StoreError> {
-    let mut labels = BTreeMap::<EntryId, Vec<String>>::new();
-    if let Some(View::Labels(named)) = shown(reader, &Board::Labels)? {
-        for (label, entry_id) in named {
-            labels.entry(entry_id).or_default().push(label);
-        }
-    }
-    let pins = match shown(reader, &Board::Pins)? {
-        Some(View::Pins(pins)) => pins,
-        _ => Default::default(),
+    let mut labels = reader.labels_of(&seen.iter().map(|entry| entry.entry_id).collect())?;
+    let with_marks = |entry: Entry| {
+        Ok(Seen {
+            labels: labels.remove(&entry.entry_id).unwrap_or_default(),
+            is_pinned: reader.is_pinned(entry.entry_id)?,
+            entry_id: entry.entry_id,
+            branch: entry.note.branch,
+            kind: entry.note.kind,
+            at: entry.at.at,
+            title: entry.note.title,
+            parents: entry.note.refs.parents,
+        })
     };
-    let seen = seen.into_iter().map(|entry| Seen {
-        labels: labels.remove(&entry.entry_id).unwrap_or_default(),
-        is_pinned: pins.contains(&entry.entry_id),
-        entry_id: entry.entry_id,
-        branch: entry.note.branch,
-        kind: entry.note.kind,
-        at: entry.at.at,
-        title: entry.note.title,
-        parents: entry.note.refs.parents,
-    });
-    Ok(seen.collect())
+    seen.into_iter().map(with_marks).collect()
 }
 
 /// The branches that have a lane. Where there are few all have one, so that none comes and goes while one looks

@@ -7,7 +7,6 @@ use automerge::transaction::{CommitOptions, Transactable};
 use automerge::{Automerge, AutomergeError, ObjId, ObjType, ROOT, ReadDoc, ScalarValue};
 
 use super::super::change::{self, ChangeError};
-use super::super::entry::is_name;
 use super::super::feed::FeedId;
 use super::Board;
 use super::place::Place;
@@ -20,6 +19,8 @@ pub const COMMENT_MAX_CHARS: usize = 8 << 10;
 pub(super) const BASE: &str = "base";
 pub(super) const HEAD: &str = "head";
 pub(super) const CLOSED: &str = "closed";
+pub(super) const LABELLED: &str = "moment";
+pub(super) const PINNED: &str = "pinned";
 /// What the names of comments begin with.
 pub(super) const COMMENT: &str = "comment:";
 /// What the names of their places begin with.
@@ -35,14 +36,14 @@ pub enum Edit {
     Move(EntryId),
     /// Puts a branch away, or takes it out again.
     Close(bool),
-    /// Gives a moment a name, and takes it from the one that had it.
-    Label(String, EntryId),
-    /// Takes a name away.
-    Unlabel(String),
-    /// Keeps a moment in sight.
-    Pin(EntryId),
+    /// Gives a moment the name, and takes it from the one that had it.
+    Label(EntryId),
+    /// Takes the name away.
+    Unlabel,
+    /// Keeps the moment in sight.
+    Pin,
     /// No longer does.
-    Unpin(EntryId),
+    Unpin,
     /// Adds a comment.
     Comment(CommentId, String),
     /// Says which line a comment is about.
@@ -85,6 +86,9 @@ pub(in crate::timeline) fn write(
     edits: &[Edit],
     attempt: i64,
 ) -> Result<Vec<u8>, EditError> {
+    if !board.fits() {
+        return Err(EditError::OutOfBounds("label"));
+    }
     document.set_actor(change::actor(feed, &board.document()));
     let mut transaction = document.transaction();
     // An edit that fails rolls back all of them when the transaction is dropped.
@@ -103,15 +107,10 @@ fn apply(document: &mut impl Transactable, board: &Board, edit: &Edit) -> Result
         }
         (Board::Branch(_), Edit::Move(head)) => document.put(ROOT, HEAD, head.to_string())?,
         (Board::Branch(_), Edit::Close(is_closed)) => document.put(ROOT, CLOSED, *is_closed)?,
-        (Board::Labels, Edit::Label(name, entry)) => {
-            if !is_name(name) {
-                return Err(EditError::OutOfBounds("label"));
-            }
-            document.put(ROOT, name.as_str(), entry.to_string())?;
-        }
-        (Board::Labels, Edit::Unlabel(name)) => delete(document, name)?,
-        (Board::Pins, Edit::Pin(entry)) => document.put(ROOT, entry.to_string(), true)?,
-        (Board::Pins, Edit::Unpin(entry)) => delete(document, &entry.to_string())?,
+        (Board::Label(_), Edit::Label(entry)) => document.put(ROOT, LABELLED, entry.to_string())?,
+        (Board::Label(_), Edit::Unlabel) => delete(document, LABELLED)?,
+        (Board::Pin(_), Edit::Pin) => document.put(ROOT, PINNED, true)?,
+        (Board::Pin(_), Edit::Unpin) => delete(document, PINNED)?,
         (Board::Comments(_) | Board::Review(_), Edit::Comment(id, text)) => {
             bounded("comment", text, COMMENT_MAX_CHARS)?;
             let object = document.put_object(ROOT, format!("{COMMENT}{id}"), ObjType::Text)?;
@@ -157,6 +156,9 @@ fn text_of(document: &impl ReadDoc, comment: CommentId) -> Result<ObjId, EditErr
 /// Whether the change `bytes` to `board` in a record of `feed` can be taken: it names its author, and does
 /// nothing but what [`Edit`]s do. Whether what it builds on is there shows when the board is folded.
 pub(in crate::timeline) fn check(board: &Board, feed: &FeedId, bytes: &[u8]) -> Result<(), ChangeError> {
+    if !board.fits() {
+        return Err(ChangeError::NoBoard);
+    }
     let change = change::read(bytes)?;
     if *change.actor_id() != change::actor(feed, &board.document()) {
         return Err(ChangeError::ForgedActor);

@@ -96,13 +96,15 @@ fn a_branch_is_put_away_and_taken_out_again() {
 fn labels_and_pins_come_and_go() {
     let mut ana = Author::new(1, 1);
     let entry = ana.entry_id("x");
-    let one = ana.edit(moment(1), &Board::Labels, &[], &[Edit::Label("v1".into(), entry)]);
-    let View::Labels(labels) = fold(&Board::Labels, &all(&[&one])).view else { panic!("labels") };
-    assert_eq!(labels, [("v1".to_owned(), entry)].into());
-    let two = ana.edit(moment(2), &Board::Labels, &all(&[&one]), &[Edit::Unlabel("v1".into())]);
-    assert_eq!(fold(&Board::Labels, &all(&[&one, &two])).view, View::Labels([].into()));
-    let pin = ana.edit(moment(3), &Board::Pins, &[], &[Edit::Pin(entry)]);
-    assert_eq!(fold(&Board::Pins, &all(&[&pin])).view, View::Pins([entry].into()));
+    let (label, pin) = (Board::Label("v1".into()), Board::Pin(entry));
+    let one = ana.edit(moment(1), &label, &[], &[Edit::Label(entry)]);
+    assert_eq!(fold(&label, &all(&[&one])).view, View::Label(Some(entry)));
+    let two = ana.edit(moment(2), &label, &all(&[&one]), &[Edit::Unlabel]);
+    assert_eq!(fold(&label, &all(&[&one, &two])).view, View::Label(None));
+    let three = ana.edit(moment(3), &pin, &[], &[Edit::Pin]);
+    assert_eq!(fold(&pin, &all(&[&three])).view, View::Pin(true));
+    let four = ana.edit(moment(4), &pin, &all(&[&three]), &[Edit::Unpin]);
+    assert_eq!(fold(&pin, &all(&[&three, &four])).view, View::Pin(false));
 }
 
 #[test]
@@ -115,11 +117,11 @@ fn edits_that_do_not_fit_are_refused_and_change_nothing() {
         error
     };
     let entry = ana.entry_id("x");
-    assert!(matches!(refuse(&Board::Labels, &[Edit::Pin(entry)]), EditError::Unfit));
-    let label = |name: &str| Edit::Label(name.into(), entry);
-    assert!(matches!(refuse(&Board::Labels, &[label("v1"), label("")]), EditError::OutOfBounds("label")));
-    assert!(matches!(refuse(&Board::Labels, &[Edit::Unlabel("v1".into())]), EditError::Nothing));
-    assert!(matches!(refuse(&Board::Pins, &[]), EditError::Nothing));
+    let label = |name: &str| Board::Label(name.into());
+    assert!(matches!(refuse(&label("v1"), &[Edit::Label(entry), Edit::Pin]), EditError::Unfit));
+    assert!(matches!(refuse(&label(""), &[Edit::Label(entry)]), EditError::OutOfBounds("label")));
+    assert!(matches!(refuse(&label("v1"), &[Edit::Unlabel]), EditError::Nothing));
+    assert!(matches!(refuse(&Board::Pin(entry), &[]), EditError::Nothing));
     let comment = comment_id("c");
     let rewrite = |text: String| Edit::Rewrite(comment, text);
     assert!(matches!(refuse(&Board::Comments(entry), &[rewrite("x".into())]), EditError::UnknownComment(_)));
@@ -187,17 +189,22 @@ fn a_change_waits_for_what_it_builds_on() {
 fn a_change_in_anothers_name_or_of_foreign_shape_is_refused() {
     let (mut ana, eve) = (Author::new(1, 1), Author::new(2, 1));
     let entry = ana.entry_id("x");
-    let record = ana.edit(moment(1), &Board::Pins, &[], &[Edit::Pin(entry)]);
+    let pin = Board::Pin(entry);
+    let record = ana.edit(moment(1), &pin, &[], &[Edit::Pin]);
     let Body::Board { change: Bytes(bytes), .. } = &record.content.body else { panic!("a board") };
-    assert_eq!(check(&Board::Pins, &ana.feed, bytes), Ok(()));
-    assert_eq!(check(&Board::Pins, &eve.feed, bytes), Err(ChangeError::ForgedActor));
-    assert_eq!(check(&Board::Labels, &ana.feed, bytes), Err(ChangeError::ForgedActor), "another document");
-    let mut document = Automerge::new().with_actor(change::actor(&eve.feed, &Board::Pins.document()));
+    assert_eq!(check(&pin, &ana.feed, bytes), Ok(()));
+    assert_eq!(check(&pin, &eve.feed, bytes), Err(ChangeError::ForgedActor));
+    let other = Board::Pin(ana.entry_id("y"));
+    assert_eq!(check(&other, &ana.feed, bytes), Err(ChangeError::ForgedActor), "another document");
+    for nameless in ["", "two\nlines"] {
+        assert_eq!(check(&Board::Label(nameless.into()), &ana.feed, bytes), Err(ChangeError::NoBoard));
+    }
+    let mut document = Automerge::new().with_actor(change::actor(&eve.feed, &pin.document()));
     let mut transaction = document.transaction();
     transaction.put_object(ROOT, "list", ObjType::List).expect("puts");
     transaction.commit_with(CommitOptions::default().with_time(0));
     let list = document.get_last_local_change().expect("committed");
-    assert_eq!(check(&Board::Pins, &eve.feed, list.raw_bytes()), Err(ChangeError::ForeignOperation));
+    assert_eq!(check(&pin, &eve.feed, list.raw_bytes()), Err(ChangeError::ForeignOperation));
 }
 
 /// Puts a piece of text into the object `text`, which nobody may have made.
@@ -295,36 +302,37 @@ fn a_change_that_touches_what_is_not_before_it_is_left_out_whenever_that_comes()
 #[test]
 fn an_id_in_another_spelling_is_no_id() {
     let (mut ana, mut eve) = (Author::new(1, 1), Author::new(2, 1));
-    let entry = ana.entry_id("a");
-    let pin = ana.edit(moment(1), &Board::Pins, &[], &[Edit::Pin(entry)]);
-    let shout = entry.to_string().to_uppercase();
-    let other = eve.craft(moment(1), &Board::Pins, (1, 1), Vec::new(), vec![put(&shout, Vec::new())]);
-    assert_ne!(shout, entry.to_string());
-    assert_eq!(fold(&Board::Pins, &all(&[&other])).view, View::Pins([].into()));
-    let unpin = ana.edit(moment(2), &Board::Pins, &all(&[&pin, &other]), &[Edit::Unpin(entry)]);
-    let grown = fold(&Board::Pins, &all(&[&pin, &other])).extend(&all(&[&unpin])).expect("goes on");
-    assert_eq!(grown.view, View::Pins([].into()));
-    assert_eq!(fold(&Board::Pins, &all(&[&pin, &other, &unpin])).view, grown.view);
+    let (board, comment) = (Board::Comments(ana.entry_id("x")), comment_id("a"));
+    let shout = comment.to_string().to_uppercase();
+    assert_ne!(shout, comment.to_string());
+    let text = OpType::Make(ObjType::Text);
+    let make = Op { action: text, ..put(&format!("comment:{shout}"), Vec::new()) };
+    let other = eve.craft(moment(1), &board, (1, 1), Vec::new(), vec![make]);
+    assert_eq!(thread(&board, &all(&[&other])), [""; 0]);
+    let mine = ana.edit(moment(2), &board, &all(&[&other]), &[Edit::Comment(comment, "mine".into())]);
+    let grown = fold(&board, &all(&[&other])).extend(&all(&[&mine])).expect("goes on");
+    assert_eq!(thread(&board, &all(&[&other, &mine])), ["mine"]);
+    assert_eq!(fold(&board, &all(&[&other, &mine])).view, grown.view);
 }
 
 #[test]
 fn what_waits_for_ever_keeps_nobody_from_going_on() {
     let (mut ana, mut eve) = (Author::new(1, 1), Author::new(2, 1));
-    let nowhere = ChangeHash([7; 32]);
-    let waits = eve.craft(moment(1), &Board::Pins, (1, 1), vec![nowhere], vec![put("a", Vec::new())]);
-    let text = piece(OpId::new(77, &eve.actor(&Board::Pins)), ElementId::Head);
-    let senseless = eve.craft(moment(1), &Board::Pins, (1, 1), Vec::new(), vec![text]);
+    let (board, nowhere) = (Board::Comments(ana.entry_id("x")), ChangeHash([7; 32]));
+    let waits = eve.craft(moment(1), &board, (1, 1), vec![nowhere], vec![put("a", Vec::new())]);
+    let text = piece(OpId::new(77, &eve.actor(&board)), ElementId::Head);
+    let senseless = eve.craft(moment(1), &board, (1, 1), Vec::new(), vec![text]);
     let mut known = all(&[&waits, &senseless]);
-    let mut folded = fold(&Board::Pins, &known);
+    let mut folded = fold(&board, &known);
     for n in 0..5 {
-        let pin = Edit::Pin(ana.entry_id(&n.to_string()));
-        let record = ana.edit(moment(n), &Board::Pins, &known, &[pin]);
+        let comment = Edit::Comment(comment_id(&n.to_string()), n.to_string());
+        let record = ana.edit(moment(n), &board, &known, &[comment]);
         known.extend(all(&[&record]));
         folded = folded.extend(&all(&[&record])).expect("goes on");
     }
-    let whole = fold(&Board::Pins, &known);
+    let whole = fold(&board, &known);
     assert_eq!((&folded.view, folded.pending), (&whole.view, 2));
-    assert!(matches!(whole.view, View::Pins(pins) if pins.len() == 5));
+    assert_eq!(thread(&board, &known).len(), 5);
 }
 
 #[test]

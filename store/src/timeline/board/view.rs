@@ -1,6 +1,6 @@
 //! What a board shows: plain data, read out of its document.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use automerge::legacy::{Key, ObjectId};
@@ -8,10 +8,9 @@ use automerge::{Automerge, Change, ChangeHash, ObjId, ObjType, ROOT, ReadDoc, Sc
 use serde::{Deserialize, Serialize};
 
 use super::super::change;
-use super::super::entry::is_name;
 use super::super::hlc::Hlc;
 use super::Board;
-use super::edit::{BASE, CLOSED, COMMENT, HEAD, PLACE, RESOLVED};
+use super::edit::{BASE, CLOSED, COMMENT, HEAD, LABELLED, PINNED, PLACE, RESOLVED};
 use super::place::Place;
 use crate::audit::signature::PublicKey;
 use crate::ids::{CommentId, EntryId};
@@ -45,10 +44,10 @@ pub enum View {
         /// Whether it was put away.
         is_closed: bool,
     },
-    /// Moments by name.
-    Labels(BTreeMap<String, EntryId>),
-    /// Moments.
-    Pins(BTreeSet<EntryId>),
+    /// The moment that has the name.
+    Label(Option<EntryId>),
+    /// Whether the moment is kept in sight.
+    Pin(bool),
     /// Comments, oldest first.
     Thread {
         /// The comments.
@@ -65,8 +64,8 @@ impl View {
             Board::Branch(_) => {
                 Self::Branch { base: None, head: None, contenders: BTreeSet::new(), is_closed: false }
             }
-            Board::Labels => Self::Labels(BTreeMap::new()),
-            Board::Pins => Self::Pins(BTreeSet::new()),
+            Board::Label(_) => Self::Label(None),
+            Board::Pin(_) => Self::Pin(false),
             Board::Comments(_) | Board::Review(_) => {
                 Self::Thread { comments: Vec::new(), is_resolved: false }
             }
@@ -89,22 +88,8 @@ impl View {
                 contenders.retain(|contender| Some(*contender) != *head);
                 *is_closed = flag(document, CLOSED);
             }
-            Self::Labels(labels) => {
-                for name in names.iter().filter(|name| is_name(name)) {
-                    match entry(document, name) {
-                        Some(entry) => drop(labels.insert(name.clone(), entry)),
-                        None => drop(labels.remove(name)),
-                    }
-                }
-            }
-            Self::Pins(pins) => {
-                for (name, entry) in names.iter().filter_map(|name| Some((name, id(name)?))) {
-                    match document.get(ROOT, name) {
-                        Ok(Some(_)) => pins.insert(entry),
-                        _ => pins.remove(&entry),
-                    };
-                }
-            }
+            Self::Label(moment) => *moment = entry(document, LABELLED),
+            Self::Pin(is_pinned) => *is_pinned = flag(document, PINNED),
             Self::Thread { comments, is_resolved } => {
                 let comment_of = |name: &String| {
                     name.strip_prefix(COMMENT).or_else(|| name.strip_prefix(PLACE)).and_then(id)

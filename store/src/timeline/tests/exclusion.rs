@@ -66,12 +66,8 @@ fn title(excluded: &Excluded) -> &str {
 fn what_is_hidden_is_listed_page_by_page_with_what_it_is_and_why() {
     let (mut node, mut author) = (Node::new(), Author::new(1, 1));
     let mut records = entries(&mut author, 2);
-    records.push(author.edit(
-        moment(5),
-        &Board::Labels,
-        &[],
-        &[Edit::Label("v1".into(), author.entry_id("x"))],
-    ));
+    let label = Board::Label("v1".into());
+    records.push(author.edit(moment(5), &label, &[], &[Edit::Label(author.entry_id("x"))]));
     records.push(author.write(moment(6), Body::Statement(Bytes(b"me".to_vec()))));
     node.admit(&[author.frame(&records)]);
     assert_eq!(node.store.read().expect("reads").excluded(None, 10).expect("reads").items, []);
@@ -89,7 +85,7 @@ fn what_is_hidden_is_listed_page_by_page_with_what_it_is_and_why() {
     assert!(told.iter().all(|one| one.why == Why::Cut { after: 1 } && one.feed == author.feed));
     assert_eq!(told.iter().map(|one| one.seq).collect::<Vec<_>>(), [2, 3, 4]);
     assert_eq!((title(&told[0]), told[0].at), ("entry 1", moment(1)));
-    assert_eq!((&told[1].matter, &told[2].matter), (&Matter::Board(Board::Labels), &Matter::Statement));
+    assert_eq!((&told[1].matter, &told[2].matter), (&Matter::Board(label), &Matter::Statement));
 }
 
 #[test]

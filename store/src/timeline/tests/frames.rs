@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::world::{Author, entries, env, moment};
+use super::world::{Author, entries, env, moment, review};
 use crate::timeline::Bytes;
 use crate::timeline::ChangeError;
 use crate::timeline::document::{DOCUMENT_ENTRIES_MAX, materialise};
@@ -153,7 +153,7 @@ proptest! {
         // Also with the checksum repaired, so that it is the parser that is tried.
         let Ok(body) = automerge_checksum(&mut bytes).map(|()| match kind {
             0 => Body::Entry { document, change: Bytes(bytes) },
-            1 => Body::Board { board: crate::timeline::board::Board::Labels, change: Bytes(bytes) },
+            1 => Body::Board { board: review(), change: Bytes(bytes) },
             _ => Body::Statement(Bytes(bytes)),
         }) else { return Ok(()) };
         let record = Author::new(1, 1).write(moment(1), body);

@@ -3,8 +3,8 @@
 use automerge::ChangeHash;
 
 use super::node::{Node, admitted};
-use super::world::{Author, change_hash, moment, put};
-use crate::timeline::board::{BOARD_BYTES_MAX, Board, LeftOut, Measure, Reason};
+use super::world::{Author, change_hash, moment, put, review};
+use crate::timeline::board::{BOARD_BYTES_MAX, LeftOut, Measure, Reason};
 use crate::timeline::record::Record;
 
 /// A node whose boards are open, or are folded anew whenever something comes.
@@ -30,7 +30,7 @@ impl Bench {
 
     fn pending(&self) -> u64 {
         let reader = self.node.store.read().expect("reads");
-        reader.board(&Board::Pins).expect("reads").expect("touched").pending
+        reader.board(&review()).expect("reads").expect("touched").pending
     }
 }
 
@@ -39,9 +39,9 @@ fn told(author: &Author, seq: u64, why: Reason) -> [LeftOut; 1] {
     [LeftOut { feed: author.feed, seq, why }]
 }
 
-/// A change of `author` to the pins, said to be its first, whose operations begin at `start`.
+/// A change of `author`, said to be its first, whose operations begin at `start`.
 fn change(author: &mut Author, start: u64, name: &str, deps: Vec<ChangeHash>) -> Record {
-    author.craft(moment(1), &Board::Pins, (1, start), deps, vec![put(name, Vec::new())])
+    author.craft(moment(1), &review(), (1, start), deps, vec![put(name, Vec::new())])
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn each_change_beyond_its_authors_bytes_is_told_of_when_it_comes() {
     let mut deps = Vec::new();
     let large = |seq: u64| {
         let op = put(&format!("{seq:0CHANGE_BYTES$}"), Vec::new());
-        let record = eve.craft(moment(1), &Board::Pins, (seq, seq), deps.clone(), vec![op]);
+        let record = eve.craft(moment(1), &review(), (seq, seq), deps.clone(), vec![op]);
         deps = vec![change_hash(&record)];
         record
     };

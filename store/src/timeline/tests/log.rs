@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::node::{Node, admitted, all, refusal, titles};
-use super::world::{Author, entries, moment};
+use super::world::{Author, entries, moment, remark, review};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::ids;
@@ -21,17 +21,18 @@ use crate::trust::Cut;
 fn what_one_node_writes_another_reads_and_both_agree() {
     let (mut one, mut other) = (Node::new(), Node::new());
     let mut frames = one.say(&["a", "b"]);
-    frames.extend(one.edit(&Board::Labels, &[Edit::Label("v1".into(), ids::derived(one.now, &[b"a"]))]));
+    let label = Board::Label("v1".into());
+    frames.extend(one.edit(&label, &[Edit::Label(ids::derived(one.now, &[b"a"]))]));
     for verdict in other.admit(&frames) {
         admitted(&verdict);
     }
     assert_eq!(all(&other), ["a", "b"]);
     assert_eq!(other.digest(), one.digest());
-    let answer = other.edit(&Board::Labels, &[Edit::Unlabel("v1".into())]);
+    let answer = other.edit(&label, &[Edit::Unlabel]);
     one.admit(&answer);
     assert_eq!(other.digest(), one.digest());
-    let board = one.store.read().expect("reads").board(&Board::Labels).expect("reads").expect("touched");
-    assert_eq!((board.view, board.pending), (View::Labels(BTreeMap::new()), 0));
+    let board = one.store.read().expect("reads").board(&label).expect("reads").expect("touched");
+    assert_eq!((board.view, board.pending), (View::Label(None), 0));
 }
 
 #[test]
@@ -42,7 +43,7 @@ fn a_reopened_timeline_goes_on_where_it_ended() {
     node.reopen();
     assert_eq!(node.timeline.feeds().copied().collect::<Vec<_>>(), before);
     node.say(&["b"]);
-    node.edit(&Board::Pins, &[Edit::Pin(ids::derived(node.now, &[b"a"]))]);
+    node.edit(&review(), &[remark("a")]);
     assert_eq!(all(&node), ["a", "b"]);
     let rows = node.rows();
     node.rebuild();
@@ -205,7 +206,7 @@ fn each_refusal_has_its_name_and_changes_nothing() {
     for bytes in [Vec::new(), vec![0; 100], change.0[..change.0.len() - 1].to_vec()] {
         let entry = alone(Body::Entry { document: 0, change: Bytes(bytes.clone()) });
         assert_eq!(reason(&mut node, entry), "undecodable_change");
-        let board = alone(Body::Board { board: Board::Labels, change: Bytes(bytes) });
+        let board = alone(Body::Board { board: review(), change: Bytes(bytes) });
         assert_eq!(reason(&mut node, board), "undecodable_change");
     }
     let newer = alone(Body::Entry { document: 0, change: Bytes(of_newer_version(&change.0)) });
@@ -354,7 +355,7 @@ fn a_node_that_has_used_up_its_share_of_a_board_is_told_and_writes_to_others() {
     };
     assert!(matches!(refused, WriteError::Edit(EditError::Full(Measure::Bytes))), "{refused:?}");
     assert!(count > 50, "{count}");
-    frames.extend(node.edit(&Board::Pins, &[Edit::Pin(ids::derived(node.now, &[b"a"]))]));
+    frames.extend(node.edit(&review(), &[remark("a")]));
     for verdict in other.admit(&frames) {
         admitted(&verdict);
     }

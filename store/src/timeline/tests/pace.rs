@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::node::{Node, admitted};
-use super::world::{Author, entries, env, moment, put};
-use crate::ids;
+use super::world::{Author, entries, env, moment, put, remark, review};
 use crate::timeline::admit::Verdict;
-use crate::timeline::board::{Board, Edit};
+use crate::timeline::board::Edit;
 use crate::timeline::fork::Proof;
 use crate::timeline::pace::{Load, Source};
 use crate::timeline::{
@@ -16,16 +15,12 @@ use crate::timeline::{
 };
 use crate::trust::Cut;
 
-fn pin(name: &str) -> [Edit; 1] {
-    [Edit::Pin(ids::derived(moment(0).at, &[name.as_bytes()]))]
-}
-
 #[test]
 fn changes_that_unfold_to_more_than_is_taken_wait_however_few_they_are() {
     let (mut node, mut author) = (Node::new(), Author::new(1, 1));
     let (pace, source) = (node.timeline.pace.clone(), Source::Others(author.feed.node));
     let operations = vec![put("a", Vec::new()); 1_000];
-    let record = author.craft(moment(1), &Board::Pins, (1, 1), Vec::new(), operations);
+    let record = author.craft(moment(1), &review(), (1, 1), Vec::new(), operations);
     let frame = author.frame(&[record]);
     let taken = Load { operations: OPERATIONS_PER_MINUTE_MAX - 999, ..Load::default() };
     assert!(pace.take(source, taken, node.now));
@@ -37,14 +32,13 @@ fn changes_that_unfold_to_more_than_is_taken_wait_however_few_they_are() {
 #[test]
 fn who_has_one_board_after_the_other_opened_waits_as_if_it_had_written_them() {
     let (mut node, mut author, mut other) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
-    let board = Board::Labels;
+    let board = review();
     let operations = vec![put("a", Vec::new()); 1_000];
     let large = other.craft(moment(1), &board, (1, 1), Vec::new(), operations);
     node.admit(&[other.frame(&[large])]);
     let source = Source::Others(author.feed.node);
     let mut edit = |n: i64| {
-        let label = Edit::Label(n.to_string(), author.entry_id("a"));
-        let record = author.edit(moment(n), &board, &[], &[label]);
+        let record = author.edit(moment(n), &board, &[], &[Edit::Resolve(true)]);
         author.frame(&[record])
     };
     let takes = |node: &Node, operations| {
@@ -75,17 +69,17 @@ fn an_edit_that_takes_two_changes_is_two_changes_also_for_the_pace() {
     // The node builds on a ground that goes, writes anew, and has it back. Which line goes on is a matter of hashes.
     let paced = || {
         let (mut node, mut eve) = (Node::new(), Author::new(1, 1));
-        let ground = eve.edit(moment(1), &Board::Pins, &[], &pin("ground"));
+        let ground = eve.edit(moment(1), &review(), &[], &[remark("ground")]);
         node.admit(&[eve.frame(&[ground])]);
-        node.edit(&Board::Pins, &pin("first"));
+        node.edit(&review(), &[remark("first")]);
         node.recut(&[(eve.feed, Cut::Everything)].into());
-        node.edit(&Board::Pins, &pin("anew"));
+        node.edit(&review(), &[remark("anew")]);
         node.recut(&BTreeMap::new());
         let pace = node.timeline.pace.clone();
         let rest = Load { documents: DOCUMENTS_PER_MINUTE_MAX - 3, ..Load::default() };
         assert!(pace.take(Source::Own, rest, node.now), "one more is taken");
         let reader = node.store.read().expect("reads");
-        let written = node.timeline.edit(&reader, node.store.key(), node.now, &Board::Pins, &pin("last"));
+        let written = node.timeline.edit(&reader, node.store.key(), node.now, &review(), &[remark("last")]);
         drop(reader);
         matches!(written, Err(WriteError::TooFast)).then_some(node)
     };
@@ -93,7 +87,7 @@ fn an_edit_that_takes_two_changes_is_two_changes_also_for_the_pace() {
     node.reopen();
     let own = node.timeline.own();
     let before = node.timeline.feed(&own).expect("wrote").head.seq;
-    node.edit(&Board::Pins, &pin("last"));
+    node.edit(&review(), &[remark("last")]);
     assert_eq!(node.timeline.feed(&own).expect("wrote").head.seq, before + 2);
 }
 
@@ -113,7 +107,7 @@ fn an_author_that_writes_too_fast_waits_and_so_does_the_node_itself_also_when_it
         let refused = node.timeline.say(node.store.key(), node.now, sayings);
         assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
         let reader = node.store.read().expect("reads");
-        let refused = node.timeline.edit(&reader, node.store.key(), node.now, &Board::Pins, &pin("a"));
+        let refused = node.timeline.edit(&reader, node.store.key(), node.now, &review(), &[remark("a")]);
         assert!(matches!(refused, Err(WriteError::TooFast)), "{:?}", refused.map(|it| it.frames.len()));
         drop(reader);
         assert_eq!(node.rows(), before);
@@ -154,7 +148,7 @@ fn what_a_node_wrote_in_former_lives_takes_nothing_from_what_it_may_write() {
     };
     assert!(node.timeline.pace.take(former, most, node.now), "others brought as much as is taken");
     node.say(&["a"]);
-    node.edit(&Board::Pins, &pin("a"));
+    node.edit(&review(), &[remark("a")]);
     let one = Load { records: 1, ..Load::default() };
     assert!(!node.timeline.pace.take(former, one, node.now));
 }

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::node::Node;
-use super::world::{Author, change_hash, moment, put};
+use super::world::{Author, change_hash, moment, put, review};
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::ids::{self, CommentId, EntryId};
@@ -105,12 +105,9 @@ fn edit(author: &mut Author, at: Hlc, board: u8, seen: &[&Record], index: usize)
     let entry = ids::derived(at.at, &[b"entry", &[index as u8 % 3]]);
     let comment: CommentId = ids::derived(at.at, &[b"comment", &index.to_be_bytes()]);
     let (board, edit) = match board {
-        0 => (Board::Labels, Edit::Label(format!("v{}", index % 4), entry)),
-        1 => (Board::Pins, Edit::Pin(entry)),
-        _ => (
-            Board::Review(ids::derived(moment(0).at, &[])),
-            Edit::Comment(comment, format!("comment {index}")),
-        ),
+        0 => (Board::Label(format!("v{}", index % 2)), Edit::Label(entry)),
+        1 => (Board::Pin(entry), Edit::Pin),
+        _ => (review(), Edit::Comment(comment, format!("comment {index}"))),
     };
     // An author always knows its own records.
     let own = author.feed;
@@ -128,15 +125,15 @@ fn edit(author: &mut Author, at: Hlc, board: u8, seen: &[&Record], index: usize)
     author.edit(at, &board, &all, &[edit])
 }
 
-/// Well formed changes to the pins that are not what an author's library writes: that wait for ever, or for a change
+/// Well formed changes to the thread that are not what an author's library writes: that wait for ever, or for a change
 /// of its own under the same number, make no sense, or are about what others do without having it before them.
 fn lie(author: &mut Author, at: Hlc, which: u8, records: &[Record], index: usize) -> Record {
-    let board = Board::Pins;
+    let board = review();
     let name = ids::derived::<EntryId>(at.at, &[b"entry", &[index as u8 % 3]]).to_string();
     let first = author.clone().craft(at, &board, (1, 1), Vec::new(), vec![put("first", Vec::new())]);
-    let is_of_pins =
+    let is_of_it =
         |record: &&Record| matches!(&record.content.body, Body::Board { board: of, .. } if *of == board);
-    let others = records.iter().filter(is_of_pins).nth(index % 4);
+    let others = records.iter().filter(is_of_it).nth(index % 4);
     let theirs = others.map(|record| OpId::new(1, &Author::actor_of(&record.feed, &board)));
     let own = OpId::new(1, &author.actor(&board));
     let text = Op {

@@ -8,19 +8,19 @@ use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
 use super::node::{Node, all};
-use super::world::{Author, entries, env, moment};
-use crate::ids;
+use super::world::{Author, entries, env, moment, remark, review};
 use crate::simulation::{Dice, Disk, Survival};
 use crate::timeline::BEHIND_CUT_MAX;
 use crate::timeline::admit::Verdict;
-use crate::timeline::board::{Board, Edit};
+use crate::timeline::board::Board;
 use crate::timeline::feed::FeedId;
 use crate::timeline::fork::Proof;
 use crate::timeline::record::{Body, Record};
 use crate::timeline::recut::Step;
 use crate::trust::Cut;
 
-/// Moments and pins by turns, as many as stand behind a cut and more; and a friend's pins on top of some of them.
+/// Moments and comments by turns, as many as stand behind a cut and more; and a friend's comments on top of some of
+/// them.
 fn story() -> (Author, Vec<Record>, Author, Vec<Record>) {
     let (mut author, mut friend) = (Author::new(1, 1), Author::new(2, 1));
     let (mut records, mut friends) = (Vec::new(), Vec::new());
@@ -29,27 +29,21 @@ fn story() -> (Author, Vec<Record>, Author, Vec<Record>) {
         // A board of the moment now and then, and one that all of them share.
         let board = match n % 16 {
             3 => Board::Comments(author.entry_id(&title)),
-            _ => Board::Pins,
+            _ => review(),
         };
         let record = match n % 8 {
             3 => {
-                let id = author.entry_id(&title);
-                let edit = match board {
-                    Board::Pins => Edit::Pin(id),
-                    _ => Edit::Comment(ids::derived(moment(n).at, &[b"c"]), title),
-                };
                 let mut known = author.own_contributions(&board);
                 known.extend(friend.own_contributions(&board));
-                author.edit(moment(n), &board, &known, &[edit])
+                author.edit(moment(n), &board, &known, &[remark(&title)])
             }
             _ => author.entry(moment(n), &title),
         };
         records.push(record);
         if n % 50 == 20 {
-            let mut known = author.own_contributions(&Board::Pins);
-            known.extend(friend.own_contributions(&Board::Pins));
-            let pin = Edit::Pin(friend.entry_id(&n.to_string()));
-            friends.push(friend.edit(moment(n), &Board::Pins, &known, &[pin]));
+            let mut known = author.own_contributions(&review());
+            known.extend(friend.own_contributions(&review()));
+            friends.push(friend.edit(moment(n), &review(), &known, &[remark(&format!("to {n}"))]));
         }
     }
     (author, records, friend, friends)
@@ -144,16 +138,16 @@ fn a_step_ends_where_it_has_so_many_boards_to_fold_and_the_next_goes_on() {
 fn what_is_a_ground_no_more_or_again_moves_with_the_limit() {
     let (mut node, mut author, mut friend) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
     let mut records = entries(&mut author, BEHIND_CUT_MAX as usize + 1);
-    let pin = author.edit(moment(500), &Board::Pins, &[], &[Edit::Pin(author.entry_id("a"))]);
-    let known = author.own_contributions(&Board::Pins);
-    let on_top = friend.edit(moment(501), &Board::Pins, &known, &[Edit::Pin(friend.entry_id("b"))]);
-    records.push(pin);
+    let ground = author.edit(moment(500), &review(), &[], &[remark("ground")]);
+    let known = author.own_contributions(&review());
+    let on_top = friend.edit(moment(501), &review(), &known, &[remark("on top")]);
+    records.push(ground);
     let frames: Vec<Vec<u8>> = records.chunks(50).map(|chunk| author.frame(chunk)).collect();
     node.admit(&frames);
     node.admit(&[friend.frame(&[on_top])]);
     for seq in [2, 1, 2] {
         node.recut(&[(author.feed, cut(&records, seq))].into());
-        let row = node.store.read().expect("reads").board(&Board::Pins).expect("reads").expect("touched");
+        let row = node.store.read().expect("reads").board(&review()).expect("reads").expect("touched");
         assert_eq!(row.pending, u64::from(seq == 1), "the last record is {BEHIND_CUT_MAX} behind the second");
         let rows = node.rows();
         node.rebuild();

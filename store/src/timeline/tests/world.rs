@@ -125,6 +125,16 @@ impl Author {
     }
 }
 
+/// A review that everybody takes part in.
+pub(crate) fn review() -> Board {
+    Board::Review(ids::derived(moment(0).at, &[]))
+}
+
+/// Adds a comment that says `text`.
+pub(crate) fn remark(text: &str) -> Edit {
+    Edit::Comment(ids::derived(moment(0).at, &[text.as_bytes()]), text.to_owned())
+}
+
 /// The hash of the change in `record`, which is about a board.
 pub(crate) fn change_hash(record: &Record) -> ChangeHash {
     let Body::Board { change, .. } = &record.content.body else { panic!("a board") };

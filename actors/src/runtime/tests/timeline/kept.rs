@@ -73,7 +73,7 @@ async fn what_waits_in_memory_outlives_a_refused_command_and_not_a_failed_commit
         }),
         (node.says("aside", "nowhere"), |it| matches!(it, TimelineError::NoBranch(_))),
         (edit("elsewhere", &branch, Edit::Open(later)), |it| matches!(it, TimelineError::Begun { .. })),
-        (edit("nothing", &Board::Labels, Edit::Unlabel("nobody".into())), |it| {
+        (edit("nothing", &Board::Label("nobody".into()), Edit::Unlabel), |it| {
             matches!(it, TimelineError::Write(WriteError::Edit(EditError::Nothing)))
         }),
         (Command::Belong { change: revoke, signed: None, by: node.by("revokes") }, |it| {

@@ -1,7 +1,7 @@
 //! Notes, names and pins.
 
 use serde_json::{Value, json};
-use xyn_store::timeline::board::{Board, Edit, View};
+use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::{Branch, Kind, Refs};
 
 use super::{Deed, Wish};
@@ -24,21 +24,18 @@ pub(super) fn label(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let entry = wish.optional_entry()?;
     let output = json!({ "name": label, "entry_id": entry.as_ref().map(|entry| entry.entry_id) });
     let edit = match entry {
-        Some(entry) => Edit::Label(label, entry.entry_id),
-        None if !is_label(wish, &label)? => return Err(Refusal::NotFound { kind: "label", id: label }),
-        None => Edit::Unlabel(label),
+        Some(entry) => Edit::Label(entry.entry_id),
+        None if wish.reader.label(&label)?.is_none() => {
+            return Err(Refusal::NotFound { kind: "label", id: label });
+        }
+        None => Edit::Unlabel,
     };
-    Ok(Deed::edit(Board::Labels, vec![edit], output))
-}
-
-fn is_label(wish: &Wish<'_>, label: &str) -> Result<bool, Refusal> {
-    let labels = wish.shown(&Board::Labels)?;
-    Ok(matches!(labels, Some(View::Labels(labels)) if labels.contains_key(label)))
+    Ok(Deed::edit(Board::Label(label), vec![edit], output))
 }
 
 pub(super) fn pin(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let entry_id = wish.entry()?.entry_id;
     let is_pinned = wish.input().get("pinned").and_then(Value::as_bool).unwrap_or(true);
-    let edit = if is_pinned { Edit::Pin(entry_id) } else { Edit::Unpin(entry_id) };
-    Ok(Deed::edit(Board::Pins, vec![edit], json!({ "entry_id": entry_id, "pinned": is_pinned })))
+    let edit = if is_pinned { Edit::Pin } else { Edit::Unpin };
+    Ok(Deed::edit(Board::Pin(entry_id), vec![edit], json!({ "entry_id": entry_id, "pinned": is_pinned })))
 }
