@@ -200,7 +200,10 @@ fn list_of(kind: &str) -> Option<&'static str> {
         "policy" => "see which there are with: xyn policy list",
         "artifact" => "see which there are with: xyn artifact list",
         "moment" => "see which there are with: xyn timeline log",
-        "label" => "see which a moment has with: xyn timeline show MOMENT",
+        "branch" => {
+            "list them with: xyn timeline branch; begin one with: xyn timeline branch NAME --at MOMENT"
+        }
+        "label" => "list them with: xyn timeline label; give one with: xyn timeline label NAME MOMENT",
         "review" => "ask for one with: xyn timeline review MOMENT --open",
         "comment" => "see what was said with: xyn timeline comment MOMENT",
         "workspace" | "workspace at this moment" => "see which there are with: xyn workspace list",
@@ -334,6 +337,19 @@ mod tests {
         assert_eq!(general.hint.as_deref(), own_hint("not_found"));
         let unknown = answered(418, "teapot", "brew elsewhere");
         assert_eq!((unknown.exit, unknown.hint.as_deref()), (Exit::Failed, Some("brew elsewhere")));
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_says_which_command_lists_them_and_which_one_begins_it() {
+        for (kind, commands) in [
+            ("branch", ["xyn timeline branch;", "xyn timeline branch NAME --at MOMENT"]),
+            ("label", ["xyn timeline label;", "xyn timeline label NAME MOMENT"]),
+        ] {
+            let details = json!({ "kind": kind, "hint": "see `GET /api/v1/timeline/branches`" });
+            let body = json!({ "error": { "code": "not_found", "message": "no", "details": details } });
+            let hint = Failure::from_api(404, &body).hint.expect("there is a hint");
+            assert!(commands.iter().all(|command| hint.contains(command)), "{kind}: {hint}");
+        }
     }
 
     #[test]

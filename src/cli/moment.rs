@@ -15,7 +15,8 @@ pub(super) async fn named(client: &Client, said: &str) -> Result<String, Failure
     let labels = client.list("/timeline/labels", &[("name", said.to_owned())], 1).await?;
     let missing = || {
         let message = format!("no moment has the id or the label `{said}`");
-        let hint = "list moments with: xyn timeline log, and labels with: xyn timeline label";
+        let hint = "list moments with: xyn timeline log, and labels with: xyn timeline label; \
+                    give one with: xyn timeline label NAME MOMENT";
         Failure::new(Exit::NotFound, "not_found", message).hint(hint)
     };
     labels["items"].get(0).map(|label| text(label, "entry_id")).ok_or_else(missing)

@@ -35,8 +35,8 @@ async fn what_is_not_there_or_does_not_fit_is_told_with_what_to_type() {
     let (dir, https) = (folder.data(), node.url("").replace("http://", "https://"));
     let dir = dir.parent().and_then(|dir| dir.to_str()).expect("a path of this test");
     let table: &[Row<'_>] = &[
-        (&["timeline", "log", "--branch", "nope"], 3, &["there is no branch `nope`", "list of branches"]),
-        (&["timeline", "scrub", "--branch", "nope"], 3, &["there is no branch `nope`"]),
+        (&["timeline", "log", "--branch", "nope"], 3, &["there is no branch `nope`", "xyn timeline branch NAME"]),
+        (&["timeline", "scrub", "--branch", "nope"], 3, &["there is no branch `nope`", "xyn timeline branch;"]),
         (&["timeline", "scrub", "--from", "2090-01-01"], 0, &["nothing matches"]),
         (&["timeline", "scrub", "--from", "nope"], 2, &["--from", "1h"]),
         (&["timeline", "scrub", "--step", "1h30m"], 0, &["two"]),
@@ -64,7 +64,7 @@ async fn what_is_not_there_or_does_not_fit_is_told_with_what_to_type() {
         (&["timeline", "branch", "main", "--close"], 6, &["always"]),
         (&["timeline", "branch", "a", "--at", &two], 6, &["`a` was put away", "--reopen"]),
         (&["timeline", "merge", "main"], 6, &["name two branches"]),
-        (&["timeline", "label", "NOSUCH", "--remove"], 3, &["there is no label `NOSUCH`"]),
+        (&["timeline", "label", "NOSUCH", "--remove"], 3, &["there is no label `NOSUCH`", "xyn timeline label NAME"]),
         (&["workspace", "add", "/nope/nope"], 3, &["check the path"]),
         (&["workspace", "add", dir, "--name", "a b"], 1, &["letters, digits", "at: --name"]),
         (&["gate", "approve", "nope", "x"], 1, &["not a UUID"]),

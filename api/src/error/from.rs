@@ -26,10 +26,13 @@ impl From<Refusal> for ApiError {
             Refusal::NotFound { kind: "blob", .. } => {
                 Self::new(Code::NotFound, message).at("sha256").hint("upload it to `/api/v1/artifacts/blobs`")
             }
-            Refusal::NotFound { kind: "branch", .. } => Self::new(Code::NotFound, message).hint(
-                "see which there are in the list of branches, or begin it first; `main` is always there",
-            ),
-            Refusal::NotFound { kind, .. } => Self::new(Code::NotFound, message).with("kind", kind),
+            Refusal::NotFound { kind, .. } => {
+                let error = Self::new(Code::NotFound, message).with("kind", kind);
+                match begun_by_name(kind) {
+                    Some(hint) => error.hint(hint),
+                    None => error,
+                }
+            }
             Refusal::Conflict { code, .. } => {
                 Self::new(Code::of(code, StatusCode::CONFLICT).unwrap_or(Code::Conflict), message)
             }
@@ -58,6 +61,20 @@ impl From<Refusal> for ApiError {
             Refusal::Unavailable(_) => Self::new(Code::Unavailable, message),
         }
     }
+}
+
+/// Where the names of this kind are listed, and how one begins: what is not there by this name may be yet to come.
+fn begun_by_name(kind: &str) -> Option<&'static str> {
+    Some(match kind {
+        "branch" => {
+            "see which there are with `GET /api/v1/timeline/branches`, or begin it with \
+             `POST /api/v1/timeline/branch`; `main` is always there"
+        }
+        "label" => {
+            "see which there are with `GET /api/v1/timeline/labels`, or give it with `POST /api/v1/timeline/label`"
+        }
+        _ => return None,
+    })
 }
 
 /// Places of a merge that one answer shows.
@@ -140,6 +157,19 @@ mod tests {
         for (refusal, code) in table {
             let shown = format!("{refusal:?}");
             assert_eq!(ApiError::from(refusal).fault().code, code, "{shown}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_says_how_it_is_listed_and_how_it_begins() {
+        for (kind, list, begin) in [
+            ("branch", "GET /api/v1/timeline/branches", "POST /api/v1/timeline/branch`"),
+            ("label", "GET /api/v1/timeline/labels", "POST /api/v1/timeline/label`"),
+        ] {
+            let error = ApiError::from(Refusal::NotFound { kind, id: "nope".into() });
+            let details = &error.fault().details;
+            let hint = details["hint"].as_str().expect("there is a hint");
+            assert!(details["kind"] == kind && hint.contains(list) && hint.contains(begin), "{kind}: {hint}");
         }
     }
 

@@ -121,10 +121,17 @@ fn page(
 /// What helps somebody at a page, where the API's own hint speaks of requests, fields and routes.
 fn hint(fault: &Fault) -> &str {
     let said = fault.details.get("hint").and_then(Value::as_str).unwrap_or_default();
-    if said != fault.code.hint() {
+    if said != fault.code.hint() && !said.contains("/api/") {
         return said;
     }
+    let kind = fault.details.get("kind").and_then(Value::as_str);
     match fault.code {
+        Code::NotFound if kind == Some("branch") => {
+            "choose one that is there, or begin it at a moment in the Time Machine"
+        }
+        Code::NotFound if kind == Some("label") => {
+            "choose one that is there, or give it to a moment in the Time Machine"
+        }
         Code::Invalid => "go back, and change what is named here",
         Code::NotFound | Code::NoRoute => "go back, or look for it in the list of its kind",
         Code::ApprovalRequired | Code::NoOpenGate | Code::NotParked | Code::NotAsked => {
