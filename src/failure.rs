@@ -133,7 +133,11 @@ impl Failure {
             }
             _ => hint(code, details).map(|hint| filled(hint, details)),
         };
-        let place = details["path"].as_str().filter(|place| !place.is_empty()).map(str::to_owned);
+        // What is wrong with the whole of a request is nothing that was typed in one place.
+        let place = details["path"]
+            .as_str()
+            .filter(|place| !["", "body", "path", "method"].contains(place))
+            .map(str::to_owned);
         let conflicts = details["conflicts"].as_array().cloned().unwrap_or_default().into_boxed_slice();
         Self { exit, code: code.to_owned(), message, place, hint, conflicts }
     }

@@ -17,3 +17,4 @@ pub mod runtime;
 pub mod services;
 pub mod session;
 pub mod web;
+pub mod wording;

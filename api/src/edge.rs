@@ -15,6 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use tracing::Instrument;
 
 use crate::error::{ApiError, Code, ErrorBody, ErrorShape, Problem};
+use crate::extract::takes;
 use crate::limits::{LENGTHY_TIMEOUT, REQUEST_TIMEOUT, UPLOAD_TIMEOUT};
 use crate::metrics::UNMATCHED;
 use crate::rate::Peer;
@@ -80,6 +81,9 @@ fn admit(
     // Whoever watches over the node must see it when it is busy most of all.
     if let Some(Peer(address)) = request.extensions().get().filter(|_| !UNLIMITED.contains(&path)) {
         state.addresses().take(|| *address, Instant::now())?;
+    }
+    if let Some(query) = request.uri().query() {
+        takes(request.method(), path, query)?;
     }
     request.extensions_mut().insert(interaction.clone());
     Ok(())

@@ -54,7 +54,8 @@ pub(crate) struct ErrorShape<'a> {
     pub(crate) code: &'a str,
     /// Sentence for people.
     pub(crate) message: &'a str,
-    /// What else is known: `hint`, `path` and more.
+    /// What else is known: `hint` says what to do next; `path` says where, by the name of the field,
+    /// parameter or header, or as `body`, `path` or `method` for the whole of one; and more.
     #[serde(skip_serializing_if = "Map::is_empty")]
     #[schema(value_type = Object, required = false)]
     pub(crate) details: &'a Map<String, Value>,

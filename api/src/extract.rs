@@ -5,6 +5,7 @@
 //! not parse.
 
 mod body;
+mod query;
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -14,8 +15,12 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny};
 use serde::{Deserialize, Deserializer};
+use xyn_actors::wording;
+use xyn_store::ids;
+use xyn_store::legible::quoted;
 
 pub(crate) use body::{in_time, read_body, too_large};
+pub(crate) use query::takes;
 
 use crate::error::{ApiError, Code};
 use crate::limits::BODY_MAX_BYTES;
@@ -39,6 +44,9 @@ pub(crate) struct NamePath(pub(crate) String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parsed<T>(pub(crate) T);
 
+/// Begins the message of a fault within an [`Object`]; its place there follows, and then the message itself.
+const BELOW: &str = "below ";
+
 /// A JSON object below the top of a body; not a list of its values.
 #[derive(Clone, Debug)]
 pub(crate) struct Object<T>(pub(crate) T);
@@ -46,7 +54,10 @@ pub(crate) struct Object<T>(pub(crate) T);
 impl<'de, T: DeserializeOwned> Deserialize<'de> for Object<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let fields = serde_json::Map::deserialize(deserializer)?;
-        T::deserialize(serde_json::Value::Object(fields)).map(Self).map_err(D::Error::custom)
+        let read = serde_path_to_error::deserialize(serde_json::Value::Object(fields));
+        // Whoever reads the whole knows the place of the object, and is told the place in it.
+        read.map(Self)
+            .map_err(|error| D::Error::custom(format!("{BELOW}{}: {}", error.path(), error.inner())))
     }
 }
 
@@ -90,7 +101,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
         let query = serde_urlencoded::Deserializer::new(pairs);
         serde_path_to_error::deserialize(query).map(Self).map_err(|error| {
             let path = error.path().to_string();
-            refused_at(&path, error.into_inner().to_string())
+            refused_at(&path, &error.into_inner().to_string())
         })
     }
 }
@@ -157,19 +168,24 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiErro
     let parsed = serde_path_to_error::deserialize(&mut document).map_err(|error| {
         let path = error.path().to_string();
         let error = error.into_inner();
-        if error.is_data() { refused_at(&path, error.to_string()) } else { malformed(&error) }
+        // What is no JSON at all is said first, wherever the reader stopped.
+        let broken = serde_json::from_slice::<IgnoredAny>(bytes).err();
+        match broken.filter(|_| error.is_data()) {
+            None if error.is_data() => refused_at(&path, &error.to_string()),
+            broken => malformed(&broken.unwrap_or(error)),
+        }
     })?;
     document.end().map_err(|error| malformed(&error))?;
     Ok(parsed)
 }
 
 /// Reads a JSON object. Without this a list would pass for a structure, by the order of its fields.
-fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn parse_object<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     match bytes.trim_ascii_start().first() {
         Some(b'[' | b'"' | b't' | b'f' | b'n' | b'-' | b'0'..=b'9') => {
             // What is no JSON at all is said first.
-            parse_json::<IgnoredAny>(bytes)?;
-            Err(ApiError::invalid("body", "the body is JSON, but not an object"))
+            let value: serde_json::Value = parse_json(bytes)?;
+            Err(ApiError::invalid("body", wording::other_kind(wording::kind(&value), "an object")))
         }
         _ => parse_json(bytes),
     }
@@ -184,34 +200,80 @@ fn malformed(error: &serde_json::Error) -> ApiError {
 
 /// An error of a deserializer at `path`, which is `.` for the whole. Of a field that is missing or not known
 /// the deserializer names the structure it belongs to, and the field itself in its words.
-fn refused_at(path: &str, message: String) -> ApiError {
-    let said = |before: &str| message.strip_prefix(before)?.split('`').next().map(str::to_owned);
+fn refused_at(path: &str, message: &str) -> ApiError {
     let path = path.trim_end_matches(".?").trim_matches('.').trim_matches('?');
-    let at = match said("missing field `").or_else(|| said("unknown field `")) {
-        Some(field) if path.is_empty() => field,
-        Some(field) if path != field && !path.ends_with(&format!(".{field}")) => format!("{path}.{field}"),
-        _ => path.to_owned(),
+    let joined = |below: &str| match path {
+        "" => below.to_owned(),
+        _ if below == path || path.ends_with(&format!(".{below}")) => path.to_owned(),
+        _ => format!("{path}.{below}"),
     };
-    ApiError::invalid(at, worded(&message))
+    if let Some((below, message)) = message.strip_prefix(BELOW).and_then(|rest| rest.split_once(": ")) {
+        return refused_at(&if below == "." { path.to_owned() } else { joined(below) }, message);
+    }
+    let said = |before: &str| Some(message.strip_prefix(before)?.split_once('`')?.0);
+    let named = ["missing field `", "unknown field `", "duplicate field `"].into_iter().find_map(said);
+    ApiError::invalid(named.map_or_else(|| path.to_owned(), joined), worded(message))
 }
 
 /// A deserializer's message in the words of this API.
 fn worded(message: &str) -> String {
-    let quoted = |before: &str| message.strip_prefix(before)?.split_once('`');
-    if let Some((word, rest)) = quoted("unknown variant `") {
+    let message = message.rsplit_once(" at line ").map_or(message, |(message, _)| message);
+    let quoted_in = |before: &str| message.strip_prefix(before)?.split_once('`');
+    let known = |rest: &str| {
+        let names: Vec<_> = rest.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        names
+    };
+    if let Some((word, rest)) = quoted_in("unknown variant `") {
         let known = rest.strip_prefix(", expected ").unwrap_or_default().trim_start_matches("one of ");
-        return format!("`{word}` is none of {known}");
+        return format!("`{}` is none of {known}", quoted(word));
     }
-    if let Some((field, rest)) = quoted("unknown field `") {
-        let known = rest.strip_prefix(", expected ").unwrap_or_default().trim_start_matches("one of ");
-        return format!("`{field}` is not known here; what may be said: {known}");
+    if let Some((field, rest)) = quoted_in("unknown field `") {
+        return wording::unknown(field, known(rest).iter().map(String::as_str));
     }
-    if let Some((field, _)) = quoted("missing field `") {
-        return format!("`{field}` is missing");
+    if let Some((field, _)) = quoted_in("missing field `") {
+        return wording::missing(field);
     }
-    match message.starts_with("UUID parsing failed") {
-        true => "the value is not a UUID".to_owned(),
-        false => message.to_owned(),
+    if let Some((field, _)) = quoted_in("duplicate field `") {
+        return wording::twice(field);
+    }
+    if message.starts_with("UUID parsing failed") {
+        return format!("the value is not a UUID, which looks like `{}`", ids::EXAMPLE);
+    }
+    let faults = |before: &str| message.strip_prefix(before)?.rsplit_once(", expected ");
+    match (faults("invalid type: "), faults("invalid value: ")) {
+        (Some((given, wanted)), _) => wording::other_kind(given_kind(given), wanted_kind(wanted)),
+        (_, Some((_, wanted))) => format!("the value is not {}", wanted_kind(wanted)),
+        _ => message.to_owned(),
+    }
+}
+
+/// The kind of a value that a deserializer did not expect, without the value.
+fn given_kind(said: &str) -> &'static str {
+    match said.split(' ').next().unwrap_or_default() {
+        "boolean" => "a boolean",
+        "integer" | "floating" => "a number",
+        "string" => "a string",
+        "sequence" => "a list",
+        "map" => "an object",
+        "null" | "unit" => "null",
+        _ => "of another kind",
+    }
+}
+
+/// What a deserializer expects, in words of JSON.
+fn wanted_kind(said: &str) -> &str {
+    match said {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" => "a whole number from 0 to 4294967295",
+        "u64" | "usize" => "a whole number from 0 on",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a formatted UUID string" => "a UUID",
+        _ if said.starts_with("struct ") => "an object",
+        _ => said,
     }
 }
 
@@ -229,6 +291,7 @@ mod tests {
         #[serde(default)]
         labels: BTreeMap<String, String>,
         inner: Option<Inner>,
+        object: Option<Object<Inner>>,
     }
 
     #[derive(Debug, Deserialize)]
@@ -253,9 +316,14 @@ mod tests {
         }
         assert_eq!(refused(br#"{"inner":{"colour":1}}"#), (Code::Invalid, Some("inner.colour".into())));
         assert_eq!(refused(br#"{"inner":{}}"#), (Code::Invalid, Some("inner.size".into())));
-        let text = br#" {"count":1,"labels":{"a":"b"},"inner":{"size":2}}"#;
+        assert_eq!(refused(br#"{"object":{"size":"x"}}"#), (Code::Invalid, Some("object.size".into())));
+        assert_eq!(refused(br#"{"object":{"colour":1}}"#), (Code::Invalid, Some("object.colour".into())));
+        assert_eq!(refused(br#"{"object":[]}"#), (Code::Invalid, Some("object".into())));
+        assert_eq!(refused(br#"{"count":1,"count":2}"#), (Code::Invalid, Some("count".into())));
+        let text = br#" {"count":1,"labels":{"a":"b"},"inner":{"size":2},"object":{"size":3}}"#;
         let thing: Thing = parse_object(text).expect("fits");
         assert_eq!((thing.count, thing.labels.len(), thing.inner.map(|inner| inner.size)), (1, 1, Some(2)));
+        assert_eq!(thing.object.map(|Object(inner)| inner.size), Some(3));
     }
 
     #[test]
@@ -265,7 +333,18 @@ mod tests {
             ("unknown variant `x`, expected one of `a`, `b`, `c`", "`x` is none of `a`, `b`, `c`"),
             ("unknown field `x`, expected `a`", "`x` is not known here; what may be said: `a`"),
             ("missing field `a` at line 1 column 2", "`a` is missing"),
-            ("UUID parsing failed: invalid length", "the value is not a UUID"),
+            ("duplicate field `a`", "`a` is said twice"),
+            (
+                "UUID parsing failed: invalid length",
+                "the value is not a UUID, which looks like `0190f5fe-7c00-7a00-8000-000000000001`",
+            ),
+            (
+                "invalid type: string \"x, expected y\", expected u8 at line 1 column 9",
+                "the value is a string, and not a whole number from 0 to 255",
+            ),
+            ("invalid type: integer `7`, expected a string", "the value is a number, and not a string"),
+            ("invalid type: sequence, expected struct Thing", "the value is a list, and not an object"),
+            ("invalid value: integer `300`, expected u8", "the value is not a whole number from 0 to 255"),
             ("a limit is a number from 1 to 200", "a limit is a number from 1 to 200"),
         ] {
             assert_eq!(worded(said), worded_as);

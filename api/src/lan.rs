@@ -9,7 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Json, Router};
 use http::{HeaderMap, Method};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use xyn_actors::services::capsules::{self, CapsuleName};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::projection::CapsuleRow;
@@ -76,6 +76,11 @@ impl From<CapsuleRow> for Shown {
     }
 }
 
+/// No parameters.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
 /// Whether everybody on the local network may have the capsule.
 pub(crate) fn is_open(row: &CapsuleRow) -> bool {
     row.visibility >= Visibility::Lan
@@ -94,6 +99,7 @@ async fn list(
 async fn download(
     State(state): State<AppState>,
     PathId(name): PathId<CapsuleName>,
+    Params(Nothing {}): Params<Nothing>,
     method: Method,
     known: Known,
     headers: HeaderMap,

@@ -12,14 +12,14 @@ use axum::Router;
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{HeaderValue, header};
+use http::{HeaderValue, StatusCode, header};
 use serde_json::{Map, Value, json};
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 use xyn_actors::actions::Registry;
 
-use crate::error::{ErrorBody, ErrorShape, Problem};
+use crate::error::{ApiError, Code, ErrorBody, ErrorShape, Problem};
 use crate::headers::IDEMPOTENCY_KEY;
 use crate::schema;
 use crate::state::AppState;
@@ -246,8 +246,13 @@ pub(crate) fn pages(document: Value) -> Router<AppState> {
     Router::new().route(DOCUMENT_PATH, get(serve)).merge(page).layer(middleware::map_response(kept_apart))
 }
 
-/// What answers say to a browser: the page is in nobody's frame, and tells nobody where its reader was.
+/// What answers say to a browser: the page is in nobody's frame, and tells nobody where its reader was. A
+/// file that the page does not have is refused like any other path.
 async fn kept_apart(mut response: Response) -> Response {
+    if response.status() == StatusCode::NOT_FOUND {
+        let message = format!("there is no such file below `{PAGE_PATH}`");
+        response = ApiError::new(Code::NoRoute, message).at("path").into_response();
+    }
     let said = [
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::REFERRER_POLICY, "same-origin"),

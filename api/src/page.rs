@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use xyn_store::legible::quoted;
 use xyn_store::projection::{Cursor, Page};
-use xyn_store::scope::{CorrelationId, InvalidCorrelationId};
+use xyn_store::scope::CorrelationId;
 
 use crate::extract::Parsed;
 use crate::limits::{PAGE_DEFAULT, PAGE_MAX, WAIT_MAX};
@@ -68,7 +69,7 @@ impl FromStr for Limit {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let limit = text.parse().ok().filter(|limit| (1..=PAGE_MAX).contains(limit));
-        limit.map(Self).ok_or_else(|| format!("a limit is a number from 1 to {PAGE_MAX}"))
+        limit.map(Self).ok_or_else(|| format!("`{}` is not a number from 1 to {PAGE_MAX}", quoted(text)))
     }
 }
 
@@ -91,7 +92,8 @@ impl FromStr for Wait {
         let wait_ms = unit_ms.zip(number.parse::<u64>().ok()).and_then(|(unit, n)| n.checked_mul(unit));
         let wait = wait_ms.map(Duration::from_millis).filter(|wait| *wait <= WAIT_MAX);
         wait.map(Self).ok_or_else(|| {
-            format!("a wait is a time such as `30s` or `500ms`, at most {} seconds", WAIT_MAX.as_secs())
+            let (text, most) = (quoted(text), WAIT_MAX.as_secs());
+            format!("`{text}` is not a time such as `30s` or `500ms`, at most {most} seconds")
         })
     }
 }
@@ -101,11 +103,12 @@ impl FromStr for Wait {
 pub(crate) struct Label(pub(crate) String, pub(crate) String);
 
 impl FromStr for Label {
-    type Err = &'static str;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let parts = text.split_once(':').filter(|(key, _)| !key.is_empty());
-        parts.map(|(key, value)| Self(key.to_owned(), value.to_owned())).ok_or("a label is `key:value`")
+        let label = parts.map(|(key, value)| Self(key.to_owned(), value.to_owned()));
+        label.ok_or_else(|| format!("`{}` is not a label, which is `key:value`", quoted(text)))
     }
 }
 
@@ -114,10 +117,24 @@ impl FromStr for Label {
 pub(crate) struct Version(pub(crate) u32);
 
 impl FromStr for Version {
-    type Err = &'static str;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().ok().filter(|version| *version > 0).map(Self).ok_or("a version is a number from 1")
+    fn from_str(text: &str) -> Result<Self, String> {
+        let version = text.parse().ok().filter(|version| *version > 0).map(Self);
+        version.ok_or_else(|| format!("`{}` is not a version, which is a number from 1 on", quoted(text)))
+    }
+}
+
+/// A count, or a place in a count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Number(pub(crate) u64);
+
+impl FromStr for Number {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.parse().map(Self);
+        number.map_err(|_| format!("`{}` is not a whole number from 0 on", quoted(text)))
     }
 }
 
@@ -126,10 +143,11 @@ impl FromStr for Version {
 pub(crate) struct Interaction(pub(crate) String);
 
 impl FromStr for Interaction {
-    type Err = InvalidCorrelationId;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        CorrelationId::parse(text).map(|id| Self(id.to_string()))
+    fn from_str(text: &str) -> Result<Self, String> {
+        let id = CorrelationId::parse(text).map(|id| Self(id.to_string()));
+        id.map_err(|error| format!("`{}` is not one: {error}", quoted(text)))
     }
 }
 

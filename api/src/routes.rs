@@ -46,6 +46,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa_axum::router::OpenApiRouter;
 use xyn_actors::actions::Registry;
+use xyn_store::legible::quoted;
 
 use crate::error::{ApiError, Code};
 use crate::openapi;
@@ -69,6 +70,11 @@ pub fn router(state: AppState) -> Router {
 /// The OpenAPI document, with the inputs of the actions of `registry`.
 pub fn document(registry: &Registry) -> Value {
     openapi::complete(documented(), registry).1
+}
+
+/// What the routes say of themselves, without what they have in common.
+pub(crate) fn described() -> Value {
+    serde_json::to_value(documented().into_openapi()).expect("the document has string keys")
 }
 
 /// Every route with its documentation.
@@ -100,13 +106,13 @@ fn documented() -> OpenApiRouter<AppState> {
 }
 
 async fn no_route(request: Request) -> ApiError {
-    let message = format!("there is no `{}`", request.uri().path().chars().take(200).collect::<String>());
-    ApiError::new(Code::NoRoute, message)
+    let message = format!("there is no route `{}`", quoted(request.uri().path()));
+    ApiError::new(Code::NoRoute, message).at("path")
 }
 
 async fn no_method(request: Request) -> ApiError {
-    let message = format!("`{}` is not a method of this route", request.method());
-    ApiError::new(Code::NoMethod, message)
+    let message = format!("`{}` is not a method of this route", quoted(request.method().as_str()));
+    ApiError::new(Code::NoMethod, message).at("method")
 }
 
 /// Puts what the path says into an action's input; a body must not say it again.

@@ -6,13 +6,15 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::fmt::Display;
+use std::str::FromStr;
 
 use axum::extract::FromRequestParts;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, Stream};
 use http::request::Parts;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde::Deserialize;
 use tokio::sync::watch::error::RecvError;
 use tokio::sync::{OwnedSemaphorePermit, watch};
@@ -32,7 +34,7 @@ use crate::schema;
 use crate::state::AppState;
 
 /// The header by which a reader that comes again says what it saw last.
-pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Where a stream begins.
 #[derive(Deserialize, utoipa::IntoParams)]
@@ -51,13 +53,16 @@ impl<S: Sync> FromRequestParts<S> for Resume {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        let text = parts.headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default());
-        // A browser that got no id yet sends an empty one.
-        let position = text.filter(|text| !text.is_empty()).map(str::parse).transpose();
-        position.map(Self).map_err(|_| {
-            ApiError::invalid("Last-Event-ID", "a place is `offset.index`, the `id` of an event of a stream")
-        })
+        resumed(&parts.headers).map(Self)
     }
+}
+
+/// The place in a stream that the header `Last-Event-ID` names, if it is there.
+pub(crate) fn resumed<T: FromStr<Err: Display>>(headers: &HeaderMap) -> Result<Option<T>, ApiError> {
+    let text = headers.get(LAST_EVENT_ID).map(|value| value.to_str().unwrap_or_default());
+    // A browser that got no id yet sends an empty one.
+    let place = text.filter(|text| !text.is_empty()).map(str::parse::<T>).transpose();
+    place.map_err(|error| ApiError::invalid("Last-Event-ID", error.to_string()))
 }
 
 /// A stream of the events that `filter` admits: those behind `after`, or those to come.

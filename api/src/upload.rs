@@ -129,6 +129,7 @@ impl From<MultipartError> for ApiError {
     fn from(error: MultipartError) -> Self {
         let is_too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
         Self::new(if is_too_large { Code::TooLarge } else { Code::MalformedForm }, error.body_text())
+            .at("body")
     }
 }
 

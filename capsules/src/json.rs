@@ -13,8 +13,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
-
-use crate::tree::is_hidden;
+use xyn_store::legible::is_hidden;
 
 pub(crate) use judge::judge;
 

@@ -14,6 +14,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use xyn_store::blobs::Blobs;
+use xyn_store::legible::is_hidden;
 use xyn_store::{Digest, Timestamp};
 
 use crate::container::{ContainerError, Cover, Options, pack};
@@ -21,8 +22,8 @@ use crate::manifest::{App, Build, Line, Network};
 use crate::sign::Resource;
 use crate::tree::folder::Folder;
 use crate::tree::{
-    Descent, Limits, Listing, Looked, Overlay, RelPath, Seen, TreeError, Wish, diff, graft, is_hidden, list,
-    look_whole, restore, snapshot_whole,
+    Descent, Limits, Listing, Looked, Overlay, RelPath, Seen, TreeError, Wish, diff, graft, list, look_whole,
+    restore, snapshot_whole,
 };
 use crate::workcell::{Ended, Room, Workcell, WorkcellError};
 

@@ -40,7 +40,6 @@ pub use link::{InvalidLink, Target};
 pub use listing::{Listing, find, list};
 pub use look::{Looked, is_exactly, look};
 pub use merge::{Merged, merge};
-pub(crate) use name::is_hidden;
 pub use name::{InvalidName, NAME_MAX_BYTES, Name, NameFault};
 pub use path::RelPath;
 pub use restore::{Restored, Wish, restore};

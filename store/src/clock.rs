@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::legible::quoted;
+
 /// Microseconds since the Unix epoch, UTC. Shown as ISO-8601 with six decimals.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
@@ -75,12 +77,12 @@ impl FromStr for Timestamp {
     type Err = InvalidTimestamp;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let instant: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp(text.to_owned()))?;
+        let instant: jiff::Timestamp = text.parse().map_err(|_| InvalidTimestamp(quoted(text)))?;
         let micros = instant.as_microsecond();
         if (Self::EPOCH.0..=Self::MAX.0).contains(&micros) {
             Ok(Self(micros))
         } else {
-            Err(InvalidTimestamp(text.to_owned()))
+            Err(InvalidTimestamp(quoted(text)))
         }
     }
 }

@@ -10,11 +10,15 @@ use sha2::{Digest as _, Sha256};
 use uuid::{NoContext, Uuid};
 
 use crate::clock::Timestamp;
+use crate::legible::quoted;
 
 /// A text that is not a UUID.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a UUID")]
+#[error("`{0}` is not a UUID, which looks like `{EXAMPLE}`")]
 pub struct InvalidId(String);
+
+/// What an id looks like.
+pub const EXAMPLE: &str = "0190f5fe-7c00-7a00-8000-000000000001";
 
 macro_rules! id {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -58,7 +62,7 @@ macro_rules! id {
             type Err = InvalidId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                text.parse().map(Self).map_err(|_| InvalidId(text.to_owned()))
+                text.parse().map(Self).map_err(|_| InvalidId(quoted(text)))
             }
         }
     )*};

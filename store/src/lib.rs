@@ -21,6 +21,7 @@ pub mod ids;
 mod incarnation;
 pub mod journal;
 pub mod json;
+pub mod legible;
 pub mod panics;
 pub mod projection;
 mod reader;

@@ -6,10 +6,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jsonschema::error::ValidationErrorKind;
-use jsonschema::{PatternOptions, ValidationError, Validator};
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{JsonType, PatternOptions, ValidationError, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::wording;
 
 /// Most faults that one validation reports.
 pub const MAX_SCHEMA_FAULTS: usize = 20;
@@ -50,7 +52,7 @@ impl Schema {
             .build(source)
             .map_err(|error| InvalidSchema {
                 path: error.instance_path().to_string(),
-                reason: describe(&error),
+                reason: describe(&error, &Value::Null),
             })?;
         Ok(Self(Arc::new(Compiled { source: source.clone(), validator })))
     }
@@ -63,7 +65,7 @@ impl Schema {
     /// All that is wrong with `value`, the first [`MAX_SCHEMA_FAULTS`] of it.
     pub fn validate(&self, value: &Value) -> Vec<SchemaFault> {
         self.errors(value)
-            .map(|error| SchemaFault { path: place(&error), message: describe(&error) })
+            .map(|error| SchemaFault { path: place(&error), message: describe(&error, self.source()) })
             .take(MAX_SCHEMA_FAULTS)
             .collect()
     }
@@ -109,20 +111,73 @@ fn form(pattern: &str) -> Option<&'static str> {
     }
 }
 
-/// The validator's message without the value: values may be long, and may be secret.
-pub(super) fn describe(error: &ValidationError<'_>) -> String {
+/// What `error`, found by the schema `source`, says without the value: values may be long, and may be secret.
+pub(super) fn describe(error: &ValidationError<'_>, source: &Value) -> String {
     let message = match error.kind() {
-        ValidationErrorKind::Required { property } => {
-            format!("`{}` is missing", property.as_str().unwrap_or_default())
+        ValidationErrorKind::Required { property } => wording::missing(property.as_str().unwrap_or_default()),
+        ValidationErrorKind::AdditionalProperties { unexpected } => {
+            let name = unexpected.first().map(String::as_str).unwrap_or_default();
+            let object = error.schema_path().as_str().trim_end_matches("/additionalProperties");
+            let known = source.pointer(object).and_then(|object| object["properties"].as_object());
+            wording::unknown(name, known.into_iter().flatten().map(|(name, _)| name.as_str()))
         }
-        ValidationErrorKind::Pattern { pattern } if form(pattern).is_some() => {
-            format!("the value {}", form(pattern).unwrap_or_default())
+        ValidationErrorKind::Type { kind } => {
+            let wanted = match kind {
+                TypeKind::Single(wanted) => kind_of(*wanted).to_owned(),
+                TypeKind::Multiple(wanted) => wanted.iter().map(kind_of).collect::<Vec<_>>().join(" or "),
+            };
+            wording::other_kind(wording::kind(error.instance()), &wanted)
         }
+        ValidationErrorKind::Enum { options } => {
+            let words = options.as_array().into_iter().flatten();
+            let words: Vec<_> =
+                words.map(|word| word.as_str().map_or_else(|| word.to_string(), str::to_owned)).collect();
+            wording::none_of(words.iter().map(String::as_str))
+        }
+        ValidationErrorKind::OneOfNotValid { context } | ValidationErrorKind::AnyOf { context } => {
+            alternatives(context)
+        }
+        ValidationErrorKind::OneOfMultipleValid { .. } => "the value says the same in two ways".to_owned(),
+        ValidationErrorKind::FalseSchema => "the value does not belong beside what else is said".to_owned(),
+        ValidationErrorKind::MinLength { limit: 1 } => "the value is empty".to_owned(),
+        ValidationErrorKind::Pattern { pattern } => match form(pattern) {
+            Some(form) => format!("the value {form}"),
+            None => error.masked_with("the value").to_string(),
+        },
         _ => error.masked_with("the value").to_string(),
     };
     match message.char_indices().nth(300) {
         Some((end, _)) => format!("{}…", &message[..end]),
         None => message,
+    }
+}
+
+/// What is lacking where one of several forms is wanted, each of which was tried: what each still misses.
+fn alternatives(tried: &[Vec<ValidationError<'_>>]) -> String {
+    let misses = |faults: &Vec<ValidationError<'_>>| {
+        let names = faults.iter().filter_map(|fault| match fault.kind() {
+            ValidationErrorKind::Required { property } => Some(format!("`{}`", property.as_str()?)),
+            _ => None,
+        });
+        let names: Vec<_> = names.collect();
+        (!names.is_empty()).then(|| names.join(" and "))
+    };
+    let missed: Vec<_> = tried.iter().filter_map(misses).collect();
+    match missed.is_empty() {
+        true => "the value has none of the forms that are taken here".to_owned(),
+        false => format!("one of these is missing: {}", missed.join(", or ")),
+    }
+}
+
+fn kind_of(kind: JsonType) -> &'static str {
+    match kind {
+        JsonType::Null => "null",
+        JsonType::Boolean => "a boolean",
+        JsonType::Integer => "a whole number",
+        JsonType::Number => "a number",
+        JsonType::String => "a string",
+        JsonType::Array => "a list",
+        JsonType::Object => "an object",
     }
 }
 
@@ -143,9 +198,12 @@ mod tests {
         .expect("a schema");
         let faults = schema.validate(&json!({ "port": "hunter2" }));
         let found: Vec<_> = faults.iter().map(|f| (f.path.as_str(), f.message.as_str())).collect();
-        assert!(found.contains(&("/port", "the value is not of type \"integer\"")), "{found:?}");
+        assert!(found.contains(&("/port", "the value is a string, and not a whole number")), "{found:?}");
         assert!(found.contains(&("/host", "`host` is missing")), "{found:?}");
         assert!(schema.validate(&json!({ "host": "a", "port": 1 })).is_empty());
+        let faults = schema.validate(&json!({ "host": "a", "prot": 1 }));
+        assert_eq!(faults[0].path, "/prot");
+        assert_eq!(faults[0].message, "`prot` is not known here; what may be said: `host`, `port`");
     }
 
     #[test]

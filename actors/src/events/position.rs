@@ -3,6 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use xyn_store::legible::quoted;
 use xyn_store::projection::Cursor;
 
 /// A place in the journal: entry and record.
@@ -32,7 +33,7 @@ impl FromStr for Position {
         let parts = text
             .split_once('.')
             .and_then(|(offset, index)| Some((offset.parse().ok()?, index.parse().ok()?)));
-        let (offset, index) = parts.ok_or_else(|| InvalidPosition(text.chars().take(80).collect()))?;
+        let (offset, index) = parts.ok_or_else(|| InvalidPosition(quoted(text)))?;
         Ok(Self { offset, index })
     }
 }

@@ -15,6 +15,7 @@ use xyn_store::ids::{EventId, derived};
 use self::percent::decoded;
 use super::event::{self, Incoming, InvalidEvent, Resource};
 use crate::blueprint::MAX_EVENT_NAME_BYTES;
+use crate::wording;
 
 mod outgoing;
 mod percent;
@@ -91,7 +92,7 @@ pub fn parse_binary(
         };
         let value = decoded(value).ok_or_else(|| InvalidEvent::new(*name, "not UTF-8"))?;
         if attributes.insert(attribute.to_owned(), value.into()).is_some() {
-            return Err(InvalidEvent::new(*name, "given twice"));
+            return Err(InvalidEvent::new(*name, wording::twice(name)));
         }
     }
     let content_type = header(headers, "content-type").map(String::from_utf8_lossy).unwrap_or_default();
@@ -126,7 +127,7 @@ fn from_attributes(
     let mut required = |name: &str, max: usize| {
         let text = event::text(&mut attributes, name)?.unwrap_or_default();
         match text.len() {
-            0 => Err(InvalidEvent::new(name, "required")),
+            0 => Err(InvalidEvent::new(name, wording::missing(name))),
             length if length > max => {
                 Err(InvalidEvent::new(name, format!("at most {max} bytes are allowed")))
             }

@@ -12,6 +12,7 @@ use xyn_store::ids::EventId;
 use xyn_store::scope::CorrelationId;
 
 use crate::blueprint::check_event_name;
+use crate::wording;
 
 /// How far in the future a sender may say that something occurred.
 pub const MAX_AHEAD: Duration = Duration::from_secs(24 * 3600);
@@ -69,10 +70,10 @@ impl InvalidEvent {
 pub fn parse(body: &[u8], now: Timestamp) -> Result<Incoming, InvalidEvent> {
     let mut fields = object(body)?;
     if let Some(unknown) = fields.keys().find(|key| !FIELDS.contains(&key.as_str())) {
-        return Err(InvalidEvent::new(unknown, format!("unknown field; allowed are {}", FIELDS.join(", "))));
+        return Err(InvalidEvent::new(unknown, wording::unknown(unknown, FIELDS)));
     }
-    let event_name =
-        text(&mut fields, "event_name")?.ok_or_else(|| InvalidEvent::new("event_name", "required"))?;
+    let event_name = text(&mut fields, "event_name")?
+        .ok_or_else(|| InvalidEvent::new("event_name", wording::missing("event_name")))?;
     check_incoming_name("event_name", &event_name)?;
     let event_id = text(&mut fields, "event_id")?
         .map(|id| id.parse().map_err(|e| InvalidEvent::new("event_id", format!("{e}"))))
@@ -125,24 +126,28 @@ pub(super) fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option
     match fields.remove(name) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(InvalidEvent::new(name, "expected a string")),
+        Some(other) => Err(InvalidEvent::new(name, wording::other_kind(wording::kind(&other), "a string"))),
     }
 }
 
 fn resource(value: Value) -> Result<Resource, InvalidEvent> {
-    let Value::Object(mut fields) = value else {
-        return Err(InvalidEvent::new("resource", "expected an object with `type` and `id`"));
+    let mut fields = match value {
+        Value::Object(fields) => fields,
+        other => {
+            let fault = wording::other_kind(wording::kind(&other), "an object with `type` and `id`");
+            return Err(InvalidEvent::new("resource", fault));
+        }
     };
     let mut part = |name: &str| {
         let below = |fault: InvalidEvent| InvalidEvent::new(format!("resource.{}", fault.path), fault.reason);
         let text = text(&mut fields, name).map_err(below)?;
-        text.ok_or_else(|| InvalidEvent::new(format!("resource.{name}"), "required"))
+        text.ok_or_else(|| InvalidEvent::new(format!("resource.{name}"), wording::missing(name)))
     };
     let resource = Resource { kind: part("type")?, id: part("id")? };
     if let Some(unknown) = fields.keys().next() {
         return Err(InvalidEvent::new(
             format!("resource.{unknown}"),
-            "unknown field; allowed are type and id",
+            wording::unknown(unknown, ["type", "id"]),
         ));
     }
     check_resource(&resource)

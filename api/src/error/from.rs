@@ -15,9 +15,11 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let message = refusal.to_string();
         match refusal {
-            Refusal::Invalid { code: "too_large", .. } => Self::new(Code::TooLarge, message),
+            Refusal::Invalid { code: "too_large", path, .. } => {
+                Self::new(Code::TooLarge, message).at(place(&path))
+            }
             Refusal::Invalid { path, hint, .. } => {
-                let error = Self::invalid(field_path(&path), message);
+                let error = Self::invalid(place(&path), message);
                 match hint {
                     Some(hint) => error.hint(hint),
                     None => error,
@@ -115,6 +117,14 @@ impl From<BlobError> for ApiError {
     }
 }
 
+/// Where a refused input does not fit; the body, where it is no single field of it.
+fn place(pointer: &str) -> String {
+    match field_path(pointer) {
+        path if path.is_empty() => "body".to_owned(),
+        path => path,
+    }
+}
+
 /// The field that a JSON pointer names, as people write it: `/inputs/hosts/0` is `inputs.hosts[0]`.
 fn field_path(pointer: &str) -> String {
     let mut path = String::with_capacity(pointer.len());
@@ -183,8 +193,8 @@ mod tests {
     fn a_refused_input_names_its_field_as_people_write_it() {
         let error = ApiError::from(Refusal::invalid("wrong_type", "/inputs/hosts/0/a~1b", "m"));
         assert_eq!(error.fault().details["path"], "inputs.hosts[0].a/b");
-        assert_eq!(field_path(""), "");
-        assert_eq!(field_path("priority"), "priority");
+        assert_eq!(place(""), "body");
+        assert_eq!(place("priority"), "priority");
     }
 
     /// The Runtime's words are literals in its sources; one that the table lacks would reach callers as

@@ -69,7 +69,7 @@ impl FromStr for Place {
 #[serde(deny_unknown_fields)]
 struct NewWord {
     gate: Option<Object<GateRef>>,
-    intent_id: Option<IntentId>,
+    intent_id: Option<Parsed<IntentId>>,
     approve: bool,
     note: Option<String>,
 }
@@ -117,7 +117,7 @@ struct WordOnIntent {
 #[serde(deny_unknown_fields)]
 struct GateRef {
     #[schema(schema_with = schema::id)]
-    run_id: RunId,
+    run_id: Parsed<RunId>,
     /// The step's id; an item of a fan-out adds `.index`.
     #[schema(min_length = 1, max_length = 200)]
     step_id: String,
@@ -233,11 +233,11 @@ async fn answer(
 }
 
 fn target(word: &NewWord) -> Result<(&'static str, Fields), ApiError> {
-    let (action, about) = match (&word.gate, word.intent_id) {
+    let (action, about) = match (&word.gate, &word.intent_id) {
         (Some(Object(gate)), None) => {
-            ("gates.answer", vec![("run_id", json!(gate.run_id)), ("step_id", json!(gate.step_id))])
+            ("gates.answer", vec![("run_id", json!(gate.run_id.0)), ("step_id", json!(gate.step_id))])
         }
-        (None, Some(intent_id)) => ("intents.answer", vec![("intent_id", json!(intent_id))]),
+        (None, Some(Parsed(intent_id))) => ("intents.answer", vec![("intent_id", json!(intent_id))]),
         _ => {
             return Err(ApiError::invalid(
                 "gate",
@@ -257,8 +257,8 @@ mod tests {
         let run_id: RunId = "0190f5fe-7c00-7a00-8000-000000000001".parse().expect("an id");
         let intent_id: IntentId = "0190f5fe-7c00-7a00-8000-000000000002".parse().expect("an id");
         let word = |gate: bool, intent: bool| NewWord {
-            gate: gate.then(|| Object(GateRef { run_id, step_id: "approve".into() })),
-            intent_id: intent.then_some(intent_id),
+            gate: gate.then(|| Object(GateRef { run_id: Parsed(run_id), step_id: "approve".into() })),
+            intent_id: intent.then_some(Parsed(intent_id)),
             approve: true,
             note: None,
         };

@@ -13,6 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::actions::ARTIFACT_MAX_BYTES;
 use xyn_actors::runtime::Outcome;
+use xyn_actors::wording;
 use xyn_store::blobs::Written;
 use xyn_store::ids::{ArtifactId, RunId};
 use xyn_store::projection::{ArtifactRow, Cursor, Subject};
@@ -208,12 +209,15 @@ async fn put_blob_parts(
     Ok(Json(BlobParts { sha256: taken.digest, byte_length: taken.size_bytes, lacking }))
 }
 
+/// The parts of a form that keeps an artifact.
+const PARTS: [&str; 5] = ["file", "name", "kind", "run_id", "metadata"];
+
 async fn read_form(state: &AppState, mut form: Multipart) -> Result<Fields, ApiError> {
     let mut fields = Fields::new();
     while let Some(part) = form.next_field().await? {
         let name = part.name().unwrap_or_default().to_owned();
         if fields.contains_key(&name) || (name == "file" && fields.contains_key("content_type")) {
-            return Err(ApiError::invalid(&name, format!("the form has two parts `{name}`")));
+            return Err(ApiError::invalid(&name, wording::twice(&name)));
         }
         match name.as_str() {
             "file" => read_file(state, part, &mut fields).await?,
@@ -224,14 +228,11 @@ async fn read_form(state: &AppState, mut form: Multipart) -> Result<Fields, ApiE
                 let metadata = parse_json::<Fields>(read_text(part).await?.as_bytes());
                 fields.insert(name, metadata.map_err(|error| error.at("metadata"))?.into());
             }
-            _ => {
-                let error = ApiError::invalid(&name, format!("the form has an unknown part `{name}`"));
-                return Err(error.hint("parts are file, name, kind, run_id and metadata"));
-            }
+            _ => return Err(ApiError::invalid(&name, wording::unknown(&name, PARTS))),
         }
     }
     if !fields.contains_key("content_type") {
-        return Err(ApiError::invalid("file", "the form has no part `file`"));
+        return Err(ApiError::invalid("file", wording::missing("file")));
     }
     if let Some(name) = fields.remove("file_name") {
         fields.entry("name").or_insert(name);

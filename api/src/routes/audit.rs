@@ -14,6 +14,7 @@ use xyn_store::{Digest, Timestamp};
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed};
 use crate::headers::Known;
+use crate::page::Number;
 use crate::schema;
 use crate::state::{AppState, blocking};
 
@@ -89,10 +90,10 @@ pub(crate) struct ConsistencyProof {
 struct InclusionQuery {
     /// The entry, from 0.
     #[param(value_type = schema::Count, inline, required = true)]
-    offset: Parsed<u64>,
+    offset: Parsed<Number>,
     /// Entries of the log; as many as there are when left out.
     #[param(value_type = schema::Count, inline, required = false)]
-    size: Option<Parsed<u64>>,
+    size: Option<Parsed<Number>>,
 }
 
 /// Which two states of the log.
@@ -102,10 +103,10 @@ struct InclusionQuery {
 struct ConsistencyQuery {
     /// Entries of the earlier one.
     #[param(value_type = schema::Count, inline, required = true)]
-    old_size: Parsed<u64>,
+    old_size: Parsed<Number>,
     /// Entries of the later one; as many as there are when left out.
     #[param(value_type = schema::Count, inline, required = false)]
-    new_size: Option<Parsed<u64>>,
+    new_size: Option<Parsed<Number>>,
 }
 
 /// Size and root of the audit log, and the newest checkpoint.
@@ -158,7 +159,7 @@ async fn inclusion(
     State(state): State<AppState>,
     Params(query): Params<InclusionQuery>,
 ) -> Result<Json<InclusionProof>, ApiError> {
-    Ok(Json(included(&state, query.offset.0, query.size.map(|size| size.0)).await?))
+    Ok(Json(included(&state, query.offset.0.0, query.size.map(|size| size.0.0)).await?))
 }
 
 /// The proof that the entry `offset` is in the log of `size` entries, or of as many as there are.
@@ -189,7 +190,7 @@ async fn consistency(
     State(state): State<AppState>,
     Params(query): Params<ConsistencyQuery>,
 ) -> Result<Json<ConsistencyProof>, ApiError> {
-    Ok(Json(continued(&state, query.old_size.0, query.new_size.map(|size| size.0)).await?))
+    Ok(Json(continued(&state, query.old_size.0.0, query.new_size.map(|size| size.0.0)).await?))
 }
 
 /// The proof that the log of `new_size` entries, or of as many as there are, continues that of `old_size`.

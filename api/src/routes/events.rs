@@ -17,10 +17,10 @@ use xyn_store::Timestamp;
 use xyn_store::ids::{EventId, RunId};
 use xyn_store::projection::Cursor;
 
-use super::created;
+use super::{Fields, created};
 use crate::dto::{Event, EventRef};
 use crate::error::ApiError;
-use crate::extract::{Params, Parsed, PathId, media_type, read_body, unsupported};
+use crate::extract::{Params, Parsed, PathId, media_type, parse_object, read_body, unsupported};
 use crate::headers::{Caller, Known};
 use crate::limits::BODY_MAX_BYTES;
 use crate::page::{self, Interaction, Limit, Listing};
@@ -219,7 +219,13 @@ async fn receive(headers: &HeaderMap, body: Body, now: Timestamp) -> Result<Inco
     }
     let body = read_body(headers, body, BODY_MAX_BYTES).await?;
     let incoming = intake::receive(pairs, &body, now);
-    incoming.map_err(|error| ApiError::invalid(error.path, error.reason))
+    incoming.map_err(|error| match error.path.is_empty() {
+        // A body that is no JSON object is refused in the words of every other.
+        true => {
+            parse_object::<Fields>(&body).err().unwrap_or_else(|| ApiError::invalid("body", error.reason))
+        }
+        false => ApiError::invalid(error.path, error.reason),
+    })
 }
 
 /// The input of `events.emit` for an event that came in.

@@ -100,7 +100,13 @@ fn page(
         status if status.is_server_error() => ("The node could not do it", "bad"),
         _ => ("That did not fit", "bad"),
     };
-    let details = fault.details.iter().filter(|(name, _)| !["hint", "kind"].contains(&name.as_str()));
+    let is_whole = |value: &Value| ["path", "method", "body"].iter().any(|whole| value == whole);
+    let details = fault.details.iter().filter(|(name, value)| match name.as_str() {
+        "hint" | "kind" => false,
+        // What is wrong with the whole of a request is nothing that was written in one field.
+        "path" => !is_whole(value),
+        _ => true,
+    });
     let name = |name: &str| if name == "path" { "Where".to_owned() } else { name.to_owned() };
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let page = Page {

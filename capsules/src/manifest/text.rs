@@ -9,9 +9,9 @@ use std::str::FromStr;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use xyn_store::legible::is_hidden;
 
 use crate::json::shown;
-use crate::tree::is_hidden;
 
 /// Characters of a [`Line`].
 pub const LINE_MAX_CHARS: usize = 4_000;

@@ -9,6 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
+use xyn_store::legible::is_hidden;
 
 /// Bytes that a name may have: what common file systems take.
 pub const NAME_MAX_BYTES: usize = 255;
@@ -153,13 +154,6 @@ fn is_reserved(text: &str) -> bool {
             && matches!(number, "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9" | "¹" | "²" | "³")
     });
     is_device || is_port || is_repository(text) || text.eq_ignore_ascii_case(PARTIAL)
-}
-
-/// Control characters, marks of direction, and what takes no room: with them one name looks like another.
-pub(crate) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

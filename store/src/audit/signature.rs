@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Digest;
 use crate::audit::hex;
+use crate::legible::quoted;
 
 /// An Ed25519 public key: who a node is. Shown as 64 hex digits. Not known to be a point of the curve until
 /// used.
@@ -106,7 +107,7 @@ impl FromStr for PublicKey {
     type Err = InvalidPublicKey;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        hex::decode(text).map(Self).ok_or_else(|| InvalidPublicKey(text.to_owned()))
+        hex::decode(text).map(Self).ok_or_else(|| InvalidPublicKey(quoted(text)))
     }
 }
 

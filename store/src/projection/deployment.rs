@@ -9,6 +9,7 @@ use super::Row;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::ids::EntryId;
+use crate::legible::quoted;
 use crate::scope::{Principal, Stage};
 use crate::tables::{Key, Table};
 
@@ -98,7 +99,7 @@ impl FromStr for Target {
         match text {
             "static" => Ok(Self::Static),
             "process" => Ok(Self::Process),
-            other => Err(InvalidTarget(other.chars().take(40).flat_map(char::escape_debug).collect())),
+            other => Err(InvalidTarget(quoted(other))),
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::legible::quoted;
+
 /// Where the next page begins: the key of the last row of this one. Shown as hex.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(Vec<u8>);
@@ -37,7 +39,7 @@ impl FromStr for Cursor {
     type Err = InvalidCursor;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidCursor(text.chars().take(80).collect());
+        let invalid = || InvalidCursor(quoted(text));
         let fits = text.len().is_multiple_of(2) && (2..=2 * CURSOR_MAX_BYTES).contains(&text.len());
         if !fits || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(invalid());

@@ -14,6 +14,7 @@ use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 use crate::digest::Digest;
 use crate::ids::{self, EntryId, RunId};
+use crate::legible::quoted;
 use crate::scope::{Principal, Stage};
 
 /// Characters that a title may have: what a schema can say.
@@ -78,7 +79,7 @@ impl FromStr for Branch {
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         match is_name(text) {
             true => Ok(Self(text.into())),
-            false => Err(InvalidName(text.chars().filter(|c| !c.is_control()).take(80).collect())),
+            false => Err(InvalidName(quoted(text))),
         }
     }
 }

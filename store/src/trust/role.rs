@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::legible::quoted;
+
 /// What a principal may do at most. Ordered: whoever issues a certificate gives at most what it has itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -59,7 +61,7 @@ impl FromStr for Role {
 
     fn from_str(word: &str) -> Result<Self, Self::Err> {
         let found = Self::ALL.into_iter().find(|role| role.as_str() == word);
-        found.ok_or_else(|| InvalidRole(word.to_owned()))
+        found.ok_or_else(|| InvalidRole(quoted(word)))
     }
 }
 

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::EnvId;
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
+use crate::legible::quoted;
 
 const PREFIX: &str = "xyn1";
 const VERSION: u8 = 1;
@@ -80,7 +81,7 @@ impl FromStr for TicketId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok();
         let id = bytes.and_then(|bytes| bytes.try_into().ok());
-        id.map(Self).ok_or_else(|| InvalidTicketId(text.chars().take(64).collect()))
+        id.map(Self).ok_or_else(|| InvalidTicketId(quoted(text)))
     }
 }
 

@@ -74,7 +74,7 @@ impl<'a> Checker<'_, 'a> {
                 self.doc.fault(
                     culprit,
                     Code::SchemaMismatch,
-                    format!("{place} does not fit: {}", describe(error)),
+                    format!("{place} does not fit: {}", describe(error, &Value::Null)),
                     hint,
                 );
             }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use xyn_capsules::manifest::{AppId, Slug};
 use xyn_store::Digest;
+use xyn_store::legible::quoted;
 use xyn_store::timeline::APP_ID_MAX_CHARS;
 
 /// The names as a regular expression, for schemas: versions as <https://semver.org> writes them.
@@ -59,7 +60,7 @@ impl FromStr for CapsuleName {
     type Err = InvalidCapsuleName;
 
     fn from_str(text: &str) -> Result<Self, InvalidCapsuleName> {
-        let invalid = || InvalidCapsuleName(text.chars().take(80).flat_map(char::escape_debug).collect());
+        let invalid = || InvalidCapsuleName(quoted(text));
         if let Ok(digest) = text.parse() {
             return Ok(Self::Digest(digest));
         }

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde_json::Value;
 use xyn_capsules::manifest::Slug;
+use xyn_store::legible::quoted;
 use xyn_store::projection::{DeploymentRow, Target};
 use xyn_store::scope::Stage;
 use xyn_store::{Order, Reader, StoreError};
@@ -89,7 +90,7 @@ impl FromStr for DeploymentName {
     type Err = InvalidDeploymentName;
 
     fn from_str(text: &str) -> Result<Self, InvalidDeploymentName> {
-        let invalid = || InvalidDeploymentName(text.chars().take(120).flat_map(char::escape_debug).collect());
+        let invalid = || InvalidDeploymentName(quoted(text));
         let mut parts = text.split('.');
         let (app, stage, target) = (parts.next(), parts.next(), parts.next());
         let app = app.and_then(|app| app.parse().ok()).ok_or_else(invalid)?;

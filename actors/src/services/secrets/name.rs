@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+use xyn_store::legible::quoted;
 
 /// Characters of a name.
 pub const NAME_MAX_CHARS: usize = 200;
@@ -44,7 +45,7 @@ impl FromStr for SecretName {
         if text.len() <= NAME_MAX_CHARS && text.split('/').all(is_word) {
             return Ok(Self(text.to_owned()));
         }
-        Err(InvalidSecretName(text.chars().take(80).flat_map(char::escape_debug).collect()))
+        Err(InvalidSecretName(quoted(text)))
     }
 }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use xyn_capsules::tree::{Difference, Directory, Limits, Overlay, diff, look};
 use xyn_store::ids::EntryId;
+use xyn_store::legible::quoted;
 use xyn_store::projection::WorkspaceRow;
 use xyn_store::timeline::Facet;
 use xyn_store::{Digest, Reader};
@@ -37,7 +38,7 @@ impl FromStr for Place {
     fn from_str(text: &str) -> Result<Self, InvalidPlace> {
         let moment = || text.parse().ok().map(Self::Moment);
         let place = text.parse().ok().map(Self::Tree).or_else(moment);
-        place.ok_or_else(|| InvalidPlace(text.chars().take(80).flat_map(char::escape_debug).collect()))
+        place.ok_or_else(|| InvalidPlace(quoted(text)))
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use xyn_actors::wording;
 
 use super::made;
 use crate::dto::CapsuleKept;
@@ -58,15 +59,15 @@ pub(crate) async fn form_of(state: &AppState, request: Request) -> Result<Fields
                 let (digest, _) = upload::keep(state, part).await?;
                 fields.insert("sha256".to_owned(), digest.to_string().into());
             }
+            Some("file") => return Err(ApiError::invalid("file", wording::twice("file"))),
             name => {
                 let name = name.unwrap_or_default();
-                let error = ApiError::invalid(name, format!("the form has a part `{name}` too many"));
-                return Err(error.hint("its only part is file"));
+                return Err(ApiError::invalid(name, wording::unknown(name, ["file"])));
             }
         }
     }
     if fields.is_empty() {
-        return Err(ApiError::invalid("file", "the form has no part `file`"));
+        return Err(ApiError::invalid("file", wording::missing("file")));
     }
     Ok(fields)
 }

@@ -2,7 +2,8 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::{Response, sse};
+use axum::response::Response;
+use axum::response::sse::Event;
 use futures::stream;
 use http::HeaderMap;
 use serde::Deserialize;
@@ -16,9 +17,9 @@ use crate::dto::TraceLine;
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed};
 use crate::limits::STREAM_BATCH;
-use crate::page::{Listing, PageQuery};
+use crate::page::{Listing, Number, PageQuery};
 use crate::schema;
-use crate::sse::{LAST_EVENT_ID, Seat, respond};
+use crate::sse::{self, Seat, respond};
 use crate::state::AppState;
 
 pub(super) fn routes() -> OpenApiRouter<AppState> {
@@ -32,7 +33,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 struct FollowQuery {
     /// Go on behind the line with this number, or `0` for all that are kept; the header `Last-Event-ID` wins.
     #[param(value_type = schema::LineNumber, inline, required = false)]
-    after: Option<Parsed<u64>>,
+    after: Option<Parsed<Number>>,
 }
 
 /// Who came, who left and who was refused lately, and why: newest first. Forgotten when the node stops.
@@ -85,15 +86,15 @@ async fn follow(
 ) -> Result<Response, ApiError> {
     let last = mesh(&state)?.trace().last();
     let newest = *last.borrow();
-    let resumed = headers.get(LAST_EVENT_ID).and_then(|value| value.to_str().ok()?.parse().ok());
-    let after = resumed.or(query.after.map(|after| after.0)).unwrap_or(newest);
+    let resumed = sse::resumed(&headers)?.or(query.after.map(|after| after.0));
+    let after = resumed.map_or(newest, |Number(after)| after);
     // A number behind the newest is one of another life of the node: its reader gets what is to come.
     let follower = Follower { seat: Seat::take(&state)?, last, after: after.min(newest), batch: Vec::new() };
     Ok(respond(stream::unfold((state, follower), |(state, mut follower)| async move {
         let line = follower.next(&state).await?;
         let id = line.seq.to_string();
         let data = serde_json::to_string(&TraceLine::from(line)).expect("lines have string keys");
-        Some((Ok(sse::Event::default().id(id).data(data)), (state, follower)))
+        Some((Ok(Event::default().id(id).data(data)), (state, follower)))
     })))
 }
 

@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::Timestamp;
 use xyn_store::duration;
+use xyn_store::legible::quoted;
 use xyn_store::projection::Cursor;
 use xyn_store::timeline::Track;
 use xyn_store::timeline::entry::Branch;
@@ -31,13 +32,14 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
 struct Step(Duration);
 
 impl FromStr for Step {
-    type Err = &'static str;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, String> {
         // Five digits and one unit, as the schema says.
         let is_short = text.len() <= 6 && text.bytes().filter(u8::is_ascii_lowercase).count() == 1;
         let step = duration::parse(text).filter(|step| is_short && !step.is_zero());
-        step.map(Self).ok_or("a step is a time such as `30s`, `5m`, `1h` or `7d`")
+        step.map(Self)
+            .ok_or_else(|| format!("`{}` is not a time such as `30s`, `5m`, `1h` or `7d`", quoted(text)))
     }
 }
 

@@ -70,7 +70,7 @@ fn messages_say_what_and_what_next() {
     17:10: YAML reads `{{ }}` without quotes as a mapping; put it in quotes: "{{ inputs.host }}"
     18:19: nothing gives `inputs.hots` a value; did you mean `host`? inputs: `host`
     18:37: step `report` may not have ended when `fix` starts; add `report` to the `needs` of `fix`
-    22:19: `name` does not fit: the value is not of type "string"; write what the schema asks for, or a template that gives it
+    22:19: `name` does not fit: the value is a number, and not a string; write what the schema asks for, or a template that gives it
     22:47: this template does not parse: unexpected end of input, expected expression; an expression stands between `{{` and `}}`, such as `{{ inputs.host | trim }}`
     "#);
 }
