@@ -20,7 +20,7 @@ mod talk;
 mod timeline;
 mod workspace;
 
-pub(crate) use approval::{Approval, GateView, QuestionView, Word};
+pub(crate) use approval::{Approval, GateAsked, GateView, QuestionView, Word};
 pub(crate) use artifact::Artifact;
 pub(crate) use capsule::{Capsule, CapsuleKept, CapsuleProved};
 pub(crate) use deployment::{Deployment, Switched};

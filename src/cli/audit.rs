@@ -140,8 +140,20 @@ fn outcome(intent: &Value) -> String {
         _ if intent["error"].is_object() => text(&intent["error"], "message"),
         ("intent", _) if moment.is_string() => format!("moment {}", plain(moment)),
         ("intent", _) => text(&intent["output"], "name"),
-        ("gate", Some((run, step))) => format!("gate {step} of run {run}"),
+        ("gate", Some((run, step))) => match &intent["gate"] {
+            Value::Null => format!("gate {step} of run {run}"),
+            gate => asked(gate),
+        },
         _ => format!("{kind} {id}").trim().to_owned(),
+    }
+}
+
+/// What a gate asked that a word was given on, and of whose run it is.
+fn asked(gate: &Value) -> String {
+    let [run, who, step, prompt] = ["run_id", "requester", "step_id", "prompt"].map(|key| text(gate, key));
+    match prompt.is_empty() {
+        true => format!("run {run} of {who}: gate {step}"),
+        false => format!("run {run} of {who}: {prompt} (gate {step})"),
     }
 }
 
@@ -173,6 +185,13 @@ mod tests {
               "error": { "code": "x", "message": "the folder is gone" } },
             { "at": "2026-01-31T12:00:04Z", "actor": "ada@lab", "action": "gates.answer", "stage": "dev",
               "status": "completed", "subject": { "type": "gate", "id": "r1/1" } },
+            { "at": "2026-01-31T12:00:05Z", "actor": "ada@lab", "action": "gates.answer", "stage": "dev",
+              "status": "completed", "subject": { "type": "gate", "id": "r1/1" },
+              "gate": { "run_id": "r1", "run_name": "Ship", "step_id": "go", "requester": "bo@lab" } },
+            { "at": "2026-01-31T12:00:06Z", "actor": "ada@lab", "action": "gates.answer", "stage": "dev",
+              "status": "completed", "subject": { "type": "gate", "id": "r1/1" },
+              "gate": { "run_id": "r1", "run_name": "Ship", "step_id": "go", "requester": "bo@lab",
+                        "prompt": "Ship it?" } },
         ] });
         insta::assert_snapshot!(table(&intents).render(Paint::PLAIN), @r"
         AT                   WHO             ACTION         STAGE  STATUS     DECIDED BY     WHAT CAME OF IT
@@ -181,6 +200,8 @@ mod tests {
         2026-01-31 12:00:02  ada@lab         timeline.note  dev    completed  stage default  moment e1
         2026-01-31 12:00:03  ada@lab         capsule.pack   dev    failed     stage default  the folder is gone
         2026-01-31 12:00:04  ada@lab         gates.answer   dev    completed  stage default  gate 1 of run r1
+        2026-01-31 12:00:05  ada@lab         gates.answer   dev    completed  stage default  run r1 of bo@lab: gate go
+        2026-01-31 12:00:06  ada@lab         gates.answer   dev    completed  stage default  run r1 of bo@lab: Ship it? (gate go)
         ");
     }
 

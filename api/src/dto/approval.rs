@@ -4,10 +4,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::{EntryId, IntentId, RunId};
-use xyn_store::projection::{ApprovalRow, GateMode, GateRow, GateStatus};
+use xyn_store::projection::{ApprovalRow, GateMode, GateRow, GateStatus, RunRow, Subject};
 use xyn_store::scope::{Principal, Stage};
 use xyn_store::timeline::approval::{Given, Matter, Question, Reason};
-use xyn_store::{Json, Timestamp};
+use xyn_store::{Json, Reader, StoreError, Timestamp};
 
 use super::IntentView;
 use crate::schema;
@@ -60,6 +60,24 @@ pub(crate) struct GateView {
     pub(crate) prompt: Option<Json>,
     /// Words given so far.
     pub(crate) approvals: Vec<Word>,
+}
+
+/// The gate that a word was given on: what it asked, and whose run it is in.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct GateAsked {
+    #[schema(schema_with = schema::id)]
+    pub(crate) run_id: RunId,
+    /// What the run is called.
+    pub(crate) run_name: String,
+    /// The step's id in the blueprint; an item of a fan-out adds `.index`.
+    pub(crate) step_id: String,
+    /// Who asked for the run.
+    #[schema(value_type = String)]
+    pub(crate) requester: Principal,
+    /// What the approver was shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(schema_with = schema::any, required = false)]
+    pub(crate) prompt: Option<Json>,
 }
 
 /// What another node asks people: at a gate (`run_id`, `step_id`), or about a parked intent (`intent_id`).
@@ -122,14 +140,35 @@ pub(crate) struct Word {
     pub(crate) note: Option<String>,
 }
 
+impl GateAsked {
+    /// The gate that `subject` is, as far as it is known here.
+    pub(crate) fn of(reader: &Reader, subject: Option<&Subject>) -> Result<Option<Self>, StoreError> {
+        let Some(Subject::Gate(run_id, position)) = subject else { return Ok(None) };
+        let Some(row) = reader.get::<GateRow>(&GateRow::key_of(*run_id, *position))? else { return Ok(None) };
+        let run = reader.get::<RunRow>(&RunRow::key_of(*run_id))?;
+        Ok(Some(Self {
+            run_id: *run_id,
+            run_name: run.map(|run| run.name).unwrap_or_default(),
+            step_id: step_id(&row),
+            requester: row.requester,
+            prompt: row.prompt,
+        }))
+    }
+}
+
+/// The step's id in the blueprint; an item of a fan-out adds `.index`.
+fn step_id(row: &GateRow) -> String {
+    match row.position.item {
+        Some(item) => format!("{}.{item}", row.step),
+        None => row.step.clone(),
+    }
+}
+
 impl From<GateRow> for GateView {
     fn from(row: GateRow) -> Self {
         Self {
             run_id: row.run_id,
-            step_id: match row.position.item {
-                Some(item) => format!("{}.{item}", row.step),
-                None => row.step,
-            },
+            step_id: step_id(&row),
             mode: mode_word(&row.mode),
             status: row.status,
             requested_at: row.requested_at,

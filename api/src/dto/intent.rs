@@ -7,9 +7,9 @@ use xyn_actors::runtime::Outcome;
 use xyn_store::ids::IntentId;
 use xyn_store::projection::{Asked, IntentRow, IntentStatus, Payload, Subject};
 use xyn_store::scope::{CorrelationId, Principal, Stage};
-use xyn_store::{Json, Timestamp};
+use xyn_store::{Json, Reader, StoreError, Timestamp};
 
-use super::{Failure, Resource, Word};
+use super::{Failure, GateAsked, Resource, Word};
 use crate::schema;
 
 /// A request to do something, and what became of it.
@@ -38,6 +38,10 @@ pub(crate) struct IntentView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) subject: Option<Resource>,
+    /// What the gate asked that it is a word on, and of whose run it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) gate: Option<Box<GateAsked>>,
     /// The action's input, redacted, of an intent that waited for approvals or reached out. In lists a large one is
     /// `{"blob": …}`, which names where it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,6 +93,14 @@ pub(crate) struct OutcomeView {
     pub(crate) repeated: bool,
 }
 
+impl IntentView {
+    /// The intent of `row` with what is known of the gate that it is a word on.
+    pub(crate) fn of(row: IntentRow, reader: &Reader) -> Result<Self, StoreError> {
+        let gate = GateAsked::of(reader, row.subject.as_ref())?.map(Box::new);
+        Ok(Self { gate, ..Self::from(row) })
+    }
+}
+
 impl From<IntentRow> for IntentView {
     fn from(row: IntentRow) -> Self {
         Self {
@@ -101,6 +113,7 @@ impl From<IntentRow> for IntentView {
             status: row.status,
             decision: row.decision,
             subject: row.subject.map(|subject| resource(&subject)),
+            gate: None,
             input: row.input.map(shown),
             output: row.output.map(shown),
             error: row.fault.map(Failure::from),

@@ -9,7 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::Order;
 use xyn_store::ids::IntentId;
-use xyn_store::projection::{Cursor, IntentRow, IntentStatus, Payload};
+use xyn_store::projection::{Cursor, IntentRow, IntentStatus, Page, Payload};
 use xyn_store::scope::Stage;
 use xyn_store::tables::Key;
 
@@ -79,9 +79,12 @@ async fn list(
             status.is_none_or(|status| row.status == status)
                 && action.as_ref().is_none_or(|action| row.action == *action)
         };
-        reader.page(&Key::new(), Order::Descending, cursor.as_ref(), limit, admit)
+        let Page { items, next } =
+            reader.page(&Key::new(), Order::Descending, cursor.as_ref(), limit, admit)?;
+        let items = items.into_iter().map(|row| IntentView::of(row, reader)).collect::<Result<_, _>>()?;
+        Ok(Page { items, next })
     });
-    Ok(Json(Listing::of(page.await?, IntentView::from)))
+    Ok(Json(Listing::of(page.await?, |view| view)))
 }
 
 /// Asks for an action.
@@ -128,5 +131,5 @@ async fn get(
     for payload in [&mut row.input, &mut row.output].into_iter().flatten() {
         *payload = Payload::Json(store.payload(payload)?);
     }
-    known.json(&IntentView::from(row))
+    known.json(&state.read(|reader| IntentView::of(row, reader))?)
 }

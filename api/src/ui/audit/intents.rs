@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
-use xyn_store::Order;
 use xyn_store::ids::IntentId;
-use xyn_store::projection::{Cursor, IntentRow, IntentStatus, Payload, Subject};
+use xyn_store::projection::{Cursor, IntentRow, IntentStatus, Page, Payload, Subject};
 use xyn_store::tables::Key;
+use xyn_store::{Order, Reader, StoreError};
 
+use crate::dto::GateAsked;
 use crate::error::ApiError;
 use crate::extract::{Params, PathId};
 use crate::state::AppState;
@@ -97,24 +98,29 @@ impl List {
                     && action.as_ref().is_none_or(|action| row.action == *action)
                     && actor.as_ref().is_none_or(|actor| row.actor.as_str() == actor)
             };
-            reader.page(&Key::new(), Order::Descending, at.as_ref(), ROWS, admit)
+            let page = reader.page(&Key::new(), Order::Descending, at.as_ref(), ROWS, admit)?;
+            let items = page.items.into_iter().map(|row| Row::of(row, reader)).collect::<Result<_, _>>()?;
+            Ok(Page { items, next: page.next })
         });
         let page = read.await?;
         let filters = [("status", query.status.as_str()), ("action", &query.action), ("actor", &query.actor)];
         let is_filtered = filters.iter().any(|(_, value)| !value.is_empty());
         let pager = Pager::of("/ui/audit", &filters, cursor.as_ref(), &page);
-        Ok(Self { items: page.items.into_iter().map(Row::of).collect(), pager, is_filtered })
+        Ok(Self { items: page.items, pager, is_filtered })
     }
 }
 
 impl Row {
-    fn of(intent: IntentRow) -> Self {
-        let outcome = intent.subject.as_ref().map(Brought::of).unwrap_or_default();
+    fn of(intent: IntentRow, reader: &Reader) -> Result<Self, StoreError> {
+        let outcome = match GateAsked::of(reader, intent.subject.as_ref())? {
+            Some(gate) => Brought::at(&gate),
+            None => intent.subject.as_ref().map(Brought::of).unwrap_or_default(),
+        };
         let outcome = match &intent.output {
             Some(Payload::Json(output)) if outcome.link.is_empty() => Brought::told(&output.to_value()),
             _ => outcome,
         };
-        Self { state: standing(intent.status), outcome, intent }
+        Ok(Self { state: standing(intent.status), outcome, intent })
     }
 }
 
@@ -144,6 +150,17 @@ impl Brought {
             }
             _ => Self::default(),
         }
+    }
+
+    /// A word on `gate`: what it asked, and of whose run it is.
+    fn at(gate: &GateAsked) -> Self {
+        let asked = gate.prompt.as_ref().map(|prompt| match prompt.to_value() {
+            Value::String(text) => format!("“{text}”, "),
+            other => format!("{other}, "),
+        });
+        let GateAsked { run_id, run_name, step_id, requester, .. } = gate;
+        let text = format!("{}gate {step_id} of {run_name}, a run of {requester}", asked.unwrap_or_default());
+        Self { text, link: format!("/ui/runs/{run_id}") }
     }
 
     fn of(subject: &Subject) -> Self {
@@ -179,7 +196,7 @@ fn end(id: &impl std::fmt::Display) -> String {
 
 #[derive(Template)]
 #[template(path = "intent.html")]
-struct Page {
+struct Intent {
     shell: Shell,
     row: Row,
     input: Option<Excerpt>,
@@ -201,7 +218,8 @@ pub(super) async fn one(
     };
     let (input, output) = (document(&row.input)?, document(&row.output)?);
     let decision = words::json(&row.decision);
-    render(&Page { shell, row: Row::of(row), input, output, decision })
+    let row = state.read(|reader| Row::of(row, reader))?;
+    render(&Intent { shell, row, input, output, decision })
 }
 
 #[cfg(test)]
