@@ -20,6 +20,7 @@ use crate::services::timeline::Event as TimelineEvent;
 use crate::services::workspace::Event as WorkspaceEvent;
 use crate::{node, run, session};
 
+pub mod shape;
 mod view;
 
 pub use view::{EventView, ResourceView, views};

@@ -10,6 +10,7 @@ mod rates;
 mod reasons;
 mod refusals;
 mod runs;
+mod shapes;
 mod ship;
 mod streams;
 mod time_pages;

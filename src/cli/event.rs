@@ -120,7 +120,7 @@ async fn runs_started(client: &Client, event_id: &str) -> Option<Vec<Value>> {
     let created = client.list("/events", &query, MAX_RUNS_SHOWN).await.ok()?;
     let created = created["items"].as_array()?.iter().filter(|run| run["causation_id"] == event_id);
     let run =
-        |event: &Value| json!({ "run_id": event["run_id"], "blueprint": event["data"]["blueprint_id"] });
+        |event: &Value| json!({ "run_id": event["run_id"], "blueprint": event["data"]["blueprint_ref"] });
     Some(created.map(run).collect())
 }
 

@@ -129,17 +129,16 @@ fn line(event: &Value, since: Duration, paint: Paint) -> String {
 /// What is worth saying about an event.
 fn detail(noun: &str, verb: &str, data: &Value) -> String {
     let said = match (noun, verb) {
-        ("run", "created") => text(data, "blueprint_id"),
+        ("run", "created") => text(data, "blueprint_ref"),
         ("step", "started") => match data["attempt"].as_u64() {
             None | Some(1) => String::new(),
             Some(attempt) => format!("attempt {attempt}"),
         },
-        ("step", "completed") => text(data, "output"),
-        ("run", "completed") => text(data, "outputs"),
-        ("gate", "requested") => plain(&data["gate"]["prompt"]),
+        ("step" | "run", "completed") => text(data, "outputs"),
+        ("gate", "requested") => text(data, "prompt"),
         ("gate", "approved" | "rejected") => plain(&data["answer"]["principal"]),
         ("artifact", "created") => text(data, "name"),
-        (_, "failed") => match data["fault"]["message"].as_str().or(data["error"]["message"].as_str()) {
+        (_, "failed") => match data["error"]["message"].as_str() {
             Some(message) => message.to_owned(),
             None => plain(data),
         },
@@ -161,22 +160,22 @@ mod tests {
     #[test]
     fn a_line_says_when_what_and_what_came_of_it() {
         let lines = [
-            (0, json!({ "event_name": "xyn.run.created", "data": { "blueprint_id": "bp.ship", "x": 1 } })),
+            (0, json!({ "event_name": "xyn.run.created", "data": { "blueprint_ref": "bp.ship", "x": 1 } })),
             (2, json!({ "event_name": "xyn.step.started", "step_id": "build", "data": { "attempt": 2 } })),
             (
                 61_000,
                 json!({ "event_name": "xyn.step.completed", "step_id": "build",
-                "data": { "output": { "size": 3 } } }),
+                "data": { "outputs": { "size": 3 } } }),
             ),
             (
                 61_002,
                 json!({ "event_name": "xyn.gate.requested", "step_id": "ask",
-                "data": { "gate": { "prompt": "Ship it?" } } }),
+                "data": { "mode": "manual", "prompt": "Ship it?" } }),
             ),
             (
                 7_300_000,
                 json!({ "event_name": "xyn.run.failed",
-                "data": { "fault": { "code": "rejected", "message": "ada said no" } } }),
+                "data": { "error": { "code": "rejected", "message": "ada said no" } } }),
             ),
         ];
         let story = lines.map(|(ms, event)| line(&event, Duration::from_millis(ms), Paint::PLAIN));

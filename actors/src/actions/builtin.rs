@@ -276,7 +276,7 @@ fn timeline_label() -> Spec {
 
 fn timeline_pin() -> Spec {
     let input = object(&["entry_id"], json!({ "entry_id": uuid(), "pinned": { "type": "boolean" } }));
-    let output = answers(json!({ "entry_id": uuid(), "pinned": { "type": "boolean" } }));
+    let output = answers(json!({ "entry_id": uuid(), "is_pinned": { "type": "boolean" } }));
     let description = "Keeps a moment of the timeline in sight, or no longer does.";
     service("timeline.pin", Risk::Low, description, input, output)
 }
@@ -331,7 +331,7 @@ fn timeline_branch() -> Spec {
     let closed = json!({ "type": "boolean" });
     let input =
         object(&["name"], json!({ "name": line(NAME_MAX_CHARS), "entry_id": uuid(), "closed": closed }));
-    let output = answers(json!({ "name": { "type": "string" }, "base": uuid(), "closed": closed }));
+    let output = answers(json!({ "name": { "type": "string" }, "base": uuid(), "is_closed": closed }));
     let description = "Begins a branch at a moment of the timeline, at the newest one when none is named; or with \
                        `closed`, puts one away or takes it out again.";
     service("timeline.branch", Risk::Low, description, input, output)

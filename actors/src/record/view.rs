@@ -6,12 +6,12 @@
 use std::borrow::Cow;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use xyn_store::envelope::Envelope;
 use xyn_store::ids::{EventId, RunId};
 use xyn_store::{Json, StoreError, Timestamp};
 
-use super::{Record, decode};
+use super::{Record, decode, shape};
 use crate::node;
 
 /// An event as readers see it.
@@ -136,50 +136,31 @@ impl Record {
     fn data(&self) -> Json {
         let rendered = match self {
             Self::Event(event) => return event.data.clone(),
-            Self::Run(event) => inner(serde_json::to_value(event)),
+            Self::Run(event) => shape::run(event),
             Self::IntentAccepted(row, _)
             | Self::IntentDenied(row)
             | Self::IntentParked(row, _)
             | Self::IntentEnded(row)
-            | Self::IntentAnswered(row) => serde_json::to_value(row),
-            Self::ArtifactCreated(row) => serde_json::to_value(row),
+            | Self::IntentAnswered(row) => shape::intent(row),
+            Self::ArtifactCreated(row) => shape::artifact(row),
             Self::Node(event) => match event {
                 node::Event::Started { version, incarnation } => {
-                    Ok(json!({ "version": version, "incarnation": format!("{incarnation:016x}") }))
+                    json!({ "version": version, "incarnation": format!("{incarnation:016x}") })
                 }
-                node::Event::Stopped => Ok(json!({})),
-                node::Event::Draft(_, row) => serde_json::to_value(row),
-                node::Event::BlueprintActivated(row) | node::Event::BlueprintDeprecated(row) => {
-                    serde_json::to_value(row)
-                }
-                node::Event::PolicyActivated(row) | node::Event::PolicyDeprecated(row) => {
-                    serde_json::to_value(row)
-                }
+                node::Event::Stopped => json!({}),
+                node::Event::Draft(_, row) => shape::draft(row),
+                node::Event::BlueprintActivated(row) | node::Event::BlueprintDeprecated(row) => json!(row),
+                node::Event::PolicyActivated(row) | node::Event::PolicyDeprecated(row) => json!(row),
             },
-            Self::Session(event) => inner(serde_json::to_value(event)),
-            Self::Mesh(event) => Ok(event.data()),
-            Self::Timeline(event) => Ok(event.data()),
-            Self::Workspace(event) => serde_json::to_value(event.row()),
-            Self::Capsule(event) => Ok(event.data()),
-            Self::Deployment(event) => Ok(event.data()),
+            Self::Session(event) => event.data(),
+            Self::Mesh(event) => event.data(),
+            Self::Timeline(event) => event.data(),
+            Self::Workspace(event) => shape::workspace(event.row()),
+            Self::Capsule(event) => event.data(),
+            Self::Deployment(event) => event.data(),
         };
-        Json::from(&rendered.expect("records have string keys and finite numbers"))
+        Json::from(&rendered)
     }
-}
-
-/// The fields of an externally tagged variant.
-fn inner(tagged: serde_json::Result<Value>) -> serde_json::Result<Value> {
-    tagged.map(|value| match value {
-        Value::Object(fields) => {
-            let mut inner = fields.into_iter().next().map_or(json!({}), |(_, inner)| inner);
-            if let Some(fields) = inner.as_object_mut() {
-                // The event's `step_id` says it.
-                fields.shift_remove("at");
-            }
-            inner
-        }
-        _ => json!({}),
-    })
 }
 
 /// What a fact about the node is about.

@@ -3,6 +3,7 @@
 //! Variants and fields are append-only: postcard writes them by position, and old journals stay readable.
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use xyn_store::Timestamp;
 
 /// A fact about a session.
@@ -42,6 +43,15 @@ impl Event {
         match self {
             Self::Opened { .. } => "xyn.session.opened",
             Self::Closed { .. } => "xyn.session.closed",
+        }
+    }
+
+    /// What it says.
+    pub(crate) fn data(&self) -> Value {
+        match self {
+            Self::Opened { via, expires_at: None } => json!({ "via": via }),
+            Self::Opened { via, expires_at } => json!({ "via": via, "expires_at": expires_at }),
+            Self::Closed { reason } => json!({ "reason": reason }),
         }
     }
 }

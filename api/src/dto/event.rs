@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use xyn_actors::record::EventView;
+use xyn_actors::record::{EventView, ResourceView};
 use xyn_store::ids::{EventId, RunId};
 use xyn_store::{Json, Timestamp};
 
@@ -39,7 +39,7 @@ pub(crate) struct Event {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) resource: Option<Resource>,
-    /// What it says.
+    /// What it says: as its sender said it, or in the shape in which other routes show what it is about.
     #[schema(schema_with = schema::any)]
     pub(crate) data: Json,
 }
@@ -61,6 +61,12 @@ pub(crate) struct EventRef {
     event_id: EventId,
 }
 
+impl From<ResourceView> for Resource {
+    fn from(view: ResourceView) -> Self {
+        Self { kind: view.kind, id: view.id }
+    }
+}
+
 impl Event {
     /// An event of the environment `env_id`.
     pub(crate) fn of(view: EventView, env_id: &str) -> Self {
@@ -74,7 +80,7 @@ impl Event {
             causation_id: view.causation_id,
             run_id: view.run_id,
             step_id: view.step_id,
-            resource: view.resource.map(|about| Resource { kind: about.kind, id: about.id }),
+            resource: view.resource.map(Resource::from),
             data: view.data,
         }
     }
@@ -83,7 +89,6 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use xyn_actors::record::ResourceView;
 
     use super::*;
 

@@ -1,11 +1,12 @@
 //! Intents and what they brought about.
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
+use xyn_actors::record::shape;
 use xyn_actors::runtime::Outcome;
 use xyn_store::ids::IntentId;
-use xyn_store::projection::{Asked, IntentRow, IntentStatus, Payload, Subject};
+use xyn_store::projection::{Asked, IntentRow, IntentStatus, Payload};
 use xyn_store::scope::{CorrelationId, Principal, Stage};
 use xyn_store::{Json, Reader, StoreError, Timestamp};
 
@@ -112,10 +113,10 @@ impl From<IntentRow> for IntentView {
             at: row.at,
             status: row.status,
             decision: row.decision,
-            subject: row.subject.map(|subject| resource(&subject)),
+            subject: row.subject.as_ref().map(|subject| shape::subject(subject).into()),
             gate: None,
-            input: row.input.map(shown),
-            output: row.output.map(shown),
+            input: row.input.as_ref().map(shown),
+            output: row.output.as_ref().map(shown),
             error: row.fault.map(Failure::from),
             approvals: row.approvals.into_iter().map(Word::from).collect(),
             asked: row.asked.map(AskedFor::from),
@@ -138,7 +139,7 @@ impl From<Outcome> for OutcomeView {
     fn from(outcome: Outcome) -> Self {
         Self {
             intent_id: outcome.intent_id,
-            subject: resource(&outcome.subject),
+            subject: shape::subject(&outcome.subject).into(),
             output: outcome.output,
             repeated: outcome.repeated,
         }
@@ -146,26 +147,9 @@ impl From<Outcome> for OutcomeView {
 }
 
 /// A document, or what names the blob it is in.
-fn shown(payload: Payload) -> Json {
+fn shown(payload: &Payload) -> Json {
     match payload {
-        Payload::Json(json) => json,
-        Payload::Blob { sha256, byte_length } => {
-            Json::from(&json!({ "blob": { "sha256": sha256, "byte_length": byte_length } }))
-        }
+        Payload::Json(json) => json.clone(),
+        Payload::Blob { .. } => Json::from(&shape::payload(payload)),
     }
-}
-
-/// What an intent brought about, by type and id.
-fn resource(subject: &Subject) -> Resource {
-    let (kind, id) = match subject {
-        Subject::Event(id) => ("event", id.to_string()),
-        Subject::Run(id) => ("run", id.to_string()),
-        Subject::Gate(run_id, step) => ("gate", format!("{run_id}/{step}")),
-        Subject::Artifact(id) => ("artifact", id.to_string()),
-        Subject::Draft(id) => ("draft", id.to_string()),
-        Subject::Blueprint(id, version) => ("blueprint", format!("{id}@{version}")),
-        Subject::Policy(id, version) => ("policy", format!("{id}@{version}")),
-        Subject::Intent(id) => ("intent", id.to_string()),
-    };
-    Resource { kind: kind.to_owned(), id }
 }

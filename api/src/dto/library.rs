@@ -5,6 +5,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use xyn_actors::actions::Spec;
 use xyn_actors::governance::Risk;
+use xyn_actors::record::shape;
 use xyn_store::ids::{DraftId, RunId};
 use xyn_store::projection::{
     BlueprintRow, BlueprintStatus, DraftKind, DraftRow, DraftStatus, PolicyRow, PolicyStatus,
@@ -123,8 +124,8 @@ pub(crate) struct ValidationIssue {
 
 impl From<DraftRow> for Draft {
     fn from(row: DraftRow) -> Self {
-        let parsed = row.is_json.then(|| serde_json::from_str(&row.content).ok()).flatten();
         Self {
+            content: shape::content(&row),
             draft_id: row.draft_id,
             name: row.name,
             kind: row.kind,
@@ -132,7 +133,6 @@ impl From<DraftRow> for Draft {
             revision: row.revision,
             created_at: row.created_at,
             updated_at: row.updated_at,
-            content: parsed.unwrap_or(Value::String(row.content)),
             notes: row.notes,
             source_run_id: row.source_run_id,
         }

@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use xyn_store::ids::{EntryId, RunId};
 use xyn_store::timeline::entry::{Branch, Entry};
 
+use crate::record::shape;
+
 /// A fact about the timeline. Variants are append-only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
@@ -71,19 +73,7 @@ impl Event {
     /// What it says.
     pub(crate) fn data(&self) -> Value {
         match self {
-            Self::EntryAdded(entry) => {
-                let Entry { entry_id, at, node, note } = entry.as_ref();
-                let mut refs = serde_json::to_value(&note.refs).unwrap_or_default();
-                if let Some(fields) = refs.as_object_mut() {
-                    fields.retain(|_, value| {
-                        !value.is_null() && value.as_array().is_none_or(|it| !it.is_empty())
-                    });
-                }
-                json!({
-                    "entry_id": entry_id, "at": at.at, "counter": at.counter, "node": node, "branch": note.branch,
-                    "kind": note.kind, "title": note.title, "refs": refs,
-                })
-            }
+            Self::EntryAdded(entry) => shape::moment(entry),
             Self::BranchCreated { branch, base } => json!({ "branch": branch, "base": base }),
             Self::BranchMerged { from, into, entry_id } => {
                 json!({ "from": from, "into": into, "entry_id": entry_id })

@@ -41,7 +41,7 @@ fn put_away(wish: &Wish<'_>, branch: Branch, is_closed: bool) -> Result<Deed, Re
         let word = if is_closed { "put away" } else { "open" };
         return Err(unchanged(&format!("the branch is {word} already")));
     }
-    let output = json!({ "name": branch, "base": base, "closed": is_closed });
+    let output = json!({ "name": branch, "base": base, "is_closed": is_closed });
     Ok(Deed::edit(board, vec![Edit::Close(is_closed)], output))
 }
 
@@ -52,7 +52,7 @@ fn begin(wish: &Wish<'_>, branch: Branch) -> Result<Deed, Refusal> {
         Some(entry) => entry.entry_id,
         None => newest(wish.reader, &Branch::main(), wish.now)?.entry_id,
     };
-    let output = json!({ "name": branch, "base": base, "closed": false });
+    let output = json!({ "name": branch, "base": base, "is_closed": false });
     let board = Board::Branch(branch.clone());
     let edit = |board| Deed::edit(board, vec![Edit::Open(base)], output.clone());
     Ok(match wish.shown(&board)? {

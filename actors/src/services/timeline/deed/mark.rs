@@ -37,5 +37,6 @@ pub(super) fn pin(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let entry_id = wish.entry()?.entry_id;
     let is_pinned = wish.input().get("pinned").and_then(Value::as_bool).unwrap_or(true);
     let edit = if is_pinned { Edit::Pin } else { Edit::Unpin };
-    Ok(Deed::edit(Board::Pin(entry_id), vec![edit], json!({ "entry_id": entry_id, "pinned": is_pinned })))
+    let output = json!({ "entry_id": entry_id, "is_pinned": is_pinned });
+    Ok(Deed::edit(Board::Pin(entry_id), vec![edit], output))
 }
