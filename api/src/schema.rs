@@ -9,6 +9,7 @@ mod words;
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, SchemaType, Type};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
+use xyn_actors::blueprint::schema::WORDS;
 use xyn_store::projection::CURSOR_MAX_BYTES;
 use xyn_store::timeline::entry::NAME_MAX_CHARS;
 
@@ -52,6 +53,11 @@ pub(crate) fn optional_id() -> Part {
 pub(crate) fn optional_digest() -> Part {
     let kinds = SchemaType::from_iter([Type::String, Type::Null]);
     ObjectBuilder::new().schema_type(kinds).pattern(Some("^[0-9a-f]{64}$")).into()
+}
+
+/// What a person adds to a word.
+pub(crate) fn note() -> Part {
+    text().min_length(Some(1)).max_length(Some(1000)).pattern(Some(WORDS)).into()
 }
 
 /// The name of a branch.

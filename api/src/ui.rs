@@ -23,6 +23,7 @@ mod file;
 mod filters;
 mod health;
 mod kept;
+mod legible;
 mod lines;
 mod live;
 mod mesh;
@@ -36,6 +37,8 @@ mod talk;
 mod timeline;
 mod words;
 mod workspaces;
+
+pub(crate) use legible::Legible;
 
 use axum::Router;
 use axum::middleware;

@@ -8,6 +8,7 @@ use std::path::Path;
 use serde::Serialize;
 use serde_json::{Value, json};
 use xyn_actors::document::Issue;
+use xyn_store::legible::is_disruptive;
 
 use super::output::Paint;
 
@@ -122,7 +123,7 @@ fn excerpt(line: &str, fault: &Fault) -> Option<(String, String, usize)> {
         return None;
     }
     let shown: String =
-        line.chars().take(MAX_LINE_CHARS).map(|c| if c.is_control() { ' ' } else { c }).collect();
+        line.chars().take(MAX_LINE_CHARS).map(|c| if is_disruptive(c) { ' ' } else { c }).collect();
     let rest: String = shown.chars().skip(before).collect();
     let wanted = fault.text.trim_end_matches('…').trim_end();
     let fits = !wanted.is_empty() && rest.starts_with(wanted);

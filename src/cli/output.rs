@@ -1,18 +1,26 @@
 //! Printing: the only place that writes to the terminal.
 //!
-//! Results go to stdout, messages and progress to stderr. Invariant: with `--json` nothing but JSON reaches stdout,
-//! and a reader who goes away ends the program quietly.
+//! Results go to stdout, messages and progress to stderr. Texts of strangers are made legible here, whoever
+//! prints them; only bytes that were asked for as they are go by. Invariant: with `--json` nothing but JSON
+//! reaches stdout, nothing that is said moves the cursor, and a reader who goes away ends the program
+//! quietly.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::Value;
+use xyn_store::legible::{is_disruptive, legible};
 
 use crate::failure::{Exit, Failure, file_hint};
 
 /// The code of the failure that says that nobody reads any more; it is not reported.
 pub(crate) const READER_GONE: &str = "reader_gone";
+
+/// What begins and ends a colour.
+const COLOURS: [&str; 7] =
+    ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[1;31m", "\x1b[32m", "\x1b[33m", "\x1b[36m"];
 
 /// Colours, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +41,23 @@ impl Paint {
 
     fn with(self, code: &str, text: &str) -> String {
         if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    /// `text` as it may be printed: of all that could move the cursor, only its own colours are left.
+    pub(crate) fn legible(self, text: &str) -> Cow<'_, str> {
+        if !self.0 {
+            return legible(text);
+        }
+        let (mut shown, mut rest) = (String::with_capacity(text.len()), text);
+        while let Some(at) = rest.find('\x1b') {
+            let (before, code) = rest.split_at(at);
+            shown += &legible(before);
+            let colour = COLOURS.into_iter().find(|colour| code.starts_with(colour));
+            shown += &colour.map_or_else(|| legible("\x1b"), Cow::Borrowed);
+            rest = &code[colour.map_or(1, str::len)..];
+        }
+        shown += &legible(rest);
+        Cow::Owned(shown)
     }
 
     /// What went well.
@@ -101,8 +126,7 @@ impl Output {
 
     /// A result for people: `text` and a line end.
     pub(crate) fn line(&self, text: &str) -> Result<(), Failure> {
-        let mut out = io::stdout().lock();
-        writeln!(out, "{text}").map_err(|error| undelivered(&error))
+        print(&self.paint.legible(text))
     }
 
     /// A result as it is, without a line end.
@@ -113,12 +137,12 @@ impl Output {
 
     /// A result for programs: one document.
     pub(crate) fn document(&self, value: &Value) -> Result<(), Failure> {
-        self.line(&format!("{value:#}"))
+        print(&escaped(format!("{value:#}")))
     }
 
     /// One line of a stream of results for programs.
     pub(crate) fn json_line(&self, value: &Value) -> Result<(), Failure> {
-        self.line(&value.to_string())
+        print(&escaped(value.to_string()))
     }
 
     /// The answer in the form that was asked for: `value` whole, or `text` made of it.
@@ -129,7 +153,7 @@ impl Output {
     /// A message beside the results.
     pub(crate) fn note(&self, text: &str) {
         // A message that nobody can read is no reason to stop.
-        let _ = writeln!(io::stderr().lock(), "{text}");
+        let _ = writeln!(io::stderr().lock(), "{}", self.paint_messages.legible(text));
     }
 
     /// What to do next, as a message.
@@ -145,7 +169,7 @@ impl Output {
             return failure.exit;
         }
         if self.json {
-            self.note(&failure.to_json().to_string());
+            self.note(&escaped(failure.to_json().to_string()));
         } else {
             self.note(&rendered(failure, self.paint_messages));
         }
@@ -168,10 +192,26 @@ impl Output {
         };
         let style = ProgressStyle::with_template(template).expect("the templates above are well formed");
         bar.set_style(style.progress_chars("━━╌"));
-        bar.set_message(label.to_owned());
+        bar.set_message(legible(label).into_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         bar
     }
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    writeln!(io::stdout().lock(), "{text}").map_err(|error| undelivered(&error))
+}
+
+/// The same JSON, in which what would disrupt a terminal is written as JSON writes it without.
+fn escaped(json: String) -> String {
+    let is_meant = |c: char| is_disruptive(c) && c != '\n';
+    if !json.contains(is_meant) {
+        return json;
+    }
+    // INVARIANT: outside of its strings JSON has none of these, and all of them have four digits.
+    json.chars()
+        .map(|c| if is_meant(c) { format!("\\u{:04x}", u32::from(c)) } else { c.to_string() })
+        .collect()
 }
 
 /// What a progress bar counts.
@@ -212,6 +252,23 @@ fn undelivered(error: &io::Error) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_strangers_wrote_moves_no_cursor_and_turns_no_line() {
+        let name = "ada\u{202e}\u{1b}[2J\u{1b}[31m\nnext";
+        let shown = "ada\\u{202e}\\u{1b}[2J\\u{1b}[31m\nnext";
+        assert_eq!(Paint::PLAIN.legible(name), shown);
+        let bright = Paint::BRIGHT.legible(&Paint::BRIGHT.good(name)).into_owned();
+        assert_eq!(bright, format!("\x1b[32m{shown}\x1b[0m"));
+        for paint in [Paint::good, Paint::bad, Paint::warn, Paint::busy, Paint::dim, Paint::bold] {
+            let painted = paint(Paint::BRIGHT, "x");
+            assert_eq!(Paint::BRIGHT.legible(&painted), painted, "every colour is known");
+        }
+        let value = serde_json::json!({ "a\u{2066}": name });
+        let printed = escaped(format!("{value:#}"));
+        assert!(!printed.contains(|c: char| is_disruptive(c) && c != '\n'), "{printed}");
+        assert_eq!(serde_json::from_str::<Value>(&printed).expect("JSON"), value);
+    }
 
     #[test]
     fn a_reader_who_went_away_is_no_failure() {

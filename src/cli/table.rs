@@ -4,6 +4,7 @@
 //! column, and no cell breaks a line.
 
 use serde_json::Value;
+use xyn_store::legible::legible;
 
 use super::output::{Output, Paint};
 use crate::failure::Failure;
@@ -66,6 +67,11 @@ impl Table {
         lines.join("\n")
     }
 
+    /// The table as text; where it is empty, that there is `nothing`.
+    pub(crate) fn render_or(&self, nothing: &str, paint: Paint) -> String {
+        if self.is_empty() { nothing.to_owned() } else { self.render(paint) }
+    }
+
     /// The list `document` in the form that `out` is asked for: whole, or as this table; an empty one for people is
     /// told as `nothing`, beside the results. Whether there was something to show.
     pub(crate) fn show(&self, document: &Value, nothing: &str, out: &Output) -> Result<bool, Failure> {
@@ -99,9 +105,10 @@ pub(crate) fn tell_more(document: &Value, out: &Output) {
     }
 }
 
-/// `text` on one line and not too long.
+/// `text` on one line and not too long. What is written out takes room in its column.
 fn one_line(text: &str) -> String {
     let flat: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let flat = legible(&flat).into_owned();
     match flat.char_indices().nth(MAX_CELL_CHARS) {
         Some((end, _)) => format!("{}…", &flat[..end]),
         None => flat,
@@ -175,6 +182,23 @@ mod tests {
         let bright = sample().render(Paint::BRIGHT);
         let stripped = bright.replace("\x1b[1;31m", "").replace("\x1b[32m", "").replace("\x1b[1m", "");
         assert_eq!(stripped.replace("\x1b[0m", ""), sample().render(Paint::PLAIN));
+    }
+
+    #[test]
+    fn what_turns_a_line_is_written_out_within_its_column() {
+        let mut table = Table::new(&[("WHO", Column::Text), ("WHAT", Column::Text)]);
+        table.row(["a\u{202e}b".into(), "x".into()]);
+        insta::assert_snapshot!(table.render(Paint::PLAIN), @r"
+        WHO         WHAT
+        a\u{202e}b  x
+        ");
+    }
+
+    #[test]
+    fn an_empty_table_says_so_in_words() {
+        let table = Table::new(&[("WHO", Column::Text)]);
+        assert_eq!(table.render_or("nobody", Paint::BRIGHT), "nobody");
+        assert_eq!(sample().render_or("nobody", Paint::PLAIN), sample().render(Paint::PLAIN));
     }
 
     #[test]

@@ -62,7 +62,7 @@ export async function write(node, text, number, took) {
   };
 
   const { run_id } = await into("run: inputs and labels", "runs", { blueprint: "bp.hello", inputs: { name: text }, labels: { label: named(text) } }) ?? {};
-  const { entry_id } = await into("note: title", "timeline/note", { title: text.slice(0, 200) });
+  const { entry_id } = await into("note: title", "timeline/note", { title: text.slice(0, 200) }) ?? await post("timeline/note", { title: "plain" });
   await into("event: name of a field, value, resource", "events", { event_name: "demo.hostile", data: { [text]: text }, resource: { type: "thing", id: named(text) } });
   await into("artifact: name and content", "artifacts", { name: filed(text), content: text, content_type: "text/html", ...(run_id ? { run_id } : {}), metadata: { text } });
   await into("comment", "timeline/comment", { entry_id, text });
@@ -133,7 +133,7 @@ export async function writeAfar(mate, text, took) {
   const post = sender(mate.url);
   const note = await post("timeline/note", { title: text.slice(0, 200) });
   if (note) took("afar: note");
-  const { entry_id } = note;
+  const { entry_id } = note ?? await post("timeline/note", { title: "plain" });
   const bodies = {
     comment: { entry_id, text }, review: { entry_id, status: "open", text }, approve: { entry_id, approve: false, note: text },
     label: { entry_id, name: `afar ${named(text)}` }, branch: { entry_id, name: `afar ${named(text)}` },

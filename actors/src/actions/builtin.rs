@@ -106,9 +106,19 @@ pub(super) fn text(max_length: u32) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max_length })
 }
 
-/// A text without control characters.
+/// A text of one line that somebody writes.
 pub(super) fn line(max_length: usize) -> Value {
     json!({ "type": "string", "minLength": 1, "maxLength": max_length, "pattern": schema::LINE })
+}
+
+/// A text of any number of lines that somebody writes.
+pub(super) fn words(max_length: usize) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": max_length, "pattern": schema::WORDS })
+}
+
+/// The name of something that is there already, whoever gave it.
+pub(super) fn known(max_length: usize) -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": max_length, "pattern": schema::KNOWN })
 }
 
 fn runs_start() -> Spec {
@@ -137,7 +147,7 @@ fn runs_start() -> Spec {
 fn runs_cancel() -> Spec {
     let input = object(
         &["run_id"],
-        json!({ "run_id": uuid(), "reason": text(1000), "compensate": { "type": "boolean" } }),
+        json!({ "run_id": uuid(), "reason": words(1000), "compensate": { "type": "boolean" } }),
     );
     service("runs.cancel", Risk::Medium, "Asks a run to stop.", input, answers(json!({ "run_id": uuid() })))
 }
@@ -188,7 +198,7 @@ pub(crate) fn read_run() -> Spec {
 fn gates_answer() -> Spec {
     let input = object(
         &["run_id", "step_id", "approve"],
-        json!({ "run_id": uuid(), "step_id": text(200), "approve": { "type": "boolean" }, "note": text(1000) }),
+        json!({ "run_id": uuid(), "step_id": text(200), "approve": { "type": "boolean" }, "note": words(1000) }),
     );
     service("gates.answer", Risk::Medium, "Approves or rejects at a gate.", input, word())
 }
@@ -196,7 +206,7 @@ fn gates_answer() -> Spec {
 fn intents_answer() -> Spec {
     let input = object(
         &["intent_id", "approve"],
-        json!({ "intent_id": uuid(), "approve": { "type": "boolean" }, "note": text(1000) }),
+        json!({ "intent_id": uuid(), "approve": { "type": "boolean" }, "note": words(1000) }),
     );
     service("intents.answer", Risk::Medium, "Approves or rejects a parked intent.", input, word())
 }
@@ -261,14 +271,14 @@ fn policies_activate() -> Spec {
 fn timeline_note() -> Spec {
     let input = object(
         &["title"],
-        json!({ "title": line(TITLE_MAX_CHARS), "branch": line(NAME_MAX_CHARS), "entry_id": uuid(), "run_id": uuid() }),
+        json!({ "title": line(TITLE_MAX_CHARS), "branch": known(NAME_MAX_CHARS), "entry_id": uuid(), "run_id": uuid() }),
     );
     let description = "Puts a note on the timeline, where the whole team sees it.";
     service("timeline.note", Risk::Low, description, input, answers(json!({ "entry_id": uuid() })))
 }
 
 fn timeline_label() -> Spec {
-    let input = object(&["name"], json!({ "name": line(NAME_MAX_CHARS), "entry_id": uuid() }));
+    let input = object(&["name"], json!({ "name": known(NAME_MAX_CHARS), "entry_id": uuid() }));
     let output = answers(json!({ "name": { "type": "string" }, "entry_id": { "type": ["string", "null"] } }));
     let description = "Gives a moment of the timeline a name; without a moment, takes the name away.";
     service("timeline.label", Risk::Low, description, input, output)
@@ -285,8 +295,8 @@ fn timeline_comment() -> Spec {
     let place = object(
         &["path", "line"],
         json!({
-            "workspace": line(NAME_MAX_CHARS),
-            "path": line(PLACE_PATH_MAX_CHARS),
+            "workspace": known(NAME_MAX_CHARS),
+            "path": known(PLACE_PATH_MAX_CHARS),
             "side": { "type": "string", "enum": ["before", "after"] },
             "line": { "type": "integer", "minimum": 1, "maximum": u32::MAX },
         }),
@@ -295,7 +305,7 @@ fn timeline_comment() -> Spec {
         &["entry_id", "text"],
         json!({
             "entry_id": uuid(),
-            "text": text(COMMENT_MAX_CHARS as u32),
+            "text": words(COMMENT_MAX_CHARS),
             "on": { "type": "string", "enum": ["moment", "review"] },
             "place": place,
             "comment_id": uuid(),
@@ -311,7 +321,7 @@ fn timeline_review() -> Spec {
     let status = json!({ "type": "string", "enum": ["open", "resolved"] });
     let input = object(
         &["entry_id", "status"],
-        json!({ "entry_id": uuid(), "status": status, "text": text(COMMENT_MAX_CHARS as u32) }),
+        json!({ "entry_id": uuid(), "status": status, "text": words(COMMENT_MAX_CHARS) }),
     );
     let output = answers(json!({ "entry_id": uuid(), "status": status }));
     let description = "Opens a review of a moment of the timeline, settles it, or opens it again.";
@@ -330,7 +340,7 @@ fn timeline_approve() -> Spec {
 fn timeline_branch() -> Spec {
     let closed = json!({ "type": "boolean" });
     let input =
-        object(&["name"], json!({ "name": line(NAME_MAX_CHARS), "entry_id": uuid(), "closed": closed }));
+        object(&["name"], json!({ "name": known(NAME_MAX_CHARS), "entry_id": uuid(), "closed": closed }));
     let output = answers(json!({ "name": { "type": "string" }, "base": uuid(), "is_closed": closed }));
     let description = "Begins a branch at a moment of the timeline, at the newest one when none is named; or with \
                        `closed`, puts one away or takes it out again.";
@@ -342,8 +352,8 @@ fn timeline_merge() -> Spec {
     let input = object(
         &["from"],
         json!({
-            "from": line(NAME_MAX_CHARS),
-            "into": line(NAME_MAX_CHARS),
+            "from": known(NAME_MAX_CHARS),
+            "into": known(NAME_MAX_CHARS),
             "title": line(TITLE_MAX_CHARS),
             "favour": side,
             "sides": { "type": "object", "maxProperties": SIDES_MAX, "additionalProperties": side },

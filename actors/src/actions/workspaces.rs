@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Spec;
 use xyn_store::timeline::entry::{NAME_MAX_CHARS, TITLE_MAX_CHARS};
 
-use super::builtin::{answers, line, object, service, uuid};
+use super::builtin::{answers, known, line, object, service, uuid};
 use crate::blueprint::schema;
 use crate::governance::Risk;
 
@@ -35,7 +35,7 @@ fn workspace_add() -> Spec {
 fn workspace_snapshot() -> Spec {
     let input = object(
         &["name"],
-        json!({ "name": name(), "title": line(TITLE_MAX_CHARS), "branch": line(NAME_MAX_CHARS) }),
+        json!({ "name": name(), "title": line(TITLE_MAX_CHARS), "branch": known(NAME_MAX_CHARS) }),
     );
     let output = answers(json!({
         "changed": { "type": "boolean" },

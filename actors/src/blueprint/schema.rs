@@ -10,6 +10,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, PatternOptions, ValidationError, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use xyn_store::legible::is_disruptive;
 
 use crate::wording;
 
@@ -97,16 +98,30 @@ fn place(error: &ValidationError<'_>) -> String {
     }
 }
 
-/// Any text of one line.
-pub const LINE: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
+/// The name of something that is there already: any text of one line.
+pub const KNOWN: &str = r"^[^\x00-\x1f\x7f-\x9f]+$";
+/// A text of one line that somebody writes: it says something, and turns nothing that stands beside it.
+pub const LINE: &str = concat!(
+    r"^[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*",
+    r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]",
+    r"[^\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]*$",
+);
+/// A text of any number of lines that somebody writes: it says something.
+pub const WORDS: &str = r"[^\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]";
 /// A name that may stand in an address.
 pub const WORD: &str = "^[A-Za-z0-9_.-]+$";
 
-/// What is wrong with a value that does not match `pattern`, for those that people meet.
-fn form(pattern: &str) -> Option<&'static str> {
+/// What is wrong with `value`, which does not match `pattern`, for those that people meet.
+fn form(pattern: &str, value: &Value) -> Option<&'static str> {
+    let controls = "holds a control character, such as the end of a line";
     match pattern {
-        LINE => Some("holds a control character, such as the end of a line"),
         WORD => Some("holds more than letters, digits, `_`, `.` and `-`"),
+        KNOWN => Some(controls),
+        LINE if value.as_str().is_some_and(|text| text.contains(char::is_control)) => Some(controls),
+        LINE if value.as_str().is_some_and(|text| text.contains(is_disruptive)) => {
+            Some("holds a character that is not seen and turns the direction of what is read, such as U+202E")
+        }
+        LINE | WORDS => Some("is blank: nothing in it can be seen"),
         _ => None,
     }
 }
@@ -140,7 +155,7 @@ pub(super) fn describe(error: &ValidationError<'_>, source: &Value) -> String {
         ValidationErrorKind::OneOfMultipleValid { .. } => "the value says the same in two ways".to_owned(),
         ValidationErrorKind::FalseSchema => "the value does not belong beside what else is said".to_owned(),
         ValidationErrorKind::MinLength { limit: 1 } => "the value is empty".to_owned(),
-        ValidationErrorKind::Pattern { pattern } => match form(pattern) {
+        ValidationErrorKind::Pattern { pattern } => match form(pattern, error.instance()) {
             Some(form) => format!("the value {form}"),
             None => error.masked_with("the value").to_string(),
         },
@@ -204,6 +219,28 @@ mod tests {
         let faults = schema.validate(&json!({ "host": "a", "prot": 1 }));
         assert_eq!(faults[0].path, "/prot");
         assert_eq!(faults[0].message, "`prot` is not known here; what may be said: `host`, `port`");
+    }
+
+    #[test]
+    fn what_people_write_says_something_and_turns_nothing_around() {
+        let fault = |pattern: &str, text: &str| {
+            let schema = Schema::compile(&json!({ "type": "string", "pattern": pattern })).expect("a schema");
+            schema.validate(&text.into()).pop().map(|fault| fault.message)
+        };
+        for text in ["x", "Größe 日本", " a b ", "👩\u{200d}💻", "می\u{200c}خواهم", "שלום\u{200f}"]
+        {
+            assert_eq!((fault(LINE, text), fault(WORDS, text)), (None, None), "{text}");
+        }
+        for blank in [" ", "\t\n", "\u{a0}\u{3000}", "\u{200b}\u{feff}"] {
+            let said = fault(WORDS, blank).expect("is blank");
+            assert!(said.contains("is blank"), "{blank:?}: {said}");
+        }
+        assert!(fault(LINE, "  ").is_some_and(|said| said.contains("is blank")));
+        assert!(fault(LINE, "a\nb").is_some_and(|said| said.contains("the end of a line")));
+        for turned in ["a\u{202e}b", "\u{2066}a", "a\u{2028}b"] {
+            assert!(fault(LINE, turned).is_some_and(|said| said.contains("U+202E")), "{turned:?}");
+        }
+        assert_eq!(fault(KNOWN, "a\u{202e}b"), None, "what is there already is named as it is");
     }
 
     #[test]

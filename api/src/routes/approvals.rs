@@ -94,7 +94,7 @@ struct WordOnGate {
     /// Whether it may go on.
     approve: bool,
     /// Why.
-    #[schema(max_length = 1000, min_length = 1)]
+    #[schema(schema_with = schema::note, required = false)]
     note: Option<String>,
 }
 
@@ -108,7 +108,7 @@ struct WordOnIntent {
     /// Whether it may go on.
     approve: bool,
     /// Why.
-    #[schema(max_length = 1000, min_length = 1)]
+    #[schema(schema_with = schema::note, required = false)]
     note: Option<String>,
 }
 

@@ -41,7 +41,8 @@ pub(crate) fn ticket_id() -> Part {
 
 /// A person with a device: `name@place`.
 pub(crate) fn person() -> Part {
-    let part = r"[^\x00-\x1f\x7f-\x9f:]*";
+    let hidden = r"\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb";
+    let part = format!(r"[^\x00-\x1f\x7f-\x9f{hidden}:]*");
     text().max_length(Some(PRINCIPAL_MAX_CHARS)).pattern(Some(format!("^{part}@{part}$"))).into()
 }
 

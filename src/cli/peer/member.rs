@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::legible::is_disruptive;
 use xyn_store::scope::Principal;
 use xyn_store::trust::Role;
 
@@ -36,7 +37,7 @@ impl Member {
         let unreadable =
             |why: &str| Failure::unexpected(format!("the node lists a member that cannot be read: {why}"));
         let member = Self::deserialize(listed).map_err(|error| unreadable(&error.to_string()))?;
-        match member.principal.as_str().contains(char::is_control) {
+        match member.principal.as_str().contains(is_disruptive) {
             true => Err(unreadable("its name is not plain text")),
             false => Ok(member),
         }
@@ -58,7 +59,12 @@ mod tests {
         let member = Member::read(&listed("ada@lab", "owner_admin")).expect("reads");
         assert_eq!((member.principal.as_str(), member.role), ("ada@lab", Role::OwnerAdmin));
         assert_eq!(member.expires.map(|end| end.to_string()).as_deref(), Some("2026-01-31T12:00:00.000042Z"));
-        for (principal, role) in [("ada@lab", "king"), ("ada\u{1b}[2J@lab", "user"), ("ada@lab\n", "user")] {
+        for (principal, role) in [
+            ("ada@lab", "king"),
+            ("ada\u{1b}[2J@lab", "user"),
+            ("ada@lab\n", "user"),
+            ("ada\u{202e}@lab", "user"),
+        ] {
             let refused = Member::read(&listed(principal, role)).expect_err("not a member");
             assert_eq!(refused.code, "unexpected_answer");
             assert!(!refused.message.contains(char::is_control), "{principal:?}");

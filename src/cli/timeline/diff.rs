@@ -36,7 +36,9 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
         }
         let between = table(diff["items"].as_array().into_iter().flatten());
         let more = if diff["next_cursor"].is_null() { "" } else { "\n… and more; see --limit" };
-        format!("{}\n\n{}{more}", changes.render(paint), between.render(paint))
+        let changes = changes.render_or("nothing differs", paint);
+        let between = between.render_or("nothing happened between them", paint);
+        format!("{changes}\n\n{between}{more}")
     })?;
     Ok(Exit::Done)
 }

@@ -11,6 +11,9 @@ use crate::cli::{Context, moment};
 use crate::client::{Need, route};
 use crate::failure::{Exit, Failure};
 
+/// What is said of a thread without words.
+const SILENCE: &str = "nobody said anything yet";
+
 #[derive(Debug, Args)]
 pub(in crate::cli) struct Comment {
     /// The moment it is about
@@ -91,11 +94,12 @@ pub(super) async fn comment(arguments: Comment, context: &Context) -> Result<Exi
     let entry_id = moment::named(&client, &moment).await?;
     let Some(words) = words else {
         let view = client.get(&route(&["timeline", &entry_id, "comments"])?).await?;
-        comments(&view).show(&view, "nobody said anything yet", &context.out)?;
+        comments(&view).show(&view, SILENCE, &context.out)?;
         return Ok(Exit::Done);
     };
     let body = json!({ "entry_id": entry_id, "text": words, "comment_id": rewrite, "place": place.value() });
-    let answer = say("comment", body, context).await?;
+    let answer = say("comment", body, context).await;
+    let answer = answer.map_err(|failure| failure.typed(&[("text", "TEXT")]))?;
     context.out.answer(&answer, |_| text(&answer, "comment_id"))?;
     Ok(Exit::Done)
 }
@@ -143,8 +147,10 @@ async fn show(entry_id: &str, context: &Context) -> Result<Exit, Failure> {
 
 fn render(view: &Value, paint: Paint) -> String {
     let status = paint.status(&text(view, "status"));
-    let mut parts =
-        vec![format!("review of {} is {status}", text(view, "entry_id")), comments(view).render(paint)];
+    let mut parts = vec![
+        format!("review of {} is {status}", text(view, "entry_id")),
+        comments(view).render_or(SILENCE, paint),
+    ];
     let verdicts: Vec<&Value> = view["verdicts"].as_array().into_iter().flatten().collect();
     if !verdicts.is_empty() {
         parts.push(table(verdicts).render(paint));
@@ -213,6 +219,8 @@ mod tests {
                 "principal": "bo@lab", "title": "approved `the plan`",
             }],
         });
+        let silent = json!({ "entry_id": "e1", "status": "open", "comments": [], "verdicts": [] });
+        assert_eq!(render(&silent, Paint::PLAIN), "review of e1 is open\n\nnobody said anything yet");
         insta::assert_snapshot!(render(&view, Paint::PLAIN), @r"
         review of e1 is open
 

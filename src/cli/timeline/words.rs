@@ -88,7 +88,8 @@ pub(super) async fn label(arguments: Label, context: &Context) -> Result<Exit, F
         asked => return labels(asked, context).await,
     };
     let entry_id = moment::optional(&context.client(Need::Node).await?, moment).await?;
-    let answer = say("label", json!({ "name": name, "entry_id": entry_id }), context).await?;
+    let answer = say("label", json!({ "name": name, "entry_id": entry_id }), context).await;
+    let answer = answer.map_err(|failure| failure.typed(&[("name", "NAME")]))?;
     context.out.answer(&answer, |_| match entry_id.as_str() {
         Some(entry_id) => format!("{name} is {entry_id}"),
         None => format!("{name} names nothing any more"),

@@ -82,7 +82,10 @@ async fn what_happened_to_a_run_is_on_the_timeline_and_approvals_name_who_gave_t
     assert!(rejected.1.starts_with("Gated: rejected `ok` by operator@local, failed: "), "{}", rejected.1);
     let titles = node.titles();
     assert!(titles.contains(&"Chain: started, completed".to_owned()), "{titles:?}");
-    assert!(titles.contains(&"bp.chain: version 1 is active".to_owned()), "{titles:?}");
+    assert!(
+        titles.contains(&"bp.chain: version 1 is active on the node of operator@local".to_owned()),
+        "{titles:?}"
+    );
     node.stop().await;
 }
 
@@ -121,6 +124,33 @@ async fn people_note_label_pin_branch_and_merge_and_the_same_key_does_it_once() 
     let merge = node.moments().into_iter().find(|entry| entry.note.kind == Kind::Merge).expect("merged");
     assert_eq!(merge.note.refs.parents.len(), 2);
     drop(reader);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_text_says_something_and_a_name_looks_like_no_other() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let said = node.submit("timeline.note", json!({ "title": "one" })).await.expect("notes");
+    let entry_id = said.output["entry_id"].clone();
+    let label = |name: &str| json!({ "name": name, "entry_id": entry_id });
+    let table = [
+        ("timeline.note", json!({ "title": " \u{a0}" }), "title", "is blank"),
+        ("timeline.note", json!({ "title": "a\u{202e}b" }), "title", "U+202E"),
+        ("timeline.comment", json!({ "entry_id": entry_id, "text": "\n \n" }), "text", "is blank"),
+        ("timeline.label", label("v\u{200b}1"), "name", "U+200B"),
+        ("timeline.label", label(" "), "name", "is blank"),
+        ("timeline.branch", label("tr\u{202e}y"), "name", "U+202E"),
+    ];
+    for (action, input, field, words) in table {
+        let refused = node.submit(action, input).await;
+        let Err(Refusal::Invalid { path, message, .. }) = refused else { panic!("{action}: {refused:?}") };
+        assert!(path == format!("/{field}") && message.contains(words), "{action}: {path}: {message}");
+    }
+    // One that came from elsewhere is named as it is.
+    let gone = node.submit("timeline.label", json!({ "name": "v\u{200b}1" })).await;
+    assert!(matches!(gone, Err(Refusal::NotFound { kind: "label", .. })), "{gone:?}");
+    node.submit("timeline.note", json!({ "title": "👩\u{200d}💻 שלום\u{200f}" })).await.expect("is no harm");
     node.stop().await;
 }
 

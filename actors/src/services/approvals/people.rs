@@ -25,6 +25,11 @@ impl People {
         Self { own: roster.member(own).map(|member| member.principal.clone()) }
     }
 
+    /// Whom this node belongs to, as the environment calls them; nobody before it is a member.
+    pub(crate) fn own(&self) -> Option<&Principal> {
+        self.own.as_ref()
+    }
+
     /// What the environment calls whom the journal calls `principal`.
     pub(crate) fn outward(&self, principal: &Principal) -> Principal {
         match (&self.own, principal.as_str()) {

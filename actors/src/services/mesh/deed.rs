@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::{PublicKey, Signature};
+use xyn_store::legible::is_hidden;
 use xyn_store::projection::Subject;
 use xyn_store::scope::Principal;
 use xyn_store::trust::{Invitation, Role, SignedStatement, Statement, TicketId};
@@ -134,8 +135,11 @@ fn invitation(inner: &Inner, intent: &Intent, accept: &Accept) -> Result<Invitat
     let roster = inner.timeline()?.roster();
     let (ticket, secret_hash): (TicketId, Digest) = (read(input, "ticket_id")?, read(input, "secret_hash")?);
     let principal = Principal::new(field(input, "principal"));
-    if !principal.is_person() {
-        return Err(invalid("principal", "a person is written like `ada@lab`"));
+    if !principal.is_person() || principal.as_str().contains(is_hidden) {
+        return Err(invalid(
+            "principal",
+            "a person is written like `ada@lab`, with nothing that is not seen",
+        ));
     }
     // What waits for an approval may have been asked for before roles had one spelling.
     let role = Role::from_former(field(input, "role")).map_err(|error| invalid("role", error.to_string()))?;

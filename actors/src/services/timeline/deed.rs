@@ -13,6 +13,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use xyn_store::blobs::Blobs;
 use xyn_store::ids::{EntryId, EventId};
+use xyn_store::legible::{is_hidden, quoted};
 use xyn_store::projection::{IntentRow, Subject};
 use xyn_store::scope::Attribution;
 use xyn_store::timeline::WriteError;
@@ -295,6 +296,21 @@ fn newest(reader: &Reader, branch: &Branch, now: Timestamp) -> Result<Entry, Ref
     };
     let found = base.map_or_else(|| reader.newest_entry(Some(branch), now), |base| Ok(Some(base)))?;
     found.ok_or_else(|| Refusal::NotFound { kind: "branch", id: branch.to_string() })
+}
+
+/// Sees to it that nobody makes a name, the input's `key`, that looks like another one. What is there by such
+/// a name came from elsewhere, and is named as it is: so it can be put away.
+fn told_apart(key: &str, name: &str) -> Result<(), Refusal> {
+    let refuse = |message: String| Refusal::invalid("invalid_input", format!("/{key}"), message);
+    if name.trim().is_empty() {
+        return Err(refuse("the name is blank: nothing in it can be seen".to_owned()));
+    }
+    name.chars().find(|c| is_hidden(*c)).map_or(Ok(()), |hidden| {
+        let (name, hidden) = (quoted(name), u32::from(hidden));
+        Err(refuse(format!(
+            "`{name}` holds U+{hidden:04X}, which is not seen: names are told apart by their looks"
+        )))
+    })
 }
 
 fn unchanged(message: &str) -> Refusal {

@@ -7,6 +7,7 @@
 use uuid::Uuid;
 use xyn_store::envelope::Envelope;
 use xyn_store::ids::RunId;
+use xyn_store::legible::is_disruptive;
 use xyn_store::projection::{ApprovalRow, ArtifactRow, GateRow, IntentRow, IntentStatus, RunRow, StepKey};
 use xyn_store::scope::{Principal, Stage};
 use xyn_store::timeline::Made;
@@ -50,7 +51,10 @@ pub(crate) fn note(
             Record::ArtifactCreated(row) => sketch.made.push(made(row)),
             Record::Node(node::Event::BlueprintActivated(row)) => {
                 sketch.refs.stage = Some(stage);
-                sketch.say(Kind::Promote, &row.blueprint_id, &format!("version {} is active", row.version));
+                // Each node has blueprints of its own.
+                let whose = people.own().map(|own| format!(" on the node of {own}")).unwrap_or_default();
+                let phrase = format!("version {} is active{whose}", row.version);
+                sketch.say(Kind::Promote, &row.blueprint_id, &phrase);
             }
             _ => {}
         }
@@ -291,7 +295,7 @@ fn weight(kind: Kind) -> u8 {
 
 /// `text` within `max_chars` and on one line: what people wrote elsewhere is no reason to lose a moment.
 pub(crate) fn fitting(text: &str, max_chars: usize) -> String {
-    let mut flat = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut flat = text.chars().map(|c| if is_disruptive(c) { ' ' } else { c });
     let mut line: String = flat.by_ref().take(max_chars).collect();
     if flat.next().is_some() {
         line.pop();
@@ -308,5 +312,6 @@ mod tests {
     fn a_long_text_is_cut_at_a_character_and_shows_that_it_goes_on() {
         assert_eq!(fitting("a\tböse", 6), "a böse");
         assert_eq!(fitting("a\tböser", 6), "a bös…");
+        assert_eq!(fitting("a\u{202e}b", 6), "a b");
     }
 }

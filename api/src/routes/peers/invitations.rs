@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_actors::services::mesh::{Invite, LIFETIME_MAX, VALID_FOR_MAX};
+use xyn_store::legible::{is_hidden, quoted};
 use xyn_store::scope::Principal;
 use xyn_store::tables::Key;
 use xyn_store::trust::{Invitation, PRINCIPAL_MAX_CHARS, Role};
@@ -153,11 +154,13 @@ async fn mint(
 
 fn person(name: &str) -> Result<Principal, ApiError> {
     let principal = Principal::new(name);
-    let fits = name.chars().count() <= PRINCIPAL_MAX_CHARS && !name.contains(char::is_control);
+    let fits = name.chars().count() <= PRINCIPAL_MAX_CHARS && !name.contains(is_hidden);
     if fits && principal.is_person() {
         return Ok(principal);
     }
-    let message = format!("a person is `name@place`, with at most {PRINCIPAL_MAX_CHARS} characters");
+    let (name, most) = (quoted(name), PRINCIPAL_MAX_CHARS);
+    let message =
+        format!("`{name}` is no person, who is `name@place` with at most {most} characters, all seen");
     Err(ApiError::invalid("principal", message))
 }
 

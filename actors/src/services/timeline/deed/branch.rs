@@ -8,7 +8,7 @@ use xyn_store::timeline::board::{Board, Edit, View};
 use xyn_store::timeline::entry::Branch;
 
 use super::super::{Event, TimelineError};
-use super::{Deed, Wish, newest, refusal, unchanged};
+use super::{Deed, Wish, newest, refusal, told_apart, unchanged};
 use crate::runtime::Refusal;
 
 /// Begins a branch, puts one away, or takes one out again.
@@ -65,7 +65,10 @@ fn begin(wish: &Wish<'_>, branch: Branch) -> Result<Deed, Refusal> {
             Deed::nothing(output)
         }
         Some(View::Branch { base: Some(_), .. }) => edit(board),
-        _ => Deed { also: vec![Event::BranchCreated { branch, base }], ..edit(board) },
+        _ => {
+            told_apart("name", branch.as_str())?;
+            Deed { also: vec![Event::BranchCreated { branch, base }], ..edit(board) }
+        }
     })
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::{Branch, Kind, Refs};
 
-use super::{Deed, Wish};
+use super::{Deed, Wish, told_apart};
 use crate::runtime::Refusal;
 use crate::services::{field, id};
 
@@ -24,7 +24,10 @@ pub(super) fn label(wish: &Wish<'_>) -> Result<Deed, Refusal> {
     let entry = wish.optional_entry()?;
     let output = json!({ "name": label, "entry_id": entry.as_ref().map(|entry| entry.entry_id) });
     let edit = match entry {
-        Some(entry) => Edit::Label(entry.entry_id),
+        Some(entry) => {
+            told_apart("name", &label)?;
+            Edit::Label(entry.entry_id)
+        }
         None if wish.reader.label(&label)?.is_none() => {
             return Err(Refusal::NotFound { kind: "label", id: label });
         }
