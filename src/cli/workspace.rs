@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
+use xyn_store::Digest;
 
 use super::on_the_way::patiently;
 use super::output::{Paint, Unit};
@@ -154,7 +155,9 @@ async fn snapshot(arguments: Snapshot, context: &Context) -> Result<Exit, Failur
     let client = context.client(Need::Node).await?;
     let name = named(&client, arguments.name.as_deref()).await?;
     let body = json!({ "title": arguments.message, "branch": arguments.branch });
-    let answer = act(&client, &name, "snapshot", body, context).await?;
+    let answer = act(&client, &name, "snapshot", body, context).await;
+    let answer =
+        answer.map_err(|failure| failure.typed(&[("title", "--message"), ("branch", "--branch")]))?;
     context.out.answer(&answer, |_| text(&answer, "entry_id"))?;
     if answer["changed"] == false {
         context.out.note(&format!("nothing changed in {name} since that moment; no new one was made"));
@@ -169,7 +172,7 @@ async fn restore(arguments: Restore, context: &Context) -> Result<Exit, Failure>
     let Restore { name, place, to, force, remove } = arguments;
     let client = context.client(Need::Node).await?;
     let name = named(&client, Some(&name)).await?;
-    let is_root = place.len() == 64;
+    let is_root = place.parse::<Digest>().is_ok();
     let place = if is_root { place } else { moment::named(&client, &place).await? };
     let body = json!({
         "root": is_root.then_some(&place), "entry_id": (!is_root).then_some(&place),
@@ -190,10 +193,14 @@ async fn diff(arguments: Diff, context: &Context) -> Result<Exit, Failure> {
     let Diff { name, from, to } = arguments;
     let client = context.client(Need::Read).await?;
     let name = named(&client, Some(&name)).await?;
-    let query: Vec<_> = [("from", from), ("to", to)]
-        .into_iter()
-        .filter_map(|(key, place)| place.map(|place| (key, place)))
-        .collect();
+    let mut query = Vec::new();
+    for (key, place) in [("from", from), ("to", to)] {
+        match place {
+            Some(root) if root.parse::<Digest>().is_ok() => query.push((key, root)),
+            Some(place) => query.push((key, moment::named(&client, &place).await?)),
+            None => {}
+        }
+    }
     let bar = context.out.progress("comparing", None, Unit::Time);
     let path = route(&["workspaces", &name, "diff"])?;
     let answer = patiently(context, async || client.get_with(&path, &query).await).await;

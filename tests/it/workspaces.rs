@@ -50,10 +50,13 @@ async fn a_folder_is_kept_moment_by_moment_and_brought_back() {
     let to = aside.to_str().expect("a path of text");
     folder.xyn(["workspace", "restore", "shop", text(&second["root"]), "--to", to]).ok();
     assert_eq!(fs::read_to_string(aside.join("notes")).expect("there"), "later\n");
+    folder.xyn(["timeline", "label", "first", first.trim()]).ok();
     assert!(node.stop().await.success());
 
     // What is at rest can be compared as well.
     let between = folder.xyn(["workspace", "diff", "shop", first.trim(), text(&second["entry_id"])]).ok();
+    let by_label = folder.xyn(["workspace", "diff", "shop", "first", text(&second["entry_id"])]).ok();
+    assert_eq!(by_label, between);
     assert_eq!(between, "added    notes\nchanged  src/main.rs\n");
     assert_eq!(folder.xyn(["store", "verify", "--json"]).code, 0);
 }

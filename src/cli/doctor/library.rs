@@ -7,11 +7,11 @@ use xyn_actors::{actions, blueprint, governance};
 use xyn_store::{Clock, Timestamp};
 
 use super::Finding;
-use crate::cli::Failure;
 use crate::cli::policy::sources_in_force;
 use crate::cli::table::text;
 use crate::client::{Client, route};
 use crate::config::Loaded;
+use crate::failure::{Exit, Failure};
 
 /// Most blueprints and runs that are looked at.
 const MAX_ROWS: usize = 1000;
@@ -23,7 +23,11 @@ pub(super) async fn all(client: &Client, loaded: Option<&Loaded>) -> Vec<Finding
     let limits = loaded.and_then(|loaded| loaded.settings.limits.node_limits().ok()).unwrap_or_default();
     let mut findings = Vec::new();
     if client.address().is_some() {
-        findings.push(version(client).await.unwrap_or_else(|failure| unasked("node", &failure)));
+        match version(client).await {
+            Ok(finding) => findings.push(finding),
+            // Who does not answer this answers nothing else, and for the same reason.
+            Err(failure) => return vec![unasked("node", &failure)],
+        }
         findings.push(mesh(client).await.unwrap_or_else(|failure| unasked("mesh", &failure)));
     }
     findings
@@ -35,8 +39,13 @@ pub(super) async fn all(client: &Client, loaded: Option<&Loaded>) -> Vec<Finding
 
 /// What was asked for and not answered. Whoever reads this has asked the doctor.
 pub(super) fn unasked(check: &'static str, failure: &Failure) -> Finding {
-    let mend = failure.hint.clone().filter(|hint| !hint.contains("xyn doctor"));
-    let mend = mend.unwrap_or_else(|| "see what the node logs: XYN_LOG=debug xyn up".to_owned());
+    let hint = failure.hint.clone().filter(|hint| !hint.contains("xyn doctor"));
+    let mend = hint.unwrap_or_else(|| match failure.exit {
+        Exit::Unreachable => {
+            "start the node there with: xyn up; or name another address with --url".to_owned()
+        }
+        _ => "see what the node logs: XYN_LOG=debug xyn up".to_owned(),
+    });
     Finding::broken(check, failure.message.clone(), mend)
 }
 

@@ -8,14 +8,13 @@ use std::io::{IsTerminal, Read};
 use clap::Args;
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::Value;
-use xyn_store::ids::EntryId;
-use xyn_store::{Timestamp, duration};
+use xyn_store::duration;
 
 use super::log::PAGE;
 use super::show::state_facts;
 use crate::cli::output::Paint;
 use crate::cli::table::{Column, NOTHING, Table, facts, instant, text};
-use crate::cli::{Context, input};
+use crate::cli::{Context, input, moment};
 use crate::client::{Client, Need, route};
 use crate::failure::{Exit, Failure};
 
@@ -28,28 +27,14 @@ pub(in crate::cli) struct Arguments {
     #[arg(long)]
     branch: Option<String>,
     /// Begin at this moment or instant
-    #[arg(long, value_name = "MOMENT|INSTANT", value_parser = place)]
-    from: Option<Place>,
+    #[arg(long, value_name = "MOMENT|INSTANT")]
+    from: Option<String>,
     /// End before this moment or instant
-    #[arg(long, value_name = "MOMENT|INSTANT", value_parser = place)]
-    to: Option<Place>,
+    #[arg(long, value_name = "MOMENT|INSTANT")]
+    to: Option<String>,
     /// At most one stop in each piece of time so long, such as 30s, 5m, 1h30m or 7d
     #[arg(long, value_name = "TIME", value_parser = step)]
     step: Option<String>,
-}
-
-/// A moment, or an instant.
-#[derive(Clone, Copy, Debug)]
-enum Place {
-    Moment(EntryId),
-    Instant(Timestamp),
-}
-
-fn place(text: &str) -> Result<Place, String> {
-    match text.parse() {
-        Ok(entry_id) => Ok(Place::Moment(entry_id)),
-        Err(_) => input::instant(text).map(Place::Instant),
-    }
 }
 
 /// A time in its largest unit that it is whole in, as the API takes it.
@@ -66,7 +51,7 @@ fn step(text: &str) -> Result<String, &'static str> {
 pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit, Failure> {
     let Arguments { branch, from, to, step } = arguments;
     let client = context.client(Need::Read).await?;
-    let (since, until) = (instant_of(&client, from).await?, instant_of(&client, to).await?);
+    let (since, until) = (instant_of(&client, "--from", from).await?, instant_of(&client, "--to", to).await?);
     let said = [("branch", branch), ("since", since), ("until", until), ("step", step)];
     let query = said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
     let mut walk = Walk { client, query, cursor: None, stops: Vec::new(), has_more: true };
@@ -74,14 +59,21 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
     if is_live { along(&mut walk, context).await } else { list(&mut walk, context).await }
 }
 
-/// When `place` was.
-async fn instant_of(client: &Client, place: Option<Place>) -> Result<Option<String>, Failure> {
-    let entry_id = match place {
-        None => return Ok(None),
-        Some(Place::Instant(at)) => return Ok(Some(at.to_string())),
-        Some(Place::Moment(entry_id)) => entry_id,
+/// When the place was that `option` names: an instant, or else a moment by its id or label.
+async fn instant_of(client: &Client, option: &str, place: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(place) = place else { return Ok(None) };
+    let not_instant = match input::instant(&place) {
+        Ok(at) => return Ok(Some(at.to_string())),
+        Err(why) => why,
     };
-    let view = client.get(&route(&["timeline", &entry_id.to_string()])?).await?;
+    let entry_id = moment::named(client, &place).await.map_err(|failure| match failure.exit {
+        Exit::NotFound => {
+            let message = format!("{not_instant}; and {}", failure.message);
+            Failure { message, ..failure }.at(option)
+        }
+        _ => failure,
+    })?;
+    let view = client.get(&route(&["timeline", &entry_id])?).await?;
     Ok(Some(view["moment"]["at"].as_str().unwrap_or_default().to_owned()))
 }
 
@@ -173,7 +165,7 @@ async fn along(walk: &mut Walk, context: &Context) -> Result<Exit, Failure> {
     let terminal = Terminal::take()?;
     let mut at = 0;
     loop {
-        let shown = screen(walk, at, context.out.paint).replace('\n', "\r\n");
+        let shown = context.out.paint.legible(&screen(walk, at, context.out.paint)).replace('\n', "\r\n");
         // Home, the text, and nothing of what stood there before.
         context.out.raw(format!("\x1b[H\x1b[2J{shown}\r\n").as_bytes())?;
         match terminal.key().await? {
