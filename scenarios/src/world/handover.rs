@@ -5,13 +5,11 @@
 //! written the timeline. Invariant: a folder goes by its next key from the start on at which its own records say that
 //! this one has the seat.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use xyn_store::StoreError;
 use xyn_store::timeline::Saying;
-use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::{Head, Roster};
+use xyn_store::trust::Roster;
 
 use super::World;
 use crate::check::Word;
@@ -102,13 +100,5 @@ impl World {
             is_near.then_some((*node, *by))
         };
         self.rotations.iter().find_map(waits)
-    }
-
-    /// What `by` knows as the last records of `node`, under all its keys.
-    pub(super) fn last_of(&self, by: usize, node: usize) -> BTreeMap<FeedId, Head> {
-        let Some(running) = &self.machines[by].running else { return BTreeMap::new() };
-        let feeds = running.shelf.feeds().unwrap_or_default().into_iter();
-        let of_node = feeds.filter(|(feed, _)| self.people.number(feed.node) == Some(node));
-        of_node.filter_map(|(feed, known)| Some((feed, known.head?))).collect()
     }
 }

@@ -271,10 +271,8 @@ impl World {
     }
 
     fn revoke(&mut self, node: usize, by: usize) {
-        if self.machines[by].running.is_none() {
-            return;
-        }
-        let last = self.last_of(by, node);
+        let Some(running) = &self.machines[by].running else { return };
+        let Some(last) = running.shelf.last_of(self.people.keys(node)[0].public()) else { return };
         let ends = last.iter().map(|(feed, head)| (*feed, head.seq)).collect();
         let statement = self.people.revocation(node, last, self.now);
         self.check.ends(Word::Revoked { node, last: ends }, statement.clone());

@@ -3,7 +3,8 @@
 //! Owns finding statements again and where they stand. What they add up to is for [`Roster::fold`] to say.
 //! Invariant: a folder belongs to one environment, and says so in the transaction of its first record.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +24,7 @@ use crate::reader::{Order, decode};
 use crate::scope::Principal;
 use crate::tables::{Key, Table};
 use crate::trust::{
-    Certificate, Claim, Cut, EnvId, Head, InvalidStatement, Place, Placed, Role, Roster, Seat,
+    Certificate, Claim, Cut, EnvId, HEADS_MAX, Head, InvalidStatement, Place, Placed, Role, Roster, Seat,
     SignedStatement, Statement,
 };
 
@@ -155,6 +156,31 @@ impl Reader {
         let is_awaited = |place: Place| heads.get(&place.feed).is_none_or(|seq| *seq < place.record.seq);
         told.retain(|placed| placed.place.is_none_or(is_awaited));
         Ok(told)
+    }
+
+    /// The last records of a node that others have from here, by feed; it goes, or went, by these `keys`. Of more feeds
+    /// than a statement names those with the most records, and `present` before all others; the rest do not count any
+    /// more. A node begins a feed with each life of its folder, so whoever has so many made them up, and must not be
+    /// safe behind them.
+    pub fn last_records(
+        &self,
+        keys: &BTreeSet<PublicKey>,
+        present: Option<FeedId>,
+    ) -> Result<BTreeMap<FeedId, Head>, StoreError> {
+        let mut last = Vec::new();
+        for row in self.feeds()?.into_iter().filter(|row| keys.contains(&row.feed.node)) {
+            last.extend(self.last_shared(&row)?.map(|head| (row.feed, head)));
+        }
+        last.sort_by_key(|(feed, head)| Reverse((Some(*feed) == present, head.seq)));
+        if last.len() > HEADS_MAX {
+            tracing::warn!(
+                feeds = last.len(),
+                named = HEADS_MAX,
+                "what is in the shortest feeds of a node does not count any more"
+            );
+        }
+        last.truncate(HEADS_MAX);
+        Ok(last.into_iter().collect())
     }
 
     /// Where feeds end because their author wrote two records under one number.

@@ -1,13 +1,17 @@
 //! Keys that take over: who asks for it, and who speaks for whom afterwards.
 //!
-//! Owns the reading of a member's last word: a certificate of its own seat for another key, in its own feed. By
-//! itself it changes nothing; once a member above it says the same, the new key sits there. Pure. Invariant: of
-//! a member that changed its key, one key speaks.
+//! Owns a member's last word: a certificate of its own seat for another key, in its own feed. By itself it changes
+//! nothing; once a member above it says the same, the new key sits there. Pure. Invariant: of a member that changed
+//! its key, one key speaks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Certificate, Claim, Placed, Roster, Seat, SignedStatement, Standing};
+use super::{
+    Certificate, Claim, EnvId, Head, Member, Placed, Roster, Seat, SignedStatement, Standing, Succession,
+};
+use crate::audit::key::NodeKey;
 use crate::audit::signature::PublicKey;
+use crate::timeline::feed::FeedId;
 
 impl SignedStatement {
     /// The certificate by which its issuer hands its own seat to another key: the last thing that it says.
@@ -21,6 +25,22 @@ impl SignedStatement {
             },
             Claim::Revocation(_) => None,
         }
+    }
+}
+
+impl Member {
+    /// What the member of `env` that goes by `key` says to hand its seat to `next`, so that this `last` counts of it; or
+    /// `issuer` for it.
+    pub fn farewell_to(
+        &self,
+        (env, key, next): (EnvId, &NodeKey, &NodeKey),
+        last: BTreeMap<FeedId, Head>,
+        issuer: PublicKey,
+    ) -> Certificate {
+        let seat = Seat::Succeeding(Succession::sign(env, key, next.public(), last));
+        let consent = seat.agree(env, next);
+        let (principal, role, expires) = (self.principal.clone(), self.role, self.end_by(issuer));
+        Certificate { node: next.public(), seat, principal, role, expires, consent }
     }
 }
 
@@ -51,6 +71,22 @@ impl Roster {
         open.sort_by_key(|placed| std::cmp::Reverse(key(placed)));
         open.dedup_by_key(|placed| placed.statement.statement().issuer);
         open
+    }
+
+    /// What confirms the last word of `old` among `statements`, if `issuer` says so: its seat as it is, for the key that
+    /// it names.
+    pub fn confirmation(
+        &self,
+        statements: &[Placed],
+        old: PublicKey,
+        issuer: PublicKey,
+    ) -> Option<Certificate> {
+        let member = self.member(old)?;
+        let farewells = self.farewells(statements).into_iter().map(|placed| &placed.statement);
+        let mut of_old = farewells.filter(|statement| statement.statement().issuer == old);
+        let farewell = of_old.next()?.farewell()?.clone();
+        let (principal, role, expires) = (member.principal.clone(), member.role, member.end_by(issuer));
+        Some(Certificate { principal, role, expires, ..farewell })
     }
 
     /// Whether it is the last word of a member that still sits, and leaves nothing behind it.

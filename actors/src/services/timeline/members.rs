@@ -4,8 +4,6 @@
 //! Owns what must hold before such a statement is signed. Writes nothing: the desk puts statement, event and
 //! invitation in one append. Invariant: an invitation lets in one key, whenever the node is killed.
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,10 +13,10 @@ use xyn_store::ids::{self, StreamId};
 use xyn_store::projection::TermRow;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{
-    Certificate, Claim, HEADS_MAX, Head, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation,
-    Role, Roster, Seat, SignedStatement, Standing, Statement, TicketId,
+    Certificate, Claim, InvalidStatement, Invitation, NotAdmitted, NotRedeemed, Revocation, Role, Roster,
+    Seat, SignedStatement, Standing, Statement, TicketId,
 };
-use xyn_store::{Reader, StoreError, Timestamp};
+use xyn_store::{Reader, Timestamp};
 
 use super::{TimelineError, offline, rotation};
 use crate::runtime::Refusal;
@@ -226,7 +224,7 @@ fn revoke(
     if !roster.ranks_above(issuer, node) {
         return Err(MemberError::NotAbove(node).into());
     }
-    let last = last_records(reader, roster, node, None)?;
+    let last = reader.last_records(&roster.succession(node), None)?;
     let event = Event::Revoked { node, reason: reason.clone(), last: last.clone().into_iter().collect() };
     Ok((Claim::Revocation(Revocation { node, last, reason }), event))
 }
@@ -262,28 +260,6 @@ fn renew(
     let expires = expires.unwrap_or_else(|| member.end_by(issuer));
     let certificate = Certificate { role, expires, ..certificate.clone() };
     Ok((Claim::Certificate(certificate), Event::Renewed { node, role, expires }))
-}
-
-/// The last records that count of a node and of the keys that took its seat, by feed. Of more feeds than a statement
-/// names those with the most records, and `present` before all others; the rest do not count any more. A node begins a
-/// feed with each life of its folder, so whoever has so many made them up, and must not be safe behind them.
-pub(super) fn last_records(
-    reader: &Reader,
-    roster: &Roster,
-    node: PublicKey,
-    present: Option<FeedId>,
-) -> Result<BTreeMap<FeedId, Head>, StoreError> {
-    let line = roster.succession(node);
-    let mut last = Vec::new();
-    for row in reader.feeds()?.into_iter().filter(|row| line.contains(&row.feed.node)) {
-        last.extend(reader.last_shared(&row)?.map(|head| (row.feed, head)));
-    }
-    last.sort_by_key(|(feed, head)| Reverse((Some(*feed) == present, head.seq)));
-    if last.len() > HEADS_MAX {
-        tracing::warn!(%node, feeds = last.len(), named = HEADS_MAX, "what is in its shortest feeds does not count any more");
-    }
-    last.truncate(HEADS_MAX);
-    Ok(last.into_iter().collect())
 }
 
 impl From<MemberError> for Refusal {

@@ -9,10 +9,10 @@ use std::path::Path;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::trust::{Certificate, Claim, Roster, Seat, SignedStatement, Succession};
+use xyn_store::trust::{Claim, Roster};
 use xyn_store::{Reader, StoreError, Timestamp};
 
-use super::members::{self, MemberError};
+use super::members::MemberError;
 use super::{Service, TimelineError};
 use crate::services::mesh::Event;
 
@@ -35,17 +35,8 @@ pub(super) fn leave(
     let member = roster.admit(old, now).map_err(MemberError::from)?;
     let next = NodeKey::prepare_next(folder).map_err(StoreError::from)?;
     // Its last word stands behind what it names of this feed.
-    let last = members::last_records(reader, roster, old, Some(own))?;
-    let seat = Seat::Succeeding(Succession::sign(env, key, next.public(), last));
-    let consent = seat.agree(env, &next);
-    let certificate = Certificate {
-        node: next.public(),
-        seat,
-        principal: member.principal.clone(),
-        role: member.role,
-        expires: member.end_by(issuer),
-        consent,
-    };
+    let last = reader.last_records(&roster.succession(old), Some(own))?;
+    let certificate = member.farewell_to((env, key, &next), last, issuer);
     Ok((Claim::Certificate(certificate), Event::Rotated { node: old, successor: next.public() }))
 }
 
@@ -56,20 +47,12 @@ pub(super) fn confirm(
     roster: &Roster,
     node: PublicKey,
 ) -> Result<(Claim, Event), TimelineError> {
-    let member = roster.member(node).ok_or(MemberError::Stranger(node))?;
+    roster.member(node).ok_or(MemberError::Stranger(node))?;
     if !roster.ranks_above(issuer, node) {
         return Err(MemberError::NotAbove(node).into());
     }
     let statements = reader.statements(roster.env())?;
-    let mut farewells = roster.farewells(&statements).into_iter().map(|placed| &placed.statement);
-    let farewell = farewells.find(|statement| statement.statement().issuer == node);
-    let farewell = farewell.and_then(SignedStatement::farewell).ok_or(MemberError::NotLeaving(node))?;
-    let certificate = Certificate {
-        principal: member.principal.clone(),
-        role: member.role,
-        expires: member.end_by(issuer),
-        ..farewell.clone()
-    };
+    let certificate = roster.confirmation(&statements, node, issuer).ok_or(MemberError::NotLeaving(node))?;
     let event = Event::Rotated { node, successor: certificate.node };
     Ok((Claim::Certificate(certificate), event))
 }

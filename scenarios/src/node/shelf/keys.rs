@@ -30,20 +30,13 @@ impl Shelf {
     pub(crate) fn farewell(&self, next: &NodeKey, now: Timestamp) -> Option<Vec<u8>> {
         let old = self.key.public();
         let member = self.roster.admit(old, now).ok()?;
-        let line = self.roster.succession(old);
-        let feeds = self.feeds().ok()?.into_iter().filter(|(feed, _)| line.contains(&feed.node));
-        let last = feeds.filter_map(|(feed, known)| Some((feed, known.head?))).collect();
-        let seat = Seat::Succeeding(Succession::sign(self.env, &self.key, next.public(), last));
-        let consent = seat.agree(self.env, next);
-        let certificate = Certificate {
-            node: next.public(),
-            seat,
-            principal: member.principal.clone(),
-            role: member.role,
-            expires: member.expires,
-            consent,
-        };
+        let certificate = member.farewell_to((self.env, &self.key, next), self.last_of(old)?, old);
         Some(self.state(&self.key, certificate, now)?.as_bytes().to_vec())
+    }
+
+    /// The last records that are here of whoever goes, or went, by `key`. None where they cannot be read.
+    pub(crate) fn last_of(&self, key: PublicKey) -> Option<BTreeMap<FeedId, Head>> {
+        self.base.read().and_then(|reader| reader.last_records(&self.roster.succession(key), None)).ok()
     }
 
     /// The word that confirms the last one of `old`, where there is one: this node's where it ranks above that, else
@@ -55,16 +48,11 @@ impl Shelf {
         now: Timestamp,
     ) -> Option<Confirmation> {
         let statements = self.heard(&self.base.read().ok()?).ok()?;
-        let member = self.roster.member(old)?;
-        let farewells = self.roster.farewells(&statements).into_iter();
-        let mut words = farewells.filter(|placed| placed.statement.statement().issuer == old);
-        let farewell = words.next()?.statement.farewell()?.clone();
-        let Seat::Succeeding(succession) = &farewell.seat else { return None };
-        let last = succession.last.clone();
-        let (principal, role, expires) = (member.principal.clone(), member.role, member.expires);
-        let certificate = Certificate { principal, role, expires, ..farewell };
         let is_roots = !self.roster.ranks_above(self.key.public(), old);
-        let signed = self.state(if is_roots { root } else { &self.key }, certificate, now)?;
+        let issuer = if is_roots { root } else { &self.key };
+        let certificate = self.roster.confirmation(&statements, old, issuer.public())?;
+        let Seat::Succeeding(Succession { last, .. }) = certificate.seat.clone() else { return None };
+        let signed = self.state(issuer, certificate, now)?;
         Some(Confirmation { bytes: signed.as_bytes().to_vec(), last, is_roots })
     }
 
