@@ -193,7 +193,7 @@ impl Check {
 
     /// Everything that a node holds is within its limit.
     pub(crate) fn bounds(&mut self, now: Timestamp, node: usize, running: &Running) {
-        let Running { shelf, process, chest } = running;
+        let Running { shelf, process, chest, .. } = running;
         let held = |what, size, limit| Held { what, size, limit };
         let unheard = process.neighbours.values().copied().max().unwrap_or_default();
         let of_records = shelf.timeline().into_iter().flat_map(|timeline| {

@@ -104,6 +104,9 @@ pub enum Fault {
         node: usize,
         /// Who says so.
         by: usize,
+        /// It is its own word, and not the root's: as one who let the other in, or those who did.
+        #[serde(default)]
+        own: bool,
     },
     /// A node turns bad and stays so.
     Turn {
@@ -207,7 +210,7 @@ impl Fault {
         match self {
             Self::Part { one, other, .. } => [one.as_slice(), other].concat(),
             Self::Storm { nodes, .. } => nodes.clone(),
-            Self::Revoke { node, by } | Self::Rotate { node, by } => vec![*node, *by],
+            Self::Revoke { node, by, .. } | Self::Rotate { node, by } => vec![*node, *by],
             Self::Stop { node }
             | Self::Crash { node, .. }
             | Self::Disk { node, .. }

@@ -4,6 +4,7 @@
 //! what must hold can hold.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use xyn_store::simulation::Dice;
 
@@ -96,6 +97,9 @@ pub fn scenario(seed: u64) -> Scenario {
             *into = Manner::Impostor;
         }
     }
+    if dice.coin() {
+        fall_out(&mut scenario, &mut dice);
+    }
     scenario
 }
 
@@ -159,7 +163,7 @@ fn fault(nodes: usize, dice: &mut Dice) -> Fault {
         13 => Fault::Storm { nodes: Vec::new(), weather: weather(dice, 10) },
         14 => Fault::SetClock { node, by: Span::secs(dice.below(7200)), back: dice.coin() },
         15 => Fault::Swap { node },
-        16 => Fault::Revoke { node, by: (node + 1) % nodes },
+        16 => Fault::Revoke { node, by: (node + 1) % nodes, own: false },
         _ => Fault::Turn { node, into: MANNERS[dice.below(MANNERS.len() as u64) as usize], unnoticed: false },
     }
 }
@@ -171,13 +175,7 @@ fn rotate(scenario: &mut Scenario, secs: u64, dice: &mut Dice) {
     let by = (node + 1 + dice.below(scenario.nodes as u64 - 1) as usize) % scenario.nodes;
     let at = Span::secs(dice.below(secs));
     let is_tied = |join: &Join| join.by == node || join.node == by;
-    let is_steady = |of: usize| {
-        !scenario.faults.iter().any(|it| match it.fault {
-            Fault::Turn { node, .. } | Fault::Revoke { node, .. } | Fault::Swap { node } => node == of,
-            _ => false,
-        })
-    };
-    if is_steady(node) && is_steady(by) && !scenario.joins.iter().any(is_tied) {
+    if is_steady(scenario, node) && is_steady(scenario, by) && !scenario.joins.iter().any(is_tied) {
         scenario.topology = Topology::Full;
         let fault = Fault::Rotate { node, by };
         scenario.faults.push(Planned { at, lasts: None, every: None, fault });
@@ -187,6 +185,39 @@ fn rotate(scenario: &mut Scenario, secs: u64, dice: &mut Dice) {
             scenario.faults.push(Planned { at, lasts: None, every: None, fault });
         }
     }
+}
+
+/// Whoever let a node in turns it out while it is apart with some others, and is turned out itself: who hears of both
+/// lifts the one cut again, where that word stands behind the other.
+fn fall_out(scenario: &mut Scenario, dice: &mut Dice) {
+    let Some(Join { node, by, at, after, .. }) = scenario.joins.first().cloned() else { return };
+    let Some(root) = (0..scenario.nodes).find(|it| ![node, by].contains(it)) else { return };
+    // Whoever is out introduces nobody.
+    if scenario.knows.is_some() || ![node, by, root].into_iter().all(|it| is_steady(scenario, it)) {
+        return;
+    }
+    let mut one: Vec<usize> = (0..scenario.nodes).filter(|it| ![node, by, root].contains(it)).collect();
+    one.retain(|_| dice.coin());
+    one.push(by);
+    let begins = at.0 + after.0 + Duration::from_secs(10 + dice.below(60));
+    let mut plan = |secs: u64, lasts: Option<Span>, fault| {
+        let at = Span(begins + Duration::from_secs(secs));
+        scenario.faults.push(Planned { at, lasts, every: None, fault });
+    };
+    plan(0, Some(Span::secs(90)), Fault::Part { one, other: Vec::new(), one_way: false });
+    plan(10 + dice.below(60), None, Fault::Revoke { node: by, by: root, own: false });
+    plan(10 + dice.below(60), None, Fault::Revoke { node, by, own: true });
+}
+
+/// Whether a node stays what it is, under its key, as far as is planned.
+fn is_steady(scenario: &Scenario, of: usize) -> bool {
+    !scenario.faults.iter().any(|planned| match planned.fault {
+        Fault::Turn { node, .. }
+        | Fault::Revoke { node, .. }
+        | Fault::Swap { node }
+        | Fault::Rotate { node, .. } => node == of,
+        _ => false,
+    })
 }
 
 /// Where honest nodes could only reach each other through bad ones, or through one that was revoked, everybody

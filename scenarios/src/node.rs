@@ -31,6 +31,7 @@ use xyn_store::trust::NotAdmitted;
 pub(crate) use chest::Chest;
 pub(crate) use process::Process;
 pub(crate) use shelf::Shelf;
+pub(crate) use shelf::intake::Intake;
 
 /// Which protocol a message belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(crate) enum Effect {
     Send { peer: PublicKey, talk: Talk, bytes: Arc<[u8]> },
     /// Do something that takes time, and bring the result back.
     Work(Job),
+    /// Judge these records, with others that come at the same time.
+    HandIn(Intake),
     /// Nothing more of this blob comes for now.
     Shut(Digest),
     /// A peer's log is not what it was.
@@ -90,9 +93,8 @@ pub(crate) enum Closing {
 pub(crate) enum Job {
     Read { peer: PublicKey, feed: FeedId, after: u64, to: u64, credit: u32 },
     ReadProof { peer: PublicKey, feed: FeedId },
-    Admit { peer: PublicKey, feed: FeedId, frames: Vec<Frame> },
+    Judge,
     AdmitProof { peer: PublicKey, feed: FeedId, proof: Proof },
-    Hear { id: Digest, news: News },
     Content(Errand),
     Redeem { peer: PublicKey, request: Box<Redeem> },
     Prove { peer: PublicKey, growth: Growth },

@@ -101,10 +101,16 @@ impl People {
         }
     }
 
-    /// The root's word, in whoever's feed, that `number` no longer belongs, with whatever keys follow its first.
-    pub(crate) fn revocation(&self, number: usize, last: BTreeMap<FeedId, Head>, at: Timestamp) -> Vec<u8> {
+    /// The word of `issuer` that `number` no longer belongs, with whatever keys follow its first.
+    pub(crate) fn revocation(
+        &self,
+        issuer: &NodeKey,
+        number: usize,
+        last: BTreeMap<FeedId, Head>,
+        at: Timestamp,
+    ) -> Vec<u8> {
         let revocation = Revocation { node: self.keys[number][0].public(), last, reason: "left".into() };
-        said(&self.root, Claim::Revocation(revocation), at).statement.as_bytes().to_vec()
+        said(self.env(), issuer, Claim::Revocation(revocation), at).statement.as_bytes().to_vec()
     }
 }
 
@@ -114,11 +120,10 @@ fn certificate(root: &NodeKey, key: &NodeKey, number: usize) -> Placed {
     let principal = Principal::new(format!("person-{number}@sim"));
     let certificate =
         Certificate { node: key.public(), seat, principal, role: Role::User, expires: None, consent };
-    said(root, Claim::Certificate(certificate), dawn())
+    said(env, root, Claim::Certificate(certificate), dawn())
 }
 
-fn said(root: &NodeKey, claim: Claim, at: Timestamp) -> Placed {
-    let env = EnvId::rooted_in(root.public());
-    let statement = Statement { env, issuer: root.public(), issued_at: at, claim };
-    Placed { statement: statement.sign(root).expect("the root says nothing that others refuse"), place: None }
+fn said(env: EnvId, issuer: &NodeKey, claim: Claim, at: Timestamp) -> Placed {
+    let statement = Statement { env, issuer: issuer.public(), issued_at: at, claim };
+    Placed { statement: statement.sign(issuer).expect("nobody says what others refuse"), place: None }
 }

@@ -256,7 +256,7 @@ impl Scenario {
         if let Some(message) = weathers.into_iter().find_map(unfit_weather) {
             return unfit(message);
         }
-        if let Some(message) = self.never_confirmed() {
+        if let Some(message) = self.never_confirmed().or_else(|| self.unheeded()) {
             return unfit(message);
         }
         if self.faults.iter().any(|it| it.every == Some(Span::default())) {

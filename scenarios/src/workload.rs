@@ -12,7 +12,6 @@ use xyn_store::{Digest, Timestamp};
 
 use crate::node::Shelf;
 use crate::node::chest::Piece;
-use crate::node::shelf::Attempt;
 use crate::scenario::Work;
 use crate::world::World;
 
@@ -65,25 +64,11 @@ impl World {
         self.write(node, |shelf, now| shelf.edit(now, &board, &edits))
     }
 
-    /// Whatever is signed is on the books before anybody can hear of it.
-    pub(crate) fn write(
-        &mut self,
-        node: usize,
-        write: impl FnOnce(&mut Shelf, Timestamp) -> Option<Attempt>,
-    ) -> bool {
-        let machine = &mut self.machines[node];
-        let (clock, feed) = (machine.clock(self.now), machine.feed());
-        let Some(running) = machine.running.as_mut() else { return false };
-        let attempt = write(&mut running.shelf, clock);
-        if let Some(attempt) = &attempt {
-            self.check.wrote(self.now, node, feed, attempt);
-        }
-        self.act(node, |_, _| {});
-        if let Some(attempt) = attempt.filter(|attempt| attempt.is_kept) {
-            self.act(node, |running, now| running.process.wrote(feed, &attempt.frames, now));
-            return true;
-        }
-        false
+    /// A node writes something. Answers whether that is kept.
+    pub(crate) fn write(&mut self, node: usize, write: impl FnOnce(&mut Shelf, Timestamp) -> bool) -> bool {
+        let mut is_kept = false;
+        self.act(node, |running, now| is_kept = write(&mut running.shelf, now));
+        is_kept
     }
 }
 

@@ -240,7 +240,8 @@ impl World {
             self.visit(node, guest::Input::Tick);
         }
         self.act(node, |running, now| {
-            running.shelf.tend();
+            // What fails is done in the next second.
+            let _ = running.shelf.settle(now);
             running.process.tick(&running.shelf, now);
         });
         self.follow_rollout(node);

@@ -32,6 +32,7 @@ mod pen;
 mod rebuild;
 pub mod record;
 mod recut;
+mod replica;
 mod roster;
 mod rows;
 mod runs;
@@ -57,7 +58,7 @@ pub use pace::{
     RECORDS_PER_MINUTE_MAX, STATEMENTS_PER_HOUR_MAX,
 };
 pub use page::EntryFilter;
-pub use recut::Recut;
+pub use replica::{Hearing, Replica};
 pub use roster::{STATEMENTS_PER_FEED, first_certificate};
 pub use rows::{BoardRow, FeedRow};
 pub use scrub::{Stop, Track};

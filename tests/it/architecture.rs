@@ -43,6 +43,7 @@ const PURE: &[&str] = &[
     "net/src/proto",
     "scenarios/src",
     "store/src/timeline/fold",
+    "store/src/timeline/replica",
     "store/src/trust",
 ];
 

@@ -33,7 +33,7 @@ use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::entry::Branch;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork::Proof;
-use xyn_store::timeline::{Saying, Timeline, WriteError, first_certificate};
+use xyn_store::timeline::{Hearing, Saying, Timeline, WriteError, first_certificate};
 #[cfg(test)]
 use xyn_store::trust::SignedStatement;
 use xyn_store::trust::{EnvId, InvalidStatement, Roster};
@@ -161,7 +161,7 @@ impl Service {
 
     /// Judges frames from others in one batch: a verdict for each, once what was admitted is durable.
     pub async fn admit(&self, frames: Vec<Sent>) -> Result<Vec<Verdict>, TimelineError> {
-        self.tell(Command::Admit(frames)).await
+        self.tell(Command::Admit(Hearing::of(frames))).await
     }
 
     /// Judges a proof that a node wrote two records under one number: the verdict, once it is durable.

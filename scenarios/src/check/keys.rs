@@ -17,7 +17,7 @@ pub(crate) enum Word {
     /// A node gave up its key for the next one.
     Retired { node: usize, old: PublicKey, last: BTreeMap<FeedId, u64>, is_roots: bool },
     /// A member was revoked, whichever keys it has or takes.
-    Revoked { node: usize, last: BTreeMap<FeedId, u64> },
+    Revoked { node: usize, last: BTreeMap<FeedId, u64>, is_roots: bool },
 }
 
 /// A word, and the records that it stands in, whether they were kept or not.
@@ -43,6 +43,13 @@ impl Word {
     fn last(&self) -> &BTreeMap<FeedId, u64> {
         match self {
             Self::Retired { last, .. } | Self::Revoked { last, .. } => last,
+        }
+    }
+
+    /// Whether it counts whoever carries it.
+    fn is_roots(&self) -> bool {
+        match self {
+            Self::Retired { is_roots, .. } | Self::Revoked { is_roots, .. } => *is_roots,
         }
     }
 
@@ -91,10 +98,24 @@ impl Check {
 
     /// Members of whom somebody said, durably, that they no longer belong. They may never hear of it.
     pub(crate) fn revoked(&self) -> impl Iterator<Item = usize> {
-        self.keys.lasting().filter_map(|said| match said.word {
+        self.keys.lasting().filter(|said| !self.is_void(said)).filter_map(|said| match said.word {
             Word::Revoked { node, .. } => Some(node),
             Word::Retired { .. } => None,
         })
+    }
+
+    /// Whether a member's word stands only behind the last record that the root lets count of it.
+    fn is_void(&self, said: &Said) -> bool {
+        let roots = || self.keys.lasting().map(|said| &said.word).filter(|word| word.is_roots());
+        let is_cut = |place: &Place| {
+            let author = self.numbers.get(&place.feed.node).copied();
+            let cuts = |word: &Word| {
+                let last = word.last().get(&place.feed).copied().unwrap_or_default();
+                matches!(word, Word::Revoked { node, .. } if Some(*node) == author) && last < place.record.seq
+            };
+            roots().any(cuts)
+        };
+        !said.word.is_roots() && said.places.iter().all(is_cut)
     }
 
     fn is_revoked(&self, node: Option<usize>) -> bool {
@@ -111,12 +132,9 @@ impl Check {
         };
         let is_heard = |said: &&Said| {
             let mut places = said.places.iter().filter(has);
-            match &said.word {
-                Word::Retired { is_roots: false, .. } => {
-                    places.any(|place| !self.is_revoked(self.numbers.get(&place.feed.node).copied()))
-                }
-                Word::Retired { .. } | Word::Revoked { .. } => places.next().is_some(),
-            }
+            places.any(|place| {
+                said.word.is_roots() || !self.is_revoked(self.numbers.get(&place.feed.node).copied())
+            })
         };
         self.keys.lasting().filter(is_heard).map(|said| &said.word).collect()
     }

@@ -22,7 +22,7 @@ use xyn_store::{Digest, StoreError, Timestamp};
 
 use super::shelf::{Note, Shelf};
 use super::trade::Trade;
-use super::{Closing, Done, Effect, Job, Talk};
+use super::{Closing, Done, Effect, Intake, Job, Talk};
 
 /// The cores of a running node.
 pub(crate) struct Process {
@@ -250,7 +250,9 @@ impl Process {
                     self.work(Job::Read { peer, feed, after, to, credit });
                 }
                 sync::Output::ReadProof { peer, feed } => self.work(Job::ReadProof { peer, feed }),
-                sync::Output::Admit { peer, feed, frames } => self.work(Job::Admit { peer, feed, frames }),
+                sync::Output::Admit { peer, feed, frames } => {
+                    self.effects.push(Effect::HandIn(Intake::Pulled { peer, feed, frames }));
+                }
                 sync::Output::AdmitProof { peer, feed, proof } => {
                     self.work(Job::AdmitProof { peer, feed, proof });
                 }
@@ -265,7 +267,7 @@ impl Process {
                 gossip::Output::Publish(bytes) => self.flood(&bytes.into(), None, now),
                 gossip::Output::Admit { id, news, .. } => {
                     self.hearing.take().map(|bytes| self.heard.insert(id, bytes));
-                    self.work(Job::Hear { id, news });
+                    self.effects.push(Effect::HandIn(Intake::News { id, news }));
                 }
                 gossip::Output::Report { id, peer, verdict: Verdict::Accept } => {
                     if let Some(bytes) = self.heard.get(&id).cloned() {

@@ -1,10 +1,11 @@
-//! The records of a node: the real timeline over a base that can fail.
+//! The records of a node: the real replica of the timeline over a base that can fail.
 //!
-//! Owns the way from frames to verdicts and commits, as the node does it for the mesh. After any failure the
-//! timeline is thrown away and opened again. Invariant: what it answers for is committed.
+//! Owns the commits, one behind the other, and the notes of what changed by them. What follows from what the replica
+//! says; after any failure it is thrown away and opened again. Invariant: what it answers for is committed.
 
 #[cfg(test)]
 pub(crate) mod flaws;
+pub(crate) mod intake;
 pub(crate) mod keys;
 mod ledger;
 pub(crate) mod paper;
@@ -13,7 +14,7 @@ mod places;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use xyn_net::proto::sync::{Proof, Refused};
+use xyn_net::proto::sync::Proof;
 use xyn_net::records;
 use xyn_net::wire::{Frame, Known, Payload};
 use xyn_store::audit::key::NodeKey;
@@ -22,8 +23,8 @@ use xyn_store::projection::Changes;
 use xyn_store::simulation::Base;
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::timeline::{Saying, Timeline, Written, fork};
-use xyn_store::trust::{EnvId, Placed, Roster, SignedStatement};
+use xyn_store::timeline::{Pace, Replica, Saying, Timeline, WriteError, Written};
+use xyn_store::trust::{EnvId, Placed, Roster};
 use xyn_store::{Digest, Reader, StoreError, Timestamp};
 
 use crate::tally::Happening;
@@ -61,13 +62,14 @@ pub(crate) struct Shelf {
     certificates: Arc<Vec<Placed>>,
     base: Box<dyn Base>,
     /// None after a failure, until it was opened again.
-    timeline: Option<Timeline>,
+    replica: Option<Replica>,
+    /// Of all replicas that are opened here, one after the other.
+    pace: Pace,
+    /// Who belongs, durably.
     roster: Arc<Roster>,
-    /// Whether every feed is known to be cut as the roster and the forks say.
-    is_cut: bool,
     notes: Vec<Note>,
-    /// What the root said and this node is to say too.
-    unsaid: Vec<SignedStatement>,
+    /// What was written since this was asked last.
+    attempts: Vec<Attempt>,
     /// What was remarkable since this was asked last.
     remarks: Vec<Happening>,
     /// The leaves of the node's log, as far as they were read.
@@ -87,6 +89,7 @@ impl Shelf {
         env: EnvId,
         own: FeedId,
         certificates: Arc<Vec<Placed>>,
+        now: Timestamp,
     ) -> Result<Self, (StoreError, Box<dyn Base>)> {
         let none = Arc::new(Roster::fold(env, &[], BTreeMap::new()));
         let mut shelf = Self {
@@ -95,18 +98,18 @@ impl Shelf {
             own,
             certificates,
             base,
-            timeline: None,
+            replica: None,
+            pace: Pace::default(),
             roster: none,
-            is_cut: false,
             notes: Vec::new(),
-            unsaid: Vec::new(),
+            attempts: Vec::new(),
             remarks: Vec::new(),
             leaves: Vec::new(),
             signed: 0,
             #[cfg(test)]
             flaws: flaws::Flaws::default(),
         };
-        match shelf.reopen() {
+        match shelf.settle(now) {
             Ok(()) => Ok(shelf),
             Err(error) => Err((error, shelf.base)),
         }
@@ -130,7 +133,7 @@ impl Shelf {
     }
 
     pub(crate) fn timeline(&self) -> Option<&Timeline> {
-        self.timeline.as_ref()
+        self.replica.as_ref().map(Replica::timeline)
     }
 
     /// What two nodes compare.
@@ -141,6 +144,11 @@ impl Shelf {
     /// What changed since this was asked last.
     pub(crate) fn notes(&mut self) -> Vec<Note> {
         std::mem::take(&mut self.notes)
+    }
+
+    /// What was written since this was asked last, in its order.
+    pub(crate) fn attempts(&mut self) -> Vec<Attempt> {
+        std::mem::take(&mut self.attempts)
     }
 
     /// What was remarkable about what others sent since this was asked last.
@@ -156,28 +164,8 @@ impl Shelf {
     /// How far each feed is known.
     pub(crate) fn feeds(&self) -> Result<BTreeMap<FeedId, Known>, StoreError> {
         let reader = self.base.read()?;
-        let rows = self.timeline.iter().flat_map(Timeline::feeds);
+        let rows = self.timeline().into_iter().flat_map(Timeline::feeds);
         rows.map(|row| Ok((row.feed, records::known_of(&reader, row)?))).collect()
-    }
-
-    /// Opens the timeline again after a failure, if that can be done now.
-    pub(crate) fn tend(&mut self) {
-        if self.timeline.is_none() {
-            // The next second brings another attempt.
-            let _ = self.reopen();
-        }
-    }
-
-    fn reopen(&mut self) -> Result<(), StoreError> {
-        let reader = self.base.read()?;
-        self.timeline = Some(Timeline::open(&reader, self.env.root(), self.own)?);
-        drop(reader);
-        self.is_cut = false;
-        self.recut()?;
-        // A commit that failed may be durable all the same: nobody was told of it.
-        let feeds = self.feeds()?.into_iter();
-        self.notes.extend(feeds.map(|(feed, known)| Note::Feed { feed, known, is_answer: false }));
-        Ok(())
     }
 
     fn commit(&mut self, changes: Changes) -> Result<(), StoreError> {
@@ -186,35 +174,58 @@ impl Shelf {
         }
         let committed = self.base.commit(changes);
         if committed.is_err() {
-            self.timeline = None;
+            self.replica = None;
         }
         committed
     }
 
-    /// Runs `work` on a timeline that agrees with the base. Whatever fails leaves it to be opened again.
+    /// Runs `work` on a replica that agrees with the base. Whatever fails leaves it to be opened again.
     fn with<T>(
         &mut self,
-        work: impl FnOnce(&mut Timeline, &Reader, &Roster) -> Result<T, StoreError>,
+        work: impl FnOnce(&mut Replica, &Reader, &Self) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        if self.timeline.is_none() {
-            self.reopen()?;
-        }
-        let reader = self.base.read()?;
-        let mut timeline = self.timeline.take().expect("it was just opened");
-        let done = work(&mut timeline, &reader, &self.roster)?;
-        self.timeline = Some(timeline);
+        let (open, reader) = (self.replica.take(), self.base.read()?);
+        let mut replica = match open {
+            Some(replica) => replica,
+            None => Replica::open(&reader, self.own, Arc::clone(&self.roster), self.pace.clone())?,
+        };
+        let done = work(&mut replica, &reader, self)?;
+        self.replica = Some(replica);
         Ok(done)
     }
 
-    fn known(&self, feed: FeedId) -> Result<Known, StoreError> {
-        match self.timeline.as_ref().and_then(|timeline| timeline.feed(&feed)) {
-            Some(row) => records::known_of(&self.base.read()?, row),
-            None => Ok(Known::default()),
+    /// Opens the replica where there is none, commits what it comes to, step by step, and tells what changed. A commit
+    /// that failed may be durable all the same: of a replica that was opened, all is told.
+    pub(crate) fn settle(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let before = match &self.replica {
+            Some(replica) if replica.is_settled() => return Ok(()),
+            _ => self.feeds()?,
+        };
+        while !self.replica.as_ref().is_some_and(Replica::is_settled) {
+            let Written { changes, frames, .. } = self.with(|replica, reader, shelf| {
+                replica.settle(reader, &shelf.key, now, |reader| shelf.members(reader))
+            })?;
+            let committed = self.commit(changes);
+            if !frames.is_empty() {
+                self.attempts.push(Attempt { frames, is_kept: committed.is_ok() });
+            }
+            committed?;
+            let roster = self.replica.as_ref().map_or(&self.roster, Replica::roster);
+            // Not before it is durable: until then all of it is to be done again.
+            if !Arc::ptr_eq(roster, &self.roster) {
+                self.roster = Arc::clone(roster);
+                self.notes.push(Note::Roster(Arc::clone(&self.roster)));
+            }
         }
+        let after = self.feeds().inspect_err(|_| self.replica = None)?.into_iter();
+        let changed = after.filter(|(feed, known)| before.get(feed) != Some(known));
+        self.notes.extend(changed.map(|(feed, known)| Note::Feed { feed, known, is_answer: false }));
+        Ok(())
     }
 
     fn tell(&mut self, feed: FeedId, is_answer: bool) -> Result<Known, StoreError> {
-        let known = self.known(feed)?;
+        let (reader, row) = (self.base.read()?, self.timeline().and_then(|timeline| timeline.feed(&feed)));
+        let known = row.map(|row| records::known_of(&reader, row)).transpose()?.unwrap_or_default();
         self.notes.push(Note::Feed { feed, known, is_answer });
         Ok(known)
     }
@@ -249,138 +260,47 @@ impl Shelf {
         Payload::new(&proof.encode())
     }
 
-    /// Verifies and keeps frames, as [`Port::admit`](xyn_net::driver::Port::admit).
-    pub(crate) fn admit(&mut self, feed: FeedId, frames: &[Frame], now: Timestamp) -> Result<Known, Refused> {
-        if !records::are_as_said(feed, frames) {
-            return Err(Refused::False);
-        }
-        let bytes: Vec<&[u8]> = frames.iter().map(|frame| &*frame.bytes).collect();
-        #[cfg(test)]
-        let bytes = self.flaws.believed(&bytes);
-        let busy = |_| Refused::Busy;
-        let admission = self
-            .with(|timeline, reader, roster| timeline.admit(reader, &bytes, now, |feed| roster.cut(*feed)))
-            .map_err(busy)?;
-        let first = frames.first().map_or(0, |frame| frame.from);
-        let verdict = records::answer(feed, first, &admission.verdicts);
-        self.remarks.extend(admission.verdicts.iter().filter_map(Happening::judged));
-        let moves_roster = !admission.proofs.is_empty() || admission.has_statements;
-        self.is_cut &= admission.proofs.is_empty();
-        self.commit(admission.changes).map_err(busy)?;
-        if moves_roster {
-            self.recut().map_err(busy)?;
-        }
-        let known = self.tell(feed, verdict.is_ok()).map_err(busy)?;
-        verdict.map(|()| known)
-    }
-
-    /// Verifies and keeps the proof of a fork, as [`Port::admit_proof`](xyn_net::driver::Port::admit_proof).
-    pub(crate) fn admit_proof(
-        &mut self,
-        feed: FeedId,
-        proof: &Proof,
-        now: Timestamp,
-    ) -> Result<Known, Refused> {
-        let proof = fork::Proof::open(&self.env.root(), proof).map_err(|_| Refused::False)?;
-        if proof.feed != feed {
-            return Err(Refused::False);
-        }
-        let busy = |_| Refused::Busy;
-        let (changes, verdict) = self
-            .with(|timeline, reader, roster| {
-                timeline.admit_proof(reader, &proof, now, |feed| roster.cut(*feed))
-            })
-            .map_err(busy)?;
-        records::answer(feed, 0, &[verdict])?;
-        self.is_cut = false;
-        self.commit(changes).map_err(busy)?;
-        self.recut().map_err(busy)?;
-        self.tell(feed, true).map_err(busy)
-    }
-
-    /// Writes to the node's own feed. None when nothing was signed.
-    pub(crate) fn say(&mut self, now: Timestamp, sayings: Vec<Saying>) -> Option<Attempt> {
-        let moves_roster = sayings.iter().any(|saying| matches!(saying, Saying::Statement(_)));
-        let key = Arc::clone(&self.key);
-        let written = self.with(|timeline, _, _| Ok(timeline.say(&key, now, sayings))).ok()?.ok()?;
-        Some(self.keep(written, moves_roster))
+    /// Writes to the node's own feed. Answers whether it is kept, for sure.
+    pub(crate) fn say(&mut self, now: Timestamp, sayings: Vec<Saying>) -> bool {
+        self.write(now, Changes::new(), |timeline, _, key| timeline.say(key, now, sayings))
     }
 
     /// Edits a board.
-    pub(crate) fn edit(&mut self, now: Timestamp, board: &Board, edits: &[Edit]) -> Option<Attempt> {
-        let key = Arc::clone(&self.key);
-        let edit = self.with(|timeline, reader, _| Ok(timeline.edit(reader, &key, now, board, edits)));
-        Some(self.keep(edit.ok()?.ok()?, false))
+    pub(crate) fn edit(&mut self, now: Timestamp, board: &Board, edits: &[Edit]) -> bool {
+        self.write(now, Changes::new(), |timeline, reader, key| timeline.edit(reader, key, now, board, edits))
     }
 
-    fn keep(&mut self, Written { changes, frames, .. }: Written, moves_roster: bool) -> Attempt {
-        #[cfg(test)]
-        if self.flaws.is_hasty {
-            self.timeline = None;
-            return Attempt { frames, is_kept: true };
-        }
-        let is_kept = self.commit(changes).is_ok();
-        if is_kept && moves_roster {
-            // What fails here is done again when the timeline is opened.
-            let _ = self.recut();
-        }
-        if is_kept {
+    /// Keeps what `write` writes, and in the same commit these `changes`.
+    fn write(
+        &mut self,
+        now: Timestamp,
+        changes: Changes,
+        write: impl FnOnce(&mut Timeline, &Reader, &NodeKey) -> Result<Written, WriteError>,
+    ) -> bool {
+        let write = |replica: &mut Replica, reader: &Reader, shelf: &Self| match write(
+            replica.timeline_mut(),
+            reader,
+            &shelf.key,
+        ) {
+            Err(WriteError::Store(error)) => Err(error),
+            written => Ok(written.ok()),
+        };
+        let Ok(Some(mut written)) = self.settle(now).and_then(|()| self.with(write)) else { return false };
+        written.changes.extend(changes);
+        let is_kept = self.keep(written.changes);
+        self.attempts.push(Attempt { frames: written.frames, is_kept });
+        if is_kept && self.settle(now).is_ok() {
             let _ = self.tell(self.own, false);
         }
-        Attempt { frames, is_kept }
+        is_kept
     }
 
-    /// Brings members and cuts to what the records say. What fails is done when the timeline is opened again.
-    fn recut(&mut self) -> Result<(), StoreError> {
-        let done = self.try_recut();
-        if done.is_err() {
-            self.timeline = None;
-        }
-        done
-    }
-
-    fn try_recut(&mut self) -> Result<(), StoreError> {
-        let reader = self.base.read()?;
-        let statements = self.heard(&reader)?;
-        let roster = Roster::fold(self.env, self.certificates.iter().chain(&statements), reader.fork_cuts()?);
-        drop(reader);
-        self.unsaid = self.owed(&roster, &statements);
-        if roster == *self.roster && self.is_cut {
-            return Ok(());
-        }
-        let before: Vec<(FeedId, Known)> = self.feeds()?.into_iter().collect();
-        let is_out = roster.is_out(self.own.node);
-        self.is_cut = false;
+    fn keep(&mut self, changes: Changes) -> bool {
         #[cfg(test)]
-        let disowns = self.flaws.disowns;
-        let cut = |feed: &FeedId| {
-            #[cfg(test)]
-            if disowns && flaws::is_given_up(&roster, feed) {
-                return flaws::nothing();
-            }
-            roster.cut(*feed)
-        };
-        while !self.is_cut {
-            let step = self.with(|timeline, reader, _| {
-                let mut step = timeline.recut(reader, cut)?;
-                if is_out {
-                    step.changes.extend(timeline.silence());
-                }
-                Ok(step)
-            })?;
-            self.commit(step.changes)?;
-            self.is_cut = step.is_done;
+        if self.flaws.is_hasty {
+            self.replica = None;
+            return true;
         }
-        // Not before it is durable: until then all of it is to be done again.
-        if roster != *self.roster {
-            self.roster = Arc::new(roster);
-            self.notes.push(Note::Roster(Arc::clone(&self.roster)));
-        }
-        for (feed, known) in before {
-            if self.known(feed)? != known {
-                self.tell(feed, false)?;
-            }
-        }
-        Ok(())
+        self.commit(changes).is_ok()
     }
 }

@@ -63,6 +63,22 @@ impl Scenario {
         }
     }
 
+    /// Why a member's word that another one is out would count for nobody.
+    pub(super) fn unheeded(&self) -> Option<String> {
+        let host = |node: usize| self.joins.iter().find(|join| join.node == node).map(|join| join.by);
+        self.faults.iter().find_map(|planned| {
+            let Fault::Revoke { node, by, own: true } = planned.fault else { return None };
+            let mut above = std::iter::successors(host(node), |above| host(*above)).take(self.nodes);
+            let is_above = above.any(|above| above == by);
+            (!is_above).then(|| {
+                format!(
+                    "node {by} cannot turn out node {node} by its own word: neither it nor anybody whom it let in let \
+                     that one in; leave out `own`, and it carries the root's"
+                )
+            })
+        })
+    }
+
     fn pairs(&self, topology: &Topology) -> Vec<[usize; 2]> {
         let count = self.nodes;
         let ring = || (0..count).map(|node| [node, (node + 1) % count]);

@@ -11,12 +11,14 @@ use super::machine::Running;
 use super::queue::{Event, Parcel};
 use crate::fault::Manner;
 use crate::node::shelf::Note;
-use crate::node::{Done, Effect, Job, Seen, Shelf, Talk, trade};
+use crate::node::{Done, Effect, Job, Seen, Talk, trade};
 use crate::tally::Happening;
 use crate::world::mischief;
 
 /// The least and the most time that a job of the records takes.
 const JOB_MICROS: (u64, u64) = (100, 3000);
+/// How long the first records that are handed in wait for others, to be judged in one batch: as in a node.
+const WINDOW: Duration = Duration::from_millis(20);
 /// How long until whoever asked learns that a question or its answer did not come through.
 const STREAM_BREAKS: Duration = Duration::from_secs(2);
 
@@ -24,11 +26,19 @@ impl World {
     /// Lets a running node do something, and carries out what follows.
     pub(crate) fn act(&mut self, node: usize, work: impl FnOnce(&mut Running, Timestamp)) {
         let machine = &mut self.machines[node];
-        let clock = machine.clock(self.now);
+        let (clock, own) = (machine.clock(self.now), machine.feed());
         let Some(running) = machine.running.as_mut() else {
             return;
         };
         work(running, clock);
+        // On the books before anybody can hear of it; and published, as a node does it, before it is looked at who belongs
+        // now.
+        for attempt in running.shelf.attempts() {
+            self.check.wrote(self.now, node, own, &attempt);
+            if attempt.is_kept {
+                running.process.wrote(own, &attempt.frames, clock);
+            }
+        }
         loop {
             let notes = running.shelf.notes();
             if notes.is_empty() {
@@ -50,10 +60,7 @@ impl World {
             self.perform(node, effect);
         }
         if !has_power {
-            return self.power_gone(node);
-        }
-        if self.machines[node].running.as_ref().is_some_and(|running| running.shelf.owes_words()) {
-            self.write(node, Shelf::say_again);
+            self.power_gone(node);
         }
     }
 
@@ -68,11 +75,13 @@ impl World {
                 }
             }
             Effect::Shut(object) => self.machines[node].chest().close(&object),
-            Effect::Work(job) => {
-                let wait = JOB_MICROS.0 + self.dice.below(JOB_MICROS.1 - JOB_MICROS.0);
-                let life = self.machines[node].life;
-                let at = self.now.after(Duration::from_micros(wait));
-                self.queue.push(at, Event::Job { node, life, job });
+            Effect::Work(job) => self.work_on(node, job, Duration::ZERO),
+            Effect::HandIn(records) => {
+                let Some(running) = &mut self.machines[node].running else { return };
+                running.intake.push(records);
+                if running.intake.len() == 1 {
+                    self.work_on(node, Job::Judge, WINDOW);
+                }
             }
             Effect::Alarm { peer, why } => {
                 if let Some(other) = self.people.number(peer) {
@@ -85,6 +94,14 @@ impl World {
             Effect::Farewell(peer) => self.farewell(node, peer),
             Effect::Close { peer, why } => self.close(node, peer, why),
         }
+    }
+
+    /// Has a job done that is taken up after so long.
+    fn work_on(&mut self, node: usize, job: Job, after: Duration) {
+        let takes = JOB_MICROS.0 + self.dice.below(JOB_MICROS.1 - JOB_MICROS.0);
+        let life = self.machines[node].life;
+        let at = self.now.after(after + Duration::from_micros(takes));
+        self.queue.push(at, Event::Job { node, life, job });
     }
 
     /// Puts a message on the way, as the sender's manner has it.
@@ -192,35 +209,31 @@ impl World {
         if let Job::Redeem { peer, request } = job {
             return self.redeem(node, peer, &request);
         }
-        let mut done = None;
+        let mut done = Vec::new();
         self.act(node, |running, now| done = carry_out(running, job, now));
-        if let Some(Done::Seen(Seen::Vouched { checkpoint, signature: Some(_), .. })) = &done {
-            self.check.vouched(self.now, node, checkpoint);
-        }
         // What changed was told before what was asked is answered, as the node does it.
-        if let Some(done) = done.filter(|_| self.machines[node].life == life) {
-            self.act(node, |running, now| running.process.done(done, now));
+        for done in done {
+            if let Done::Seen(Seen::Vouched { checkpoint, signature: Some(_), .. }) = &done {
+                self.check.vouched(self.now, node, checkpoint);
+            }
+            if self.machines[node].life == life {
+                self.act(node, |running, now| running.process.done(done, now));
+            }
         }
     }
 }
 
-fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Option<Done> {
+fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Vec<Done> {
     let shelf = &mut running.shelf;
-    Some(match job {
+    vec![match job {
+        Job::Judge => return shelf.admit(std::mem::take(&mut running.intake), now),
         Job::Content(errand) => Done::Content(trade::run(errand, &mut running.chest)),
         Job::Read { peer, feed, after, to, credit } => {
             Done::Read { peer, feed, after, frames: shelf.read(feed, after, to, credit) }
         }
         Job::ReadProof { peer, feed } => Done::ReadProof { peer, feed, proof: shelf.read_proof(feed) },
-        Job::Admit { peer, feed, frames } => {
-            Done::Admitted { peer, feed, result: shelf.admit(feed, &frames, now) }
-        }
         Job::AdmitProof { peer, feed, proof } => {
             Done::Admitted { peer, feed, result: shelf.admit_proof(feed, &proof, now) }
-        }
-        Job::Hear { id, news } => {
-            let result = shelf.admit(news.feed, std::slice::from_ref(&news.frame), now);
-            Done::Heard { id, news, result }
         }
         Job::Prove { peer, growth } => Done::Seen(Seen::Proved { peer, growth, hashes: shelf.prove(growth) }),
         Job::Vouch { peer, checkpoint } => {
@@ -231,6 +244,6 @@ fn carry_out(running: &mut Running, job: Job, now: Timestamp) -> Option<Done> {
             Done::Seen(Seen::Kept)
         }
         // Whoever is let in is entered in the books: the world does that.
-        Job::Redeem { .. } => return None,
-    })
+        Job::Redeem { .. } => return Vec::new(),
+    }]
 }

@@ -54,19 +54,7 @@ impl World {
         let last = word.last.into_iter().map(|(feed, head)| (feed, head.seq)).collect();
         let retired = Word::Retired { node, old, last, is_roots: word.is_roots };
         self.check.ends(retired, word.bytes.clone());
-        self.announce(by, word.bytes);
-    }
-
-    /// Writes a word that retires a key. It is published before the connections to that key are closed, as a node
-    /// publishes what is committed before it has read the roster anew.
-    fn announce(&mut self, node: usize, word: Vec<u8>) {
-        let machine = &mut self.machines[node];
-        let (clock, feed) = (machine.clock(self.now), machine.feed());
-        let Some(running) = machine.running.as_mut() else { return };
-        let Some(attempt) = running.shelf.say(clock, vec![Saying::Statement(word)]) else { return };
-        self.check.wrote(self.now, node, feed, &attempt);
-        let frames = if attempt.is_kept { attempt.frames } else { Vec::new() };
-        self.act(node, |running, now| running.process.wrote(feed, &frames, now));
+        self.say(by, vec![Saying::Statement(word.bytes)]);
     }
 
     /// A folder goes by the key that is prepared in it, where that has the seat.

@@ -17,13 +17,15 @@ use xyn_store::{StoreError, Timestamp};
 
 use crate::fault::{Manner, Unsynced};
 use crate::network::Along;
-use crate::node::{Chest, Process, Shelf};
+use crate::node::{Chest, Intake, Process, Shelf};
 
 /// A node that runs.
 pub(crate) struct Running {
     pub(crate) shelf: Shelf,
     pub(crate) process: Process,
     pub(crate) chest: Chest,
+    /// Records that wait for others to be judged with.
+    pub(crate) intake: Vec<Intake>,
 }
 
 impl Running {
@@ -147,7 +149,7 @@ impl Machine {
         let Some(base) = self.base.take() else { return Ok(false) };
         self.clock_micros = self.wall_micros;
         let (key, own) = (Arc::clone(&self.key), self.feed());
-        let opened = Shelf::open(base, key, env, own, Arc::clone(certificates));
+        let opened = Shelf::open(base, key, env, own, Arc::clone(certificates), self.clock(now));
         let shelf = match opened {
             Ok(shelf) => shelf,
             Err((error, base)) => {
@@ -159,7 +161,7 @@ impl Machine {
             Ok(process) => {
                 self.life += 1;
                 let chest = std::mem::take(&mut self.chest);
-                self.running = Some(Box::new(Running { shelf, process, chest }));
+                self.running = Some(Box::new(Running { shelf, process, chest, intake: Vec::new() }));
                 Ok(true)
             }
             Err(error) => {

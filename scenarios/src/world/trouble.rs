@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use xyn_store::StoreError;
+use xyn_store::audit::key::NodeKey;
 use xyn_store::simulation::Failure;
 use xyn_store::timeline::Saying;
 
@@ -51,7 +52,7 @@ impl World {
             Fault::Rotate { node, by } => {
                 self.rotations.insert(node, by);
             }
-            Fault::Revoke { node, by } => self.revoke(node, by),
+            Fault::Revoke { node, by, own } => self.revoke(node, by, own),
             Fault::Turn { node, into, .. } => {
                 self.machines[node].manner = Some(into);
                 self.queue.push(self.now, Event::Mischief(node));
@@ -87,7 +88,8 @@ impl World {
         self.is_calm = true;
         let open: Vec<usize> = self.open_faults.iter().copied().collect();
         open.into_iter().for_each(|index| self.end(index));
-        (0..self.machines.len()).for_each(|node| self.act(node, |running, _| running.shelf.tend()));
+        (0..self.machines.len())
+            .for_each(|node| self.act(node, |running, now| drop(running.shelf.settle(now))));
     }
 
     pub(super) fn on_again(&mut self, node: usize) {
@@ -270,12 +272,13 @@ impl World {
         self.start(node);
     }
 
-    fn revoke(&mut self, node: usize, by: usize) {
+    fn revoke(&mut self, node: usize, by: usize, own: bool) {
         let Some(running) = &self.machines[by].running else { return };
         let Some(last) = running.shelf.last_of(self.people.keys(node)[0].public()) else { return };
         let ends = last.iter().map(|(feed, head)| (*feed, head.seq)).collect();
-        let statement = self.people.revocation(node, last, self.now);
-        self.check.ends(Word::Revoked { node, last: ends }, statement.clone());
+        let issuer: &NodeKey = if own { self.people.key(by) } else { self.people.root() };
+        let statement = self.people.revocation(issuer, node, last, self.now);
+        self.check.ends(Word::Revoked { node, last: ends, is_roots: !own }, statement.clone());
         self.say(by, vec![Saying::Statement(statement)]);
     }
 }

@@ -104,7 +104,7 @@ pub enum Verdict {
     /// Its author wrote more than is [taken in a minute](super::RECORDS_PER_MINUTE_MAX), or
     /// [began more feeds](super::FEEDS_PER_HOUR_MAX) than in an hour: it is to be asked for again.
     Paced(FeedId),
-    /// It shows that its author wrote two records under one number; the proof is among [`Admission::proofs`].
+    /// It shows that its author wrote two records under one number; the proof is kept.
     Forked {
         /// Whose.
         feed: FeedId,
@@ -123,10 +123,6 @@ pub struct Admission {
     pub changes: Changes,
     /// One for each frame.
     pub verdicts: Vec<Verdict>,
-    /// Whether statements about who belongs are among the new records.
-    pub has_statements: bool,
-    /// New proofs of equivocation, to be spread.
-    pub proofs: Vec<Proof>,
     /// What was admitted and shows on no board.
     pub left_out: Vec<LeftOut>,
 }
@@ -152,7 +148,7 @@ impl Timeline {
                 Err(error) => Verdict::Refused(error.into()),
                 Ok(frame) => {
                     let cut = cuts(&frame.place.feed);
-                    self.judge(&mut draft, frame, bytes.len(), now, cut, &mut admission)?
+                    self.judge(&mut draft, frame, bytes.len(), now, cut)?
                 }
             };
             if matches!(verdict, Verdict::Admitted { .. } | Verdict::Duplicate) {
@@ -171,7 +167,6 @@ impl Timeline {
         bytes: usize,
         now: Timestamp,
         cut: Cut,
-        admission: &mut Admission,
     ) -> Result<Verdict, StoreError> {
         let mut row = self.row(&frame.place.feed, cut);
         let (feed, first) = (row.feed, frame.place.seq);
@@ -187,7 +182,7 @@ impl Timeline {
             return Ok(Verdict::Gap { feed, have: row.head.seq });
         }
         if !agrees(draft, &frame, &row)? {
-            return self.contradiction(draft, &frame, cut, admission);
+            return self.contradiction(draft, &frame, cut);
         }
         let have = row.head.seq;
         if frame.last().seq <= have {
@@ -196,7 +191,7 @@ impl Timeline {
         if !self.keeps_pace(&frame, have, cut, now) {
             return Ok(Verdict::Paced(feed));
         }
-        let mut from_future = match take(draft, &mut row, &frame, cut, &mut admission.has_statements) {
+        let mut from_future = match take(draft, &mut row, &frame, cut, &mut self.is_stale) {
             Ok(records) => flag(self, records, now),
             Err(refusal) => return Ok(Verdict::Refused(refusal)),
         };
@@ -204,7 +199,7 @@ impl Timeline {
         let mut behind = Vec::new();
         while let Some(next) = self.waiting.take(&feed, row.head.seq) {
             if !agrees(draft, &next, &row)? {
-                behind.push(self.contradiction(draft, &next, cut, admission)?);
+                behind.push(self.contradiction(draft, &next, cut)?);
                 row = self.row(&feed, cut);
                 continue;
             }
@@ -212,7 +207,7 @@ impl Timeline {
                 behind.push(Verdict::Paced(feed));
                 break;
             }
-            match take(draft, &mut row, &next, cut, &mut admission.has_statements) {
+            match take(draft, &mut row, &next, cut, &mut self.is_stale) {
                 Ok(records) => {
                     from_future += flag(self, records, now);
                     self.keep(draft, row);
@@ -256,7 +251,6 @@ impl Timeline {
         draft: &mut Draft<'_>,
         frame: &Frame,
         cut: Cut,
-        admission: &mut Admission,
     ) -> Result<Verdict, StoreError> {
         let feed = frame.place.feed;
         let earliest = frame.place.seq.saturating_sub(1).max(1);
@@ -274,9 +268,7 @@ impl Timeline {
         if !self.keep_fork(draft, &proof, cut)? {
             return Ok(Verdict::Refused(Refusal::Equivocation(proof.seq)));
         }
-        let seq = proof.seq;
-        admission.proofs.push(proof);
-        Ok(Verdict::Forked { feed, seq })
+        Ok(Verdict::Forked { feed, seq: proof.seq })
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Timeline {
     pub(super) memo: Memo,
     pub(super) pace: Pace,
     pub(super) said: Said,
+    /// Whether statements or proofs of forks may be here by which nobody has read yet who belongs.
+    pub(super) is_stale: bool,
     boards: Open,
 }
 
@@ -127,6 +129,7 @@ impl Timeline {
             memo: Memo::default(),
             pace: Pace::default(),
             said: Said::of(reader, env, own)?,
+            is_stale: true,
             boards: Open::default(),
         })
     }
@@ -194,21 +197,6 @@ impl Timeline {
             }
         }
         Ok(pen.put_down(self))
-    }
-
-    /// Writes milestones, and how far their follower of the journal has come by them, in one piece.
-    pub fn say_milestones(
-        &mut self,
-        key: &NodeKey,
-        now: Timestamp,
-        milestones: Vec<(EntryId, Note)>,
-        follower: &str,
-        offset: u64,
-    ) -> Result<Written, WriteError> {
-        let sayings = milestones.into_iter().map(|(id, note)| Saying::Entry(id, Box::new(note))).collect();
-        let mut written = self.say(key, now, sayings)?;
-        written.changes.put_position(follower, offset);
-        Ok(written)
     }
 
     /// Makes `edits` to `board` as it stands.

@@ -111,6 +111,7 @@ impl<'a> Pen<'a> {
         self.sign();
         let row = FeedRow { head: self.head, ..timeline.row(&self.feed, Cut::Nowhere) };
         self.written.changes.put(&row);
+        timeline.is_stale |= timeline.said != self.said;
         (timeline.clock, timeline.said) = (self.clock, self.said);
         timeline.feeds.insert(self.feed, row);
         self.written

@@ -26,20 +26,19 @@ pub(super) struct Step {
     pub(super) boards: usize,
 }
 
-const STEP: Step = Step { records: 4096, boards: 64 };
+pub(super) const STEP: Step = Step { records: 4096, boards: 64 };
 
 /// A step towards what the roster says.
-#[derive(Clone, Debug, Default)]
-pub struct Recut {
+pub(super) struct Recut {
     /// Rows to commit.
-    pub changes: Changes,
+    pub(super) changes: Changes,
     /// Whether that was the last one.
-    pub is_done: bool,
+    pub(super) is_done: bool,
 }
 
 impl Timeline {
-    /// Judges a proof that another node found. One that says something new is kept, and a [`recut`](Self::recut) is to
-    /// follow.
+    /// Judges a proof that another node found. One that says something new is kept, and feeds are to
+    /// be cut by it.
     pub fn admit_proof(
         &mut self,
         reader: &Reader,
@@ -73,6 +72,7 @@ impl Timeline {
         }
         row.fork = Some(proof.seq);
         draft.changes.put(proof);
+        self.is_stale = true;
         // What is left to do is done by the recut that follows.
         self.relimit(draft, row, cut, &mut { STEP })?;
         self.let_go(|_| Cut::Nowhere);
@@ -81,11 +81,7 @@ impl Timeline {
 
     /// Brings the feeds to what the roster says now, by one step: called again, over the rows as they are then, until
     /// it is done. Whenever the roster changed, a fork came to light or the timeline was opened.
-    pub fn recut(&mut self, reader: &Reader, cuts: impl Fn(&FeedId) -> Cut) -> Result<Recut, StoreError> {
-        self.recut_by(reader, cuts, STEP)
-    }
-
-    pub(super) fn recut_by(
+    pub(super) fn recut(
         &mut self,
         reader: &Reader,
         cuts: impl Fn(&FeedId) -> Cut,
@@ -115,7 +111,7 @@ impl Timeline {
 
     /// Keeps a node from writing that was put out before its first record: there is no feed yet that a cut could limit.
     /// A later [`recut`](Self::recut) lets it write again.
-    pub fn silence(&mut self) -> Changes {
+    pub(crate) fn silence(&mut self) -> Changes {
         let mut changes = Changes::default();
         let own = self.own();
         if self.feed(&own).is_none() {

@@ -21,7 +21,7 @@ use crate::trust::{Claim, EnvId, SignedStatement};
 pub(super) const STATEMENTS_RESERVED: usize = 512;
 
 /// How much was said, and whether that was the last.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
     by_author: usize,
     by_root: usize,

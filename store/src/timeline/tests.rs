@@ -13,6 +13,7 @@ mod packs;
 mod permutation;
 mod rebuild;
 mod recut;
+mod replica;
 mod runs;
 mod state;
 pub(super) mod world;

@@ -1,6 +1,6 @@
 //! The actor of the timeline: its one writer.
 //!
-//! A thin shell: one command, then its commit, then the next. The timeline is taken out for the work and put
+//! A thin shell: one command, then its commit, then the next. The replica is taken out for the work and put
 //! back after its commit, or where the command was refused and nothing was written. When the store or a commit
 //! fails, the next command opens it anew. Invariant: between two commands, rows and heads say the same.
 
@@ -9,11 +9,11 @@ use std::sync::{Arc, Weak};
 use actix::prelude::*;
 use xyn_store::StoreError;
 use xyn_store::ids::EntryId;
-use xyn_store::timeline::Timeline;
 use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::Note;
 use xyn_store::timeline::fork::Proof;
+use xyn_store::timeline::{Hearing, Replica};
 use xyn_store::trust::SignedStatement;
 
 use super::deed::Acceptance;
@@ -39,7 +39,7 @@ pub(crate) enum Command {
     /// Who belongs changes, by an intent; said by the root, where a statement is brought that it signed.
     Belong { change: Change, signed: Option<Box<SignedStatement>>, by: Box<Acceptance> },
     /// Frames from others.
-    Admit(Vec<Sent>),
+    Admit(Hearing<Sent>),
     /// A proof from others.
     AdmitProof(Box<Proof>),
 }
@@ -54,7 +54,7 @@ pub(super) struct Handle(Addr<Writer>);
 impl Handle {
     pub(super) fn start(inner: Weak<Inner>, shared: Arc<Shared>, arbiter: &Arbiter) -> Self {
         let desk = Arc::new(Desk::new(inner, shared));
-        Self(Writer::start_in_arbiter(arbiter, move |_| Writer { desk, timeline: None }))
+        Self(Writer::start_in_arbiter(arbiter, move |_| Writer { desk, replica: None }))
     }
 
     /// Has `command` carried out: the verdicts on what it brings from others.
@@ -69,7 +69,7 @@ impl Handle {
 struct Writer {
     desk: Arc<Desk>,
     /// None before the first command, and after one that the store failed.
-    timeline: Option<Timeline>,
+    replica: Option<Replica>,
 }
 
 impl Actor for Writer {
@@ -80,13 +80,13 @@ impl Handler<Command> for Writer {
     type Result = AtomicResponse<Self, Result<Vec<Verdict>, TimelineError>>;
 
     fn handle(&mut self, command: Command, _: &mut Context<Self>) -> Self::Result {
-        let (desk, mut timeline) = (self.desk.clone(), self.timeline.take());
+        let (desk, mut replica) = (self.desk.clone(), self.replica.take());
         let work = async move {
-            let answer = desk.carry(&mut timeline, command).await;
-            (timeline, answer)
+            let answer = desk.carry(&mut replica, command).await;
+            (replica, answer)
         };
-        AtomicResponse::new(Box::pin(work.into_actor(self).map(|(timeline, answer), writer, _| {
-            writer.timeline = timeline;
+        AtomicResponse::new(Box::pin(work.into_actor(self).map(|(replica, answer), writer, _| {
+            writer.replica = replica;
             answer
         })))
     }

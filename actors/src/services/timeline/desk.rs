@@ -1,22 +1,20 @@
 //! Commands to the timeline, carried out.
 //!
-//! Owns the way of a command from its draft to durable rows, and the cuts that follow where it changed who
-//! belongs. Invariant: whenever the roster changed, every feed is cut as it says before anything else is
-//! written.
+//! Owns the way of a command from its draft to durable rows: what is done on which thread, what is committed when, and
+//! who is told. What follows from what the replica says. Invariant: nothing is written or judged before all that
+//! followed from the command before is durable.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use xyn_store::StoreError;
 use xyn_store::journal::AppendError;
-use xyn_store::projection::Changes;
 use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::LeftOut;
-use xyn_store::timeline::{Pace, Recut, Saying, Timeline, WriteError};
-use xyn_store::trust::{Roster, SignedStatement};
+use xyn_store::timeline::{Hearing, Pace, Replica};
 
 use super::actor::Command;
-use super::draft::{Draft, past_cut};
+use super::draft::Draft;
 use super::write::Writing;
 use super::{Shared, TimelineError};
 use crate::runtime::{Inner, Recording};
@@ -28,7 +26,7 @@ const REOPENED_WITHIN: Duration = Duration::from_secs(1);
 pub(super) struct Desk {
     inner: Weak<Inner>,
     shared: Arc<Shared>,
-    /// Of all timelines that are opened here, one after the other.
+    /// Of all replicas that are opened here, one after the other.
     pace: Pace,
 }
 
@@ -37,74 +35,61 @@ impl Desk {
         Self { inner, shared, pace: Pace::default() }
     }
 
-    /// Carries out `command` and makes it durable. Opens the timeline where there is none, and leaves it there when rows
-    /// and heads agree: when all went well, or nothing was written.
+    /// Carries out `command` and makes it durable, with all that follows from it. Opens the replica where there is none,
+    /// and leaves it there when rows and heads agree: when all went well, or nothing was written.
     pub(super) async fn carry(
         self: Arc<Self>,
-        slot: &mut Option<Timeline>,
-        command: Command,
+        slot: &mut Option<Replica>,
+        mut command: Command,
     ) -> Result<Vec<Verdict>, TimelineError> {
         let stopping = || StoreError::Unavailable("the node is stopping".into());
         let inner = self.inner.upgrade().ok_or_else(stopping)?;
-        let mut timeline = match slot.take() {
-            Some(timeline) => timeline,
+        let mut replica = match slot.take() {
+            Some(replica) => replica,
             None => {
-                let timeline = Timeline::open(&inner.store.read()?, self.shared.env.root(), self.shared.own)?;
-                let timeline = timeline.paced(self.pace.clone());
+                let (own, roster) = (self.shared.own, self.shared.roster.load_full());
+                let replica = Replica::open(&inner.store.read()?, own, roster, self.pace.clone())?;
                 // A stop may have come between statements and the cuts that follow from them.
-                self.recut(&inner, timeline).await?
+                self.settle(&inner, replica).await?
             }
         };
-        let mut again = match &command {
-            Command::Admit(frames) => frames.clone(),
-            _ => Vec::new(),
-        };
-        let draft;
-        (timeline, draft) = self.draft(&inner, timeline, command).await?;
-        let Draft { recording, mut verdicts, left_out, mut is_about_members } = match draft {
-            Ok(draft) => draft,
-            Err(refused) => {
-                *slot = Some(timeline);
-                return Err(refused);
-            }
-        };
-        self.commit(&inner, recording).await?;
-        account(&inner, &left_out);
-        // The certificate of an author may come with the author's own frames: those are judged again.
-        while is_about_members {
-            timeline = self.recut(&inner, timeline).await?;
-            let refused: Vec<usize> = past_cut(&verdicts).filter(|index| *index < again.len()).collect();
-            if refused.is_empty() {
-                break;
-            }
-            let frames = refused.iter().map(|index| again[*index].clone()).collect();
+        loop {
             let draft;
-            (timeline, draft) = self.draft(&inner, timeline, Command::Admit(frames)).await?;
-            let draft = draft?;
-            self.commit(&inner, draft.recording).await?;
-            account(&inner, &draft.left_out);
-            refused.into_iter().zip(draft.verdicts).for_each(|(index, verdict)| verdicts[index] = verdict);
-            again.clear();
-            is_about_members = draft.is_about_members;
+            (replica, draft) = self.draft(&inner, replica, command).await?;
+            let Draft { recording, hearing, verdicts, left_out } = match draft {
+                Ok(draft) => draft,
+                Err(refused) => {
+                    *slot = Some(replica);
+                    return Err(refused);
+                }
+            };
+            self.commit(&inner, recording).await?;
+            account(&inner, &left_out);
+            replica = self.settle(&inner, replica).await?;
+            match hearing {
+                Some(hearing) if hearing.is_open(&replica) => command = Command::Admit(hearing),
+                heard => {
+                    *slot = Some(replica);
+                    return Ok(heard.map_or(verdicts, Hearing::into_verdicts));
+                }
+            }
         }
-        *slot = Some(timeline);
-        Ok(verdicts)
     }
 
-    /// Drafts `command` away from the actor's thread, which others share. The timeline comes back with the draft, and
+    /// Drafts `command` away from the actor's thread, which others share. The replica comes back with the draft, and
     /// with the word on a command that is refused; not where the store failed, for it may be ahead of the rows then.
     async fn draft(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
-        mut timeline: Timeline,
+        mut replica: Replica,
         command: Command,
-    ) -> Result<(Timeline, Result<Draft, TimelineError>), TimelineError> {
+    ) -> Result<(Replica, Result<Draft, TimelineError>), TimelineError> {
         let (desk, inner) = (self.clone(), inner.clone());
         let work = move || {
-            let writing = Writing::new(&inner, &desk.shared, &mut timeline)?;
+            let writing = Writing::new(&inner, &desk.shared, &mut replica)?;
             match writing.write(command) {
                 Err(error) if !error.is_refusal() => Err(error),
-                drafted => Ok((timeline, drafted)),
+                drafted => Ok((replica, drafted)),
             }
         };
         unblocked(work).await
@@ -135,72 +120,31 @@ impl Desk {
         });
     }
 
-    /// Reads the roster anew and cuts every feed as it says: step by step, so that nobody waits for a long feed.
-    async fn recut(
+    /// Commits what the replica comes to, step by step, and tells of who belongs.
+    async fn settle(
         self: &Arc<Self>,
         inner: &Arc<Inner>,
-        mut timeline: Timeline,
-    ) -> Result<Timeline, TimelineError> {
-        let (env, own, reading) = (self.shared.env, self.shared.own, inner.clone());
-        let work = move || -> Result<_, StoreError> {
-            let reader = reading.store.read()?;
-            let statements = reader.statements(env)?;
-            let roster = Roster::fold(env, &statements, reader.fork_cuts()?);
-            let unsaid: Vec<_> = roster.unsaid(&statements, own).into_iter().cloned().collect();
-            Ok((Arc::new(roster), unsaid))
-        };
-        let (roster, unsaid) = unblocked(work).await?;
-        let mut is_done = false;
-        while !is_done {
-            let (reading, members) = (inner.clone(), roster.clone());
-            let work = move || -> Result<(Timeline, Recut), StoreError> {
-                let mut step = timeline.recut(&reading.store.read()?, |feed| members.cut(*feed))?;
-                if members.is_out(own.node) {
-                    step.changes.extend(timeline.silence());
-                }
-                Ok((timeline, step))
+        mut replica: Replica,
+    ) -> Result<Replica, TimelineError> {
+        while !replica.is_settled() {
+            let (env, own, settling) = (self.shared.env, self.shared.own, inner.clone());
+            let work = move || -> Result<_, StoreError> {
+                let (reader, key) = (settling.store.read()?, settling.store.key());
+                let now = settling.clock.now();
+                let written = replica.settle(&reader, key, now, |reader| reader.members(env, own))?;
+                Ok((replica, written.changes))
             };
-            let step;
-            (timeline, step) = unblocked(work).await?;
-            is_done = step.is_done;
+            let changes;
+            (replica, changes) = unblocked(work).await?;
             let mut recording = Recording::default();
-            recording.changes().extend(step.changes);
+            recording.changes().extend(changes);
             self.commit(inner, recording).await?;
-        }
-        if **self.shared.roster.load() != *roster {
-            self.shared.roster.store(roster);
-            self.shared.news.send_modify(|commits| *commits += 1);
-        }
-        match unsaid.is_empty() {
-            true => Ok(timeline),
-            false => self.say_again(inner, timeline, unsaid).await,
-        }
-    }
-
-    /// Says what the root said also in this node's feed. Where it cannot now, it does when who belongs changes next.
-    async fn say_again(
-        &self,
-        inner: &Arc<Inner>,
-        mut timeline: Timeline,
-        statements: Vec<SignedStatement>,
-    ) -> Result<Timeline, TimelineError> {
-        let writing = inner.clone();
-        let work = move || -> Result<_, StoreError> {
-            let sayings = statements.iter().map(|it| Saying::Statement(it.as_bytes().to_vec())).collect();
-            match timeline.say(writing.store.key(), writing.clock.now(), sayings) {
-                Ok(written) => Ok((timeline, written.changes)),
-                Err(WriteError::Store(error)) => Err(error),
-                Err(error) => {
-                    tracing::warn!(%error, "what the root said is not said again here");
-                    Ok((timeline, Changes::new()))
-                }
+            if !Arc::ptr_eq(&self.shared.roster.load(), replica.roster()) {
+                self.shared.roster.store(replica.roster().clone());
+                self.shared.news.send_modify(|commits| *commits += 1);
             }
-        };
-        let (timeline, changes) = unblocked(work).await?;
-        let mut recording = Recording::default();
-        recording.changes().extend(changes);
-        self.commit(inner, recording).await?;
-        Ok(timeline)
+        }
+        Ok(replica)
     }
 }
 

@@ -3,7 +3,8 @@
 //! Owns what the journal is told of it. Commits nothing. Invariant: what was admitted is told once, whoever sent it.
 
 use xyn_store::ids::StreamId;
-use xyn_store::timeline::admit::{Admission, Refusal, Verdict};
+use xyn_store::timeline::Hearing;
+use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::LeftOut;
 use xyn_store::timeline::entry::Entry;
 use xyn_store::{Reader, StoreError, Timestamp};
@@ -18,11 +19,12 @@ use crate::services::mesh;
 #[derive(Default)]
 pub(super) struct Draft {
     pub(super) recording: Recording,
+    /// Frames from others that were judged, and may have to be again.
+    pub(super) hearing: Option<Hearing<Sent>>,
+    /// On what else came from others.
     pub(super) verdicts: Vec<Verdict>,
     /// What was admitted and shows on no board.
     pub(super) left_out: Vec<LeftOut>,
-    /// Whether who belongs may have changed.
-    pub(super) is_about_members: bool,
 }
 
 impl Draft {
@@ -41,14 +43,6 @@ impl Draft {
         }
         Ok(())
     }
-
-    pub(super) fn admitted(&mut self, admission: Admission) {
-        let Admission { changes, verdicts, has_statements, proofs, left_out } = admission;
-        self.is_about_members = has_statements || !proofs.is_empty();
-        self.recording.changes().extend(changes);
-        self.verdicts = verdicts;
-        self.left_out = left_out;
-    }
 }
 
 /// That `entries` were put on the timeline.
@@ -57,9 +51,9 @@ pub(super) fn added(entries: Vec<Entry>) -> Vec<Record> {
 }
 
 /// What was admitted: one event for consecutive records of one feed that came from one peer.
-pub(super) fn spans(frames: &[Sent], verdicts: &[Verdict]) -> Vec<mesh::Event> {
+pub(super) fn spans<'a>(frames: impl Iterator<Item = &'a Sent>, verdicts: &[Verdict]) -> Vec<mesh::Event> {
     let mut spans: Vec<mesh::Span> = Vec::new();
-    for (Sent { from: peer, .. }, verdict) in frames.iter().zip(verdicts) {
+    for (Sent { from: peer, .. }, verdict) in frames.zip(verdicts) {
         let &Verdict::Admitted { feed, first, last, .. } = verdict else { continue };
         let continued =
             spans.iter_mut().find(|it| (it.feed, it.peer, it.last.saturating_add(1)) == (feed, *peer, first));
@@ -69,10 +63,4 @@ pub(super) fn spans(frames: &[Sent], verdicts: &[Verdict]) -> Vec<mesh::Event> {
         }
     }
     spans.into_iter().map(mesh::Event::Admitted).collect()
-}
-
-/// The frames that were refused because of who wrote them.
-pub(super) fn past_cut(verdicts: &[Verdict]) -> impl Iterator<Item = usize> {
-    let is_past_cut = |verdict: &Verdict| matches!(verdict, Verdict::Refused(Refusal::PastCut(_)));
-    verdicts.iter().enumerate().filter(move |(_, verdict)| is_past_cut(verdict)).map(|(index, _)| index)
 }

@@ -4,18 +4,14 @@
 //! Commits nothing. Invariant: whatever a command can be refused for is looked at before the timeline is written, so
 //! that one that was refused leaves the timeline as it was.
 
-use std::sync::Arc;
-
 use xyn_store::audit::key::NodeKey;
 use xyn_store::blobs::TIMELINE;
 use xyn_store::ids::EntryId;
-use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::Note;
-use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork::Proof;
-use xyn_store::timeline::{Saying, Timeline};
-use xyn_store::trust::{Roster, SignedStatement};
+use xyn_store::timeline::{Hearing, Replica, Saying};
+use xyn_store::trust::SignedStatement;
 use xyn_store::{Reader, Timestamp};
 
 use super::actor::Command;
@@ -33,9 +29,9 @@ use crate::services::mesh;
 pub(super) struct Writing<'a> {
     inner: &'a Inner,
     shared: &'a Shared,
-    timeline: &'a mut Timeline,
+    key: &'a NodeKey,
+    replica: &'a mut Replica,
     reader: Reader,
-    roster: Arc<Roster>,
     now: Timestamp,
     draft: Draft,
 }
@@ -44,11 +40,10 @@ impl<'a> Writing<'a> {
     pub(super) fn new(
         inner: &'a Inner,
         shared: &'a Shared,
-        timeline: &'a mut Timeline,
+        replica: &'a mut Replica,
     ) -> Result<Self, TimelineError> {
-        let (reader, now) = (inner.store.read()?, inner.clock.now());
-        let (roster, draft) = (shared.roster.load_full(), Draft::default());
-        Ok(Self { inner, shared, timeline, reader, roster, now, draft })
+        let (reader, key, now) = (inner.store.read()?, inner.store.key(), inner.clock.now());
+        Ok(Self { inner, shared, key, replica, reader, now, draft: Draft::default() })
     }
 
     /// What `command` comes to.
@@ -60,7 +55,7 @@ impl<'a> Writing<'a> {
             #[cfg(test)]
             Command::State(statement) => self.state(&statement),
             Command::Belong { change, signed, by } => self.belong(change, signed.map(|it| *it), *by),
-            Command::Admit(frames) => self.admit(&frames),
+            Command::Admit(hearing) => self.admit(hearing),
             Command::AdmitProof(proof) => self.admit_proof(&proof),
         }?;
         Ok(self.draft)
@@ -76,9 +71,11 @@ impl<'a> Writing<'a> {
         if self.reader.position(FOLLOWER)? != from {
             return Err(TimelineError::Said);
         }
-        let written = self.timeline.say_milestones(self.key(), self.now, milestones, FOLLOWER, to)?;
+        let sayings = milestones.into_iter().map(|(id, note)| Saying::Entry(id, Box::new(note))).collect();
+        let written = self.replica.timeline_mut().say(self.key, self.now, sayings)?;
         let recording = &mut self.draft.recording;
         recording.changes().extend(written.changes);
+        recording.changes().put_position(FOLLOWER, to);
         for made in written.entries.iter().flat_map(|entry| &entry.note.refs.artifacts) {
             recording.changes().pin(TIMELINE, &made.sha256);
         }
@@ -92,12 +89,12 @@ impl<'a> Writing<'a> {
 
     fn say(&mut self, moments: Vec<(EntryId, Note)>, by: Acceptance) -> Result<(), TimelineError> {
         moments.iter().try_for_each(|(_, note)| takes_moments(&self.reader, &note.branch))?;
-        let people = People::of(&self.roster, self.shared.own.node);
+        let people = People::of(self.replica.roster(), self.shared.own.node);
         let sayings = moments.into_iter().map(|(id, mut note)| {
             note.principal = people.outward(&note.principal);
             Saying::Entry(id, Box::new(note))
         });
-        let written = self.timeline.say(self.key(), self.now, sayings.collect())?;
+        let written = self.replica.timeline_mut().say(self.key, self.now, sayings.collect())?;
         let recording = &mut self.draft.recording;
         recording.changes().extend(written.changes);
         for content in written.entries.iter().flat_map(|entry| entry.note.refs.contents()) {
@@ -109,7 +106,7 @@ impl<'a> Writing<'a> {
 
     fn edit(&mut self, board: &Board, edits: &[Edit], by: Acceptance) -> Result<(), TimelineError> {
         keeps_base(&self.reader, board, edits)?;
-        let written = self.timeline.edit(&self.reader, self.key(), self.now, board, edits)?;
+        let written = self.replica.timeline_mut().edit(&self.reader, self.key, self.now, board, edits)?;
         self.draft.recording.changes().extend(written.changes);
         by.record(&mut self.draft.recording, self.now, Vec::new());
         Ok(())
@@ -117,9 +114,8 @@ impl<'a> Writing<'a> {
 
     fn state(&mut self, statement: &SignedStatement) -> Result<(), TimelineError> {
         let saying = Saying::Statement(statement.as_bytes().to_vec());
-        let written = self.timeline.say(self.key(), self.now, vec![saying])?;
+        let written = self.replica.timeline_mut().say(self.key, self.now, vec![saying])?;
         self.draft.recording.changes().extend(written.changes);
-        self.draft.is_about_members = true;
         Ok(())
     }
 
@@ -129,8 +125,9 @@ impl<'a> Writing<'a> {
         signed: Option<SignedStatement>,
         by: Acceptance,
     ) -> Result<(), TimelineError> {
-        let (folder, me) = (self.inner.store.folder(), (self.key(), self.shared.own));
-        let word = members::word(&self.reader, folder, me, &self.roster, (change, signed), self.now)?;
+        let (folder, me) = (self.inner.store.folder(), (self.key, self.shared.own));
+        let word =
+            members::word(&self.reader, folder, me, self.replica.roster(), (change, signed), self.now)?;
         if let Some((statement, event)) = word {
             self.state(&statement)?;
             let stream = match &event {
@@ -143,24 +140,20 @@ impl<'a> Writing<'a> {
         Ok(())
     }
 
-    fn admit(&mut self, frames: &[Sent]) -> Result<(), TimelineError> {
-        let cuts = |feed: &FeedId| self.roster.cut(*feed);
-        let admission = self.timeline.admit(&self.reader, frames, self.now, cuts)?;
-        self.draft.admitted(admission);
-        let spans = spans(frames, &self.draft.verdicts);
-        Ok(self.draft.tell(&self.reader, self.shared.stream(), spans, self.now)?)
-    }
-
-    fn admit_proof(&mut self, proof: &Proof) -> Result<(), TimelineError> {
-        let cuts = |feed: &FeedId| self.roster.cut(*feed);
-        let (changes, verdict) = self.timeline.admit_proof(&self.reader, proof, self.now, cuts)?;
-        self.draft.recording.changes().extend(changes);
-        self.draft.is_about_members = matches!(verdict, Verdict::Forked { .. });
-        self.draft.verdicts = vec![verdict];
+    fn admit(&mut self, mut hearing: Hearing<Sent>) -> Result<(), TimelineError> {
+        let (judged, admission) = self.replica.judge(&self.reader, &mut hearing, self.now)?;
+        self.draft.recording.changes().extend(admission.changes);
+        self.draft.left_out = admission.left_out;
+        let spans = spans(judged.into_iter().map(|frame| &hearing.frames[frame]), &admission.verdicts);
+        self.draft.tell(&self.reader, self.shared.stream(), spans, self.now)?;
+        self.draft.hearing = Some(hearing);
         Ok(())
     }
 
-    fn key(&self) -> &'a NodeKey {
-        self.inner.store.key()
+    fn admit_proof(&mut self, proof: &Proof) -> Result<(), TimelineError> {
+        let (changes, verdict) = self.replica.judge_proof(&self.reader, proof, self.now)?;
+        self.draft.recording.changes().extend(changes);
+        self.draft.verdicts = vec![verdict];
+        Ok(())
     }
 }

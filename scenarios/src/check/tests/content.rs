@@ -43,7 +43,7 @@ pub(super) fn a_node_that_takes_whatever_comes_is_noticed() {
 
 #[test]
 pub(super) fn a_node_that_begins_anew_after_each_crash_is_noticed() {
-    let crashes = "[{at: 1m, for: 2s, every: 11s, fault: {crash: {node: 1, unsynced: kept}}}]";
+    let crashes = "[{at: 1m, for: 2s, every: 7s, fault: {crash: {node: 1, unsynced: kept}}}]";
     let report = flawed(2048, crashes, Flaw::Forgetful);
     assert!(matches!(broken(&report), Broken::Repeated { node: 1, .. }), "{}", report.to_text());
 }

@@ -80,7 +80,7 @@ fn a_record_that_its_author_never_wrote_is_noticed_even_with_its_signature() {
 #[test]
 pub(super) fn records_that_count_past_a_cut_are_noticed() {
     let mut world = after(60, "[]");
-    let cut = world.people.revocation(2, Default::default(), world.now);
+    let cut = world.people.revocation(world.people.root(), 2, Default::default(), world.now);
     let env = world.people.env();
     let revocation = Placed { statement: SignedStatement::decode(&cut, env).expect("signed"), place: None };
     let statements = world.people.certificates.iter().chain([&revocation]);

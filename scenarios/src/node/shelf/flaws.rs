@@ -62,6 +62,23 @@ impl Deaf {
 }
 
 impl Flaws {
+    /// Where feeds are cut here besides what the `roster` says that follows from `forks`.
+    pub(super) fn cuts(
+        &self,
+        mut forks: BTreeMap<FeedId, Cut>,
+        roster: impl Fn(BTreeMap<FeedId, Cut>) -> Roster,
+    ) -> BTreeMap<FeedId, Cut> {
+        if self.disowns {
+            // A cut behind which all is kept, and before which nothing is.
+            let nothing = Cut::After { seq: 0, hash: NO_RECORD };
+            let members = roster(forks.clone());
+            let given_up = members.members().filter(|(_, member)| member.standing() == Standing::Retired);
+            // No folder of these worlds is copied.
+            forks.extend(given_up.map(|(node, _)| (FeedId { node, incarnation: 1 }, nothing)));
+        }
+        forks
+    }
+
     /// Frames as they are taken here.
     pub(super) fn believed(&self, frames: &[&[u8]]) -> Vec<Vec<u8>> {
         let signed = |frame: &&[u8]| self.blind_to.as_ref().and_then(|names| names.signed(frame));
@@ -88,14 +105,4 @@ impl Names {
         }
         Some(Sealed::seal(self.keys.get(&feed.node)?, env, records)?.encode())
     }
-}
-
-/// Whether a feed was written under a key that its node gave up.
-pub(super) fn is_given_up(roster: &Roster, feed: &FeedId) -> bool {
-    roster.member(feed.node).is_some_and(|member| member.standing() == Standing::Retired)
-}
-
-/// A cut behind which all is kept, and before which nothing is.
-pub(super) fn nothing() -> Cut {
-    Cut::After { seq: 0, hash: NO_RECORD }
 }

@@ -5,16 +5,15 @@ use std::collections::BTreeMap;
 use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::timeline::Saying;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{
     Certificate, Claim, Head, Placed, Roster, Seat, SignedStatement, Statement, Succession,
 };
 use xyn_store::{Reader, StoreError};
 
+use super::Shelf;
 #[cfg(test)]
 use super::flaws::Deaf;
-use super::{Attempt, Shelf};
 
 /// The word that gives a key the seat of another.
 pub(crate) struct Confirmation {
@@ -56,27 +55,19 @@ impl Shelf {
         Some(Confirmation { bytes: signed.as_bytes().to_vec(), last, is_roots })
     }
 
-    /// What the root said and this node is to say too.
-    pub(super) fn owed(&self, roster: &Roster, statements: &[Placed]) -> Vec<SignedStatement> {
+    /// Who belongs, and what the root said that this node is to say too.
+    pub(super) fn members(&self, reader: &Reader) -> Result<(Roster, Vec<SignedStatement>), StoreError> {
+        let (statements, forks) = (self.heard(reader)?, reader.fork_cuts()?);
+        let roster = |forks| Roster::fold(self.env, self.certificates.iter().chain(&statements), forks);
+        #[cfg(test)]
+        let forks = self.flaws.cuts(forks, roster);
+        let roster = roster(forks);
         #[cfg(test)]
         if self.flaws.is_mum {
-            return Vec::new();
+            return Ok((roster, Vec::new()));
         }
-        roster.unsaid(statements, self.own).into_iter().cloned().collect()
-    }
-
-    pub(crate) fn owes_words(&self) -> bool {
-        !self.unsaid.is_empty()
-    }
-
-    /// Says what the root said also in this node's feed. Where it cannot now, it does when who belongs changes next
-    /// or the timeline is opened again.
-    pub(crate) fn say_again(&mut self, now: Timestamp) -> Option<Attempt> {
-        let words = std::mem::take(&mut self.unsaid);
-        let sayings = words.iter().map(|word| Saying::Statement(word.as_bytes().to_vec())).collect();
-        let attempt = self.say(now, sayings);
-        self.unsaid.clear();
-        attempt
+        let unsaid = roster.unsaid(&statements, self.own).into_iter().cloned().collect();
+        Ok((roster, unsaid))
     }
 
     fn state(&self, key: &NodeKey, certificate: Certificate, now: Timestamp) -> Option<SignedStatement> {

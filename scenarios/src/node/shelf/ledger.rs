@@ -35,7 +35,7 @@ impl Shelf {
 
     /// Reads what was written since the last time.
     fn grow(&mut self) {
-        let row = self.timeline.as_ref().and_then(|timeline| timeline.feed(&self.own));
+        let row = self.timeline().and_then(|timeline| timeline.feed(&self.own));
         let (after, to) = (self.leaves.len() as u64, row.map_or(0, |row| row.head.seq));
         for frame in self.read(self.own, after, to, u32::MAX) {
             let Ok(frame) = Sealed::open(&self.env.root(), &frame.bytes) else { return };

@@ -2,8 +2,6 @@
 //!
 //! Invariant: that somebody came in on a ticket and that the ticket is used are one commit.
 
-use std::sync::Arc;
-
 use xyn_net::proto::join::door::Decision;
 use xyn_net::wire::Redeem;
 use xyn_store::audit::signature::PublicKey;
@@ -13,7 +11,7 @@ use xyn_store::timeline::Saying;
 use xyn_store::trust::{Certificate, Claim, EnvId, Invitation, NotRedeemed, Placed, Seat, Statement};
 use xyn_store::{StoreError, Timestamp};
 
-use super::{Attempt, Shelf};
+use super::Shelf;
 
 /// Makes the folder in `base` one of `env`, which it was told of. As a node does it that joins.
 pub(crate) fn join(base: &mut dyn Base, env: EnvId, told: &[Placed]) -> Result<(), StoreError> {
@@ -56,25 +54,24 @@ impl Shelf {
         Ok(invitation)
     }
 
-    /// Lets `peer` in on a ticket. None when nothing was signed.
+    /// Lets `peer` in on a ticket. Answers whether that is kept.
     pub(crate) fn let_in(
         &mut self,
         now: Timestamp,
         peer: PublicKey,
         invitation: Invitation,
         request: &Redeem,
-    ) -> Option<Attempt> {
+    ) -> bool {
         let Invitation { principal, role, .. } = invitation.clone();
         let (seat, consent) = (Seat::Under(self.key.public()), request.consent);
         let claim =
             Claim::Certificate(Certificate { node: peer, seat, principal, role, expires: None, consent });
         let statement = Statement { env: self.env, issuer: self.key.public(), issued_at: now, claim };
-        let signed = statement.sign(&self.key).ok()?;
-        let (key, sayings) = (Arc::clone(&self.key), vec![Saying::Statement(signed.as_bytes().to_vec())]);
-        let written = self.with(|timeline, _, _| Ok(timeline.say(&key, now, sayings)));
-        let mut written = written.ok()?.ok()?;
-        written.changes.put(&invitation.redeemed(peer));
-        Some(self.keep(written, true))
+        let Ok(signed) = statement.sign(&self.key) else { return false };
+        let sayings = vec![Saying::Statement(signed.as_bytes().to_vec())];
+        let mut changes = Changes::new();
+        changes.put(&invitation.redeemed(peer));
+        self.write(now, changes, |timeline, _, key| timeline.say(key, now, sayings))
     }
 
     /// What a newcomer is told: all that is known of who belongs, since the root spoke on paper.

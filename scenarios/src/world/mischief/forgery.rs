@@ -59,10 +59,10 @@ impl World {
         let Some(other) = Sealed::seal(&key, self.people.env().root(), vec![other]) else { return };
         let other = other.encode();
         let Some(running) = self.machines[node].running.as_mut() else { return };
-        let Some(one) = running.shelf.say(clock, vec![Saying::Statement(b"the one".to_vec())]) else {
-            return;
-        };
-        self.check.wrote(self.now, node, feed, &one);
+        running.shelf.say(clock, vec![Saying::Statement(b"the one".to_vec())]);
+        let said = running.shelf.attempts();
+        said.iter().for_each(|attempt| self.check.wrote(self.now, node, feed, attempt));
+        let Some(one) = said.last() else { return };
         let frames = vec![other.clone()];
         self.check.wrote(self.now, node, feed, &Attempt { frames, is_kept: false });
         self.act(node, |_, _| {});

@@ -11,7 +11,7 @@ use crate::reader::Order;
 use crate::timeline::admit::Verdict;
 use crate::timeline::board::{Board, COMMENT_MAX_CHARS, Edit, EditError, Measure, Place, Side, View};
 use crate::timeline::entry::tests::note;
-use crate::timeline::entry::{Branch, Kind, milestone_id};
+use crate::timeline::entry::{Branch, Kind};
 use crate::timeline::frame::FRAME_MAX_BYTES;
 use crate::timeline::record::Body;
 use crate::timeline::{Bytes, EntryFilter, Saying, WAITING_FRAMES_MAX, WAITING_MAX_BYTES, WriteError};
@@ -79,19 +79,6 @@ fn pages_go_both_ways_and_keep_to_their_branch_and_kind() {
     let found = reader.entry(ids::derived(node.now, &[&[7]])).expect("reads").expect("is there");
     assert_eq!((found.note.title.as_str(), found.node), ("07", node.store.key().public()));
     assert!(reader.entry(ids::derived(node.now, &[b"no"])).expect("reads").is_none());
-}
-
-#[test]
-fn milestones_and_the_place_in_the_journal_are_one_piece() {
-    let mut node = Node::new();
-    let log = node.timeline.own();
-    let id = milestone_id(&log, 41, node.now);
-    let (key, now) = (node.store.key(), node.now);
-    let written = node.timeline.say_milestones(key, now, vec![(id, note("run"))], "timeline", 42);
-    node.commit(written.expect("fits").changes);
-    let reader = node.store.read().expect("reads");
-    assert_eq!(reader.position("timeline").expect("reads"), 42);
-    assert!(reader.entry(id).expect("reads").is_some());
 }
 
 #[test]

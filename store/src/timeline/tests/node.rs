@@ -17,8 +17,8 @@ use crate::timeline::admit::{Admission, Refusal, Verdict};
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::entry::tests::note;
 use crate::timeline::feed::FeedId;
-use crate::timeline::recut::Step;
-use crate::timeline::{Bytes, Recut, Saying, Timeline};
+use crate::timeline::recut::{Recut, Step};
+use crate::timeline::{Bytes, Saying, Timeline};
 use crate::trust::Cut;
 use crate::{Options, Store, StoreError, rebuild};
 
@@ -116,7 +116,7 @@ impl Node {
         self.cuts.clone_from(cuts);
         let reader = self.store.read().expect("reads");
         let cuts = |feed: &FeedId| self.cuts.get(feed).copied().unwrap_or(Cut::Nowhere);
-        let step = self.timeline.recut_by(&reader, cuts, step).expect("recuts");
+        let step = self.timeline.recut(&reader, cuts, step).expect("recuts");
         drop(reader);
         self.commit(step.changes);
         step.is_done
@@ -126,7 +126,7 @@ impl Node {
     pub(crate) fn try_recut_by(&mut self, cuts: &BTreeMap<FeedId, Cut>, step: Step) -> bool {
         let cuts = |feed: &FeedId| cuts.get(feed).copied().unwrap_or(Cut::Nowhere);
         loop {
-            let step = self.store.read().and_then(|reader| self.timeline.recut_by(&reader, cuts, step));
+            let step = self.store.read().and_then(|reader| self.timeline.recut(&reader, cuts, step));
             let Ok(Recut { changes, is_done }) = step else { return false };
             if !changes.is_empty() && self.try_commit(changes).is_err() {
                 return false;

@@ -16,6 +16,7 @@ use crate::tables::Table;
 use crate::timeline::feed::FeedId;
 use crate::timeline::fork::Proof;
 use crate::timeline::record::{Body, Record};
+use crate::timeline::recut::STEP;
 use crate::timeline::{Bytes, first_certificate};
 use crate::trust::{
     Certificate, Claim, Cut, EnvId, Head, Placed, Revocation, Role, Roster, Seat, SignedStatement, Statement,
@@ -105,7 +106,7 @@ fn team(disk: &Disk) -> Node {
     node.commit(changes);
     let roster = roster(&node);
     let reader = node.store.read().expect("reads");
-    let recut = node.timeline.recut(&reader, |feed| roster.cut(*feed)).expect("recuts");
+    let recut = node.timeline.recut(&reader, |feed| roster.cut(*feed), STEP).expect("recuts");
     drop(reader);
     assert!(recut.is_done);
     node.commit(recut.changes);
