@@ -152,7 +152,14 @@ impl Check {
         sure: &mut BTreeMap<FeedId, u64>,
     ) {
         for note in notes {
-            let Note::Feed { feed, .. } = note else { continue };
+            let feed = match note {
+                Note::Feed { feed, .. } => feed,
+                Note::PastCut { feed, seq } => {
+                    self.refused_past_cut(now, node, shelf, feed, *seq);
+                    continue;
+                }
+                Note::Roster(_) => continue,
+            };
             let Some(row) = shelf.timeline().and_then(|timeline| timeline.feed(feed)) else { continue };
             let (seq, author) = (row.head.seq, self.author(feed));
             sure.insert(*feed, seq);
@@ -173,6 +180,13 @@ impl Check {
             }
         }
         self.nothing_outlived(now, node, shelf);
+    }
+
+    /// Whatever a node refuses as past a cut is past the one that it knows of when it says so.
+    fn refused_past_cut(&mut self, now: Timestamp, node: usize, shelf: &Shelf, feed: &FeedId, seq: u64) {
+        if self.is_honest(node) && seq < last_admitted(shelf.roster().cut(*feed)) {
+            self.broke(now, Broken::Misjudged { node, author: self.author(feed), seq });
+        }
     }
 
     /// A node was started over records of which it answered for `sure`.

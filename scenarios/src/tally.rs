@@ -48,6 +48,8 @@ pub enum Happening {
     Impostures,
     /// Records were refused that are past the cut of their feed.
     PastCut,
+    /// A frame was judged again, because in the same batch came what cuts its feed elsewhere.
+    JudgedAgain,
     /// Two records of a feed under one number were found.
     Forks,
     /// Records came that claim to be from the future.

@@ -30,6 +30,16 @@ pub enum Broken {
         /// The last record that counts.
         cut: u64,
     },
+    /// Something was refused as past a cut that is not there, or is no more.
+    #[error("node {node} refused record {seq} of node {author} as past a cut, and knows of none before it")]
+    Misjudged {
+        /// Who refused it.
+        node: usize,
+        /// Whose it is.
+        author: usize,
+        /// Which record.
+        seq: u64,
+    },
     /// Something counts that was signed after a key had ended.
     #[error(
         "node {node} counts record {seq} of node {author} under a key of which it knows that it ended with record \

@@ -164,7 +164,7 @@ impl Process {
     pub(crate) fn noted(&mut self, notes: &[Note], shelf: &Shelf, now: Timestamp) {
         for note in notes {
             match note {
-                Note::Feed { is_answer: true, .. } => {}
+                Note::Feed { is_answer: true, .. } | Note::PastCut { .. } => {}
                 Note::Feed { feed, known, .. } => {
                     self.sync(sync::Input::Grew { feed: *feed, known: *known }, now);
                 }

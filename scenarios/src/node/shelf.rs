@@ -44,6 +44,8 @@ pub(crate) enum Note {
         /// Whether the core hears of it in the answer to what it asked.
         is_answer: bool,
     },
+    /// A record was refused as past the cut of its feed.
+    PastCut { feed: FeedId, seq: u64 },
 }
 
 /// Something written to the node's own feed.

@@ -5,6 +5,7 @@ use super::{Broken, capsule, contacts, content, keys, records, tickets, words};
 const _: fn(&Broken) -> fn() = |broken| match broken {
     Broken::Unauthorised { .. } => records::a_node_that_takes_what_is_said_in_the_name_of_others_is_noticed,
     Broken::PastCut { .. } => records::records_that_count_past_a_cut_are_noticed,
+    Broken::Misjudged { .. } => keys::a_node_that_does_not_judge_again_what_it_refused_is_noticed,
     Broken::Outlived { .. } => keys::a_node_that_counts_what_a_key_signs_after_its_end_is_noticed,
     Broken::Disowned { .. } => keys::a_node_for_which_work_is_lost_with_its_key_is_noticed,
     Broken::Admitted { .. } => keys::a_node_that_talks_to_the_successor_of_a_revoked_key_is_noticed,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use xyn_store::trust::NotAdmitted;
 
 use super::{Broken, CALM, broken, scenario};
-use crate::node::shelf::flaws::Deaf;
+use crate::node::shelf::flaws::{Deaf, Flaws};
 use crate::report::Report;
 use crate::tally::Happening;
 use crate::world::World;
@@ -133,4 +133,27 @@ pub(super) fn a_node_that_confirms_no_key_is_noticed() {
     let report = deaf(1, Deaf::ToSuccessions, ROTATE);
     let stuck = Broken::Unconfirmed { node: 2, by: 1, within: "3m".into() };
     assert_eq!(broken(&report), &stuck, "{}", report.to_text());
+}
+
+/// The world in which a cut is lifted, where node 2 has this flaw.
+fn reinstated(flaw: impl FnOnce(&mut Flaws)) -> Report {
+    let text = include_str!("../../../scenarios/reinstated.yaml");
+    let mut world = World::new(scenario(text)).expect("opens");
+    world.wake();
+    flaw(&mut world.machines[2].running.as_mut().expect("runs").shelf.flaws);
+    world.go_on()
+}
+
+#[test]
+pub(super) fn a_node_that_does_not_judge_again_what_it_refused_is_noticed() {
+    let report = reinstated(|flaws| flaws.is_final = true);
+    let is_it = matches!(broken(&report), Broken::Misjudged { node: 2, author: 5, .. });
+    assert!(is_it, "{}", report.to_text());
+}
+
+#[test]
+fn a_node_that_lifts_no_cut_is_noticed() {
+    let report = reinstated(|flaws| flaws.is_grudging = true);
+    let is_it = matches!(broken(&report), Broken::Apart { author: 5, .. });
+    assert!(is_it, "{}", report.to_text());
 }

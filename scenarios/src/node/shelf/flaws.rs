@@ -32,6 +32,10 @@ pub(crate) struct Flaws {
     pub(crate) is_hasty: bool,
     /// What was written under a key that was given up counts for nothing.
     pub(crate) disowns: bool,
+    /// What it refused it does not judge again.
+    pub(crate) is_final: bool,
+    /// A feed that it cut once stays cut.
+    pub(crate) is_grudging: bool,
     /// Whatever is said in the name of these it takes for signed by them.
     pub(crate) blind_to: Option<Names>,
 }
@@ -62,12 +66,19 @@ impl Deaf {
 }
 
 impl Flaws {
-    /// Where feeds are cut here besides what the `roster` says that follows from `forks`.
+    /// Where feeds are cut here besides what the `roster` says that follows from `forks`; before, it said something
+    /// else.
     pub(super) fn cuts(
         &self,
         mut forks: BTreeMap<FeedId, Cut>,
         roster: impl Fn(BTreeMap<FeedId, Cut>) -> Roster,
+        before: &Roster,
     ) -> BTreeMap<FeedId, Cut> {
+        if self.is_grudging {
+            let members = before.members().map(|(node, _)| FeedId { node, incarnation: 1 });
+            let cut = members.map(|feed| (feed, before.cut(feed)));
+            forks.extend(cut.filter(|(_, cut)| *cut != Cut::Nowhere));
+        }
         if self.disowns {
             // A cut behind which all is kept, and before which nothing is.
             let nothing = Cut::After { seq: 0, hash: NO_RECORD };

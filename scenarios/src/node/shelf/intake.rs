@@ -6,12 +6,12 @@ use xyn_net::proto::sync::{Proof, Refused};
 use xyn_net::records;
 use xyn_net::wire::{Frame, Known, News};
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::admit::{Refusal, Verdict};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::{Hearing, fork};
 use xyn_store::{Digest, StoreError, Timestamp};
 
-use super::Shelf;
+use super::{Note, Shelf};
 use crate::node::Done;
 use crate::tally::Happening;
 
@@ -57,6 +57,10 @@ impl Shelf {
             }
             let judged = verdicts.as_mut().map_err(|_| Refused::Busy)?;
             let verdicts: Vec<Verdict> = judged.take(frames.len()).collect();
+            self.notes.extend(verdicts.iter().filter_map(|verdict| match verdict {
+                Verdict::Refused(Refusal::PastCut(seq)) => Some(Note::PastCut { feed, seq: *seq }),
+                _ => None,
+            }));
             let first = frames.first().map_or(0, |frame| frame.from);
             let verdict = records::answer(feed, first, &verdicts);
             let known = self.tell(feed, verdict.is_ok()).map_err(|_| Refused::Busy)?;
@@ -70,12 +74,21 @@ impl Shelf {
     fn judge(&mut self, frames: Vec<&[u8]>, now: Timestamp) -> Result<Vec<Verdict>, StoreError> {
         #[cfg(test)]
         let frames = self.flaws.believed(&frames);
-        let mut hearing = Hearing::of(frames);
+        let (mut hearing, mut is_again) = (Hearing::of(frames), false);
         self.settle(now)?;
         while self.replica.as_ref().is_some_and(|replica| hearing.is_open(replica)) {
-            let (_, admission) = self.with(|replica, reader, _| replica.judge(reader, &mut hearing, now))?;
+            #[cfg(test)]
+            if self.flaws.is_final && is_again {
+                break;
+            }
+            let (judged, admission) =
+                self.with(|replica, reader, _| replica.judge(reader, &mut hearing, now))?;
             self.commit(admission.changes)?;
             self.settle(now)?;
+            if is_again {
+                self.remarks.extend(judged.iter().map(|_| Happening::JudgedAgain));
+            }
+            is_again = true;
         }
         let verdicts = hearing.into_verdicts();
         self.remarks.extend(verdicts.iter().filter_map(Happening::judged));

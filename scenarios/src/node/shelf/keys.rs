@@ -60,7 +60,7 @@ impl Shelf {
         let (statements, forks) = (self.heard(reader)?, reader.fork_cuts()?);
         let roster = |forks| Roster::fold(self.env, self.certificates.iter().chain(&statements), forks);
         #[cfg(test)]
-        let forks = self.flaws.cuts(forks, roster);
+        let forks = self.flaws.cuts(forks, roster, &self.roster);
         let roster = roster(forks);
         #[cfg(test)]
         if self.flaws.is_mum {
