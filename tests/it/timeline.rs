@@ -111,7 +111,10 @@ async fn a_branch_is_begun_and_joined_once() {
     );
     let typo = folder.xyn(["timeline", "note", "lost", "--branch", "tyr"]);
     assert_eq!(typo.code, 3, "{typo:?}");
-    assert!(typo.err.contains("there is no branch `tyr`") && typo.err.contains("xyn timeline branch NAME"), "{typo:?}");
+    assert!(
+        typo.err.contains("there is no branch `tyr`") && typo.err.contains("xyn timeline branch NAME"),
+        "{typo:?}"
+    );
     assert_eq!(
         folder.xyn(["timeline", "branch", "--json"]).json()["items"].as_array().map(Vec::len),
         Some(2)
