@@ -180,7 +180,9 @@ async fn no_route_takes_a_parameter_that_the_document_does_not_have() {
     let node = Node::start().await;
     let document = crate::document(node.runtime.registry());
     let mut tried = 0;
-    for (path, methods) in document["paths"].as_object().expect("paths") {
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let is_strict = |path: &str| path.starts_with("/api/") && path != "/api/v1/hooks/{hook}";
+    for (path, methods) in paths.filter(|(path, _)| is_strict(path)) {
         let path = path.split('/').map(|part| if part.starts_with('{') { "x" } else { part });
         let path = path.collect::<Vec<_>>().join("/");
         for method in methods.as_object().expect("methods").keys() {
