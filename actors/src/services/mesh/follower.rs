@@ -1,9 +1,12 @@
 //! What the timeline commits, told to the mesh.
 //!
 //! Owns how far this node's own feed was published. Reads what is committed and nothing else. Invariant: what
-//! is published is durable, and a roster is told before anything that was written under it.
+//! is published is durable, and a roster is told before anything that was written under it; but whoever is put out
+//! and is connected hears of it first.
 
 use std::sync::Arc;
+use std::time::Duration;
+use std::vec;
 
 use tokio::sync::watch;
 use xyn_net::driver::{Mesh, Stopped, World};
@@ -18,6 +21,9 @@ use crate::runtime::Inner;
 
 /// Frames that are published as news in one go: whoever writes more is caught up with.
 const NEWS_MAX: usize = 16;
+
+/// How long whoever is put out has to hear of it before the connection is closed.
+const PARTING: Duration = Duration::from_millis(250);
 
 /// Why nobody follows any more.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +73,11 @@ impl Follower {
         let read = tokio::task::spawn_blocking(work).await;
         let Committed { feeds, news, own, known } =
             read.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        let mut news = news.into_iter();
+        if is_new && self.parts(&roster).await? {
+            self.publish(&mut news, known).await?;
+            tokio::time::sleep(PARTING).await;
+        }
         if is_new {
             self.roster = Arc::clone(&roster);
             self.mesh.roster_changed(roster).await?;
@@ -74,12 +85,24 @@ impl Follower {
         for (feed, known) in feeds {
             self.mesh.grew(feed, known).await?;
         }
+        self.publish(&mut news, known).await?;
+        self.published = self.published.max(known.seq());
+        Ok(self.mesh.grew(own, known).await?)
+    }
+
+    /// Whether somebody who is connected is put out by `roster`. It hears so from here, or from nobody: no member
+    /// speaks with it any more.
+    async fn parts(&self, roster: &Roster) -> Result<bool, Stopped> {
+        let peers = self.mesh.status().await?.peers;
+        Ok(peers.iter().any(|peer| roster.is_out(peer.node) && !self.roster.is_out(peer.node)))
+    }
+
+    async fn publish(&mut self, news: &mut vec::IntoIter<News>, known: Known) -> Result<(), Stopped> {
         for news in news {
             self.published = news.frame.to;
             self.mesh.publish(news, known).await?;
         }
-        self.published = self.published.max(known.seq());
-        Ok(self.mesh.grew(own, known).await?)
+        Ok(())
     }
 }
 
