@@ -13,7 +13,7 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
-use xyn_store::legible::is_hidden;
+use xyn_store::legible::excerpt;
 
 pub(crate) use judge::judge;
 
@@ -88,14 +88,7 @@ impl fmt::Display for Pointer {
 
 /// A stranger's text as it can be shown: nothing in it moves a cursor or turns what is read around.
 pub fn shown(text: &str) -> String {
-    let mut shown = String::new();
-    for c in text.chars().take(SHOWN_MAX) {
-        if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
-    }
-    if text.chars().nth(SHOWN_MAX).is_some() {
-        shown.push('…');
-    }
-    shown
+    excerpt(text, SHOWN_MAX)
 }
 
 /// Reads the document that is all of `bytes`, if there are at most `max_bytes`.

@@ -38,11 +38,16 @@ pub fn legible(text: &str) -> Cow<'_, str> {
 
 /// What somebody gave, as an error shows it: on one line, and cut where it is long.
 pub fn quoted(text: &str) -> String {
+    excerpt(text, QUOTED_MAX_CHARS)
+}
+
+/// The first `max_chars` of a stranger's text, on one line, with what is hidden in it written out.
+pub fn excerpt(text: &str, max_chars: usize) -> String {
     let mut shown = String::new();
-    for c in text.chars().take(QUOTED_MAX_CHARS) {
+    for c in text.chars().take(max_chars) {
         if is_hidden(c) { shown.extend(c.escape_unicode()) } else { shown.push(c) }
     }
-    if text.chars().nth(QUOTED_MAX_CHARS).is_some() {
+    if text.chars().nth(max_chars).is_some() {
         shown.push('…');
     }
     shown
