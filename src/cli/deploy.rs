@@ -1,7 +1,7 @@
 //! `xyn deploy`: what serves where. Capsules are deployed and rolled back with `xyn capsule deploy` and `rollback`.
 
 use clap::{Args, Subcommand};
-use futures::StreamExt;
+use futures::TryStreamExt;
 use serde_json::Value;
 use xyn_actors::services::deploy::DeploymentName;
 
@@ -98,10 +98,10 @@ async fn show(arguments: &Show, context: &Context) -> Result<Exit, Failure> {
 
 async fn logs(arguments: &Show, context: &Context) -> Result<Exit, Failure> {
     let path = route(&["deployments", &arguments.deployment.to_string(), "logs"])?;
-    let mut body = context.client(Need::Read).await?.download(&path).await?.body;
-    while let Some(chunk) = body.next().await {
-        context.out.raw(&chunk?)?;
-    }
+    let body = context.client(Need::Read).await?.download(&path).await?.body;
+    let said: Vec<u8> = body.try_concat().await?;
+    // By lines: a program may end them as terminals do.
+    String::from_utf8_lossy(&said).lines().try_for_each(|line| context.out.line(line))?;
     Ok(Exit::Done)
 }
 

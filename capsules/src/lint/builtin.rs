@@ -2,6 +2,8 @@
 //!
 //! Invariant: a veto is only for what cannot work where the capsule goes.
 
+use xyn_store::legible::quoted;
+
 use super::{Entry, Finding, Lint, Pack, Severity};
 use crate::tree::RelPath;
 
@@ -63,14 +65,10 @@ impl Lint for LicenseFile {
         // A licence of one's own has its text nowhere else.
         let severity = if pack.license.contains("LicenseRef-") { Severity::Warn } else { Severity::Note };
         let message =
-            format!("the rights name `{}` and no file has its text; add `LICENSE`", shown(&pack.license));
+            format!("the rights name `{}` and no file has its text; add `LICENSE`", quoted(&pack.license));
         let is_missing = !has_one && !pack.license.is_empty();
         is_missing.then(|| finding(self, &RelPath::root(), severity, message)).into_iter().collect()
     }
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(80).flat_map(char::escape_debug).collect()
 }
 
 /// A path of the machine that packs, where settings are.
@@ -189,7 +187,7 @@ impl Lint for BrokenLink {
             let is_there =
                 reached.is_some_and(|reached| reached.is_root() || pack.entries.contains_key(&reached));
             if !is_there {
-                let message = format!("leads to `{}`, which is not packed", shown(text));
+                let message = format!("leads to `{}`, which is not packed", quoted(text));
                 findings.push(finding(self, path, Severity::Warn, message));
             }
         }

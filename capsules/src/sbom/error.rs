@@ -1,5 +1,7 @@
 //! Why there is no bill of materials, with the file and the line.
 
+use xyn_store::legible::excerpt;
+
 use crate::tree::RelPath;
 
 /// A lock file that was not read.
@@ -50,9 +52,9 @@ impl LockFault {
     }
 }
 
-/// `text`, escaped and cut short.
+/// What a lock file says, on one line and cut where it is long.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().take(SHOWN_MAX_CHARS).flat_map(char::escape_debug).collect()
+    excerpt(text, SHOWN_MAX_CHARS)
 }
 
 /// Why there is no bill of materials.

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use icu_normalizer::{ComposingNormalizerBorrowed, DecomposingNormalizerBorrowed};
-use xyn_store::legible::is_hidden;
+use xyn_store::legible::{is_hidden, quoted};
 
 /// Bytes that a name may have: what common file systems take.
 pub const NAME_MAX_BYTES: usize = 255;
@@ -63,7 +63,7 @@ pub enum NameFault {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the name `{shown}` {fault}")]
 pub struct InvalidName {
-    /// The name, escaped and cut short.
+    /// The name, on one line and cut where it is long.
     shown: String,
     /// What is wrong with it.
     pub fault: NameFault,
@@ -71,7 +71,7 @@ pub struct InvalidName {
 
 impl InvalidName {
     fn new(name: &str, fault: NameFault) -> Self {
-        Self { shown: name.chars().take(80).flat_map(char::escape_debug).collect(), fault }
+        Self { shown: quoted(name), fault }
     }
 }
 

@@ -23,7 +23,7 @@ while (1) {
     while (my $line = <$guest>) { $head .= $line; $length = $1 if $line =~ /^content-length: (\d+)/i; last if $line eq "\r\n" }
     my ($path) = $head =~ m{^\S+ (\S+)};
     read($guest, my $body, $length) if $length;
-    if ($path eq '/crash') { print "crashing\n"; kill 'KILL', $main; exit }
+    if ($path eq '/crash') { print "\e[2Jcrashing\r\n"; kill 'KILL', $main; exit }
     sleep 2 if $path eq '/slow';
     if ($path eq '/keep') { open(my $file, '>', 'kept') or die $!; print $file 'kept' }
     my $answer = $path eq '/kept' ? (-e 'kept' ? 'kept' : 'none') : $path eq '/pid' ? $main : $path eq '/env' ? join(' ', sort keys %ENV)
@@ -100,7 +100,7 @@ async fn what_crashes_is_started_again_and_what_a_kill_left_behind_is_ended() {
     })
     .await;
     let said = bench.node_folder(&["deploy", "logs", "shop.dev"]).ok();
-    assert!(said.contains("crashing") && said.contains("it is started again"), "{said}");
+    assert!(said.contains("\\u{1b}[2Jcrashing\n") && said.contains("it is started again"), "{said}");
 
     bench.node.kill_9();
     assert!(is_running(&second.1), "nobody ended it");

@@ -86,7 +86,9 @@ fn serve(folder: &Path) -> (u16, Child) {
     let port = port.expect("a free port").port();
     let mut server = command("postgres");
     server.arg("-D").arg(folder.join("data"));
-    server.args(["-h", "127.0.0.1", "-c", "fsync=off", "-p", &port.to_string(), "-k"]).arg(folder);
+    // In its folder, not in that of the machine: it is killed, and tidies nothing up.
+    server.args(["-c", "dynamic_shared_memory_type=mmap", "-c", "fsync=off"]);
+    server.args(["-h", "127.0.0.1", "-p", &port.to_string(), "-k"]).arg(folder);
     (port, server.spawn().expect("it starts"))
 }
 

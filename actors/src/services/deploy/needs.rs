@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use xyn_capsules::manifest::{Manifest, Service, ServiceKind, Slug};
+use xyn_store::legible::quoted;
 use xyn_store::projection::Target;
 use xyn_store::scope::Stage;
 
@@ -269,8 +270,11 @@ fn file(service: &Service, data: &Path) -> Result<PathBuf, Refusal> {
     if is_name {
         return Ok(data.join(name));
     }
-    let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
-    Err(unfit(format!("the `file` of its service `{}` is no plain file name: `{shown}`", service.name)))
+    Err(unfit(format!(
+        "the `file` of its service `{}` is no plain file name: `{}`",
+        service.name,
+        quoted(&name)
+    )))
 }
 
 fn unattached(missing: &[&Service], app: &str) -> Refusal {

@@ -4,6 +4,8 @@
 
 use std::borrow::Cow;
 
+use xyn_store::legible::quoted;
+
 use super::SqlRefusal;
 use super::names;
 use super::tokens::{Dialect, Kind, Token};
@@ -248,8 +250,7 @@ impl Token<'_> {
 
 /// A refusal at `token`.
 fn named(token: &Token<'_>, name: impl AsRef<str>, why: &'static str) -> Fault {
-    let name = name.as_ref().chars().take(80).flat_map(char::escape_debug).collect();
-    (token.start, SqlRefusal::Named { name, why })
+    (token.start, SqlRefusal::Named { name: quoted(name.as_ref()), why })
 }
 
 fn refuse(token: &Token<'_>, name: impl FnOnce() -> String, why: Option<&'static str>) -> Result<(), Fault> {

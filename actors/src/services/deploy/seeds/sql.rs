@@ -10,6 +10,7 @@ mod sqlite;
 
 use xyn_capsules::lint::{Dialect, sql_statements};
 use xyn_capsules::manifest::{Manifest, Seed, ServiceKind, Slug};
+use xyn_store::legible::excerpt;
 use xyn_store::{Digest, Timestamp};
 
 use crate::runtime::Refusal;
@@ -102,16 +103,7 @@ impl Script {
 fn shown(text: &str, most: usize, scrub: &Scrub) -> String {
     let text = scrub.text(text);
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let escaped = |c: char| match c {
-        // Quotes are what statements are full of.
-        '\'' | '"' => c.to_string(),
-        c => c.escape_debug().to_string(),
-    };
-    let mut shown: String = text.chars().take(most).map(escaped).collect();
-    if text.chars().nth(most).is_some() {
-        shown.push('…');
-    }
-    shown
+    excerpt(&text, most)
 }
 
 /// Runs those of `scripts` that `database` does not note as applied; all of them when they are to run `again`. The failure
