@@ -1,4 +1,5 @@
-//! `kill -9` rounds under load: whatever was acknowledged is there exactly once, and every run ends.
+//! `kill -9` rounds under load: whatever was acknowledged is there exactly once, every run ends, and each of its
+//! milestones is told once on the timeline.
 //!
 //! 20 rounds, or 200 with `XYN_FULL=1`. A failure names its seed; `XYN_CRASH_SEED` repeats its instants.
 
@@ -16,15 +17,57 @@ use crate::node::{Answer, COUNT, Folder, Node, eventually};
 const CLIENTS: u32 = 6;
 /// Requests of a client in a round, at most.
 const REQUESTS: u32 = 2_000;
+/// The last requests of a round that are made once more in the next, of each kind.
+const REPEATED: usize = 20;
+/// Artifacts whose bytes are looked at in the end.
+const READ: usize = 50;
 /// The latest instant of a kill, from the beginning of the load.
 const LATEST: Duration = Duration::from_millis(500);
 
-/// What the node promised: by key, the answer to the request that had it; none when there was no answer.
-#[derive(Default)]
-struct Promises {
-    events: BTreeMap<String, Option<Value>>,
-    runs: BTreeMap<String, Option<Value>>,
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Event,
+    Run,
+    Note,
+    Artifact,
 }
+
+impl Kind {
+    const ALL: [Self; 4] = [Self::Event, Self::Run, Self::Note, Self::Artifact];
+
+    /// Asks `node` for one with this key.
+    async fn ask(self, node: &Node, key: &str) -> reqwest::Result<Answer> {
+        let (path, body) = match self {
+            Self::Event => {
+                ("events", json!({ "event_id": key, "event_name": "test.count", "data": { "key": key } }))
+            }
+            Self::Run => ("runs", json!({ "blueprint": "bp.count", "inputs": { "key": key } })),
+            Self::Note => ("timeline/note", json!({ "title": key })),
+            Self::Artifact => ("artifacts", json!({ "name": key, "content": content(key) })),
+        };
+        let request = node.request("POST", &format!("/api/v1/{path}"));
+        Answer::of(request.header("idempotency-key", format!("{self:?}-{key}")).json(&body)).await
+    }
+
+    /// What an answer, or a list, calls it by.
+    fn id(self, of: &Value) -> &Value {
+        match self {
+            Self::Event => &of["event_id"],
+            Self::Run => &of["run_id"],
+            Self::Note => &of["entry_id"],
+            Self::Artifact => &of["artifact_id"],
+        }
+    }
+}
+
+/// What an artifact with this key holds: long enough to be kept in a pack, and like no other.
+fn content(key: &str) -> String {
+    key.repeat(2_000)
+}
+
+/// What the node promised: the answer to the request with this key; none when there was no answer.
+type Promises = BTreeMap<(Kind, String), Option<Value>>;
 
 type Ledger = Arc<Mutex<Promises>>;
 
@@ -77,67 +120,44 @@ async fn whatever_was_acknowledged_before_a_kill_is_there_once_and_every_run_end
     }
     let node = Node::start(&folder).await;
     let promises = ledger.lock().await;
-    let given = |promised: &BTreeMap<_, Option<Value>>| promised.values().flatten().count();
-    let (events, runs) = (given(&promises.events), given(&promises.runs));
-    assert!(
-        events > rounds as usize && runs > rounds as usize,
-        "{events} events and {runs} runs are no load"
-    );
+    for kind in Kind::ALL {
+        let given = promises.iter().filter(|((of, _), answer)| *of == kind && answer.is_some()).count();
+        assert!(given > rounds as usize, "{given} times {kind:?} is no load");
+    }
     hold_against(&node, &promises, seed).await;
     assert!(node.stop().await.success());
     rebuild_changes_nothing(&folder);
 }
 
-/// Emits events with ids of its own and starts runs with keys of its own, in turn, until the node is gone.
+/// Asks for one of each kind in turn, with keys of its own, until the node is gone.
 async fn load(node: Arc<Node>, ledger: Ledger, round: u32, client: u32) {
     for number in 0..REQUESTS {
-        let is_event = number % 2 == 0;
+        let kind = Kind::ALL[number as usize % Kind::ALL.len()];
         let key = format!("0190f5fe-{round:04x}-7{client:03x}-8000-{number:012x}");
-        let promised = |promises: &mut Promises, answer| {
-            let kind = if is_event { &mut promises.events } else { &mut promises.runs };
-            kind.insert(key.clone(), answer);
-        };
-        promised(&mut *ledger.lock().await, None);
-        let sent = if is_event { emit(&node, &key).await } else { start(&node, &key).await };
-        let Ok(answer) = sent else { return };
+        ledger.lock().await.insert((kind, key.clone()), None);
+        let Ok(answer) = kind.ask(&node, &key).await else { return };
         match answer.status {
-            201 => promised(&mut *ledger.lock().await, Some(answer.body)),
+            201 => drop(ledger.lock().await.insert((kind, key), Some(answer.body))),
             429 => tokio::task::yield_now().await,
-            _ => panic!("{key}: {answer:?}"),
+            _ => panic!("{kind:?} {key}: {answer:?}"),
         }
     }
-}
-
-async fn emit(node: &Node, key: &str) -> reqwest::Result<Answer> {
-    let event = json!({ "event_id": key, "event_name": "test.count", "data": { "key": key } });
-    Answer::of(node.request("POST", "/api/v1/events").json(&event)).await
-}
-
-async fn start(node: &Node, key: &str) -> reqwest::Result<Answer> {
-    let run = json!({ "blueprint": "bp.count", "inputs": { "key": key } });
-    Answer::of(node.request("POST", "/api/v1/runs").header("idempotency-key", key).json(&run)).await
 }
 
 /// Repeats the last requests of the round before: what was answered is answered with the same, the rest is done now.
 async fn repeat_some(node: &Node, ledger: &Ledger, place: &str) {
-    /// How many.
-    const REPEATED: usize = 20;
     let mut promises = ledger.lock().await;
-    let open = promises.runs.iter().filter(|(_, answer)| answer.is_none()).map(|(key, _)| key);
-    let last = promises.runs.keys().rev().take(REPEATED);
-    let keys: Vec<_> = open.chain(last).cloned().collect();
-    for key in keys {
-        let again = start(node, &key).await.expect("the node lives").ok();
-        if let Some(Some(before)) = promises.runs.insert(key.clone(), Some(again.clone())) {
-            assert_eq!(again["run_id"], before["run_id"], "{place}: {key} was started twice");
-        }
+    let mut asked = Vec::new();
+    for kind in Kind::ALL {
+        let of_kind = || promises.iter().filter(move |((of, _), _)| *of == kind);
+        let open = of_kind().filter(|(_, answer)| answer.is_none());
+        asked.extend(open.chain(of_kind().rev().take(REPEATED)).map(|(of, _)| of.clone()));
     }
-    let open = promises.events.iter().filter(|(_, answer)| answer.is_none()).map(|(key, _)| key);
-    let last = promises.events.keys().rev().take(REPEATED);
-    let keys: Vec<_> = open.chain(last).cloned().collect();
-    for key in keys {
-        let again = emit(node, &key).await.expect("the node lives").ok();
-        promises.events.insert(key, Some(again));
+    for (kind, key) in asked {
+        let again = kind.ask(node, &key).await.expect("the node lives").ok();
+        if let Some(Some(before)) = promises.insert((kind, key.clone()), Some(again.clone())) {
+            assert_eq!(kind.id(&again), kind.id(&before), "{place}: {kind:?} {key} was done twice");
+        }
     }
 }
 
@@ -155,34 +175,81 @@ async fn hold_against(node: &Node, promises: &Promises, seed: u64) {
         (all && is_none("running").await && is_none("created").await).then_some(())
     })
     .await;
-    let mut runs: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for run in node.all("/api/v1/runs?blueprint=bp.count").await {
+    let runs = node.all("/api/v1/runs?blueprint=bp.count").await;
+    for run in &runs {
         assert_eq!(run["status"], "completed", "seed {seed}: {run}");
         assert_eq!(run["outputs"], run["inputs"], "seed {seed}: {run}");
-        runs.entry(word(&run["inputs"]["key"])).or_default().push(run);
     }
-    let mut events: BTreeMap<String, usize> = BTreeMap::new();
-    for event in node.all("/api/v1/events?event_name=test.count").await {
-        *events.entry(word(&event["event_id"])).or_default() += 1;
-    }
-    for (key, answer) in &promises.events {
-        let (kept, started) = (events.get(key).copied().unwrap_or(0), runs.get(key).map_or(0, Vec::len));
-        let wanted = if answer.is_some() { 1..=1 } else { 0..=1 };
-        assert!(wanted.contains(&kept), "seed {seed}: event {key} is there {kept} times");
-        assert_eq!(started, kept, "seed {seed}: event {key} started {started} runs");
-    }
-    for (key, answer) in &promises.runs {
-        let found: Vec<_> = runs.get(key).into_iter().flatten().map(|run| &run["run_id"]).collect();
+    milestones_are_told_once(node, &runs, seed).await;
+
+    let runs = by_key(&runs, |run| &run["inputs"]["key"]);
+    let events = by_key(&accepted, |event| &event["event_id"]);
+    let notes = node.all("/api/v1/timeline?kind=note").await;
+    let notes = by_key(&notes, |note| &note["title"]);
+    // Those of runs have the names of their events.
+    let mut put = node.all("/api/v1/artifacts").await;
+    put.retain(|artifact| artifact["run_id"].is_null() && artifact["name"] != "validation.json");
+    let artifacts = by_key(&put, |artifact| &artifact["name"]);
+    for ((kind, key), answer) in promises {
+        let of_kind = match kind {
+            Kind::Event => &events,
+            Kind::Run => &runs,
+            Kind::Note => &notes,
+            Kind::Artifact => &artifacts,
+        };
+        let found: Vec<_> = of_kind.get(key).into_iter().flatten().map(|it| kind.id(it)).collect();
         match answer {
-            Some(run) => assert_eq!(found, [&run["run_id"]], "seed {seed}: run {key}"),
-            None => assert!(found.len() <= 1, "seed {seed}: run {key} is there {} times", found.len()),
+            Some(answer) => assert_eq!(found, [kind.id(answer)], "seed {seed}: {kind:?} {key}"),
+            None => assert!(found.len() <= 1, "seed {seed}: {kind:?} {key} is there {} times", found.len()),
+        }
+        if *kind == Kind::Event {
+            let started = runs.get(key).map_or(0, Vec::len);
+            assert_eq!(started, found.len(), "seed {seed}: event {key} started {started} runs");
         }
     }
-    let kept = promises.events.len() + promises.runs.len();
-    assert!(
-        events.len() <= promises.events.len() && runs.len() <= kept,
-        "seed {seed}: more than was asked for"
-    );
+    let asked = |kinds: &[Kind]| promises.keys().filter(|(kind, _)| kinds.contains(kind)).count();
+    let made = [(&events, &[Kind::Event] as &[_]), (&notes, &[Kind::Note]), (&artifacts, &[Kind::Artifact])];
+    for (made, kinds) in made.into_iter().chain([(&runs, &[Kind::Event, Kind::Run] as &[_])]) {
+        assert!(made.len() <= asked(kinds), "seed {seed}: more than was asked for of {kinds:?}");
+    }
+    for (key, artifact) in artifacts.iter().rev().take(READ) {
+        let path = format!("/api/v1/artifacts/{}/download", word(&artifact[0]["artifact_id"]));
+        let read = node.request("GET", &path).send().await.expect("the node answers");
+        assert!(read.text().await.expect("text") == content(key), "seed {seed}: artifact {key} is another");
+    }
+}
+
+/// Each run that ended says so on the timeline, and nothing of it twice.
+async fn milestones_are_told_once(node: &Node, runs: &[Value], seed: u64) {
+    eventually("every run is told of", async || {
+        let moments = node.all("/api/v1/timeline?kind=run").await;
+        let mut told: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for moment in moments.iter().rev() {
+            let title = word(&moment["title"]);
+            let (_, words) = title.split_once(": ").expect("what it is called, and what came of it");
+            told.entry(word(&moment["refs"]["run_id"]))
+                .or_default()
+                .extend(words.split(", ").map(str::to_owned));
+        }
+        for (run, words) in &told {
+            let once: BTreeSet<&String> = words.iter().collect();
+            assert_eq!(once.len(), words.len(), "seed {seed}: run {run} is told of twice: {words:?}");
+        }
+        let is_told = |run: &Value| {
+            told.get(&word(&run["run_id"])).is_some_and(|words| words == &["started", "completed"])
+        };
+        runs.iter().all(is_told).then_some(())
+    })
+    .await;
+}
+
+/// What is in a list, by its key.
+fn by_key(list: &[Value], key: impl Fn(&Value) -> &Value) -> BTreeMap<String, Vec<Value>> {
+    let mut sorted: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for item in list {
+        sorted.entry(word(key(item))).or_default().push(item.clone());
+    }
+    sorted
 }
 
 /// The chain holds, and what is derived from the journal is what the journal says.
@@ -190,7 +257,7 @@ fn rebuild_changes_nothing(folder: &Folder) {
     let verified = folder.xyn(["audit", "verify", "--json"]).json();
     assert_eq!(verified["is_sound"], true, "{verified}");
     let derived = || {
-        [["run", "list"], ["artifact", "list"], ["audit", "show"]]
+        [["run", "list"], ["artifact", "list"], ["audit", "show"], ["timeline", "log"]]
             .map(|[noun, verb]| folder.xyn([noun, verb, "--json", "--limit", "1000000"]).ok())
     };
     let before = derived();
