@@ -139,12 +139,12 @@ impl<P: Port> Task<P> {
             match output {
                 Output::Ask { peer, ask, message } => self.put_question(peer, ask, &message),
                 Output::Open(manifest) => self.work(move |depot| {
-                    let (object, result) = (manifest.object(), depot.open(&manifest));
-                    Fetched::Input(Input::Opened { object, result })
+                    let result = depot.open(&manifest);
+                    Fetched::Input(Input::Opened { manifest, result })
                 }),
                 Output::Gather(manifest) => self.work(move |depot| {
-                    let (object, result) = (manifest.object(), depot.gather(&manifest));
-                    Fetched::Input(Input::Opened { object, result })
+                    let result = depot.gather(&manifest);
+                    Fetched::Input(Input::Opened { manifest, result })
                 }),
                 Output::Keep { object, ask, chunks, parcel } => self.work(move |depot| {
                     let (kept, fault) = depot.keep(&object, &chunks, parcel);

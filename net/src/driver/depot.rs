@@ -117,23 +117,28 @@ impl Depot {
 
     /// Begins to take in a blob, or goes on with it: the chunks that are missing.
     pub(super) fn open(&self, manifest: &Manifest) -> Result<Vec<Digest>, NotKept> {
-        let missing = self.missing(manifest)?;
+        // Before it is looked what is here: from then on nothing of that is swept.
         let intake = self.blobs.intake(manifest.clone(), u64::MAX).map_err(not_kept)?;
+        let missing = self.if_it_fits(manifest, intake.missing())?;
         self.take_in(manifest.object(), Incoming::Blob(Box::new(intake)));
         Ok(missing)
     }
 
     /// Begins to take in a bundle: what of it is missing.
     pub(super) fn gather(&self, bundle: &Manifest) -> Result<Vec<Digest>, NotKept> {
-        let missing = self.missing(bundle)?;
+        let missing = self.if_it_fits(bundle, self.blobs.missing(bundle))?;
         let gathering = self.blobs.gather(missing.iter().copied());
         self.take_in(bundle.object(), Incoming::Bundle(Box::new(gathering)));
         Ok(missing)
     }
 
-    /// The chunks of `manifest` that are missing, for which there is room.
-    fn missing(&self, manifest: &Manifest) -> Result<Vec<Digest>, NotKept> {
-        let missing = self.blobs.missing(manifest).map_err(not_kept)?;
+    /// The chunks of `manifest` that are missing, if there is room for them.
+    fn if_it_fits(
+        &self,
+        manifest: &Manifest,
+        missing: Result<Vec<Digest>, BlobError>,
+    ) -> Result<Vec<Digest>, NotKept> {
+        let missing = missing.map_err(not_kept)?;
         let lengths: BTreeMap<_, _> = manifest.parts().iter().copied().collect();
         let needed: u64 = missing.iter().filter_map(|chunk| lengths.get(chunk)).copied().map(u64::from).sum();
         let left_bytes = self.blobs.room_bytes();

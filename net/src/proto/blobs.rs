@@ -113,7 +113,7 @@ impl Blobs {
             Input::Fetch(want) => self.want(want, &mut out),
             Input::Stop(object) => self.stop(object, &mut out),
             Input::Answered { ask, bytes } => self.answered(ask, bytes, now, &mut out),
-            Input::Opened { object, result } => self.opened(object, result, now, &mut out),
+            Input::Opened { manifest, result } => self.opened(&manifest, result, now, &mut out),
             Input::Kept { ask, kept, fault } => self.kept(ask, &kept, fault, now, &mut out),
             Input::Assembled { object, result } => self.assembled(object, result, now, &mut out),
             Input::Asked { peer, id, bytes } => self.asked(peer, id, &bytes, now, &mut out),

@@ -139,8 +139,8 @@ impl Process {
 pub(crate) fn run(errand: Errand, chest: &mut Chest) -> Fetched {
     match errand {
         Errand::Open { manifest, is_bundle } => {
-            let object = manifest.object();
-            Fetched::Input(Input::Opened { object, result: chest.open(manifest, is_bundle) })
+            let result = chest.open(Arc::clone(&manifest), is_bundle);
+            Fetched::Input(Input::Opened { manifest, result })
         }
         Errand::Keep { object, ask, chunks, parcel } => {
             let (kept, fault) = chest.keep(&object, &chunks, &parcel);

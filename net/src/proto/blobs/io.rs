@@ -84,8 +84,8 @@ pub enum Input {
     },
     /// The answer to [`Output::Open`] and [`Output::Gather`]: the chunks that are not here, in the blob's order, each once.
     Opened {
-        /// The blob.
-        object: Digest,
+        /// As told.
+        manifest: Arc<Manifest>,
         /// What is missing.
         result: Result<Vec<Digest>, NotKept>,
     },

@@ -20,7 +20,7 @@ use super::{
     Progress,
 };
 use crate::proto::conduct::Misdeed;
-use crate::wire::blobs::Answer;
+use crate::wire::blobs::{Answer, PAGE_BYTES_MAX};
 
 /// Chunks that came and wait to be kept.
 #[derive(Clone, Debug)]
@@ -145,7 +145,13 @@ impl Blobs {
         let is_of_use = !fetch.is_refused(name) && length <= MANIFEST_BYTES_MAX;
         let absent = Said::Absent(now.after(ASK_AGAIN_AFTER));
         fetch.said.insert(peer, if is_of_use { Said::Has(name) } else { absent });
-        if is_of_use && matches!(fetch.stage, Stage::Searching) {
+        if !is_of_use {
+            if matches!(&fetch.stage, Stage::Listing(list) if list.by == peer) {
+                fetch.search();
+            }
+            return;
+        }
+        if matches!(fetch.stage, Stage::Searching) {
             out.extend(fetch.list(peer, name));
         }
         let Stage::Listing(list) = &mut fetch.stage else {
@@ -160,6 +166,8 @@ impl Blobs {
             return fetch.search();
         }
         match list.bytes.len().cmp(&(length as usize)) {
+            // A shorter one, but for the greeting, is who wants to be waited for.
+            Ordering::Less if page.len() == PAGE_BYTES_MAX => fetch.moved(now),
             Ordering::Less if !page.is_empty() => {}
             Ordering::Equal => self.listed(object, now, out),
             Ordering::Less | Ordering::Greater => {
@@ -208,18 +216,20 @@ impl Blobs {
 
     pub(super) fn opened(
         &mut self,
-        object: Digest,
+        manifest: &Arc<Manifest>,
         result: Result<Vec<Digest>, NotKept>,
         now: Timestamp,
         out: &mut Vec<Output>,
     ) {
+        let object = manifest.object();
         let Some(fetch) = self.fetch(object) else {
             // It was given up before it was open.
             return out.push(Output::Close(object));
         };
-        let Stage::Opening(manifest) = &fetch.stage else {
+        // It may have been given up and wanted again meanwhile, by another one.
+        if !matches!(&fetch.stage, Stage::Opening(opening) if Arc::ptr_eq(opening, manifest)) {
             return;
-        };
+        }
         match result {
             Ok(missing) => {
                 fetch.stage = Stage::Fetching(Chunks::new(manifest, missing));

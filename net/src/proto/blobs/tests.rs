@@ -3,6 +3,7 @@
 //! Owns the bed: it carries out what the cores ask for and looks at every step whether limits are kept.
 
 mod laws;
+mod listing;
 mod order;
 mod questions;
 mod shelf;
@@ -217,10 +218,12 @@ impl Bed {
                 None
             }
             Output::Open(manifest) => {
-                Some(Input::Opened { object: manifest.object(), result: shelf.open(&manifest) })
+                let result = shelf.open(&manifest);
+                Some(Input::Opened { manifest, result })
             }
-            Output::Gather(bundle) => {
-                Some(Input::Opened { object: bundle.object(), result: shelf.gather(&bundle) })
+            Output::Gather(manifest) => {
+                let result = shelf.gather(&manifest);
+                Some(Input::Opened { manifest, result })
             }
             Output::Keep { object, ask, chunks, parcel } => {
                 order.push(ask);
