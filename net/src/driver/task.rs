@@ -290,7 +290,7 @@ impl<P: Port> Task<P> {
         self.roll.change(Arc::clone(&roster));
         self.sync(sync::Input::Roster(Arc::clone(&roster)));
         self.dialer.succeed(|node| roster.heir(node));
-        self.dialer.retain(|node| roster.member(node).is_some());
+        self.dialer.retain(|node| roster.belongs(node));
         self.contacts(contacts::Input::Roster(Arc::clone(&roster)));
         self.close_misplaced();
         self.choose_explicit();

@@ -112,13 +112,8 @@ impl Contacts {
     /// The contacts of node `me`, which knew of `book` when it stopped.
     pub fn new(me: PublicKey, roster: Arc<Roster>, book: impl IntoIterator<Item = Contact>) -> Self {
         let page = |it: Contact| (it.node, Page { addresses: it.addresses, is_news: false, told: None });
-        Self {
-            me,
-            roster,
-            book: book.into_iter().map(page).collect(),
-            peers: BTreeMap::new(),
-            left: Left::default(),
-        }
+        let book = book.into_iter().filter(|it| it.node == me || roster.belongs(it.node)).map(page).collect();
+        Self { me, roster, book, peers: BTreeMap::new(), left: Left::default() }
     }
 
     /// All that must be done because of `input`.
@@ -159,7 +154,7 @@ impl Contacts {
     }
 
     fn learn(&mut self, Contact { node, addresses }: Contact) {
-        if node != self.me && self.roster.member(node).is_none() {
+        if node != self.me && !self.roster.belongs(node) {
             return;
         }
         let told = match self.book.get(&node) {
@@ -190,7 +185,7 @@ impl Contacts {
             }
             if contact.node == peer {
                 out.push(Output::Introduced(contact));
-            } else if self.roster.member(contact.node).is_some() {
+            } else if self.roster.belongs(contact.node) {
                 out.push(Output::Try { peer, contact });
             } else if state.early.len() < EARLY_MAX || state.early.contains_key(&contact.node) {
                 state.early.insert(contact.node, contact.addresses);
@@ -202,10 +197,10 @@ impl Contacts {
     /// A newcomer's address may be here before its certificate is.
     fn roster(&mut self, roster: Arc<Roster>) -> Vec<Output> {
         self.roster = roster;
-        self.book.retain(|node, _| *node == self.me || self.roster.member(*node).is_some());
+        self.book.retain(|node, _| *node == self.me || self.roster.belongs(*node));
         let mut out = Vec::new();
         for (peer, state) in &mut self.peers {
-            let come = state.early.extract_if(.., |node, _| self.roster.member(*node).is_some());
+            let come = state.early.extract_if(.., |node, _| self.roster.belongs(*node));
             out.extend(
                 come.map(|(node, addresses)| Output::Try {
                     peer: *peer,

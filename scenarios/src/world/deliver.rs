@@ -48,7 +48,7 @@ impl World {
             for note in &notes {
                 if let Note::Roster(roster) = note {
                     machine.dialer.succeed(|peer| roster.heir(peer));
-                    machine.dialer.retain(|peer| roster.member(peer).is_some());
+                    machine.dialer.retain(|peer| roster.belongs(peer));
                 }
             }
             running.process.noted(&notes, &running.shelf, clock);

@@ -138,6 +138,11 @@ impl Roster {
         self.members.get(&node)
     }
 
+    /// Whether it belongs, itself or by its heir: whoever is no stranger and was not revoked.
+    pub fn belongs(&self, node: PublicKey) -> bool {
+        self.member(node).is_some_and(|member| member.standing() != Standing::Revoked)
+    }
+
     /// Whether it had a place, and has it no more.
     pub fn is_out(&self, node: PublicKey) -> bool {
         self.member(node).is_some_and(|member| member.standing() != Standing::Active)

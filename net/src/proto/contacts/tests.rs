@@ -2,7 +2,7 @@
 
 use xyn_store::audit::key::NodeKey;
 use xyn_store::scope::Principal;
-use xyn_store::trust::{Certificate, Claim, EnvId, Placed, Role, Seat, Statement};
+use xyn_store::trust::{Certificate, Claim, EnvId, Placed, Revocation, Role, Seat, Statement};
 
 use super::*;
 use crate::proto::conduct::{BYTES_BURST, SCORE_MAX};
@@ -26,22 +26,26 @@ fn at(seconds: u64) -> Timestamp {
 
 /// The root gave each of `members` a seat.
 fn roster(members: impl IntoIterator<Item = u8>) -> Arc<Roster> {
+    roster_without(members, None)
+}
+
+/// The same, and it revoked one of them.
+fn roster_without(members: impl IntoIterator<Item = u8>, revoked: Option<u8>) -> Arc<Roster> {
     let (root, env) = (key(0), EnvId::rooted_in(public(0)));
-    let certified = |who: u8| {
-        let (node, seat, principal) = (public(who), Seat::Under(root.public()), Principal::new("ana@home"));
-        let consent = seat.agree(env, &key(who));
-        let claim = Claim::Certificate(Certificate {
-            node,
-            seat,
-            principal,
-            role: Role::User,
-            expires: None,
-            consent,
-        });
+    let say = |claim| {
         let said = Statement { env, issuer: root.public(), issued_at: Timestamp::EPOCH, claim };
         Placed { statement: said.sign(&root).expect("rightly made"), place: None }
     };
-    let placed: Vec<Placed> = members.into_iter().map(certified).collect();
+    let certified = |who: u8| {
+        let (node, seat, principal) = (public(who), Seat::Under(root.public()), Principal::new("ana@home"));
+        let consent = seat.agree(env, &key(who));
+        let role = Role::User;
+        say(Claim::Certificate(Certificate { node, seat, principal, role, expires: None, consent }))
+    };
+    let revocation = |who| {
+        say(Claim::Revocation(Revocation { node: public(who), last: BTreeMap::new(), reason: "lost".into() }))
+    };
+    let placed: Vec<Placed> = members.into_iter().map(certified).chain(revoked.map(revocation)).collect();
     Arc::new(Roster::fold(env, &placed, BTreeMap::new()))
 }
 
@@ -193,6 +197,20 @@ fn who_left_the_roster_is_not_told_of() {
     node.handle(Input::Roster(roster([ME, BOB])), at(0));
     assert_eq!(node.handle(Input::Connected(public(BOB)), at(0)), []);
     assert_eq!(node.handle(Input::Tick, at(0)), []);
+}
+
+#[test]
+fn who_was_revoked_is_not_told_of_nor_tried_also_after_a_restart() {
+    let left = roster_without([ME, BOB, CAROL], Some(CAROL));
+    assert!(left.belongs(public(BOB)) && !left.belongs(public(CAROL)) && !left.belongs(public(9)));
+    let mut told = node(&[ME, BOB, CAROL], &[]);
+    told.handle(Input::Known(of(CAROL, &["c"])), at(0));
+    told.handle(Input::Roster(Arc::clone(&left)), at(0));
+    let restarted = Contacts::new(public(ME), left, [of(CAROL, &["c"])]);
+    for mut node in [told, restarted] {
+        assert_eq!(node.handle(Input::Connected(public(BOB)), at(0)), []);
+        assert_eq!(node.handle(heard(BOB, vec![of(CAROL, &["c"])]), at(0)), []);
+    }
 }
 
 #[test]
