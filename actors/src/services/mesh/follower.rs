@@ -69,10 +69,7 @@ impl Follower {
         let (inner, published) = (Arc::clone(&self.inner), self.published);
         let roster = inner.timeline()?.roster();
         let is_new = !Arc::ptr_eq(&roster, &self.roster);
-        let work = move || Committed::read(&inner, published, is_new);
-        let read = tokio::task::spawn_blocking(work).await;
-        let Committed { feeds, news, own, known } =
-            read.map_err(|error| StoreError::Unavailable(error.to_string()))??;
+        let Committed { news, own, known } = read(move || Committed::read(&inner, published)).await?;
         let mut news = news.into_iter();
         if is_new && self.parts(&roster).await? {
             self.publish(&mut news, known).await?;
@@ -81,9 +78,11 @@ impl Follower {
         if is_new {
             self.roster = Arc::clone(&roster);
             self.mesh.roster_changed(roster).await?;
-        }
-        for (feed, known) in feeds {
-            self.mesh.grew(feed, known).await?;
+            // Read now, for they go on growing, and what peers brought meanwhile is known already.
+            let inner = Arc::clone(&self.inner);
+            for (feed, known) in read(move || feeds(&inner)).await? {
+                self.mesh.grew(feed, known).await?;
+            }
         }
         self.publish(&mut news, known).await?;
         self.published = self.published.max(known.seq());
@@ -106,10 +105,21 @@ impl Follower {
     }
 }
 
+/// What `work` reads of the store, beside the threads that nothing may hold up.
+async fn read<T: Send + 'static>(work: impl FnOnce() -> Result<T, Lost> + Send + 'static) -> Result<T, Lost> {
+    let read = tokio::task::spawn_blocking(work).await;
+    read.map_err(|error| StoreError::Unavailable(error.to_string()))?
+}
+
+/// How far every feed is known.
+fn feeds(inner: &Inner) -> Result<Vec<(FeedId, Known)>, Lost> {
+    let reader = inner.store.read()?;
+    let known = reader.feeds()?.into_iter().map(|row| Ok((row.feed, known_of(&reader, &row)?)));
+    Ok(known.collect::<Result<_, StoreError>>()?)
+}
+
 /// What the mesh is to be told, read in one go: a reader is not held while the mesh makes room.
 struct Committed {
-    /// Every feed, where the roster is new.
-    feeds: Vec<(FeedId, Known)>,
     news: Vec<News>,
     own: FeedId,
     /// What is known of its own feed.
@@ -117,13 +127,10 @@ struct Committed {
 }
 
 impl Committed {
-    /// What was committed behind `published` of its own feed, and every feed where `all` are asked for.
-    fn read(inner: &Inner, published: u64, all: bool) -> Result<Self, Lost> {
+    /// What was committed behind `published` of its own feed.
+    fn read(inner: &Inner, published: u64) -> Result<Self, Lost> {
         let (timeline, reader) = (inner.timeline()?, inner.store.read()?);
         let (env, own) = (timeline.env().root(), timeline.own());
-        let rows = if all { reader.feeds()? } else { Vec::new() };
-        let feeds = rows.iter().map(|row| Ok((row.feed, known_of(&reader, row)?)));
-        let feeds = feeds.collect::<Result<_, StoreError>>()?;
         let (known, mut news, mut from) = (known(&reader, own)?, Vec::new(), published + 1);
         while from <= known.seq() && news.len() < NEWS_MAX {
             let Some((to, bytes)) = reader.feed_frame(env, &own, from, FRAME_MAX_BYTES)? else { break };
@@ -131,6 +138,6 @@ impl Committed {
             news.push(News { feed: own, frame: Frame { from, to, bytes } });
             from = to + 1;
         }
-        Ok(Self { feeds, news, own, known })
+        Ok(Self { news, own, known })
     }
 }
