@@ -206,6 +206,30 @@ impl Left {
     }
 }
 
+/// What those who left may be given yet, so that whoever comes back is given no more.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Spent(BTreeMap<PublicKey, Allowance>);
+
+impl Spent {
+    /// Remembers what there is to remember.
+    pub(super) fn keep(&mut self, peer: PublicKey, left: Allowance, now: Timestamp) {
+        self.0.retain(|_, it| !it.is_full(now));
+        if self.0.len() < LEFT_MAX {
+            self.0.insert(peer, left);
+        }
+    }
+
+    /// What a peer that comes has left; none where it has all of it.
+    pub(super) fn take(&mut self, peer: PublicKey) -> Option<Allowance> {
+        self.0.remove(&peer)
+    }
+
+    /// How many are remembered.
+    pub(super) fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
 /// Peers that were dropped, by whichever protocol: one list for a whole node, asked before a connection is
 /// used.
 #[derive(Clone, Debug, Default)]

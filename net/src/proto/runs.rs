@@ -16,7 +16,7 @@ use std::time::Duration;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
 
-use super::conduct::{Allowance, Conduct, LEFT_MAX, Left, Misdeed};
+use super::conduct::{Allowance, Conduct, LEFT_MAX, Left, Misdeed, Spent};
 use super::held::Held;
 use crate::wire;
 use crate::wire::runs::{Piece, Question, Runs as Message, Withheld};
@@ -47,8 +47,8 @@ pub const TOLD_PER_SECOND: u64 = 8;
 pub struct Runs {
     peers: BTreeMap<PublicKey, Peer>,
     left: Left,
-    /// What those who left may be told yet, so that whoever comes back is told no more.
-    spent: BTreeMap<PublicKey, Allowance>,
+    /// What those who left may be told yet.
+    spent: Spent,
     readings: BTreeMap<u64, Reading>,
     next_number: u64,
     /// Accounts that are being made, and for which question of whom; none for one who left.
@@ -75,7 +75,7 @@ impl Runs {
         match input {
             Input::Connected(peer) => {
                 self.forget(peer, now, &mut out);
-                let may = self.spent.remove(&peer);
+                let may = self.spent.take(peer);
                 let may = may.unwrap_or_else(|| Allowance::new(TOLD_BURST, TOLD_PER_SECOND, now));
                 let conduct = self.left.take(peer, now);
                 self.peers.insert(peer, Peer { conduct, may, queue: VecDeque::new() });
@@ -100,7 +100,7 @@ impl Runs {
             Held::most("questions of one peer about runs", queues, ASKED_PER_PEER),
             Held::new("accounts of runs being made", self.telling.len(), TELLING_MAX),
             Held::new("peers of runs that left", self.left.count(), LEFT_MAX),
-            Held::new("peers that were told of runs and left", self.spent.len(), LEFT_MAX),
+            Held::new("peers that were told of runs and left", self.spent.count(), LEFT_MAX),
         ]
     }
 
@@ -169,10 +169,7 @@ impl Runs {
     fn forget(&mut self, peer: PublicKey, now: Timestamp, out: &mut Vec<Output>) {
         let Some(state) = self.peers.remove(&peer) else { return };
         self.left.keep(peer, state.conduct, now);
-        self.spent.retain(|_, may| !may.is_full(now));
-        if self.spent.len() < LEFT_MAX {
-            self.spent.insert(peer, state.may);
-        }
+        self.spent.keep(peer, state.may, now);
         let of_peer = self.telling.values_mut().filter(|of| of.is_some_and(|(asker, _)| asker == peer));
         of_peer.for_each(|of| *of = None);
         let open = self.readings.iter().filter(|(_, it)| it.peer == peer).map(|(number, _)| *number);

@@ -18,7 +18,7 @@ use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::{Digest, Timestamp};
 
-use super::conduct::{Allowance, Conduct, LEFT_MAX, Left, Misdeed};
+use super::conduct::{Allowance, Conduct, LEFT_MAX, Left, Misdeed, Spent};
 use super::held::Held;
 use crate::wire::{self, Growth};
 
@@ -146,6 +146,8 @@ pub struct Witness {
     mine: Option<SignedCheckpoint>,
     peers: BTreeMap<PublicKey, Peer>,
     left: Left,
+    /// What those who left may offer yet.
+    spent: Spent,
 }
 
 #[derive(Clone, Debug)]
@@ -181,7 +183,7 @@ impl Witness {
     /// The witnessing of a node that vouched for `seen` before.
     pub fn new(seen: impl IntoIterator<Item = SignedCheckpoint>) -> Self {
         let seen = seen.into_iter().map(|checkpoint| (log(&checkpoint), checkpoint)).collect();
-        Self { seen, mine: None, peers: BTreeMap::new(), left: Left::default() }
+        Self { seen, mine: None, peers: BTreeMap::new(), left: Left::default(), spent: Spent::default() }
     }
 
     /// All that must be done because of `input`.
@@ -190,15 +192,13 @@ impl Witness {
         match input {
             Input::Connected(peer) => {
                 let conduct = self.left.take(peer, now);
-                let offers = Allowance::new(OFFERS_BURST, OFFERS_PER_SECOND, now);
+                self.forget(peer, now);
+                let offers = self.spent.take(peer);
+                let offers = offers.unwrap_or_else(|| Allowance::new(OFFERS_BURST, OFFERS_PER_SECOND, now));
                 let state = Peer { conduct, offered: None, doubted: None, offers, is_proving: false };
                 self.peers.insert(peer, state);
             }
-            Input::Disconnected(peer) => {
-                if let Some(state) = self.peers.remove(&peer) {
-                    self.left.keep(peer, state.conduct, now);
-                }
-            }
+            Input::Disconnected(peer) => self.forget(peer, now),
             Input::Received { peer, bytes } => self.received(peer, &bytes, now, &mut out),
             Input::Signed(checkpoint) => self.mine = Some(checkpoint),
             Input::Proved { peer, growth, hashes } => self.proved(peer, growth, hashes, &mut out),
@@ -212,12 +212,13 @@ impl Witness {
     }
 
     /// What it holds that has a limit.
-    pub fn held(&self) -> [Held; 2] {
+    pub fn held(&self) -> [Held; 3] {
         let mut logs = BTreeMap::<PublicKey, usize>::new();
         self.seen.keys().for_each(|log| *logs.entry(log.node).or_default() += 1);
         [
             Held::most("logs of one node that are witnessed", logs.into_values(), LOGS_PER_NODE),
             Held::new("peers of witnessing that left", self.left.count(), LEFT_MAX),
+            Held::new("peers that offered checkpoints and left", self.spent.count(), LEFT_MAX),
         ]
     }
 
@@ -252,8 +253,15 @@ impl Witness {
 
     fn blame(&mut self, peer: PublicKey, misdeed: Misdeed, now: Timestamp, out: &mut Vec<Output>) {
         if self.peers.get_mut(&peer).is_some_and(|state| state.conduct.blame(misdeed, now)) {
-            self.peers.remove(&peer);
+            self.forget(peer, now);
             out.push(Output::Drop { peer, reason: misdeed });
+        }
+    }
+
+    fn forget(&mut self, peer: PublicKey, now: Timestamp) {
+        if let Some(state) = self.peers.remove(&peer) {
+            self.left.keep(peer, state.conduct, now);
+            self.spent.keep(peer, state.offers, now);
         }
     }
 }

@@ -243,7 +243,12 @@ fn a_checkpoint_that_is_signed_again_and_again_is_not_kept_each_time() {
         count
     };
     assert_eq!(vouched(2..1000, NOW), OFFERS_BURST - 1);
-    assert_eq!(vouched(1000..2000, NOW.after(Duration::from_secs(1))), OFFERS_PER_SECOND);
+    let later = NOW.after(Duration::from_secs(1));
+    assert_eq!(vouched(1000..2000, later), OFFERS_PER_SECOND);
+    for visit in [Input::Disconnected, Input::Connected] {
+        pair.witness.handle(visit(owner_key().public()), later);
+    }
+    assert_eq!(offer(&mut pair.witness, 2000, later), [], "coming back makes no room");
     assert!(pair.drops.iter().all(|(peer, _)| *peer != owner_key().public()), "it signed each of them");
 }
 
