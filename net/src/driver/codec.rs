@@ -3,7 +3,7 @@
 //!
 //! Owns how much of a stranger's or peer's message is held, and for how long it is waited for. Reads no
 //! message. Invariant: no more is allocated than the protocol allows one message, all that are being read at a
-//! time share one budget, and no connection takes more of it than its share.
+//! time share one budget, and no connection takes more of it than its share with any one protocol.
 
 use std::io;
 use std::sync::Arc;
@@ -154,28 +154,68 @@ impl request_response::Codec for Codec {
 
 impl Codec {
     async fn read<T: AsyncRead + Unpin + Send>(&self, io: &mut T, max: usize) -> io::Result<Arrived> {
-        let in_time = tokio::time::timeout(self.timeout, self.read_patiently(io, max));
-        in_time.await.unwrap_or(Ok(Err(BadFrame::Slow(self.timeout))))
+        let length = match self.in_time(self.length(io, max)).await? {
+            Ok(length) => length,
+            Err(fault) => return Ok(Err(fault)),
+        };
+        // That others' messages take the room is no delay of who sends this one.
+        let _held = self.room.take(length.held_bytes()).await;
+        self.in_time(self.rest(io, length)).await
     }
 
-    /// Waits as long as it takes.
+    /// The same, waiting as long as it takes, in nobody's room.
     pub(super) async fn read_patiently<T: AsyncRead + Unpin + Send>(
         &self,
         io: &mut T,
         max: usize,
     ) -> io::Result<Arrived> {
+        match self.length(io, max).await? {
+            Ok(length) => self.rest(io, length).await,
+            Err(fault) => Ok(Err(fault)),
+        }
+    }
+
+    async fn in_time<T>(
+        &self,
+        reading: impl Future<Output = io::Result<Result<T, BadFrame>>>,
+    ) -> io::Result<Result<T, BadFrame>> {
+        let in_time = tokio::time::timeout(self.timeout, reading);
+        in_time.await.unwrap_or(Ok(Err(BadFrame::Slow(self.timeout))))
+    }
+
+    async fn length<T: AsyncRead + Unpin + Send>(
+        &self,
+        io: &mut T,
+        max: usize,
+    ) -> io::Result<Result<Length, BadFrame>> {
         let mut length = [0; 4];
         io.read_exact(&mut length).await?;
         let length = u32::from_be_bytes(length);
         let is_packed = self.packs && length & PACKED != 0;
         let size = usize::try_from(if is_packed { length ^ PACKED } else { length }).unwrap_or(usize::MAX);
-        if size > max {
-            return Ok(Err(BadFrame::TooLarge { size, max }));
-        }
-        let _held = self.room.take(if is_packed { size + max } else { size }).await;
-        let mut bytes = self.room.spare.take(size);
+        let fits = size <= max;
+        Ok(if fits { Ok(Length { size, is_packed, max }) } else { Err(BadFrame::TooLarge { size, max }) })
+    }
+
+    async fn rest<T: AsyncRead + Unpin + Send>(&self, io: &mut T, length: Length) -> io::Result<Arrived> {
+        let mut bytes = self.room.spare.take(length.size);
         io.read_exact(&mut bytes).await?;
-        Ok(if is_packed { unpack(&bytes, max) } else { Ok(bytes) })
+        Ok(if length.is_packed { unpack(&bytes, length.max) } else { Ok(bytes) })
+    }
+}
+
+/// What a message said of itself.
+struct Length {
+    size: usize,
+    is_packed: bool,
+    /// What it may come to.
+    max: usize,
+}
+
+impl Length {
+    /// Bytes that are held while it is read.
+    fn held_bytes(&self) -> usize {
+        if self.is_packed { self.size + self.max } else { self.size }
     }
 }
 
@@ -295,7 +335,11 @@ mod tests {
     async fn all_that_is_being_read_at_a_time_shares_one_budget() {
         let codec = Codec { room: Room::new(8, 8), ..codec() };
         let read = async || codec.read(&mut Cursor::new([0, 0, 0, 1, 7]), 8).await.expect("memory");
-        assert_eq!(beside_a_stalled(&codec, read()).await, Err(BadFrame::Slow(codec.timeout)));
+        let waiting = tokio::time::timeout(2 * codec.timeout, read());
+        assert!(
+            beside_a_stalled(&codec, waiting).await.is_err(),
+            "it waits, and nobody is called slow for it"
+        );
         assert_eq!(read().await, Ok(vec![7]));
     }
 
@@ -305,9 +349,11 @@ mod tests {
         let [slow, quick] = [all.clone(), all.clone()];
         let read =
             async |codec: &Codec| codec.read(&mut Cursor::new([0, 0, 0, 1, 7]), 8).await.expect("memory");
-        let both = async { tokio::join!(read(&slow), read(&quick)) };
+        let behind = tokio::time::timeout(all.timeout, read(&slow));
+        let both = async { tokio::join!(behind, read(&quick)) };
         let (behind, beside) = beside_a_stalled(&slow, both).await;
-        assert_eq!((behind, beside), (Err(BadFrame::Slow(all.timeout)), Ok(vec![7])));
+        assert!(behind.is_err(), "it waits for the one before it");
+        assert_eq!(beside, Ok(vec![7]));
     }
 
     /// What comes of `others` while a message that never ends holds all that `codec` may take.
