@@ -4,7 +4,7 @@
 //! shared. Invariant: all that is remembered together is bounded.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use xyn_store::Digest;
 use xyn_store::blobs::{BlobError, Blobs, Family};
@@ -16,14 +16,16 @@ const FAMILIES_MAX: usize = 64;
 
 pub(super) struct Families {
     blobs: Blobs,
-    /// The one that was asked about last in front. Held while a family is looked through: two who ask for the
-    /// same tree wait for one look.
+    /// The one that was asked about last in front.
     recent: Mutex<VecDeque<(Digest, Arc<Family>)>>,
+    /// Held while a family is looked through: two who ask for the same tree wait for one look, there is one at most
+    /// that is not counted yet, and whoever asks for one that is remembered waits for nobody.
+    looking: Mutex<()>,
 }
 
 impl Families {
     pub(super) fn new(blobs: Blobs) -> Self {
-        Self { blobs, recent: Mutex::default() }
+        Self { blobs, recent: Mutex::default(), looking: Mutex::default() }
     }
 
     /// Whether the shared blob `root` leads to each of `wanted`.
@@ -40,22 +42,40 @@ impl Families {
     }
 
     fn family(&self, root: &Digest) -> Result<Option<Arc<Family>>, BlobError> {
-        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = recent.iter().position(|(known, _)| known == root).and_then(|at| recent.remove(at));
-        let family = match known {
-            Some((_, family)) => family,
-            None => match self.blobs.family(root)? {
-                Some(family) => Arc::new(family),
-                None => return Ok(None),
-            },
-        };
-        recent.push_front((*root, Arc::clone(&family)));
+        if let Some(family) = self.remembered(root) {
+            return Ok(Some(family));
+        }
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(family) = self.remembered(root) {
+            return Ok(Some(family));
+        }
+        let family = self.blobs.family(root)?.map(Arc::new);
+        if let Some(family) = &family {
+            self.remember(*root, Arc::clone(family));
+        }
+        Ok(family)
+    }
+
+    fn remembered(&self, root: &Digest) -> Option<Arc<Family>> {
+        let mut recent = self.recent();
+        let at = recent.iter().position(|(known, _)| known == root)?;
+        let (root, family) = recent.remove(at)?;
+        recent.push_front((root, Arc::clone(&family)));
+        Some(family)
+    }
+
+    fn remember(&self, root: Digest, family: Arc<Family>) {
+        let mut recent = self.recent();
+        recent.push_front((root, family));
         let others = |recent: &VecDeque<(Digest, Arc<Family>)>| -> usize {
             recent.iter().skip(1).map(|(_, family)| family.count()).sum()
         };
         while recent.len() > FAMILIES_MAX || others(&recent) > REMEMBERED_MAX {
             recent.pop_back();
         }
-        Ok(Some(family))
+    }
+
+    fn recent(&self) -> MutexGuard<'_, VecDeque<(Digest, Arc<Family>)>> {
+        self.recent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
