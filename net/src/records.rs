@@ -1,6 +1,7 @@
 //! The records of a store, as others ask about them and hand them in.
 //!
-//! Owns how far a feed is known, which frames answer a question and what verdicts are to whoever sent the frames.
+//! Owns how far a feed is known, which frames answer a question, what a proof is, and what verdicts are to whoever sent
+//! the frames.
 //! Reads through a reader of the store and writes nothing, so that a node and a simulator run the same code.
 //! Invariant: what is answered counts here, and is durable.
 
@@ -8,6 +9,7 @@ use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::FeedRow;
 use xyn_store::timeline::admit::{Refusal, Verdict};
 use xyn_store::timeline::feed::FeedId;
+use xyn_store::timeline::fork::{self, ProofError};
 use xyn_store::timeline::frame::{FRAME_MAX_BYTES, Frame as Sealed, FrameError};
 use xyn_store::trust::{Claim, Placed, Roster};
 use xyn_store::{Reader, StoreError};
@@ -84,6 +86,15 @@ pub fn answer(feed: FeedId, first: u64, verdicts: &[Verdict]) -> Result<(), Refu
     })
 }
 
+/// The proof in `bytes` that `feed` forked; else what it is to the mesh that they are none.
+pub fn proof(env: PublicKey, feed: FeedId, bytes: &[u8]) -> Result<fork::Proof, Refused> {
+    match fork::Proof::open(&env, bytes) {
+        Ok(proof) if proof.feed == feed => Ok(proof),
+        Err(ProofError::Frame(FrameError::Newer(_))) => Err(Refused::Newer),
+        _ => Err(Refused::False),
+    }
+}
+
 /// Of all that was said about who belongs: what a newcomer needs to see this node and itself as members.
 pub fn welcome(statements: Vec<Placed>, roster: &Roster, me: PublicKey, newcomer: PublicKey) -> Vec<Placed> {
     let matters = |node: PublicKey| node == me || node == newcomer || roster.ranks_above(node, me);
@@ -104,7 +115,6 @@ mod tests {
     use xyn_store::audit::key::NodeKey;
     use xyn_store::scope::Principal;
     use xyn_store::timeline::entry::EntryError;
-    use xyn_store::timeline::fork::ProofError;
     use xyn_store::timeline::hlc::Hlc;
     use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place};
     use xyn_store::timeline::{Bytes, first_certificate};

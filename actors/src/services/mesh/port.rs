@@ -18,10 +18,7 @@ use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::log;
 use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::projection::VouchedRow;
-use xyn_store::timeline::admit;
 use xyn_store::timeline::feed::FeedId;
-use xyn_store::timeline::fork::{self, ProofError};
-use xyn_store::timeline::frame::FrameError;
 use xyn_store::trust::{Invitation, NotRedeemed};
 use xyn_store::{Digest, Reader, StoreError};
 
@@ -148,19 +145,13 @@ impl Port for Desk {
     async fn admit_proof(&self, peer: PublicKey, feed: FeedId, proof: Proof) -> Result<Known, Refused> {
         let inner = self.shared.inner().ok_or(Refused::Busy)?;
         let timeline = inner.timeline().map_err(|_| Refused::Busy)?;
-        let proof = match fork::Proof::open(&timeline.env().root(), &proof) {
-            Ok(proof) if proof.feed == feed => proof,
-            Err(ProofError::Frame(error @ FrameError::Newer(_))) => {
-                let refusal = admit::Refusal::from(error);
-                self.shared.refuse(peer, refusal.reason(), refusal.to_string());
-                return Err(Refused::Newer);
-            }
-            _ => {
-                let why = format!("its proof that {} forked proves nothing", feed.node);
-                self.shared.refuse(peer, "false_proof", why);
-                return Err(Refused::False);
-            }
-        };
+        let proof = records::proof(timeline.env().root(), feed, &proof).inspect_err(|refused| {
+            let (reason, what) = match refused {
+                Refused::Newer => ("newer_frame", "is of a newer version; upgrade this node"),
+                _ => ("false_proof", "proves nothing"),
+            };
+            self.shared.refuse(peer, reason, format!("its proof that {} forked {what}", feed.node));
+        })?;
         let verdicts = timeline.admit_proof(proof).await.map_err(|error| {
             tracing::warn!(%error, "a proof cannot be kept at the moment");
             Refused::Busy

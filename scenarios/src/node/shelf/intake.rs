@@ -102,10 +102,7 @@ impl Shelf {
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Known, Refused> {
-        let proof = fork::Proof::open(&self.env.root(), proof).map_err(|_| Refused::False)?;
-        if proof.feed != feed {
-            return Err(Refused::False);
-        }
+        let proof = records::proof(self.env.root(), feed, proof)?;
         let verdict = self.judge_proof(&proof, now).map_err(|_| Refused::Busy)?;
         records::answer(feed, 0, &[verdict])?;
         self.tell(feed, true).map_err(|_| Refused::Busy)
