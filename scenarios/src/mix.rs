@@ -192,11 +192,8 @@ fn rotate(scenario: &mut Scenario, secs: u64, dice: &mut Dice) {
 fn fall_out(scenario: &mut Scenario, dice: &mut Dice) {
     let Some(Join { node, by, at, after, .. }) = scenario.joins.first().cloned() else { return };
     let Some(root) = (0..scenario.nodes).find(|it| ![node, by].contains(it)) else { return };
-    // Whoever is out introduces nobody, and confirms no key: a node that went by it would be a stranger to the others.
-    let confirms =
-        |planned: &Planned| matches!(planned.fault, Fault::Rotate { by: it, .. } if [node, by].contains(&it));
-    let is_steady = |it| is_steady(scenario, it) && !scenario.faults.iter().any(confirms);
-    if scenario.knows.is_some() || ![node, by, root].into_iter().all(is_steady) {
+    // Whoever is out introduces nobody.
+    if scenario.knows.is_some() || ![node, by, root].into_iter().all(|it| is_steady(scenario, it)) {
         return;
     }
     let mut one: Vec<usize> = (0..scenario.nodes).filter(|it| ![node, by, root].contains(it)).collect();

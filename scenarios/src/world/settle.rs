@@ -10,6 +10,7 @@ use xyn_store::trust::Cut;
 use super::machine::Machine;
 use super::{LOOK, QUIET, World};
 use crate::check::{Broken, QUIET_MESSAGES_PER_MINUTE};
+use crate::fault::Fault;
 use crate::node::Shelf;
 use crate::tally::Happening;
 
@@ -60,14 +61,23 @@ impl World {
     pub(super) fn counting(&self) -> BTreeSet<usize> {
         let mut out = self.scenario.bad();
         out.extend(self.check.revoked());
-        let is_out = |node: &usize| out.contains(node);
-        // Who was let in by one who is out may be out with it.
-        let guest_of = |node: &usize| self.scenario.joins.iter().find(|join| join.node == *node);
+        // Who was let in by one who is out, or has its key on the word of one, may be out with it: a stranger to those
+        // who heard of that first.
         let counts = |node: &usize| {
-            let is_in = !is_out(node) && guest_of(node).is_none_or(|join| !is_out(&join.by));
+            let is_in = ![*node].into_iter().chain(self.relies_on(*node)).any(|it| out.contains(&it));
             is_in && self.machines[*node].running.is_some()
         };
         (0..self.machines.len()).filter(counts).collect()
+    }
+
+    /// Who let a node in, and who confirmed its keys.
+    fn relies_on(&self, node: usize) -> impl Iterator<Item = usize> {
+        let joins = self.scenario.joins.iter().filter(move |join| join.node == node).map(|join| join.by);
+        let confirmed = self.scenario.faults.iter().filter_map(move |planned| match planned.fault {
+            Fault::Rotate { node: of, by } if of == node => Some(by),
+            _ => None,
+        });
+        joins.chain(confirmed)
     }
 
     /// Nodes that are to agree, by groups that can talk to each other.
