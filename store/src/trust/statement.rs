@@ -19,7 +19,7 @@ use crate::timeline::feed::FeedId;
 
 /// The most bytes a statement takes.
 pub const STATEMENT_BYTES_MAX: usize = 64 * 1024;
-/// Feeds that a statement names, whatever else it says: with them it fits in a record.
+/// The most feeds that a statement names: with them it fits in a record, whatever else it says.
 pub const HEADS_MAX: usize = 750;
 /// Characters of a principal's name.
 pub const PRINCIPAL_MAX_CHARS: usize = 128;
@@ -134,6 +134,9 @@ pub enum InvalidStatement {
     /// A name or reason that is empty, too long or holds control characters.
     #[error("the {0} of a statement is empty, too long or not plain text")]
     Text(&'static str),
+    /// More last records than anybody looks at.
+    #[error("the statement names {0} feeds, more than {HEADS_MAX}")]
+    Heads(usize),
     /// Not signed by its issuer.
     #[error("the issuer did not sign the statement")]
     Issuer(#[source] InvalidSignature),
@@ -262,7 +265,10 @@ impl Claim {
     fn check(&self, env: EnvId) -> Result<(), InvalidStatement> {
         match self {
             Self::Certificate(certificate) => certificate.check(env),
-            Self::Revocation(revocation) => text("reason", &revocation.reason, REASON_MAX_CHARS),
+            Self::Revocation(revocation) => {
+                few(&revocation.last)?;
+                text("reason", &revocation.reason, REASON_MAX_CHARS)
+            }
         }
     }
 }
@@ -270,6 +276,9 @@ impl Claim {
 impl Certificate {
     fn check(&self, env: EnvId) -> Result<(), InvalidStatement> {
         text("principal", self.principal.as_str(), PRINCIPAL_MAX_CHARS)?;
+        if let Seat::Succeeding(succession) = &self.seat {
+            few(&succession.last)?;
+        }
         self.seat.verify(env, self.node, &self.consent).map_err(InvalidStatement::Consent)?;
         match &self.seat {
             Seat::Under(_) => Ok(()),
@@ -283,6 +292,10 @@ fn bytes_of(text: &str) -> Result<Vec<u8>, InvalidStatement> {
         return Err(InvalidStatement::TooLarge(text.len() / 2));
     }
     HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| InvalidStatement::Malformed(None))
+}
+
+fn few(last: &BTreeMap<FeedId, Head>) -> Result<(), InvalidStatement> {
+    if last.len() <= HEADS_MAX { Ok(()) } else { Err(InvalidStatement::Heads(last.len())) }
 }
 
 /// Texts of strangers end up in logs and on screens.

@@ -102,6 +102,28 @@ fn the_longest_word_with_as_many_heads_as_may_be_named_fits_in_a_record() {
 }
 
 #[test]
+fn a_word_that_names_one_feed_more_is_none_also_where_it_would_fit() {
+    let last: BTreeMap<FeedId, Head> = (0..=HEADS_MAX as u64)
+        .map(|incarnation| (FeedId { node: public(ALICE), incarnation }, head(1)))
+        .collect();
+    let reason = "gone".to_owned();
+    let revocation = Claim::Revocation(Revocation { node: public(ALICE), last: last.clone(), reason });
+    let seat = Seat::Succeeding(Succession::sign(env(), &key(ALICE), public(BOB), last));
+    let consent = seat.agree(env(), &key(BOB));
+    let Claim::Certificate(ordinary) = certificate().claim else { unreachable!("it is one") };
+    let succession = Claim::Certificate(Certificate { node: public(BOB), seat, consent, ..ordinary });
+    for claim in [revocation, succession] {
+        let statement = Statement { env: env(), issuer: public(ROOT), issued_at: Timestamp::EPOCH, claim };
+        let draft = statement.to_hex().expect("plain data");
+        assert!(draft.len() < 2 * STATEMENT_BYTES_MAX, "it is short enough");
+        let drafted = Statement::from_hex(&draft);
+        assert!(matches!(drafted, Err(InvalidStatement::Heads(751))), "{:?}", drafted.err());
+        let signed = statement.sign(&key(ROOT));
+        assert!(matches!(signed, Err(InvalidStatement::Heads(751))), "{:?}", signed.err());
+    }
+}
+
+#[test]
 fn each_fault_has_its_name() {
     use InvalidStatement::*;
     let other_env = EnvId::rooted_in(public(BOB));
