@@ -20,6 +20,7 @@ pub mod fold;
 pub mod fork;
 pub mod frame;
 mod head;
+mod heard;
 pub mod hlc;
 mod limit;
 mod log;
@@ -48,6 +49,7 @@ pub use canonical::{Moment, Sum};
 pub use change::{ChangeError, DOCUMENT_MAX_BYTES, OPERATIONS_MAX, merge_documents};
 pub use excluded::{Excluded, Matter, Why};
 pub use head::FeedHead;
+pub use heard::{STATEMENT_BYTES_PER_FEED, STATEMENTS_PER_FEED};
 pub use limit::{BEHIND_CUT_MAX, Limit};
 pub use log::{Saying, Timeline, WriteError, Written};
 pub use made::Made;
@@ -55,11 +57,11 @@ pub use memo::MEMO_FRAMES_MAX;
 pub use offer::{APP_ID_MAX_CHARS, Delta, Offer, Visibility};
 pub use pace::{
     BYTES_PER_MINUTE_MAX, DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX, Pace,
-    RECORDS_PER_MINUTE_MAX, STATEMENTS_PER_HOUR_MAX,
+    RECORDS_PER_MINUTE_MAX, STATEMENT_BYTES_PER_HOUR_MAX, STATEMENTS_PER_HOUR_MAX,
 };
 pub use page::EntryFilter;
 pub use replica::{Hearing, Replica};
-pub use roster::{STATEMENTS_PER_FEED, first_certificate};
+pub use roster::first_certificate;
 pub use rows::{BoardRow, FeedRow};
 pub use scrub::{Stop, Track};
 pub use state::{FACETS_MAX, Facet, State};

@@ -1,6 +1,8 @@
 //! The most that peers can make a node hold, whatever they send and however little they take of what they are sent.
 //!
-//! Owns the sums; each part is a limit that somebody else keeps. What a thing costs besides its bytes is not counted.
+//! Owns the sums; each part is a limit that somebody else keeps. What a thing costs besides its bytes is not counted,
+//! nor what stands on the disk and is read again: of what members say of who belongs,
+//! [the store](xyn_store::timeline::STATEMENT_BYTES_PER_HOUR_MAX) says how much that is.
 //! Invariant: a part that grows past its share of the sums stops the build.
 
 use yamux::DEFAULT_CREDIT;

@@ -227,9 +227,7 @@ impl Timeline {
             match &record.content.body {
                 Body::Board { change, .. } => load.add_change(&change.0),
                 Body::Entry { .. } => load.records += 1,
-                Body::Statement(_) => {
-                    (load.records, load.statements) = (load.records + 1, load.statements + 1)
-                }
+                Body::Statement(bytes) => load.add_statement(&bytes.0),
             }
         }
         self.pace.take(Source::Others(frame.place.feed.node), load, now)

@@ -12,6 +12,7 @@ use super::draft::Draft;
 use super::entry::{Entry, EntryError, Note};
 use super::feed::FeedId;
 use super::head::{Effect, FeedHead};
+use super::heard::{STATEMENT_BYTES_PER_FEED, STATEMENTS_PER_FEED};
 use super::hlc::HybridClock;
 use super::limit::Limit;
 use super::memo::Memo;
@@ -20,9 +21,8 @@ use super::pace::{
 };
 use super::pen::Pen;
 use super::record::{Body, RecordError};
-use super::roster::STATEMENTS_PER_FEED;
 use super::rows::FeedRow;
-use super::said::{STATEMENTS_RESERVED, Said};
+use super::said::{STATEMENT_BYTES_RESERVED, STATEMENTS_RESERVED, Said};
 use super::waiting::Waiting;
 use crate::Reader;
 use crate::audit::key::NodeKey;
@@ -84,12 +84,15 @@ pub enum WriteError {
     )]
     Leaving,
     /// The feed says as much of who belongs as anybody listens to.
-    #[error("this node's feed holds {STATEMENTS_PER_FEED} statements about who belongs; more are not heard")]
+    #[error(
+        "this node's feed says as much about who belongs as is heard of one: {STATEMENTS_PER_FEED} statements, \
+         {STATEMENT_BYTES_PER_FEED} bytes"
+    )]
     Statements,
     /// What is left is for those who must be turned out.
     #[error(
-        "this node's feed has room for {STATEMENTS_RESERVED} more statements about who belongs, and keeps them for \
-         revocations; with another key it begins another feed"
+        "what room this node's feed has for statements about who belongs, {STATEMENTS_RESERVED} or \
+         {STATEMENT_BYTES_RESERVED} bytes of them, it keeps for revocations; with another key it begins another feed"
     )]
     Reserved,
     /// The node has written as much in a minute as anybody takes of it.

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::change;
-use super::roster::STATEMENTS_PER_FEED;
+use super::heard::{STATEMENT_BYTES_PER_FEED, STATEMENTS_PER_FEED};
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
 
@@ -28,6 +28,11 @@ pub const BYTES_PER_MINUTE_MAX: u64 = 512 << 20;
 /// Records of one author that are said to be statements about who belongs, and are taken in an hour: as many as are
 /// [heard](STATEMENTS_PER_FEED) in four of its feeds. Whenever one comes, all that are known are read.
 pub const STATEMENTS_PER_HOUR_MAX: u64 = 4 * STATEMENTS_PER_FEED as u64;
+/// Bytes of them: as many as are heard in one feed, of its author and of the root. It is what bounds the sum, since an
+/// author's feeds have no number in all: so much more, and no more, does it have every node read for each hour that it
+/// is a member, in however many feeds. Nodes that cut a feed at different times have different feeds, so what is heard
+/// cannot depend on how many there are.
+pub const STATEMENT_BYTES_PER_HOUR_MAX: u64 = 2 * STATEMENT_BYTES_PER_FEED as u64;
 /// Feeds of one author that are begun in an hour. A node begins one with each life of its folder; whoever makes up
 /// more has others keep a row of each for ever. Those that a revocation names are so few already, and come at once.
 pub const FEEDS_PER_HOUR_MAX: u64 = 64;
@@ -62,6 +67,8 @@ pub(super) struct Load {
     /// Records with a statement about who belongs. Of the node itself they are not counted: it writes no more than are
     /// heard.
     pub(super) statements: u64,
+    /// Bytes of those statements.
+    pub(super) statement_bytes: u64,
     /// Feeds of which nothing was here.
     pub(super) feeds: u64,
 }
@@ -74,6 +81,13 @@ impl Load {
         // What is no change is refused before it is unfolded.
         self.operations += change::operations(change).unwrap_or_default();
     }
+
+    /// Adds a record that is said to be the `statement`.
+    pub(super) fn add_statement(&mut self, statement: &[u8]) {
+        self.records += 1;
+        self.statements += 1;
+        self.statement_bytes += statement.len() as u64;
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,6 +97,7 @@ struct Taken {
     operations: Window,
     bytes: Window,
     statements: Window,
+    statement_bytes: Window,
     feeds: Window,
 }
 
@@ -120,6 +135,12 @@ impl Taken {
             operations: self.operations.with(load.operations, OPERATIONS_PER_MINUTE_MAX, MINUTE, now)?,
             bytes: self.bytes.with(load.bytes, BYTES_PER_MINUTE_MAX, MINUTE, now)?,
             statements: self.statements.with(load.statements, STATEMENTS_PER_HOUR_MAX, HOUR, now)?,
+            statement_bytes: self.statement_bytes.with(
+                load.statement_bytes,
+                STATEMENT_BYTES_PER_HOUR_MAX,
+                HOUR,
+                now,
+            )?,
             feeds: self.feeds.with(load.feeds, FEEDS_PER_HOUR_MAX, HOUR, now)?,
         })
     }
@@ -196,6 +217,16 @@ mod tests {
         assert!(!pace.take(author(1), load(1), now.after(MINUTE)));
         assert!(pace.take(author(1), load(0), now) && pace.take(author(2), load(1), now));
         assert!(pace.take(author(1), load(1), now.after(HOUR)));
+    }
+
+    #[test]
+    fn statements_that_are_long_wait_for_the_next_hour_however_few_they_are() {
+        let (pace, now) = (Pace::default(), NOW.after(HOUR));
+        let load = |statement_bytes| Load { records: 1, statements: 1, statement_bytes, ..Load::default() };
+        assert!(pace.take(author(1), load(STATEMENT_BYTES_PER_HOUR_MAX - 1), now));
+        assert!(!pace.take(author(1), load(2), now.after(MINUTE)));
+        assert!(pace.take(author(1), load(1), now) && pace.take(author(2), load(2), now));
+        assert!(pace.take(author(1), load(2), now.after(HOUR)));
     }
 
     #[test]

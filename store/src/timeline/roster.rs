@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::Bytes;
 use super::draft::Draft;
 use super::feed::FeedId;
-use super::record::Body;
 use super::rows;
 use crate::Reader;
 use crate::audit::key::NodeKey;
@@ -29,27 +28,12 @@ use crate::trust::{
 };
 
 const ENVIRONMENT: &[u8] = b"environment";
-/// Statements of its author that are looked at in one feed, and as many of the root's that it carries. What it says
-/// after that does not count, so that one who never stops costs no more than this and what it may
-/// [begin](super::FEEDS_PER_HOUR_MAX). Of each feed for itself: what a key said is not displaced by another feed,
-/// which whoever stole the key may number as the first.
-pub const STATEMENTS_PER_FEED: usize = 2_048;
 
 impl Changes {
     /// Says which environment this folder belongs to.
     pub fn put_environment(&mut self, env: EnvId) {
         self.put_bytes(Table::Meta, Key::new().bytes(ENVIRONMENT), env.root().as_bytes().to_vec());
     }
-}
-
-/// What is heard in one feed.
-#[derive(Default)]
-pub(super) struct Stated {
-    pub(super) statements: Vec<Placed>,
-    /// Statements of its author, and what is none.
-    pub(super) by_author: usize,
-    /// Statements of the root.
-    pub(super) by_root: usize,
 }
 
 /// A statement that a newcomer takes at its word until its record is here.
@@ -97,7 +81,7 @@ impl Reader {
         Ok(statements)
     }
 
-    /// What stands in records.
+    /// What is heard in records, also in those of feeds that are cut: what counts is known once all is heard.
     fn recorded(&self, env: EnvId) -> Result<Vec<Placed>, StoreError> {
         let (mut statements, mut after) = (Vec::new(), None::<Key>);
         while let Some(key) = {
@@ -110,34 +94,6 @@ impl Reader {
             after = Some(rows::record_key(&feed, u64::MAX));
         }
         Ok(statements)
-    }
-
-    /// What is heard in the records of `feed`. What does not decode or is signed wrong is left out: anyone can put bytes
-    /// into a record. So is what stands behind [`STATEMENTS_PER_FEED`] of its author's, or of the root's, which
-    /// nobody can make up: on every node the same.
-    pub(super) fn stated(&self, env: EnvId, feed: FeedId) -> Result<Stated, StoreError> {
-        let mut places = Vec::new();
-        let prefix = rows::feed_key(&feed);
-        self.scan(Table::TimelineStatements, prefix.as_bytes(), None, Order::Ascending, |key, _| {
-            places.push(rows::read_record_key(key)?.1);
-            Ok(places.len() < 2 * STATEMENTS_PER_FEED)
-        })?;
-        let draft = Draft::new(env.root(), self);
-        let mut stated = Stated::default();
-        for seq in places {
-            let record = draft.record(&feed, seq)?;
-            let Body::Statement(bytes) = &record.content.body else { continue };
-            let statement = SignedStatement::decode(&bytes.0, env).ok();
-            let is_root = statement.as_ref().is_some_and(|it| it.statement().issuer == env.root());
-            let count = if is_root { &mut stated.by_root } else { &mut stated.by_author };
-            if *count == STATEMENTS_PER_FEED {
-                break;
-            }
-            *count += 1;
-            let place = Some(Place { feed, record: Head { seq, hash: record.hash } });
-            stated.statements.extend(statement.map(|statement| Placed { statement, place }));
-        }
-        Ok(stated)
     }
 
     /// The statements that this node was told when it joined, and whose records are not here yet.
@@ -220,7 +176,9 @@ pub fn first_certificate(
 #[cfg(test)]
 mod tests {
     use super::super::fork::Proof;
+    use super::super::heard::STATEMENTS_PER_FEED;
     use super::super::log::{Saying, Timeline};
+    use super::super::record::Body;
     use super::super::tests::node::{Node, admitted};
     use super::super::tests::world::{self, Author, entries, moment};
     use super::*;

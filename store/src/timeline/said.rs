@@ -1,11 +1,11 @@
 //! What this node's own feed says of who belongs.
 //!
-//! Owns the bounds on it: nobody listens to more than so many statements of one feed, the last of which are kept for
-//! revocations, and behind a member's last word nothing counts. Invariant: it agrees with the rows of the feed.
+//! Owns what is not even written: more than is [heard](super::heard) of one feed, the last of which is kept for
+//! revocations, and anything behind a member's last word. Invariant: it agrees with the rows of the feed.
 
-use super::STATEMENTS_PER_FEED;
 use super::draft::Draft;
 use super::feed::FeedId;
+use super::heard::{Amount, Heard, STATEMENT_BYTES_PER_FEED, STATEMENTS_PER_FEED};
 use super::log::WriteError;
 use super::record::Body;
 use super::rows;
@@ -19,12 +19,13 @@ use crate::trust::{Claim, EnvId, SignedStatement};
 /// Statements of a feed that are none but revocations and a change of key: whoever renewed and let in as many as it
 /// may can still turn members out.
 pub(super) const STATEMENTS_RESERVED: usize = 512;
+/// Bytes of a feed's statements that are kept for the same: for sixteen of the longest there are.
+pub(super) const STATEMENT_BYTES_RESERVED: usize = 1 << 20;
 
 /// How much was said, and whether that was the last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Said {
-    by_author: usize,
-    by_root: usize,
+    heard: Heard,
     /// Whether the feed ends with the word that hands the seat to another key.
     pub(super) is_leaving: bool,
 }
@@ -33,8 +34,7 @@ impl Said {
     /// Counts the statements in the feed `own`, and looks at how it ends.
     pub(super) fn of(reader: &Reader, env: PublicKey, own: FeedId) -> Result<Self, StoreError> {
         let env = EnvId::rooted_in(env);
-        let stated = reader.stated(env, own)?;
-        let mut said = Self { by_author: stated.by_author, by_root: stated.by_root, is_leaving: false };
+        let mut said = Self { heard: reader.stated(env, own)?.heard, is_leaving: false };
         let feed = rows::feed_key(&own);
         let last = reader.first_key(Table::TimelineStatements, feed.as_bytes(), None, Order::Descending)?;
         if let Some(last) = last
@@ -55,31 +55,36 @@ impl Said {
         let is_leaving = statement.as_ref().is_some_and(|it| it.farewell().is_some());
         let is_certificate =
             statement.is_some_and(|it| matches!(it.statement().claim, Claim::Certificate(_)));
-        let count = if is_root { &mut self.by_root } else { &mut self.by_author };
-        if *count >= STATEMENTS_PER_FEED {
-            return Err(WriteError::Statements);
-        }
-        if is_certificate && !is_root && !is_leaving && *count >= STATEMENTS_PER_FEED - STATEMENTS_RESERVED {
+        let heard = self.heard.with(is_root, bytes.len()).ok_or(WriteError::Statements)?;
+        if is_certificate && !is_root && !is_leaving && !leaves_room(heard.by_author) {
             return Err(WriteError::Reserved);
         }
-        *count += 1;
-        self.is_leaving = is_leaving;
+        *self = Self { heard, is_leaving };
         Ok(())
     }
+}
+
+/// Whether behind so much whoever must be turned out still can be.
+fn leaves_room(said: Amount) -> bool {
+    said.count <= STATEMENTS_PER_FEED - STATEMENTS_RESERVED
+        && said.bytes <= STATEMENT_BYTES_PER_FEED - STATEMENT_BYTES_RESERVED
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
+    use super::super::head::Effect;
     use super::super::log::Saying;
+    use super::super::pen::Pen;
     use super::super::tests::node::Node;
     use super::super::tests::world;
     use super::*;
     use crate::audit::key::NodeKey;
     use crate::clock::Timestamp;
     use crate::scope::Principal;
-    use crate::trust::{Certificate, Claim, Revocation, Role, Seat, Statement, Succession};
+    use crate::timeline::Bytes;
+    use crate::trust::{Certificate, Claim, Head, Revocation, Role, Seat, Statement, Succession};
 
     #[test]
     fn what_nobody_would_hear_is_refused_when_it_is_said() {
@@ -135,6 +140,64 @@ mod tests {
         let refused = say(vec![revocation]);
         assert!(matches!(refused, Err(WriteError::Statements)), "{refused:?}");
         say(vec![said(&root, claim), said(&root, Claim::Revocation(last))]).expect("that is not its own");
+    }
+
+    #[test]
+    fn of_long_words_a_feed_takes_fewer_and_keeps_as_many_bytes_for_revocations() {
+        let mut node = Node::new();
+        let (env, bob) = (EnvId::rooted_in(world::env()), NodeKey::from_secret([9; 32]));
+        let said = |claim: Claim| {
+            let issuer = node.store.key().public();
+            let statement = Statement { env, issuer, issued_at: Timestamp::EPOCH, claim };
+            statement.sign(node.store.key()).expect("signs").as_bytes().to_vec()
+        };
+        let seat = Seat::Under(node.store.key().public());
+        let consent = seat.agree(env, &bob);
+        let (principal, role) = (Principal::local_operator(), Role::User);
+        let renewal = Certificate { node: bob.public(), seat, principal, role, expires: None, consent };
+        let renewal = said(Claim::Certificate(renewal));
+        let last = (0..500).map(|incarnation| {
+            let hash = crate::Digest::of(b"last");
+            (FeedId { node: bob.public(), incarnation }, Head { seq: 1, hash })
+        });
+        let gone = Revocation { node: bob.public(), last: last.collect(), reason: "gone".into() };
+        let gone = said(Claim::Revocation(gone));
+        let mut say = |word: &[u8], count: usize| {
+            let words = vec![Saying::Statement(word.to_vec()); count];
+            let said = node.timeline.say(node.store.key(), Timestamp::EPOCH, words)?;
+            node.commit(said.changes);
+            // The sum is that of the rows.
+            node.reopen();
+            Ok::<_, WriteError>(())
+        };
+        let room = STATEMENT_BYTES_PER_FEED - STATEMENT_BYTES_RESERVED;
+        let revocations = room / gone.len();
+        say(&gone, revocations).expect("fits");
+        let renewals = (room - revocations * gone.len()) / renewal.len();
+        say(&renewal, renewals).expect("fits");
+        let refused = say(&renewal, 1);
+        assert!(matches!(refused, Err(WriteError::Reserved)), "{refused:?}");
+        let left = STATEMENT_BYTES_PER_FEED - revocations * gone.len() - renewals * renewal.len();
+        say(&gone, left / gone.len()).expect("that room was kept");
+        let refused = say(&gone, 1);
+        assert!(matches!(refused, Err(WriteError::Statements)), "{refused:?}");
+    }
+
+    #[test]
+    fn behind_one_that_nobody_hears_not_even_a_short_one_is_said() {
+        let mut node = Node::new();
+        // Another program wrote more than is heard, in this node's name.
+        let mut pen = Pen::new(&node.timeline, node.store.key(), Timestamp::EPOCH).expect("a member");
+        for bytes in std::iter::repeat_n(60 << 10, 1 + STATEMENT_BYTES_PER_FEED / (60 << 10)) {
+            let body = Body::Statement(Bytes(vec![0; bytes]));
+            pen.write(Timestamp::EPOCH, body, &Effect::Statement).expect("fits");
+        }
+        let written = pen.put_down(&mut node.timeline);
+        node.commit(written.changes);
+        node.reopen();
+        let short = vec![Saying::Statement(b"short".to_vec())];
+        let refused = node.timeline.say(node.store.key(), Timestamp::EPOCH, short);
+        assert!(matches!(refused, Err(WriteError::Statements)), "{refused:?}");
     }
 
     #[test]

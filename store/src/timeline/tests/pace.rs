@@ -9,9 +9,10 @@ use crate::timeline::admit::Verdict;
 use crate::timeline::board::Edit;
 use crate::timeline::fork::Proof;
 use crate::timeline::pace::{Load, Source};
+use crate::timeline::record::Body;
 use crate::timeline::{
-    BYTES_PER_MINUTE_MAX, DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX,
-    RECORDS_PER_MINUTE_MAX, STATEMENTS_PER_HOUR_MAX, Saying, WriteError,
+    BYTES_PER_MINUTE_MAX, Bytes, DOCUMENTS_PER_MINUTE_MAX, FEEDS_PER_HOUR_MAX, OPERATIONS_PER_MINUTE_MAX,
+    RECORDS_PER_MINUTE_MAX, STATEMENT_BYTES_PER_HOUR_MAX, STATEMENTS_PER_HOUR_MAX, Saying, WriteError,
 };
 use crate::trust::Cut;
 
@@ -61,6 +62,19 @@ fn records_that_are_large_wait_however_few_they_are() {
     assert!(node.timeline.pace.take(Source::Others(author.feed.node), taken, node.now));
     assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
     node.now = node.now.after(Duration::from_secs(60));
+    assert_eq!(admitted(&node.admit(&[frame])[0]), (1, 1));
+}
+
+#[test]
+fn statements_that_are_long_wait_for_the_next_hour_however_few_they_are() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let long = author.write(moment(1), Body::Statement(Bytes(vec![0; 60 << 10])));
+    let frame = author.frame(&[long]);
+    let statement_bytes = STATEMENT_BYTES_PER_HOUR_MAX - (60 << 10) + 1;
+    let taken = Load { statement_bytes, ..Load::default() };
+    assert!(node.timeline.pace.take(Source::Others(author.feed.node), taken, node.now));
+    assert_eq!(node.admit(std::slice::from_ref(&frame)), [Verdict::Paced(author.feed)]);
+    node.now = node.now.after(Duration::from_secs(3600));
     assert_eq!(admitted(&node.admit(&[frame])[0]), (1, 1));
 }
 
@@ -144,6 +158,7 @@ fn what_a_node_wrote_in_former_lives_takes_nothing_from_what_it_may_write() {
         operations: OPERATIONS_PER_MINUTE_MAX,
         bytes: BYTES_PER_MINUTE_MAX,
         statements: STATEMENTS_PER_HOUR_MAX,
+        statement_bytes: STATEMENT_BYTES_PER_HOUR_MAX,
         feeds: FEEDS_PER_HOUR_MAX,
     };
     assert!(node.timeline.pace.take(former, most, node.now), "others brought as much as is taken");
