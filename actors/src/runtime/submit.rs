@@ -88,12 +88,14 @@ impl Inner {
 
     /// Refuses what is prepared for `intent`, whose action is `action`, as the intent itself would be refused. What is
     /// only read may be prepared for one that would wait for approval; what `has_effect` may not, as there is no
-    /// intent that could wait.
+    /// intent that could wait. That it was denied is counted, and recorded where it `is_news`: whoever asks again and
+    /// again must not fill the journal.
     pub(crate) async fn permit(
         &self,
         intent: &Intent,
         action: &Spec,
         has_effect: bool,
+        is_news: impl FnOnce() -> bool,
     ) -> Result<(), Refusal> {
         let now = self.clock.now();
         if let Some(session) = intent.session {
@@ -106,7 +108,9 @@ impl Inner {
             Effect::RequireApproval if !has_effect => Ok(()),
             Effect::RequireApproval | Effect::Deny => {
                 self.metrics.intents_denied.increment();
-                self.record_denied(intent, Accept::new(intent, stage, &decision, None, now)).await?;
+                if is_news() {
+                    self.record_denied(intent, Accept::new(intent, stage, &decision, None, now)).await?;
+                }
                 Err(Refusal::Denied(Box::new(decision)))
             }
         }

@@ -1,6 +1,7 @@
 //! Who belongs, as intents; and the mesh's task.
 
 mod task;
+mod tell;
 
 use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;

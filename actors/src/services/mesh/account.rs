@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use xyn_net::driver::Told;
 use xyn_store::Timestamp;
 use xyn_store::audit::signature::PublicKey;
+use xyn_store::ids::RunId;
 use xyn_store::timeline::admit::Verdict;
 use xyn_store::timeline::board::{LeftOut, Reason};
 use xyn_store::timeline::feed::FeedId;
@@ -19,6 +20,8 @@ use super::Trace;
 const GAP: &str = "gap";
 /// A change to a board that waits for what it builds on, which is in another feed.
 const WAITS: &str = Reason::Waits.word();
+/// A run that a policy withholds.
+const DENIAL: &str = "denial";
 /// Records that were here: what several members hand on comes several times. Only counted, because that is how news
 /// travel, and a member that says the same again and again is seen by how many there are.
 const DUPLICATE: &str = "duplicate";
@@ -85,6 +88,12 @@ impl Account {
         self.trace.refused(now, peer, reason, why);
     }
 
+    /// Whether it is to be recorded that a policy denied `peer` to see `run`: each again a minute later, and as many in
+    /// one minute as is told of one kind. Notes that it was.
+    pub(super) fn is_denial_news(&self, now: Timestamp, peer: PublicKey, run: RunId) -> bool {
+        locked(&self.told).is_news(DENIAL, Some(peer), run.to_string(), now)
+    }
+
     fn count(&self, reason: &'static str) {
         *locked(&self.counts).entry(reason).or_default() += 1;
     }
@@ -98,6 +107,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     use std::time::Duration;
 
+    use xyn_store::ids;
     use xyn_store::timeline::admit::Refusal;
     use xyn_store::timeline::board::Measure;
 
@@ -123,6 +133,23 @@ mod tests {
         assert_eq!(lines(&account), ["past_cut", "paced", "gap", "past_cut"], "of another peer it is news");
         account.judged(NOW.after(Duration::from_secs(60)), PEER, FEED, &verdicts);
         assert_eq!(lines(&account).len(), 5);
+    }
+
+    #[test]
+    fn a_denial_is_news_once_a_minute_for_each_member_and_run() {
+        let (account, run) = (Account::default(), |n: u8| ids::derived(NOW, &[&[n]]));
+        let is_news = |now, peer, n| account.is_denial_news(now, peer, run(n));
+        assert!(is_news(NOW, PEER, 0));
+        assert!((0..100).all(|_| !is_news(NOW, PEER, 0)), "it asks again and again");
+        assert!(is_news(NOW, PEER, 1) && is_news(NOW, FEED.node, 0));
+        let recorded = (2..=255).filter(|n| is_news(NOW, PEER, *n)).count();
+        assert!(recorded < 100, "of however many runs: {recorded}");
+        assert!(is_news(NOW.after(Duration::from_secs(60)), PEER, 0));
+        assert_eq!(
+            (account.counts(), lines(&account)),
+            (BTreeMap::new(), vec![]),
+            "the refusal is counted by itself"
+        );
     }
 
     #[test]

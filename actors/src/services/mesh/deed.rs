@@ -56,7 +56,7 @@ impl Runtime {
             return Err(Refusal::invalid("invalid_input", format!("/input{}", wrong.path), wrong.message));
         }
         let change = change(action, input, inner.clock.now())?;
-        inner.permit(intent, &known.spec, matches!(change, Change::Rotate)).await?;
+        inner.permit(intent, &known.spec, matches!(change, Change::Rotate), || true).await?;
         timeline::offline::draft(inner, change).await
     }
 }

@@ -193,7 +193,8 @@ impl Port for Desk {
     async fn tell_run(&self, peer: PublicKey, question: Question) -> Result<Vec<u8>, Withheld> {
         let inner = self.shared.inner().ok_or(Withheld::Unavailable)?;
         let run = question.run;
-        runs::tell::account(&inner, peer, question).await.inspect_err(|why| {
+        let is_news = || self.shared.account.is_denial_news(inner.clock.now(), peer, run);
+        runs::tell::account(&inner, peer, question, is_news).await.inspect_err(|why| {
             self.shared.refuse(peer, "run_withheld", format!("it asked for run {run}: {why}"));
         })
     }

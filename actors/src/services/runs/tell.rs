@@ -1,7 +1,7 @@
 //! What members are told of this node's runs: what its own people are shown, and no more.
 //!
-//! Owns who may know. Keeps nothing of what was asked but that it was denied. Invariant: nothing is told of a run that no
-//! moment of this node names, nor against a policy, nor to one who is no member at that instant.
+//! Owns who may know. Keeps nothing of what was asked but that it was denied, where that is news. Invariant: nothing is
+//! told of a run that no moment of this node names, nor against a policy, nor to one who is no member at that instant.
 
 use std::sync::Arc;
 
@@ -22,13 +22,14 @@ use crate::services::blocking;
 /// Bytes of steps behind which an account holds no further one.
 const STEPS_BYTES: usize = 1 << 20;
 
-/// What `peer` is told.
+/// What `peer` is told. Where a policy denies it, that is recorded if it `is_news`.
 pub(crate) async fn account(
     inner: &Arc<Inner>,
     peer: PublicKey,
     question: Question,
+    is_news: impl FnOnce() -> bool,
 ) -> Result<Vec<u8>, Withheld> {
-    permitted(inner, peer, &question).await?;
+    permitted(inner, peer, &question, is_news).await?;
     let reading = inner.clone();
     let account = blocking(move || {
         let people = reading.timeline()?.people();
@@ -38,7 +39,12 @@ pub(crate) async fn account(
 }
 
 /// Whether `peer` may know, as things are now.
-async fn permitted(inner: &Arc<Inner>, peer: PublicKey, question: &Question) -> Result<(), Withheld> {
+async fn permitted(
+    inner: &Arc<Inner>,
+    peer: PublicKey,
+    question: &Question,
+    is_news: impl FnOnce() -> bool,
+) -> Result<(), Withheld> {
     let now = inner.clock.now();
     let timeline = inner.timeline().map_err(|error| unavailable(error.into()))?;
     let (roster, own) = (timeline.roster(), inner.store.key().public());
@@ -55,7 +61,8 @@ async fn permitted(inner: &Arc<Inner>, peer: PublicKey, question: &Question) -> 
     let input = json!({ "run_id": run, "entry_id": moment });
     let intent = Intent::new(now, actions::READ_RUN, input, identity);
     // Nobody waits for an approval here, so what would wait for one is denied.
-    inner.permit(&intent, &actions::read_run(), true).await.map_err(|refusal| match refusal {
+    let permitted = inner.permit(&intent, &actions::read_run(), true, is_news).await;
+    permitted.map_err(|refusal| match refusal {
         Refusal::Denied(_) => Withheld::Denied,
         other => unavailable(other),
     })
