@@ -12,12 +12,14 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use xyn_capsules::tree::{Arrival, Limits, Missing, RelPath, TreeError};
 use xyn_store::blobs::{BlobError, FETCHED};
 use xyn_store::projection::ArtifactRow;
 use xyn_store::{Digest, StoreError};
 
 use crate::runtime::{Inner, Refusal, Runtime};
+use crate::services::blocking;
 use bring::Bringing;
 
 pub(crate) use release::release;
@@ -63,7 +65,7 @@ pub(crate) async fn bring_trees(
 
 async fn bring_tree(bringing: &mut Bringing<'_>, root: Digest) -> Result<(), Refusal> {
     let inner = bringing.inner;
-    let mut arrival = Arrival::of(inner.store.blobs(), root, Limits::default());
+    let mut arrival = Away::new(Arrival::of(inner.store.blobs(), root, Limits::default()));
     loop {
         let (back, missing) = at_rest(arrival, |arrival| arrival.missing()).await?;
         arrival = back;
@@ -77,8 +79,7 @@ async fn bring_tree(bringing: &mut Bringing<'_>, root: Digest) -> Result<(), Ref
             break;
         }
     }
-    let tied = tokio::task::spawn_blocking(move || arrival.finish(FETCHED)).await;
-    tied.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(unsound)
+    blocking(move || arrival.into_inner().finish(FETCHED).map_err(unsound)).await
 }
 
 /// Sees to it that the blob `digest`, which a moment names, is here and has `size_bytes`.
@@ -87,40 +88,73 @@ pub(crate) async fn bring_blob(
     digest: Digest,
     size_bytes: u64,
 ) -> Result<Brought, Refusal> {
-    let blobs = inner.store.blobs();
-    // First pinned and then looked for: what is found stays.
-    let mut pins = blobs.pins();
-    pins.add(digest);
-    let is_here = blobs.has(&digest).map_err(StoreError::from)?;
+    let blobs = inner.store.blobs().clone();
+    let look = blocking(move || {
+        // First pinned and then looked for: what is found stays.
+        let mut pins = blobs.pins();
+        pins.add(digest);
+        let is_here = blobs.has(&digest).map_err(StoreError::from)?;
+        Ok((blobs, Away::new(pins), is_here))
+    });
+    let (blobs, pins, is_here) = look.await?;
     let mut bringing = Bringing::new(inner);
     if !is_here {
         let missing = Missing { path: RelPath::root(), digest, size_bytes: Some(size_bytes) };
         bringing.fetch(digest, vec![missing]).await?;
     }
-    let found = blobs.size_bytes(&digest).map_err(StoreError::from)?;
-    let found = found.ok_or_else(|| StoreError::from(BlobError::NotFound(digest)))?;
-    if found != size_bytes {
-        let message = format!("content `{digest}` has {found} bytes; {size_bytes} were said");
-        return Err(Refusal::Conflict { code: "content_unsound", message });
-    }
-    if !is_here {
-        let blobs = blobs.clone();
-        let held = tokio::task::spawn_blocking(move || blobs.hold(&digest, FETCHED)).await;
-        held.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(StoreError::from)?;
-    }
+    let look = blocking(move || {
+        // Until it is held it stays by its pin alone.
+        let _pins = pins.into_inner();
+        let found = blobs.size_bytes(&digest).map_err(StoreError::from)?;
+        let found = found.ok_or_else(|| StoreError::from(BlobError::NotFound(digest)))?;
+        if found != size_bytes {
+            let message = format!("content `{digest}` has {found} bytes; {size_bytes} were said");
+            return Err(Refusal::Conflict { code: "content_unsound", message });
+        }
+        if !is_here {
+            blobs.hold(&digest, FETCHED).map_err(StoreError::from)?;
+        }
+        Ok(())
+    });
+    look.await?;
     Ok(bringing.brought)
 }
 
 /// Works on a tree that is on its way away from the threads that serve requests.
 async fn at_rest<T: Send + 'static>(
-    mut arrival: Arrival,
+    arrival: Away<Arrival>,
     work: impl FnOnce(&mut Arrival) -> Result<T, TreeError> + Send + 'static,
-) -> Result<(Arrival, T), Refusal> {
-    let done = tokio::task::spawn_blocking(move || {
-        let done = work(&mut arrival)?;
-        Ok::<_, TreeError>((arrival, done))
+) -> Result<(Away<Arrival>, T), Refusal> {
+    let done = blocking(move || {
+        let mut arrival = arrival.into_inner();
+        let done = work(&mut arrival).map_err(unsound)?;
+        Ok((Away::new(arrival), done))
     });
-    done.await.map_err(|error| Refusal::Unavailable(error.to_string()))?.map_err(unsound)
+    done.await
+}
+
+/// Holds pins, and lets go of them away from the threads that serve requests, also where whoever holds them gives up:
+/// a sweep has the pins for as long as it takes to write down what it removed.
+struct Away<T: Send + 'static>(Option<T>);
+
+impl<T: Send + 'static> Away<T> {
+    fn new(pins: T) -> Self {
+        Self(Some(pins))
+    }
+
+    fn into_inner(mut self) -> T {
+        self.0.take().expect("it is taken once, by value")
+    }
+}
+
+impl<T: Send + 'static> Drop for Away<T> {
+    fn drop(&mut self) {
+        if let Some(pins) = self.0.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            runtime.spawn_blocking(move || drop(pins));
+        }
+    }
 }
 
 /// What is wrong with a tree that comes from elsewhere.
@@ -131,5 +165,36 @@ fn unsound(error: TreeError) -> Refusal {
         }
         TreeError::Blob(error) => StoreError::from(error).into(),
         error => Refusal::Conflict { code: "content_unsound", message: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread::{self, ThreadId};
+
+    use super::*;
+
+    /// Says by which thread it was let go of.
+    struct Pin(mpsc::Sender<ThreadId>);
+
+    impl Drop for Pin {
+        fn drop(&mut self) {
+            // Nobody asks in some of the cases.
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_is_let_go_of_by_another_thread() {
+        let (sender, dropped) = mpsc::channel();
+        drop(Away::new(Pin(sender.clone())));
+        assert_ne!(dropped.recv().expect("it is let go of"), thread::current().id());
+        drop(Away::new(Pin(sender)).into_inner());
+        assert_eq!(
+            dropped.recv().expect("it is let go of"),
+            thread::current().id(),
+            "by whoever took it out"
+        );
     }
 }
