@@ -37,9 +37,9 @@ use xyn_store::timeline::{Hearing, Saying, Timeline, WriteError, first_certifica
 #[cfg(test)]
 use xyn_store::trust::SignedStatement;
 use xyn_store::trust::{EnvId, InvalidStatement, Roster};
-use xyn_store::{Store, StoreError, Timestamp};
+use xyn_store::{Reader, Store, StoreError, Timestamp};
 
-use crate::runtime::{Inner, Recording};
+use crate::runtime::{Inner, Recording, Runtime};
 use crate::services::approvals::people::People;
 use actor::{Command, Handle};
 
@@ -85,6 +85,24 @@ pub enum TimelineError {
     /// The milestones were said already, by an append whose outcome was not known.
     #[error("these milestones are on the timeline already")]
     Said,
+}
+
+impl Runtime {
+    /// Who belongs; none before the folder belongs to an environment. A started node knows it and reads nothing; in
+    /// the folder of a stopped one `reader` has it from all that is heard in its records.
+    pub fn roster(&self, reader: &Reader) -> Result<Option<Arc<Roster>>, StoreError> {
+        self.0.roster(reader)
+    }
+}
+
+impl Inner {
+    /// Who belongs: see [`Runtime::roster`].
+    pub(crate) fn roster(&self, reader: &Reader) -> Result<Option<Arc<Roster>>, StoreError> {
+        match self.timeline() {
+            Ok(timeline) => Ok(Some(timeline.roster())),
+            Err(_) => Ok(reader.environment()?.map(|env| reader.roster(env)).transpose()?.map(Arc::new)),
+        }
+    }
 }
 
 impl TimelineError {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use xyn_actors::runtime::Runtime;
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::{EntryId, IntentId, RunId};
 use xyn_store::projection::{Cursor, Page};
@@ -155,14 +156,14 @@ async fn list(
 ) -> Result<Json<Listing<Approval>>, ApiError> {
     let limit = page::rows(query.limit.as_ref());
     let place = query.cursor.map_or(Place::Gates(None), |place| place.0);
-    let own = state.runtime().store().key().public();
-    Ok(Json(state.scan(move |reader| waiting(reader, own, place, limit)).await?))
+    let runtime = state.runtime().clone();
+    Ok(Json(state.scan(move |reader| waiting(reader, &runtime, place, limit)).await?))
 }
 
 /// A page that begins at `place`, and goes on with the next list where one ends.
 pub(crate) fn waiting(
     reader: &Reader,
-    own: PublicKey,
+    runtime: &Runtime,
     mut place: Place,
     limit: usize,
 ) -> Result<Listing<Approval>, StoreError> {
@@ -181,7 +182,7 @@ pub(crate) fn waiting(
                 (intents.next.map(|next| format!("i{next}")), Some(("q", Place::Questions(None))))
             }
             Place::Questions(from) => {
-                let Page { items: asked, next } = questions(reader, own, from.as_ref(), room)?;
+                let Page { items: asked, next } = questions(reader, runtime, from.as_ref(), room)?;
                 let shown = |question| Approval::Question(Box::new(QuestionView::from(question)));
                 items.extend(asked.into_iter().map(shown));
                 (next.map(|next| format!("q{next}")), None)
@@ -199,12 +200,13 @@ pub(crate) fn waiting(
 
 fn questions(
     reader: &Reader,
-    own: PublicKey,
+    runtime: &Runtime,
     from: Option<&Cursor>,
     limit: usize,
 ) -> Result<Page<Question>, StoreError> {
-    match reader.environment()? {
-        Some(env) => reader.questions_elsewhere(own, &reader.roster(env)?, from, limit),
+    let own = runtime.store().key().public();
+    match runtime.roster(reader)? {
+        Some(roster) => reader.questions_elsewhere(own, &roster, from, limit),
         None => Ok(Page { items: Vec::new(), next: None }),
     }
 }

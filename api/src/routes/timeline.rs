@@ -12,8 +12,10 @@ mod stream;
 pub(crate) mod talk;
 mod words;
 
+use std::sync::Arc;
+
 use utoipa_axum::router::OpenApiRouter;
-use xyn_actors::runtime::Refusal;
+use xyn_actors::runtime::{Refusal, Runtime};
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::{Cursor, Page};
@@ -42,10 +44,10 @@ pub(crate) fn shown(reader: &Reader, board: &Board) -> Result<Option<View>, Stor
 }
 
 /// Who belongs; nobody in a folder that belongs to no environment yet.
-pub(crate) fn roster(reader: &Reader) -> Result<Roster, StoreError> {
+pub(crate) fn roster(runtime: &Runtime, reader: &Reader) -> Result<Arc<Roster>, StoreError> {
     let nobody = || EnvId::rooted_in(PublicKey::from_bytes([0; 32]));
-    let env = reader.environment()?;
-    env.map_or_else(|| Ok(Roster::fold(nobody(), [], Default::default())), |env| reader.roster(env))
+    let known = runtime.roster(reader)?;
+    Ok(known.unwrap_or_else(|| Arc::new(Roster::fold(nobody(), [], Default::default()))))
 }
 
 /// Whether there is the branch that an empty page is asked of: somebody began it, or it is always there.

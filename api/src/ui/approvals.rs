@@ -134,9 +134,9 @@ async fn list(
     let cursor = parsed::<Place>("cursor", &query.cursor)?;
     let is_first = cursor.is_none();
     let tells = is_first && !shell.is_part;
-    let (own, runtime) = (state.runtime().store().key().public(), state.runtime().clone());
+    let runtime = state.runtime().clone();
     let read = state.scan(move |reader| {
-        let page = waiting(reader, own, cursor.unwrap_or(Place::Gates(None)), CARDS)?;
+        let page = waiting(reader, &runtime, cursor.unwrap_or(Place::Gates(None)), CARDS)?;
         let names = names(reader, &page.items)?;
         Ok((page, names, if tells { decided(reader, &runtime)? } else { Vec::new() }))
     });

@@ -95,14 +95,14 @@ async fn chain(State(state): State<AppState>) -> Result<Response, ApiError> {
 
 impl Chain {
     async fn read(state: &AppState) -> Result<Self, ApiError> {
-        let store = state.runtime().store();
+        let (runtime, store) = (state.runtime().clone(), state.runtime().store());
         let (node, incarnation) = (store.key().public(), store.incarnation().id);
         let read = move |reader: &Reader| {
             let (size, root) = log::state(reader)?;
-            let roster = reader.environment()?.map(|env| reader.roster(env)).transpose()?;
+            let roster = runtime.roster(reader)?;
             let checkpoints =
                 reader.page::<SignedCheckpoint>(&Key::new(), Order::Descending, None, SHOWN, |_| true)?.items;
-            let (witnesses, vouched) = vouchers(reader, roster.as_ref())?;
+            let (witnesses, vouched) = vouchers(reader, roster.as_deref())?;
             let checkpoint = checkpoints.first().copied();
             Ok(Self { node, incarnation, size, root, checkpoint, checkpoints, witnesses, vouched })
         };

@@ -8,6 +8,7 @@ use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use serde::Deserialize;
+use xyn_actors::runtime::Runtime;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::{Cursor, Page as Rows};
 use xyn_store::timeline::board::{Board, View};
@@ -201,7 +202,8 @@ async fn one(
         path: query.path.clone(),
         view: Sight::asked(&query.view, &query.part, true)?.at(&query.side, &query.line)?,
     };
-    let (blobs, now) = (state.runtime().store().blobs().clone(), state.runtime().clock().now());
+    let runtime = state.runtime().clone();
+    let (blobs, now) = (runtime.store().blobs().clone(), runtime.clock().now());
     let here = format!("/ui/reviews/{entry_id}");
     let page = here.clone();
     let read = move |reader: &Reader| {
@@ -209,7 +211,7 @@ async fn one(
         let before = change::before(reader, &entry)?.map(|before| before.entry_id);
         let [from, to] = [before, Some(entry_id)].map(|at| change::state_at(reader, at));
         let changes = change::between(&blobs, &from?, &to?, &page, Some(&open));
-        let thread = thread_of(reader, entry_id, now)?;
+        let thread = thread_of(reader, &runtime, entry_id, now)?;
         Ok(Some((Moment::of(entry, now), before, changes, thread)))
     };
     let (moment, before, mut changes, thread) = state.scan(read).await?.ok_or_else(|| missing(entry_id))?;
@@ -227,16 +229,21 @@ async fn thread(
     State(state): State<AppState>,
     PathId(entry_id): PathId<EntryId>,
 ) -> Result<Response, ApiError> {
-    let now = state.runtime().clock().now();
-    let thread = state.scan(move |reader| thread_of(reader, entry_id, now)).await?;
+    let (now, runtime) = (state.runtime().clock().now(), state.runtime().clone());
+    let thread = state.scan(move |reader| thread_of(reader, &runtime, entry_id, now)).await?;
     render(&ThreadPart { thread })
 }
 
-fn thread_of(reader: &Reader, entry_id: EntryId, now: Timestamp) -> Result<Thread, StoreError> {
+fn thread_of(
+    reader: &Reader,
+    runtime: &Runtime,
+    entry_id: EntryId,
+    now: Timestamp,
+) -> Result<Thread, StoreError> {
     let board: Option<View> = shown(reader, &Board::Review(entry_id))?;
-    let review = threads::one_review(reader, entry_id, now)?;
+    let review = threads::one_review(reader, runtime, entry_id, now)?;
     let standing = board.as_ref().map(|view| standing(review_status(view)));
-    let mut comments = Comment::all(board, &roster(reader)?);
+    let mut comments = Comment::all(board, roster(runtime, reader)?.as_ref());
     let hidden = comments.len().saturating_sub(COMMENTS_MAX);
     comments.drain(..hidden);
     let verdict = |moment: Moment| {

@@ -6,7 +6,9 @@ mod tell;
 use xyn_store::Timestamp;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::audit::signature::PublicKey;
-use xyn_store::trust::{Certificate, Claim, Role, Seat, SignedStatement, Standing, Statement, Ticket};
+use xyn_store::trust::{
+    Certificate, Claim, Role, Roster, Seat, SignedStatement, Standing, Statement, Ticket,
+};
 
 use super::*;
 use crate::projector::Fold;
@@ -21,7 +23,7 @@ impl Node {
         self.runtime.store().key().public()
     }
 
-    fn roster(&self) -> Arc<xyn_store::trust::Roster> {
+    fn roster(&self) -> Arc<Roster> {
         self.runtime.timeline().expect("it runs").roster()
     }
 
@@ -299,6 +301,27 @@ async fn what_the_root_signed_is_taken_in_if_it_is_the_root_and_says_what_is_ask
     let standing = node.roster().member(own).map(|member| member.standing());
     assert_eq!(standing, Some(Standing::Revoked));
     node.stop().await;
+}
+
+#[tokio::test]
+async fn a_started_node_knows_who_belongs_and_the_folder_of_a_stopped_one_tells_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let node = start(folder.path()).await;
+    let ticket = node.invite().await;
+    node.show(&ticket, &key(1)).await.expect("he is in");
+    let reader = node.runtime.store().read().expect("reads");
+    let known = node.runtime.roster(&reader).expect("is known").expect("an environment");
+    assert!(Arc::ptr_eq(&known, &node.roster()), "nothing is folded for it");
+    assert!(known.member(key(1).public()).is_some());
+    drop(reader);
+    node.stop().await;
+    let (store, env) = (store_in(folder.path()), Environment::default());
+    let stopped = Runtime::read_only(store.clone(), actions::builtin(), Clock::system(), env);
+    let stopped = stopped.expect("answers questions");
+    let read = stopped.roster(&store.read().expect("reads")).expect("reads").expect("an environment");
+    assert_eq!(read, known);
+    drop(stopped);
+    store.close();
 }
 
 #[tokio::test]

@@ -74,13 +74,12 @@ async fn whereabouts(inner: &Arc<Inner>, root: &Digest) -> Result<String, StoreE
     let (own, looking, wanted) = (inner.store.key().public(), inner.clone(), BTreeSet::from([*root]));
     let looked = tokio::task::spawn_blocking(move || {
         let reader = looking.store.read()?;
-        let roster = reader.environment()?.map(|env| reader.roster(env)).transpose()?;
-        Ok::<_, StoreError>((roster, reader.namers(&wanted)?))
+        Ok::<_, StoreError>((looking.roster(&reader)?, reader.namers(&wanted)?))
     });
     let (roster, namers) = looked.await.map_err(|error| StoreError::Unavailable(error.to_string()))??;
     let nodes = namers.into_values().flatten().filter(|node| *node != own).take(NODES_TOLD);
     let told = nodes.map(|node| {
-        let (who, key) = who_at(roster.as_ref(), node);
+        let (who, key) = who_at(roster.as_deref(), node);
         let is_here = peers.iter().any(|peer| peer.node == node);
         format!("{who} ({key}, {})", if is_here { "connected" } else { "away" })
     });

@@ -103,8 +103,7 @@ impl Elsewhere {
         let reading = inner.clone();
         let found = blocking(move || {
             let reader = reading.store.read()?;
-            let roster = reader.environment()?.map(|env| reader.roster(env)).transpose()?;
-            Ok(reader.first_milestone(run)?.zip(roster))
+            Ok(reader.first_milestone(run)?.zip(reading.roster(&reader)?))
         });
         let missing = || Refusal::NotFound { kind: "run", id: run.to_string() };
         let (entry, roster) = found.await?.ok_or_else(missing)?;

@@ -212,17 +212,13 @@ impl<'a> Sight<'a> {
     /// None when the folder belongs to no environment yet.
     async fn of(state: &'a AppState) -> Result<Option<Self>, ApiError> {
         let runtime = state.runtime();
-        let known = runtime.timeline().map(|timeline| timeline.roster());
+        let knowing = runtime.clone();
         let read = state.scan(move |reader| {
             let mut records = BTreeMap::<_, u64>::new();
             for row in reader.feeds()? {
                 *records.entry(row.feed.node).or_default() += row.head.seq;
             }
-            let roster = match known {
-                Some(roster) => Some(roster),
-                None => reader.environment()?.map(|env| reader.roster(env)).transpose()?.map(Arc::new),
-            };
-            Ok((roster, records))
+            Ok((knowing.roster(reader)?, records))
         });
         let (Some(roster), records) = read.await? else { return Ok(None) };
         let (mesh, status) = (runtime.mesh(), state.mesh_status().await.unwrap_or_default());

@@ -5,6 +5,7 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use xyn_actors::runtime::Runtime;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::Cursor;
 use xyn_store::timeline::BoardRow;
@@ -44,12 +45,13 @@ async fn comments(
     State(state): State<AppState>,
     PathId(entry_id): PathId<EntryId>,
 ) -> Result<Json<Comments>, ApiError> {
+    let runtime = state.runtime().clone();
     let read = move |reader: &Reader| {
         if reader.entry(entry_id)?.is_none() {
             return Ok(None);
         }
         let view = shown(reader, &Board::Comments(entry_id))?;
-        Ok(Some((view, roster(reader)?)))
+        Ok(Some((view, roster(&runtime, reader)?)))
     };
     let (view, roster) = state.scan(read).await?.ok_or_else(|| missing(entry_id))?;
     let comments = view.map(|view| Comment::all(view, &roster)).unwrap_or_default();
@@ -69,13 +71,14 @@ async fn review(
     State(state): State<AppState>,
     PathId(entry_id): PathId<EntryId>,
 ) -> Result<Json<Review>, ApiError> {
-    let now = state.runtime().clock().now();
-    let review = state.scan(move |reader| one_review(reader, entry_id, now)).await?;
+    let (now, runtime) = (state.runtime().clock().now(), state.runtime().clone());
+    let review = state.scan(move |reader| one_review(reader, &runtime, entry_id, now)).await?;
     review.map(Json).ok_or_else(|| ApiError::not_found("review", &entry_id.to_string()))
 }
 
 pub(crate) fn one_review(
     reader: &Reader,
+    runtime: &Runtime,
     entry_id: EntryId,
     now: Timestamp,
 ) -> Result<Option<Review>, StoreError> {
@@ -85,7 +88,7 @@ pub(crate) fn one_review(
     Ok(Some(Review {
         entry_id,
         status: review_status(&view),
-        comments: Comment::all(view, &roster(reader)?),
+        comments: Comment::all(view, roster(runtime, reader)?.as_ref()),
         verdicts: verdicts.into_iter().map(|entry| Moment::of(entry, now)).collect(),
     }))
 }
@@ -171,8 +174,10 @@ pub(crate) async fn excluded(
     State(state): State<AppState>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<ExcludedRecord>>, ApiError> {
-    let ((cursor, limit), now) = (query.place(), state.runtime().clock().now());
-    let read = move |reader: &Reader| Ok((reader.excluded(cursor.as_ref(), limit)?, roster(reader)?));
+    let ((cursor, limit), runtime) = (query.place(), state.runtime().clone());
+    let now = runtime.clock().now();
+    let read =
+        move |reader: &Reader| Ok((reader.excluded(cursor.as_ref(), limit)?, roster(&runtime, reader)?));
     let (page, roster) = state.scan(read).await?;
     Ok(Json(Listing::of(page, |excluded| ExcludedRecord::of(excluded, &roster, now))))
 }

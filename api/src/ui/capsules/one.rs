@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use serde_json::Value;
+use xyn_actors::runtime::Runtime;
 use xyn_actors::services::capsules::{self, CapsuleName, Found};
 use xyn_actors::services::deploy::Place;
 use xyn_store::audit::signature::PublicKey;
@@ -119,9 +120,9 @@ pub(super) async fn show(
 ) -> Result<Response, ApiError> {
     let verified = parsed::<IntentId>("verified", &query.verified)?;
     let from = parsed::<usize>("from", &query.from)?.unwrap_or_default();
-    let wanted = name.clone();
+    let (wanted, runtime) = (name.clone(), state.runtime().clone());
     let found = state.scan(move |reader| match capsules::find(reader, &wanted)? {
-        Some(Found::Here(row)) => Ok(Ok(Known::read(reader, *row)?)),
+        Some(Found::Here(row)) => Ok(Ok(Known::read(reader, &runtime, *row)?)),
         Some(Found::Elsewhere(entry)) => Ok(Err(Some(entry))),
         None => Ok(Err(None)),
     });
@@ -209,8 +210,8 @@ impl Page {
 }
 
 impl Known {
-    fn read(reader: &Reader, row: CapsuleRow) -> Result<Self, StoreError> {
-        let roster = reader.environment()?.map(|env| reader.roster(env)).transpose()?;
+    fn read(reader: &Reader, runtime: &Runtime, row: CapsuleRow) -> Result<Self, StoreError> {
+        let roster = runtime.roster(reader)?;
         let signer = |key: &PublicKey| {
             let member = roster.as_ref().and_then(|roster| roster.member(*key));
             let name = member.map_or("nobody of this environment".to_owned(), |it| it.principal.to_string());

@@ -41,9 +41,10 @@ async fn excluded(
     Params(query): Params<Query>,
 ) -> Result<Response, ApiError> {
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
-    let (at, now) = (cursor.clone(), state.runtime().clock().now());
+    let (at, runtime) = (cursor.clone(), state.runtime().clone());
+    let now = runtime.clock().now();
     let page = state.scan(move |reader| {
-        let (page, roster) = (reader.excluded(at.as_ref(), ROWS)?, roster(reader)?);
+        let (page, roster) = (reader.excluded(at.as_ref(), ROWS)?, roster(&runtime, reader)?);
         let items = page.items.into_iter().map(|it| ExcludedRecord::of(it, &roster, now)).collect();
         Ok(Rows { items, next: page.next })
     });

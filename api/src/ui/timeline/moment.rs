@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use xyn_actors::runtime::Runtime;
 use xyn_actors::services::deploy;
 use xyn_store::blobs::Blobs;
 use xyn_store::ids::EntryId;
@@ -28,6 +29,7 @@ const HELD_MAX: usize = 12;
 
 /// What reading a moment needs.
 pub(super) struct Reading {
+    runtime: Runtime,
     blobs: Blobs,
     directory: Directory,
     now: Timestamp,
@@ -90,9 +92,10 @@ pub(super) struct Acts {
 
 impl Reading {
     pub(super) fn of(state: &AppState, directory: Directory) -> Self {
-        let runtime = state.runtime();
+        let runtime = state.runtime().clone();
         let blobs = runtime.store().blobs().clone();
-        Self { blobs, directory, now: runtime.clock().now(), env_id: runtime.env().env_id.clone() }
+        let (now, env_id) = (runtime.clock().now(), runtime.env().env_id.clone());
+        Self { runtime, blobs, directory, now, env_id }
     }
 
     /// Looks at `entry`; `marked` is what others are compared with.
@@ -112,7 +115,8 @@ impl Reading {
         let from_id = before.map_or_else(|| "none".to_owned(), |before| before.to_string());
         let page = format!("/ui/timeline/diff?from={from_id}&to={entry_id}");
         let changes = change::between(&self.blobs, &from?, &to?, &page, None);
-        let mut comments = Comment::all(shown(reader, &Board::Comments(entry_id))?, &roster(reader)?);
+        let mut comments =
+            Comment::all(shown(reader, &Board::Comments(entry_id))?, roster(&self.runtime, reader)?.as_ref());
         let hidden = comments.len().saturating_sub(COMMENTS_MAX);
         comments.drain(..hidden);
         let about = reader.entries_about(entry_id, None, ABOUT_MAX)?.items.into_iter();
