@@ -5,6 +5,7 @@ mod exclusion;
 mod frames;
 mod left_out;
 mod log;
+mod member;
 mod model;
 mod named;
 pub(crate) mod node;

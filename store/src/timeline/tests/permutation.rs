@@ -1,254 +1,135 @@
-//! The property of the model, held against the real code: keys, documents, a database.
+//! The property of the model, held against the real code: keys, documents, a database, and members that hear
+//! of each other's words about who belongs.
+
+mod arrival;
+mod history;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::ChangeHash;
-use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
 
-use super::node::Node;
-use super::world::{Author, change_hash, moment, put, review};
-use crate::clock::Timestamp;
+use self::arrival::{News, arrival, below};
+use self::history::{Act, History, Seated, acts};
+use super::member::{Member, env, head, root, seats};
+use super::world::Author;
+use crate::crash_tests::full;
 use crate::digest::Digest;
-use crate::ids::{self, CommentId, EntryId};
 use crate::simulation::Dice;
-use crate::timeline::board::{Board, Contribution, Edit, Folded, fold as fold_board};
+use crate::timeline::board::{Board, Contribution, Folded, fold as fold_board};
 use crate::timeline::feed::FeedId;
 use crate::timeline::fold::{contribution, fold};
-use crate::timeline::hlc::Hlc;
 use crate::timeline::limit::Limit;
 use crate::timeline::record::{Body, Record};
-use crate::trust::Cut;
+use crate::trust::{Cut, Place, Placed, Roster, SignedStatement};
 
-#[derive(Clone, Debug)]
-enum Act {
-    Entry {
-        future: bool,
-    },
-    Edit {
-        board: u8,
-        knows: u8,
-    },
-    /// A change that no library made; which one says the number.
-    Lie(u8),
-    Restore,
-    Fork,
+/// Each round but the last brings one of the two a record, a proof or a word of the other: no case has as many.
+const ROUNDS_MAX: usize = 300;
+
+/// Founds the environment on both, which know of each other and of whoever belongs from the start.
+fn found(members: &mut [Member; 2], people: &[Author]) {
+    members.iter_mut().for_each(Member::empty);
+    let people = people.iter().map(|person| seats(&root(), &person.key()));
+    let own = members.iter().map(|member| seats(&root(), member.node.store.key()));
+    let words: Vec<Vec<u8>> = own.chain(people).collect();
+    members.iter_mut().for_each(|member| member.says(words.clone()));
 }
 
-/// What five authors wrote, and how it was framed.
-struct History {
-    records: Vec<Record>,
-    frames: Vec<Vec<u8>>,
-    /// First feed of each author, and the last record it has on the first branch.
-    firsts: BTreeMap<u8, (FeedId, Vec<Record>)>,
-}
-
-fn history(acts: &[(u8, Act)], framing: &[u8]) -> History {
-    let mut lives: BTreeMap<u8, Vec<Author>> = BTreeMap::new();
-    let mut written: BTreeMap<(u8, usize, u64), (Author, Vec<Record>)> = BTreeMap::new();
-    let mut records: Vec<Record> = Vec::new();
-    let mut branch_points: BTreeMap<(u8, usize, u64), Vec<Record>> = BTreeMap::new();
-    for (index, (secret, act)) in acts.iter().enumerate() {
-        let branches = lives.entry(*secret).or_insert_with(|| vec![Author::new(*secret + 1, 0)]);
-        let incarnation = branches[0].feed.incarnation;
-        match act {
-            Act::Restore => *branches = vec![Author::new(*secret + 1, incarnation + 1)],
-            Act::Fork if branches.len() == 1 => {
-                let twin = branches[0].clone();
-                let past = written.get(&(*secret, 0, incarnation)).map(|(_, past)| past.clone());
-                branch_points.insert((*secret, 1, incarnation), past.unwrap_or_default());
-                branches.push(twin);
+/// Gives each member what comes to it, again and again, and what the other one wrote meanwhile, until nothing is
+/// new: what anti-entropy does. Each starts anew once, in the middle of it.
+fn come_to_rest(members: &mut [Member; 2], arrivals: &[Vec<News>; 2], dice: &mut Dice) {
+    let restarts = [0, 1].map(|which: usize| below(dice, arrivals[which].len()));
+    for round in 0..ROUNDS_MAX {
+        let before = members.each_ref().map(|member| member.node.rows());
+        for which in [0, 1] {
+            for (index, news) in arrivals[which].iter().enumerate() {
+                match news {
+                    News::Frames(frames) => drop(members[which].hears(frames)),
+                    News::Proof(proof) => members[which].learns(proof),
+                }
+                if (round, index) == (0, restarts[which]) {
+                    members[which].restart();
+                }
             }
-            _ => {}
+            let theirs = members[1 - which].wrote.clone();
+            members[which].hears(&theirs);
         }
-        let incarnation = branches[0].feed.incarnation;
-        let which = index % branches.len();
-        let author = &mut branches[which];
-        let at = Hlc { counter: index as u16, ..moment(index as i64 / 3) };
-        let record = match act {
-            Act::Edit { board, knows } => edit(author, at, *board, &seen(&records, *knows), index),
-            Act::Lie(which) => lie(author, at, *which, &records, index),
-            Act::Entry { future: true } => author.entry(Hlc::at(Timestamp::MAX), &format!("{index}")),
-            _ => author.entry(at, &format!("{index}")),
-        };
-        records.push(record.clone());
-        let key = (*secret, which, incarnation);
-        let start = || (author.clone(), branch_points.get(&key).cloned().unwrap_or_default());
-        written.entry(key).or_insert_with(start).1.push(record);
-    }
-    let mut frames = Vec::new();
-    let mut firsts = BTreeMap::new();
-    for ((secret, which, incarnation), (author, chain)) in written {
-        let mut rest = chain.as_slice();
-        let mut sizes = framing.iter().cycle();
-        while !rest.is_empty() {
-            let size = usize::from(*sizes.next().expect("a cycle")).clamp(1, rest.len());
-            frames.push(author.frame(&rest[..size]));
-            rest = &rest[size..];
-        }
-        if which == 0 && incarnation == 0 {
-            firsts.insert(secret, (author.feed, chain));
-        }
-    }
-    History { records, frames, firsts }
-}
-
-/// What an author has heard of: everything, or a part.
-fn seen(records: &[Record], knows: u8) -> Vec<&Record> {
-    let share = records.len() * usize::from(knows.min(4)) / 4;
-    records[..share].iter().collect()
-}
-
-fn edit(author: &mut Author, at: Hlc, board: u8, seen: &[&Record], index: usize) -> Record {
-    let entry = ids::derived(at.at, &[b"entry", &[index as u8 % 3]]);
-    let comment: CommentId = ids::derived(at.at, &[b"comment", &index.to_be_bytes()]);
-    let (board, edit) = match board {
-        0 => (Board::Label(format!("v{}", index % 2)), Edit::Label(entry)),
-        1 => (Board::Pin(entry), Edit::Pin),
-        _ => (review(), Edit::Comment(comment, format!("comment {index}"))),
-    };
-    // An author always knows its own records.
-    let own = author.feed;
-    let known: Vec<_> = seen
-        .iter()
-        .filter_map(|record| contribution(record, Limit::NONE).map(|it| (record, it)))
-        .filter(|(record, _)| matches!(&record.content.body, Body::Board { board: of, .. } if *of == board))
-        .map(|(_, it)| it)
-        .collect();
-    let all: Vec<_> = author
-        .own_contributions(&board)
-        .into_iter()
-        .chain(known.into_iter().filter(|it| it.feed != own))
-        .collect();
-    author.edit(at, &board, &all, &[edit])
-}
-
-/// Well formed changes to the thread that are not what an author's library writes: that wait for ever, or for a change
-/// of its own under the same number, make no sense, or are about what others do without having it before them.
-fn lie(author: &mut Author, at: Hlc, which: u8, records: &[Record], index: usize) -> Record {
-    let board = review();
-    let name = ids::derived::<EntryId>(at.at, &[b"entry", &[index as u8 % 3]]).to_string();
-    let first = author.clone().craft(at, &board, (1, 1), Vec::new(), vec![put("first", Vec::new())]);
-    let is_of_it =
-        |record: &&Record| matches!(&record.content.body, Body::Board { board: of, .. } if *of == board);
-    let others = records.iter().filter(is_of_it).nth(index % 4);
-    let theirs = others.map(|record| OpId::new(1, &Author::actor_of(&record.feed, &board)));
-    let own = OpId::new(1, &author.actor(&board));
-    let text = Op {
-        obj: ObjectId::Id(own.clone()),
-        key: Key::Seq(ElementId::Head),
-        insert: true,
-        ..put("", Vec::new())
-    };
-    let text = Op { action: OpType::Put("x".into()), ..text };
-    let (place, deps, op) = match which {
-        0 => ((1, 1), vec![ChangeHash([index as u8; 32])], put(&name, Vec::new())),
-        1 => ((1, 1), Vec::new(), text),
-        2 => ((1, 1), Vec::new(), put("first", Vec::new())),
-        3 => ((2, 2), vec![change_hash(&first)], put(&name, vec![own])),
-        4 => ((1, 1), Vec::new(), put(&name, theirs.into_iter().collect())),
-        5 => {
-            ((2, 2), others.map(change_hash).into_iter().collect(), put(&name, theirs.into_iter().collect()))
-        }
-        6 => {
-            ((1, 2), others.map(change_hash).into_iter().collect(), put(&name, theirs.into_iter().collect()))
-        }
-        _ => ((1, 1 << 31), Vec::new(), put(&name, Vec::new())),
-    };
-    author.craft(at, &board, place, deps, vec![op])
-}
-
-fn acts() -> impl Strategy<Value = Vec<(u8, Act)>> {
-    let act = prop_oneof![
-        6 => any::<bool>().prop_map(|future| Act::Entry { future }),
-        6 => (0..3_u8, 0..5_u8).prop_map(|(board, knows)| Act::Edit { board, knows }),
-        3 => (0..8_u8).prop_map(Act::Lie),
-        1 => Just(Act::Restore),
-        1 => Just(Act::Fork),
-    ];
-    proptest::collection::vec((0..5_u8, act), 1..40)
-}
-
-/// Gives `node` the frames in `order`, in batches, again and again until nothing is new: what anti-entropy
-/// does.
-fn deliver(
-    node: &mut Node,
-    frames: &[Vec<u8>],
-    order: &[usize],
-    batch: usize,
-    revoked: &BTreeMap<FeedId, Cut>,
-) {
-    for round in 0..frames.len() + 2 {
-        let before = node.rows();
-        for (index, batch) in order.chunks(batch).enumerate() {
-            let batch: Vec<Vec<u8>> = batch.iter().map(|&frame| frames[frame].clone()).collect();
-            node.admit(&batch);
-            if round == 0 && index == order.len() % 3 {
-                node.recut(revoked);
-                node.reopen();
-            }
-        }
-        node.recut(revoked);
-        if before == node.rows() {
+        if before == members.each_ref().map(|member| member.node.rows()) {
             return;
         }
     }
     panic!("it never comes to rest");
 }
 
-/// Acts, sizes of frames, two orders, two sizes of batches, and which author is revoked after which record.
-type Plan = (Vec<(u8, Act)>, Vec<u8>, [u32; 2], [usize; 2], Option<(u8, usize)>);
-
-fn plan() -> impl Strategy<Value = Plan> {
-    let framing = proptest::collection::vec(1..4_u8, 1..4);
-    let revoked = proptest::option::of((0..5_u8, 0..8_usize));
-    (acts(), framing, any::<[u32; 2]>(), [1..6_usize, 1..6_usize], revoked)
+/// The statement in `record`, if it holds one.
+fn statement_in(record: &Record) -> Option<SignedStatement> {
+    let Body::Statement(bytes) = &record.content.body else { return None };
+    Some(SignedStatement::decode(&bytes.0, env()).expect("authors sign what they say"))
 }
 
-fn cuts(history: &History, revoked: Option<(u8, usize)>) -> BTreeMap<FeedId, Cut> {
-    let mut cuts = BTreeMap::new();
-    if let Some((author, seq)) = revoked
-        && let Some((feed, chain)) = history.firsts.get(&author)
-    {
-        // Of its other feeds nothing was accepted.
-        let feeds = history.records.iter().map(|record| record.feed);
-        cuts.extend(feeds.filter(|other| other.node == feed.node).map(|other| (other, Cut::Everything)));
-        let last = chain.get(seq.min(chain.len()).wrapping_sub(1));
-        let cut = last.map_or(Cut::Everything, |last| Cut::After { seq: last.seq, hash: last.hash });
-        cuts.insert(*feed, cut);
+/// What all that is said in `records` adds up to, with what the `root` said and was heard.
+fn expected(records: &[Record], root: impl Iterator<Item = SignedStatement>) -> Roster {
+    let mut placed: Vec<Placed> = root.map(|statement| Placed { statement, place: None }).collect();
+    let mut numbers: BTreeMap<FeedId, BTreeMap<u64, BTreeSet<Digest>>> = BTreeMap::new();
+    for record in records {
+        let place = Place { feed: record.feed, record: head(record) };
+        let own = statement_in(record).filter(|it| it.statement().issuer == record.feed.node);
+        placed.extend(own.map(|statement| Placed { statement, place: Some(place) }));
+        numbers.entry(record.feed).or_default().entry(record.seq).or_default().insert(record.hash);
     }
-    cuts
+    let mut forks = BTreeMap::new();
+    for (feed, numbers) in numbers {
+        if let Some((seq, _)) = numbers.iter().find(|(_, hashes)| hashes.len() > 1) {
+            let before = numbers.get(&(seq - 1)).and_then(BTreeSet::first);
+            let cut = before.map_or(Cut::Everything, |hash| Cut::After { seq: seq - 1, hash: *hash });
+            forks.insert(feed, cut);
+        }
+    }
+    Roster::fold(env(), &placed, forks)
+}
+
+/// Who is seated from the start, what is written, and how it comes to each of two.
+type Plan = (Seated, Vec<(u8, Act)>, u64);
+
+fn plan() -> impl Strategy<Value = Plan> {
+    ([proptest::bool::weighted(0.7); 5], acts(), any::<u64>())
 }
 
 #[test]
-fn any_order_and_batching_gives_the_same_rows_and_those_of_the_fold() {
-    // One node, emptied between the cases: a new folder takes longer than all else.
-    let node = RefCell::new(Node::new());
+fn any_order_framing_and_batching_gives_the_same_rows_and_those_of_the_fold() {
+    // Two nodes, emptied between the cases: a new folder takes longer than all else.
+    let members = RefCell::new([Member::new(), Member::new()]);
     let config = ProptestConfig {
-        cases: 64,
-        max_shrink_iters: 200,
+        cases: if full() { 5_000 } else { 160 },
+        max_shrink_iters: 400,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
-    let held = TestRunner::new(config).run(&plan(), |(acts, framing, seeds, batches, revoked)| {
-        let history = history(&acts, &framing);
-        let cuts = cuts(&history, revoked);
-        let expected =
-            fold(&history.records, |feed| cuts.get(feed).copied().unwrap_or(Cut::Nowhere)).digest();
-        for (seed, batch) in seeds.into_iter().zip(batches) {
-            let frames = history.frames.len();
-            let mut order: Vec<usize> = (0..frames).chain(0..frames / 2).collect();
-            let place = |frame: &usize| Digest::of(&[seed, *frame as u32].map(u32::to_be_bytes).concat());
-            order.sort_by_key(place);
-            let node = &mut *node.borrow_mut();
-            node.empty();
-            deliver(node, &history.frames, &order, batch, &cuts);
-            prop_assert_eq!(node.digest(), expected);
-            let rows = node.rows();
-            node.rebuild();
-            prop_assert_eq!(node.rows(), rows, "a rebuild gives the same rows");
+    let held = TestRunner::new(config).run(&plan(), |(seated, acts, seed)| {
+        let (history, mut dice) = (History::of(&acts, &seated), Dice::new(seed));
+        let members = &mut *members.borrow_mut();
+        found(members, &history.seated);
+        let arrivals = [(); 2].map(|()| arrival(&history, &mut dice));
+        come_to_rest(members, &arrivals, &mut dice);
+        let heard = members[0].heard_of_the_root();
+        let ids = |words: &BTreeMap<Digest, SignedStatement>| words.keys().copied().collect::<Vec<_>>();
+        let roster = expected(&history.records, heard.values().cloned());
+        let timeline = fold(&history.records, |feed| roster.cut(*feed)).digest();
+        for member in members {
+            prop_assert_eq!(ids(&member.heard_of_the_root()), ids(&heard), "the root is heard alike");
+            prop_assert_eq!(member.node.digest(), timeline, "the rows are those of the fold");
+            for record in &history.records {
+                let is_of_root = |it: &SignedStatement| it.statement().issuer == root().public();
+                let word = statement_in(record).filter(is_of_root);
+                let is_heard = word.is_none_or(|word| heard.contains_key(&word.id()));
+                let counts = roster.cut(record.feed).admits(head(record));
+                prop_assert!(is_heard || !counts, "what counts is heard");
+            }
+            let rows = member.node.rows();
+            member.rebuild();
+            prop_assert_eq!(member.node.rows(), rows, "a rebuild gives the same rows");
         }
         Ok(())
     });
@@ -256,7 +137,7 @@ fn any_order_and_batching_gives_the_same_rows_and_those_of_the_fold() {
 }
 
 /// The changes to each board in some order that keeps to that of each feed, in pieces of some size.
-fn arrivals(
+fn contributions(
     history: &History,
     limit: Limit,
     seed: u32,
@@ -289,7 +170,7 @@ fn a_board_that_grows_piece_by_piece_is_the_one_that_all_pieces_give() {
     let plan = (acts(), any::<u32>(), 1..4_usize, prop_oneof![Just(u64::MAX), 1..9_u64]);
     let held = TestRunner::new(config).run(&plan, |(acts, seed, piece, counts)| {
         let limit = Limit { counts, grounds: counts.saturating_add(2) };
-        for (board, pieces) in arrivals(&history(&acts, &[1]), limit, seed, piece) {
+        for (board, pieces) in contributions(&History::of(&acts, &[true; 5]), limit, seed, piece) {
             let mut grown: Option<Folded> = None;
             for until in 0..pieces.len() {
                 let all = pieces[..=until].concat();

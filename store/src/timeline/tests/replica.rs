@@ -2,112 +2,12 @@
 //! judged again.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use super::node::{Node, all};
-use super::world::{self, Author, entries, moment};
-use crate::audit::key::NodeKey;
-use crate::audit::signature::PublicKey;
-use crate::clock::Timestamp;
-use crate::scope::Principal;
+use super::member::{Member, ends, head, root, seats};
+use super::node::all;
+use super::world::{Author, entries, moment};
+use crate::timeline::BEHIND_CUT_MAX;
 use crate::timeline::admit::{Refusal, Verdict};
-use crate::timeline::feed::FeedId;
-use crate::timeline::record::{Body, Record};
-use crate::timeline::{BEHIND_CUT_MAX, Bytes, Hearing, Pace, Replica, Saying, Written, first_certificate};
-use crate::trust::{Certificate, Claim, EnvId, Head, Revocation, Role, Roster, Seat, Statement};
-
-fn root() -> NodeKey {
-    NodeKey::from_secret([200; 32])
-}
-
-fn env() -> EnvId {
-    EnvId::rooted_in(world::env())
-}
-
-fn said(by: &NodeKey, claim: Claim) -> Vec<u8> {
-    let statement = Statement { env: env(), issuer: by.public(), issued_at: Timestamp::EPOCH, claim };
-    statement.sign(by).expect("signs").as_bytes().to_vec()
-}
-
-/// The word of `by` that `who` belongs.
-fn seats(by: &NodeKey, who: &Author) -> Vec<u8> {
-    let seat = Seat::Under(by.public());
-    let consent = seat.agree(env(), &who.key());
-    let (node, principal) = (who.feed.node, Principal::local_operator());
-    let certificate = Certificate { node, seat, principal, role: Role::User, expires: None, consent };
-    said(by, Claim::Certificate(certificate))
-}
-
-/// The word of `by` that `who` is out, behind the record `last`.
-fn ends(by: &NodeKey, who: PublicKey, last: &Record) -> Vec<u8> {
-    let last = BTreeMap::from([(last.feed, Head { seq: last.seq, hash: last.hash })]);
-    said(by, Claim::Revocation(Revocation { node: who, last, reason: "left".into() }))
-}
-
-impl Author {
-    fn states(&mut self, word: Vec<u8>) -> Record {
-        self.write(moment(1), Body::Statement(Bytes(word)))
-    }
-}
-
-/// A member of the environment whose replica is tried.
-struct Member {
-    node: Node,
-    replica: Replica,
-}
-
-impl Member {
-    /// Founds the environment, and lets in `others` in the name of the root.
-    fn founder(others: &[&Author]) -> Self {
-        let node = Node::new();
-        let own = node.timeline.own();
-        let mut member = Self { replica: Self::open(&node, own), node };
-        let (key, now) = (member.node.store.key(), member.node.now);
-        let first = first_certificate(&root(), key, Principal::local_operator(), Timestamp::EPOCH);
-        let mut words = vec![first.expect("signs").as_bytes().to_vec()];
-        words.extend(others.iter().map(|other| seats(&root(), other)));
-        let sayings = words.into_iter().map(Saying::Statement).collect();
-        let written = member.replica.timeline_mut().say(key, now, sayings).expect("writes");
-        member.node.commit(written.changes);
-        member.settle();
-        member
-    }
-
-    fn open(node: &Node, own: FeedId) -> Replica {
-        let nobody = Arc::new(Roster::fold(env(), &[], BTreeMap::new()));
-        Replica::open(&node.store.read().expect("reads"), own, nobody, Pace::default()).expect("opens")
-    }
-
-    /// Answers the frames that it wrote for it.
-    fn settle(&mut self) -> Vec<Vec<u8>> {
-        let (own, mut wrote) = (self.node.timeline.own(), Vec::new());
-        while !self.replica.is_settled() {
-            let (reader, key) = (self.node.store.read().expect("reads"), self.node.store.key());
-            let settled =
-                self.replica.settle(&reader, key, self.node.now, |reader| reader.members(env(), own));
-            let Written { changes, frames, .. } = settled.expect("settles");
-            drop(reader);
-            self.node.commit(changes);
-            wrote.extend(frames);
-        }
-        wrote
-    }
-
-    /// Judges frames that came together. Answers how many were judged each time, and the verdicts.
-    fn hears(&mut self, frames: &[Vec<u8>]) -> (Vec<usize>, Vec<Verdict>) {
-        let (mut hearing, mut rounds) = (Hearing::of(frames.to_vec()), Vec::new());
-        while hearing.is_open(&self.replica) {
-            let reader = self.node.store.read().expect("reads");
-            let judged = self.replica.judge(&reader, &mut hearing, self.node.now);
-            let (judged, admission) = judged.expect("judges");
-            drop(reader);
-            self.node.commit(admission.changes);
-            rounds.push(judged.len());
-            self.settle();
-        }
-        (rounds, hearing.into_verdicts())
-    }
-}
 
 fn are_admitted(verdicts: &[Verdict]) -> bool {
     verdicts.iter().all(|verdict| matches!(verdict, Verdict::Admitted { .. }))
@@ -117,7 +17,7 @@ fn are_admitted(verdicts: &[Verdict]) -> bool {
 fn who_is_let_in_by_one_who_is_let_in_behind_it_is_judged_until_all_are_in() {
     let [mut alice, mut bob, mut carol] = [1, 2, 3].map(|secret| Author::new(secret, 1));
     let lets_in = |by: &mut Author, who: &Author| {
-        let record = by.states(seats(&by.key(), who));
+        let record = by.states(moment(1), seats(&by.key(), &who.key()));
         by.frame(&[record])
     };
     let frames = [
@@ -149,9 +49,11 @@ fn who_is_let_in_by_one_who_is_let_in_behind_it_is_judged_until_all_are_in() {
 fn turned_out_by_one_who_was_out(count: usize) -> ([Author; 3], [Vec<Vec<u8>>; 3]) {
     let [mut alice, mut bob, mut carol] = [1, 2, 3].map(|secret| Author::new(secret, 1));
     let records = entries(&mut bob, count);
-    let lets_in = alice.states(seats(&alice.key(), &bob));
-    let turns_out = alice.states(ends(&alice.key(), bob.feed.node, &records[1]));
-    let takes_back = carol.states(ends(&root(), alice.feed.node, &lets_in));
+    let lets_in = alice.states(moment(1), seats(&alice.key(), &bob.key()));
+    let last = BTreeMap::from([(bob.feed, head(&records[1]))]);
+    let turns_out = alice.states(moment(1), ends(&alice.key(), bob.feed.node, last));
+    let last = BTreeMap::from([(alice.feed, head(&lets_in))]);
+    let takes_back = carol.states(moment(1), ends(&root(), alice.feed.node, last));
     let bobs = records.chunks(50).map(|chunk| bob.frame(chunk)).collect();
     let frames =
         [bobs, vec![alice.frame(&[lets_in]), alice.frame(&[turns_out])], vec![carol.frame(&[takes_back])]];
@@ -179,9 +81,7 @@ fn what_was_refused_past_a_cut_is_judged_again_when_that_is_lifted() {
         assert_eq!(all(&other.node), all(&one.node));
         assert_eq!(other.node.digest(), one.node.digest());
     }
-    let feeds = one.replica.timeline().feeds().map(|row| row.feed);
-    one.node.cuts = feeds.map(|feed| (feed, one.replica.roster().cut(feed))).collect();
-    one.node.rebuild();
+    one.rebuild();
     assert!(one.node.rows() == rows);
 }
 
@@ -195,8 +95,8 @@ fn what_the_root_says_through_another_is_said_here_once() {
     let before = length(&member);
     member.hears(&carols);
     assert_eq!(length(&member), before + 1);
-    member.replica = Member::open(&member.node, own);
+    member.restart();
     assert!(!member.replica.is_settled(), "a stop may have come in between");
-    assert!(member.settle().is_empty());
+    member.settle();
     assert_eq!(length(&member), before + 1);
 }

@@ -44,6 +44,16 @@ impl Author {
         Self { secret, feed: FeedId { node, incarnation }, head: FeedHead::default(), written: Vec::new() }
     }
 
+    /// The same node after its folder was restored: it begins another feed.
+    pub(crate) fn restored(&self) -> Self {
+        Self::new(self.secret, self.feed.incarnation + 1)
+    }
+
+    /// What it wrote itself, from the first record on.
+    pub(crate) fn written(&self) -> &[Record] {
+        &self.written
+    }
+
     pub(crate) fn key(&self) -> NodeKey {
         NodeKey::from_secret([self.secret; 32])
     }
