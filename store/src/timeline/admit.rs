@@ -276,7 +276,7 @@ fn take<'f>(
     row: &mut FeedRow,
     frame: &'f Frame,
     cut: Cut,
-    has_statements: &mut bool,
+    is_stale: &mut bool,
 ) -> Result<&'f [Record], Refusal> {
     let known = (row.head.seq + 1).saturating_sub(frame.place.seq) as usize;
     let new = frame.records.get(known..).unwrap_or_default();
@@ -293,7 +293,8 @@ fn take<'f>(
     }
     for (record, effect) in new.iter().zip(&effects) {
         draft.put(record, effect, row.limit);
-        *has_statements |= matches!(effect, Effect::Statement);
+        // Also where the proof of a fork came first: by the record before, the roster tells where it cuts.
+        *is_stale |= matches!(effect, Effect::Statement) || row.fork == Some(record.seq + 1);
     }
     if !new.is_empty() {
         draft.sign(&row.feed, head.seq, frame.signature);

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use super::member::{Member, ends, head, root, seats};
 use super::node::all;
-use super::world::{Author, entries, moment};
+use super::world::{self, Author, entries, moment};
 use crate::timeline::BEHIND_CUT_MAX;
 use crate::timeline::admit::{Refusal, Verdict};
+use crate::timeline::fork::Proof;
+use crate::trust::Cut;
 
 fn are_admitted(verdicts: &[Verdict]) -> bool {
     verdicts.iter().all(|verdict| matches!(verdict, Verdict::Admitted { .. }))
@@ -99,4 +101,17 @@ fn what_the_root_says_through_another_is_said_here_once() {
     assert!(!member.replica.is_settled(), "a stop may have come in between");
     member.settle();
     assert_eq!(length(&member), before + 1);
+}
+
+#[test]
+fn a_fork_whose_proof_came_first_cuts_its_feed_when_the_records_before_it_come() {
+    let mut alice = Author::new(1, 1);
+    let before = entries(&mut alice, 4);
+    let [one, other] = ["one", "other"].map(|title| alice.clone().entry(moment(9), title));
+    let proof =
+        Proof::new(&world::env(), alice.frame(&[one]), alice.frame(&[other])).expect("they contradict");
+    let mut member = Member::founder(&[&alice]);
+    member.learns(&proof);
+    assert!(are_admitted(&member.hears(&[alice.frame(&before)]).1));
+    assert_eq!(member.replica.roster().cut(alice.feed), Cut::from(head(&before[3])));
 }
