@@ -48,3 +48,28 @@ fn a_word_that_was_not_the_last_or_stands_elsewhere_asks_for_nothing() {
     farewell(&mut said, DAVE, CAROL, 0);
     assert_eq!(open(&said), [], "a stranger has no seat");
 }
+
+#[test]
+fn whose_new_key_only_one_confirmed_who_was_cut_before_is_out_until_another_above_confirms_it() {
+    let mut said = Said::default();
+    said.invite(ROOT, ALICE);
+    said.invite(ALICE, DAVE);
+    said.invite(DAVE, BOB);
+    said.invite(BOB, 5);
+    farewell(&mut said, BOB, CAROL, 1);
+    said.rotate(DAVE, BOB, CAROL, &[(BOB, 1)]);
+    assert_eq!(said.roster().heir(public(BOB)), public(CAROL));
+
+    said.revoke(ALICE, DAVE, &[(DAVE, 1)]);
+    assert_eq!(said.roster().member(public(CAROL)), None, "a stranger, although it goes by this key");
+    assert_eq!(open(&said), [public(BOB)], "what it said last can be confirmed still");
+    let again = |who| {
+        let mut said = said.clone();
+        said.rotate(who, BOB, CAROL, &[(BOB, 1)]);
+        (said.roster().heir(public(BOB)), open(&said))
+    };
+    assert_eq!(again(DAVE), (public(BOB), vec![public(BOB)]), "whoever is out confirms nothing");
+    for who in [ALICE, ROOT] {
+        assert_eq!(again(who), (public(CAROL), vec![]));
+    }
+}
