@@ -180,7 +180,7 @@ fn make_newer(change: &mut [u8]) {
 }
 
 /// News of the member with this secret that are refused under the name `reason`.
-fn misshapen(reason: &str, secret: u8, root: PublicKey, now: Timestamp) -> Vec<u8> {
+pub(crate) fn misshapen(reason: &str, secret: u8, root: PublicKey, now: Timestamp) -> Vec<u8> {
     let mut author = Author::new(secret, root);
     let mut frame = author.writes("the first", now);
     match reason {

@@ -1,13 +1,17 @@
 //! What people type about peers: inviting, joining, looking, and revoking, with real nodes on loopback.
 
 use std::io::{BufRead, BufReader, Read};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
+use xyn_net::driver::join;
 use xyn_net::wire::{Join, Message as _};
+use xyn_store::Clock;
 use xyn_store::audit::key::NodeKey;
+use xyn_store::trust::EnvId;
 
 use crate::flood::attacker;
+use crate::forgeries::misshapen;
 use crate::node::{Folder, Node, eventually};
 
 async fn up(folder: &Folder) -> Node {
@@ -98,26 +102,73 @@ fn lines(pipe: impl Read) -> impl Iterator<Item = String> {
     BufReader::new(pipe).lines().map_while(Result::ok)
 }
 
+/// A node that is started as people type it, with a log as they get it.
+struct Typed {
+    process: Child,
+    /// It is read no further, and not closed: the node may say more.
+    _said: Box<dyn Iterator<Item = String> + Send>,
+    log: Box<dyn Iterator<Item = String> + Send>,
+    /// Where its mesh listens.
+    mesh: String,
+}
+
+impl Typed {
+    fn up(folder: &Folder) -> Self {
+        let mut command = folder.program_by(["timeout", "60"]);
+        command.env_remove("XYN_LOG").args(["up", "--mesh", "on", "--listen", "127.0.0.1:0"]);
+        command.args(["--mesh-listen", "/ip4/127.0.0.1/tcp/0"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = command.spawn().expect("the program starts");
+        let mut said = Box::new(lines(process.stdout.take().expect("it is piped")));
+        let log = Box::new(lines(process.stderr.take().expect("it is piped")));
+        let address = said.find_map(|line| Some(line.strip_prefix("Its mesh listens on ")?.to_owned()));
+        Self { process, _said: said, log, mesh: address.expect("it listens") }
+    }
+
+    /// Ends it when its log says all of `words` in a line; answers what it said, and that line last.
+    async fn logs(mut self, words: &'static [&str]) -> Vec<String> {
+        let told = tokio::task::spawn_blocking(move || {
+            let mut told = Vec::new();
+            for line in &mut self.log {
+                told.push(line);
+                if words.iter().all(|word| told.last().is_some_and(|line| line.contains(word))) {
+                    break;
+                }
+            }
+            let pid = rustix::process::Pid::from_child(&self.process);
+            rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
+            self.process.wait().expect("the process is ours");
+            told
+        });
+        told.await.expect("it reads")
+    }
+}
+
 #[tokio::test]
 async fn a_node_that_is_started_as_people_type_it_says_whom_it_refuses() {
     let folder = Folder::new();
-    let mut command = folder.program_by(["timeout", "60"]);
-    command.env_remove("XYN_LOG").args(["up", "--mesh", "on", "--listen", "127.0.0.1:0"]);
-    command.args(["--mesh-listen", "/ip4/127.0.0.1/tcp/0"]);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut process = command.spawn().expect("the program starts");
-    let mut said = lines(process.stdout.take().expect("it is piped"));
-    let mut log = lines(process.stderr.take().expect("it is piped"));
-    let address = said.find_map(|line| Some(line.strip_prefix("Its mesh listens on ")?.to_owned()));
-    let (host, stranger) = (address.expect("it listens"), NodeKey::from_secret([1; 32]));
+    let node = Typed::up(&folder);
+    let (host, stranger) = (node.mesh.clone(), NodeKey::from_secret([1; 32]));
     let attack = tokio::spawn(attacker::say(stranger, host, Join::PROTOCOL, vec![b"let me in".to_vec()]));
-    let told = tokio::task::spawn_blocking(move || {
-        log.find(|line| line.contains("it said something else than a ticket"))
-    });
-    let told = told.await.expect("it reads");
+    let told = node.logs(&["WARN", "it said something else than a ticket"]).await;
     attack.abort();
-    let pid = rustix::process::Pid::from_child(&process);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("the process is ours");
-    process.wait().expect("the process is ours");
-    assert!(told.is_some_and(|line| line.contains("WARN")), "it is no warning");
+    assert!(told.last().is_some_and(|line| line.contains("ticket")), "{told:?}");
+}
+
+/// Of a member there are two pieces of news: one has to wait, and one nobody signed.
+#[tokio::test]
+async fn a_node_that_is_started_as_people_type_it_says_what_it_refuses_and_not_what_waits() {
+    let folder = Folder::new();
+    let node = Typed::up(&folder);
+    let root = NodeKey::found_root(&folder.data()).expect("it has the root's key").public();
+    let ticket = folder.xyn(["peer", "invite", "mallory@lab"]).ok();
+    let (key, clock) = (NodeKey::from_secret([1; 32]), Clock::system());
+    join(&key, ticket.trim_end().parse().expect("a ticket"), &clock).await.expect("it is invited");
+    let news = ["gap", "bad_signature"].map(|reason| misshapen(reason, 1, root, clock.now()));
+    let topic = format!("xyn/{}", EnvId::rooted_in(root));
+    let attack = tokio::spawn(attacker::gossip(key, node.mesh.clone(), topic, news.to_vec()));
+    let told = node.logs(&["WARN", "refused what a peer said", "bad_signature"]).await;
+    attack.abort();
+    assert!(told.last().is_some_and(|line| line.contains("bad_signature")), "{told:?}");
+    assert!(!told.iter().any(|line| line.contains("gap")), "{told:?}");
 }

@@ -106,6 +106,7 @@ mod tests {
     fn what_nobody_honest_causes_is_worth_a_warning_and_what_a_team_does_every_day_is_not() {
         let key = PublicKey::from_bytes([1; 32]);
         let handshake = |why| Refusal::Handshake { from: "/ip4/192.0.2.7".into(), why };
+        let not_its_key = |is_member| Refusal::NotItsKey { found: "another".into(), is_member };
         let alarming = [
             Refusal::NotAdmitted(NotAdmitted::Revoked(key)),
             Refusal::Misdeed(Misdeed::Lie),
@@ -114,6 +115,7 @@ mod tests {
             Refusal::Door(Closing::Rude),
             Refusal::Door(Closing::Crowded),
             Refusal::Crowded("384".into()),
+            not_its_key(false),
             handshake(BadHandshake::False("garbage".into())),
         ];
         let usual = [
@@ -125,7 +127,7 @@ mod tests {
             Refusal::Door(Closing::Silent),
             Refusal::Far,
             Refusal::OtherSide,
-            Refusal::NotItsKey("another".into()),
+            not_its_key(true),
             Refusal::Protocol("/xyn/sync/1"),
             Refusal::Silent("no answer".into()),
             handshake(BadHandshake::Slow),

@@ -146,7 +146,8 @@ impl<P: Port> Task<P> {
                 if let Some(whom) = &whom {
                     self.dialer.taken(whom, address::split(address).0);
                 }
-                self.refuse(node, Refusal::NotItsKey(obtained.to_string()));
+                let is_member = self.swarm.behaviour().gate.guard.is_member(obtained);
+                self.refuse(node, Refusal::NotItsKey { found: obtained.to_string(), is_member });
             }
             error => tracing::debug!(?whom, %error, "nobody was reached"),
         }

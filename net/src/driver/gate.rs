@@ -55,13 +55,19 @@ impl Guard {
     /// On which side a peer belongs now.
     pub(super) fn judge(&self, peer: PeerId, way: Way) -> Result<(PublicKey, Side), Refusal> {
         let now = self.clock.now();
-        let node = address::node(peer).ok_or_else(|| Refusal::NotItsKey(peer.to_string()))?;
+        let no_key = || Refusal::NotItsKey { found: peer.to_string(), is_member: false };
+        let node = address::node(peer).ok_or_else(no_key)?;
         match self.seats.admit(&self.roster, node, now) {
             _ if self.shunned.contains(node, now) => Err(Refusal::Shunned),
             Ok(_) => Ok((node, Side::Member)),
             Err(NotAdmitted::Stranger(_)) if way == Way::In => Ok((node, Side::Stranger)),
             Err(reason) => Err(Refusal::NotAdmitted(reason)),
         }
+    }
+
+    /// Whether the roster admits a peer.
+    pub(super) fn is_member(&self, peer: PeerId) -> bool {
+        address::node(peer).is_some_and(|node| self.roster.admit(node, self.clock.now()).is_ok())
     }
 
     /// Whether to dial `node`.

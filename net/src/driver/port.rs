@@ -142,8 +142,13 @@ pub enum Refusal {
         why: BadHandshake,
     },
     /// A peer id that is no Ed25519 key, or another key than the one that was dialled.
-    #[error("peer id `{0}` is not that of the node that was expected")]
-    NotItsKey(String),
+    #[error("peer id `{found}` is not that of the node that was expected")]
+    NotItsKey {
+        /// The peer id.
+        found: String,
+        /// Whether it is that of another member.
+        is_member: bool,
+    },
     /// Not on the local network, to which the settings keep this node.
     #[error("it is not on the local network")]
     Far,
@@ -169,8 +174,9 @@ impl Refusal {
     }
 
     /// Whether it is worth a warning: it comes from a key that was taken from its holder, which somebody may have got
-    /// hold of; nobody honest causes it; or this node has all that it may have of something. Of the rest a node hears
-    /// while everybody is honest: standings change, lines are bad, and addresses go to others.
+    /// hold of; nobody honest causes it; a stranger answers where a member was dialled, and may want to be taken for it;
+    /// or this node has all that it may have of something. Of the rest a node hears while everybody is honest: standings
+    /// change, lines are bad, and addresses go to other members.
     pub(super) fn is_alarming(&self) -> bool {
         match self {
             Self::NotAdmitted(why) => matches!(why, NotAdmitted::Revoked(_)),
@@ -182,7 +188,8 @@ impl Refusal {
             | Self::Frame(BadFrame::TooLarge { .. } | BadFrame::Packed | BadFrame::Slow(_)) => true,
             Self::Crowded(_) => true,
             Self::Frame(BadFrame::Cut) | Self::Shunned | Self::Far | Self::OtherSide => false,
-            Self::NotItsKey(_) | Self::Protocol(_) | Self::Silent(_) => false,
+            Self::NotItsKey { is_member, .. } => !is_member,
+            Self::Protocol(_) | Self::Silent(_) => false,
         }
     }
 
@@ -209,7 +216,7 @@ impl Refusal {
             Self::Frame(BadFrame::Cut) => "cut_short",
             Self::Door(_) => "door",
             Self::Handshake { .. } => "handshake",
-            Self::NotItsKey(_) => "not_its_key",
+            Self::NotItsKey { .. } => "not_its_key",
             Self::Far => "far",
             Self::OtherSide => "other_side",
             Self::Crowded(_) => "crowded",

@@ -16,7 +16,7 @@ use xyn_store::timeline::feed::FeedId;
 
 use super::Trace;
 
-/// Records that wait for those before them: so it is whenever news overtake each other.
+/// Records that wait for those before them: so it is whenever news overtake each other, among honest members too.
 const GAP: &str = "gap";
 /// A change to a board that waits for what it builds on, which is in another feed.
 const WAITS: &str = Reason::Waits.word();
@@ -74,7 +74,9 @@ impl Account {
         }
     }
 
-    /// Counts, and tells unless it was told, that what `peer` said was refused.
+    /// Counts, and tells unless it was told, that what `peer` said was refused. What honest members cause every day is
+    /// told below the level that the log has by itself, with a name and in the counters all the same: what has to wait,
+    /// and what was here.
     pub(super) fn refuse(&self, now: Timestamp, peer: PublicKey, reason: &'static str, why: String) {
         self.count(reason);
         if !locked(&self.told).is_news(reason, Some(peer), String::new(), now) {

@@ -339,16 +339,17 @@ async fn a_member_that_comes_once_more_begins_anew_and_what_it_had_before_is_clo
 }
 
 #[tokio::test]
-async fn another_node_at_a_member_s_address_is_refused_by_name() {
-    let team = roster(&[ALICE, 2, 3], &[]);
-    let alice = node(ALICE, &team).start().await;
-    let (place, _) = address::split(alice.address.parse().expect("an address"));
-    let bob = address::peer_id(public(2));
-    let mut carol = node(3, &team);
-    carol.peers = vec![format!("{place}/p2p/{bob}")];
-    let mut carol = carol.start().await;
-    let why = carol.hear_refused(2, |_| true).await;
-    assert_eq!(why.label(), "not_its_key");
+async fn another_node_at_a_member_s_address_is_refused_by_name_and_a_stranger_is_warned_of() {
+    for (members, is_alarming) in [(&[ALICE, 2, 3][..], false), (&[2, 3], true)] {
+        let alice = node(ALICE, &roster(&[ALICE], &[])).start().await;
+        let (place, _) = address::split(alice.address.parse().expect("an address"));
+        let bob = address::peer_id(public(2));
+        let mut carol = node(3, &roster(members, &[]));
+        carol.peers = vec![format!("{place}/p2p/{bob}")];
+        let mut carol = carol.start().await;
+        let why = carol.hear_refused(2, |_| true).await;
+        assert_eq!((why.label(), why.is_alarming()), ("not_its_key", is_alarming), "{members:?}");
+    }
 }
 
 #[tokio::test]
