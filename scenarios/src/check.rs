@@ -65,6 +65,8 @@ pub(crate) struct Check {
     tickets: BTreeMap<TicketId, PublicKey>,
     /// Members whose folder was copied: what one copy did the other does not know.
     cloned: BTreeSet<usize>,
+    /// Records that somebody signed with a key which its node had given up.
+    pub(crate) stolen: BTreeSet<(FeedId, u64)>,
     /// What happened at honest nodes.
     pub(crate) tally: Tally,
 }
@@ -90,6 +92,7 @@ impl Check {
             keys: Keys::default(),
             tickets: BTreeMap::new(),
             cloned,
+            stolen: BTreeSet::new(),
             tally: Tally::new(),
         }
     }
@@ -184,8 +187,16 @@ impl Check {
 
     /// Whatever a node refuses as past a cut is past the one that it knows of when it says so.
     fn refused_past_cut(&mut self, now: Timestamp, node: usize, shelf: &Shelf, feed: &FeedId, seq: u64) {
+        self.does_not_count(node, *feed, seq);
         if self.is_honest(node) && seq < last_admitted(shelf.roster().cut(*feed)) {
             self.broke(now, Broken::Misjudged { node, author: self.author(feed), seq });
+        }
+    }
+
+    /// A record came to `node` and does not count there.
+    pub(crate) fn does_not_count(&mut self, node: usize, feed: FeedId, seq: u64) {
+        if self.stolen.contains(&(feed, seq)) {
+            self.happened(node, Happening::Thefts);
         }
     }
 

@@ -28,6 +28,10 @@ pub enum Happening {
     Fetched,
     /// Somebody was dropped for a lie.
     Lies,
+    /// Somebody was dropped for a chunk that is not what its name says.
+    FalseChunks,
+    /// Somebody was dropped for a list of chunks that is not the content's, or is none.
+    FalseManifests,
     /// Somebody was dropped for sending too much.
     Floods,
     /// Somebody was dropped for what is no message.
@@ -40,7 +44,7 @@ pub enum Happening {
     Stalls,
     /// Something was announced that is not there.
     Boasts,
-    /// What was heard before was said again.
+    /// News that were heard before were said again, and passed over.
     Replays,
     /// Records were refused that their author did not sign.
     Forgeries,
@@ -56,7 +60,7 @@ pub enum Happening {
     FromFuture,
     /// A node took another key.
     Rotated,
-    /// Something was said with a key that its node had given up.
+    /// Records came that were signed with a key which its node had given up, and do not count.
     Thefts,
     /// A record is kept in the end and does not count.
     Excluded,
@@ -96,7 +100,9 @@ impl Happening {
     /// Somebody was dropped for this.
     pub(crate) fn dropped_for(misdeed: Misdeed) -> Self {
         match misdeed {
-            Misdeed::Lie | Misdeed::FalseChunk | Misdeed::FalseManifest => Self::Lies,
+            Misdeed::Lie => Self::Lies,
+            Misdeed::FalseChunk => Self::FalseChunks,
+            Misdeed::FalseManifest => Self::FalseManifests,
             Misdeed::Flood => Self::Floods,
             Misdeed::Malformed | Misdeed::Newer => Self::Babble,
             Misdeed::Unasked => Self::Unasked,

@@ -222,6 +222,21 @@ fn a_queue_without_its_limit_is_noticed() {
 }
 
 #[test]
+fn what_bad_nodes_say_counts_where_it_is_refused_and_not_when_it_is_said() {
+    let faults = "faults:
+  - {at: 1m, fault: {rotate: {node: 2, by: 1}}}
+  - {at: 70s, fault: {turn: {node: 0, into: replayer}}}
+  - {at: 70s, fault: {turn: {node: 3, into: thief}}}";
+    let told = |more: &str| {
+        let report = World::new(scenario(&format!("{CALM}\n{faults}{more}"))).expect("opens").run();
+        [Happening::Replays, Happening::Thefts].map(|what| report.times(what))
+    };
+    assert!(told("").into_iter().all(|times| times > 10), "{:?}", told(""));
+    let nothing_comes = "\n  - {at: 70s, fault: {storm: {weather: {loss: 1000}}}}";
+    assert_eq!(told(nothing_comes), [0, 0]);
+}
+
+#[test]
 fn a_world_in_which_nothing_happens_of_what_it_expects_is_noticed() {
     let text = |faults: &str| format!("{CALM}\nfaults: {faults}\nexpect: {{power_cuts: 1, lies: 2}}");
     let report = World::new(scenario(&text(CRASH))).expect("opens").run();

@@ -114,7 +114,14 @@ impl Process {
         }
     }
 
-    pub(crate) fn received(&mut self, talk: Talk, peer: PublicKey, bytes: &Arc<[u8]>, now: Timestamp) {
+    /// A message came. Answers whether it is news that is passed over, as what was heard before is.
+    pub(crate) fn received(
+        &mut self,
+        talk: Talk,
+        peer: PublicKey,
+        bytes: &Arc<[u8]>,
+        now: Timestamp,
+    ) -> bool {
         match talk {
             Talk::Join => self.door(door::Input::Received { peer, bytes: bytes.to_vec() }, now),
             // All else is for members.
@@ -122,14 +129,16 @@ impl Process {
             Talk::Sync => self.sync(sync::Input::Received { peer, bytes: bytes.to_vec() }, now),
             Talk::News => {
                 self.hearing = Some(Arc::clone(bytes));
-                self.gossip(gossip::Input::Heard { peer, bytes: bytes.to_vec() }, now);
+                let is_passed_over = self.gossip(gossip::Input::Heard { peer, bytes: bytes.to_vec() }, now);
                 self.hearing = None;
+                return is_passed_over;
             }
             Talk::Witness => self.heard_of_logs(peer, bytes, now),
             Talk::Contacts => self.contacts(contacts::Input::Received { peer, bytes: bytes.to_vec() }, now),
             Talk::Ask(number) => self.was_asked(peer, number, bytes, now),
             Talk::Answer(number) => self.was_answered(peer, number, bytes, now),
         }
+        false
     }
 
     /// A message was taken, or was given up.
@@ -261,7 +270,9 @@ impl Process {
         }
     }
 
-    fn gossip(&mut self, input: gossip::Input, now: Timestamp) {
+    /// Answers whether news are passed over: nobody hears of them through this node.
+    fn gossip(&mut self, input: gossip::Input, now: Timestamp) -> bool {
+        let mut is_passed_over = false;
         for output in self.gossip.handle(input, now) {
             match output {
                 gossip::Output::Publish(bytes) => self.flood(&bytes.into(), None, now),
@@ -274,11 +285,12 @@ impl Process {
                         self.flood(&bytes, Some(peer), now);
                     }
                 }
-                gossip::Output::Report { .. } => {}
+                gossip::Output::Report { verdict, .. } => is_passed_over |= verdict == Verdict::Ignore,
                 gossip::Output::Gap(peer) => self.sync(sync::Input::Gap(peer), now),
                 gossip::Output::Drop { peer, reason } => self.drop_peer(peer, reason, now),
             }
         }
+        is_passed_over
     }
 
     /// Gossip as far as this node is concerned: to every neighbour but the one it came from.

@@ -159,8 +159,9 @@ impl Shelf {
     }
 
     /// Records that are kept and do not count.
-    pub(crate) fn excluded(&self) -> Result<u64, StoreError> {
-        Ok(self.base.read()?.excluded(None, EXCLUDED_MAX)?.items.len() as u64)
+    pub(crate) fn excluded(&self) -> Result<Vec<(FeedId, u64)>, StoreError> {
+        let excluded = self.base.read()?.excluded(None, EXCLUDED_MAX)?.items;
+        Ok(excluded.into_iter().map(|record| (record.feed, record.seq)).collect())
     }
 
     /// How far each feed is known.

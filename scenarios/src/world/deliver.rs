@@ -111,26 +111,27 @@ impl World {
                 if self.machines[node].manner == Some(Manner::Braggart) && said != bytes {
                     self.check.happened(other, Happening::Boasts);
                 }
-                self.transmit(node, other, talk, said);
+                self.transmit(node, other, Parcel::of(talk, said));
             }
             None => self.told(node, other, talk, bytes.len()),
         }
     }
 
-    pub(super) fn transmit(&mut self, node: usize, other: usize, talk: Talk, bytes: Arc<[u8]>) {
+    pub(super) fn transmit(&mut self, node: usize, other: usize, parcel: Parcel) {
         let Some(link) = self.link_between(node, other) else { return };
         let state = &mut self.links[link];
         let end = state.end(node);
         if !state.up[end] {
             return;
         }
-        self.check.sent(node, talk, bytes.len());
+        let (talk, length) = (parcel.talk, parcel.bytes.len());
+        self.check.sent(node, talk, length);
         let session = state.session;
-        let passage = state.carry(end, bytes.len(), self.now, &mut self.dice);
+        let passage = state.carry(end, length, self.now, &mut self.dice);
         let is_open = state.is_open();
         self.check.carried(other, &passage);
         if passage.arrivals.is_empty() {
-            self.told(node, other, talk, bytes.len());
+            self.told(node, other, talk, length);
             // Where nothing passes at all, silence is all there is.
             if is_open {
                 self.broken(link, session, end, talk);
@@ -138,7 +139,7 @@ impl World {
         }
         for (copy, at) in passage.arrivals.into_iter().enumerate() {
             let number = Some(passage.number);
-            let parcel = Parcel { talk, bytes: Arc::clone(&bytes), is_copy: copy > 0, number };
+            let parcel = Parcel { is_copy: copy > 0, number, ..parcel.clone() };
             self.queue.push(at, Event::Arrive { link, session, end: 1 - end, parcel });
         }
     }
@@ -150,7 +151,7 @@ impl World {
             Talk::Answer(number) => (1 - end, number),
             Talk::Sync | Talk::News | Talk::Join | Talk::Witness | Talk::Contacts => return,
         };
-        let parcel = Parcel { talk: Talk::Answer(number), bytes: Arc::new([]), is_copy: true, number: None };
+        let parcel = Parcel { is_copy: true, ..Parcel::of(Talk::Answer(number), Arc::new([])) };
         self.queue.push(self.now.after(STREAM_BREAKS), Event::Arrive { link, session, end, parcel });
     }
 
@@ -187,7 +188,13 @@ impl World {
         if parcel.talk == Talk::Join && self.machines[node].guest.is_some() {
             return self.visit(node, guest::Input::Received(parcel.bytes.to_vec()));
         }
-        self.act(node, |running, now| running.process.received(parcel.talk, peer, &parcel.bytes, now));
+        let mut is_passed_over = false;
+        self.act(node, |running, now| {
+            is_passed_over = running.process.received(parcel.talk, peer, &parcel.bytes, now);
+        });
+        if parcel.is_replay && is_passed_over {
+            self.check.happened(node, Happening::Replays);
+        }
     }
 
     /// A message from `node` was taken by `other`, or lost.

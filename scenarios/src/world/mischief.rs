@@ -20,7 +20,6 @@ use super::meet::address;
 use super::queue::{Event, Parcel};
 use crate::fault::Manner;
 use crate::node::Talk;
-use crate::tally::Happening;
 #[cfg(test)]
 pub(crate) use forgery::record;
 
@@ -169,8 +168,7 @@ impl World {
             }
             let at = machine.dice.below(machine.heard.len() as u64) as usize;
             let Parcel { talk, bytes, .. } = machine.heard[at].clone();
-            self.check.happened(other, Happening::Replays);
-            self.transmit(node, other, talk, bytes);
+            self.transmit(node, other, Parcel { is_replay: true, ..Parcel::of(talk, bytes) });
         }
     }
 
@@ -186,7 +184,7 @@ impl World {
                     let ask = Ask::Manifest { root: made_up, object: made_up, from: 0, credit: 1 };
                     (Talk::Ask(number), wire::encode(&ask))
                 };
-                self.transmit(node, other, talk, bytes.into());
+                self.transmit(node, other, Parcel::of(talk, bytes.into()));
             }
         }
     }
@@ -201,7 +199,7 @@ impl World {
             let talks = [Talk::News, Talk::Sync, Talk::Ask(number), Talk::Answer(number), Talk::Contacts];
             let spoken = if has_contacts { talks.len() } else { talks.len() - 1 };
             let talk = talks[dice.below(spoken as u64) as usize];
-            self.transmit(node, other, talk, bytes.into());
+            self.transmit(node, other, Parcel::of(talk, bytes.into()));
         }
     }
 
@@ -211,7 +209,7 @@ impl World {
         let Some(payload) = Payload::new(bytes) else { return };
         let news: Arc<[u8]> = wire::encode(&News { feed, frame: Frame { from, to, bytes: payload } }).into();
         for other in self.neighbours_of(node).into_iter().filter(|other| chosen(*other)) {
-            self.transmit(node, other, Talk::News, Arc::clone(&news));
+            self.transmit(node, other, Parcel::of(Talk::News, Arc::clone(&news)));
         }
     }
 }

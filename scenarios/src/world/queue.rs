@@ -51,8 +51,17 @@ pub(crate) struct Parcel {
     pub(crate) bytes: Arc<[u8]>,
     /// Whether it is the same message a second time.
     pub(crate) is_copy: bool,
+    /// Whether a bad node says again what it heard.
+    pub(crate) is_replay: bool,
     /// Which of its sender's messages on this link it is; none where it is a stream that broke.
     pub(crate) number: Option<u64>,
+}
+
+impl Parcel {
+    /// A message as it is said.
+    pub(crate) fn of(talk: Talk, bytes: Arc<[u8]>) -> Self {
+        Self { talk, bytes, is_copy: false, is_replay: false, number: None }
+    }
 }
 
 struct Entry {

@@ -161,9 +161,13 @@ impl World {
     pub(super) fn take_stock(&mut self) {
         let excluded =
             |node: &usize| Some((*node, self.machines[*node].running.as_ref()?.shelf.excluded().ok()?));
-        let excluded: Vec<(usize, u64)> = self.counting().iter().filter_map(excluded).collect();
-        for (node, count) in excluded {
-            (0..count).for_each(|_| self.check.happened(node, Happening::Excluded));
+        let excluded: Vec<(usize, Vec<(FeedId, u64)>)> =
+            self.counting().iter().filter_map(excluded).collect();
+        for (node, records) in excluded {
+            for (feed, seq) in records {
+                self.check.happened(node, Happening::Excluded);
+                self.check.does_not_count(node, feed, seq);
+            }
         }
         let copies = self.check.books.further_feeds() as u64;
         if copies > 0 {

@@ -13,7 +13,6 @@ use xyn_store::{Digest, Timestamp};
 
 use super::World;
 use crate::node::shelf::Attempt;
-use crate::tally::Happening;
 
 impl World {
     /// A record in another node's name, as the next of its feed or of one it never had.
@@ -90,13 +89,12 @@ impl World {
         let [.., old, _] = self.people.keys(victim) else { return };
         let (key, env) = (Arc::clone(old), self.people.env().root());
         let feed = FeedId { node: key.public(), incarnation: self.machines[victim].incarnation };
-        let stolen = record(env, feed, self.books_head(feed), clock, b"as if I were you");
+        let head = self.books_head(feed);
+        let stolen = record(env, feed, head, clock, b"as if I were you");
         let Some(frame) = Sealed::seal(&key, env, vec![stolen]) else { return };
         let bytes = frame.encode();
         self.check.wrote(self.now, node, feed, &Attempt { frames: vec![bytes.clone()], is_kept: false });
-        for other in self.neighbours_of(node) {
-            self.check.happened(other, Happening::Thefts);
-        }
+        self.check.stolen.insert((feed, head.0 + 1));
         self.spread(node, feed, &bytes, |_| true);
     }
 
