@@ -1,5 +1,8 @@
 //! The timeline by command: what is said, shown, compared, named, talked about, branched and joined.
 
+use std::fs;
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::node::{Answer, Folder, Node, Said};
@@ -59,6 +62,86 @@ async fn what_people_say_is_logged_shown_compared_and_named() {
     assert_eq!(stops[0]["state"]["workspaces"], json!([]));
     assert!(folder.xyn(["timeline", "scrub", "--step", "99999d"]).ok().contains("MOMENT"));
     assert_eq!(folder.xyn(["timeline", "log", "--excluded", "--json"]).ok(), "");
+}
+
+/// Has the app say `word` and keeps it so; answers the root of its files.
+fn kept(folder: &Folder, app: &Path, word: &str) -> String {
+    fs::write(app.join("index.html"), word).expect("written");
+    let snapshot = folder.xyn(["workspace", "snapshot", "shop", "-m", word, "--json"]).json();
+    snapshot["root"].as_str().expect("a root").to_owned()
+}
+
+/// Deploys the app as it is then; answers the root of what is served.
+fn deployed(folder: &Folder, app: &Path, word: &str, version: &str) -> String {
+    let authored = json!({ "id": "shop", "name": "The shop", "version": version });
+    fs::write(app.join("capsule.json"), authored.to_string()).expect("written");
+    let root = kept(folder, app, word);
+    folder.xyn(["capsule", "pack", "--workspace", "shop"]).ok();
+    folder.xyn(["capsule", "deploy", "shop", "--stage", "dev"]).ok();
+    root
+}
+
+#[tokio::test]
+async fn what_changed_in_a_workspace_and_a_deployment_between_two_moments_is_told_alike_everywhere() {
+    let (folder, place) = (Folder::new(), tempfile::tempdir().expect("a folder"));
+    let app = place.path().join("shop");
+    fs::create_dir(&app).expect("made");
+    let node = Node::start(&folder).await;
+    folder.xyn(["workspace", "add", app.to_str().expect("a path of text")]).ok();
+    let none = note(&folder, "nothing yet");
+    let before = deployed(&folder, &app, "open", "1.0.0");
+    let one = note(&folder, "one");
+    let after = deployed(&folder, &app, "closed", "2.0.0");
+    let draft = kept(&folder, &app, "half done");
+    let two = note(&folder, "two");
+
+    let changed = |[files, served]: [[Option<&String>; 2]; 2]| {
+        let [of_files, of_stage] = ["workspace:shop", "stage:local/shop/dev"];
+        json!([
+            { "of": of_files, "before": files[0], "after": files[1] },
+            { "of": of_stage, "before": served[0], "after": served[1] },
+        ])
+    };
+    let [first, second, third] = [&before, &after, &draft].map(Some);
+    let table = [
+        (&one, &two, changed([[first, third], [first, second]])),
+        (&two, &one, changed([[third, first], [second, first]])),
+        (&none, &two, changed([[None, third], [None, second]])),
+        (&one, &one, json!([])),
+    ];
+    for (from, to, changes) in table {
+        let told = folder.xyn(["timeline", "diff", from, to, "--json"]).json();
+        assert_eq!(told["changes"], changes, "{told}");
+        assert_eq!((&told["from"]["entry_id"], &told["to"]["entry_id"]), (&json!(from), &json!(to)));
+        assert_eq!(node.get(&format!("/api/v1/timeline/diff?from={from}&to={to}")).await, told);
+    }
+    let between = node.all(&format!("/api/v1/timeline/diff?from={one}&to={two}")).await;
+    let titles = between.iter().map(|moment| moment["title"].as_str().expect("a moment has a title"));
+    // What the gates found is told when it is signed.
+    let titles: Vec<&str> = titles.filter(|title| !title.contains("attested")).collect();
+    let of_capsule = ["The shop 2.0.0: packed, generation 2", "The shop 2.0.0: deployed to dev"];
+    assert_eq!(titles, ["closed", of_capsule[0], of_capsule[1], "half done", "two"]);
+
+    let said = folder.xyn(["timeline", "diff", &one, &two]).ok();
+    let cells = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    let lines: Vec<Vec<String>> = said.lines().map(cells).collect();
+    assert_eq!(lines[0], ["OF", "BEFORE", "AFTER"], "{said}");
+    assert_eq!(lines[1], ["workspace:shop", &before, &draft], "{said}");
+    assert_eq!(lines[2], ["stage:local/shop/dev", &before, &after], "{said}");
+    assert!(lines[3].is_empty() && lines[4].starts_with(&["MOMENT".to_owned()]), "{said}");
+    let last: Vec<_> = lines[5..].iter().filter_map(|line| line.last()).collect();
+    assert_eq!(
+        (last.len(), last[0].as_str(), last[last.len() - 1].as_str()),
+        (between.len(), "closed", "two")
+    );
+    let cut = folder.xyn(["timeline", "diff", &one, &two, "--limit", "1"]).ok();
+    assert!(cut.contains("closed") && cut.ends_with("… and more; see --limit\n"), "{cut}");
+    assert!(node.stop().await.success());
+    assert_eq!(
+        folder.xyn(["timeline", "diff", &one, &two]).ok(),
+        said,
+        "a folder that lies still tells the same"
+    );
 }
 
 #[tokio::test]
