@@ -176,7 +176,7 @@ mod tests {
     use super::*;
 
     /// Says by which thread it was let go of.
-    struct Pin(mpsc::Sender<ThreadId>);
+    struct Pin(mpsc::SyncSender<ThreadId>);
 
     impl Drop for Pin {
         fn drop(&mut self) {
@@ -187,7 +187,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_given_up_is_let_go_of_by_another_thread() {
-        let (sender, dropped) = mpsc::channel();
+        let (sender, dropped) = mpsc::sync_channel(2);
         drop(Away::new(Pin(sender.clone())));
         assert_ne!(dropped.recv().expect("it is let go of"), thread::current().id());
         drop(Away::new(Pin(sender)).into_inner());

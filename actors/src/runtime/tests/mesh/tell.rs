@@ -21,8 +21,8 @@ async fn a_denied_member_that_asks_again_and_again_fills_no_journal() {
     let run = node.run("bp.chain", json!({ "n": 1 })).await;
     node.end_of(run).await;
     let named = |node: &Node| {
-        let moments = node.moments().into_iter();
-        moments.filter(|entry| entry.note.kind == Kind::Run && entry.note.refs.run == Some(run)).next_back()
+        let mut moments = node.moments().into_iter();
+        moments.rfind(|entry| entry.note.kind == Kind::Run && entry.note.refs.run == Some(run))
     };
     node.until(|node| named(node).is_some()).await;
     let moment = named(&node).expect("it is there").entry_id;
