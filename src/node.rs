@@ -209,15 +209,19 @@ impl Node {
         self.catalogue.iter().filter_map(|listener| listener.local_addr().ok()).collect()
     }
 
-    /// Where the mesh listens, as soon as it does; nowhere when the node works alone.
+    /// Where the mesh listens, as soon as it does and no address more has come between two looks; nowhere when the node
+    /// works alone.
     pub async fn mesh_addresses(&self) -> Vec<String> {
         let Some(mesh) = self.runtime.mesh() else { return Vec::new() };
         let listening = async {
+            let mut before = Vec::new();
             loop {
-                match mesh.status().await {
-                    Ok(status) if !status.listening.is_empty() => return status.listening,
-                    _ => tokio::time::sleep(GLANCE).await,
+                let found = mesh.status().await.map(|status| status.listening).unwrap_or_default();
+                if !found.is_empty() && found == before {
+                    return found;
                 }
+                before = found;
+                tokio::time::sleep(GLANCE).await;
             }
         };
         tokio::time::timeout(MESH_LISTENS_WITHIN, listening).await.unwrap_or_default()
