@@ -148,7 +148,7 @@ fn the_standard_mix_breaks_no_law_and_leaves_the_traces_that_it_always_left() {
         other.join().expect("no law is broken");
     });
     let summary = summary.into_inner().expect("adding does not fail");
-    let pinned = "450f078138382282fb0469092346b54a9da040abff9de0662b8a932a0f6c4dfe";
+    let pinned = "82d3fc28ad79951265b39da3ed4ec3bc85ecec6775bff2a9e4f64bea2867bff9";
     assert_eq!(summary.trace().to_string(), pinned);
 }
 
