@@ -25,6 +25,7 @@ pub use error::{LockError, LockFault, SbomError};
 pub use hash::{Algorithm, Hash};
 pub use package::{Distribution, Lock, Package};
 
+use self::error::shown;
 use crate::tree::RelPath;
 
 /// Bytes that a lock file may have.
@@ -64,7 +65,15 @@ pub fn read(path: &RelPath, bytes: &[u8]) -> Option<Result<Lock, LockError>> {
         let line = 1 + memchr::memchr_iter(b'\n', &bytes[..error.valid_up_to()]).count();
         fail(LockFault::at(line, "is not UTF-8"))
     });
-    Some(text.and_then(|text| reader(text).map_err(fail)))
+    Some(text.and_then(|text| reader(text).and_then(named).map_err(fail)))
+}
+
+/// Whatever the format: a bill of materials lists nothing without a name.
+fn named(lock: Lock) -> Result<Lock, LockFault> {
+    match lock.packages.values().find(|package| package.name.is_empty()) {
+        Some(package) => Err(LockFault::of_file(format!("names `{}` without a name", shown(&package.purl)))),
+        None => Ok(lock),
+    }
 }
 
 fn reader(path: &RelPath) -> Option<Reader> {

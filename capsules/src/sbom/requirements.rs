@@ -67,15 +67,11 @@ fn package(line: &str) -> Result<Package, &'static str> {
         .split_once(" @ ")
         .or_else(|| requirement.split_once('@').filter(|(_, url)| url.contains(':')))
     {
-        Some((name, url)) if !name.contains([':', '/']) => from_url(name, url.trim()),
+        Some((name, url)) if !name.contains([':', '/']) => from_url(name, url.trim())?,
         _ if requirement.contains("://") || requirement.starts_with(['.', '/']) => {
             let name = requirement.split_once("#egg=").map(|(_, name)| name);
             let path = requirement.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-            let name = name.unwrap_or(path);
-            if !is_name(name) {
-                return Err("has no name; write it as `name @ URL`");
-            }
-            from_url(name, requirement)
+            from_url(name.unwrap_or(path), requirement)?
         }
         _ => from_index(requirement)?,
     };
@@ -87,10 +83,13 @@ fn package(line: &str) -> Result<Package, &'static str> {
     Ok(package)
 }
 
-fn from_url(name: &str, url: &str) -> Package {
+fn from_url(name: &str, url: &str) -> Result<Package, &'static str> {
     let name = name.split('[').next().unwrap_or_default().trim();
+    if !is_name(name) {
+        return Err("has no name; write it as `name @ URL`");
+    }
     let key = if url.starts_with("git+") { "vcs_url" } else { "download_url" };
-    Package::new(Ecosystem::Pypi, &normal(name), None, &[(key, url)])
+    Ok(Package::new(Ecosystem::Pypi, &normal(name), None, &[(key, url)]))
 }
 
 /// `name[extras]==1.0.0`, or with a version that is left open.

@@ -313,6 +313,18 @@ fn python_locks_are_read() {
         refused("requirements.txt", "--what=1\n"),
         "`requirements.txt`:1: `--what=1` is no requirement"
     );
+    for nameless in ["@https://h/lib.zip", "[async] @ https://h/lib.zip", "https://h/!"] {
+        assert_eq!(
+            refused("requirements.txt", nameless),
+            format!("`requirements.txt`:1: `{nameless}` has no name; write it as `name @ URL`")
+        );
+    }
+}
+
+#[test]
+fn no_format_lists_a_package_without_a_name() {
+    let text = "version = 4\n\n[[package]]\nname = \"\"\nversion = \"1.0.0\"\n";
+    assert_eq!(refused("Cargo.lock", text), "`Cargo.lock`: names `pkg:cargo/@1.0.0` without a name");
 }
 
 #[test]
