@@ -170,19 +170,20 @@ impl Timeline {
     ) -> Result<Verdict, StoreError> {
         let mut row = self.row(&frame.place.feed, cut);
         let (feed, first) = (row.feed, frame.place.seq);
-        if first > row.limit.grounds {
-            let refusal = match row.fork {
-                Some(seq) => Refusal::Equivocation(seq),
-                None => Refusal::PastCut(first),
-            };
-            return Ok(Verdict::Refused(refusal));
-        }
+        let past_limit = (first > row.limit.grounds)
+            .then(|| Verdict::Refused(row.fork.map_or(Refusal::PastCut(first), Refusal::Equivocation)));
         if first > row.head.seq + 1 {
-            self.waiting.keep(frame, bytes);
-            return Ok(Verdict::Gap { feed, have: row.head.seq });
+            return Ok(past_limit.unwrap_or_else(|| {
+                self.waiting.keep(frame, bytes);
+                Verdict::Gap { feed, have: row.head.seq }
+            }));
         }
+        // Also behind the limit: it may be of another branch than what stands there, and then it shows the fork.
         if !agrees(draft, &frame, &row)? {
             return self.contradiction(draft, &frame, cut);
+        }
+        if let Some(refused) = past_limit {
+            return Ok(refused);
         }
         let have = row.head.seq;
         if frame.last().seq <= have {

@@ -120,6 +120,13 @@ fn any_order_framing_and_batching_gives_the_same_rows_and_those_of_the_fold() {
         for member in members {
             prop_assert_eq!(ids(&member.heard_of_the_root()), ids(&heard), "the root is heard alike");
             prop_assert_eq!(member.node.digest(), timeline, "the rows are those of the fold");
+            for feed in history.branches().map(|branch| branch.feed) {
+                prop_assert_eq!(
+                    member.replica.roster().cut(feed),
+                    roster.cut(feed),
+                    "each feed is cut alike"
+                );
+            }
             for record in &history.records {
                 let is_of_root = |it: &SignedStatement| it.statement().issuer == root().public();
                 let word = statement_in(record).filter(is_of_root);

@@ -115,3 +115,49 @@ fn a_fork_whose_proof_came_first_cuts_its_feed_when_the_records_before_it_come()
     assert!(are_admitted(&member.hears(&[alice.frame(&before)]).1));
     assert_eq!(member.replica.roster().cut(alice.feed), Cut::from(head(&before[3])));
 }
+
+#[test]
+fn members_who_heard_in_another_order_whom_the_root_turned_out_and_seated_know_the_same_people() {
+    let [mut alice, mut carol, mut eve] = [1, 2, 3].map(|secret| Author::new(secret, 1));
+    let lets_in = carol.states(moment(1), seats(&carol.key(), &eve.key()));
+    let first = eve.entry(moment(1), "hello");
+    let seated = eve.states(moment(2), seats(&root(), &eve.key()));
+    let turned_out = alice.states(moment(3), ends(&root(), carol.feed.node, BTreeMap::new()));
+    let [carols, eves, alices] =
+        [carol.frame(&[lets_in]), eve.frame(&[first, seated]), alice.frame(&[turned_out])];
+    let [mut one, mut other] = [(); 2].map(|()| Member::founder(&[&alice, &carol]));
+    one.hears(&[carols.clone()]);
+    one.hears(&[eves.clone()]);
+    one.hears(&[alices.clone()]);
+    other.hears(&[alices]);
+    let (_, verdicts) = other.hears(&[carols, eves.clone()]);
+    assert!(matches!(verdicts[1], Verdict::Refused(Refusal::PastCut(1))), "{verdicts:?}");
+    // They meet.
+    let seat = seats(&root(), one.node.store.key());
+    other.says(vec![seat]);
+    let wrote = one.wrote.clone();
+    other.hears(&wrote);
+    assert!(are_admitted(&other.hears(&[eves]).1));
+    assert_eq!(all(&other.node), all(&one.node));
+    assert_eq!(other.replica.roster().member(eve.feed.node), one.replica.roster().member(eve.feed.node));
+}
+
+#[test]
+fn a_fork_is_seen_also_where_a_revocation_names_the_branch_that_is_not_here() {
+    let [mut alice, mut bob] = [1, 2].map(|secret| Author::new(secret, 1));
+    let common = entries(&mut bob, 3);
+    let [named, kept] = ["named", "kept"].map(|title| bob.clone().entry(moment(9), title));
+    let last = BTreeMap::from([(bob.feed, head(&named))]);
+    let out = alice.states(moment(9), ends(&root(), bob.feed.node, last));
+    let [common, named, kept, out] =
+        [bob.frame(&common), bob.frame(&[named]), bob.frame(&[kept]), alice.frame(&[out])];
+    let forked = [Verdict::Forked { feed: bob.feed, seq: 4 }];
+    for order in [[&common, &kept, &out, &named], [&common, &named, &out, &kept]] {
+        let mut member = Member::founder(&[&alice, &bob]);
+        let [first @ .., last] = order;
+        assert!(are_admitted(&member.hears(&first.map(Clone::clone)).1));
+        assert_eq!(member.hears(std::slice::from_ref(last)).1, forked);
+        assert_eq!(all(&member.node).len(), 3);
+        assert_eq!(member.replica.timeline().feed(&bob.feed).and_then(|row| row.fork), Some(4));
+    }
+}

@@ -134,11 +134,7 @@ impl History {
 
     /// What `author` says of the person `of`, who may go on as `next`.
     fn word(&self, word: &Word, is_of_root: bool, author: &Author, of: &Author, next: &Author) -> Vec<u8> {
-        // The root's certificates are carried by those who belong from the start. One that stands only in feeds
-        // that count by it comes to some and not to others.
-        let is_carried = self.seated.iter().any(|seated| seated.feed.node == author.feed.node);
-        let is_carried = is_carried || matches!(word, Word::IsOut { .. });
-        let by = if is_of_root && is_carried { root() } else { author.key() };
+        let by = if is_of_root { root() } else { author.key() };
         let node = of.feed.node;
         match word {
             Word::Belongs => seats(&by, &of.key()),
