@@ -180,6 +180,23 @@ async fn a_site_is_deployed_broken_and_rolled_back_and_survives_a_kill() {
         ),
         (&json!("local/shop"), &json!("staging"), &moments[0]["refs"]["capsule"], &json!(id))
     );
+    // A moment is promoted to another stage, through the gates; one that says nothing of a capsule is not.
+    let promote = async |entry_id: &Value| {
+        let promoted = json!({ "entry_id": entry_id, "stage": "test" });
+        bench.node.post("/api/v1/timeline/promote", &promoted).await
+    };
+    let deployed = bench.node.all("/api/v1/timeline?kind=deploy").await.swap_remove(0);
+    let test = promote(&deployed["entry_id"]).await.ok();
+    assert_eq!(test["id"], "urn:xyn:app:shop@1.1.0");
+    assert_eq!(bench.read(test["url"].as_str().expect("a URL")).await.1, "<h1>two</h1>");
+    let older = promote(&json!(id)).await;
+    assert_eq!((older.status, &older.body["error"]["code"]), (409, &json!("capsule_generation")));
+    let note = json!({ "title": "no capsule", "branch": "main" });
+    let note = bench.node.post("/api/v1/timeline/note", &note).await.ok();
+    let nowhere = json!("01a1fc90-60f8-7fec-9a7c-7419f45098b0");
+    for (entry_id, status) in [(&note["entry_id"], 400), (&nowhere, 404)] {
+        assert_eq!(promote(entry_id).await.status, status);
+    }
     let before = bench.node.get("/api/v1/deployments/shop.staging").await;
     assert_eq!((&before["is_served"], &before["url"]), (&json!(true), &json!(url)));
     let Bench { node, folder, .. } = bench;

@@ -54,6 +54,7 @@ pub(super) fn of(operation: &str) -> Option<Value> {
         }),
         "save_draft" => json!({ "draft_type": "blueprint", "name": "greet", "definition": BLUEPRINT }),
         "validate_blueprint" => json!(BLUEPRINT),
+        "promote_moment" => json!({ "entry_id": ID, "stage": "staging" }),
         "submit_intent" => json!({
             "action": "events.emit",
             "input": { "event_name": "shop.order_placed", "data": { "order": 17 } },

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde_json::Value;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+use xyn_actors::runtime::Intent;
 use xyn_actors::services::deploy::{DeploymentName, Place};
 use xyn_store::Order;
 use xyn_store::projection::DeploymentRow;
@@ -64,7 +65,12 @@ async fn deploy(
     caller: Caller,
     JsonBody(fields): JsonBody<Fields>,
 ) -> Result<Response, ApiError> {
-    let output = state.submit(caller.intent(&state, "capsule.deploy", fields.into())).await?.output;
+    switch(&state, caller.intent(&state, "capsule.deploy", fields.into())).await
+}
+
+/// Submits `deploy`; answers with where it serves.
+pub(super) async fn switch(state: &AppState, deploy: Intent) -> Result<Response, ApiError> {
+    let output = state.submit(deploy).await?.output;
     let name = output["deployment"].as_str().unwrap_or_default();
     Ok(created(&format!("/api/v1/deployments/{name}"), &output))
 }

@@ -7,6 +7,7 @@ mod diff;
 mod digest;
 mod marks;
 pub(crate) mod moments;
+mod promote;
 mod scrub;
 mod stream;
 pub(crate) mod talk;
@@ -37,6 +38,7 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .merge(digest::routes())
         .merge(marks::routes())
         .merge(words::routes())
+        .merge(promote::routes())
 }
 
 pub(crate) fn shown(reader: &Reader, board: &Board) -> Result<Option<View>, StoreError> {

@@ -257,6 +257,9 @@ impl Timeline {
         while draft.hash(&feed, differs)? == frame.hash_at(differs) {
             differs += 1;
         }
+        if let Some(known) = self.row(&feed, cut).fork.filter(|known| *known <= differs) {
+            return Ok(Verdict::Refused(Refusal::Equivocation(known)));
+        }
         let Some(ours) = draft.signed_from(&feed, differs)? else {
             return Err(StoreError::Inconsistent(format!("record {differs} of a feed was never signed")));
         };
@@ -264,9 +267,7 @@ impl Timeline {
             Ok(proof) => proof,
             Err(error) => return Ok(Verdict::Refused(Refusal::Unprovable(error))),
         };
-        if !self.keep_fork(draft, &proof, cut)? {
-            return Ok(Verdict::Refused(Refusal::Equivocation(proof.seq)));
-        }
+        self.keep_fork(draft, &proof, cut)?;
         Ok(Verdict::Forked { feed, seq: proof.seq })
     }
 }
