@@ -126,9 +126,7 @@ fn members_who_heard_in_another_order_whom_the_root_turned_out_and_seated_know_t
     let [carols, eves, alices] =
         [carol.frame(&[lets_in]), eve.frame(&[first, seated]), alice.frame(&[turned_out])];
     let [mut one, mut other] = [(); 2].map(|()| Member::founder(&[&alice, &carol]));
-    one.hears(&[carols.clone()]);
-    one.hears(&[eves.clone()]);
-    one.hears(&[alices.clone()]);
+    [&carols, &eves, &alices].into_iter().for_each(|frame| drop(one.hears(std::slice::from_ref(frame))));
     other.hears(&[alices]);
     let (_, verdicts) = other.hears(&[carols, eves.clone()]);
     assert!(matches!(verdicts[1], Verdict::Refused(Refusal::PastCut(1))), "{verdicts:?}");
