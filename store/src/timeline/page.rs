@@ -145,6 +145,17 @@ impl Reader {
         self.place_of(entry_id)?.map_or(Ok(None), |moment| self.moment(moment))
     }
 
+    /// Whether several moments claim the id: whoever wrote one of them made it up.
+    pub fn is_contested(&self, entry_id: EntryId) -> Result<bool, StoreError> {
+        let mut claims = 0;
+        let prefix = rows::id_prefix(entry_id);
+        self.scan(Table::TimelineIds, prefix.as_bytes(), None, Order::Ascending, |_, _| {
+            claims += 1;
+            Ok(claims < 2)
+        })?;
+        Ok(claims > 1)
+    }
+
     /// Where the moment `entry_id` stands in the list of moments on `branch`, or of all: a page with this cursor
     /// begins behind it, in either order. The moment itself need not be on the branch. None when it is not here.
     pub fn cursor_at(

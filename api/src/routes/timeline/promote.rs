@@ -11,7 +11,7 @@ use xyn_store::ids::EntryId;
 
 use super::missing;
 use crate::dto::Switched;
-use crate::error::ApiError;
+use crate::error::{ApiError, Code};
 use crate::extract::{JsonBody, Parsed};
 use crate::headers::Caller;
 use crate::routes::deployments::switch;
@@ -53,7 +53,16 @@ async fn promote(
     caller: Caller,
     JsonBody(Promotion { entry_id: Parsed(entry_id), stage, confirm }): JsonBody<Promotion>,
 ) -> Result<Response, ApiError> {
-    let moment = state.scan(move |reader| reader.entry(entry_id)).await?.ok_or_else(|| missing(entry_id))?;
+    let found = state.scan(move |reader| Ok((reader.entry(entry_id)?, reader.is_contested(entry_id)?)));
+    let (moment, is_contested) = found.await?;
+    let moment = moment.ok_or_else(|| missing(entry_id))?;
+    // Who claims the id of another one's moment must not choose what is deployed in its place.
+    if is_contested {
+        return Err(ApiError::new(
+            Code::Conflict,
+            "several moments claim this id; deploy the capsule itself",
+        ));
+    }
     let Some(capsule) = moment.note.refs.capsule else {
         return Err(ApiError::invalid(
             "entry_id",

@@ -112,3 +112,16 @@ fn an_artifact_whose_texts_are_no_names_is_refused() {
     let fits = names(b"report", b"tree");
     assert_eq!(Note::decode(&fits.encode().expect("fits")), Ok(fits));
 }
+
+#[test]
+fn an_id_that_two_moments_claim_is_contested() {
+    let (mut node, mut alice, mut mallory) = (Node::new(), Author::new(1, 1), Author::new(2, 1));
+    let entry_id = alice.entry_id("packed");
+    let packed = alice.entry(moment(5), "packed");
+    node.admit(&[alice.frame(&[packed])]);
+    let is_contested = |node: &Node| node.store.read().expect("reads").is_contested(entry_id).expect("reads");
+    assert!(!is_contested(&node));
+    let claimed = mallory.note(moment(1), entry_id, &note("packed"));
+    node.admit(&[mallory.frame(&[claimed])]);
+    assert!(is_contested(&node));
+}
