@@ -5,6 +5,8 @@
 //! Reads through a reader of the store and writes nothing, so that a node and a simulator run the same code.
 //! Invariant: what is answered counts here, and is durable.
 
+use std::collections::BTreeSet;
+
 use xyn_store::audit::signature::PublicKey;
 use xyn_store::timeline::FeedRow;
 use xyn_store::timeline::admit::{Refusal, Verdict};
@@ -95,16 +97,21 @@ pub fn proof(env: PublicKey, feed: FeedId, bytes: &[u8]) -> Result<fork::Proof, 
     }
 }
 
-/// Of all that was said about who belongs: what a newcomer needs to see this node and itself as members.
+/// Of all that was said about who belongs: what a newcomer needs to see this node and itself as members. Each statement
+/// once, however many members carry it: what the root says, all of them do.
 pub fn welcome(statements: Vec<Placed>, roster: &Roster, me: PublicKey, newcomer: PublicKey) -> Vec<Placed> {
     let matters = |node: PublicKey| node == me || node == newcomer || roster.ranks_above(node, me);
-    // What changes nothing here is left out: anybody may say as much of that as a record holds.
-    let counts = |placed: &Placed| !roster.not_counted().contains_key(&placed.statement.id());
     let is_about = |placed: &Placed| match &placed.statement.statement().claim {
         Claim::Certificate(certificate) => matters(certificate.node),
         Claim::Revocation(revocation) => matters(revocation.node),
     };
-    statements.into_iter().filter(|placed| counts(placed) && is_about(placed)).collect()
+    let mut told = BTreeSet::new();
+    let mut is_told = |placed: &Placed| {
+        // What changes nothing here is left out: anybody may say as much of that as a record holds.
+        let counts = !roster.not_counted().contains_key(&placed.statement.id());
+        counts && is_about(placed) && roster.hears(placed) && told.insert(placed.statement.id())
+    };
+    statements.into_iter().filter(|placed| is_told(placed)).collect()
 }
 
 #[cfg(test)]
@@ -116,9 +123,9 @@ mod tests {
     use xyn_store::scope::Principal;
     use xyn_store::timeline::entry::EntryError;
     use xyn_store::timeline::hlc::Hlc;
-    use xyn_store::timeline::record::{Body, Content, NO_RECORD, Place};
+    use xyn_store::timeline::record::{self, Body, Content, NO_RECORD};
     use xyn_store::timeline::{Bytes, first_certificate};
-    use xyn_store::trust::{EnvId, Revocation, Statement};
+    use xyn_store::trust::{Certificate, EnvId, Head, Place, Revocation, Role, Seat, Statement};
 
     const ALICE: FeedId = FeedId { node: PublicKey::from_bytes([1; 32]), incarnation: 1 };
     const BOB: FeedId = FeedId { node: PublicKey::from_bytes([2; 32]), incarnation: 1 };
@@ -129,7 +136,7 @@ mod tests {
         let (env, feed) = (PublicKey::from_bytes([9; 32]), FeedId { node: key.public(), incarnation: 1 });
         let content =
             Content { hlc: Hlc::at(Timestamp::EPOCH), body: Body::Statement(Bytes(b"some words".to_vec())) };
-        let record = Place { env, feed, seq: 1, prev: NO_RECORD }.write(content).expect("it fits");
+        let record = record::Place { env, feed, seq: 1, prev: NO_RECORD }.write(content).expect("it fits");
         let mut bytes = Sealed::seal(&key, env, vec![record]).expect("a record").encode();
         let said = |feed, from, to, bytes: &[u8]| {
             are_as_said(feed, &[Frame { from, to, bytes: Payload::new(bytes).expect("it is short") }])
@@ -158,6 +165,41 @@ mod tests {
         let roster = Roster::fold(env, &statements, BTreeMap::new());
         let told = welcome(statements.clone(), &roster, host.public(), BOB.node);
         assert_eq!(told, [statements[0].clone()]);
+    }
+
+    #[test]
+    fn a_newcomer_is_told_each_statement_once_however_many_members_carry_it() {
+        let [root, host, guest] = [7, 8, 9].map(|seed| NodeKey::from_secret([seed; 32]));
+        let env = EnvId::rooted_in(root.public());
+        let at = |node: PublicKey, seq: u64| {
+            let hash = xyn_store::Digest::of(&seq.to_be_bytes());
+            Some(Place { feed: FeedId { node, incarnation: 1 }, record: Head { seq, hash } })
+        };
+        let operator = Principal::local_operator();
+        let seated = first_certificate(&root, &host, operator.clone(), Timestamp::EPOCH).expect("signs");
+        let seat = Seat::Under(host.public());
+        let consent = seat.agree(env, &guest);
+        let certificate = Certificate {
+            node: guest.public(),
+            seat,
+            principal: operator,
+            role: Role::User,
+            expires: None,
+            consent,
+        };
+        let claim = Claim::Certificate(certificate);
+        let lets_in = Statement { env, issuer: host.public(), issued_at: Timestamp::EPOCH, claim };
+        let lets_in = lets_in.sign(&host).expect("signs");
+        let carried = (1..=100).map(|member| at(PublicKey::from_bytes([member; 32]), 1));
+        let mut statements: Vec<Placed> =
+            carried.map(|place| Placed { statement: seated.clone(), place }).collect();
+        // What a member says is heard in its own feed only.
+        let own = at(host.public(), 2);
+        let places = [at(guest.public(), 1), own, at(host.public(), 3)];
+        statements.extend(places.map(|place| Placed { statement: lets_in.clone(), place }));
+        let roster = Roster::fold(env, &statements, BTreeMap::new());
+        let told = welcome(statements.clone(), &roster, host.public(), guest.public());
+        assert_eq!(told, [statements[0].clone(), Placed { statement: lets_in, place: own }]);
     }
 
     #[test]

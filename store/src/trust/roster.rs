@@ -186,6 +186,14 @@ impl Roster {
         line
     }
 
+    /// Whether a statement is heard where it was found: the root's anywhere, a member's in its own feed, as far as that
+    /// counts.
+    pub fn hears(&self, placed: &Placed) -> bool {
+        let issuer = placed.statement.statement().issuer;
+        let is_own = |at: Place| at.feed.node == issuer && self.cut(at.feed).admits(at.record);
+        issuer == self.env.root() || placed.place.is_some_and(is_own)
+    }
+
     /// The statements that change nothing, each with the reason.
     pub fn not_counted(&self) -> &BTreeMap<Digest, NotCounted> {
         &self.not_counted
