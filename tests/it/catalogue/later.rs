@@ -49,7 +49,7 @@ async fn a_threshold_of_two_is_met_by_two_people_on_two_nodes() {
     assert_eq!(signers(&bob), 2);
     assert_eq!(xyn(&bob, &["--json", "capsule", "verify", "shop"]).json()["threshold"], 2);
     let moments = bob.node().all("/api/v1/timeline?kind=verify").await;
-    assert_eq!(moments[0]["title"], "The shop 1.0.0: signed, generation 1");
+    assert!(moments.iter().any(|it| it["title"] == "The shop 1.0.0: signed, generation 1"), "{moments:?}");
 
     // Ada has the capsule, and takes over the signature; little else of its file travels.
     let before = came(&ada).await;
