@@ -35,7 +35,7 @@ pub(super) struct Heard {
     /// Statements of its author, and what is none.
     pub(super) by_author: Amount,
     /// Statements of the root.
-    by_root: Amount,
+    pub(super) by_root: Amount,
     /// Whether one did not fit: nothing behind it is heard, however short.
     is_over: bool,
 }

@@ -7,7 +7,7 @@
 //! Whoever uses it throws it away when the store or a commit fails, and opens it again. Invariant: once it is
 //! [settled](Replica::is_settled), every feed is cut as the roster says that its own records add up to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::admit::{Admission, Refusal, Verdict};
@@ -31,7 +31,7 @@ pub struct Replica {
     /// The roster that feeds are being brought to, where they are on their way.
     next: Option<Arc<Roster>>,
     /// What the root said and this node is to say too.
-    unsaid: Vec<SignedStatement>,
+    unsaid: VecDeque<SignedStatement>,
 }
 
 /// Frames from others, and what became of each so far.
@@ -49,7 +49,7 @@ impl Replica {
     /// the `roster` that was known then.
     pub fn open(reader: &Reader, own: FeedId, roster: Arc<Roster>, pace: Pace) -> Result<Self, StoreError> {
         let timeline = Timeline::open(reader, roster.env().root(), own)?.paced(pace);
-        Ok(Self { timeline, roster, next: None, unsaid: Vec::new() })
+        Ok(Self { timeline, roster, next: None, unsaid: VecDeque::new() })
     }
 
     /// What is known of each feed.
@@ -83,7 +83,7 @@ impl Replica {
     ) -> Result<Written, StoreError> {
         if std::mem::take(&mut self.timeline.is_stale) {
             let (next, unsaid) = read(reader)?;
-            (self.next, self.unsaid) = (Some(Arc::new(next)), unsaid);
+            (self.next, self.unsaid) = (Some(Arc::new(next)), unsaid.into());
         }
         // By one step: so that nobody waits for a long feed.
         let Some(next) = self.next.take() else { return self.repeat(key, now) };
@@ -99,17 +99,18 @@ impl Replica {
         Ok(Written { changes, ..Written::default() })
     }
 
-    /// Says what the root said also in this node's feed. Where it cannot now, it does when who belongs changes next.
+    /// Says the next of what the root said also in this node's feed, each by itself: where one does not fit, those before
+    /// it did. What it cannot say now, it says when who belongs changes next.
     fn repeat(&mut self, key: &NodeKey, now: Timestamp) -> Result<Written, StoreError> {
-        let words = std::mem::take(&mut self.unsaid).into_iter();
-        let sayings = words.map(|word| Saying::Statement(word.as_bytes().to_vec())).collect();
-        let said = self.timeline.say(key, now, sayings);
+        let Some(word) = self.unsaid.pop_front() else { return Ok(Written::default()) };
+        let said = self.timeline.say(key, now, vec![Saying::Statement(word.as_bytes().to_vec())]);
         // The root is heard wherever its words stand: nothing new follows from them here.
         self.timeline.is_stale = false;
         said.or_else(|error| match error {
             WriteError::Store(error) => Err(error),
             error => {
-                tracing::warn!(%error, "what the root said is not said again here");
+                tracing::warn!(%error, words = self.unsaid.len() + 1, "what the root said is not said again here");
+                self.unsaid.clear();
                 Ok(Written::default())
             }
         })

@@ -56,7 +56,8 @@ impl Said {
         let is_certificate =
             statement.is_some_and(|it| matches!(it.statement().claim, Claim::Certificate(_)));
         let heard = self.heard.with(is_root, bytes.len()).ok_or(WriteError::Statements)?;
-        if is_certificate && !is_root && !is_leaving && !leaves_room(heard.by_author) {
+        let amount = if is_root { heard.by_root } else { heard.by_author };
+        if is_certificate && !is_leaving && !leaves_room(amount) {
             return Err(WriteError::Reserved);
         }
         *self = Self { heard, is_leaving };
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn where_renewals_are_refused_a_revocation_and_the_root_s_word_still_fit() {
+    fn where_renewals_are_refused_a_revocation_still_fits_and_so_it_is_with_the_words_of_the_root() {
         let mut node = Node::new();
         let (env, bob) = (EnvId::rooted_in(world::env()), NodeKey::from_secret([9; 32]));
         let said = |by: &NodeKey, claim: Claim| {
@@ -139,7 +140,11 @@ mod tests {
         say(vec![revocation.clone(); STATEMENTS_RESERVED]).expect("fits");
         let refused = say(vec![revocation]);
         assert!(matches!(refused, Err(WriteError::Statements)), "{refused:?}");
-        say(vec![said(&root, claim), said(&root, Claim::Revocation(last))]).expect("that is not its own");
+        // What the root says is not its own, and has as much room.
+        say(vec![said(&root, claim.clone()); most]).expect("fits");
+        let refused = say(vec![said(&root, claim)]);
+        assert!(matches!(refused, Err(WriteError::Reserved)), "{refused:?}");
+        say(vec![said(&root, Claim::Revocation(last)); STATEMENTS_RESERVED]).expect("fits");
     }
 
     #[test]

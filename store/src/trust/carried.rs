@@ -13,7 +13,7 @@ use crate::timeline::feed::FeedId;
 
 impl Roster {
     /// Of the root's words among `statements` those that a node is to say in its feed `own`, where that is not cut:
-    /// each that it has not said in a feed of its own, as far as that counts.
+    /// each that it has not said in a feed of its own, as far as that counts; revocations first.
     pub fn unsaid<'a>(&self, statements: &'a [Placed], own: FeedId) -> Vec<&'a SignedStatement> {
         if self.cut(own) != Cut::Nowhere {
             return Vec::new();
@@ -25,11 +25,12 @@ impl Roster {
                 continue;
             }
             let is_said = match place {
-                // Whoever has a certificate on paper has it from the root, and so have the others.
+                // In no record: simulated members have certificates on paper, and so have the others there.
                 None => matches!(said.claim, Claim::Certificate(_)),
                 Some(at) => at.feed.node == own.node && self.cut(at.feed).admits(at.record),
             };
-            let (_, is_known) = words.entry(statement.id()).or_insert((statement, false));
+            let order = (matches!(said.claim, Claim::Certificate(_)), statement.id());
+            let (_, is_known) = words.entry(order).or_insert((statement, false));
             *is_known |= is_said;
         }
         words.into_values().filter(|(_, is_said)| !is_said).map(|(statement, _)| statement).collect()
