@@ -148,7 +148,7 @@ fn the_standard_mix_breaks_no_law_and_leaves_the_traces_that_it_always_left() {
         other.join().expect("no law is broken");
     });
     let summary = summary.into_inner().expect("adding does not fail");
-    let pinned = "0f08efafa4a59d7ab9853e5951ccf9a8482b3a360783ace42c3b335b6a34ea11";
+    let pinned = "e74edc1436ae77d34f8640083f9cbbfa41728391acf78d275f8360937e1e6bc5";
     assert_eq!(summary.trace().to_string(), pinned);
 }
 

@@ -11,6 +11,7 @@ use super::feed::FeedId;
 use super::fork::{Proof, ProofError};
 use super::frame::{Frame, FrameError};
 use super::head::Effect;
+use super::limit::Limit;
 use super::log::Timeline;
 use super::pace::{Load, Source};
 use super::record::{Body, Record};
@@ -170,8 +171,7 @@ impl Timeline {
     ) -> Result<Verdict, StoreError> {
         let mut row = self.row(&frame.place.feed, cut);
         let (feed, first) = (row.feed, frame.place.seq);
-        let past_limit = (first > row.limit.grounds)
-            .then(|| Verdict::Refused(row.fork.map_or(Refusal::PastCut(first), Refusal::Equivocation)));
+        let past_limit = (first > row.limit.grounds).then(|| Verdict::Refused(refusal_past(&row, first)));
         if first > row.head.seq + 1 {
             return Ok(past_limit.unwrap_or_else(|| {
                 self.waiting.keep(frame, bytes);
@@ -180,7 +180,7 @@ impl Timeline {
         }
         // Also behind the limit: it may be of another branch than what stands there, and then it shows the fork.
         if !agrees(draft, &frame, &row)? {
-            return self.contradiction(draft, &frame, cut);
+            return self.contradiction(draft, &frame, cut, now);
         }
         if let Some(refused) = past_limit {
             return Ok(refused);
@@ -200,8 +200,13 @@ impl Timeline {
         let mut behind = Vec::new();
         while let Some(next) = self.waiting.take(&feed, row.head.seq) {
             if !agrees(draft, &next, &row)? {
-                behind.push(self.contradiction(draft, &next, cut)?);
+                behind.push(self.contradiction(draft, &next, cut, now)?);
                 row = self.row(&feed, cut);
+                continue;
+            }
+            // What was just taken may have moved the limit.
+            if next.place.seq > row.limit.grounds {
+                behind.push(Verdict::Refused(refusal_past(&row, next.place.seq)));
                 continue;
             }
             if !self.keeps_pace(&next, row.head.seq, cut, now) {
@@ -235,7 +240,7 @@ impl Timeline {
     }
 
     /// How many feeds are begun with what comes of `feed`. Those that a cut names are few already.
-    pub(super) fn begins(&self, feed: &FeedId, cut: Cut) -> u64 {
+    fn begins(&self, feed: &FeedId, cut: Cut) -> u64 {
         u64::from(cut == Cut::Nowhere && !self.feeds.contains_key(feed))
     }
 
@@ -250,6 +255,7 @@ impl Timeline {
         draft: &mut Draft<'_>,
         frame: &Frame,
         cut: Cut,
+        now: Timestamp,
     ) -> Result<Verdict, StoreError> {
         let feed = frame.place.feed;
         let earliest = frame.place.seq.saturating_sub(1).max(1);
@@ -267,9 +273,14 @@ impl Timeline {
             Ok(proof) => proof,
             Err(error) => return Ok(Verdict::Refused(Refusal::Unprovable(error))),
         };
-        self.keep_fork(draft, &proof, cut)?;
-        Ok(Verdict::Forked { feed, seq: proof.seq })
+        self.keep_fork(draft, &proof, cut, now)
     }
+}
+
+/// Why a frame is refused that begins with record `first`, behind the limit of its feed.
+fn refusal_past(row: &FeedRow, first: u64) -> Refusal {
+    let fork = row.fork.filter(|fork| *fork <= first);
+    fork.map_or(Refusal::PastCut(first), Refusal::Equivocation)
 }
 
 /// Takes the new records of `frame`, which follows, or none of them.
@@ -285,13 +296,16 @@ fn take<'f>(
     let mut head = row.head;
     let mut effects: Vec<Effect> = Vec::with_capacity(new.len());
     for record in new {
-        if matches!(cut, Cut::After { seq, hash } if seq == record.seq && hash != record.hash) {
-            return Err(Refusal::PastCut(record.seq));
-        }
         match head.advance(record) {
             Ok(effect) => effects.push(effect),
             Err(source) => return Err(Refusal::Change { seq: record.seq, source }),
         }
+    }
+    // Where the cut names another record than comes, the feed ends before it, as where that one was here already.
+    if let Cut::After { seq, hash } = cut
+        && let Some(other) = new.iter().find(|record| record.seq == seq && record.hash != hash)
+    {
+        row.limit = Limit::new(cut, row.fork, Some(other.hash));
     }
     for (record, effect) in new.iter().zip(&effects) {
         draft.put(record, effect, row.limit);

@@ -16,7 +16,8 @@ pub const BEHIND_CUT_MAX: u64 = 256;
 pub struct Limit {
     /// The last record that counts.
     pub counts: u64,
-    /// The last record that is kept as a ground for the work of others; those behind it are refused.
+    /// The last record that is a ground for the work of others. Frames that begin behind it are not taken, only compared
+    /// with what is here.
     pub grounds: u64,
 }
 

@@ -46,37 +46,37 @@ impl Timeline {
         now: Timestamp,
         cuts: impl Fn(&FeedId) -> Cut,
     ) -> Result<(Changes, Verdict), StoreError> {
-        let (feed, cut) = (proof.feed, cuts(&proof.feed));
-        // A feed of which only that is known is kept as any other is.
-        let load = Load { feeds: self.begins(&feed, cut), ..Load::default() };
-        if !self.pace.take(Source::Others(feed.node), load, now) {
-            return Ok((Changes::default(), Verdict::Paced(feed)));
-        }
         let mut draft = Draft::new(self.env, reader);
-        let verdict = match self.keep_fork(&mut draft, proof, cut)? {
-            true => Verdict::Forked { feed, seq: proof.seq },
-            false => Verdict::Duplicate,
-        };
+        let verdict = self.keep_fork(&mut draft, proof, cuts(&proof.feed), now)?;
         Ok((self.finish(draft)?.0, verdict))
     }
 
+    /// Keeps the proof of a fork that begins before those that are known of its feed.
     pub(super) fn keep_fork(
         &mut self,
         draft: &mut Draft<'_>,
         proof: &Proof,
         cut: Cut,
-    ) -> Result<bool, StoreError> {
-        let mut row = self.row(&proof.feed, cut);
-        if row.fork.is_some_and(|seq| seq <= proof.seq) {
-            return Ok(false);
+        now: Timestamp,
+    ) -> Result<Verdict, StoreError> {
+        let (feed, seq) = (proof.feed, proof.seq);
+        let mut row = self.row(&feed, cut);
+        if row.fork.is_some_and(|known| known <= seq) {
+            return Ok(Verdict::Duplicate);
         }
-        row.fork = Some(proof.seq);
+        // As a feed that is begun: who forks one at each of its records, the last first, has all of them kept.
+        let load = Load { feeds: 1, ..Load::default() };
+        if !self.pace.take(Source::Others(feed.node), load, now) {
+            return Ok(Verdict::Paced(feed));
+        }
+        row.fork = Some(seq);
         draft.changes.put(proof);
-        self.is_stale = true;
+        // Behind a cut it moves none.
+        self.is_stale |= seq <= row.limit.counts;
         // What is left to do is done by the recut that follows.
         self.relimit(draft, row, cut, &mut { STEP })?;
         self.let_go(|_| Cut::Nowhere);
-        Ok(true)
+        Ok(Verdict::Forked { feed, seq })
     }
 
     /// Brings the feeds to what the roster says now, by one step: called again, over the rows as they are then, until

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use super::node::{Node, admitted, all, refusal};
 use super::world::{Author, entries, env, moment};
 use crate::audit::key::NodeKey;
+use crate::digest::Digest;
 use crate::timeline::admit::{Refusal, Verdict};
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::fork::Proof;
-use crate::timeline::record::Body;
+use crate::timeline::record::{Body, Record};
 use crate::timeline::{BEHIND_CUT_MAX, Bytes, Excluded, Matter, Saying, Why, WriteError};
 use crate::trust::Cut;
 
@@ -107,6 +108,51 @@ fn a_revocation_hides_what_is_behind_it_and_lifting_it_shows_it_again() {
     let mut fresh = Node::new();
     fresh.admit(&[far.frame(&records)]);
     assert_eq!(fresh.rows(), whole);
+}
+
+#[test]
+fn a_frame_with_another_record_than_the_cut_names_counts_up_to_that_whenever_it_comes() {
+    let mut author = Author::new(1, 1);
+    let records = entries(&mut author, 5);
+    let far = author.clone();
+    let behind = entries(&mut author, 2);
+    let [frame, next] = [far.frame(&records), far.frame(&behind)];
+    let cut = BTreeMap::from([(author.feed, Cut::After { seq: 3, hash: Digest::of(b"nobody's") })]);
+    let (mut first, mut late) = (Node::new(), Node::new());
+    first.admit(&[&frame, &next].map(Vec::clone));
+    first.recut(&cut);
+    late.recut(&cut);
+    // What waits for it is behind the limit that it brings.
+    let gap = Verdict::Gap { feed: author.feed, have: 0 };
+    assert_eq!(late.admit(std::slice::from_ref(&next)), [gap]);
+    let verdict = late.admit(std::slice::from_ref(&frame)).swap_remove(0);
+    let past = Verdict::Refused(Refusal::PastCut(6));
+    let admitted =
+        Verdict::Admitted { feed: author.feed, first: 1, last: 5, from_future: 0, behind: vec![past] };
+    assert_eq!(verdict, admitted);
+    assert_eq!(all(&late), ["entry 0", "entry 1"]);
+    assert_eq!((all(&first), first.digest()), (all(&late), late.digest()));
+}
+
+#[test]
+fn behind_a_known_fork_a_frame_is_refused_for_that_and_before_it_for_the_cut() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let records = entries(&mut author, BEHIND_CUT_MAX as usize + 20);
+    let last = records.len() - 1;
+    let mut twin = author.clone();
+    let more = entries(&mut author, 1);
+    let other = twin.entry(moment(99), "other");
+    node.admit(&[author.frame(&records), author.frame(&more)]);
+    node.recut(&[(author.feed, Cut::After { seq: 2, hash: records[1].hash })].into());
+    node.timeline.is_stale = false;
+    let forked = Verdict::Forked { feed: author.feed, seq: other.seq };
+    assert_eq!(node.admit(&[twin.frame(std::slice::from_ref(&other))]), [forked]);
+    assert!(!node.timeline.is_stale, "the cut comes before it");
+    let next = author.entry(moment(99), "next");
+    let refused =
+        |node: &mut Node, record: &Record| refusal(node.admit(&[author.frame(std::slice::from_ref(record))]));
+    assert_eq!(refused(&mut node, &records[last]), Refusal::PastCut(last as u64 + 1));
+    assert_eq!(refused(&mut node, &next), Refusal::Equivocation(other.seq));
 }
 
 #[test]

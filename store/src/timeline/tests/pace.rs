@@ -223,3 +223,29 @@ fn forks_of_feeds_that_are_made_up_are_not_kept_without_end_either() {
     assert_eq!(verdicts.iter().filter(is_forked).count() as u64, FEEDS_PER_HOUR_MAX);
     assert!(matches!(verdicts.last(), Some(Verdict::Paced(_))), "{verdicts:?}");
 }
+
+#[test]
+fn a_feed_that_forks_further_back_each_time_has_so_many_of_its_forks_kept_in_an_hour() {
+    let (mut node, mut author) = (Node::new(), Author::new(1, 1));
+    let most = FEEDS_PER_HOUR_MAX as usize;
+    let mut twins: Vec<Author> = Vec::new();
+    let mut records = Vec::new();
+    for _ in 0..most + 1 {
+        twins.push(author.clone());
+        records.extend(entries(&mut author, 1));
+    }
+    node.admit(&[author.frame(&records)]);
+    let frames = twins.into_iter().rev().map(|mut twin| {
+        let other = twin.entry(moment(99), "other");
+        twin.frame(&[other])
+    });
+    let verdicts = node.admit(&frames.collect::<Vec<_>>());
+    // The feed itself was begun in this hour.
+    let is_forked = |it: &Verdict| matches!(it, Verdict::Forked { .. });
+    assert!(verdicts[..most - 1].iter().all(is_forked), "{verdicts:?}");
+    assert_eq!(verdicts[most - 1..], [(); 2].map(|()| Verdict::Paced(author.feed)));
+    node.now = node.now.after(Duration::from_secs(3600));
+    let mut first = Author::new(1, 1);
+    let other = first.entry(moment(99), "other");
+    assert!(is_forked(&node.admit(&[first.frame(&[other])])[0]));
+}

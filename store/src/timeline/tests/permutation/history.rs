@@ -10,6 +10,7 @@ use super::super::member::{ends, hands_over, head, root, seats};
 use super::super::world::{Author, change_hash, moment, put, review};
 use crate::audit::signature::PublicKey;
 use crate::clock::Timestamp;
+use crate::digest::Digest;
 use crate::ids::{self, CommentId, EntryId};
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::feed::FeedId;
@@ -46,19 +47,32 @@ pub(super) enum Act {
     Fork,
 }
 
-/// What is said of somebody. Of each of its feeds the last records do not count, `behind` so many.
+/// What is said of somebody.
 #[derive(Clone, Debug)]
 pub(super) enum Word {
     Belongs,
-    IsOut { behind: u8 },
-    HasAnotherKey { behind: u8 },
+    IsOut(Last),
+    HasAnotherKey(Last),
+}
+
+/// Up to where the feeds of somebody count.
+#[derive(Clone, Debug)]
+pub(super) struct Last {
+    /// Of each the last records do not count, so many.
+    behind: u8,
+    /// Whether the record is named by a hash that it does not have.
+    is_made_up: bool,
 }
 
 pub(super) fn acts() -> impl Strategy<Value = Vec<(u8, Act)>> {
+    let last = || {
+        let made_up = proptest::bool::weighted(0.2);
+        (0..4_u8, made_up).prop_map(|(behind, is_made_up)| Last { behind, is_made_up })
+    };
     let word = prop_oneof![
         4 => Just(Word::Belongs),
-        2 => (0..4_u8).prop_map(|behind| Word::IsOut { behind }),
-        1 => (0..4_u8).prop_map(|behind| Word::HasAnotherKey { behind }),
+        2 => last().prop_map(Word::IsOut),
+        1 => last().prop_map(Word::HasAnotherKey),
     ];
     let state = (0..PEOPLE, word, any::<bool>());
     let act = prop_oneof![
@@ -127,7 +141,7 @@ impl History {
         };
         self.present_of(who)[which] = author;
         self.records.push(record);
-        if let Act::State { of, word: Word::HasAnotherKey { .. }, .. } = act {
+        if let Act::State { of, word: Word::HasAnotherKey(_), .. } = act {
             self.goes_on_as(*of, successor(index));
         }
     }
@@ -138,10 +152,8 @@ impl History {
         let node = of.feed.node;
         match word {
             Word::Belongs => seats(&by, &of.key()),
-            Word::IsOut { behind } => ends(&by, node, self.last(node, *behind)),
-            Word::HasAnotherKey { behind } => {
-                hands_over(&by, &of.key(), &next.key(), self.last(node, *behind))
-            }
+            Word::IsOut(last) => ends(&by, node, self.last(node, last)),
+            Word::HasAnotherKey(last) => hands_over(&by, &of.key(), &next.key(), self.last(node, last)),
         }
     }
 
@@ -154,14 +166,17 @@ impl History {
         self.past.extend(past);
     }
 
-    /// The last record of each feed of `node`, but for so many `behind` it; of shorter feeds, none.
-    fn last(&self, node: PublicKey, behind: u8) -> BTreeMap<FeedId, Head> {
+    /// The last record of each feed of `node` that counts; of shorter feeds, none.
+    fn last(&self, node: PublicKey, last: &Last) -> BTreeMap<FeedId, Head> {
         let mut feeds: BTreeMap<FeedId, Vec<Head>> = BTreeMap::new();
         for record in self.records.iter().filter(|record| record.feed.node == node) {
             feeds.entry(record.feed).or_default().push(head(record));
         }
-        let last = |heads: Vec<Head>| heads.into_iter().nth_back(usize::from(behind));
-        feeds.into_iter().filter_map(|(feed, heads)| Some((feed, last(heads)?))).collect()
+        let named = |heads: Vec<Head>| {
+            let Head { seq, hash } = heads.into_iter().nth_back(usize::from(last.behind))?;
+            Some(Head { seq, hash: if last.is_made_up { Digest::of(b"nobody's") } else { hash } })
+        };
+        feeds.into_iter().filter_map(|(feed, heads)| Some((feed, named(heads)?))).collect()
     }
 }
 
