@@ -191,8 +191,7 @@ impl Source {
             }
             Self::Moments => {
                 let (batch, next) = arrivals(reader, from, STREAM_BATCH)?;
-                let now = runtime.clock().now();
-                let shown = batch.into_iter().map(|(place, entry)| render(place, &Moment::of(entry, now)));
+                let shown = batch.into_iter().map(|(place, entry)| render(place, &Moment::of(entry)));
                 Ok((shown.collect(), next))
             }
         }

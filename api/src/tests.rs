@@ -101,9 +101,14 @@ impl Node {
     }
 
     async fn start_in(env: Environment) -> Self {
+        Self::start_by(Clock::system(), env).await
+    }
+
+    /// One that goes by `clock`.
+    async fn start_by(clock: Clock, env: Environment) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Store::open(folder.path(), Options::default()).expect("opens");
-        let started = Runtime::start(store, actions::builtin(), Clock::system(), env).await;
+        let started = Runtime::start(store, actions::builtin(), clock, env).await;
         let (runtime, background) = started.expect("starts");
         let state = AppState::new(runtime.clone(), Guard::in_process());
         Self { router: router(state.clone()), state, runtime, background, _folder: folder }

@@ -168,6 +168,12 @@ async fn records_that_no_honest_member_writes_are_refused_by_name_counted_and_ne
     for title in ["of another environment", "of a stranger", "the one", "the other"] {
         assert!(!shown.iter().any(|shown| shown == title), "{title}: {shown:?}");
     }
+    // What is ahead of the reader's clock says so where it is looked at, not in the lines that all nodes share.
+    let log = ada.log();
+    let ahead = log.iter().find(|moment| moment["title"] == "from the year 3000").expect("it is kept");
+    let entry_id = ahead["entry_id"].as_str().expect("an id");
+    let view = ada.folder.xyn(["timeline", "show", entry_id, "--json"]).json();
+    assert_eq!((view["is_from_future"].as_bool(), &view["moment"]), (Some(true), ahead));
 }
 
 /// Has the entry of `change` say that a newer version of this program wrote it.

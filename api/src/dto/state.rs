@@ -4,10 +4,10 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
+use xyn_store::Digest;
 use xyn_store::ids::EntryId;
 use xyn_store::scope::Stage;
 use xyn_store::timeline::{Facet, State, Stop};
-use xyn_store::{Digest, Timestamp};
 
 use super::Moment;
 use crate::schema;
@@ -122,9 +122,9 @@ impl From<State> for MomentState {
 }
 
 impl StopView {
-    /// `stop` as it shows at `now`.
-    pub(crate) fn of(stop: Stop, now: Timestamp) -> Self {
-        Self { moment: Moment::of(stop.entry, now), state: stop.state.into() }
+    /// How `stop` shows.
+    pub(crate) fn of(stop: Stop) -> Self {
+        Self { moment: Moment::of(stop.entry), state: stop.state.into() }
     }
 }
 

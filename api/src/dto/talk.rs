@@ -161,11 +161,11 @@ impl ExcludedRecord {
         self.why == "retired" && self.what == "statement" && self.seq == self.since
     }
 
-    /// `excluded` as it shows at `now`.
-    pub(crate) fn of(excluded: Excluded, roster: &Roster, now: Timestamp) -> Self {
+    /// How `excluded` shows.
+    pub(crate) fn of(excluded: Excluded, roster: &Roster) -> Self {
         let Excluded { feed, seq, at, matter, why } = excluded;
         let (what, moment) = match matter {
-            Matter::Entry(entry) => ("moment", Some(Moment::of(*entry, now))),
+            Matter::Entry(entry) => ("moment", Some(Moment::of(*entry))),
             Matter::Board(_) => ("board", None),
             Matter::Statement => ("statement", None),
         };

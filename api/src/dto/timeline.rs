@@ -1,7 +1,7 @@
 //! Moments of the timeline, branches, and what lies between two moments.
 //!
-//! Invariant: a moment shows nothing that only this node knows, so that nodes in sync show equal bytes. That it is
-//! from the future is said by the clock of whoever asks.
+//! Invariant: a moment shows nothing that only this node knows, its clock neither, so that nodes in sync show equal
+//! bytes. What the reader's clock says of one stands beside it, where one moment is looked at.
 
 use std::collections::BTreeSet;
 
@@ -38,16 +38,7 @@ pub(crate) struct Moment {
     pub(crate) kind: Kind,
     /// What happened, in words.
     pub(crate) title: String,
-    /// Whether its author's clock is ahead of this node's by more than clocks may differ. It is kept and shown, and
-    /// moves no other clock.
-    #[serde(skip_serializing_if = "is_false")]
-    #[schema(required = false)]
-    pub(crate) is_from_future: bool,
     pub(crate) refs: MomentRefs,
-}
-
-fn is_false(flag: &bool) -> bool {
-    !flag
 }
 
 /// What a moment refers to.
@@ -102,7 +93,16 @@ pub(crate) struct MomentView {
     pub(crate) labels: Vec<String>,
     /// Whether it is kept in sight.
     pub(crate) is_pinned: bool,
+    /// Whether its author's clock is ahead of this node's by more than clocks may differ. It is kept and shown, and
+    /// moves no other clock.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub(crate) is_from_future: bool,
     pub(crate) state: MomentState,
+}
+
+fn is_false(flag: &bool) -> bool {
+    !flag
 }
 
 /// A branch of the timeline.
@@ -174,8 +174,8 @@ pub(crate) struct Said {
 }
 
 impl Moment {
-    /// `entry` as it shows at `now`.
-    pub(crate) fn of(entry: Entry, now: Timestamp) -> Self {
+    /// How `entry` shows.
+    pub(crate) fn of(entry: Entry) -> Self {
         let Entry { entry_id, at, node, note } = entry;
         Self {
             entry_id,
@@ -186,7 +186,6 @@ impl Moment {
             branch: note.branch,
             kind: note.kind,
             title: note.title,
-            is_from_future: at.is_future(now),
             refs: note.refs.into(),
         }
     }

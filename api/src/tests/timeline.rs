@@ -1,5 +1,7 @@
 //! The timeline: what is said on it is listed, shown, named and compared.
 
+use std::time::Duration;
+
 use super::*;
 
 async fn note(node: &Node, title: &str) -> String {
@@ -34,6 +36,34 @@ async fn notes_are_listed_from_either_end_and_page_by_page() {
         let refused = node.get(&format!("/api/v1/timeline?{wrong}")).await;
         assert_eq!(refused.fault().0, 400, "{wrong}");
     }
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn moments_read_alike_whatever_the_readers_clock_says_and_one_looked_at_says_if_it_is_ahead() {
+    let now = Clock::system().now();
+    let clock = Clock::manual(now.after(Duration::from_secs(3_600)));
+    let node = Node::start_by(clock.clone(), Environment::default()).await;
+    let ahead = note(&node, "soon").await;
+    let label = json!({ "name": "demo", "entry_id": ahead });
+    assert_eq!(node.post("/api/v1/timeline/label", &label).await.status, StatusCode::CREATED);
+    let lists = ["?kind=note", "/scrub?branch=main", "/labels", &format!("/diff?from={ahead}&to={ahead}")];
+    let read = async || {
+        let mut bodies = Vec::new();
+        for list in lists {
+            let answer = node.get(&format!("/api/v1/timeline{list}")).await;
+            assert_eq!(answer.status, StatusCode::OK, "{list}");
+            bodies.push(String::from_utf8(answer.body).expect("text"));
+        }
+        let view = node.get(&format!("/api/v1/timeline/{ahead}")).await.json();
+        (bodies, view["is_from_future"].clone())
+    };
+    let (bodies, by_its_own) = read().await;
+    // Another node's clock: an hour behind.
+    assert!(clock.set(now));
+    let (elsewhere, by_another) = read().await;
+    assert_eq!(elsewhere, bodies);
+    assert_eq!((by_its_own, by_another), (Value::Null, json!(true)));
     node.stop().await;
 }
 

@@ -108,12 +108,12 @@ async fn page(
     if shell.is_part {
         return render(&Part { status });
     }
-    let (now, runtime) = (state.runtime().clock().now(), state.runtime().clone());
+    let runtime = state.runtime().clone();
     let read = state.scan(move |reader| {
         let offered = reader.page::<CapsuleRow>(&Key::new(), Order::Ascending, None, LINES, is_open)?;
         let (excluded, roster) = (reader.excluded(None, ROWS)?, roster(&runtime, reader)?);
         let has_more = excluded.next.is_some();
-        let excluded = excluded.items.into_iter().map(|it| ExcludedRecord::of(it, &roster, now));
+        let excluded = excluded.items.into_iter().map(|it| ExcludedRecord::of(it, &roster));
         Ok((excluded.filter(|it| !it.is_farewell()).count(), has_more, offered))
     });
     let (excluded, has_more_excluded, offered) = read.await?;

@@ -12,7 +12,7 @@ use xyn_actors::runtime::Runtime;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::{Cursor, Page as Rows};
 use xyn_store::timeline::board::{Board, View};
-use xyn_store::{Order, Reader, StoreError, Timestamp};
+use xyn_store::{Order, Reader, StoreError};
 
 use super::act::{Act, Directory};
 use super::change::{self, Changes, Open};
@@ -99,7 +99,7 @@ async fn list(
         for _ in 0..READS_MAX {
             let page = reader.reviews(Order::Descending, next.as_ref(), ROWS - items.len())?;
             for board in page.items {
-                items.extend(threads::summary(reader, board, wanted, now)?);
+                items.extend(threads::summary(reader, board, wanted)?);
             }
             next = page.next;
             if items.len() == ROWS || next.is_none() {
@@ -203,7 +203,7 @@ async fn one(
         view: Sight::asked(&query.view, &query.part, true)?.at(&query.side, &query.line)?,
     };
     let runtime = state.runtime().clone();
-    let (blobs, now) = (runtime.store().blobs().clone(), runtime.clock().now());
+    let blobs = runtime.store().blobs().clone();
     let here = format!("/ui/reviews/{entry_id}");
     let page = here.clone();
     let read = move |reader: &Reader| {
@@ -211,8 +211,8 @@ async fn one(
         let before = change::before(reader, &entry)?.map(|before| before.entry_id);
         let [from, to] = [before, Some(entry_id)].map(|at| change::state_at(reader, at));
         let changes = change::between(&blobs, &from?, &to?, &page, Some(&open));
-        let thread = thread_of(reader, &runtime, entry_id, now)?;
-        Ok(Some((Moment::of(entry, now), before, changes, thread)))
+        let thread = thread_of(reader, &runtime, entry_id)?;
+        Ok(Some((Moment::of(entry), before, changes, thread)))
     };
     let (moment, before, mut changes, thread) = state.scan(read).await?.ok_or_else(|| missing(entry_id))?;
     // Of a line, too, something is said in a review that was opened.
@@ -229,19 +229,14 @@ async fn thread(
     State(state): State<AppState>,
     PathId(entry_id): PathId<EntryId>,
 ) -> Result<Response, ApiError> {
-    let (now, runtime) = (state.runtime().clock().now(), state.runtime().clone());
-    let thread = state.scan(move |reader| thread_of(reader, &runtime, entry_id, now)).await?;
+    let runtime = state.runtime().clone();
+    let thread = state.scan(move |reader| thread_of(reader, &runtime, entry_id)).await?;
     render(&ThreadPart { thread })
 }
 
-fn thread_of(
-    reader: &Reader,
-    runtime: &Runtime,
-    entry_id: EntryId,
-    now: Timestamp,
-) -> Result<Thread, StoreError> {
+fn thread_of(reader: &Reader, runtime: &Runtime, entry_id: EntryId) -> Result<Thread, StoreError> {
     let board: Option<View> = shown(reader, &Board::Review(entry_id))?;
-    let review = threads::one_review(reader, runtime, entry_id, now)?;
+    let review = threads::one_review(reader, runtime, entry_id)?;
     let standing = board.as_ref().map(|view| standing(review_status(view)));
     let mut comments = Comment::all(board, roster(runtime, reader)?.as_ref());
     let hidden = comments.len().saturating_sub(COMMENTS_MAX);

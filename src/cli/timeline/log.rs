@@ -131,8 +131,6 @@ pub(super) fn table<'a>(moments: impl IntoIterator<Item = &'a Value>) -> Table {
     for moment in moments {
         let [id, kind, branch, who, what] =
             ["entry_id", "kind", "branch", "principal", "title"].map(|key| text(moment, key));
-        let is_from_future = moment["is_from_future"] == true;
-        let what = if is_from_future { format!("{what} (its clock is ahead)") } else { what };
         table.row([id, instant(moment, "at"), kind, branch, who, what]);
     }
     table
@@ -151,14 +149,9 @@ mod tests {
             "entry_id": "e1", "at": "2026-01-31T12:00:00.000042Z", "kind": "approve", "branch": "main",
             "principal": "ada@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
         });
-        let ahead = json!({
-            "entry_id": "e2", "at": "3000-01-31T12:00:00.000042Z", "kind": "note", "branch": "main",
-            "principal": "eve@lab", "title": "soon", "is_from_future": true, "refs": {},
-        });
-        insta::assert_snapshot!(table([&moment, &ahead]).render(Paint::PLAIN), @r"
+        insta::assert_snapshot!(table([&moment]).render(Paint::PLAIN), @r"
         MOMENT  AT                   KIND     BRANCH  WHO      WHAT
         e1      2026-01-31 12:00:00  approve  main    ada@lab  Deploy: approved `go` by ada@lab
-        e2      3000-01-31 12:00:00  note     main    eve@lab  soon (its clock is ahead)
         ");
     }
 

@@ -26,10 +26,11 @@ pub(super) async fn run(arguments: Arguments, context: &Context) -> Result<Exit,
 
 fn render(view: &Value, paint: Paint) -> String {
     let (moment, state) = (&view["moment"], &view["state"]);
+    let ahead = if view["is_from_future"] == true { " (its clock is ahead)" } else { "" };
     let labels = view["labels"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut pairs = vec![
         ("moment", text(moment, "entry_id")),
-        ("at", instant(moment, "at")),
+        ("at", format!("{}{ahead}", instant(moment, "at"))),
         ("kind", text(moment, "kind")),
         ("branch", text(moment, "branch")),
         ("who", text(moment, "principal")),
@@ -77,7 +78,7 @@ mod tests {
             "principal": "ada@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
         });
         let view = json!({
-            "moment": moment, "labels": ["v1"], "is_pinned": true,
+            "moment": moment, "labels": ["v1"], "is_pinned": true, "is_from_future": true,
             "state": {
                 "workspaces": [{ "workspace": "site", "root": "t1" }],
                 "deployed": [{ "env": "shop", "stage": "prod", "capsule": "c1" }],
@@ -86,7 +87,7 @@ mod tests {
         });
         insta::assert_snapshot!(render(&view, Paint::PLAIN), @r"
         moment     e1
-        at         2026-01-31 12:00:00
+        at         2026-01-31 12:00:00 (its clock is ahead)
         kind       approve
         branch     main
         who        ada@lab

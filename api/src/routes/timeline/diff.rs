@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::Cursor;
-use xyn_store::{Reader, StoreError, Timestamp};
+use xyn_store::{Reader, StoreError};
 
 use super::missing;
 use crate::dto::{Moment, MomentDiff, StateChange};
@@ -56,8 +56,7 @@ async fn diff(
     let DiffQuery { from: Parsed(from), to: Parsed(to), .. } = query;
     let limit = page::rows(query.limit.as_ref());
     let cursor = query.cursor.map(|cursor| cursor.0);
-    let now = state.runtime().clock().now();
-    let read = move |reader: &Reader| difference(reader, from, to, cursor.as_ref(), limit, now);
+    let read = move |reader: &Reader| difference(reader, from, to, cursor.as_ref(), limit);
     match state.scan(read).await? {
         Ok(diff) => Ok(Json(diff)),
         Err(absent) => Err(missing(absent)),
@@ -70,14 +69,13 @@ fn difference(
     to: EntryId,
     cursor: Option<&Cursor>,
     limit: usize,
-    now: Timestamp,
 ) -> Result<Result<MomentDiff, EntryId>, StoreError> {
     let Some((one, before)) = reader.entry(from)?.zip(reader.state_at(from)?) else { return Ok(Err(from)) };
     let Some((other, after)) = reader.entry(to)?.zip(reader.state_at(to)?) else { return Ok(Err(to)) };
     let Some(page) = reader.entries_between(from, to, cursor, limit)? else { return Ok(Err(to)) };
     let changes = StateChange::between(&before, &after);
     let is_cut_short = before.is_cut_short || after.is_cut_short;
-    let Listing { items, next_cursor } = Listing::of(page, |entry| Moment::of(entry, now));
-    let [from, to] = [one, other].map(|entry| Moment::of(entry, now));
+    let Listing { items, next_cursor } = Listing::of(page, Moment::of);
+    let [from, to] = [one, other].map(Moment::of);
     Ok(Ok(MomentDiff { from, to, changes, is_cut_short, items, next_cursor }))
 }

@@ -7,7 +7,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::{Cursor, Page};
-use xyn_store::{Reader, StoreError, Timestamp};
+use xyn_store::{Reader, StoreError};
 
 use crate::dto::{LabelView, Moment, PinView};
 use crate::error::ApiError;
@@ -49,7 +49,6 @@ async fn labels(
     Params(query): Params<LabelQuery>,
 ) -> Result<Json<Listing<LabelView>>, ApiError> {
     let (limit, cursor) = (page::rows(query.limit.as_ref()), query.cursor.map(|cursor| cursor.0));
-    let now = state.runtime().clock().now();
     let read = move |reader: &Reader| {
         let page = match &query.name {
             Some(name) => {
@@ -58,8 +57,7 @@ async fn labels(
             }
             None => reader.labels(cursor.as_ref(), limit)?,
         };
-        let view =
-            |(name, entry_id)| Ok(LabelView { name, entry_id, moment: moment(reader, entry_id, now)? });
+        let view = |(name, entry_id)| Ok(LabelView { name, entry_id, moment: moment(reader, entry_id)? });
         viewed(page, view)
     };
     Ok(Json(Listing::of(state.scan(read).await?, |label| label)))
@@ -78,10 +76,10 @@ async fn pins(
     State(state): State<AppState>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<PinView>>, ApiError> {
-    let ((cursor, limit), now) = (query.place(), state.runtime().clock().now());
+    let (cursor, limit) = query.place();
     let read = move |reader: &Reader| {
         viewed(reader.pins(cursor.as_ref(), limit)?, |entry_id| {
-            Ok(PinView { entry_id, moment: moment(reader, entry_id, now)? })
+            Ok(PinView { entry_id, moment: moment(reader, entry_id)? })
         })
     };
     Ok(Json(Listing::of(state.scan(read).await?, |pin| pin)))
@@ -92,6 +90,6 @@ fn viewed<T, V>(page: Page<T>, view: impl Fn(T) -> Result<V, StoreError>) -> Res
     Ok(Page { items, next: page.next })
 }
 
-fn moment(reader: &Reader, entry_id: EntryId, now: Timestamp) -> Result<Option<Moment>, StoreError> {
-    Ok(reader.entry(entry_id)?.map(|entry| Moment::of(entry, now)))
+fn moment(reader: &Reader, entry_id: EntryId) -> Result<Option<Moment>, StoreError> {
+    Ok(reader.entry(entry_id)?.map(Moment::of))
 }

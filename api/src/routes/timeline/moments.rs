@@ -90,8 +90,7 @@ async fn list(
         of_branch(reader, filter.branch.as_ref(), cursor.as_ref(), page)
     });
     let page = page.await??;
-    let now = state.runtime().clock().now();
-    Ok(Json(Listing::of(page, |entry| Moment::of(entry, now))))
+    Ok(Json(Listing::of(page, Moment::of)))
 }
 
 /// One moment, what people attached to it, and the state it is.
@@ -121,7 +120,8 @@ pub(crate) fn view(
         return Ok(None);
     };
     Ok(Some(MomentView {
-        moment: Moment::of(entry, now),
+        is_from_future: entry.at.is_future(now),
+        moment: Moment::of(entry),
         labels: reader.labels_of(&[entry_id].into())?.remove(&entry_id).unwrap_or_default(),
         is_pinned: reader.is_pinned(entry_id)?,
         state: MomentState::from(state),

@@ -95,8 +95,7 @@ async fn scrub(
         of_branch(reader, track.branch.as_ref(), cursor.as_ref(), page)
     });
     let page = page.await??;
-    let now = state.runtime().clock().now();
-    Ok(Json(Listing::of(page, |stop| StopView::of(stop, now))))
+    Ok(Json(Listing::of(page, StopView::of)))
 }
 
 #[cfg(test)]

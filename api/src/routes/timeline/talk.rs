@@ -11,7 +11,7 @@ use xyn_store::projection::Cursor;
 use xyn_store::timeline::BoardRow;
 use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::Kind;
-use xyn_store::{Order, Reader, StoreError, Timestamp};
+use xyn_store::{Order, Reader, StoreError};
 
 use super::{missing, roster, shown};
 use crate::dto::{Comment, Comments, ExcludedRecord, Moment, Review, ReviewSummary, review_status};
@@ -71,8 +71,8 @@ async fn review(
     State(state): State<AppState>,
     PathId(entry_id): PathId<EntryId>,
 ) -> Result<Json<Review>, ApiError> {
-    let (now, runtime) = (state.runtime().clock().now(), state.runtime().clone());
-    let review = state.scan(move |reader| one_review(reader, &runtime, entry_id, now)).await?;
+    let runtime = state.runtime().clone();
+    let review = state.scan(move |reader| one_review(reader, &runtime, entry_id)).await?;
     review.map(Json).ok_or_else(|| ApiError::not_found("review", &entry_id.to_string()))
 }
 
@@ -80,7 +80,6 @@ pub(crate) fn one_review(
     reader: &Reader,
     runtime: &Runtime,
     entry_id: EntryId,
-    now: Timestamp,
 ) -> Result<Option<Review>, StoreError> {
     let Some(view) = shown(reader, &Board::Review(entry_id))? else { return Ok(None) };
     let mut verdicts = reader.entries_about(entry_id, None, VERDICTS_MAX)?.items;
@@ -89,7 +88,7 @@ pub(crate) fn one_review(
         entry_id,
         status: review_status(&view),
         comments: Comment::all(view, roster(runtime, reader)?.as_ref()),
-        verdicts: verdicts.into_iter().map(|entry| Moment::of(entry, now)).collect(),
+        verdicts: verdicts.into_iter().map(Moment::of).collect(),
     }))
 }
 
@@ -131,12 +130,12 @@ async fn reviews(
     Params(query): Params<ReviewQuery>,
 ) -> Result<Json<Listing<ReviewSummary>>, ApiError> {
     let (limit, wanted) = (page::rows(query.limit.as_ref()), query.status);
-    let (cursor, now) = (query.cursor.map(|cursor| cursor.0), state.runtime().clock().now());
+    let cursor = query.cursor.map(|cursor| cursor.0);
     let read = move |reader: &Reader| {
         let page = reader.reviews(Order::Ascending, cursor.as_ref(), limit)?;
         let mut items = Vec::with_capacity(page.items.len());
         for row in page.items {
-            items.extend(summary(reader, row, wanted, now)?);
+            items.extend(summary(reader, row, wanted)?);
         }
         Ok(xyn_store::projection::Page { items, next: page.next })
     };
@@ -147,7 +146,6 @@ pub(crate) fn summary(
     reader: &Reader,
     row: BoardRow,
     wanted: Option<Status>,
-    now: Timestamp,
 ) -> Result<Option<ReviewSummary>, StoreError> {
     let (Board::Review(entry_id), View::Thread { comments, is_resolved }) = (&row.board, &row.view) else {
         return Ok(None);
@@ -155,7 +153,7 @@ pub(crate) fn summary(
     if wanted.is_some_and(|wanted| matches!(wanted, Status::Resolved) != *is_resolved) {
         return Ok(None);
     }
-    let moment = reader.entry(*entry_id)?.map(|entry| Moment::of(entry, now));
+    let moment = reader.entry(*entry_id)?.map(Moment::of);
     let (entry_id, status) = (*entry_id, review_status(&row.view));
     Ok(Some(ReviewSummary { entry_id, status, comments: comments.len(), moment }))
 }
@@ -175,9 +173,8 @@ pub(crate) async fn excluded(
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<ExcludedRecord>>, ApiError> {
     let ((cursor, limit), runtime) = (query.place(), state.runtime().clone());
-    let now = runtime.clock().now();
     let read =
         move |reader: &Reader| Ok((reader.excluded(cursor.as_ref(), limit)?, roster(&runtime, reader)?));
     let (page, roster) = state.scan(read).await?;
-    Ok(Json(Listing::of(page, |excluded| ExcludedRecord::of(excluded, &roster, now))))
+    Ok(Json(Listing::of(page, |excluded| ExcludedRecord::of(excluded, &roster))))
 }

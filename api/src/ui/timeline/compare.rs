@@ -77,11 +77,11 @@ async fn diff(
         path: query.path.clone(),
         view: Sight::asked(&query.view, &query.part, false)?,
     };
-    let (blobs, now) = (state.runtime().store().blobs().clone(), state.runtime().clock().now());
+    let blobs = state.runtime().store().blobs().clone();
     let read = move |reader: &Reader| -> Result<Result<Two, EntryId>, StoreError> {
         let side = |entry: xyn_store::timeline::entry::Entry| Side {
             kind: drawing(entry.note.kind).0,
-            moment: Moment::of(entry, now),
+            moment: Moment::of(entry),
         };
         let named = |id: EntryId| Ok::<_, StoreError>(reader.entry(id)?.map(side).ok_or(id));
         let first = match from.map(named).transpose()?.transpose() {

@@ -42,10 +42,9 @@ async fn excluded(
 ) -> Result<Response, ApiError> {
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
     let (at, runtime) = (cursor.clone(), state.runtime().clone());
-    let now = runtime.clock().now();
     let page = state.scan(move |reader| {
         let (page, roster) = (reader.excluded(at.as_ref(), ROWS)?, roster(&runtime, reader)?);
-        let items = page.items.into_iter().map(|it| ExcludedRecord::of(it, &roster, now)).collect();
+        let items = page.items.into_iter().map(|it| ExcludedRecord::of(it, &roster)).collect();
         Ok(Rows { items, next: page.next })
     });
     let page = page.await?;

@@ -43,6 +43,7 @@ pub(super) struct Look {
     pub(super) shape: &'static str,
     pub(super) labels: Vec<String>,
     pub(super) is_pinned: bool,
+    pub(super) is_from_future: bool,
     pub(super) state: MomentState,
     /// What the state holds and the page does not name.
     pub(super) more: usize,
@@ -138,6 +139,7 @@ impl Reading {
             moment: view.moment,
             labels: view.labels,
             is_pinned: view.is_pinned,
+            is_from_future: view.is_from_future,
             state: view.state,
             more,
             kind,
