@@ -30,6 +30,7 @@ use crate::error::{ApiError, Code};
 use crate::extract::Parsed;
 use crate::limits::{STREAM_BATCH, STREAM_KEEP_ALIVE, STREAM_PAUSE, STREAMS_MAX};
 use crate::metrics::OpenStream;
+use crate::routes::timeline::roster;
 use crate::schema;
 use crate::state::AppState;
 
@@ -191,7 +192,9 @@ impl Source {
             }
             Self::Moments => {
                 let (batch, next) = arrivals(reader, from, STREAM_BATCH)?;
-                let shown = batch.into_iter().map(|(place, entry)| render(place, &Moment::of(entry)));
+                let roster = roster(runtime, reader)?;
+                let shown =
+                    batch.into_iter().map(|(place, entry)| render(place, &Moment::of(entry, &roster)));
                 Ok((shown.collect(), next))
             }
         }

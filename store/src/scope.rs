@@ -16,6 +16,8 @@ pub struct Principal(Arc<str>);
 impl Principal {
     /// The one principal of a node in open loopback mode.
     pub const LOCAL_OPERATOR: &'static str = "operator@local";
+    /// The kinds of machines that a node has act beside itself.
+    const MACHINES: [&'static str; 3] = ["webhook", "cron", "run"];
 
     /// A principal by its name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
@@ -36,6 +38,12 @@ impl Principal {
     /// their name holds: `webhook:a@b` is none.
     pub fn is_person(&self) -> bool {
         self.0.contains('@') && !self.0.contains(':')
+    }
+
+    /// Whether it is a machine that nodes have: any other name may be taken for somebody's.
+    pub fn is_machine(&self) -> bool {
+        self.as_str() == "node"
+            || self.0.split_once(':').is_some_and(|(kind, _)| Self::MACHINES.contains(&kind))
     }
 }
 

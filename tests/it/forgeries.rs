@@ -2,6 +2,7 @@
 //! none of them is shown.
 
 mod boards;
+mod names;
 
 use std::time::Duration;
 
@@ -107,13 +108,13 @@ impl Author {
 
     /// The next moment of this feed, signed.
     fn writes(&mut self, title: &str, now: Timestamp) -> Vec<u8> {
-        let note = Note {
-            principal: Principal::new(AUTHOR),
-            branch: Branch::main(),
-            kind: Kind::Note,
-            title: title.to_owned(),
-            refs: Refs::default(),
-        };
+        self.writes_as(AUTHOR, (Kind::Note, title, Refs::default()), now)
+    }
+
+    /// The same in the name of `principal`.
+    fn writes_as(&mut self, principal: &str, what: (Kind, &str, Refs), now: Timestamp) -> Vec<u8> {
+        let (principal, branch, (kind, title, refs)) = (Principal::new(principal), Branch::main(), what);
+        let note = Note { principal, branch, kind, title: title.to_owned(), refs };
         let sayings = vec![Saying::Entry(ids::fresh(now), Box::new(note))];
         self.timeline.say(&self.key, now, sayings).expect("it fits").frames.remove(0)
     }

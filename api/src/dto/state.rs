@@ -8,6 +8,7 @@ use xyn_store::Digest;
 use xyn_store::ids::EntryId;
 use xyn_store::scope::Stage;
 use xyn_store::timeline::{Facet, State, Stop};
+use xyn_store::trust::Roster;
 
 use super::Moment;
 use crate::schema;
@@ -122,9 +123,9 @@ impl From<State> for MomentState {
 }
 
 impl StopView {
-    /// How `stop` shows.
-    pub(crate) fn of(stop: Stop) -> Self {
-        Self { moment: Moment::of(stop.entry), state: stop.state.into() }
+    /// How `stop` shows to those who are on `roster`.
+    pub(crate) fn of(stop: Stop, roster: &Roster) -> Self {
+        Self { moment: Moment::of(stop.entry, roster), state: stop.state.into() }
     }
 }
 

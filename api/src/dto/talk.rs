@@ -97,7 +97,8 @@ pub(crate) struct Review {
     pub(crate) status: &'static str,
     /// Oldest first.
     pub(crate) comments: Vec<Comment>,
-    /// Moments that approve the moment or reject it, oldest first.
+    /// Moments that approve the moment or reject it, oldest first. The `principal` of each is the person whom the
+    /// roster names for its node, whatever name it was written under.
     pub(crate) verdicts: Vec<Moment>,
 }
 
@@ -165,7 +166,7 @@ impl ExcludedRecord {
     pub(crate) fn of(excluded: Excluded, roster: &Roster) -> Self {
         let Excluded { feed, seq, at, matter, why } = excluded;
         let (what, moment) = match matter {
-            Matter::Entry(entry) => ("moment", Some(Moment::of(*entry))),
+            Matter::Entry(entry) => ("moment", Some(Moment::of(*entry, roster))),
             Matter::Board(_) => ("board", None),
             Matter::Statement => ("statement", None),
         };

@@ -12,6 +12,7 @@ use xyn_store::ids::{ArtifactId, EntryId, RunId};
 use xyn_store::scope::{Principal, Stage};
 use xyn_store::timeline::Sum;
 use xyn_store::timeline::entry::{Branch, Entry, Kind, Refs};
+use xyn_store::trust::Roster;
 use xyn_store::{Digest, Timestamp};
 
 use super::MomentState;
@@ -29,9 +30,14 @@ pub(crate) struct Moment {
     /// The node whose feed holds it.
     #[schema(schema_with = schema::digest)]
     pub(crate) node: PublicKey,
-    /// Who did it.
+    /// Who did it, as that node says.
     #[schema(value_type = String)]
     pub(crate) principal: Principal,
+    /// Whose node it is, where the roster names another person for it than did this: nobody but that person answers
+    /// for the name. Left out of what machines did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) by_node: Option<String>,
     #[schema(value_type = String)]
     pub(crate) branch: Branch,
     #[schema(schema_with = schema::moment_kind)]
@@ -174,19 +180,37 @@ pub(crate) struct Said {
 }
 
 impl Moment {
-    /// How `entry` shows.
-    pub(crate) fn of(entry: Entry) -> Self {
+    /// How `entry` shows to those who are on `roster`.
+    pub(crate) fn of(entry: Entry, roster: &Roster) -> Self {
         let Entry { entry_id, at, node, note } = entry;
+        let person = roster.member(node).map(|member| &member.principal);
+        let another = person.filter(|person| **person != note.principal && !note.principal.is_machine());
         Self {
             entry_id,
             at: at.at,
             counter: at.counter,
             node,
+            by_node: another.map(Principal::to_string),
             principal: note.principal,
             branch: note.branch,
             kind: note.kind,
             title: note.title,
             refs: note.refs.into(),
+        }
+    }
+
+    /// `entry` as the word of the person whose node wrote it, whatever name it gives; nobody's where `roster` does not
+    /// know the node.
+    pub(crate) fn verdict(mut entry: Entry, roster: &Roster) -> Option<Self> {
+        entry.note.principal = roster.member(entry.node)?.principal.clone();
+        Some(Self::of(entry, roster))
+    }
+
+    /// Who did it, for people.
+    pub(crate) fn who(&self) -> String {
+        match &self.by_node {
+            Some(person) => format!("{}, by {person}'s node", self.principal),
+            None => self.principal.to_string(),
         }
     }
 }
@@ -210,6 +234,62 @@ impl From<Refs> for MomentRefs {
             stage: refs.stage,
             domain: refs.domain,
             parents: refs.parents,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use xyn_store::audit::key::NodeKey;
+    use xyn_store::ids;
+    use xyn_store::timeline::entry::Note;
+    use xyn_store::timeline::first_certificate;
+    use xyn_store::timeline::hlc::Hlc;
+    use xyn_store::trust::{EnvId, Placed};
+
+    use super::*;
+
+    /// A roster on which the node with this key is Ada's.
+    fn roster(key: &NodeKey) -> Roster {
+        let root = NodeKey::from_secret([1; 32]);
+        let statement = first_certificate(&root, key, Principal::new("ada@lab"), Timestamp::EPOCH);
+        let placed = Placed { statement: statement.expect("signs"), place: None };
+        Roster::fold(EnvId::rooted_in(root.public()), [&placed], Default::default())
+    }
+
+    /// What the node with `key` says in the name of `principal`.
+    fn said(key: &NodeKey, principal: &str) -> Entry {
+        let principal = Principal::new(principal);
+        let (branch, kind, title) = (Branch::main(), Kind::Approve, "approved".to_owned());
+        let note = Note { principal, branch, kind, title, refs: Refs::default() };
+        let at = Timestamp::EPOCH;
+        Entry { entry_id: ids::derived(at, &[b"said"]), at: Hlc::at(at), node: key.public(), note }
+    }
+
+    #[test]
+    fn whose_node_it_was_is_said_of_every_name_but_its_persons_and_its_machines() {
+        let [ada, stranger] = [2, 3].map(|secret| NodeKey::from_secret([secret; 32]));
+        let roster = roster(&ada);
+        for name in ["ada@lab", "node", "cron:night", "run:01a", "webhook:bob@lab"] {
+            let moment = Moment::of(said(&ada, name), &roster);
+            assert_eq!((moment.by_node.as_deref(), moment.who().as_str()), (None, name));
+        }
+        for name in ["bob@lab", "operator@local", "bob", "bob@lab:", "bob:run", "node "] {
+            let moment = Moment::of(said(&ada, name), &roster);
+            assert_eq!(moment.by_node.as_deref(), Some("ada@lab"), "{name}");
+            assert_eq!(moment.who(), format!("{name}, by ada@lab's node"));
+        }
+        assert_eq!(Moment::of(said(&stranger, "bob@lab"), &roster).by_node, None, "nobody knows whose");
+    }
+
+    #[test]
+    fn a_verdict_is_of_the_person_whose_node_it_was_and_a_strangers_is_none() {
+        let [ada, stranger] = [2, 3].map(|secret| NodeKey::from_secret([secret; 32]));
+        let roster = roster(&ada);
+        for name in ["ada@lab", "bob@lab", "run:01a"] {
+            let verdict = Moment::verdict(said(&ada, name), &roster).expect("a member's");
+            assert_eq!((verdict.principal.as_str(), verdict.by_node), ("ada@lab", None));
+            assert!(Moment::verdict(said(&stranger, name), &roster).is_none());
         }
     }
 }

@@ -93,13 +93,15 @@ async fn list(
         other => return Err(ApiError::invalid("status", format!("`{other}` is neither open nor resolved"))),
     };
     let cursor = parsed::<Cursor>("cursor", &query.cursor)?;
-    let (at, now) = (cursor.clone(), state.runtime().clock().now());
+    let (at, runtime) = (cursor.clone(), state.runtime().clone());
+    let now = runtime.clock().now();
     let read = move |reader: &Reader| {
         let (mut items, mut next) = (Vec::new(), at);
+        let roster = roster(&runtime, reader)?;
         for _ in 0..READS_MAX {
             let page = reader.reviews(Order::Descending, next.as_ref(), ROWS - items.len())?;
             for board in page.items {
-                items.extend(threads::summary(reader, board, wanted)?);
+                items.extend(threads::summary(reader, board, wanted, &roster)?);
             }
             next = page.next;
             if items.len() == ROWS || next.is_none() {
@@ -212,7 +214,8 @@ async fn one(
         let [from, to] = [before, Some(entry_id)].map(|at| change::state_at(reader, at));
         let changes = change::between(&blobs, &from?, &to?, &page, Some(&open));
         let thread = thread_of(reader, &runtime, entry_id)?;
-        Ok(Some((Moment::of(entry), before, changes, thread)))
+        let moment = Moment::of(entry, roster(&runtime, reader)?.as_ref());
+        Ok(Some((moment, before, changes, thread)))
     };
     let (moment, before, mut changes, thread) = state.scan(read).await?.ok_or_else(|| missing(entry_id))?;
     // Of a line, too, something is said in a review that was opened.

@@ -118,6 +118,12 @@ async fn all(client: &Client, query: Vec<(&str, String)>, context: &Context) -> 
     }
 }
 
+/// Who did what `moment` tells: with whose node says so, where that is another's.
+pub(super) fn who(moment: &Value) -> String {
+    let [principal, by_node] = ["principal", "by_node"].map(|key| text(moment, key));
+    if by_node.is_empty() { principal } else { format!("{principal}, by {by_node}'s node") }
+}
+
 /// Moments, one a row.
 pub(super) fn table<'a>(moments: impl IntoIterator<Item = &'a Value>) -> Table {
     let mut table = Table::new(&[
@@ -129,9 +135,8 @@ pub(super) fn table<'a>(moments: impl IntoIterator<Item = &'a Value>) -> Table {
         ("WHAT", Column::Text),
     ]);
     for moment in moments {
-        let [id, kind, branch, who, what] =
-            ["entry_id", "kind", "branch", "principal", "title"].map(|key| text(moment, key));
-        table.row([id, instant(moment, "at"), kind, branch, who, what]);
+        let [id, kind, branch, what] = ["entry_id", "kind", "branch", "title"].map(|key| text(moment, key));
+        table.row([id, instant(moment, "at"), kind, branch, who(moment), what]);
     }
     table
 }
@@ -149,9 +154,14 @@ mod tests {
             "entry_id": "e1", "at": "2026-01-31T12:00:00.000042Z", "kind": "approve", "branch": "main",
             "principal": "ada@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
         });
-        insta::assert_snapshot!(table([&moment]).render(Paint::PLAIN), @r"
-        MOMENT  AT                   KIND     BRANCH  WHO      WHAT
-        e1      2026-01-31 12:00:00  approve  main    ada@lab  Deploy: approved `go` by ada@lab
+        let forged = json!({
+            "entry_id": "e2", "at": "2026-01-31T12:01:00Z", "kind": "note", "branch": "main",
+            "principal": "ada@lab", "by_node": "eve@lab", "title": "all is well", "refs": {},
+        });
+        insta::assert_snapshot!(table([&moment, &forged]).render(Paint::PLAIN), @r"
+        MOMENT  AT                   KIND     BRANCH  WHO                         WHAT
+        e1      2026-01-31 12:00:00  approve  main    ada@lab                     Deploy: approved `go` by ada@lab
+        e2      2026-01-31 12:01:00  note     main    ada@lab, by eve@lab's node  all is well
         ");
     }
 

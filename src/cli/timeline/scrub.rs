@@ -10,7 +10,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use serde_json::Value;
 use xyn_store::duration;
 
-use super::log::PAGE;
+use super::log::{PAGE, who};
 use super::show::state_facts;
 use crate::cli::output::Paint;
 use crate::cli::table::{Column, NOTHING, Table, facts, instant, text};
@@ -188,11 +188,15 @@ fn screen(walk: &Walk, at: usize, paint: Paint) -> String {
     let moment = &stop["moment"];
     let more = if walk.has_more { "+" } else { "" };
     let place = paint.bold(&format!("{} of {}{more}", at + 1, walk.stops.len()));
-    let mut pairs: Vec<(&str, String)> =
-        ["kind", "branch", "principal", "title"].map(|key| (key, text(moment, key))).to_vec();
-    pairs.insert(0, ("at", instant(moment, "at")));
-    pairs.insert(0, ("moment", text(moment, "entry_id")));
-    pairs.push(("run", text(&moment["refs"], "run_id")));
+    let mut pairs = vec![
+        ("moment", text(moment, "entry_id")),
+        ("at", instant(moment, "at")),
+        ("kind", text(moment, "kind")),
+        ("branch", text(moment, "branch")),
+        ("principal", who(moment)),
+        ("title", text(moment, "title")),
+        ("run", text(&moment["refs"], "run_id")),
+    ];
     pairs.extend(state_facts(&stop["state"]));
     let keys = paint.dim("left and right move, home and end jump, q ends");
     format!("{place}\n{}\n\n{keys}", facts(&pairs, paint))

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde_json::Value;
 
+use super::log::who;
 use crate::cli::output::Paint;
 use crate::cli::table::{facts, instant, text};
 use crate::cli::{Context, moment};
@@ -33,7 +34,7 @@ fn render(view: &Value, paint: Paint) -> String {
         ("at", format!("{}{ahead}", instant(moment, "at"))),
         ("kind", text(moment, "kind")),
         ("branch", text(moment, "branch")),
-        ("who", text(moment, "principal")),
+        ("who", who(moment)),
         ("what", text(moment, "title")),
         ("node", text(moment, "node")),
         ("run", text(&moment["refs"], "run_id")),
@@ -75,7 +76,7 @@ mod tests {
     fn a_moment_and_its_state_read_on_many_lines() {
         let moment = json!({
             "entry_id": "e1", "at": "2026-01-31T12:00:00.000042Z", "kind": "approve", "branch": "main",
-            "principal": "ada@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
+            "principal": "ada@lab", "by_node": "eve@lab", "title": "Deploy: approved `go` by ada@lab", "refs": { "run_id": "r1" },
         });
         let view = json!({
             "moment": moment, "labels": ["v1"], "is_pinned": true, "is_from_future": true,
@@ -90,7 +91,7 @@ mod tests {
         at         2026-01-31 12:00:00 (its clock is ahead)
         kind       approve
         branch     main
-        who        ada@lab
+        who        ada@lab, by eve@lab's node
         what       Deploy: approved `go` by ada@lab
         run        r1
         labels     v1

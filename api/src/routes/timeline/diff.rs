@@ -7,9 +7,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::Cursor;
+use xyn_store::trust::Roster;
 use xyn_store::{Reader, StoreError};
 
-use super::missing;
+use super::{missing, roster};
 use crate::dto::{Moment, MomentDiff, StateChange};
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed};
@@ -56,7 +57,11 @@ async fn diff(
     let DiffQuery { from: Parsed(from), to: Parsed(to), .. } = query;
     let limit = page::rows(query.limit.as_ref());
     let cursor = query.cursor.map(|cursor| cursor.0);
-    let read = move |reader: &Reader| difference(reader, from, to, cursor.as_ref(), limit);
+    let runtime = state.runtime().clone();
+    let read = move |reader: &Reader| {
+        let roster = roster(&runtime, reader)?;
+        difference(reader, from, to, cursor.as_ref(), limit, &roster)
+    };
     match state.scan(read).await? {
         Ok(diff) => Ok(Json(diff)),
         Err(absent) => Err(missing(absent)),
@@ -69,13 +74,14 @@ fn difference(
     to: EntryId,
     cursor: Option<&Cursor>,
     limit: usize,
+    roster: &Roster,
 ) -> Result<Result<MomentDiff, EntryId>, StoreError> {
     let Some((one, before)) = reader.entry(from)?.zip(reader.state_at(from)?) else { return Ok(Err(from)) };
     let Some((other, after)) = reader.entry(to)?.zip(reader.state_at(to)?) else { return Ok(Err(to)) };
     let Some(page) = reader.entries_between(from, to, cursor, limit)? else { return Ok(Err(to)) };
     let changes = StateChange::between(&before, &after);
     let is_cut_short = before.is_cut_short || after.is_cut_short;
-    let Listing { items, next_cursor } = Listing::of(page, Moment::of);
-    let [from, to] = [one, other].map(Moment::of);
+    let Listing { items, next_cursor } = Listing::of(page, |entry| Moment::of(entry, roster));
+    let [from, to] = [one, other].map(|entry| Moment::of(entry, roster));
     Ok(Ok(MomentDiff { from, to, changes, is_cut_short, items, next_cursor }))
 }

@@ -7,8 +7,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use xyn_store::ids::EntryId;
 use xyn_store::projection::{Cursor, Page};
+use xyn_store::trust::Roster;
 use xyn_store::{Reader, StoreError};
 
+use super::roster;
 use crate::dto::{LabelView, Moment, PinView};
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed};
@@ -49,7 +51,9 @@ async fn labels(
     Params(query): Params<LabelQuery>,
 ) -> Result<Json<Listing<LabelView>>, ApiError> {
     let (limit, cursor) = (page::rows(query.limit.as_ref()), query.cursor.map(|cursor| cursor.0));
+    let runtime = state.runtime().clone();
     let read = move |reader: &Reader| {
+        let roster = roster(&runtime, reader)?;
         let page = match &query.name {
             Some(name) => {
                 let found = reader.label(name)?.map(|entry_id| (name.clone(), entry_id));
@@ -57,7 +61,8 @@ async fn labels(
             }
             None => reader.labels(cursor.as_ref(), limit)?,
         };
-        let view = |(name, entry_id)| Ok(LabelView { name, entry_id, moment: moment(reader, entry_id)? });
+        let view =
+            |(name, entry_id)| Ok(LabelView { name, entry_id, moment: moment(reader, entry_id, &roster)? });
         viewed(page, view)
     };
     Ok(Json(Listing::of(state.scan(read).await?, |label| label)))
@@ -76,10 +81,11 @@ async fn pins(
     State(state): State<AppState>,
     Params(query): Params<PageQuery>,
 ) -> Result<Json<Listing<PinView>>, ApiError> {
-    let (cursor, limit) = query.place();
+    let ((cursor, limit), runtime) = (query.place(), state.runtime().clone());
     let read = move |reader: &Reader| {
+        let roster = roster(&runtime, reader)?;
         viewed(reader.pins(cursor.as_ref(), limit)?, |entry_id| {
-            Ok(PinView { entry_id, moment: moment(reader, entry_id)? })
+            Ok(PinView { entry_id, moment: moment(reader, entry_id, &roster)? })
         })
     };
     Ok(Json(Listing::of(state.scan(read).await?, |pin| pin)))
@@ -90,6 +96,6 @@ fn viewed<T, V>(page: Page<T>, view: impl Fn(T) -> Result<V, StoreError>) -> Res
     Ok(Page { items, next: page.next })
 }
 
-fn moment(reader: &Reader, entry_id: EntryId) -> Result<Option<Moment>, StoreError> {
-    Ok(reader.entry(entry_id)?.map(Moment::of))
+fn moment(reader: &Reader, entry_id: EntryId, roster: &Roster) -> Result<Option<Moment>, StoreError> {
+    Ok(reader.entry(entry_id)?.map(|entry| Moment::of(entry, roster)))
 }

@@ -9,9 +9,10 @@ use xyn_store::ids::EntryId;
 use xyn_store::projection::Cursor;
 use xyn_store::timeline::EntryFilter;
 use xyn_store::timeline::entry::{Branch, Kind};
+use xyn_store::trust::Roster;
 use xyn_store::{Order, Reader, StoreError, Timestamp};
 
-use super::{missing, of_branch};
+use super::{missing, of_branch, roster};
 use crate::dto::{Moment, MomentState, MomentView};
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed, PathId};
@@ -85,12 +86,14 @@ async fn list(
         First::Oldest => Order::Ascending,
     };
     let cursor = query.cursor.map(|cursor| cursor.0);
-    let page = state.scan(move |reader| {
+    let runtime = state.runtime().clone();
+    let read = move |reader: &Reader| {
         let page = reader.entries(&filter, order, cursor.as_ref(), limit)?;
-        of_branch(reader, filter.branch.as_ref(), cursor.as_ref(), page)
-    });
-    let page = page.await??;
-    Ok(Json(Listing::of(page, Moment::of)))
+        let page = of_branch(reader, filter.branch.as_ref(), cursor.as_ref(), page)?;
+        Ok((page, roster(&runtime, reader)?))
+    };
+    let (page, roster) = state.scan(read).await?;
+    Ok(Json(Listing::of(page?, |entry| Moment::of(entry, &roster))))
 }
 
 /// One moment, what people attached to it, and the state it is.
@@ -106,14 +109,17 @@ async fn get(
     State(state): State<AppState>,
     PathId(entry_id): PathId<EntryId>,
 ) -> Result<Json<MomentView>, ApiError> {
-    let now = state.runtime().clock().now();
-    let view = state.scan(move |reader| view(reader, entry_id, now)).await?;
+    let runtime = state.runtime().clone();
+    let now = runtime.clock().now();
+    let read = move |reader: &Reader| view(reader, entry_id, roster(&runtime, reader)?.as_ref(), now);
+    let view = state.scan(read).await?;
     view.map(Json).ok_or_else(|| missing(entry_id))
 }
 
 pub(crate) fn view(
     reader: &Reader,
     entry_id: EntryId,
+    roster: &Roster,
     now: Timestamp,
 ) -> Result<Option<MomentView>, StoreError> {
     let (Some(entry), Some(state)) = (reader.entry(entry_id)?, reader.state_at(entry_id)?) else {
@@ -121,7 +127,7 @@ pub(crate) fn view(
     };
     Ok(Some(MomentView {
         is_from_future: entry.at.is_future(now),
-        moment: Moment::of(entry),
+        moment: Moment::of(entry, roster),
         labels: reader.labels_of(&[entry_id].into())?.remove(&entry_id).unwrap_or_default(),
         is_pinned: reader.is_pinned(entry_id)?,
         state: MomentState::from(state),

@@ -8,14 +8,14 @@ use axum::extract::State;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use xyn_store::Timestamp;
 use xyn_store::duration;
 use xyn_store::legible::quoted;
 use xyn_store::projection::Cursor;
 use xyn_store::timeline::Track;
 use xyn_store::timeline::entry::Branch;
+use xyn_store::{Reader, Timestamp};
 
-use super::of_branch;
+use super::{of_branch, roster};
 use crate::dto::StopView;
 use crate::error::ApiError;
 use crate::extract::{Params, Parsed};
@@ -90,12 +90,14 @@ async fn scrub(
         step: query.step.map(|step| step.0.0),
     };
     let cursor = query.cursor.map(|cursor| cursor.0);
-    let page = state.scan(move |reader| {
+    let runtime = state.runtime().clone();
+    let read = move |reader: &Reader| {
         let page = reader.scrub(&track, cursor.as_ref(), limit)?;
-        of_branch(reader, track.branch.as_ref(), cursor.as_ref(), page)
-    });
-    let page = page.await??;
-    Ok(Json(Listing::of(page, StopView::of)))
+        let page = of_branch(reader, track.branch.as_ref(), cursor.as_ref(), page)?;
+        Ok((page, roster(&runtime, reader)?))
+    };
+    let (page, roster) = state.scan(read).await?;
+    Ok(Json(Listing::of(page?, |stop| StopView::of(stop, &roster))))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use xyn_store::projection::Cursor;
 use xyn_store::timeline::BoardRow;
 use xyn_store::timeline::board::{Board, View};
 use xyn_store::timeline::entry::Kind;
+use xyn_store::trust::Roster;
 use xyn_store::{Order, Reader, StoreError};
 
 use super::{missing, roster, shown};
@@ -82,13 +83,14 @@ pub(crate) fn one_review(
     entry_id: EntryId,
 ) -> Result<Option<Review>, StoreError> {
     let Some(view) = shown(reader, &Board::Review(entry_id))? else { return Ok(None) };
-    let mut verdicts = reader.entries_about(entry_id, None, VERDICTS_MAX)?.items;
-    verdicts.retain(|entry| matches!(entry.note.kind, Kind::Approve | Kind::Reject));
+    let roster = roster(runtime, reader)?;
+    let about = reader.entries_about(entry_id, None, VERDICTS_MAX)?.items.into_iter();
+    let verdicts = about.filter(|entry| matches!(entry.note.kind, Kind::Approve | Kind::Reject));
     Ok(Some(Review {
         entry_id,
         status: review_status(&view),
-        comments: Comment::all(view, roster(runtime, reader)?.as_ref()),
-        verdicts: verdicts.into_iter().map(Moment::of).collect(),
+        comments: Comment::all(view, &roster),
+        verdicts: verdicts.filter_map(|entry| Moment::verdict(entry, &roster)).collect(),
     }))
 }
 
@@ -130,12 +132,13 @@ async fn reviews(
     Params(query): Params<ReviewQuery>,
 ) -> Result<Json<Listing<ReviewSummary>>, ApiError> {
     let (limit, wanted) = (page::rows(query.limit.as_ref()), query.status);
-    let cursor = query.cursor.map(|cursor| cursor.0);
+    let (cursor, runtime) = (query.cursor.map(|cursor| cursor.0), state.runtime().clone());
     let read = move |reader: &Reader| {
         let page = reader.reviews(Order::Ascending, cursor.as_ref(), limit)?;
+        let roster = roster(&runtime, reader)?;
         let mut items = Vec::with_capacity(page.items.len());
         for row in page.items {
-            items.extend(summary(reader, row, wanted)?);
+            items.extend(summary(reader, row, wanted, &roster)?);
         }
         Ok(xyn_store::projection::Page { items, next: page.next })
     };
@@ -146,6 +149,7 @@ pub(crate) fn summary(
     reader: &Reader,
     row: BoardRow,
     wanted: Option<Status>,
+    roster: &Roster,
 ) -> Result<Option<ReviewSummary>, StoreError> {
     let (Board::Review(entry_id), View::Thread { comments, is_resolved }) = (&row.board, &row.view) else {
         return Ok(None);
@@ -153,7 +157,7 @@ pub(crate) fn summary(
     if wanted.is_some_and(|wanted| matches!(wanted, Status::Resolved) != *is_resolved) {
         return Ok(None);
     }
-    let moment = reader.entry(*entry_id)?.map(Moment::of);
+    let moment = reader.entry(*entry_id)?.map(|entry| Moment::of(entry, roster));
     let (entry_id, status) = (*entry_id, review_status(&row.view));
     Ok(Some(ReviewSummary { entry_id, status, comments: comments.len(), moment }))
 }

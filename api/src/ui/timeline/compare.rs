@@ -18,7 +18,7 @@ use super::shapes::drawing;
 use crate::dto::Moment;
 use crate::error::ApiError;
 use crate::extract::Params;
-use crate::routes::timeline::missing;
+use crate::routes::timeline::{missing, roster};
 use crate::state::AppState;
 
 /// Moments between the two that are named.
@@ -77,11 +77,13 @@ async fn diff(
         path: query.path.clone(),
         view: Sight::asked(&query.view, &query.part, false)?,
     };
-    let blobs = state.runtime().store().blobs().clone();
+    let runtime = state.runtime().clone();
+    let blobs = runtime.store().blobs().clone();
     let read = move |reader: &Reader| -> Result<Result<Two, EntryId>, StoreError> {
+        let roster = roster(&runtime, reader)?;
         let side = |entry: xyn_store::timeline::entry::Entry| Side {
             kind: drawing(entry.note.kind).0,
-            moment: Moment::of(entry),
+            moment: Moment::of(entry, &roster),
         };
         let named = |id: EntryId| Ok::<_, StoreError>(reader.entry(id)?.map(side).ok_or(id));
         let first = match from.map(named).transpose()?.transpose() {

@@ -107,7 +107,8 @@ impl Reading {
         marked: Option<EntryId>,
     ) -> Result<Look, StoreError> {
         let entry_id = entry.entry_id;
-        let view = moments::view(reader, entry_id, self.now)?;
+        let roster = roster(&self.runtime, reader)?;
+        let view = moments::view(reader, entry_id, &roster, self.now)?;
         let mut view =
             view.ok_or_else(|| StoreError::Inconsistent(format!("moment {entry_id} has no state")))?;
         let more = cut(&mut view.state);
@@ -116,8 +117,7 @@ impl Reading {
         let from_id = before.map_or_else(|| "none".to_owned(), |before| before.to_string());
         let page = format!("/ui/timeline/diff?from={from_id}&to={entry_id}");
         let changes = change::between(&self.blobs, &from?, &to?, &page, None);
-        let mut comments =
-            Comment::all(shown(reader, &Board::Comments(entry_id))?, roster(&self.runtime, reader)?.as_ref());
+        let mut comments = Comment::all(shown(reader, &Board::Comments(entry_id))?, &roster);
         let hidden = comments.len().saturating_sub(COMMENTS_MAX);
         comments.drain(..hidden);
         let about = reader.entries_about(entry_id, None, ABOUT_MAX)?.items.into_iter();
