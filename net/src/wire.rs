@@ -100,6 +100,13 @@ pub struct Frame {
     pub bytes: FrameBytes,
 }
 
+impl Frame {
+    /// How many records are in it, as its sender says.
+    pub fn count(&self) -> u64 {
+        self.to.saturating_sub(self.from).saturating_add(1)
+    }
+}
+
 /// The bytes of a frame, which others than this floor read.
 pub type FrameBytes = Payload<FRAME_BYTES_MAX>;
 

@@ -43,7 +43,9 @@ pub(super) fn register(registry: &mut Registry, status: &Status, said_refused: &
     let round_trip = per_member(peers, |peer| Some(peer.round_trip?.as_secs_f64()));
     registry.register_with_unit("mesh_round_trip", "How long a ping takes", Unit::Seconds, round_trip);
     let records = both_ways(traffic.records_in, traffic.records_out);
-    registry.register("mesh_records", "New records that came, and records that were sent", records);
+    let help =
+        "New records that came, and records that were sent: to whoever asked, and as news, once for all";
+    registry.register("mesh_records", help, records);
     let bytes = both_ways(traffic.bytes_in, traffic.bytes_out);
     registry.register_with_unit("mesh", "Bytes of messages", Unit::Bytes, bytes);
     let blobs = both_ways(traffic.blob_bytes_in, traffic.blob_bytes_out);

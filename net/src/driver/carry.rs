@@ -20,7 +20,7 @@ use crate::proto::gossip::{self, Verdict};
 use crate::proto::join::door;
 use crate::proto::sync;
 use crate::proto::witness;
-use crate::wire;
+use crate::wire::{self, Frame};
 
 /// Where the answer to a stranger goes.
 pub(super) type Reply = ResponseChannel<Vec<u8>>;
@@ -57,8 +57,7 @@ impl<P: Port> Task<P> {
 
     fn send_sync(&mut self, peer: PublicKey, message: &wire::Sync) {
         if let wire::Sync::Frames { frames, .. } = message {
-            let records = frames.iter().map(|frame| frame.to.saturating_sub(frame.from).saturating_add(1));
-            self.traffic.records_out += records.sum::<u64>();
+            self.traffic.records_out += frames.iter().map(Frame::count).sum::<u64>();
         }
         self.tell(Talk::Sync, peer, wire::encode(message));
     }
@@ -92,7 +91,7 @@ impl<P: Port> Task<P> {
         let now = self.clock.now();
         for output in self.gossip.handle(input, now) {
             match output {
-                gossip::Output::Publish(bytes) => self.publish(bytes),
+                gossip::Output::Publish { bytes, records } => self.publish(bytes, records),
                 gossip::Output::Admit { peer, id, news } => {
                     let port = Arc::clone(&self.port);
                     self.jobs.spawn(async move {
@@ -107,12 +106,15 @@ impl<P: Port> Task<P> {
         }
     }
 
-    fn publish(&mut self, bytes: Vec<u8>) {
+    fn publish(&mut self, bytes: Vec<u8>, records: u64) {
         let size = bytes.len() as u64;
         let gate = &mut self.swarm.behaviour_mut().gate;
         let topic = behaviour::topic(gate.guard.roster.env());
         match gate.members.gossip.publish(topic, bytes) {
-            Ok(_) => self.traffic.bytes_out += size,
+            Ok(_) => {
+                self.traffic.bytes_out += size;
+                self.traffic.records_out += records;
+            }
             // Alone: whoever comes later asks for it.
             Err(PublishError::NoPeersSubscribedToTopic) => {}
             // Anti-entropy brings what news do not.

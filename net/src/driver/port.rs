@@ -257,7 +257,7 @@ pub struct Peer {
 pub struct Traffic {
     /// Records that came from peers and were new.
     pub records_in: u64,
-    /// Records sent in answer to peers that asked.
+    /// Records sent: in answer to peers that asked, and as news; those count once, however many hear them.
     pub records_out: u64,
     /// Bytes of answers about blobs that came, most of them chunks.
     pub blob_bytes_in: u64,

@@ -220,10 +220,12 @@ impl Node {
         }
     }
 
-    /// This node writes a frame of one record, and says so.
-    async fn write(&self) {
+    /// This node writes a record, and says so in a frame of so many.
+    async fn write(&self) -> u64 {
         let (news, known) = self.written();
+        let records = news.frame.count();
         self.mesh.publish(news, known).await.expect("it runs");
+        records
     }
 
     /// The same, but what it says is not what it wrote.

@@ -81,7 +81,12 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Output {
     /// Publish a message.
-    Publish(Vec<u8>),
+    Publish {
+        /// A [`News`].
+        bytes: Vec<u8>,
+        /// How many records are in it.
+        records: u64,
+    },
     /// Verify and keep a frame, and answer with [`Input::Admitted`].
     Admit {
         /// Who forwarded it.
@@ -173,7 +178,7 @@ impl Gossip {
         // The mesh brings a node's own news back to it.
         self.remember(Digest::of(&bytes));
         match self.published.spend(bytes.len() as u64, now) {
-            true => vec![Output::Publish(bytes)],
+            true => vec![Output::Publish { bytes, records: news.frame.count() }],
             false => Vec::new(),
         }
     }

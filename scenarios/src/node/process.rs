@@ -275,7 +275,7 @@ impl Process {
         let mut is_passed_over = false;
         for output in self.gossip.handle(input, now) {
             match output {
-                gossip::Output::Publish(bytes) => self.flood(&bytes.into(), None, now),
+                gossip::Output::Publish { bytes, .. } => self.flood(&bytes.into(), None, now),
                 gossip::Output::Admit { id, news, .. } => {
                     self.hearing.take().map(|bytes| self.heard.insert(id, bytes));
                     self.effects.push(Effect::HandIn(Intake::News { id, news }));

@@ -12,8 +12,8 @@ const MEMBERS: [u8; 5] = [HUB, 2, 3, 4, 5];
 /// Below the number of members: news travel in gossip's mesh.
 const EXPLICIT: usize = 2;
 
-/// Records that any of `nodes` sent because it was asked.
-async fn asked_for(nodes: &[Node]) -> u64 {
+/// Records that any of `nodes` sent.
+async fn sent(nodes: &[Node]) -> u64 {
     let mut sum = 0;
     for node in nodes {
         sum += node.status().await.traffic.records_out;
@@ -33,17 +33,17 @@ async fn star(team: &Arc<Roster>, members: &[u8]) -> Vec<Node> {
     nodes
 }
 
-/// `author` writes until what it writes reaches all of `nodes` as news, and is not asked for.
+/// `author` writes until what it writes reaches all of `nodes` as news, which count once, and is not asked for.
 async fn news_arrive(nodes: &mut [Node], author: usize) {
     let (who, begun) = (nodes[author].who, Instant::now());
     loop {
-        let before = asked_for(nodes).await;
-        nodes[author].write().await;
+        let before = sent(nodes).await;
+        let said = nodes[author].write().await;
         let wanted = nodes[author].length(who);
         for node in nodes.iter_mut() {
             node.until(|disk: &Disk| disk.known(feed(who)).seq() == wanted).await;
         }
-        if asked_for(nodes).await == before {
+        if sent(nodes).await == before + said {
             return;
         }
         // Gossip's mesh forms in its own time; what is said before that is asked for.

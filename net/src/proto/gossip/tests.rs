@@ -28,9 +28,10 @@ fn report(news: &News, peer: PublicKey, verdict: Verdict) -> Output {
 
 #[test]
 fn what_is_written_is_published_at_once_and_not_looked_at_when_it_comes_back() {
-    let (mut gossip, news) = (Gossip::new(NOW), news(1, 10));
+    let (mut gossip, mut news) = (Gossip::new(NOW), news(1, 10));
+    news.frame.to = 3;
     let published = gossip.handle(Input::Wrote(news.clone()), NOW);
-    assert_eq!(published, [Output::Publish(wire::encode(&news))]);
+    assert_eq!(published, [Output::Publish { bytes: wire::encode(&news), records: 3 }]);
     assert_eq!(heard(&mut gossip, BOB, &news), [report(&news, BOB, Verdict::Ignore)]);
 }
 
