@@ -12,15 +12,16 @@ use xyn_store::audit::checkpoint::Checkpoint;
 use xyn_store::audit::key::NodeKey;
 use xyn_store::blobs::Manifest;
 use xyn_store::ids;
-use xyn_store::scope::Principal;
+use xyn_store::scope::{Principal, Stage};
 use xyn_store::timeline::admit::Verdict;
+use xyn_store::timeline::approval::{Approvals, Ask, Matter, Reason, Word};
 use xyn_store::timeline::board::{Board, Edit};
 use xyn_store::timeline::entry::{Branch, Kind, Note, Refs};
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::timeline::fork::Proof;
 use xyn_store::timeline::frame::Frame;
 use xyn_store::timeline::record::{Body, NO_RECORD, Place, Record};
-use xyn_store::timeline::{Bytes, Saying, Timeline};
+use xyn_store::timeline::{Bytes, Delta, Made, Offer, Saying, Timeline, Visibility};
 use xyn_store::trust::{
     Certificate, Claim, Cut, EnvId, Placed, Revocation, Role, Roster, Seat, Statement, Succession, Ticket,
     TicketId, TicketSecret,
@@ -62,20 +63,77 @@ fn on_an_empty_node<T>(work: impl FnOnce(&Reader, Timeline) -> T) -> T {
     })
 }
 
-fn note() -> Note {
-    let refs = Refs {
-        run: Some(ids::derived(now(), &[b"run"])),
-        after: Some(Digest::of(b"after")),
-        ..Refs::default()
-    };
+fn note(kind: Kind, refs: Refs) -> Note {
     let (principal, branch) = (Principal::new("ana@laptop"), Branch::main());
-    Note { principal, branch, kind: Kind::Run, title: "the landing page was built".into(), refs }
+    Note { principal, branch, kind, title: "the landing page was built".into(), refs }
 }
 
-/// A frame with a record of every kind.
-fn frame() -> Vec<u8> {
-    let entry = |n: u8| Saying::Entry(ids::derived(now(), &[&[n]]), Box::new(note()));
-    let sayings = vec![entry(1), entry(2), Saying::Statement(b"statement".to_vec())];
+/// Entries that refer to everything there is to refer to, each to some of it.
+fn entries() -> Vec<Note> {
+    let run = Refs {
+        run: Some(ids::derived(now(), &[b"run"])),
+        before: Some(Digest::of(b"before")),
+        after: Some(Digest::of(b"after")),
+        workspace: Some("shop".into()),
+        ..Refs::default()
+    };
+    let made = |name: &str| Made {
+        artifact_id: ids::derived(now(), &[name.as_bytes()]),
+        name: name.into(),
+        kind: "file".into(),
+        content_type: "text/html".into(),
+        byte_length: 300,
+        sha256: Digest::of(name.as_bytes()),
+    };
+    let artifacts = Refs { artifacts: vec![made("a.html"), made("b.html")], ..Refs::default() };
+    let gate = Matter::Gate(ids::derived(now(), &[b"run"]), "approve".into());
+    let ask = Ask {
+        matter: gate.clone(),
+        reason: Reason::Policy,
+        title: "Deploy?".into(),
+        asked_at: now(),
+        expires_at: Some(now()),
+        approvers: vec!["role:operator".into(), "ben@laptop".into()],
+        min: 2,
+        allow_requester: Some(false),
+        requester: Principal::new("ana@laptop"),
+        stage: Stage::Prod,
+    };
+    let settled = vec![gate.clone(), Matter::Intent(ids::derived(now(), &[b"intent"]))];
+    let asks = Approvals { asks: vec![ask], settled, word: None };
+    let word = Word { matter: gate, note: Some("so be it".into()) };
+    let word = Approvals { word: Some(word), ..Approvals::default() };
+    let approvals = |said| Refs { approvals: Some(Box::new(said)), ..Refs::default() };
+    let word = Refs { parents: vec![ids::derived(now(), &[&[1]])], ..approvals(word) };
+    let offer = Offer {
+        capsule: Digest::of(b"capsule"),
+        id: "urn:xyn:app:shop@1.0.0".into(),
+        generation: 3,
+        visibility: Visibility::Lan,
+        file: Digest::of(b"file"),
+        size_bytes: 1 << 20,
+        delta: Some(Delta { base: Digest::of(b"base"), file: Digest::of(b"delta"), size_bytes: 300 }),
+    };
+    let (capsule, offer) = (Some(Digest::of(b"tree")), Some(Box::new(offer)));
+    let offer = Refs { capsule, offer, ..Refs::default() };
+    let (env, domain) = (Some("lab".into()), Some("shop.example".into()));
+    let served = Refs { env, stage: Some(Stage::Staging), domain, ..Refs::default() };
+    let said = [
+        (Kind::Run, run),
+        (Kind::Run, artifacts),
+        (Kind::Gate, approvals(asks)),
+        (Kind::Approve, word),
+        (Kind::Pack, offer),
+        (Kind::Deploy, served),
+    ];
+    said.into_iter().map(|(kind, refs)| note(kind, refs)).collect()
+}
+
+/// A frame with these entries, and a record of every other kind.
+fn frame(entries: Vec<Note>) -> Vec<u8> {
+    let entry = |(n, note)| Saying::Entry(ids::derived(now(), &[&[n]]), Box::new(note));
+    let mut sayings: Vec<Saying> = (1..).zip(entries).map(entry).collect();
+    sayings.push(Saying::Statement(b"statement".to_vec()));
     let said = |sayings| on_an_empty_node(|_, mut timeline| timeline.say(&author(), now(), sayings));
     let mut written = said(sayings).expect("fits").frames;
     let thread = Board::Comments(ids::derived(now(), &[&[1]]));
@@ -136,16 +194,26 @@ pub(super) mod frames {
         let Some(frame) = Frame::seal(&author(), env().root(), records) else { return };
         let sealed = frame.encode();
         assert_eq!(Frame::open(&env().root(), &sealed).expect("rightly made"), frame);
-        let verdicts = on_an_empty_node(|reader, mut timeline| {
-            timeline.admit(reader, &[&sealed, &sealed], now(), |_| Cut::Nowhere).expect("reads").verdicts
-        });
+        let verdicts = admitted(&[&sealed, &sealed]);
         let again =
             if matches!(verdicts[0], Verdict::Refused(_)) { &verdicts[0] } else { &Verdict::Duplicate };
         assert_eq!(&verdicts[1], again, "the same frame twice");
     }
 
+    /// A short frame, and one with all that entries say. They are good: what is refused tries nothing behind that.
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
-        vec![frame()]
+        let seeds = [entries().split_off(5), entries()].map(frame);
+        for seed in &seeds {
+            let [verdict] = &admitted(&[seed])[..] else { panic!("a frame has a verdict") };
+            assert!(matches!(verdict, Verdict::Admitted { .. }), "{verdict:?}");
+        }
+        seeds.to_vec()
+    }
+
+    fn admitted(frames: &[&[u8]]) -> Vec<Verdict> {
+        on_an_empty_node(|reader, mut timeline| {
+            timeline.admit(reader, frames, now(), |_| Cut::Nowhere).expect("reads").verdicts
+        })
     }
 }
 
@@ -169,7 +237,7 @@ pub(super) mod records {
     }
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
-        let frame = Frame::open(&env().root(), &frame()).expect("own bytes");
+        let frame = Frame::open(&env().root(), &frame(entries())).expect("own bytes");
         let mut seeds: Vec<Vec<u8>> = frame.records.iter().map(|record| record.payload.clone()).collect();
         let hlc = frame.records[0].content.hlc;
         let short = [1, 2].map(|byte| (hlc, Body::Statement(Bytes(vec![byte; 3]))));
@@ -191,7 +259,7 @@ pub(super) mod notes {
     }
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
-        vec![note().encode().expect("fits")]
+        entries().iter().map(|note| note.encode().expect("fits")).collect()
     }
 }
 
@@ -311,7 +379,7 @@ pub(super) mod messages {
 
     pub(crate) fn seeds() -> Vec<Vec<u8>> {
         let feed = first().feed;
-        let frame = Travelling { from: 1, to: 6, bytes: Payload::new(&frame()).expect("fits") };
+        let frame = Travelling { from: 1, to: 6, bytes: Payload::new(&frame(entries())).expect("fits") };
         let frames = Bounded::new(vec![frame.clone()]).expect("one");
         let feeds = Bounded::new(vec![(feed, Known::default())]).expect("one");
         let syncs = [
