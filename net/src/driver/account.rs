@@ -129,6 +129,7 @@ mod tests {
             Refusal::OtherSide,
             not_its_key(true),
             Refusal::Protocol("/xyn/sync/1"),
+            Refusal::NewsUnsent,
             Refusal::Silent("no answer".into()),
             handshake(BadHandshake::Slow),
             handshake(BadHandshake::Gone("closed".into())),

@@ -72,7 +72,7 @@ const DISCOVERY_TTL: Duration = Duration::from_secs(35);
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The protocol of news.
-const GOSSIP: &str = "/xyn/gossip/1";
+pub(super) const GOSSIP: &str = "/xyn/gossip/1";
 /// The answer that says no more than that a message was heard.
 const ACK_BYTES_MAX: usize = 0;
 

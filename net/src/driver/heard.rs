@@ -9,11 +9,11 @@ use libp2p::core::upgrade::NegotiationError;
 use libp2p::request_response::{InboundFailure, Message, OutboundFailure};
 use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::derive_prelude::Either;
-use libp2p::{gossipsub, mdns, ping};
+use libp2p::{StreamProtocol, gossipsub, identify, mdns, ping};
 use xyn_store::audit::signature::PublicKey;
 
 use super::address;
-use super::behaviour::{ExchangeEvent, MembersEvent, Talk, WireEvent};
+use super::behaviour::{ExchangeEvent, GOSSIP, MembersEvent, Talk, WireEvent};
 use super::codec::{Arrived, BadFrame};
 use super::port::{Event, Port, Refusal};
 use super::task::Task;
@@ -97,7 +97,17 @@ impl<P: Port> Task<P> {
                     self.gossip(gossip::Input::Heard { peer, bytes: message.data });
                 }
             }
+            // Anti-entropy brings what news do not.
+            MembersEvent::Gossip(gossipsub::Event::SlowPeer { peer_id, .. }) => {
+                self.refuse(address::node(peer_id), Refusal::NewsUnsent);
+            }
             MembersEvent::Gossip(event) => tracing::trace!(?event, "news travel"),
+            // Gossip itself says nothing of it: its streams are taken for negotiated as they are opened.
+            MembersEvent::Identify(identify::Event::Received { peer_id, info, .. })
+                if !info.protocols.contains(&StreamProtocol::new(GOSSIP)) =>
+            {
+                self.refuse(address::node(peer_id), Refusal::Protocol(GOSSIP));
+            }
             MembersEvent::Identify(event) => tracing::trace!(?event, "what a peer speaks"),
             MembersEvent::Relay(event) => tracing::debug!(?event, "this node relays"),
             MembersEvent::Through(event) => tracing::debug!(?event, "through a relay"),

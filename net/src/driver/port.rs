@@ -162,6 +162,9 @@ pub enum Refusal {
     /// member yet.
     #[error("it does not speak {0} with this node")]
     Protocol(&'static str),
+    /// It takes news slower than they come.
+    #[error("it takes news too slowly: some were not sent to it, and have to be asked for")]
+    NewsUnsent,
     /// A connection on which it answers no ping.
     #[error("a connection to it is dead: {0}")]
     Silent(String),
@@ -189,7 +192,7 @@ impl Refusal {
             Self::Crowded(_) => true,
             Self::Frame(BadFrame::Cut) | Self::Shunned | Self::Far | Self::OtherSide => false,
             Self::NotItsKey { is_member, .. } => !is_member,
-            Self::Protocol(_) | Self::Silent(_) => false,
+            Self::Protocol(_) | Self::NewsUnsent | Self::Silent(_) => false,
         }
     }
 
@@ -221,6 +224,7 @@ impl Refusal {
             Self::OtherSide => "other_side",
             Self::Crowded(_) => "crowded",
             Self::Protocol(_) => "protocol",
+            Self::NewsUnsent => "news_unsent",
             Self::Silent(_) => "silent",
         }
     }

@@ -3,7 +3,7 @@
 use libp2p::futures::{AsyncRead, AsyncWrite, AsyncWriteExt, StreamExt};
 use libp2p::request_response::{self, Message as Said, OutboundFailure, ProtocolSupport};
 use libp2p::swarm::{NetworkBehaviour, Swarm, SwarmEvent};
-use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, noise, ping, tcp, yamux};
+use libp2p::{Multiaddr, StreamProtocol, SwarmBuilder, identify, noise, ping, tcp, yamux};
 
 use xyn_store::Digest;
 use xyn_store::trust::{Head, NotAdmitted, NotRedeemed, Seat, TicketId, TicketSecret};
@@ -11,7 +11,7 @@ use xyn_store::trust::{Head, NotAdmitted, NotRedeemed, Seat, TicketId, TicketSec
 use super::people::{checkpoint, env, feed, key, public, roster};
 use super::*;
 use crate::driver::address;
-use crate::driver::behaviour::STRANGER_CONNECTIONS;
+use crate::driver::behaviour::{self, GOSSIP, STRANGER_CONNECTIONS};
 use crate::proto::conduct::{BYTES_BURST, BYTES_PER_SECOND, Misdeed, UNHEARD_BYTES_MAX};
 use crate::proto::join::door::{self, STRANGERS_MAX};
 use crate::proto::sync::CREDIT_BYTES;
@@ -69,10 +69,11 @@ impl request_response::Codec for Rude {
     }
 }
 
-/// What it speaks: one protocol, and it answers when it is asked whether it is there.
+/// What it speaks: one protocol; it says so, and answers when it is asked whether it is there.
 #[derive(NetworkBehaviour)]
 struct Tongue {
     exchange: request_response::Behaviour<Rude>,
+    identify: identify::Behaviour,
     ping: ping::Behaviour,
 }
 
@@ -90,8 +91,10 @@ impl Intruder {
     async fn with(who: u8, host: &Node, protocol: &'static str) -> Self {
         let protocols = [(StreamProtocol::new(protocol), ProtocolSupport::Full)];
         let exchange = request_response::Behaviour::new(protocols, request_response::Config::default());
-        let behaviour = Tongue { exchange, ping: ping::Behaviour::default() };
-        let mut swarm = SwarmBuilder::with_existing_identity(address::keypair(&key(who)))
+        let keypair = address::keypair(&key(who));
+        let identify = identify::Behaviour::new(identify::Config::new("/xyn/1".into(), keypair.public()));
+        let behaviour = Tongue { exchange, identify, ping: ping::Behaviour::default() };
+        let mut swarm = SwarmBuilder::with_existing_identity(keypair)
             .with_tokio()
             .with_tcp(tcp::Config::default(), noise::Config::new, yamux::Config::default)
             .expect("a key")
@@ -166,7 +169,7 @@ async fn a_stranger_is_heard_at_the_door_and_nowhere_else() {
         wire::Sync::PROTOCOL,
         wire::Witness::PROTOCOL,
         wire::blobs::Ask::PROTOCOL,
-        "/xyn/gossip/1",
+        GOSSIP,
         "/ipfs/id/1.0.0",
         "/ipfs/ping/1.0.0",
     ];
@@ -290,6 +293,43 @@ async fn a_member_that_floods_is_dropped_and_shunned() {
         let _again = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
         alice.hear_refused(MALLORY, |why| *why == Refusal::Shunned).await;
         assert_eq!(alice.status().await.traffic.refused["flood"], 1);
+    }
+}
+
+/// The message of gossip that asks for the news of the environment. No length in it takes more than a byte.
+fn subscription() -> Vec<u8> {
+    let topic = behaviour::topic(env()).hash().into_string();
+    let framed = |head: &[u8], content: &[u8]| {
+        let length = u8::try_from(content.len()).expect("short");
+        [head, &[length], content].concat()
+    };
+    let wish = framed(&[1 << 3, 1, 2 << 3 | 2], topic.as_bytes());
+    framed(&[], &framed(&[1 << 3 | 2], &wish))
+}
+
+/// Over TCP: a stream of QUIC holds so much that nobody waits for who does not take it.
+#[tokio::test]
+async fn a_member_that_asks_for_news_and_does_not_take_them_is_told_of_by_name() {
+    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).start().await;
+    let mut mallory = Intruder::at(&alice, GOSSIP).await;
+    mallory.write(subscription());
+    let unsent = async {
+        while !alice.status().await.traffic.refused.contains_key("news_unsent") {
+            alice.disk().write(feed(ALICE), &[7; 4 << 10]);
+            alice.write().await;
+        }
+        alice.hear_refused(MALLORY, |why| *why == Refusal::NewsUnsent).await;
+    };
+    tokio::time::timeout(PATIENCE, mallory.beside(unsent)).await.expect("it is told of");
+}
+
+#[tokio::test]
+async fn a_member_that_does_not_speak_gossip_is_told_of_by_name() {
+    for transport in TRANSPORTS {
+        let team = roster(&[ALICE, MALLORY], &[]);
+        let mut alice = Start { transport: transport.into(), ..node(ALICE, &team) }.start().await;
+        let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
+        mallory.beside(alice.hear_refused(MALLORY, |why| *why == Refusal::Protocol(GOSSIP))).await;
     }
 }
 

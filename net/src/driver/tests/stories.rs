@@ -33,6 +33,7 @@ async fn two_nodes_that_worked_apart_have_the_same_after_they_met() {
         let (a, b) = (alice.status().await, bob.status().await);
         assert_eq!((a.traffic.records_in, b.traffic.records_in), (2000, 3000));
         assert_eq!((a.traffic.records_out, b.traffic.records_out), (3000, 2000));
+        assert!(a.traffic.refused.is_empty() && b.traffic.refused.is_empty(), "{a:?} {b:?}");
         assert_eq!(
             a.peers.iter().map(|peer| (peer.node, peer.lag_records)).collect::<Vec<_>>(),
             [(public(BOB), 0)]
