@@ -241,6 +241,31 @@ async fn the_journal_tells_once_of_records_that_come_in_one_batch() {
 }
 
 #[tokio::test]
+async fn two_whole_nodes_in_sync_that_meet_again_say_little() {
+    let [mut ada, mut bob] = ["ada", "bob"].map(Mate::new);
+    ada.up(None).await;
+    bob.up(Some(&ada.invite().await)).await;
+    for number in 0..NOTES {
+        ada.note(&format!("ada {number}")).await;
+        bob.note(&format!("bob {number}")).await;
+    }
+    let last = NOTES - 1;
+    converge(&[&ada, &bob], &[&format!("ada {last}"), &format!("bob {last}")]).await;
+    bob.stop().await;
+    bob.up(None).await;
+    // What they have to say to each other is said by the time that something new comes.
+    ada.note("new").await;
+    converge(&[&ada, &bob], &["new"]).await;
+    let counted = async |what: &str, direction: &str| {
+        bob.counted(&format!("xyn_mesh_{what}_total{{direction=\"{direction}\"}}")).await
+    };
+    assert_eq!(counted("records", "in").await, 1, "they were in sync");
+    let (came, went) = (counted("bytes", "in").await, counted("bytes", "out").await);
+    eprintln!("mesh: two nodes in sync, and a note: {came} bytes came, {went} went");
+    assert!(came > 0 && went > 0 && came + went < 4_000, "{came} bytes came, {went} went");
+}
+
+#[tokio::test]
 async fn who_is_revoked_is_disconnected_cannot_come_back_and_is_not_heard_any_more() {
     let ([ada, bob, mut eve], _) = team().await;
     eve.note("before").await;
