@@ -30,6 +30,8 @@ mod blobs;
 mod caps;
 #[path = "capsules.rs"]
 mod capsules;
+#[path = "entries.rs"]
+mod entries;
 #[path = "exchange.rs"]
 mod exchange;
 #[path = "foreign.rs"]
