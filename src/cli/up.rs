@@ -139,8 +139,8 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
     })
 }
 
-/// What would be said as often as a peer likes: that it opens more streams than it may.
-const HUSHED: &str = "libp2p_request_response=error";
+/// What would be said as often as a peer likes: that it opens more streams than it may, or takes no news.
+const HUSHED: &str = "libp2p_request_response=error,libp2p_gossipsub=error";
 
 /// Logs to stderr, as `XYN_LOG` says; warnings when it says nothing.
 fn log(out: &Output) -> Result<(), Failure> {

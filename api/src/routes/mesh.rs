@@ -46,7 +46,7 @@ pub(crate) struct MeshView {
 pub(crate) struct TrafficView {
     /// Records that came from peers and were new.
     pub(crate) records_in: u64,
-    /// Records sent to peers that asked.
+    /// Records sent: to peers that asked, and as news, once for all.
     pub(crate) records_out: u64,
     /// Bytes of messages received.
     pub(crate) bytes_in: u64,
