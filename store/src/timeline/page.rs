@@ -188,17 +188,19 @@ impl Reader {
         value.map(|value| entry(moment, &value)).transpose()
     }
 
-    /// A page of moments that are about `entry_id`: approvals, notes, merges, rollbacks. Oldest first.
+    /// A page of moments that are about `entry_id` and that `admit` lets pass: approvals, notes, merges, rollbacks.
+    /// Oldest first.
     pub fn entries_about(
         &self,
         entry_id: EntryId,
         cursor: Option<&Cursor>,
         limit: usize,
+        admit: impl Fn(&Entry) -> bool,
     ) -> Result<Page<Entry>, StoreError> {
         let mut page = PageBuilder::new(limit);
         let (prefix, after) = (rows::id_prefix(entry_id), cursor.map(Cursor::as_bytes));
         self.scan(Table::TimelineAbout, prefix.as_bytes(), after, Order::Ascending, |key, _| {
-            Ok(page.offer(key, self.moment(rows::read_moment(key)?)?))
+            Ok(page.offer(key, self.moment(rows::read_moment(key)?)?.filter(&admit)))
         })?;
         Ok(page.finish())
     }

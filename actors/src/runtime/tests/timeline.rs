@@ -351,7 +351,7 @@ async fn people_comment_review_and_give_a_verdict_that_is_a_moment() {
     assert_eq!(texts(Board::Comments(entry_id)), (vec!["hello".to_owned()], false));
     let review = ["is it ready?", "nearly", "fine by me"].map(str::to_owned).to_vec();
     assert_eq!(texts(Board::Review(entry_id)), (review, true));
-    let about = reader.entries_about(entry_id, None, 9).expect("reads").items;
+    let about = reader.entries_about(entry_id, None, 9, |_| true).expect("reads").items;
     assert_eq!(about.iter().map(|entry| json!(entry.entry_id)).collect::<Vec<_>>(), [verdict]);
     assert_eq!(
         (about[0].note.kind, about[0].note.title.as_str()),

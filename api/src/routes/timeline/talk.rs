@@ -10,7 +10,7 @@ use xyn_store::ids::EntryId;
 use xyn_store::projection::Cursor;
 use xyn_store::timeline::BoardRow;
 use xyn_store::timeline::board::{Board, View};
-use xyn_store::timeline::entry::Kind;
+use xyn_store::timeline::entry::{Entry, Kind};
 use xyn_store::trust::Roster;
 use xyn_store::{Order, Reader, StoreError};
 
@@ -84,8 +84,8 @@ pub(crate) fn one_review(
 ) -> Result<Option<Review>, StoreError> {
     let Some(view) = shown(reader, &Board::Review(entry_id))? else { return Ok(None) };
     let roster = roster(runtime, reader)?;
-    let about = reader.entries_about(entry_id, None, VERDICTS_MAX)?.items.into_iter();
-    let verdicts = about.filter(|entry| matches!(entry.note.kind, Kind::Approve | Kind::Reject));
+    let is_verdict = |entry: &Entry| matches!(entry.note.kind, Kind::Approve | Kind::Reject);
+    let verdicts = reader.entries_about(entry_id, None, VERDICTS_MAX, is_verdict)?.items.into_iter();
     Ok(Some(Review {
         entry_id,
         status: review_status(&view),

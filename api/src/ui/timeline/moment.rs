@@ -120,7 +120,7 @@ impl Reading {
         let mut comments = Comment::all(shown(reader, &Board::Comments(entry_id))?, &roster);
         let hidden = comments.len().saturating_sub(COMMENTS_MAX);
         comments.drain(..hidden);
-        let about = reader.entries_about(entry_id, None, ABOUT_MAX)?.items.into_iter();
+        let about = reader.entries_about(entry_id, None, ABOUT_MAX, |_| true)?.items.into_iter();
         let about = about.map(|entry| About {
             entry_id: entry.entry_id,
             kind: drawing(entry.note.kind).0,

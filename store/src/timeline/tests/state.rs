@@ -11,7 +11,7 @@ use crate::reader::Order;
 use crate::scope::Stage;
 use crate::timeline::board::{Board, Edit};
 use crate::timeline::entry::tests::note;
-use crate::timeline::entry::{Branch, Kind, Note, Refs};
+use crate::timeline::entry::{Branch, Entry, Kind, Note, Refs};
 use crate::timeline::hlc::Hlc;
 use crate::timeline::{EntryFilter, FACETS_MAX, Facet, Saying, State, Track};
 
@@ -65,7 +65,7 @@ fn state(node: &Node, at: EntryId) -> State {
 
 /// Each thing, and the title of the moment that made it what it is.
 fn shown(state: &State) -> Vec<String> {
-    let line = |(facet, entry): (&Facet, &crate::timeline::entry::Entry)| {
+    let line = |(facet, entry): (&Facet, &Entry)| {
         let what = match facet {
             Facet::Workspace(name) => name.clone().unwrap_or_default(),
             Facet::Deployed(env, stage) => format!("{env}/{}", stage.as_str()),
@@ -215,11 +215,14 @@ fn what_was_said_about_a_moment_is_found_by_it() {
     let word = say(&mut node, Note { title: "yes".into(), ..about(Kind::Approve) });
     say(&mut node, Note { title: "and more".into(), ..about(Kind::Note) });
     let reader = node.store.read().expect("reads");
-    let first = reader.entries_about(deed, None, 1).expect("reads");
+    let first = reader.entries_about(deed, None, 1, |_| true).expect("reads");
     assert_eq!(first.items[0].entry_id, word);
-    let rest = reader.entries_about(deed, first.next.as_ref(), 9).expect("reads");
+    let rest = reader.entries_about(deed, first.next.as_ref(), 9, |_| true).expect("reads");
     assert_eq!((rest.items.len(), rest.items[0].note.title.as_str()), (1, "and more"));
-    assert!(reader.entries_about(word, None, 9).expect("reads").items.is_empty());
+    assert!(reader.entries_about(word, None, 9, |_| true).expect("reads").items.is_empty());
+    let notes = |entry: &Entry| entry.note.kind == Kind::Note;
+    let found = reader.entries_about(deed, None, 1, notes).expect("reads").items;
+    assert_eq!(found[0].note.title, "and more", "what is not looked for takes no room");
 }
 
 /// Joins what `from` names into branch `on`.
