@@ -20,6 +20,7 @@ mod handshake;
 mod heard;
 pub mod most;
 mod muxer;
+mod news;
 mod port;
 mod punch;
 mod runs;

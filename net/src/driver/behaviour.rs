@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use libp2p::core::upgrade::Version;
 use libp2p::gossipsub::{
-    self, IdentTopic, IdentityTransform, MessageAuthenticity, MessageId, PeerScoreParams,
-    PeerScoreThresholds, TopicScoreParams, ValidationMode, WhitelistSubscriptionFilter,
+    self, IdentTopic, MessageAuthenticity, MessageId, PeerScoreParams, PeerScoreThresholds, TopicScoreParams,
+    ValidationMode, WhitelistSubscriptionFilter,
 };
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, behaviour::toggle::Toggle};
@@ -21,6 +21,7 @@ use xyn_store::trust::EnvId;
 
 use super::codec::{Codec, READING_BYTES_MAX, Room, SHARE_BYTES};
 use super::gate::{Gate, Guard};
+use super::news::{Gossipsub, News};
 use super::punch::Punch;
 use super::spare::Spare;
 use super::transport::{self, MUXED_STREAMS_MAX, Roll, Transport};
@@ -50,6 +51,10 @@ const QUIET_STREAMS_MAX: usize = 16;
 pub(super) const DOOR_STREAMS_MAX: usize = 2;
 /// News that wait for one neighbour to take them; what is more is not sent to it. Each may be a message long.
 pub(super) const NEWS_WAITING_MAX: usize = 32;
+/// News that one neighbour is told of in a message, to ask for what it has not heard, and how long that message may be
+/// (by itself libp2p sends more of them than it takes).
+pub(super) const ANNOUNCED_MAX: usize = 4096;
+const ANNOUNCED_BYTES_MAX: usize = 256 << 10;
 /// Members of an environment up to which news go to everybody in one hop, where the settings say no other number.
 pub const EXPLICIT_MAX: usize = 16;
 /// How long a handshake may take.
@@ -86,12 +91,16 @@ const _: () = assert!(
     "no protocol's messages make a connection of honest nodes close"
 );
 
+const _: () = assert!(
+    // A digest, its tag and its length each, and the topic.
+    ANNOUNCED_MAX * (Digest::BYTES + 2) + 256 <= ANNOUNCED_BYTES_MAX,
+    "what an honest node announces is read"
+);
+
 /// Messages, each on a stream of its own.
 pub(super) type Exchange = request_response::Behaviour<Codec>;
 /// What happens in one.
 pub(super) type ExchangeEvent = request_response::Event<super::codec::Arrived, Vec<u8>>;
-/// News.
-pub(super) type Gossipsub = gossipsub::Behaviour<IdentityTransform, WhitelistSubscriptionFilter>;
 
 /// Everything on the wire. The gate is last, so that nobody whom it let in is turned away afterwards.
 #[derive(NetworkBehaviour)]
@@ -104,7 +113,7 @@ pub(super) struct Wire {
 /// What members speak. Strangers speak join, in an [`Exchange`].
 #[derive(NetworkBehaviour)]
 pub(super) struct Members {
-    pub(super) gossip: Gossipsub,
+    pub(super) news: News,
     sync: Exchange,
     witness: Exchange,
     contacts: Exchange,
@@ -177,7 +186,7 @@ pub(super) fn mesh(
     let talk =
         |protocol, max, streams| exchange(protocol, (max, ACK_BYTES_MAX), timeout, streams, room.too());
     let members = Members {
-        gossip: gossip(env),
+        news: News::new(gossip(env), topic(env).hash(), timeout),
         sync: talk(wire::Sync::PROTOCOL, wire::Sync::BYTES_MAX, STREAMS_MAX),
         witness: talk(wire::Witness::PROTOCOL, wire::Witness::BYTES_MAX, QUIET_STREAMS_MAX),
         contacts: talk(Contacts::PROTOCOL, Contacts::BYTES_MAX, QUIET_STREAMS_MAX),
@@ -247,6 +256,8 @@ fn gossip(env: EnvId) -> Gossipsub {
         .validate_messages()
         .message_id_fn(|message| MessageId::new(Digest::of(&message.data).as_bytes()))
         .max_transmit_size(MESSAGE_BYTES_MAX)
+        .max_control_messages_sent(ANNOUNCED_MAX)
+        .max_control_message_size(ANNOUNCED_BYTES_MAX)
         .connection_handler_queue_len(NEWS_WAITING_MAX)
         .build()
         .expect("the settings are constants");

@@ -271,7 +271,7 @@ impl<P: Port> Task<P> {
                 self.trade.asked.insert(number, Question { peer, reply: Some(reply) });
                 self.blobs(Input::Asked { peer, id: number, bytes });
             }
-            Err(fault) => self.bad_frame(peer, fault),
+            Err(fault) => self.misspoke(peer, Refusal::Frame(fault)),
         }
     }
 

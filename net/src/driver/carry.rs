@@ -110,7 +110,7 @@ impl<P: Port> Task<P> {
         let size = bytes.len() as u64;
         let gate = &mut self.swarm.behaviour_mut().gate;
         let topic = behaviour::topic(gate.guard.roster.env());
-        match gate.members.gossip.publish(topic, bytes) {
+        match gate.members.news.gossip.publish(topic, bytes) {
             Ok(_) => {
                 self.traffic.bytes_out += size;
                 self.traffic.records_out += records;
@@ -128,7 +128,7 @@ impl<P: Port> Task<P> {
             Verdict::Ignore => MessageAcceptance::Ignore,
             Verdict::Reject => MessageAcceptance::Reject,
         };
-        let gossip = &mut self.swarm.behaviour_mut().gate.members.gossip;
+        let gossip = &mut self.swarm.behaviour_mut().gate.members.news.gossip;
         let (id, peer) = (MessageId::new(id.as_bytes()), address::peer_id(peer));
         gossip.report_message_validation_result(&id, &peer, acceptance);
     }

@@ -93,7 +93,7 @@ impl<P: Port> Task<P> {
     fn left(&mut self, node: PublicKey) {
         if self.neighbours.remove(&node).is_some() {
             let peer = address::peer_id(node);
-            self.swarm.behaviour_mut().gate.members.gossip.remove_explicit_peer(&peer);
+            self.swarm.behaviour_mut().gate.members.news.gossip.remove_explicit_peer(&peer);
             self.sync(sync::Input::Disconnected(node));
             self.gossip(gossip::Input::Disconnected(node));
             self.witness(witness::Input::Disconnected(node));

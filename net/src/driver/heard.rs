@@ -14,7 +14,7 @@ use xyn_store::audit::signature::PublicKey;
 
 use super::address;
 use super::behaviour::{ExchangeEvent, GOSSIP, MembersEvent, Talk, WireEvent};
-use super::codec::{Arrived, BadFrame};
+use super::codec::Arrived;
 use super::port::{Event, Port, Refusal};
 use super::task::Task;
 use crate::proto::contacts;
@@ -88,7 +88,11 @@ impl<P: Port> Task<P> {
                 self.at_the_door(event);
             }
             MembersEvent::Blobs(event) => self.traded(event),
-            MembersEvent::Gossip(gossipsub::Event::Message { propagation_source, message, .. }) => {
+            MembersEvent::News(Either::Left(gossipsub::Event::Message {
+                propagation_source,
+                message,
+                ..
+            })) => {
                 let here =
                     address::node(propagation_source).filter(|node| self.neighbours.contains_key(node));
                 // Who is gone cannot be asked for more; its news come from others.
@@ -98,10 +102,15 @@ impl<P: Port> Task<P> {
                 }
             }
             // Anti-entropy brings what news do not.
-            MembersEvent::Gossip(gossipsub::Event::SlowPeer { peer_id, .. }) => {
+            MembersEvent::News(Either::Left(gossipsub::Event::SlowPeer { peer_id, .. })) => {
                 self.refuse(address::node(peer_id), Refusal::NewsUnsent);
             }
-            MembersEvent::Gossip(event) => tracing::trace!(?event, "news travel"),
+            MembersEvent::News(Either::Left(event)) => tracing::trace!(?event, "news travel"),
+            MembersEvent::News(Either::Right((peer, why))) => {
+                if let Some(node) = address::node(peer) {
+                    self.misspoke(node, why);
+                }
+            }
             // Gossip itself says nothing of it: its streams are taken for negotiated as they are opened.
             MembersEvent::Identify(identify::Event::Received { peer_id, info, .. })
                 if !info.protocols.contains(&StreamProtocol::new(GOSSIP)) =>
@@ -159,7 +168,7 @@ impl<P: Port> Task<P> {
     fn received(&mut self, talk: Talk, peer: PublicKey, arrived: Arrived) {
         let bytes = match arrived {
             Ok(bytes) => bytes,
-            Err(fault) => return self.bad_frame(peer, fault),
+            Err(fault) => return self.misspoke(peer, Refusal::Frame(fault)),
         };
         self.traffic.bytes_in += bytes.len() as u64;
         match talk {
@@ -172,13 +181,12 @@ impl<P: Port> Task<P> {
 
     /// Only what can never fit is held against the peer. The rest may be a bad line: the connection starts
     /// over.
-    pub(super) fn bad_frame(&mut self, peer: PublicKey, fault: BadFrame) {
-        match fault {
-            BadFrame::TooLarge { .. } | BadFrame::Packed => self.drop_peer(peer, Refusal::Frame(fault)),
-            BadFrame::Slow(_) | BadFrame::Cut => {
-                self.refuse(Some(peer), Refusal::Frame(fault));
-                self.disconnect(peer);
-            }
+    pub(super) fn misspoke(&mut self, peer: PublicKey, why: Refusal) {
+        if why.is_misdeed() {
+            self.drop_peer(peer, why);
+        } else {
+            self.refuse(Some(peer), why);
+            self.disconnect(peer);
         }
     }
 
@@ -191,7 +199,7 @@ impl<P: Port> Task<P> {
                         self.replies.insert(peer, channel);
                         self.door(door::Input::Received { peer, bytes });
                     }
-                    Err(fault) => self.bad_frame(peer, fault),
+                    Err(fault) => self.misspoke(peer, Refusal::Frame(fault)),
                 }
             }
             ExchangeEvent::ResponseSent { peer, .. } => {

@@ -321,8 +321,8 @@ impl<P: Port> Task<P> {
         let count = members.filter(|(node, _)| gate.guard.roster.admit(*node, now).is_ok()).count();
         for peer in self.neighbours.keys().map(|node| address::peer_id(*node)) {
             match count <= explicit_max {
-                true => gate.members.gossip.add_explicit_peer(&peer),
-                false => gate.members.gossip.remove_explicit_peer(&peer),
+                true => gate.members.news.gossip.add_explicit_peer(&peer),
+                false => gate.members.news.gossip.remove_explicit_peer(&peer),
             }
         }
     }

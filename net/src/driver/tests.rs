@@ -7,6 +7,7 @@ mod blobs;
 mod crowds;
 mod handshakes;
 mod intruders;
+mod news;
 mod people;
 mod rogue;
 mod runs;

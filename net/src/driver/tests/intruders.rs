@@ -11,7 +11,7 @@ use xyn_store::trust::{Head, NotAdmitted, NotRedeemed, Seat, TicketId, TicketSec
 use super::people::{checkpoint, env, feed, key, public, roster};
 use super::*;
 use crate::driver::address;
-use crate::driver::behaviour::{self, GOSSIP, STRANGER_CONNECTIONS};
+use crate::driver::behaviour::{GOSSIP, STRANGER_CONNECTIONS};
 use crate::proto::conduct::{BYTES_BURST, BYTES_PER_SECOND, Misdeed, UNHEARD_BYTES_MAX};
 use crate::proto::join::door::{self, STRANGERS_MAX};
 use crate::proto::sync::CREDIT_BYTES;
@@ -78,13 +78,13 @@ struct Tongue {
 }
 
 /// A peer of its own making.
-struct Intruder {
+pub(super) struct Intruder {
     swarm: Swarm<Tongue>,
     host: libp2p::PeerId,
 }
 
 impl Intruder {
-    async fn at(host: &Node, protocol: &'static str) -> Self {
+    pub(super) async fn at(host: &Node, protocol: &'static str) -> Self {
         Self::with(MALLORY, host, protocol).await
     }
 
@@ -122,7 +122,7 @@ impl Intruder {
         self.answer().await.is_ok()
     }
 
-    fn write(&mut self, bytes: Vec<u8>) {
+    pub(super) fn write(&mut self, bytes: Vec<u8>) {
         self.swarm.behaviour_mut().exchange.send_request(&self.host, bytes);
     }
 
@@ -138,7 +138,7 @@ impl Intruder {
     }
 
     /// Lets its swarm run while `node` sees to it.
-    async fn beside<T>(&mut self, node: impl Future<Output = T>) -> T {
+    pub(super) async fn beside<T>(&mut self, node: impl Future<Output = T>) -> T {
         tokio::select! {
             found = node => found,
             () = async { loop { self.swarm.select_next_some().await; } } => unreachable!("a swarm never ends"),
@@ -293,36 +293,6 @@ async fn a_member_that_floods_is_dropped_and_shunned() {
         alice.hear_refused(MALLORY, |why| *why == Refusal::Shunned).await;
         assert_eq!(alice.status().await.traffic.refused["flood"], 1);
     }
-}
-
-/// The message of gossip that asks for the news of the environment. No length in it takes more than a byte.
-fn subscription() -> Vec<u8> {
-    let framed = |head: &[u8], it: &[u8]| [head, &[u8::try_from(it.len()).expect("short")], it].concat();
-    let wish = framed(&[1 << 3, 1, 2 << 3 | 2], behaviour::topic(env()).hash().as_str().as_bytes());
-    framed(&[], &framed(&[1 << 3 | 2], &wish))
-}
-
-/// Over TCP: a stream of QUIC holds so much that nobody waits for who does not take it.
-#[tokio::test]
-async fn a_member_that_asks_for_news_and_does_not_take_them_is_told_of_by_name() {
-    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).start().await;
-    let mut mallory = Intruder::at(&alice, GOSSIP).await;
-    mallory.write(subscription());
-    let unsent = async {
-        while !alice.status().await.traffic.refused.contains_key("news_unsent") {
-            alice.disk().write(feed(ALICE), &[7; 4 << 10]);
-            alice.write().await;
-        }
-        alice.hear_refused(MALLORY, |why| *why == Refusal::NewsUnsent).await;
-    };
-    tokio::time::timeout(PATIENCE, mallory.beside(unsent)).await.expect("it is told of");
-}
-
-#[tokio::test]
-async fn a_member_that_does_not_speak_gossip_is_told_of_by_name() {
-    let mut alice = node(ALICE, &roster(&[ALICE, MALLORY], &[])).start().await;
-    let mut mallory = Intruder::at(&alice, wire::Sync::PROTOCOL).await;
-    mallory.beside(alice.hear_refused(MALLORY, |why| *why == Refusal::Protocol(GOSSIP))).await;
 }
 
 #[tokio::test]
