@@ -344,7 +344,11 @@ pub(super) mod messages {
             Witness::Offer(checkpoint),
             Witness::Prove(growth),
             Witness::Proof { growth, hashes },
-            Witness::Witnessed { checkpoint, signature: checkpoint.signature },
+            Witness::Witnessed {
+                size: growth.to,
+                at: checkpoint.checkpoint.at,
+                signature: checkpoint.signature,
+            },
         ];
         seeds.extend(witness.map(|it| [&[3], wire::encode(&it).as_slice()].concat()));
         let addresses = Bounded::new(vec![Payload::new(b"/ip6/::1/tcp/4311").expect("fits")]).expect("one");

@@ -13,7 +13,7 @@ mod tests;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use xyn_store::Digest;
+use xyn_store::{Digest, Timestamp};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::signature::Signature;
 use xyn_store::timeline::feed::FeedId;
@@ -218,10 +218,12 @@ pub enum Witness {
         /// The nodes of the tree that show it.
         hashes: Bounded<Digest, PROOF_HASHES_MAX>,
     },
-    /// I vouch for it.
+    /// I vouch for what you offered.
     Witnessed {
-        /// What I saw.
-        checkpoint: SignedCheckpoint,
+        /// Its size.
+        size: u64,
+        /// When it was signed.
+        at: Timestamp,
         /// My signature over it.
         signature: Signature,
     },

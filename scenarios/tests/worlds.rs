@@ -148,7 +148,7 @@ fn the_standard_mix_breaks_no_law_and_leaves_the_traces_that_it_always_left() {
         other.join().expect("no law is broken");
     });
     let summary = summary.into_inner().expect("adding does not fail");
-    let pinned = "e74edc1436ae77d34f8640083f9cbbfa41728391acf78d275f8360937e1e6bc5";
+    let pinned = "0e399b513f4d9907b356aa4210a6f59de37144aeb2886218627180cc7d8e51bd";
     assert_eq!(summary.trace().to_string(), pinned);
 }
 

@@ -10,7 +10,7 @@ mod offer;
 mod tests;
 mod vouch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use xyn_store::audit::checkpoint::SignedCheckpoint;
@@ -144,6 +144,8 @@ pub struct Witness {
     /// The last checkpoint vouched for, of each log.
     seen: BTreeMap<FeedId, SignedCheckpoint>,
     mine: Option<SignedCheckpoint>,
+    /// Who vouched for it, so that nobody is asked again who comes back.
+    vouched: BTreeSet<PublicKey>,
     peers: BTreeMap<PublicKey, Peer>,
     left: Left,
     /// What those who left may offer yet.
@@ -183,7 +185,14 @@ impl Witness {
     /// The witnessing of a node that vouched for `seen` before.
     pub fn new(seen: impl IntoIterator<Item = SignedCheckpoint>) -> Self {
         let seen = seen.into_iter().map(|checkpoint| (log(&checkpoint), checkpoint)).collect();
-        Self { seen, mine: None, peers: BTreeMap::new(), left: Left::default(), spent: Spent::default() }
+        Self {
+            seen,
+            mine: None,
+            vouched: BTreeSet::new(),
+            peers: BTreeMap::new(),
+            left: Left::default(),
+            spent: Spent::default(),
+        }
     }
 
     /// All that must be done because of `input`.
@@ -200,7 +209,11 @@ impl Witness {
             }
             Input::Disconnected(peer) => self.forget(peer, now),
             Input::Received { peer, bytes } => self.received(peer, &bytes, now, &mut out),
-            Input::Signed(checkpoint) => self.mine = Some(checkpoint),
+            Input::Signed(checkpoint) => {
+                if self.mine.replace(checkpoint) != Some(checkpoint) {
+                    self.vouched.clear();
+                }
+            }
             Input::Proved { peer, growth, hashes } => self.proved(peer, growth, hashes, &mut out),
             Input::Vouched { peer, checkpoint, signature } => {
                 self.vouched(peer, checkpoint, signature, &mut out);
@@ -212,11 +225,12 @@ impl Witness {
     }
 
     /// What it holds that has a limit.
-    pub fn held(&self) -> [Held; 3] {
+    pub fn held(&self) -> [Held; 4] {
         let mut logs = BTreeMap::<PublicKey, usize>::new();
         self.seen.keys().for_each(|log| *logs.entry(log.node).or_default() += 1);
         [
             Held::most("logs of one node that are witnessed", logs.into_values(), LOGS_PER_NODE),
+            Held::new("peers that vouched for a checkpoint", self.vouched.len(), LEFT_MAX),
             Held::new("peers of witnessing that left", self.left.count(), LEFT_MAX),
             Held::new("peers that offered checkpoints and left", self.spent.count(), LEFT_MAX),
         ]
@@ -234,8 +248,8 @@ impl Witness {
             Ok(wire::Witness::Offer(checkpoint)) => self.offered(peer, checkpoint, now, out),
             Ok(wire::Witness::Prove(growth)) => self.asked(peer, growth, now, out),
             Ok(wire::Witness::Proof { growth, hashes }) => self.proof(peer, growth, &hashes, now, out),
-            Ok(wire::Witness::Witnessed { checkpoint, signature }) => {
-                self.witnessed(peer, checkpoint, signature, now, out);
+            Ok(wire::Witness::Witnessed { size, at, signature }) => {
+                self.witnessed(peer, (size, at), signature, now, out);
             }
         }
     }

@@ -8,16 +8,17 @@ use xyn_store::audit::signature::{PublicKey, Signature};
 use xyn_store::{Digest, Timestamp};
 
 use super::{ANSWER_TIMEOUT, Offered, Output, Witness, log};
-use crate::proto::conduct::Misdeed;
+use crate::proto::conduct::{LEFT_MAX, Misdeed};
 use crate::wire::{self, Bounded, Growth, PROOF_HASHES_MAX};
 
 impl Witness {
-    /// Offers this node's latest checkpoint to everyone who has none to look at.
+    /// Offers this node's latest checkpoint to everyone who has none to look at and did not vouch for it.
     pub(super) fn offer(&mut self, now: Timestamp, out: &mut Vec<Output>) {
         let Some(mine) = self.mine else {
             return;
         };
-        for (peer, state) in &mut self.peers {
+        let asked = self.peers.iter_mut().filter(|(peer, _)| !self.vouched.contains(peer));
+        for (peer, state) in asked {
             let is_due = state.offered.is_none_or(|offered| {
                 let free = offered.witnessed || now.since(offered.at) >= ANSWER_TIMEOUT;
                 free && offered.checkpoint != mine
@@ -64,7 +65,7 @@ impl Witness {
     pub(super) fn witnessed(
         &mut self,
         peer: PublicKey,
-        checkpoint: SignedCheckpoint,
+        of: (u64, Timestamp),
         signature: Signature,
         now: Timestamp,
         out: &mut Vec<Output>,
@@ -72,13 +73,18 @@ impl Witness {
         let Some(state) = self.peers.get_mut(&peer) else {
             return;
         };
-        match state.offered.as_mut().filter(|offered| offered.checkpoint == checkpoint) {
+        let is_meant = |it: &SignedCheckpoint| (it.checkpoint.size, it.checkpoint.at) == of;
+        match state.offered.as_mut().filter(|offered| is_meant(&offered.checkpoint)) {
             None => self.blame(peer, Misdeed::Unasked, now, out),
-            Some(_) if checkpoint.verify_witness(peer, &signature).is_err() => {
+            Some(offered) if offered.checkpoint.verify_witness(peer, &signature).is_err() => {
                 self.blame(peer, Misdeed::Lie, now, out);
             }
             Some(offered) => {
                 offered.witnessed = true;
+                let checkpoint = offered.checkpoint;
+                if self.mine == Some(checkpoint) && self.vouched.len() < LEFT_MAX {
+                    self.vouched.insert(peer);
+                }
                 out.push(Output::Keep { witness: peer, checkpoint, signature });
             }
         }

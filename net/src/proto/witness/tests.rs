@@ -113,6 +113,22 @@ fn a_log_that_only_grows_is_witnessed_each_time() {
 }
 
 #[test]
+fn who_vouched_for_a_checkpoint_is_not_asked_again_when_it_comes_back() {
+    let mut pair = Pair::new();
+    pair.grow(10);
+    pair.sign();
+    let witness = witness_key().public();
+    pair.owner.handle(Input::Disconnected(witness), NOW);
+    assert_eq!(pair.owner.handle(Input::Connected(witness), NOW), []);
+    pair.grow(1);
+    pair.sign();
+    assert_eq!((pair.kept.len(), pair.kept.last()), (2, Some(&pair.checkpoint())));
+    // Another one has not seen it.
+    let another = NodeKey::from_secret([3; 32]).public();
+    assert_eq!(pair.owner.handle(Input::Connected(another), NOW).len(), 1);
+}
+
+#[test]
 fn an_owner_who_rewrites_its_log_is_found_out() {
     let shorten: fn(&mut Pair) = |pair| pair.leaves.truncate(7);
     let change: fn(&mut Pair) = |pair| pair.leaves[3] = Digest::of(b"another");
@@ -259,8 +275,11 @@ fn a_witness_s_word_must_verify() {
     let checkpoint = pair.checkpoint();
     pair.owner.handle(Input::Signed(checkpoint), NOW);
     let signature = checkpoint.witness(&owner_key());
-    let bytes = wire::encode(&wire::Witness::Witnessed { checkpoint, signature });
     let peer = witness_key().public();
-    let outputs = pair.owner.handle(Input::Received { peer, bytes }, NOW);
-    assert_eq!(outputs, [Output::Drop { peer, reason: Misdeed::Lie }]);
+    let mut says = |size| {
+        let bytes = wire::encode(&wire::Witness::Witnessed { size, at: NOW, signature });
+        pair.owner.handle(Input::Received { peer, bytes }, NOW)
+    };
+    assert_eq!(says(2), [], "an answer to what was offered before comes late");
+    assert_eq!(says(1), [Output::Drop { peer, reason: Misdeed::Lie }]);
 }

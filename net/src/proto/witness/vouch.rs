@@ -105,7 +105,8 @@ impl Witness {
         if let Some(state) = self.peers.get_mut(&peer) {
             // A newer one may be on its way already.
             state.doubted = state.doubted.filter(|doubted| doubted.checkpoint != checkpoint);
-            let message = wire::Witness::Witnessed { checkpoint, signature };
+            let (size, at) = (checkpoint.checkpoint.size, checkpoint.checkpoint.at);
+            let message = wire::Witness::Witnessed { size, at, signature };
             out.push(Output::Send { peer, message });
         }
     }
