@@ -13,11 +13,11 @@ mod tests;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use xyn_store::{Digest, Timestamp};
 use xyn_store::audit::checkpoint::SignedCheckpoint;
 use xyn_store::audit::signature::Signature;
 use xyn_store::timeline::feed::FeedId;
 use xyn_store::trust::{EnvId, Head, NotRedeemed, Place, TicketId, TicketSecret};
+use xyn_store::{Digest, Timestamp};
 
 pub use bounded::Bounded;
 pub use payload::Payload;

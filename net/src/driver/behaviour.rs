@@ -30,7 +30,7 @@ use crate::proto::join::door::{REDEEM_BYTES_MAX, STRANGERS_MAX};
 use crate::wire::blobs::{Answer, Ask};
 use crate::wire::contacts::Contacts;
 use crate::wire::runs::Runs;
-use crate::wire::{self, MESSAGE_BYTES_MAX, Message};
+use crate::wire::{self, FRAME_BYTES_MAX, MESSAGE_BYTES_MAX, Message};
 
 /// Connections whose handshake is not done, each way.
 pub(super) const PENDING_MAX: u32 = 64;
@@ -95,6 +95,11 @@ const _: () = assert!(
     // A digest, its tag and its length each, and the topic.
     ANNOUNCED_MAX * (Digest::BYTES + 2) + 256 <= ANNOUNCED_BYTES_MAX,
     "what an honest node announces is read"
+);
+const _: () = assert!(
+    // libp2p counts with a message what was read of the next one.
+    FRAME_BYTES_MAX + (16 << 10) <= MESSAGE_BYTES_MAX && ANNOUNCED_BYTES_MAX < FRAME_BYTES_MAX,
+    "what an honest node says is a message"
 );
 
 /// Messages, each on a stream of its own.

@@ -15,7 +15,7 @@ use xyn_store::audit::signature::PublicKey;
 use super::address;
 use super::behaviour::ExchangeEvent;
 use super::carry::Reply;
-use super::codec::{Arrived, BadFrame};
+use super::codec::BadFrame;
 use super::depot::{Closing, Depot};
 use super::heard::is_not_spoken;
 use super::port::{Port, Refusal};
@@ -230,11 +230,13 @@ impl<P: Port> Task<P> {
         match event {
             ExchangeEvent::Message {
                 peer,
+                connection_id,
                 message: Message::Request { request, channel, request_id },
-                ..
             } => {
-                if let Some(node) = address::node(peer) {
-                    self.was_asked(node, request_id, request, channel);
+                let Some(node) = address::node(peer) else { return };
+                match request {
+                    Ok(bytes) => self.was_asked(node, request_id, bytes, channel),
+                    Err(fault) => self.misspoke(node, connection_id, Refusal::Frame(fault)),
                 }
             }
             ExchangeEvent::Message { message: Message::Response { request_id, response }, .. } => {
@@ -261,18 +263,13 @@ impl<P: Port> Task<P> {
         }
     }
 
-    fn was_asked(&mut self, peer: PublicKey, id: InboundRequestId, request: Arrived, reply: Reply) {
-        match request {
-            Ok(bytes) => {
-                self.traffic.bytes_in += bytes.len() as u64;
-                let number = self.trade.next_number;
-                self.trade.next_number += 1;
-                self.trade.numbers.insert(id, number);
-                self.trade.asked.insert(number, Question { peer, reply: Some(reply) });
-                self.blobs(Input::Asked { peer, id: number, bytes });
-            }
-            Err(fault) => self.misspoke(peer, Refusal::Frame(fault)),
-        }
+    fn was_asked(&mut self, peer: PublicKey, id: InboundRequestId, bytes: Vec<u8>, reply: Reply) {
+        self.traffic.bytes_in += bytes.len() as u64;
+        let number = self.trade.next_number;
+        self.trade.next_number += 1;
+        self.trade.numbers.insert(id, number);
+        self.trade.asked.insert(number, Question { peer, reply: Some(reply) });
+        self.blobs(Input::Asked { peer, id: number, bytes });
     }
 
     fn was_answered(&mut self, id: OutboundRequestId, bytes: Option<Vec<u8>>) {

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use libp2p::core::upgrade::NegotiationError;
 use libp2p::request_response::{InboundFailure, Message, OutboundFailure};
-use libp2p::swarm::SwarmEvent;
 use libp2p::swarm::derive_prelude::Either;
+use libp2p::swarm::{ConnectionId, SwarmEvent};
 use libp2p::{StreamProtocol, gossipsub, identify, mdns, ping};
 use xyn_store::audit::signature::PublicKey;
 
 use super::address;
 use super::behaviour::{ExchangeEvent, GOSSIP, MembersEvent, Talk, WireEvent};
 use super::codec::Arrived;
+use super::news::Tiding;
 use super::port::{Event, Port, Refusal};
 use super::task::Task;
 use crate::proto::contacts;
@@ -88,7 +89,7 @@ impl<P: Port> Task<P> {
                 self.at_the_door(event);
             }
             MembersEvent::Blobs(event) => self.traded(event),
-            MembersEvent::News(Either::Left(gossipsub::Event::Message {
+            MembersEvent::News(Tiding::Happened(gossipsub::Event::Message {
                 propagation_source,
                 message,
                 ..
@@ -102,13 +103,17 @@ impl<P: Port> Task<P> {
                 }
             }
             // Anti-entropy brings what news do not.
-            MembersEvent::News(Either::Left(gossipsub::Event::SlowPeer { peer_id, .. })) => {
+            MembersEvent::News(Tiding::Happened(gossipsub::Event::SlowPeer { peer_id, .. })) => {
                 self.refuse(address::node(peer_id), Refusal::NewsUnsent);
             }
-            MembersEvent::News(Either::Left(event)) => tracing::trace!(?event, "news travel"),
-            MembersEvent::News(Either::Right((peer, why))) => {
+            MembersEvent::News(Tiding::Happened(event)) => tracing::trace!(?event, "news travel"),
+            MembersEvent::News(Tiding::Said(peer)) => {
+                let here = address::node(peer).filter(|node| self.neighbours.contains_key(node));
+                here.into_iter().for_each(|node| self.gossip(gossip::Input::Said(node)));
+            }
+            MembersEvent::News(Tiding::Faulty { peer, connection, why }) => {
                 if let Some(node) = address::node(peer) {
-                    self.misspoke(node, why);
+                    self.misspoke(node, connection, why);
                 }
             }
             // Gossip itself says nothing of it: its streams are taken for negotiated as they are opened.
@@ -138,9 +143,13 @@ impl<P: Port> Task<P> {
 
     fn exchanged(&mut self, talk: Talk, event: ExchangeEvent) {
         match event {
-            ExchangeEvent::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+            ExchangeEvent::Message {
+                peer,
+                connection_id,
+                message: Message::Request { request, channel, .. },
+            } => {
                 let Some(node) = address::node(peer) else { return };
-                self.received(talk, node, request);
+                self.received(talk, node, connection_id, request);
                 // It may have been dropped for what it said.
                 let exchange = self.swarm.behaviour_mut().gate.members.exchange(talk);
                 let _ = exchange.send_response(channel, Vec::new());
@@ -165,10 +174,10 @@ impl<P: Port> Task<P> {
         }
     }
 
-    fn received(&mut self, talk: Talk, peer: PublicKey, arrived: Arrived) {
+    fn received(&mut self, talk: Talk, peer: PublicKey, connection: ConnectionId, arrived: Arrived) {
         let bytes = match arrived {
             Ok(bytes) => bytes,
-            Err(fault) => return self.misspoke(peer, Refusal::Frame(fault)),
+            Err(fault) => return self.misspoke(peer, connection, Refusal::Frame(fault)),
         };
         self.traffic.bytes_in += bytes.len() as u64;
         match talk {
@@ -181,25 +190,29 @@ impl<P: Port> Task<P> {
 
     /// Only what can never fit is held against the peer. The rest may be a bad line: the connection starts
     /// over.
-    pub(super) fn misspoke(&mut self, peer: PublicKey, why: Refusal) {
+    pub(super) fn misspoke(&mut self, peer: PublicKey, connection: ConnectionId, why: Refusal) {
         if why.is_misdeed() {
             self.drop_peer(peer, why);
         } else {
             self.refuse(Some(peer), why);
-            self.disconnect(peer);
+            self.swarm.close_connection(connection);
         }
     }
 
     fn at_the_door(&mut self, event: ExchangeEvent) {
         match event {
-            ExchangeEvent::Message { peer, message: Message::Request { request, channel, .. }, .. } => {
+            ExchangeEvent::Message {
+                peer,
+                connection_id,
+                message: Message::Request { request, channel, .. },
+            } => {
                 let Some(peer) = address::node(peer) else { return };
                 match request {
                     Ok(bytes) => {
                         self.replies.insert(peer, channel);
                         self.door(door::Input::Received { peer, bytes });
                     }
-                    Err(fault) => self.misspoke(peer, Refusal::Frame(fault)),
+                    Err(fault) => self.misspoke(peer, connection_id, Refusal::Frame(fault)),
                 }
             }
             ExchangeEvent::ResponseSent { peer, .. } => {

@@ -39,6 +39,8 @@ pub enum Input {
         /// A [`News`].
         bytes: Vec<u8>,
     },
+    /// A neighbour said something in which there are no news: what it wants to hear, or what it could tell.
+    Said(PublicKey),
     /// The answer to [`Output::Admit`].
     Admitted {
         /// Which message.
@@ -154,6 +156,10 @@ impl Gossip {
         match input {
             Input::Wrote(news) => self.wrote(&news, now),
             Input::Heard { peer, bytes } => self.heard(peer, &bytes, now),
+            Input::Said(peer) => match self.conduct(peer, now).receive(0, now) {
+                Ok(()) => Vec::new(),
+                Err(flood) => self.blame(peer, flood, now),
+            },
             Input::Admitted { id, result } => self.admitted(id, result, now),
             Input::Disconnected(peer) => {
                 if let Some(conduct) = self.peers.remove(&peer) {
@@ -186,8 +192,7 @@ impl Gossip {
     fn heard(&mut self, peer: PublicKey, bytes: &[u8], now: Timestamp) -> Vec<Output> {
         let id = Digest::of(bytes);
         let report = |verdict| Output::Report { id, peer, verdict };
-        let conduct = self.peers.entry(peer).or_insert_with(|| self.left.take(peer, now));
-        match conduct.pass_on(bytes.len(), now) {
+        match self.conduct(peer, now).pass_on(bytes.len(), now) {
             Ok(Passed::On) => {}
             // What is lost so is found when feeds are compared.
             Ok(Passed::Over) => return vec![report(Verdict::Ignore)],
@@ -232,6 +237,10 @@ impl Gossip {
                 [vec![report(Verdict::Reject)], self.blame(peer, Misdeed::Lie, now)].concat()
             }
         }
+    }
+
+    fn conduct(&mut self, peer: PublicKey, now: Timestamp) -> &mut Conduct {
+        self.peers.entry(peer).or_insert_with(|| self.left.take(peer, now))
     }
 
     fn remember(&mut self, id: Digest) {

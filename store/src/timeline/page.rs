@@ -189,7 +189,7 @@ impl Reader {
     }
 
     /// A page of moments that are about `entry_id` and that `admit` lets pass: approvals, notes, merges, rollbacks.
-    /// Oldest first.
+    /// Oldest first, of so many as one page looks at.
     pub fn entries_about(
         &self,
         entry_id: EntryId,

@@ -113,6 +113,14 @@ fn what_is_remembered_and_verified_at_a_time_is_bounded() {
 }
 
 #[test]
+fn who_says_nothing_again_and_again_floods() {
+    let mut gossip = Gossip::new(NOW);
+    let mut said = || gossip.handle(Input::Said(BOB), NOW);
+    assert!((0..MESSAGES_BURST).all(|_| said().is_empty()));
+    assert_eq!(said(), [Output::Drop { peer: BOB, reason: Misdeed::Flood }]);
+}
+
+#[test]
 fn a_flooder_and_a_babbler_are_dropped_and_a_hasty_writer_falls_silent() {
     let mut gossip = Gossip::new(NOW);
     let flood =
