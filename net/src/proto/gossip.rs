@@ -156,8 +156,9 @@ impl Gossip {
         match input {
             Input::Wrote(news) => self.wrote(&news, now),
             Input::Heard { peer, bytes } => self.heard(peer, &bytes, now),
-            Input::Said(peer) => match self.conduct(peer, now).receive(0, now) {
-                Ok(()) => Vec::new(),
+            // One that passes on much has something to say beside it.
+            Input::Said(peer) => match self.conduct(peer, now).pass_on(0, now) {
+                Ok(_) => Vec::new(),
                 Err(flood) => self.blame(peer, flood, now),
             },
             Input::Admitted { id, result } => self.admitted(id, result, now),

@@ -7,7 +7,7 @@ use super::people::{env, feed, roster};
 use super::*;
 use crate::driver::behaviour::{self, ANNOUNCED_MAX, GOSSIP};
 use crate::driver::news::STREAMS_MAX;
-use crate::proto::conduct::{MESSAGES_BURST, Misdeed};
+use crate::proto::conduct::{MESSAGES_BURST, Misdeed, PASSED_ON_TIMES};
 use crate::wire::{self, MESSAGE_BYTES_MAX, Message as _};
 
 const ALICE: u8 = 1;
@@ -51,7 +51,7 @@ async fn gossip_that_is_none_is_refused_by_name() {
         (slow, 2, "cut_short"),
         (subscription(), STREAMS_MAX + 1, "flood"),
         // Messages with nothing in them.
-        (vec![0; 2 * MESSAGES_BURST as usize], 1, "flood"),
+        (vec![0; 2 * (MESSAGES_BURST * PASSED_ON_TIMES) as usize], 1, "flood"),
         (vec![4, 0xff, 0xff, 0xff, 0xff], 1, "malformed"),
         (news(b"somebody", topic), 1, "malformed"),
         (news(b"", "xyn/another"), 1, "unasked"),
